@@ -1,0 +1,42 @@
+//! Every exit code, once. The README's table is tested against this one.
+
+/// How a run ended. Reports of any format end with the same code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Clean,
+    Findings,
+    Usage,
+    Unreadable,
+    Incomplete,
+    Refused,
+    NotHealed,
+}
+
+impl Exit {
+    pub const ALL: [Exit; 7] =
+        [Exit::Clean, Exit::Findings, Exit::Usage, Exit::Unreadable, Exit::Incomplete, Exit::Refused, Exit::NotHealed];
+
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Clean => 0,
+            Exit::Findings => 1,
+            Exit::Usage => 2,
+            Exit::Unreadable => 3,
+            Exit::Incomplete => 4,
+            Exit::Refused => 5,
+            Exit::NotHealed => 6,
+        }
+    }
+
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Clean => "clean, or applied and clean",
+            Exit::Findings => "findings at or above `--fail-on`",
+            Exit::Usage => "usage, configuration or rule error",
+            Exit::Unreadable => "cannot connect or read",
+            Exit::Incomplete => "incomplete: some relation could not be checked",
+            Exit::Refused => "refused: stale plan, limit tripped, guard",
+            Exit::NotHealed => "applied but not clean",
+        }
+    }
+}

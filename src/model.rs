@@ -1,0 +1,14 @@
+//! Pure values, and the decisions that follow from them alone.
+//!
+//! Nothing below this module reads a file, a clock or a database, and no type here is a wire format: reports and
+//! plans on disk have their own.
+
+pub mod catalog;
+pub mod configured;
+pub mod examination;
+pub mod finding;
+pub mod relation;
+pub mod resolve;
+pub mod schema;
+pub mod sql;
+pub mod value;

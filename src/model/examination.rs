@@ -1,0 +1,130 @@
+//! The whole outcome of a scan as one value: what was looked at, what was found, and the verdict that follows.
+
+use crate::model::finding::Finding;
+use crate::model::finding::Severity;
+use crate::model::schema::Schema;
+
+#[derive(Debug, Clone)]
+pub struct Examination {
+    pub schema: Schema,
+    /// One for each relation of the schema, in its order.
+    pub relations: Vec<Coverage>,
+    pub findings: Vec<Finding>,
+    /// What was not part of the scan, and why: virtual tables, relations excluded by the configuration or a filter.
+    pub left_alone: Vec<LeftAlone>,
+    /// Findings at or above this severity fail the scan; `None`: no finding does.
+    pub fail_on: Option<Severity>,
+}
+
+/// How far one relation was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    pub state: CoverageState,
+    /// Why not, or by whose word; `None` when there is nothing to say.
+    pub reason: Option<String>,
+    pub method: Option<Method>,
+    pub counts: Counts,
+    pub orphan_rows: u64,
+    pub missing_keys: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoverageState {
+    Checked,
+    Unchecked,
+}
+
+impl CoverageState {
+    pub fn name(self) -> &'static str {
+        match self {
+            CoverageState::Checked => "checked",
+            CoverageState::Unchecked => "unchecked",
+        }
+    }
+}
+
+/// Which path judged the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Sql,
+}
+
+impl Method {
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Sql => "sql",
+        }
+    }
+}
+
+/// The rows of one relation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Rows of the child that the relation speaks about.
+    pub rows: u64,
+    /// Of those, rows whose key has a NULL and so refers to nothing.
+    pub null_rows: u64,
+    /// Of those, rows whose key the configuration says to ignore.
+    pub ignored_rows: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftAlone {
+    /// A table or a relation.
+    pub what: String,
+    pub why: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Clean,
+    Findings,
+    Incomplete,
+}
+
+impl Verdict {
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Clean => "clean",
+            Verdict::Findings => "findings",
+            Verdict::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// The counts that a report opens with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    pub relations: usize,
+    pub checked: usize,
+    pub unchecked: usize,
+    pub orphan_rows: u64,
+    pub missing_keys: u64,
+    pub defects: usize,
+}
+
+impl Examination {
+    /// What was not looked at outweighs what was found.
+    pub fn verdict(&self) -> Verdict {
+        let fails = |finding: &Finding| self.fail_on.is_some_and(|bar| finding.severity >= bar);
+        if self.relations.iter().any(|coverage| coverage.state != CoverageState::Checked) {
+            Verdict::Incomplete
+        } else if self.findings.iter().any(fails) {
+            Verdict::Findings
+        } else {
+            Verdict::Clean
+        }
+    }
+
+    pub fn summary(&self) -> Summary {
+        let checked = self.relations.iter().filter(|coverage| coverage.state == CoverageState::Checked).count();
+        Summary {
+            relations: self.relations.len(),
+            checked,
+            unchecked: self.relations.len() - checked,
+            orphan_rows: self.relations.iter().map(|coverage| coverage.orphan_rows).sum(),
+            missing_keys: self.relations.iter().map(|coverage| coverage.missing_keys).sum(),
+            defects: self.findings.iter().filter(|finding| finding.code != crate::model::finding::Code::Orphan).count(),
+        }
+    }
+}

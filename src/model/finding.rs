@@ -1,0 +1,213 @@
+//! A finding: one thing wrong, with a stable id, how grave it is, the evidence and the next step.
+
+use sha2::Digest;
+
+use crate::model::value::Key;
+use crate::model::value::RowName;
+
+/// Every code a finding can have. Codes are an interface: they are added, never renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    Orphan,
+    ParentTableMissing,
+    ParentIsView,
+    ParentColumnMissing,
+    ParentKeyNotUnique,
+    ParentKeyPartialIndex,
+    ParentKeyCollation,
+    ColumnCountMismatch,
+    ParentRenamed,
+    IndexCorrupt,
+    TypeMismatch,
+    CollationMismatch,
+    ChildNotIndexed,
+}
+
+impl Code {
+    pub const ALL: [Code; 13] = [
+        Code::Orphan,
+        Code::ParentTableMissing,
+        Code::ParentIsView,
+        Code::ParentColumnMissing,
+        Code::ParentKeyNotUnique,
+        Code::ParentKeyPartialIndex,
+        Code::ParentKeyCollation,
+        Code::ColumnCountMismatch,
+        Code::ParentRenamed,
+        Code::IndexCorrupt,
+        Code::TypeMismatch,
+        Code::CollationMismatch,
+        Code::ChildNotIndexed,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::Orphan => "orphan",
+            Code::ParentTableMissing => "parent-table-missing",
+            Code::ParentIsView => "parent-is-view",
+            Code::ParentColumnMissing => "parent-column-missing",
+            Code::ParentKeyNotUnique => "parent-key-not-unique",
+            Code::ParentKeyPartialIndex => "parent-key-partial-index",
+            Code::ParentKeyCollation => "parent-key-collation",
+            Code::ColumnCountMismatch => "column-count-mismatch",
+            Code::ParentRenamed => "parent-renamed",
+            Code::IndexCorrupt => "index-corrupt",
+            Code::TypeMismatch => "type-mismatch",
+            Code::CollationMismatch => "collation-mismatch",
+            Code::ChildNotIndexed => "child-not-indexed",
+        }
+    }
+
+    /// One line for the README and `--help`.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Code::Orphan => "child rows whose key has no equal parent",
+            Code::ParentTableMissing => "the parent table does not exist: every complete key is an orphan",
+            Code::ParentIsView => "the parent is a view, which no foreign key can refer to",
+            Code::ParentColumnMissing => "the parent has no such column: nothing can be compared",
+            Code::ParentKeyNotUnique => "no primary key or unique index on exactly the parent's columns",
+            Code::ParentKeyPartialIndex => "the only unique index on the parent's columns leaves rows out",
+            Code::ParentKeyCollation => "the unique index compares text otherwise than the parent's column does",
+            Code::ColumnCountMismatch => "the child names another number of columns than the parent's key has",
+            Code::ParentRenamed => "refers to a table that a rename left behind (`*_old`)",
+            Code::IndexCorrupt => "the parent row exists but is missing from its index: a false orphan",
+            Code::TypeMismatch => "child and parent columns convert values differently",
+            Code::CollationMismatch => "child and parent columns compare text differently",
+            Code::ChildNotIndexed => "no index on the child's key: every delete of a parent reads the whole table",
+        }
+    }
+
+    pub fn severity(self) -> Severity {
+        match self {
+            Code::Orphan
+            | Code::ParentTableMissing
+            | Code::ParentIsView
+            | Code::ParentColumnMissing
+            | Code::ParentKeyNotUnique
+            | Code::ParentKeyPartialIndex
+            | Code::ParentKeyCollation
+            | Code::ColumnCountMismatch
+            | Code::ParentRenamed
+            | Code::IndexCorrupt => Severity::Error,
+            Code::TypeMismatch | Code::CollationMismatch => Severity::Warning,
+            Code::ChildNotIndexed => Severity::Note,
+        }
+    }
+}
+
+/// In rising order, so that `severity >= bar` reads as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Note,
+    Warning,
+    Error,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    pub code: Code,
+    pub severity: Severity,
+    /// Position of the relation in the examination.
+    pub relation: usize,
+    pub relation_id: String,
+    pub message: String,
+    pub help: String,
+    /// Rows concerned; 0 for a finding about definitions alone.
+    pub rows: u64,
+    pub missing_keys: u64,
+    pub top_missing: Vec<MissingKey>,
+    pub samples: Vec<Sample>,
+    pub diagnosis: Vec<Diagnosis>,
+}
+
+impl Finding {
+    /// The same finding has the same id in every run, whatever its counts: code and relation decide.
+    pub fn id(&self) -> String {
+        let digest = sha2::Sha256::digest(format!("fk-doctor/finding@1\0{}\0{}", self.code.name(), self.relation_id));
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// One distinct key that orphans point at, and how many of them do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MissingKey {
+    pub key: Key,
+    pub rows: u64,
+}
+
+/// One orphan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    pub row: RowName,
+    /// The key as the child stores it.
+    pub key: Key,
+}
+
+/// The likely cause of some of a relation's missing keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnosis {
+    pub cause: Cause,
+    pub rows: u64,
+    pub evidence: String,
+}
+
+/// Why a key may be missing, in the order in which they are looked for: the first that holds explains a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    ParentTableEmpty,
+    ParentLoss,
+    SoftDeleted,
+    Sentinel,
+    Whitespace,
+    Case,
+    ZeroPadding,
+    TextVsNumber,
+    UuidFormat,
+    WrongTable,
+    NotLoadedYet,
+    Unknown,
+}
+
+impl Cause {
+    pub const ALL: [Cause; 12] = [
+        Cause::ParentTableEmpty,
+        Cause::ParentLoss,
+        Cause::SoftDeleted,
+        Cause::Sentinel,
+        Cause::Whitespace,
+        Cause::Case,
+        Cause::ZeroPadding,
+        Cause::TextVsNumber,
+        Cause::UuidFormat,
+        Cause::WrongTable,
+        Cause::NotLoadedYet,
+        Cause::Unknown,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::ParentTableEmpty => "parent-table-empty",
+            Cause::ParentLoss => "parent-loss",
+            Cause::SoftDeleted => "soft-deleted",
+            Cause::Sentinel => "sentinel",
+            Cause::Whitespace => "whitespace",
+            Cause::Case => "case",
+            Cause::ZeroPadding => "zero-padding",
+            Cause::TextVsNumber => "text-vs-number",
+            Cause::UuidFormat => "uuid-format",
+            Cause::WrongTable => "wrong-table",
+            Cause::NotLoadedYet => "not-loaded-yet",
+            Cause::Unknown => "unknown",
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A relation: child table and columns that refer to parent table and columns, resolved and judged.
+
+use crate::model::catalog::Action;
+use crate::model::catalog::Match;
+use crate::model::catalog::TableName;
+use crate::model::finding::Code;
+use crate::model::value::Key;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Relation {
+    /// `child(columns)->parent(columns)`, unique within a schema.
+    pub id: String,
+    pub origin: Origin,
+    /// Position of the child in the schema's tables.
+    pub child: usize,
+    /// Positions of the key's columns in the child.
+    pub child_columns: Vec<usize>,
+    pub parent: Parent,
+    pub on_delete: Action,
+    pub on_update: Action,
+    pub match_rule: Match,
+    pub deferrable: bool,
+    pub scope: Scope,
+    pub judge: Judge,
+    pub defects: Vec<Defect>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Declared,
+    Configured,
+}
+
+impl Origin {
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Declared => "declared",
+            Origin::Configured => "configured",
+        }
+    }
+}
+
+/// The referred side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// The name as the catalog has it, or as declared where there is no such table.
+    pub name: TableName,
+    pub column_names: Vec<String>,
+    /// Position in the schema's tables, unless the table is missing.
+    pub table: Option<usize>,
+    /// Positions of the columns in the parent; empty unless every one was found.
+    pub columns: Vec<usize>,
+    /// Position, in the parent's indexes, of the unique key that the engine uses.
+    pub key: Option<usize>,
+}
+
+/// Which rows a relation speaks about. Empty for a declared relation, unless the configuration narrows it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scope {
+    /// SQL over `child`; only rows for which it holds are in the relation.
+    pub condition: Option<String>,
+    /// Keys that mean "none".
+    pub ignored: Vec<Key>,
+    /// SQL over `parent`; parents for which it holds do not count.
+    pub soft_deleted: Option<String>,
+}
+
+impl Scope {
+    pub fn is_everything(&self) -> bool {
+        *self == Scope::default()
+    }
+}
+
+/// Whose word decides whether a row is an orphan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judge {
+    /// The engine enforces this relation, and by these very rules.
+    Engine,
+    /// The engine does not or cannot enforce it (why is said); the values are compared as it compares such columns.
+    Values(String),
+    /// The parent table is missing: every complete key is an orphan, as the engine has it too.
+    NoParent,
+    /// The values cannot be compared at all; why is said.
+    Nobody(String),
+}
+
+/// Something wrong with a relation itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defect {
+    pub code: Code,
+    pub message: String,
+    pub help: String,
+}

@@ -1,0 +1,42 @@
+//! One stored value, with its storage class kept exactly.
+//!
+//! Values are read, shown, grouped and sent back to the engine. They are never compared here to decide whether a
+//! child has its parent: only the engine knows that.
+
+/// A value as the database stores it. Text is bytes: a database may hold text that is not valid in its encoding.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(Vec<u8>),
+    Blob(Vec<u8>),
+}
+
+impl Value {
+    pub fn text(text: impl Into<String>) -> Value {
+        Value::Text(text.into().into_bytes())
+    }
+
+    /// The integer in this value, if it is one.
+    pub fn as_integer(&self) -> Option<i64> {
+        match self {
+            Value::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The text in this value, if it is valid UTF-8 text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Text(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// The values of a key, in the order of the relation's columns.
+pub type Key = Vec<Value>;
+
+/// What identifies a row to a person: column names and values.
+pub type RowName = Vec<(String, Value)>;
