@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod configured;
 pub mod examination;
 pub mod finding;
+pub mod pattern;
 pub mod relation;
 pub mod resolve;
 pub mod schema;

@@ -1,1 +1,106 @@
-//! To come.
+//! From what an engine read to a schema: every name resolved, every parent key judged, every defect named.
+//!
+//! This happens once, here, for all engines. A sick definition is not an error: it becomes a defect of its relation.
+//! Only a configuration that speaks of tables or columns that are not there is refused.
+
+use crate::model::catalog::Action;
+use crate::model::catalog::Catalog;
+use crate::model::catalog::ForeignKey;
+use crate::model::catalog::Match;
+use crate::model::catalog::NameRule;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::catalog::TableName;
+use crate::model::configured::ConfiguredRelation;
+use crate::model::configured::Fault;
+use crate::model::finding::Code;
+use crate::model::relation::Defect;
+use crate::model::relation::Judge;
+use crate::model::relation::Origin;
+use crate::model::relation::Parent;
+use crate::model::relation::Relation;
+use crate::model::relation::Scope;
+use crate::model::schema::Schema;
+use crate::model::schema::side;
+
+mod columns;
+mod configured;
+mod parent_key;
+#[cfg(test)]
+mod tests;
+
+/// Resolves a catalog and the relations of a configuration; all faults of the configuration at once.
+pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Schema, Vec<Fault>> {
+    let Catalog { database, names, tables, foreign_keys } = catalog;
+    let mut relations: Vec<Relation> = foreign_keys.iter().map(|key| declared(names, &tables, key)).collect();
+    configured::add(names, &tables, configured, &mut relations)?;
+    number_twins(&mut relations);
+    Ok(Schema { database, names, tables, relations })
+}
+
+fn declared(names: NameRule, tables: &[Table], key: &ForeignKey) -> Relation {
+    let child = &tables[key.child];
+    let child_columns: Vec<usize> = key.columns.iter().filter_map(|name| column(names, child, name)).collect();
+    let mut defects = Vec::new();
+    let (parent, judge) = parent_key::judge(names, tables, key, &mut defects);
+    if let Some(table) = parent.table
+        && !parent.columns.is_empty()
+    {
+        columns::compare(child, &child_columns, &tables[table], &parent.columns, &mut defects);
+        columns::child_index(child, &child_columns, &mut defects);
+    }
+    Relation {
+        id: relation_id(child, &child_columns, &parent),
+        origin: Origin::Declared,
+        child: key.child,
+        child_columns,
+        parent,
+        on_delete: key.on_delete,
+        on_update: key.on_update,
+        match_rule: key.match_rule,
+        deferrable: key.deferrable,
+        scope: Scope::default(),
+        judge,
+        defects,
+    }
+}
+
+fn relation_id(child: &Table, child_columns: &[usize], parent: &Parent) -> String {
+    let child_names = child_columns.iter().map(|&column| child.columns[column].name.as_str());
+    let child_side = side(&child.name, child_names);
+    let parent_side = side(&parent.name, parent.column_names.iter().map(String::as_str));
+    format!("{child_side}->{parent_side}")
+}
+
+/// The same reference declared twice is two relations; the later ones get a number.
+fn number_twins(relations: &mut [Relation]) {
+    let mut seen = std::collections::HashMap::new();
+    for relation in relations {
+        let times = seen.entry(relation.id.clone()).or_insert(0_u32);
+        *times += 1;
+        if *times > 1 {
+            relation.id = format!("{}#{times}", relation.id);
+        }
+    }
+}
+
+fn find_table(names: NameRule, tables: &[Table], wanted: &TableName) -> Option<usize> {
+    tables.iter().position(|table| {
+        table.name.schema == wanted.schema && names.same(&table.name.table, &wanted.table)
+    })
+}
+
+fn column(names: NameRule, table: &Table, wanted: &str) -> Option<usize> {
+    table.columns.iter().position(|column| names.same(&column.name, wanted))
+}
+
+/// The known name nearest to a misspelt one, if any is near.
+fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = wanted.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&wanted, &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,89 @@
+//! What the two sides' columns say about each other: conversion, collation, and the index a delete of a parent needs.
+
+use crate::model::catalog::Family;
+use crate::model::catalog::Table;
+use crate::model::finding::Code;
+use crate::model::relation::Defect;
+use crate::model::schema::side;
+
+/// Adds a defect for the first pair of columns that convert values differently, and for the first that compare text
+/// differently. The relation still works as the parent's side says; programs that join the two may not.
+pub(super) fn compare(child: &Table, child_columns: &[usize], parent: &Table, parent_columns: &[usize], defects: &mut Vec<Defect>) {
+    let pairs = || {
+        child_columns.iter().zip(parent_columns).map(|(&left, &right)| (&child.columns[left], &parent.columns[right]))
+    };
+    if let Some((left, right)) = pairs().find(|(left, right)| convert_differently(&left.family, &right.family)) {
+        defects.push(Defect {
+            code: Code::TypeMismatch,
+            message: format!(
+                "{} is {} but {} is {}: values are converted before they are compared",
+                side(&child.name, [left.name.as_str()]),
+                type_name(&left.declared_type),
+                side(&parent.name, [right.name.as_str()]),
+                type_name(&right.declared_type)
+            ),
+            help: "declare both columns with the same type".to_owned(),
+        });
+    }
+    let texts_differ = |left: &Option<String>, right: &Option<String>| match (left, right) {
+        (Some(left), Some(right)) => !left.eq_ignore_ascii_case(right),
+        _ => false,
+    };
+    let holds_text = |family: &Family| matches!(family, Family::Text | Family::Untyped);
+    let differs = pairs().find(|(left, right)| {
+        holds_text(&left.family) && holds_text(&right.family) && texts_differ(&left.collation, &right.collation)
+    });
+    if let Some((left, right)) = differs {
+        defects.push(Defect {
+            code: Code::CollationMismatch,
+            message: format!(
+                "{} compares text as {} but {} as {}: the foreign key follows the parent, a join may not",
+                side(&child.name, [left.name.as_str()]),
+                left.collation.as_deref().unwrap_or("?"),
+                side(&parent.name, [right.name.as_str()]),
+                right.collation.as_deref().unwrap_or("?")
+            ),
+            help: "declare both columns with the same COLLATE".to_owned(),
+        });
+    }
+}
+
+fn type_name(declared: &str) -> &str {
+    if declared.is_empty() { "untyped" } else { declared }
+}
+
+/// An untyped child keeps what it is given, so the parent's conversion is the only one.
+fn convert_differently(child: &Family, parent: &Family) -> bool {
+    let class = |family: &Family| match family {
+        Family::Integer | Family::Numeric => 0,
+        Family::Real => 1,
+        Family::Text => 2,
+        Family::Untyped => 3,
+    };
+    *child != Family::Untyped && class(child) != class(parent)
+}
+
+/// Adds a defect when no index leads with the child's columns.
+pub(super) fn child_index(child: &Table, child_columns: &[usize], defects: &mut Vec<Defect>) {
+    let leads = |index: &crate::model::catalog::Index| {
+        let leading: Vec<Option<usize>> =
+            index.columns.iter().take(child_columns.len()).map(|part| part.column).collect();
+        !index.partial && child_columns.iter().all(|&column| leading.contains(&Some(column)))
+    };
+    if child.indexes.iter().any(leads) {
+        return;
+    }
+    let names: Vec<&str> = child_columns.iter().map(|&column| child.columns[column].name.as_str()).collect();
+    let quoted: Vec<String> = names.iter().map(|name| crate::model::sql::quoted(name)).collect();
+    let index = format!("{}_{}", child.name.table, names.join("_"));
+    defects.push(Defect {
+        code: Code::ChildNotIndexed,
+        message: format!("no index leads with {}: deleting a parent reads the whole table", side(&child.name, names)),
+        help: format!(
+            "CREATE INDEX {} ON {}({})",
+            crate::model::sql::quoted(&index),
+            crate::model::sql::quoted(&child.name.table),
+            quoted.join(", ")
+        ),
+    });
+}

@@ -1,0 +1,158 @@
+//! The relations of a configuration, held against the tables that are there.
+//!
+//! One that names a declared relation narrows it instead of standing beside it.
+
+use std::ops::Range;
+
+use super::Action;
+use super::ConfiguredRelation;
+use super::Fault;
+use super::Judge;
+use super::Match;
+use super::NameRule;
+use super::Origin;
+use super::Parent;
+use super::Relation;
+use super::Scope;
+use super::Table;
+use super::TableKind;
+use super::columns;
+use super::nearest;
+use super::relation_id;
+use crate::model::configured::At;
+use crate::model::configured::SideName;
+use crate::model::pattern::Pattern;
+
+pub(super) fn add(
+    names: NameRule,
+    tables: &[Table],
+    configured: &[ConfiguredRelation],
+    relations: &mut Vec<Relation>,
+) -> Result<(), Vec<Fault>> {
+    let mut faults = Vec::new();
+    for wanted in configured {
+        let children = children_of(names, tables, &wanted.child);
+        let parent = one_side(names, tables, &wanted.parent);
+        match (children, parent) {
+            (Ok(children), Ok((parent, parent_columns))) => {
+                for (child, child_columns) in children {
+                    let relation = relation(tables, wanted, (child, child_columns), (parent, parent_columns.clone()));
+                    place(relation, relations);
+                }
+            }
+            (children, parent) => faults.extend(children.err().into_iter().chain(parent.err())),
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+fn place(relation: Relation, relations: &mut Vec<Relation>) {
+    let declared = relations
+        .iter_mut()
+        .find(|known| known.origin == Origin::Declared && known.id == relation.id && known.scope.is_everything());
+    match declared {
+        Some(declared) => declared.scope = relation.scope,
+        None => relations.push(relation),
+    }
+}
+
+fn relation(
+    tables: &[Table],
+    wanted: &ConfiguredRelation,
+    (child, child_columns): (usize, Vec<usize>),
+    (parent, parent_columns): (usize, Vec<usize>),
+) -> Relation {
+    let parent_table = &tables[parent];
+    let mut defects = Vec::new();
+    columns::compare(&tables[child], &child_columns, parent_table, &parent_columns, &mut defects);
+    let text = |part: &Option<At<String>>| part.as_ref().map(|part| part.value.clone());
+    let mut in_order = parent_columns.clone();
+    in_order.sort_unstable();
+    let parent = Parent {
+        name: parent_table.name.clone(),
+        column_names: parent_columns.iter().map(|&column| parent_table.columns[column].name.clone()).collect(),
+        table: Some(parent),
+        key: parent_table.indexes.iter().position(|index| {
+            let mut indexed: Vec<usize> = index.columns.iter().filter_map(|part| part.column).collect();
+            indexed.sort_unstable();
+            index.unique && !index.partial && indexed == in_order && index.columns.len() == in_order.len()
+        }),
+        columns: parent_columns,
+    };
+    Relation {
+        id: relation_id(&tables[child], &child_columns, &parent),
+        origin: Origin::Configured,
+        child,
+        child_columns,
+        parent,
+        on_delete: Action::NoAction,
+        on_update: Action::NoAction,
+        match_rule: Match::Simple,
+        deferrable: false,
+        scope: Scope {
+            condition: text(&wanted.condition),
+            ignored: wanted.ignored.iter().map(|key| key.value.clone()).collect(),
+            soft_deleted: text(&wanted.soft_deleted),
+        },
+        judge: Judge::Values("configured, so nothing enforces it; the values are compared as a foreign key would".to_owned()),
+        defects,
+    }
+}
+
+/// The child may be a glob: every table that matches and has the columns.
+fn children_of(names: NameRule, tables: &[Table], wanted: &At<SideName>) -> Result<Vec<(usize, Vec<usize>)>, Fault> {
+    if !wanted.value.table.contains(['*', '?', '[']) {
+        return one_side(names, tables, wanted).map(|side| vec![side]);
+    }
+    let pattern = Pattern::new(&wanted.value.table).map_err(|message| fault(&wanted.place, message, None))?;
+    let found: Vec<(usize, Vec<usize>)> = tables
+        .iter()
+        .enumerate()
+        .filter(|(_, table)| readable(table) && pattern.matches(&table.name.to_string()))
+        .filter_map(|(position, table)| Some((position, columns_of(names, table, &wanted.value.columns).ok()?)))
+        .collect();
+    if found.is_empty() {
+        let message = format!(
+            "no table that matches {} has the column(s) {}",
+            wanted.value.table,
+            wanted.value.columns.join(", ")
+        );
+        return Err(fault(&wanted.place, message, Some("remove the relation, or widen the glob".to_owned())));
+    }
+    Ok(found)
+}
+
+fn one_side(names: NameRule, tables: &[Table], wanted: &At<SideName>) -> Result<(usize, Vec<usize>), Fault> {
+    let table_name = |table: &Table| names.same(&table.name.to_string(), &wanted.value.table);
+    let Some(position) = tables.iter().position(table_name) else {
+        let known: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
+        let near = nearest(&wanted.value.table, known.iter().map(String::as_str));
+        let help = near.map(|near| format!("did you mean {near}?"));
+        return Err(fault(&wanted.place, format!("there is no table {}", wanted.value.table), help));
+    };
+    let table = &tables[position];
+    if !readable(table) {
+        let message = format!("{} is a virtual table, whose module a scan does not run", table.name);
+        return Err(fault(&wanted.place, message, None));
+    }
+    match columns_of(names, table, &wanted.value.columns) {
+        Ok(columns) => Ok((position, columns)),
+        Err(missing) => {
+            let near = nearest(missing, table.columns.iter().map(|column| column.name.as_str()));
+            let help = near.map(|near| format!("did you mean {near}?"));
+            Err(fault(&wanted.place, format!("{} has no column {missing}", table.name), help))
+        }
+    }
+}
+
+fn columns_of<'a>(names: NameRule, table: &Table, wanted: &'a [String]) -> Result<Vec<usize>, &'a str> {
+    wanted.iter().map(|name| super::column(names, table, name).ok_or(name.as_str())).collect()
+}
+
+fn readable(table: &Table) -> bool {
+    table.kind != TableKind::Virtual
+}
+
+fn fault(place: &Range<usize>, message: String, help: Option<String>) -> Fault {
+    Fault { place: place.clone(), message, help }
+}

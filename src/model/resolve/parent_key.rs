@@ -1,0 +1,252 @@
+//! Whether a declared relation's parent side can be referred to at all, and if not, exactly why.
+//!
+//! The rules are those of SQLite's `sqlite3FkLocateIndex`: the parent's rowid alias, or one full unique index on
+//! exactly the named columns in any order, each under the column's own collation; with no columns named, the primary
+//! key in key order. A partial index, another collation or a view will not do.
+
+use super::find_table;
+use crate::model::catalog::ForeignKey;
+use crate::model::catalog::Index;
+use crate::model::catalog::NameRule;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::catalog::TableName;
+use crate::model::finding::Code;
+use crate::model::relation::Defect;
+use crate::model::relation::Judge;
+use crate::model::relation::Parent;
+use crate::model::schema::side;
+
+pub(super) fn judge(names: NameRule, tables: &[Table], key: &ForeignKey, defects: &mut Vec<Defect>) -> (Parent, Judge) {
+    let declared_columns = key.parent_columns.clone().unwrap_or_default();
+    let mut parent = Parent {
+        name: key.parent.clone(),
+        column_names: declared_columns,
+        table: find_table(names, tables, &key.parent),
+        columns: Vec::new(),
+        key: None,
+    };
+    let renamed = renamed_from(names, tables, &key.parent);
+    let Some(position) = parent.table else {
+        defects.push(no_table(&key.parent, renamed));
+        return (parent, Judge::NoParent);
+    };
+    let table = &tables[position];
+    parent.name = table.name.clone();
+    if let Some(successor) = renamed {
+        defects.push(Defect {
+            code: Code::ParentRenamed,
+            message: format!("refers to {}, which looks like what a rename left behind: {successor} exists too", table.name),
+            help: format!("if {successor} is the table in use, rebuild the child so that it refers to {successor}"),
+        });
+    }
+    let judge = match columns_of(names, table, key, &mut parent) {
+        Err(defect) => {
+            let why = defect.message.clone();
+            defects.push(defect);
+            Judge::Nobody(why)
+        }
+        Ok(()) => key_of(names, table, key, &mut parent, defects),
+    };
+    (parent, judge)
+}
+
+fn no_table(name: &TableName, renamed: Option<&TableName>) -> Defect {
+    match renamed {
+        Some(successor) => Defect {
+            code: Code::ParentRenamed,
+            message: format!("refers to {name}, which does not exist; {successor} does: a rename left the reference behind"),
+            help: format!("rebuild the child so that it refers to {successor}"),
+        },
+        None => Defect {
+            code: Code::ParentTableMissing,
+            message: format!("the parent table {name} does not exist, so every complete key is an orphan"),
+            help: format!("create or restore {name}, or rebuild the child without this foreign key; do not delete its rows"),
+        },
+    }
+}
+
+/// Resolves the parent's columns into `parent`, or says why they cannot be.
+fn columns_of(names: NameRule, table: &Table, key: &ForeignKey, parent: &mut Parent) -> Result<(), Defect> {
+    let named = match &key.parent_columns {
+        Some(columns) => columns,
+        None => return primary_key_of(table, key, parent),
+    };
+    let missing: Vec<&str> =
+        named.iter().map(String::as_str).filter(|name| super::column(names, table, name).is_none()).collect();
+    if let Some(first) = missing.first() {
+        let known = table.columns.iter().map(|column| column.name.as_str());
+        let hint = match super::nearest(first, known) {
+            Some(near) => format!("; did it mean {near}?"),
+            None if ["rowid", "oid", "_rowid_"].iter().any(|name| name.eq_ignore_ascii_case(first)) => {
+                "; a rowid cannot be referred to, declare an INTEGER PRIMARY KEY".to_owned()
+            }
+            None => String::new(),
+        };
+        return Err(Defect {
+            code: Code::ParentColumnMissing,
+            message: format!("{} has no column {}{hint}", table.name, missing.join(", ")),
+            help: "rebuild the child with the right column, or add the column to the parent".to_owned(),
+        });
+    }
+    parent.columns = named.iter().filter_map(|name| super::column(names, table, name)).collect();
+    parent.column_names = parent.columns.iter().map(|&column| table.columns[column].name.clone()).collect();
+    Ok(())
+}
+
+fn primary_key_of(table: &Table, key: &ForeignKey, parent: &mut Parent) -> Result<(), Defect> {
+    if table.primary_key.is_empty() {
+        let what = if table.kind == TableKind::View { "is a view" } else { "has no primary key" };
+        return Err(Defect {
+            code: if table.kind == TableKind::View { Code::ParentIsView } else { Code::ParentKeyNotUnique },
+            message: format!("the declaration names no parent columns, and {} {what}", table.name),
+            help: format!("name the columns of {} that are meant, and make them unique", table.name),
+        });
+    }
+    parent.column_names = table.primary_key.iter().map(|&column| table.columns[column].name.clone()).collect();
+    if table.primary_key.len() != key.columns.len() {
+        let primary_key = side(&table.name, parent.column_names.iter().map(String::as_str));
+        return Err(Defect {
+            code: Code::ColumnCountMismatch,
+            message: format!(
+                "{} column(s) refer to the primary key {primary_key}, which has {}",
+                key.columns.len(),
+                table.primary_key.len()
+            ),
+            help: "rebuild the child with one column for each column of the parent's key".to_owned(),
+        });
+    }
+    parent.columns = table.primary_key.clone();
+    Ok(())
+}
+
+/// Finds the unique key that the engine would use, or names the defect; the values can be compared all the same.
+fn key_of(
+    names: NameRule,
+    table: &Table,
+    key: &ForeignKey,
+    parent: &mut Parent,
+    defects: &mut Vec<Defect>,
+) -> Judge {
+    if table.kind == TableKind::Virtual {
+        let message = format!("{} is a virtual table, which has no unique key; its module is not run", table.name);
+        let help = "keep the keys in an ordinary table and refer to that".to_owned();
+        defects.push(Defect { code: Code::ParentKeyNotUnique, message: message.clone(), help });
+        return Judge::Nobody(message);
+    }
+    let implicit = key.parent_columns.is_none();
+    let usable = |index: &Index| if implicit { index.primary } else { covers(table, index, &parent.columns) == Ok(()) };
+    parent.key = table.indexes.iter().position(usable);
+    if parent.key.is_some() {
+        return Judge::Engine;
+    }
+    let defect = why_unusable(names, table, &parent.columns);
+    let because = format!(
+        "SQLite itself refuses every write here (foreign key mismatch: {}); the values are compared as it compares them",
+        defect.code.name()
+    );
+    defects.push(defect);
+    Judge::Values(because)
+}
+
+/// Why an index is not the parent key for these columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NotAKey {
+    OtherColumns,
+    NotUnique,
+    Partial,
+    Collation,
+}
+
+fn covers(table: &Table, index: &Index, columns: &[usize]) -> Result<(), NotAKey> {
+    let mut indexed: Vec<Option<usize>> = index.columns.iter().map(|part| part.column).collect();
+    let mut wanted: Vec<Option<usize>> = columns.iter().copied().map(Some).collect();
+    indexed.sort_unstable();
+    wanted.sort_unstable();
+    if indexed != wanted {
+        return Err(NotAKey::OtherColumns);
+    }
+    if !index.unique {
+        return Err(NotAKey::NotUnique);
+    }
+    if index.partial {
+        return Err(NotAKey::Partial);
+    }
+    let same_collation = index.columns.iter().all(|part| {
+        part.column.is_some_and(|column| same_collation(&part.collation, &table.columns[column].collation))
+    });
+    if same_collation { Ok(()) } else { Err(NotAKey::Collation) }
+}
+
+fn same_collation(left: &Option<String>, right: &Option<String>) -> bool {
+    match (left, right) {
+        (Some(left), Some(right)) => left.eq_ignore_ascii_case(right),
+        _ => true,
+    }
+}
+
+fn why_unusable(_names: NameRule, table: &Table, columns: &[usize]) -> Defect {
+    let key = side(&table.name, columns.iter().map(|&column| table.columns[column].name.as_str()));
+    if table.kind == TableKind::View {
+        return Defect {
+            code: Code::ParentIsView,
+            message: format!("{} is a view, which no foreign key can refer to", table.name),
+            help: "refer to the table behind the view".to_owned(),
+        };
+    }
+    let index_with = |why: NotAKey| table.indexes.iter().find(|index| covers(table, index, columns) == Err(why));
+    if let Some(index) = index_with(NotAKey::Partial) {
+        return Defect {
+            code: Code::ParentKeyPartialIndex,
+            message: format!("the unique index {} on {key} has a WHERE, so it does not make the key unique", index.name),
+            help: format!("make a unique index on {key} without WHERE"),
+        };
+    }
+    if let Some(index) = index_with(NotAKey::Collation) {
+        return Defect {
+            code: Code::ParentKeyCollation,
+            message: format!("the unique index {} compares {key} under another collation than the column's own", index.name),
+            help: format!("make a unique index on {key} that leaves COLLATE out"),
+        };
+    }
+    let also = match index_with(NotAKey::NotUnique) {
+        Some(index) => format!(": the index {} is not unique", index.name),
+        None => String::new(),
+    };
+    Defect {
+        code: Code::ParentKeyNotUnique,
+        message: format!("{key} is neither a primary key nor the whole of a unique index{also}"),
+        help: format!("remove duplicates, then: {}", suggested_index(table, columns)),
+    }
+}
+
+fn suggested_index(table: &Table, columns: &[usize]) -> String {
+    let names: Vec<String> =
+        columns.iter().map(|&column| crate::model::sql::quoted(&table.columns[column].name)).collect();
+    let index = format!("{}_key", table.name.table);
+    format!(
+        "CREATE UNIQUE INDEX {} ON {}({})",
+        crate::model::sql::quoted(&index),
+        crate::model::sql::quoted(&table.name.table),
+        names.join(", ")
+    )
+}
+
+/// The table that now bears the name, if `name` looks like the left-over of a rename: `users_old`, `_users_old_2019`.
+fn renamed_from<'a>(names: NameRule, tables: &'a [Table], name: &TableName) -> Option<&'a TableName> {
+    let lower = name.table.to_ascii_lowercase();
+    let core = lower.trim_matches('_');
+    let (before, after) = core.rsplit_once("_old").unwrap_or((core.strip_prefix("old_")?, ""));
+    let only_a_stamp = after.chars().all(|c| c.is_ascii_digit() || c == '_');
+    if !only_a_stamp {
+        return None;
+    }
+    let base = before.trim_matches('_');
+    let wanted = |table: &&Table| {
+        table.kind == TableKind::Table
+            && table.name.schema == name.schema
+            && !names.same(&table.name.table, &name.table)
+            && table.name.table.trim_matches('_').eq_ignore_ascii_case(base)
+    };
+    tables.iter().find(wanted).map(|table| &table.name)
+}
