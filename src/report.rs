@@ -9,9 +9,12 @@ mod json;
 mod layout;
 mod mermaid;
 mod overview;
+mod picture;
 #[cfg(test)]
 mod sample;
 mod table;
+#[cfg(test)]
+mod tests;
 pub mod text;
 
 use crate::model::examination::Examination;

@@ -3,20 +3,20 @@
 //!
 //! Identifiers are positions, never names; names stand only inside HTML-like labels, escaped.
 
-use std::collections::BTreeSet;
-
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::report::health::Health;
-use crate::report::health::worst;
+use crate::report::picture::Missing;
+use crate::report::picture::refers;
+use crate::report::picture::worst;
 use crate::report::text::visible;
 
 const RED: &str = "#c62828";
 const AMBER: &str = "#b26a00";
 
 pub(super) fn render(schema: &Schema) -> String {
-    let missing = missing_parents(schema);
+    let missing = Missing::of(schema);
     let mut lines = vec![
         "digraph schema {".to_string(),
         "  graph [rankdir=LR, fontname=\"Helvetica\", labelloc=t, nodesep=0.4, ranksep=1.2];".to_string(),
@@ -27,10 +27,9 @@ pub(super) fn render(schema: &Schema) -> String {
     for (place, table) in schema.tables.iter().enumerate() {
         lines.push(node(schema, place, table));
     }
-    for (place, name) in missing.iter().enumerate() {
+    for (id, name) in missing.all() {
         lines.push(format!(
-            "  m{} [shape=box, style=\"dashed,rounded\", color=\"{RED}\", fontcolor=\"{RED}\", label=<{} (missing)>];",
-            place + 1,
+            "  {id} [shape=box, style=\"dashed,rounded\", color=\"{RED}\", fontcolor=\"{RED}\", label=<{} (missing)>];",
             escaped(name)
         ));
     }
@@ -41,25 +40,17 @@ pub(super) fn render(schema: &Schema) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The parents that do not exist, in order of name.
-fn missing_parents(schema: &Schema) -> Vec<String> {
-    let missing = schema.relations.iter().filter(|relation| relation.parent.table.is_none());
-    let names: BTreeSet<String> = missing.map(|relation| relation.parent.name.to_string()).collect();
-    names.into_iter().collect()
-}
-
 fn node(schema: &Schema, place: usize, table: &Table) -> String {
     let mut rows =
         format!("<TR><TD BGCOLOR=\"#eceff1\" COLSPAN=\"2\"><B>{}</B></TD></TR>", escaped(&table.name.to_string()));
     for (position, column) in table.columns.iter().enumerate() {
-        let refers = |relation: &Relation| relation.child == place && relation.child_columns.contains(&position);
-        let name = match (table.primary_key.contains(&position), schema.relations.iter().any(refers)) {
+        let name = match (table.primary_key.contains(&position), refers(schema, place, position)) {
             (true, _) => format!("<U>{}</U>", escaped(&column.name)),
             (false, true) => format!("<I>{}</I>", escaped(&column.name)),
             (false, false) => escaped(&column.name),
         };
         rows.push_str(&format!(
-            "<TR><TD ALIGN=\"LEFT\" PORT=\"c{0}\">{name}</TD><TD ALIGN=\"LEFT\"><FONT COLOR=\"#78909c\">{1}</FONT></TD></TR>",
+            "<TR><TD ALIGN=\"LEFT\" PORT=\"c{0}\">{name}</TD><TD ALIGN=\"LEFT\" PORT=\"f{0}\"><FONT COLOR=\"#78909c\">{1}</FONT></TD></TR>",
             position + 1,
             escaped(&column.declared_type),
         ));
@@ -68,15 +59,12 @@ fn node(schema: &Schema, place: usize, table: &Table) -> String {
     format!("  t{} [label=<<TABLE {style}>{rows}</TABLE>>];", place + 1)
 }
 
-fn edge(missing: &[String], relation: &Relation) -> String {
-    let port = |columns: &[usize]| columns.first().map(|column| format!(":c{}", column + 1)).unwrap_or_default();
-    let child = format!("t{}{}", relation.child + 1, port(&relation.child_columns));
+fn edge(missing: &Missing, relation: &Relation) -> String {
+    // Out of the right side of one row and into the left side of another: with `rankdir=LR` edges cross no names.
+    let child = port(relation.child, &relation.child_columns, "f", "e");
     let parent = match relation.parent.table {
-        Some(table) => format!("t{}{}", table + 1, port(&relation.parent.columns)),
-        None => {
-            let name = relation.parent.name.to_string();
-            format!("m{}", missing.iter().position(|known| *known == name).unwrap_or(0) + 1)
-        }
+        Some(table) => port(table, &relation.parent.columns, "c", "w"),
+        None => missing.id(&relation.parent.name),
     };
     let style = match Health::of(relation) {
         Health::Broken => format!("color=\"{RED}\", fontcolor=\"{RED}\", style=dashed, penwidth=1.5"),
@@ -89,6 +77,14 @@ fn edge(missing: &[String], relation: &Relation) -> String {
     }
 }
 
+/// The cell of the key's first column; the table as a whole where the column is not known.
+fn port(table: usize, columns: &[usize], side: &str, compass: &str) -> String {
+    match columns.first() {
+        Some(column) => format!("t{}:{side}{}:{compass}", table + 1, column + 1),
+        None => format!("t{}", table + 1),
+    }
+}
+
 /// Text inside an HTML-like label. Never empty, which Graphviz refuses inside a tag.
 fn escaped(text: &str) -> String {
     let mut safe = String::new();
@@ -98,8 +94,45 @@ fn escaped(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
+            // Graphviz puts a node's name in place of `\\N`, even here.
+            '\\' => safe.push_str("&#92;"),
             other => safe.push(other),
         }
     }
     if safe.is_empty() { "&#160;".to_string() } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn broken_relations_are_red_and_missing_parents_drawn() {
+        let drawn = render(&sample::sick().schema);
+        let edges: Vec<&str> = drawn.lines().filter(|line| line.contains("->") || line.starts_with("  m")).collect();
+        assert_eq!(
+            edges,
+            [
+                r##"  m1 [shape=box, style="dashed,rounded", color="#c62828", fontcolor="#c62828", label=<orders_old (missing)>];"##,
+                r##"  t2:f2:e -> t1:c1:w;"##,
+                r##"  t2:f3:e -> t1:c2:w;"##,
+                r##"  t2:f5:e -> m1 [label=<parent-table-missing>, color="#c62828", fontcolor="#c62828", style=dashed, penwidth=1.5];"##,
+                r##"  t3:f2:e -> t2:c1:w [label=<type-mismatch>, color="#b26a00", fontcolor="#b26a00"];"##,
+            ]
+        );
+    }
+
+    #[test]
+    fn hostile_names_stay_text() {
+        let drawn = render(&sample::hostile().schema);
+        assert!(!drawn.contains("<script>"), "{drawn}");
+        assert!(!drawn.contains('\\'), "{drawn}");
+        assert!(!drawn.contains("<B></B>"), "{drawn}");
+        // Every label closes what it opens: quotes and brackets of the data are entities.
+        for line in drawn.lines() {
+            assert_eq!(line.matches('"').count() % 2, 0, "{line}");
+            assert_eq!(line.matches('<').count(), line.replace("->", "").matches('>').count(), "{line}");
+        }
+    }
 }

@@ -2,7 +2,6 @@
 //! finds.
 
 use crate::model::finding::Severity;
-use crate::model::relation::Defect;
 use crate::model::relation::Relation;
 
 /// In rising order of gravity.
@@ -35,11 +34,4 @@ impl Health {
             Health::Broken => "broken",
         }
     }
-}
-
-/// The defect that a picture names: the first of the gravest. Notes are not worth a label.
-pub(super) fn worst(relation: &Relation) -> Option<&Defect> {
-    let bar = relation.defects.iter().map(|defect| defect.code.severity()).max()?;
-    let gravest = relation.defects.iter().find(|defect| defect.code.severity() == bar);
-    gravest.filter(|_| bar > Severity::Note)
 }

@@ -39,7 +39,7 @@ pub(super) enum Ink {
     Good,
 }
 
-/// Some text in one ink.
+/// Some text in one ink, made harmless.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
     text: String,
@@ -95,7 +95,7 @@ impl Sheet {
 
     pub(super) fn grid(&mut self, grid: Grid) {
         let mut table = Table::new();
-        let gap = if grid.header.is_empty() { 1 } else { 2 };
+        let gap = if grid.header.is_empty() && grid.first.is_none() { 1 } else { 2 };
         table.load_style(if grid.header.is_empty() { presets::NOTHING } else { ruled() });
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(self.width);
@@ -112,16 +112,38 @@ impl Sheet {
         table.add_rows(grid.rows.iter().map(|row| row.iter().map(inked).collect::<Vec<_>>()));
         let last = table.column_count().saturating_sub(1);
         for (place, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((if place == 0 { grid.indent } else { 0 }, if place == last { 0 } else { gap }));
-            if grid.numbers.contains(&place) {
+            let is_number = grid.numbers.contains(&place);
+            if is_number {
                 column.set_cell_alignment(CellAlignment::Right);
             }
+            let right = match place {
+                end if end == last => 0,
+                // A number without a title above is followed by its unit.
+                _ if is_number && grid.header.is_empty() => 1,
+                _ => gap,
+            };
+            column.set_padding((if place == 0 { grid.indent } else { 0 }, right));
         }
         if let (Some(width), Some(column)) = (grid.first, table.column_mut(0)) {
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + grid.indent + gap)));
         }
         self.text.push_str(&table.trim_fmt());
         self.text.push('\n');
+    }
+
+    /// A mark and what it marks: beside it where that fits on one line, else below.
+    pub(super) fn heading(&mut self, mark: Piece, what: Piece) {
+        if mark.text.chars().count() + 1 + what.text.chars().count() > self.width() {
+            self.line(0, vec![mark]);
+            self.line(2, vec![what]);
+        } else {
+            self.line(0, vec![mark, what]);
+        }
+    }
+
+    /// A label and what it stands for; labels of one `width` line up.
+    pub(super) fn labelled(&mut self, width: u16, label: Piece, content: Piece) {
+        self.grid(Grid { indent: 2, numbers: &[], first: Some(width), header: &[], rows: vec![vec![label, content]] });
     }
 
     pub(super) fn finish(self) -> String {
@@ -139,6 +161,7 @@ fn inked(piece: &Piece) -> Cell {
     let cell = Cell::new(&piece.text);
     match piece.ink {
         Ink::Plain => cell,
+        _ if piece.text.is_empty() => cell,
         Ink::Strong => cell.add_attribute(Attribute::Bold),
         Ink::Dim => cell.add_attribute(Attribute::Dim),
         Ink::Bad => cell.fg(Color::Red).add_attribute(Attribute::Bold),

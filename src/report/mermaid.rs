@@ -11,7 +11,9 @@ use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::report::health::Health;
-use crate::report::health::worst;
+use crate::report::picture::Missing;
+use crate::report::picture::refers;
+use crate::report::picture::worst;
 use crate::report::text::visible;
 
 /// Words that Mermaid, in some version, reads as its own in any case of letters.
@@ -43,26 +45,19 @@ const RESERVED: [&str; 24] = [
 ];
 
 pub(super) fn render(schema: &Schema) -> String {
-    let missing = missing_parents(schema);
+    let missing = Missing::of(schema);
     let mut lines = vec!["erDiagram".to_string()];
     for (place, table) in schema.tables.iter().enumerate() {
         entity(&mut lines, schema, place, table);
     }
-    for (place, name) in missing.iter().enumerate() {
-        lines.push(format!("    m{}[\"{} (missing)\"]", place + 1, label(name)));
+    for (id, name) in missing.all() {
+        lines.push(format!("    {id}[\"{} (missing)\"]", label(name)));
     }
     for relation in &schema.relations {
         lines.push(edge(schema, &missing, relation));
     }
     classes(&mut lines, schema, &missing);
     lines.join("\n") + "\n"
-}
-
-/// The parents that do not exist, in order of name. They are drawn all the same: they are what is wrong.
-fn missing_parents(schema: &Schema) -> Vec<String> {
-    let missing = schema.relations.iter().filter(|relation| relation.parent.table.is_none());
-    let names: BTreeSet<String> = missing.map(|relation| relation.parent.name.to_string()).collect();
-    names.into_iter().collect()
 }
 
 fn entity(lines: &mut Vec<String>, schema: &Schema, place: usize, table: &Table) {
@@ -79,8 +74,7 @@ fn entity(lines: &mut Vec<String>, schema: &Schema, place: usize, table: &Table)
         if table.primary_key.contains(&position) {
             keys.push("PK");
         }
-        let refers = |relation: &Relation| relation.child == place && relation.child_columns.contains(&position);
-        if schema.relations.iter().any(refers) {
+        if refers(schema, place, position) {
             keys.push("FK");
         }
         let mut line = format!("        {} {}", word(&column.declared_type, "any"), word(&column.name, "_"));
@@ -95,8 +89,11 @@ fn entity(lines: &mut Vec<String>, schema: &Schema, place: usize, table: &Table)
     lines.push("    }".to_string());
 }
 
-fn edge(schema: &Schema, missing: &[String], relation: &Relation) -> String {
-    let parent = parent_id(schema, missing, relation);
+fn edge(schema: &Schema, missing: &Missing, relation: &Relation) -> String {
+    let parent = match relation.parent.table {
+        Some(table) => id(schema, table),
+        None => missing.id(&relation.parent.name),
+    };
     // A key that may be NULL may refer to nothing.
     let one = if schema.child_columns(relation).all(|column| column.not_null) { "||" } else { "|o" };
     let line = if Health::of(relation) == Health::Broken { ".." } else { "--" };
@@ -109,7 +106,7 @@ fn edge(schema: &Schema, missing: &[String], relation: &Relation) -> String {
     format!("    {parent} {one}{line}o{{ {} : \"{}\"", id(schema, relation.child), label(&text))
 }
 
-fn classes(lines: &mut Vec<String>, schema: &Schema, missing: &[String]) {
+fn classes(lines: &mut Vec<String>, schema: &Schema, missing: &Missing) {
     let broken: Vec<&Relation> =
         schema.relations.iter().filter(|relation| Health::of(relation) == Health::Broken).collect();
     let children: BTreeSet<usize> = broken.iter().map(|relation| relation.child).collect();
@@ -118,20 +115,10 @@ fn classes(lines: &mut Vec<String>, schema: &Schema, missing: &[String]) {
         lines.push("    classDef broken stroke:#c62828,stroke-width:2px".to_string());
         lines.push(format!("    class {} broken", ids.join(",")));
     }
-    if !missing.is_empty() {
-        let ids: Vec<String> = (1..=missing.len()).map(|place| format!("m{place}")).collect();
+    let ids: Vec<String> = missing.all().map(|(id, _)| id).collect();
+    if !ids.is_empty() {
         lines.push("    classDef missing fill:#fdecea,stroke:#c62828,stroke-dasharray:4".to_string());
         lines.push(format!("    class {} missing", ids.join(",")));
-    }
-}
-
-fn parent_id(schema: &Schema, missing: &[String], relation: &Relation) -> String {
-    match relation.parent.table {
-        Some(table) => id(schema, table),
-        None => {
-            let name = relation.parent.name.to_string();
-            format!("m{}", missing.iter().position(|known| *known == name).unwrap_or(0) + 1)
-        }
     }
 }
 
@@ -187,4 +174,72 @@ fn label(text: &str) -> String {
 fn ends_with_direction(text: &str) -> bool {
     let word = "direction";
     text.len() >= word.len() && text.as_bytes()[text.len() - word.len()..].eq_ignore_ascii_case(word.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn broken_relations_are_dotted_and_missing_parents_drawn() {
+        assert_eq!(
+            render(&sample::sick().schema),
+            r#"erDiagram
+    customers {
+        INTEGER id PK
+        INTEGER region
+        INTEGER code
+    }
+    orders {
+        INTEGER id PK
+        INTEGER customer_id FK
+        INTEGER region FK
+        INTEGER code FK
+        INTEGER old_id FK
+    }
+    order_items {
+        INTEGER id PK
+        INTEGER order_id FK
+        INTEGER product_id
+    }
+    m1["orders_old (missing)"]
+    customers |o--o{ orders : "customer_id"
+    customers |o--o{ orders : "region, code"
+    m1 |o..o{ orders : "parent-table-missing: old_id"
+    orders |o--o{ order_items : "type-mismatch: order_id"
+    classDef broken stroke:#c62828,stroke-width:2px
+    class orders broken
+    classDef missing fill:#fdecea,stroke:#c62828,stroke-dasharray:4
+    class m1 missing
+"#
+        );
+    }
+
+    #[test]
+    fn hostile_names_stay_text() {
+        let drawn = render(&sample::hostile().schema);
+        // A table named like a word of the language, like an alias, or not at all.
+        for head in
+            ["t2[\"one\"] {", "t3[\"t1\"] {", "t4[\"#8203;\"] {", "INTEGER _pk PK \"pk\"", "any FK_x FK \"FK-x\""]
+        {
+            assert!(drawn.lines().any(|line| line.trim() == head), "{head}: {drawn}");
+        }
+        for line in drawn.lines() {
+            assert!([0, 2].contains(&line.matches('"').count()), "{line}");
+        }
+        for wrong in ["%", "\\", "~", "<", ">", "direction LR"] {
+            assert!(!drawn.contains(wrong), "{wrong}: {drawn}");
+        }
+    }
+
+    #[test]
+    fn words_hold_only_letters_that_mermaid_allows() {
+        assert_eq!(word("VARCHAR(20)", "any"), "VARCHAR(20)");
+        assert_eq!(word("DECIMAL(10, 2)", "any"), "DECIMAL(10__2)");
+        assert_eq!(word("", "any"), "any");
+        assert_eq!(word("größe", "_"), "größe");
+        assert_eq!(word("2nd", "_"), "_2nd");
+        assert_eq!([word("Fk", "_"), word("uk(x)", "_"), word("pk_x", "_")], ["_Fk", "_uk(x)", "pk_x"]);
+    }
 }

@@ -79,10 +79,53 @@ fn defects(sheet: &mut Sheet, schema: &Schema) {
     all.sort_by_key(|(_, defect)| std::cmp::Reverse(defect.code.severity()));
     for (about, defect) in all {
         sheet.blank();
-        sheet.line(0, vec![grade(defect.code, defect.code.severity()), Piece::new(&about.id, Ink::Strong)]);
+        sheet.heading(grade(defect.code, defect.code.severity()), Piece::new(&about.id, Ink::Strong));
         sheet.line(2, vec![Piece::plain(&defect.message)]);
         if !defect.help.is_empty() {
-            sheet.grid(labelled("help", &defect.help));
+            labelled(sheet, "help", &defect.help);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    const TERMINAL: Paper = Paper { width: Some(80), color: false };
+
+    #[test]
+    fn every_relation_is_listed_and_what_ails_it_said() {
+        let expected = "\
+✗ 4 relations between 3 tables in shop.sqlite, 1 broken, 1 doubtful
+
+  relation                            on delete  on update  health
+───────────────────────────────────────────────────────────────────
+  orders(customer_id)->customers(id)  CASCADE    NO ACTION  ok
+  orders(region,code)                 CASCADE    NO ACTION  ok
+    ->customers(region,code)
+  orders(old_id)->orders_old(id)      CASCADE    NO ACTION  broken
+  order_items(order_id)->orders(id)   CASCADE    NO ACTION  warning
+
+error[parent-table-missing] orders(old_id)->orders_old(id)
+  the parent table orders_old does not exist: every complete key is an orphan
+  help     create orders_old, or drop the foreign key
+
+warning[type-mismatch] order_items(order_id)->orders(id)
+  order_items.order_id is TEXT, orders.id is INTEGER: '007' and 7 are compared
+  as text
+  help     declare both columns with the same type
+
+note[child-not-indexed] order_items(order_id)->orders(id)
+  no index
+  help     create one
+";
+        assert_eq!(render(&sample::sick().schema, &TERMINAL), expected);
+    }
+
+    #[test]
+    fn without_relations_there_is_one_line() {
+        let expected = "○ shop.sqlite declares no foreign keys between its 3 tables\n";
+        assert_eq!(render(&sample::shop(), &TERMINAL), expected);
     }
 }

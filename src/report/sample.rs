@@ -7,6 +7,7 @@ use crate::model::relation::*;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::value::Value;
+use crate::report::text::plural;
 
 /// An escape sequence, a bidi override, a line break, and what HTML, Mermaid, DOT and tables would trip over.
 pub(super) const HOSTILE: &str =
@@ -128,13 +129,21 @@ pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&
         severity: Severity::Error,
         relation,
         relation_id: about.id.clone(),
-        message: format!("{rows} rows refer to {missing_keys} keys that {} does not have", about.parent.name),
+        message: format!(
+            "{rows} rows refer to {} that {} does not have",
+            plural(missing_keys, "key"),
+            about.parent.name
+        ),
         help: "restore the missing rows, or repair the references with a rule".to_string(),
         rows,
         missing_keys,
         top_missing: keys.iter().map(|(key, rows)| MissingKey { key: key.to_vec(), rows: *rows }).collect(),
         samples: keys.iter().enumerate().map(sample).collect(),
-        diagnosis: vec![Diagnosis { cause: Cause::WrongTable, rows: 300, evidence: "22 is suppliers(id)".to_string() }],
+        diagnosis: vec![Diagnosis {
+            cause: Cause::WrongTable,
+            rows: keys[0].1,
+            evidence: "22 is suppliers(id)".to_string(),
+        }],
     });
 }
 

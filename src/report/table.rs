@@ -1,6 +1,7 @@
 //! The report of a scan for a terminal: the verdict in one line, the relations that need attention, every finding
 //! with its evidence and next step, and what was not looked at. Leaves out: how lines are laid out (`layout`).
 
+use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::finding::Code;
@@ -19,7 +20,9 @@ use crate::report::text::count;
 use crate::report::text::plural;
 
 /// Width that the labels of a finding's lines share.
-const LABEL: u16 = 8;
+const LABEL: u16 = 7;
+/// The same for what was not looked at.
+const WIDE_LABEL: u16 = 11;
 
 pub(super) fn render(examination: &Examination, paper: &Paper) -> String {
     let mut sheet = Sheet::new(paper);
@@ -60,10 +63,9 @@ pub(super) fn grade(code: Code, severity: Severity) -> Piece {
     Piece::new(format!("{}[{}]", severity.name(), code.name()), ink)
 }
 
-/// A label and what it stands for, where labels of several lines share one width.
-pub(super) fn labelled(label: &str, content: impl AsRef<str>) -> Grid {
-    let row = vec![Piece::new(label, Ink::Dim), Piece::plain(content)];
-    Grid { indent: 2, numbers: &[], first: Some(LABEL), header: &[], rows: vec![row] }
+/// One line of a finding: its label, and what it says.
+pub(super) fn labelled(sheet: &mut Sheet, label: &str, content: impl AsRef<str>) {
+    sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(content));
 }
 
 /// The verdict, said as one line for each thing that stands against "clean". True where nothing does.
@@ -75,6 +77,8 @@ fn headline(sheet: &mut Sheet, examination: &Examination) -> bool {
             if examination.left_alone.is_empty() { "declares no foreign keys" } else { "has no relation left" };
         let line = format!("{name} {reason}: nothing was checked");
         sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new(line, Ink::Strong)]);
+        let help = "a relation that it does not declare can be added in `fk-doctor.toml`";
+        sheet.line(2, vec![Piece::new(help, Ink::Dim)]);
         return true;
     }
     let summary = examination.summary();
@@ -108,39 +112,49 @@ fn headline(sheet: &mut Sheet, examination: &Examination) -> bool {
         let of = if place == 0 { format!(" of {name}") } else { String::new() };
         sheet.line(0, vec![Piece::new(mark, ink), Piece::new(format!("{start}{of}{end}"), ink)]);
     }
+    let warnings = examination.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    if warnings > 0 {
+        let line = plural(warnings as u64, "warning");
+        sheet.line(0, vec![Piece::new("!", Ink::Doubtful), Piece::new(line, Ink::Doubtful)]);
+    }
     is_clean
 }
 
 /// Every relation with an error or without a check. Sound ones are only counted.
 fn attention(sheet: &mut Sheet, examination: &Examination) {
-    // What the other columns take, at their usual widths.
-    let room = sheet.width().saturating_sub(56);
-    let mut rows = Vec::new();
-    for (place, (about, coverage)) in examination.schema.relations.iter().zip(&examination.relations).enumerate() {
-        let codes: Vec<&str> = errors(examination)
-            .filter(|finding| finding.relation == place)
-            .map(|finding| finding.code.name())
-            .collect();
-        let is_checked = coverage.state == CoverageState::Checked;
-        if is_checked && codes.is_empty() {
-            continue;
+    let codes = |place: usize, coverage: &Coverage| -> Vec<&str> {
+        if coverage.state != CoverageState::Checked {
+            return vec!["not checked"];
         }
+        errors(examination).filter(|finding| finding.relation == place).map(|finding| finding.code.name()).collect()
+    };
+    let all = examination.schema.relations.iter().zip(&examination.relations).enumerate();
+    let listed: Vec<_> = all
+        .map(|(place, (about, coverage))| (about, coverage, codes(place, coverage)))
+        .filter(|(_, _, codes)| !codes.is_empty())
+        .collect();
+    let Some(widest) = listed.iter().flat_map(|(_, _, codes)| codes).map(|code| code.len()).max() else {
+        return;
+    };
+    // What the numbers take, at their usual width.
+    let room = sheet.width().saturating_sub(28 + widest);
+    let rest = examination.relations.len() - listed.len();
+    let mut rows = Vec::new();
+    for (about, coverage, codes) in listed {
+        let is_checked = coverage.state == CoverageState::Checked;
         let number = |number: u64| if is_checked { Piece::plain(count(number)) } else { Piece::new("–", Ink::Dim) };
-        let share = if is_checked { text::share(coverage.orphan_rows, coverage.counts.rows) } else { String::new() };
+        let has_share = coverage.orphan_rows > 0;
+        let share = if has_share { text::share(coverage.orphan_rows, coverage.counts.rows) } else { String::new() };
         rows.push(vec![
             relation(&examination.schema, about, room),
             number(coverage.orphan_rows),
             number(coverage.missing_keys),
             Piece::new(share, Ink::Dim),
-            if is_checked { Piece::stack(codes, Ink::Bad) } else { Piece::new("not checked", Ink::Doubtful) },
+            Piece::stack(codes, if is_checked { Ink::Bad } else { Ink::Doubtful }),
         ]);
     }
-    let rest = examination.relations.len() - rows.len();
-    if rows.is_empty() {
-        return;
-    }
     sheet.blank();
-    let header = &["relation", "orphan rows", "missing keys", "share", "found"];
+    let header = &["relation", "orphans", "missing", "share", "found"];
     sheet.grid(Grid { indent: 2, numbers: &[1, 2, 3], first: None, header, rows });
     if rest > 0 {
         let others = plural(rest as u64, "other relation");
@@ -155,22 +169,22 @@ fn findings(sheet: &mut Sheet, examination: &Examination) {
     shown.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     for finding in shown {
         sheet.blank();
-        sheet.line(0, vec![grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Ink::Strong)]);
+        sheet.heading(grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Ink::Strong));
         sheet.line(2, vec![Piece::plain(&finding.message)]);
         missing_keys(sheet, examination, finding);
         samples(sheet, finding);
         if let Some(reason) = examination.relations.get(finding.relation).and_then(|coverage| coverage.reason.as_ref())
             && finding.code == Code::Orphan
         {
-            sheet.grid(labelled("judged", reason));
+            labelled(sheet, "judged", reason);
         }
         for (place, diagnosis) in finding.diagnosis.iter().enumerate() {
             let rows = plural(diagnosis.rows, "row");
             let cause = format!("{} ({rows}): {}", diagnosis.cause.name(), diagnosis.evidence);
-            sheet.grid(labelled(if place == 0 { "cause" } else { "" }, cause));
+            labelled(sheet, if place == 0 { "cause" } else { "" }, cause);
         }
         if !finding.help.is_empty() {
-            sheet.grid(labelled("help", &finding.help));
+            labelled(sheet, "help", &finding.help);
         }
     }
 }
@@ -231,7 +245,7 @@ fn not_looked_at(sheet: &mut Sheet, examination: &Examination) {
         if coverage.state != CoverageState::Checked {
             let reason = coverage.reason.as_deref().unwrap_or("no reason is known");
             let line = format!("{}: {reason}", about.id);
-            sheet.line(2, vec![Piece::new("not checked", Ink::Doubtful), Piece::plain(line)]);
+            sheet.labelled(WIDE_LABEL, Piece::new("not checked", Ink::Doubtful), Piece::plain(line));
         }
     }
     // Grouped by reason: a full-text index alone leaves five tables behind.
@@ -245,7 +259,7 @@ fn not_looked_at(sheet: &mut Sheet, examination: &Examination) {
         let names: Vec<&str> =
             examination.left_alone.iter().filter(|left| left.why == reason).map(|left| left.what.as_str()).collect();
         let line = format!("{}: {reason}", names.join(", "));
-        sheet.line(2, vec![Piece::new("left alone", Ink::Dim), Piece::new(line, Ink::Dim)]);
+        sheet.labelled(WIDE_LABEL, Piece::new("left alone", Ink::Dim), Piece::new(line, Ink::Dim));
     }
 }
 
@@ -278,3 +292,6 @@ fn most_severe(examination: &Examination) -> Option<Severity> {
 fn relations_of<'a>(findings: impl Iterator<Item = &'a Finding>) -> usize {
     findings.map(|finding| finding.relation).collect::<std::collections::BTreeSet<_>>().len()
 }
+
+#[cfg(test)]
+mod tests;
