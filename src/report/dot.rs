@@ -94,6 +94,8 @@ fn escaped(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
+            // Graphviz stumbles over a label that is this and nothing else.
+            ']' => safe.push_str("&#93;"),
             // Graphviz puts a node's name in place of `\\N`, even here.
             '\\' => safe.push_str("&#92;"),
             other => safe.push(other),
@@ -121,6 +123,11 @@ mod tests {
                 r##"  t3:f2:e -> t2:c1:w [label=<type-mismatch>, color="#b26a00", fontcolor="#b26a00"];"##,
             ]
         );
+    }
+
+    #[test]
+    fn what_graphviz_trips_over_is_an_entity() {
+        assert_eq!([escaped("]"), escaped("\\N"), escaped("")], ["&#93;", "&#92;N", "&#160;"]);
     }
 
     #[test]
