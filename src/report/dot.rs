@@ -1,0 +1,145 @@
+//! The schema as a Graphviz digraph: one table a node, one relation an edge from child column to parent column,
+//! broken ones dashed red and named. Leaves out: layout, which is Graphviz's own.
+//!
+//! Identifiers are positions, never names; names stand only inside HTML-like labels, escaped.
+
+use crate::model::catalog::Table;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::report::health::Health;
+use crate::report::picture::Missing;
+use crate::report::picture::refers;
+use crate::report::picture::worst;
+use crate::report::text::visible;
+
+const RED: &str = "#c62828";
+const AMBER: &str = "#b26a00";
+
+pub(super) fn render(schema: &Schema) -> String {
+    let missing = Missing::of(schema);
+    let mut lines = vec![
+        "digraph schema {".to_string(),
+        "  graph [rankdir=LR, fontname=\"Helvetica\", labelloc=t, nodesep=0.4, ranksep=1.2];".to_string(),
+        "  node [shape=plain, fontname=\"Helvetica\", fontsize=11];".to_string(),
+        "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#607d8b\", arrowsize=0.7];".to_string(),
+        format!("  label=<{}>;", escaped(&schema.database.name)),
+    ];
+    for (place, table) in schema.tables.iter().enumerate() {
+        lines.push(node(schema, place, table));
+    }
+    for (id, name) in missing.all() {
+        lines.push(format!(
+            "  {id} [shape=box, style=\"dashed,rounded\", color=\"{RED}\", fontcolor=\"{RED}\", label=<{} (missing)>];",
+            escaped(name)
+        ));
+    }
+    for relation in &schema.relations {
+        lines.push(edge(&missing, relation));
+    }
+    lines.push("}".to_string());
+    lines.join("\n") + "\n"
+}
+
+fn node(schema: &Schema, place: usize, table: &Table) -> String {
+    let mut rows =
+        format!("<TR><TD BGCOLOR=\"#eceff1\" COLSPAN=\"2\"><B>{}</B></TD></TR>", escaped(&table.name.to_string()));
+    for (position, column) in table.columns.iter().enumerate() {
+        let name = match (table.primary_key.contains(&position), refers(schema, place, position)) {
+            (true, _) => format!("<U>{}</U>", escaped(&column.name)),
+            (false, true) => format!("<I>{}</I>", escaped(&column.name)),
+            (false, false) => escaped(&column.name),
+        };
+        rows.push_str(&format!(
+            "<TR><TD ALIGN=\"LEFT\" PORT=\"c{0}\">{name}</TD><TD ALIGN=\"LEFT\" PORT=\"f{0}\"><FONT COLOR=\"#78909c\">{1}</FONT></TD></TR>",
+            position + 1,
+            escaped(&column.declared_type),
+        ));
+    }
+    let style = "BORDER=\"1\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"4\" COLOR=\"#90a4ae\"";
+    format!("  t{} [label=<<TABLE {style}>{rows}</TABLE>>];", place + 1)
+}
+
+fn edge(missing: &Missing, relation: &Relation) -> String {
+    // Out of the right side of one row and into the left side of another: with `rankdir=LR` edges cross no names.
+    let child = port(relation.child, &relation.child_columns, "f", "e");
+    let parent = match relation.parent.table {
+        Some(table) => port(table, &relation.parent.columns, "c", "w"),
+        None => missing.id(&relation.parent.name),
+    };
+    let style = match Health::of(relation) {
+        Health::Broken => format!("color=\"{RED}\", fontcolor=\"{RED}\", style=dashed, penwidth=1.5"),
+        Health::Warning => format!("color=\"{AMBER}\", fontcolor=\"{AMBER}\""),
+        Health::Ok | Health::Note => String::new(),
+    };
+    match worst(relation) {
+        Some(defect) => format!("  {child} -> {parent} [label=<{}>, {style}];", escaped(defect.code.name())),
+        None => format!("  {child} -> {parent};"),
+    }
+}
+
+/// The cell of the key's first column; the table as a whole where the column is not known.
+fn port(table: usize, columns: &[usize], side: &str, compass: &str) -> String {
+    match columns.first() {
+        Some(column) => format!("t{}:{side}{}:{compass}", table + 1, column + 1),
+        None => format!("t{}", table + 1),
+    }
+}
+
+/// Text inside an HTML-like label. Never empty, which Graphviz refuses inside a tag.
+fn escaped(text: &str) -> String {
+    let mut safe = String::new();
+    for character in visible(text).chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            // Graphviz stumbles over a label that is this and nothing else.
+            ']' => safe.push_str("&#93;"),
+            // Graphviz puts a node's name in place of `\\N`, even here.
+            '\\' => safe.push_str("&#92;"),
+            other => safe.push(other),
+        }
+    }
+    if safe.is_empty() { "&#160;".to_string() } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn broken_relations_are_red_and_missing_parents_drawn() {
+        let drawn = render(&sample::sick().schema);
+        let edges: Vec<&str> = drawn.lines().filter(|line| line.contains("->") || line.starts_with("  m")).collect();
+        assert_eq!(
+            edges,
+            [
+                r##"  m1 [shape=box, style="dashed,rounded", color="#c62828", fontcolor="#c62828", label=<orders_old (missing)>];"##,
+                r##"  t2:f2:e -> t1:c1:w;"##,
+                r##"  t2:f3:e -> t1:c2:w;"##,
+                r##"  t2:f5:e -> m1 [label=<parent-table-missing>, color="#c62828", fontcolor="#c62828", style=dashed, penwidth=1.5];"##,
+                r##"  t3:f2:e -> t2:c1:w [label=<type-mismatch>, color="#b26a00", fontcolor="#b26a00"];"##,
+            ]
+        );
+    }
+
+    #[test]
+    fn what_graphviz_trips_over_is_an_entity() {
+        assert_eq!([escaped("]"), escaped("\\N"), escaped("")], ["&#93;", "&#92;N", "&#160;"]);
+    }
+
+    #[test]
+    fn hostile_names_stay_text() {
+        let drawn = render(&sample::hostile().schema);
+        assert!(!drawn.contains("<script>"), "{drawn}");
+        assert!(!drawn.contains('\\'), "{drawn}");
+        assert!(!drawn.contains("<B></B>"), "{drawn}");
+        // Every label closes what it opens: quotes and brackets of the data are entities.
+        for line in drawn.lines() {
+            assert_eq!(line.matches('"').count() % 2, 0, "{line}");
+            assert_eq!(line.matches('<').count(), line.replace("->", "").matches('>').count(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A scan as JSON: `fk-doctor/scan@1`.
+
+use serde::Serialize;
+
+use crate::model::examination::Coverage;
+use crate::model::examination::Examination;
+use crate::model::finding::Finding;
+use crate::model::schema::Schema;
+use crate::report::json::About;
+use crate::report::json::Database;
+use crate::report::json::Named;
+use crate::report::json::TOOL;
+use crate::report::json::Tool;
+use crate::report::json::document;
+
+pub(in crate::report) fn render(examination: &Examination) -> String {
+    let summary = examination.summary();
+    let schema = &examination.schema;
+    let relations = schema.relations.iter().zip(&examination.relations);
+    document(&Report {
+        format: "fk-doctor/scan@1",
+        tool: TOOL,
+        database: Database::of(&schema.database),
+        verdict: examination.verdict().name(),
+        summary: Summary {
+            relations: summary.relations,
+            checked: summary.checked,
+            unchecked: summary.unchecked,
+            orphan_rows: summary.orphan_rows,
+            missing_keys: summary.missing_keys,
+            defects: summary.defects,
+        },
+        relations: relations.map(|(about, coverage)| Examined::of(About::of(schema, about), coverage)).collect(),
+        findings: examination.findings.iter().map(|finding| Found::of(schema, finding)).collect(),
+        left_alone: examination.left_alone.iter().map(|left| Left { what: &left.what, why: &left.why }).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    tool: Tool,
+    database: Database<'a>,
+    verdict: &'static str,
+    summary: Summary,
+    relations: Vec<Examined<'a>>,
+    findings: Vec<Found<'a>>,
+    left_alone: Vec<Left<'a>>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    relations: usize,
+    checked: usize,
+    unchecked: usize,
+    orphan_rows: u64,
+    missing_keys: u64,
+    defects: usize,
+}
+
+#[derive(Serialize)]
+struct Examined<'a> {
+    #[serde(flatten)]
+    about: About<'a>,
+    coverage: &'static str,
+    reason: Option<&'a str>,
+    method: Option<&'static str>,
+    rows: u64,
+    null_rows: u64,
+    orphan_rows: u64,
+    missing_keys: u64,
+}
+
+impl<'a> Examined<'a> {
+    fn of(about: About<'a>, coverage: &'a Coverage) -> Examined<'a> {
+        Examined {
+            about,
+            coverage: coverage.state.name(),
+            reason: coverage.reason.as_deref(),
+            method: coverage.method.map(|method| method.name()),
+            rows: coverage.counts.rows,
+            null_rows: coverage.counts.null_rows,
+            orphan_rows: coverage.orphan_rows,
+            missing_keys: coverage.missing_keys,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    id: String,
+    code: &'static str,
+    severity: &'static str,
+    relation: &'a str,
+    rows: u64,
+    missing_keys: u64,
+    top_missing: Vec<Missing<'a>>,
+    samples: Vec<Sampled<'a>>,
+    diagnosis: Vec<Diagnosed<'a>>,
+    message: &'a str,
+    help: &'a str,
+}
+
+impl<'a> Found<'a> {
+    fn of(schema: &'a Schema, finding: &'a Finding) -> Found<'a> {
+        let about = &schema.relations[finding.relation];
+        let key = |values: &'a [_]| Named::new(schema.child_column_names(about).zip(values));
+        let row = |row: &'a [(String, _)]| Named::new(row.iter().map(|(column, value)| (column.as_str(), value)));
+        Found {
+            id: finding.id(),
+            code: finding.code.name(),
+            severity: finding.severity.name(),
+            relation: &finding.relation_id,
+            rows: finding.rows,
+            missing_keys: finding.missing_keys,
+            top_missing: finding
+                .top_missing
+                .iter()
+                .map(|missing| Missing { key: key(&missing.key), rows: missing.rows })
+                .collect(),
+            samples: finding
+                .samples
+                .iter()
+                .map(|sample| Sampled { row: row(&sample.row), key: key(&sample.key) })
+                .collect(),
+            diagnosis: finding
+                .diagnosis
+                .iter()
+                .map(|likely| Diagnosed { cause: likely.cause.name(), rows: likely.rows, evidence: &likely.evidence })
+                .collect(),
+            message: &finding.message,
+            help: &finding.help,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Missing<'a> {
+    key: Named<'a>,
+    rows: u64,
+}
+
+#[derive(Serialize)]
+struct Sampled<'a> {
+    row: Named<'a>,
+    key: Named<'a>,
+}
+
+#[derive(Serialize)]
+struct Diagnosed<'a> {
+    cause: &'static str,
+    rows: u64,
+    evidence: &'a str,
+}
+
+#[derive(Serialize)]
+struct Left<'a> {
+    what: &'a str,
+    why: &'a str,
+}

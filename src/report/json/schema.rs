@@ -1,0 +1,121 @@
+//! A schema as JSON: `fk-doctor/schema@1`.
+
+use serde::Serialize;
+
+use crate::model::catalog::Column;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::report::health::Health;
+use crate::report::json::About;
+use crate::report::json::Database;
+use crate::report::json::TOOL;
+use crate::report::json::Tool;
+use crate::report::json::document;
+
+pub(in crate::report) fn render(schema: &Schema) -> String {
+    document(&Report {
+        format: "fk-doctor/schema@1",
+        tool: TOOL,
+        database: Database::of(&schema.database),
+        tables: schema.tables.iter().map(Described::of).collect(),
+        relations: schema.relations.iter().map(|relation| Judged::of(schema, relation)).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    tool: Tool,
+    database: Database<'a>,
+    tables: Vec<Described<'a>>,
+    relations: Vec<Judged<'a>>,
+}
+
+#[derive(Serialize)]
+struct Described<'a> {
+    schema: Option<&'a str>,
+    name: &'a str,
+    kind: &'static str,
+    columns: Vec<Field<'a>>,
+    /// Why a scan does not look at its rows, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_alone: Option<&'static str>,
+}
+
+impl<'a> Described<'a> {
+    fn of(table: &'a Table) -> Described<'a> {
+        let (kind, left_alone) = match table.kind {
+            TableKind::Table => ("table", None),
+            TableKind::View => ("view", None),
+            TableKind::Virtual => ("virtual", Some("its rows come from a module's code, which a scan does not run")),
+            TableKind::Shadow => ("shadow", Some("it is the storage behind a virtual table")),
+        };
+        Described {
+            schema: table.name.schema.as_deref(),
+            name: &table.name.table,
+            kind,
+            columns: table.columns.iter().enumerate().map(|(place, column)| Field::of(table, place, column)).collect(),
+            left_alone,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Field<'a> {
+    name: &'a str,
+    #[serde(rename = "type")]
+    declared_type: &'a str,
+    not_null: bool,
+    /// Position in the primary key, from 1.
+    primary_key: Option<usize>,
+    generated: bool,
+}
+
+impl<'a> Field<'a> {
+    fn of(table: &Table, place: usize, column: &'a Column) -> Field<'a> {
+        Field {
+            name: &column.name,
+            declared_type: &column.declared_type,
+            not_null: column.not_null,
+            primary_key: table.primary_key.iter().position(|&key| key == place).map(|position| position + 1),
+            generated: column.generated,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Judged<'a> {
+    #[serde(flatten)]
+    about: About<'a>,
+    health: &'static str,
+    defects: Vec<Ailment<'a>>,
+}
+
+impl<'a> Judged<'a> {
+    fn of(schema: &'a Schema, relation: &'a Relation) -> Judged<'a> {
+        Judged {
+            about: About::of(schema, relation),
+            health: Health::of(relation).name(),
+            defects: relation
+                .defects
+                .iter()
+                .map(|defect| Ailment {
+                    code: defect.code.name(),
+                    severity: defect.code.severity().name(),
+                    message: &defect.message,
+                    help: &defect.help,
+                })
+                .collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Ailment<'a> {
+    code: &'static str,
+    severity: &'static str,
+    message: &'a str,
+    help: &'a str,
+}

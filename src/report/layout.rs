@@ -1,0 +1,171 @@
+//! Text for a terminal, laid out: paragraphs that wrap under themselves and grids of aligned columns, within a
+//! width, in colour or plain. Every text passes through [`visible`] here, so that none can be forgotten.
+//! Leaves out: what is said. Widths and wrapping are comfy-table's, which knows how wide a character is.
+
+use comfy_table::Attribute;
+use comfy_table::Cell;
+use comfy_table::CellAlignment;
+use comfy_table::Color;
+use comfy_table::ColumnConstraint;
+use comfy_table::ContentArrangement;
+use comfy_table::Table;
+use comfy_table::TableStyle;
+use comfy_table::Width;
+use comfy_table::presets;
+
+use crate::report::Paper;
+use crate::report::text::visible;
+
+/// Width where there is no terminal.
+const USUAL: usize = 100;
+/// Below this nothing can be read any more, and lines may run over.
+const NARROWEST: usize = 40;
+
+/// The report as it grows, line by line.
+pub(super) struct Sheet {
+    width: u16,
+    color: bool,
+    text: String,
+}
+
+/// What a piece of text means; colours follow from it, here and nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ink {
+    Plain,
+    Strong,
+    Dim,
+    Bad,
+    Doubtful,
+    Good,
+}
+
+/// Some text in one ink, made harmless.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    text: String,
+    ink: Ink,
+}
+
+/// Rows of pieces in aligned columns.
+pub(super) struct Grid {
+    pub(super) indent: u16,
+    /// Columns whose pieces are numbers, aligned to the right.
+    pub(super) numbers: &'static [usize],
+    /// Least width of the first column, so that grids below each other line up.
+    pub(super) first: Option<u16>,
+    /// Titles above a rule; none if empty.
+    pub(super) header: &'static [&'static str],
+    pub(super) rows: Vec<Vec<Piece>>,
+}
+
+impl Piece {
+    pub(super) fn new(text: impl AsRef<str>, ink: Ink) -> Piece {
+        Piece { text: visible(text.as_ref()).into_owned(), ink }
+    }
+
+    pub(super) fn plain(text: impl AsRef<str>) -> Piece {
+        Piece::new(text, Ink::Plain)
+    }
+
+    /// Lines below each other in one cell.
+    pub(super) fn stack<T: AsRef<str>>(lines: impl IntoIterator<Item = T>, ink: Ink) -> Piece {
+        let lines: Vec<String> = lines.into_iter().map(|line| visible(line.as_ref()).into_owned()).collect();
+        Piece { text: lines.join("\n"), ink }
+    }
+}
+
+impl Sheet {
+    pub(super) fn new(paper: &Paper) -> Sheet {
+        let width = paper.width.unwrap_or(USUAL).max(NARROWEST);
+        Sheet { width: u16::try_from(width).unwrap_or(u16::MAX), color: paper.color, text: String::new() }
+    }
+
+    pub(super) fn width(&self) -> usize {
+        usize::from(self.width)
+    }
+
+    pub(super) fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// Pieces beside each other; each wraps under itself.
+    pub(super) fn line(&mut self, indent: u16, pieces: Vec<Piece>) {
+        self.grid(Grid { indent, numbers: &[], first: None, header: &[], rows: vec![pieces] });
+    }
+
+    pub(super) fn grid(&mut self, grid: Grid) {
+        let mut table = Table::new();
+        let gap = if grid.header.is_empty() && grid.first.is_none() { 1 } else { 2 };
+        table.load_style(if grid.header.is_empty() { presets::NOTHING } else { ruled() });
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(self.width);
+        table.style_text_only();
+        // Said outright either way: comfy-table would otherwise ask the terminal itself.
+        if self.color {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        if !grid.header.is_empty() {
+            table.set_header(grid.header.iter().map(|title| inked(&Piece::new(title, Ink::Dim))));
+        }
+        table.add_rows(grid.rows.iter().map(|row| row.iter().map(inked).collect::<Vec<_>>()));
+        let last = table.column_count().saturating_sub(1);
+        for (place, column) in table.column_iter_mut().enumerate() {
+            let is_number = grid.numbers.contains(&place);
+            if is_number {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+            let right = match place {
+                end if end == last => 0,
+                // A number without a title above is followed by its unit.
+                _ if is_number && grid.header.is_empty() => 1,
+                _ => gap,
+            };
+            column.set_padding((if place == 0 { grid.indent } else { 0 }, right));
+        }
+        if let (Some(width), Some(column)) = (grid.first, table.column_mut(0)) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + grid.indent + gap)));
+        }
+        self.text.push_str(&table.trim_fmt());
+        self.text.push('\n');
+    }
+
+    /// A mark and what it marks: beside it where that fits on one line, else below.
+    pub(super) fn heading(&mut self, mark: Piece, what: Piece) {
+        if mark.text.chars().count() + 1 + what.text.chars().count() > self.width() {
+            self.line(0, vec![mark]);
+            self.line(2, vec![what]);
+        } else {
+            self.line(0, vec![mark, what]);
+        }
+    }
+
+    /// A label and what it stands for; labels of one `width` line up.
+    pub(super) fn labelled(&mut self, width: u16, label: Piece, content: Piece) {
+        self.grid(Grid { indent: 2, numbers: &[], first: Some(width), header: &[], rows: vec![vec![label, content]] });
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.text
+    }
+}
+
+/// No frame, and one rule below the titles.
+fn ruled() -> TableStyle {
+    let rule = comfy_table::LineStyle::none().fill('─');
+    presets::NOTHING.header_separator(rule)
+}
+
+fn inked(piece: &Piece) -> Cell {
+    let cell = Cell::new(&piece.text);
+    match piece.ink {
+        Ink::Plain => cell,
+        _ if piece.text.is_empty() => cell,
+        Ink::Strong => cell.add_attribute(Attribute::Bold),
+        Ink::Dim => cell.add_attribute(Attribute::Dim),
+        Ink::Bad => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        Ink::Doubtful => cell.fg(Color::Yellow).add_attribute(Attribute::Bold),
+        Ink::Good => cell.fg(Color::Green).add_attribute(Attribute::Bold),
+    }
+}

@@ -1,0 +1,230 @@
+//! Small schemas and examinations, made by hand, for the tests of every format.
+
+use crate::model::catalog::*;
+use crate::model::examination::*;
+use crate::model::finding::*;
+use crate::model::relation::*;
+use crate::model::schema::Schema;
+use crate::model::schema::side;
+use crate::model::value::Value;
+use crate::report::text::plural;
+
+/// An escape sequence, a bidi override, a line break, and what HTML, Mermaid, DOT and tables would trip over.
+pub(super) const HOSTILE: &str =
+    "o\u{1b}[31m\u{202e}\"|'<script>&amp;\n%%{init: {}}%% direction LR x~y~ \\N --> ]>;\u{9b}";
+
+/// A schema of three tables, whose relations are added by [`relate`].
+pub(super) fn shop() -> Schema {
+    Schema {
+        database: DatabaseName { engine: "sqlite", name: "shop.sqlite".to_string(), version: "3.53.2".to_string() },
+        names: NameRule::AsciiCaseless,
+        tables: vec![
+            table("customers", &["id", "region", "code"]),
+            table("orders", &["id", "customer_id", "region", "code", "old_id"]),
+            table("order_items", &["id", "order_id", "product_id"]),
+        ],
+        relations: Vec::new(),
+    }
+}
+
+/// A table of INTEGER columns; the first is its primary key.
+pub(super) fn table(name: &str, columns: &[&str]) -> Table {
+    let column = |name: &&str| Column {
+        name: name.to_string(),
+        declared_type: "INTEGER".to_string(),
+        family: Family::Integer,
+        collation: None,
+        not_null: false,
+        generated: false,
+    };
+    Table {
+        name: TableName { schema: None, table: name.to_string() },
+        kind: TableKind::Table,
+        columns: columns.iter().map(column).collect(),
+        primary_key: vec![0],
+        indexes: Vec::new(),
+        row_address: Some("rowid".to_string()),
+    }
+}
+
+/// Adds a relation from a child's columns to a parent's, which may be missing.
+pub(super) fn relate(schema: &mut Schema, child: usize, columns: &[usize], parent: &str, names: &[&str]) -> usize {
+    let table = schema.tables.iter().position(|table| table.name.table == parent);
+    let found = |table: usize, name: &&str| schema.tables[table].columns.iter().position(|column| column.name == *name);
+    let positions = table.and_then(|table| names.iter().map(|name| found(table, name)).collect::<Option<Vec<_>>>());
+    let name = TableName { schema: None, table: parent.to_string() };
+    let from = &schema.tables[child];
+    let left = side(&from.name, columns.iter().map(|&column| from.columns[column].name.as_str()));
+    schema.relations.push(Relation {
+        id: format!("{left}->{}", side(&name, names.iter().copied())),
+        origin: Origin::Declared,
+        child,
+        child_columns: columns.to_vec(),
+        parent: Parent {
+            name,
+            column_names: names.iter().map(|name| name.to_string()).collect(),
+            table,
+            columns: positions.unwrap_or_default(),
+            key: None,
+        },
+        on_delete: Action::Cascade,
+        on_update: Action::NoAction,
+        match_rule: Match::Simple,
+        deferrable: false,
+        scope: Scope::default(),
+        judge: Judge::Engine,
+        defects: Vec::new(),
+    });
+    schema.relations.len() - 1
+}
+
+pub(super) fn defect(schema: &mut Schema, relation: usize, code: Code, message: &str, help: &str) {
+    schema.relations[relation].defects.push(Defect { code, message: message.to_string(), help: help.to_string() });
+}
+
+/// The examination of a schema in which every relation is checked and clean; its defects are its findings.
+pub(super) fn examined(schema: Schema) -> Examination {
+    let coverage = Coverage {
+        state: CoverageState::Checked,
+        reason: None,
+        method: Some(Method::Sql),
+        counts: Counts { rows: 5_200, null_rows: 0, ignored_rows: 0 },
+        orphan_rows: 0,
+        missing_keys: 0,
+    };
+    let mut findings = Vec::new();
+    for (place, relation) in schema.relations.iter().enumerate() {
+        for defect in &relation.defects {
+            findings.push(Finding {
+                code: defect.code,
+                severity: defect.code.severity(),
+                relation: place,
+                relation_id: relation.id.clone(),
+                message: defect.message.clone(),
+                help: defect.help.clone(),
+                rows: 0,
+                missing_keys: 0,
+                top_missing: Vec::new(),
+                samples: Vec::new(),
+                diagnosis: Vec::new(),
+            });
+        }
+    }
+    let relations = vec![coverage; schema.relations.len()];
+    Examination { schema, relations, findings, left_alone: Vec::new(), fail_on: Some(Severity::Error) }
+}
+
+/// Gives a relation an orphan finding: keys with their rows, and one sample of each.
+pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&[Value], u64)], missing_keys: u64) {
+    let rows = keys.iter().map(|(_, rows)| rows).sum::<u64>() + missing_keys - keys.len() as u64;
+    examination.relations[relation].orphan_rows = rows;
+    examination.relations[relation].missing_keys = missing_keys;
+    let about = &examination.schema.relations[relation];
+    let sample = |(place, (key, _)): (usize, &(&[Value], u64))| Sample {
+        row: vec![("id".to_string(), Value::Integer(place as i64 + 7))],
+        key: key.to_vec(),
+    };
+    examination.findings.push(Finding {
+        code: Code::Orphan,
+        severity: Severity::Error,
+        relation,
+        relation_id: about.id.clone(),
+        message: format!(
+            "{rows} rows refer to {} that {} does not have",
+            plural(missing_keys, "key"),
+            about.parent.name
+        ),
+        help: "restore the missing rows, or repair the references with a rule".to_string(),
+        rows,
+        missing_keys,
+        top_missing: keys.iter().map(|(key, rows)| MissingKey { key: key.to_vec(), rows: *rows }).collect(),
+        samples: keys.iter().enumerate().map(sample).collect(),
+        diagnosis: vec![Diagnosis {
+            cause: Cause::WrongTable,
+            rows: keys[0].1,
+            evidence: "22 is suppliers(id)".to_string(),
+        }],
+    });
+}
+
+pub(super) fn clean() -> Examination {
+    let mut schema = shop();
+    relate(&mut schema, 1, &[1], "customers", &["id"]);
+    relate(&mut schema, 2, &[1], "orders", &["id"]);
+    let note = "no index on order_items(order_id)";
+    defect(&mut schema, 1, Code::ChildNotIndexed, note, "create an index on order_items(order_id)");
+    let mut examination = examined(schema);
+    for what in ["notes_fts", "notes_fts_data"] {
+        let why = "virtual table, whose rows come from a module's code".to_string();
+        examination.left_alone.push(LeftAlone { what: what.to_string(), why });
+    }
+    examination
+}
+
+pub(super) fn no_relations() -> Examination {
+    examined(shop())
+}
+
+/// Orphans under a simple and a composite key, defects of every severity, and relations without any.
+pub(super) fn sick() -> Examination {
+    let mut schema = shop();
+    relate(&mut schema, 1, &[1], "customers", &["id"]);
+    relate(&mut schema, 1, &[2, 3], "customers", &["region", "code"]);
+    relate(&mut schema, 1, &[4], "orders_old", &["id"]);
+    relate(&mut schema, 2, &[1], "orders", &["id"]);
+    let missing = "the parent table orders_old does not exist: every complete key is an orphan";
+    defect(&mut schema, 2, Code::ParentTableMissing, missing, "create orders_old, or drop the foreign key");
+    let types = "order_items.order_id is TEXT, orders.id is INTEGER: '007' and 7 are compared as text";
+    defect(&mut schema, 3, Code::TypeMismatch, types, "declare both columns with the same type");
+    defect(&mut schema, 3, Code::ChildNotIndexed, "no index", "create one");
+    let mut examination = examined(schema);
+    orphans(&mut examination, 0, &[(&[Value::Integer(22)], 300), (&[Value::text(" x")], 1)], 39);
+    orphans(&mut examination, 1, &[(&[Value::text("EU"), Value::Integer(12)], 2)], 1);
+    examination
+}
+
+pub(super) fn incomplete() -> Examination {
+    let mut schema = shop();
+    relate(&mut schema, 1, &[1], "customers", &["id"]);
+    relate(&mut schema, 2, &[1], "orders", &["number"]);
+    let mut examination = examined(schema);
+    examination.relations[1] = Coverage {
+        state: CoverageState::Unchecked,
+        reason: Some("orders has no column number".to_string()),
+        method: None,
+        counts: Counts::default(),
+        orphan_rows: 0,
+        missing_keys: 0,
+    };
+    examination
+}
+
+/// Every name and text is [`HOSTILE`].
+pub(super) fn hostile() -> Examination {
+    let mut schema = shop();
+    schema.database.name = HOSTILE.to_string();
+    schema.tables = vec![table(HOSTILE, &[HOSTILE, "id"]), table("one", &["pk", "FK-x"]), table("t1", &["a b"])];
+    schema.tables[0].columns[0].declared_type = HOSTILE.to_string();
+    schema.tables[1].columns[1].declared_type = String::new();
+    schema.tables.push(table("", &[""]));
+    relate(&mut schema, 0, &[0], HOSTILE, &[HOSTILE]);
+    relate(&mut schema, 1, &[1], &format!("{HOSTILE}_old"), &[HOSTILE]);
+    relate(&mut schema, 3, &[0], "t1", &["a b"]);
+    defect(&mut schema, 0, Code::CollationMismatch, HOSTILE, HOSTILE);
+    defect(&mut schema, 1, Code::ParentTableMissing, HOSTILE, HOSTILE);
+    let mut examination = examined(schema);
+    orphans(&mut examination, 0, &[(&[Value::text(HOSTILE)], 2), (&[Value::Text(vec![0x1b, 0xff])], 1)], 2);
+    examination.findings[2].diagnosis[0].evidence = HOSTILE.to_string();
+    examination.findings[2].samples[0].row = vec![(HOSTILE.to_string(), Value::text(HOSTILE))];
+    examination.relations[2].state = CoverageState::Unchecked;
+    examination.relations[2].method = None;
+    examination.relations[2].reason = Some(HOSTILE.to_string());
+    examination.left_alone.push(LeftAlone { what: HOSTILE.to_string(), why: HOSTILE.to_string() });
+    examination
+}
+
+/// Panics on a character that a terminal would obey or hide, line breaks aside.
+pub(super) fn assert_harmless(report: &str) {
+    let bad = report.chars().find(|&character| character != '\n' && super::text::is_unseen(character));
+    assert_eq!(bad, None, "{}", report.escape_debug());
+}

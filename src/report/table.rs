@@ -1,0 +1,297 @@
+//! The report of a scan for a terminal: the verdict in one line, the relations that need attention, every finding
+//! with its evidence and next step, and what was not looked at. Leaves out: how lines are laid out (`layout`).
+
+use crate::model::examination::Coverage;
+use crate::model::examination::CoverageState;
+use crate::model::examination::Examination;
+use crate::model::finding::Code;
+use crate::model::finding::Finding;
+use crate::model::finding::Severity;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::schema::side;
+use crate::report::Paper;
+use crate::report::layout::Grid;
+use crate::report::layout::Ink;
+use crate::report::layout::Piece;
+use crate::report::layout::Sheet;
+use crate::report::text;
+use crate::report::text::count;
+use crate::report::text::plural;
+
+/// Width that the labels of a finding's lines share.
+const LABEL: u16 = 7;
+/// The same for what was not looked at.
+const WIDE_LABEL: u16 = 11;
+
+pub(super) fn render(examination: &Examination, paper: &Paper) -> String {
+    let mut sheet = Sheet::new(paper);
+    let is_all_well = headline(&mut sheet, examination);
+    attention(&mut sheet, examination);
+    findings(&mut sheet, examination);
+    let is_short = is_all_well && most_severe(examination).is_none_or(|severity| severity == Severity::Note);
+    if !is_short {
+        sheet.blank();
+    }
+    notes(&mut sheet, examination);
+    not_looked_at(&mut sheet, examination);
+    if !is_short {
+        totals(&mut sheet, examination);
+    }
+    sheet.finish()
+}
+
+/// A relation's id on one line where there is room, else broken where the parent begins. Broken anywhere else it
+/// would be hard to read and could not be copied.
+pub(super) fn relation(schema: &Schema, relation: &Relation, room: usize) -> Piece {
+    if relation.id.chars().count() > room {
+        let child = side(&schema.child(relation).name, schema.child_column_names(relation));
+        if let Some(parent) = relation.id.strip_prefix(&child) {
+            return Piece::stack([child.as_str(), &format!("  {parent}")], Ink::Plain);
+        }
+    }
+    Piece::plain(&relation.id)
+}
+
+/// What a finding of this severity is called by, and in which ink.
+pub(super) fn grade(code: Code, severity: Severity) -> Piece {
+    let ink = match severity {
+        Severity::Error => Ink::Bad,
+        Severity::Warning => Ink::Doubtful,
+        Severity::Note => Ink::Dim,
+    };
+    Piece::new(format!("{}[{}]", severity.name(), code.name()), ink)
+}
+
+/// One line of a finding: its label, and what it says.
+pub(super) fn labelled(sheet: &mut Sheet, label: &str, content: impl AsRef<str>) {
+    sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(content));
+}
+
+/// The verdict, said as one line for each thing that stands against "clean". True where nothing does.
+fn headline(sheet: &mut Sheet, examination: &Examination) -> bool {
+    let name = &examination.schema.database.name;
+    let all = plural(examination.relations.len() as u64, "relation");
+    if examination.relations.is_empty() {
+        let reason =
+            if examination.left_alone.is_empty() { "declares no foreign keys" } else { "has no relation left" };
+        let line = format!("{name} {reason}: nothing was checked");
+        sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new(line, Ink::Strong)]);
+        let help = "a relation that it does not declare can be added in `fk-doctor.toml`";
+        sheet.line(2, vec![Piece::new(help, Ink::Dim)]);
+        return true;
+    }
+    let summary = examination.summary();
+    let mut lines = Vec::new();
+    if summary.orphan_rows > 0 {
+        let rows = plural(summary.orphan_rows, "orphan row");
+        let keys = plural(summary.missing_keys, "missing key");
+        let concerned = examination.relations.iter().filter(|coverage| coverage.orphan_rows > 0).count();
+        lines.push((Ink::Bad, "✗", format!("{rows} in {concerned} of {all}"), format!(" ({keys})")));
+    }
+    let defects = errors(examination).filter(|finding| finding.code != Code::Orphan);
+    let concerned = relations_of(defects.clone());
+    if concerned > 0 {
+        let number = plural(defects.count() as u64, "defect");
+        lines.push((Ink::Bad, "✗", format!("{number} in {concerned} of {all}"), String::new()));
+    }
+    if summary.unchecked > 0 {
+        lines.push((
+            Ink::Doubtful,
+            "?",
+            format!("{} of {all}", summary.unchecked),
+            " could not be checked".to_string(),
+        ));
+    }
+    let is_clean = lines.is_empty();
+    if is_clean {
+        let rows = plural(examination.relations.iter().map(|coverage| coverage.counts.rows).sum(), "row");
+        lines.push((Ink::Good, "✓", all, format!(" checked, no orphans · {rows}")));
+    }
+    for (place, (ink, mark, start, end)) in lines.into_iter().enumerate() {
+        let of = if place == 0 { format!(" of {name}") } else { String::new() };
+        sheet.line(0, vec![Piece::new(mark, ink), Piece::new(format!("{start}{of}{end}"), ink)]);
+    }
+    let warnings = examination.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    if warnings > 0 {
+        let line = plural(warnings as u64, "warning");
+        sheet.line(0, vec![Piece::new("!", Ink::Doubtful), Piece::new(line, Ink::Doubtful)]);
+    }
+    is_clean
+}
+
+/// Every relation with an error or without a check. Sound ones are only counted.
+fn attention(sheet: &mut Sheet, examination: &Examination) {
+    let codes = |place: usize, coverage: &Coverage| -> Vec<&str> {
+        if coverage.state != CoverageState::Checked {
+            return vec!["not checked"];
+        }
+        errors(examination).filter(|finding| finding.relation == place).map(|finding| finding.code.name()).collect()
+    };
+    let all = examination.schema.relations.iter().zip(&examination.relations).enumerate();
+    let listed: Vec<_> = all
+        .map(|(place, (about, coverage))| (about, coverage, codes(place, coverage)))
+        .filter(|(_, _, codes)| !codes.is_empty())
+        .collect();
+    let Some(widest) = listed.iter().flat_map(|(_, _, codes)| codes).map(|code| code.len()).max() else {
+        return;
+    };
+    // What the numbers take, at their usual width.
+    let room = sheet.width().saturating_sub(28 + widest);
+    let rest = examination.relations.len() - listed.len();
+    let mut rows = Vec::new();
+    for (about, coverage, codes) in listed {
+        let is_checked = coverage.state == CoverageState::Checked;
+        let number = |number: u64| if is_checked { Piece::plain(count(number)) } else { Piece::new("–", Ink::Dim) };
+        let has_share = coverage.orphan_rows > 0;
+        let share = if has_share { text::share(coverage.orphan_rows, coverage.counts.rows) } else { String::new() };
+        rows.push(vec![
+            relation(&examination.schema, about, room),
+            number(coverage.orphan_rows),
+            number(coverage.missing_keys),
+            Piece::new(share, Ink::Dim),
+            Piece::stack(codes, if is_checked { Ink::Bad } else { Ink::Doubtful }),
+        ]);
+    }
+    sheet.blank();
+    let header = &["relation", "orphans", "missing", "share", "found"];
+    sheet.grid(Grid { indent: 2, numbers: &[1, 2, 3], first: None, header, rows });
+    if rest > 0 {
+        let others = plural(rest as u64, "other relation");
+        sheet.line(2, vec![Piece::new(format!("{others} without errors"), Ink::Dim)]);
+    }
+}
+
+/// Every error and warning in full, the gravest first.
+fn findings(sheet: &mut Sheet, examination: &Examination) {
+    let mut shown: Vec<&Finding> =
+        examination.findings.iter().filter(|finding| finding.severity > Severity::Note).collect();
+    shown.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for finding in shown {
+        sheet.blank();
+        sheet.heading(grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Ink::Strong));
+        sheet.line(2, vec![Piece::plain(&finding.message)]);
+        missing_keys(sheet, examination, finding);
+        samples(sheet, finding);
+        if let Some(reason) = examination.relations.get(finding.relation).and_then(|coverage| coverage.reason.as_ref())
+            && finding.code == Code::Orphan
+        {
+            labelled(sheet, "judged", reason);
+        }
+        for (place, diagnosis) in finding.diagnosis.iter().enumerate() {
+            let rows = plural(diagnosis.rows, "row");
+            let cause = format!("{} ({rows}): {}", diagnosis.cause.name(), diagnosis.evidence);
+            labelled(sheet, if place == 0 { "cause" } else { "" }, cause);
+        }
+        if !finding.help.is_empty() {
+            labelled(sheet, "help", &finding.help);
+        }
+    }
+}
+
+fn missing_keys(sheet: &mut Sheet, examination: &Examination, finding: &Finding) {
+    let Some(about) = examination.schema.relations.get(finding.relation) else {
+        return;
+    };
+    let line = |label: &str, what: Piece, rows: u64| {
+        let unit = if rows == 1 { "row" } else { "rows" };
+        vec![Piece::new(label, Ink::Dim), what, Piece::plain(count(rows)), Piece::new(unit, Ink::Dim)]
+    };
+    let mut rows: Vec<Vec<Piece>> = Vec::new();
+    for missing in &finding.top_missing {
+        let key = text::named(examination.schema.child_column_names(about).zip(&missing.key));
+        rows.push(line(if rows.is_empty() { "missing" } else { "" }, Piece::plain(key), missing.rows));
+    }
+    let more = finding.missing_keys.saturating_sub(rows.len() as u64);
+    if rows.is_empty() {
+        return;
+    }
+    if more > 0 {
+        let listed: u64 = finding.top_missing.iter().map(|missing| missing.rows).sum();
+        let others = format!("and {}", plural(more, "more key"));
+        rows.push(line("", Piece::new(others, Ink::Dim), finding.rows.saturating_sub(listed)));
+    }
+    sheet.grid(Grid { indent: 2, numbers: &[2], first: Some(LABEL), header: &[], rows });
+}
+
+fn samples(sheet: &mut Sheet, finding: &Finding) {
+    let mut rows: Vec<Vec<Piece>> = Vec::new();
+    for sample in &finding.samples {
+        let label = if rows.is_empty() { "rows" } else { "" };
+        let key = format!("→ {}", text::key(&sample.key));
+        rows.push(vec![Piece::new(label, Ink::Dim), Piece::plain(text::row(&sample.row)), Piece::plain(key)]);
+    }
+    if !rows.is_empty() {
+        sheet.grid(Grid { indent: 2, numbers: &[], first: Some(LABEL), header: &[], rows });
+    }
+}
+
+/// Notes are many and seldom urgent: one line says that they are there, and where to read them.
+fn notes(sheet: &mut Sheet, examination: &Examination) {
+    let notes = || examination.findings.iter().filter(|finding| finding.severity == Severity::Note);
+    let mut codes: Vec<&str> = notes().map(|finding| finding.code.name()).collect();
+    let number = plural(codes.len() as u64, "note");
+    codes.sort_unstable();
+    codes.dedup();
+    if !codes.is_empty() {
+        let line = format!("{number} ({}): `fk-doctor schema DB` lists them", codes.join(", "));
+        sheet.line(2, vec![Piece::new(line, Ink::Dim)]);
+    }
+}
+
+/// What the verdict says nothing about, and why.
+fn not_looked_at(sheet: &mut Sheet, examination: &Examination) {
+    for (about, coverage) in examination.schema.relations.iter().zip(&examination.relations) {
+        if coverage.state != CoverageState::Checked {
+            let reason = coverage.reason.as_deref().unwrap_or("no reason is known");
+            let line = format!("{}: {reason}", about.id);
+            sheet.labelled(WIDE_LABEL, Piece::new("not checked", Ink::Doubtful), Piece::plain(line));
+        }
+    }
+    // Grouped by reason: a full-text index alone leaves five tables behind.
+    let mut reasons: Vec<&str> = Vec::new();
+    for left in &examination.left_alone {
+        if !reasons.contains(&left.why.as_str()) {
+            reasons.push(&left.why);
+        }
+    }
+    for reason in reasons {
+        let names: Vec<&str> =
+            examination.left_alone.iter().filter(|left| left.why == reason).map(|left| left.what.as_str()).collect();
+        let line = format!("{}: {reason}", names.join(", "));
+        sheet.labelled(WIDE_LABEL, Piece::new("left alone", Ink::Dim), Piece::new(line, Ink::Dim));
+    }
+}
+
+fn totals(sheet: &mut Sheet, examination: &Examination) {
+    let summary = examination.summary();
+    let of = |severity| examination.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+    let mut parts = vec![plural(summary.relations as u64, "relation"), format!("{} checked", summary.checked)];
+    if summary.unchecked > 0 {
+        parts.push(format!("{} not checked", summary.unchecked));
+    }
+    parts.push(plural(examination.relations.iter().map(|coverage| coverage.counts.rows).sum(), "row"));
+    parts.push(plural(summary.orphan_rows, "orphan row"));
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
+        if of(severity) > 0 {
+            parts.push(plural(of(severity), severity.name()));
+        }
+    }
+    sheet.line(2, vec![Piece::new(parts.join(" · "), Ink::Dim)]);
+}
+
+fn errors(examination: &Examination) -> impl Iterator<Item = &Finding> + Clone {
+    examination.findings.iter().filter(|finding| finding.severity == Severity::Error)
+}
+
+fn most_severe(examination: &Examination) -> Option<Severity> {
+    examination.findings.iter().map(|finding| finding.severity).max()
+}
+
+/// How many relations some findings are about.
+fn relations_of<'a>(findings: impl Iterator<Item = &'a Finding>) -> usize {
+    findings.map(|finding| finding.relation).collect::<std::collections::BTreeSet<_>>().len()
+}
+
+#[cfg(test)]
+mod tests;

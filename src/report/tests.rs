@@ -1,0 +1,204 @@
+//! What holds for every format, on every sample.
+
+use super::*;
+use crate::model::finding::Cause;
+use crate::model::finding::Code;
+use crate::model::value::Value;
+use crate::report::health::Health;
+
+const SCAN_SCHEMA: &str = include_str!("../../schemas/scan.schema.json");
+const SCHEMA_SCHEMA: &str = include_str!("../../schemas/schema.schema.json");
+const PLAIN: Paper = Paper { width: Some(80), color: false };
+
+fn samples() -> [Examination; 5] {
+    [sample::clean(), sample::no_relations(), sample::sick(), sample::incomplete(), sample::hostile()]
+}
+
+/// Every report of every sample.
+fn reports(paper: &Paper) -> Vec<String> {
+    let mut reports = Vec::new();
+    for examination in samples() {
+        reports.extend(ScanFormat::ALL.map(|format| scan(&examination, format, paper)));
+        reports.extend(SchemaFormat::ALL.map(|format| schema(&examination.schema, format, paper)));
+    }
+    reports
+}
+
+fn parsed(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn assert_valid(json_schema: &str, report: &str) {
+    let validator = jsonschema::draft202012::new(&parsed(json_schema)).unwrap();
+    let faults: Vec<String> =
+        validator.iter_errors(&parsed(report)).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+    assert!(faults.is_empty(), "{faults:#?}\n{report}");
+}
+
+fn enumerated(json_schema: &str, pointer: &str) -> Vec<String> {
+    let schema = parsed(json_schema);
+    let names = schema.pointer(pointer).and_then(|names| names.as_array()).unwrap();
+    names.iter().map(|name| name.as_str().unwrap().to_string()).collect()
+}
+
+#[test]
+fn no_report_holds_a_character_that_a_terminal_obeys() {
+    for report in reports(&PLAIN) {
+        sample::assert_harmless(&report);
+    }
+}
+
+#[test]
+fn colour_is_the_only_escape_and_changes_no_word() {
+    let inked = reports(&Paper { color: true, ..PLAIN });
+    assert!(inked[0].contains("\u{1b}[1m"), "{:?}", inked[0]);
+    for (inked, plain) in inked.iter().zip(reports(&PLAIN)) {
+        let mut parts = inked.split("\u{1b}[");
+        let mut stripped = parts.next().unwrap().to_string();
+        for part in parts {
+            let (code, text) = part.split_once('m').unwrap();
+            assert!(code.chars().all(|letter| letter.is_ascii_digit() || letter == ';'), "{part:?}");
+            stripped.push_str(text);
+        }
+        let trimmed: String = stripped.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        assert_eq!(trimmed, plain);
+    }
+}
+
+#[test]
+fn no_line_for_a_terminal_is_wider_than_it_is() {
+    for examination in samples() {
+        for width in [60, 80, 120] {
+            let paper = Paper { width: Some(width), color: false };
+            let table = scan(&examination, ScanFormat::Table, &paper);
+            let overview = schema(&examination.schema, SchemaFormat::Table, &paper);
+            for line in table.lines().chain(overview.lines()) {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_report_ends_in_one_newline() {
+    for report in reports(&Paper::default()) {
+        assert!(report.ends_with('\n') && !report.ends_with("\n\n"), "{report:?}");
+    }
+}
+
+#[test]
+fn json_is_as_its_schema_says() {
+    for examination in samples() {
+        assert_valid(SCAN_SCHEMA, &scan(&examination, ScanFormat::Json, &PLAIN));
+        assert_valid(SCHEMA_SCHEMA, &schema(&examination.schema, SchemaFormat::Json, &PLAIN));
+    }
+}
+
+#[test]
+fn json_schemas_refuse_what_they_do_not_know() {
+    let mut report = parsed(&scan(&sample::sick(), ScanFormat::Json, &PLAIN));
+    report["findings"][0]["surprise"] = true.into();
+    let validator = jsonschema::draft202012::new(&parsed(SCAN_SCHEMA)).unwrap();
+    assert!(!validator.is_valid(&report));
+}
+
+#[test]
+fn json_schemas_name_every_code_cause_and_health() {
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+    assert_eq!(enumerated(SCAN_SCHEMA, "/$defs/finding/properties/code/enum"), codes);
+    assert_eq!(enumerated(SCHEMA_SCHEMA, "/$defs/defect/properties/code/enum"), codes);
+    let causes: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
+    assert_eq!(enumerated(SCAN_SCHEMA, "/$defs/diagnosis/properties/cause/enum"), causes);
+    let healths: Vec<&str> = Health::ALL.iter().map(|health| health.name()).collect();
+    assert_eq!(enumerated(SCHEMA_SCHEMA, "/$defs/relation/properties/health/enum"), healths);
+}
+
+#[test]
+fn json_keeps_names_and_values_exactly() {
+    let report = parsed(&scan(&sample::hostile(), ScanFormat::Json, &PLAIN));
+    assert_eq!(report["database"]["name"], sample::HOSTILE);
+    let missing = &report["findings"][2]["top_missing"];
+    assert_eq!(missing[0]["key"][sample::HOSTILE], sample::HOSTILE);
+    assert_eq!(missing[1]["key"][sample::HOSTILE]["text_hex"], "1bff");
+}
+
+#[test]
+fn json_tells_storage_classes_apart() {
+    let values = [
+        (Value::Null, "null"),
+        (Value::Integer(i64::MIN), "-9223372036854775808"),
+        (Value::Real(5.0), "5.0"),
+        (Value::Real(f64::INFINITY), r#"{"real":"Infinity"}"#),
+        (Value::text("5"), r#""5""#),
+        (Value::Blob(vec![0, 0xab]), r#"{"blob_hex":"00ab"}"#),
+    ];
+    for (value, expected) in values {
+        let mut schema = sample::shop();
+        sample::relate(&mut schema, 1, &[1], "customers", &["id"]);
+        let mut examination = sample::examined(schema);
+        sample::orphans(&mut examination, 0, &[(&[value], 1)], 1);
+        let report = scan(&examination, ScanFormat::Json, &PLAIN);
+        assert_valid(SCAN_SCHEMA, &report);
+        let compact: String = report.split_whitespace().collect();
+        let missing = format!(r#""top_missing":[{{"key":{{"customer_id":{expected}}},"rows":1}}]"#);
+        assert!(compact.contains(&missing), "{missing}\n{report}");
+    }
+}
+
+#[test]
+fn json_lists_keys_in_the_order_of_the_relation() {
+    let mut schema = sample::shop();
+    // `region` twice, as SQLite allows; `code` before it although the alphabet agrees and the table does not.
+    sample::relate(&mut schema, 1, &[3, 2, 3], "customers", &["code", "region", "id"]);
+    let mut examination = sample::examined(schema);
+    sample::orphans(&mut examination, 0, &[(&[Value::Integer(1), Value::Integer(2), Value::Integer(1)], 1)], 1);
+    let report: String = scan(&examination, ScanFormat::Json, &PLAIN).split_whitespace().collect();
+    assert!(report.contains(r#""key":{"code":1,"region":2}"#), "{report}");
+}
+
+#[test]
+fn a_scan_in_json_reads_in_this_order() {
+    let report = scan(&sample::incomplete(), ScanFormat::Json, &PLAIN);
+    let expected = r#"    {
+      "id": "order_items(order_id)->orders(number)",
+      "child": {
+        "schema": null,
+        "table": "order_items",
+        "columns": [
+          "order_id"
+        ]
+      },
+      "parent": {
+        "schema": null,
+        "table": "orders",
+        "columns": [
+          "number"
+        ]
+      },
+      "origin": "declared",
+      "on_delete": "CASCADE",
+      "on_update": "NO ACTION",
+      "match": "simple",
+      "deferrable": false,
+      "coverage": "unchecked",
+      "reason": "orders has no column number",
+      "method": null,
+      "rows": 0,
+      "null_rows": 0,
+      "orphan_rows": 0,
+      "missing_keys": 0
+    }
+  ],
+  "findings": [],
+  "left_alone": []
+}
+"#;
+    assert!(report.ends_with(expected), "{report}");
+    assert!(report.starts_with("{\n  \"format\": \"fk-doctor/scan@1\",\n  \"tool\": {\n"), "{report}");
+}
+
+#[test]
+fn formats_have_distinct_names() {
+    assert_eq!(ScanFormat::ALL.map(ScanFormat::name), ["table", "json"]);
+    assert_eq!(SchemaFormat::ALL.map(SchemaFormat::name), ["table", "json", "mermaid", "dot"]);
+}

@@ -1,0 +1,217 @@
+//! How names, values and numbers are shown to people, on one line and without a byte that a terminal would obey.
+//!
+//! Names and values come from the database and may be hostile: an escape sequence that repaints the terminal, a bidi
+//! override that swaps what is read, a line break that forges a line of the report. All of them are shown as what
+//! they are. A backslash of the data is left as it is, so this is for reading, not for reading back.
+//! Leaves out: layout and colour (`layout`), and values for machines (`json`).
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+/// Longest value shown whole, in characters.
+const LONGEST: usize = 60;
+
+/// `text` on one line, with every character that is unseen or obeyed written out: `\n`, `\t`, `\u{1b}`.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, is_unseen)
+}
+
+/// Like [`visible`], for text of several lines: line breaks stay.
+pub fn visible_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |character| character != '\n' && is_unseen(character))
+}
+
+/// True for every character that [`visible`] writes out.
+pub(super) fn is_unseen(character: char) -> bool {
+    let code = u32::from(character);
+    character.is_control()
+        || (character.is_whitespace() && character != ' ')
+        || matches!(code,
+            0x00AD | 0x034F | 0x061C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F
+            | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0x2800 | 0x3164
+            | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
+        // Non-characters, which XML and so SVG cannot hold.
+        || matches!(code, 0xFDD0..=0xFDEF)
+        || code & 0xFFFE == 0xFFFE
+}
+
+/// A value as a person writes it in SQL. Text is quoted, so that `''` and `' a'` can be seen; bytes that are not
+/// valid text show as `\xff`; what is long is cut, and its length told.
+pub fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".to_string(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) if number.is_infinite() && *number > 0.0 => "Infinity".to_string(),
+        Value::Real(number) if number.is_infinite() => "-Infinity".to_string(),
+        Value::Real(number) => format!("{number:?}"),
+        Value::Text(bytes) => quoted(bytes),
+        Value::Blob(bytes) => hexadecimal(bytes),
+    }
+}
+
+/// A key: the value alone, or `('EU', 12)` where it has several columns.
+pub fn key(values: &[Value]) -> String {
+    match values {
+        [single] => value(single),
+        several => format!("({})", several.iter().map(value).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Columns and their values: `region = 'EU', code = 12`.
+pub fn named<'a>(columns: impl IntoIterator<Item = (&'a str, &'a Value)>) -> String {
+    let parts: Vec<String> =
+        columns.into_iter().map(|(column, content)| format!("{} = {}", visible(column), value(content))).collect();
+    parts.join(", ")
+}
+
+/// What identifies a row.
+pub fn row(row: &RowName) -> String {
+    named(row.iter().map(|(column, content)| (column.as_str(), content)))
+}
+
+/// `12,345`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `1 row`, `12,345 rows`.
+pub fn plural(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(number)) }
+}
+
+/// `12.1%`. Rounded down, so that only the whole is 100%, and what is there is never 0%.
+pub fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return String::new();
+    }
+    let thousandths = u128::from(part) * 1000 / u128::from(whole);
+    if part > 0 && thousandths == 0 {
+        return "<0.1%".to_string();
+    }
+    format!("{}.{}%", thousandths / 10, thousandths % 10)
+}
+
+fn escaped(text: &str, is_hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_hidden(character) { push_escape(&mut shown, character) } else { shown.push(character) }
+    }
+    Cow::Owned(shown)
+}
+
+fn push_escape(shown: &mut String, character: char) {
+    match character {
+        '\n' => shown.push_str("\\n"),
+        '\r' => shown.push_str("\\r"),
+        '\t' => shown.push_str("\\t"),
+        other => shown.extend(other.escape_unicode()),
+    }
+}
+
+fn quoted(bytes: &[u8]) -> String {
+    let mut shown = String::from("'");
+    let mut room = LONGEST;
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if room == 0 {
+                return cut(shown, "'", bytes.len());
+            }
+            room -= 1;
+            match character {
+                '\'' => shown.push_str("''"),
+                hidden if is_unseen(hidden) => push_escape(&mut shown, hidden),
+                plain => shown.push(plain),
+            }
+        }
+        for byte in chunk.invalid() {
+            if room == 0 {
+                return cut(shown, "'", bytes.len());
+            }
+            room -= 1;
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "\\x{byte:02x}");
+        }
+    }
+    shown + "'"
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut shown = String::from("X'");
+    for byte in bytes.iter().take(LONGEST / 2) {
+        let _ = write!(shown, "{byte:02x}");
+    }
+    if bytes.len() > LONGEST / 2 { cut(shown, "'", bytes.len()) } else { shown + "'" }
+}
+
+fn cut(shown: String, close: &str, length: usize) -> String {
+    format!("{shown}…{close} ({} bytes)", count(length as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_written_out() {
+        assert_eq!(visible("plain é 日本 name"), "plain é 日本 name");
+        assert!(matches!(visible("plain"), Cow::Borrowed(_)));
+        assert_eq!(visible("\u{1b}[2J\u{7}\r\n\t\0"), "\\u{1b}[2J\\u{7}\\r\\n\\t\\u{0}");
+        assert_eq!(visible("\u{9b}31m\u{7f}"), "\\u{9b}31m\\u{7f}");
+        assert_eq!(visible("a\u{202e}b\u{2066}\u{200f}\u{61c}"), "a\\u{202e}b\\u{2066}\\u{200f}\\u{61c}");
+        assert_eq!(visible("\u{feff}x\u{200b}\u{2028}\u{e0041}"), "\\u{feff}x\\u{200b}\\u{2028}\\u{e0041}");
+        assert_eq!(visible("a\u{a0}b"), "a\\u{a0}b");
+        assert_eq!(visible_lines("error: a\u{1b}\nhelp: b\r\n"), "error: a\\u{1b}\nhelp: b\\r\n");
+    }
+
+    #[test]
+    fn showing_twice_changes_nothing() {
+        let once = visible("a\nb\\n\u{1b}").into_owned();
+        assert_eq!(visible(&once), once);
+    }
+
+    #[test]
+    fn values_show_their_storage_class() {
+        assert_eq!(value(&Value::Null), "NULL");
+        assert_eq!(value(&Value::Integer(22)), "22");
+        assert_eq!(value(&Value::Real(5.0)), "5.0");
+        assert_eq!(value(&Value::Real(f64::NEG_INFINITY)), "-Infinity");
+        assert_eq!(value(&Value::text("")), "''");
+        assert_eq!(value(&Value::text(" it's\n")), "' it''s\\n'");
+        assert_eq!(value(&Value::Text(b"caf\xe9".to_vec())), "'caf\\xe9'");
+        assert_eq!(value(&Value::Blob(vec![0, 255])), "X'00ff'");
+        assert_eq!(key(&[Value::text("EU"), Value::Integer(12)]), "('EU', 12)");
+    }
+
+    #[test]
+    fn long_values_are_cut_and_their_length_told() {
+        assert_eq!(value(&Value::text("é".repeat(60))), format!("'{}'", "é".repeat(60)));
+        assert_eq!(value(&Value::text("é".repeat(1000))), format!("'{}…' (2,000 bytes)", "é".repeat(60)));
+        assert_eq!(value(&Value::Text(vec![0xff; 61])), format!("'{}…' (61 bytes)", "\\xff".repeat(60)));
+        assert_eq!(value(&Value::Blob(vec![0xab; 31])), format!("X'{}…' (31 bytes)", "ab".repeat(30)));
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(
+            [0, 12, 999, 1000, 12_345, 1_234_567].map(count),
+            ["0", "12", "999", "1,000", "12,345", "1,234,567"]
+        );
+        assert_eq!([plural(0, "row"), plural(1, "row"), plural(1200, "row")], ["0 rows", "1 row", "1,200 rows"]);
+        assert_eq!([share(1, 8), share(1, 9_999), share(999_999, 1_000_000)], ["12.5%", "<0.1%", "99.9%"]);
+        assert_eq!([share(5, 5), share(0, 5), share(0, 0)], ["100.0%", "0.0%", ""]);
+    }
+}
