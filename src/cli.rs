@@ -1,1 +1,155 @@
-//! To come.
+//! What was typed: the command line's grammar, and nothing of what it means. Completions and the manual page are
+//! made from these same definitions.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+
+use crate::config::words;
+use crate::config::words::FailOn;
+use crate::model::pattern::Pattern;
+use crate::report::ScanFormat;
+use crate::report::SchemaFormat;
+
+#[derive(Debug, Parser)]
+#[command(name = "fk-doctor", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Find every orphaned row and every broken foreign key
+    Scan(Scan),
+    /// Show every relation and its health, or draw them
+    Schema(Schema),
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Configuration file [default: fk-doctor.toml, searched upward from here]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// No progress on standard error
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Whether to colour the output
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub struct Scan {
+    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// table or json; F=FILE writes one of several reports of the same scan to a file
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<ScanFormat>)]
+    pub format: Vec<Output<ScanFormat>>,
+    /// Write the report to a file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Only relations whose child or parent table matches (a glob, repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
+    pub table: Vec<Pattern>,
+    /// Only relations whose id, child(cols)->parent(cols), matches (a glob, repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
+    pub relation: Vec<Pattern>,
+    /// How many missing keys and rows to show per relation [default: 5]
+    #[arg(long, value_name = "N", value_parser = words::parse_samples)]
+    pub samples: Option<usize>,
+    /// Findings of this severity or above fail the scan: error, warning, note, never [default: error]
+    #[arg(long, value_name = "SEVERITY", value_parser = words::parse_fail_on)]
+    pub fail_on: Option<FailOn>,
+    /// Stop after this long; what was not checked by then is said (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+    pub timeout: Option<Duration>,
+    /// How long to wait for another program's lock [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    pub wait: Option<Duration>,
+    /// Relations scanned at the same time [default: the number of cores]
+    #[arg(long, short, value_name = "N", value_parser = words::parse_jobs)]
+    pub jobs: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// table, json, mermaid or dot; F=FILE writes one of several reports to a file
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<SchemaFormat>)]
+    pub format: Vec<Output<SchemaFormat>>,
+    /// Write the report to a file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How long to wait for another program's lock [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    pub wait: Option<Duration>,
+}
+
+/// A report that was asked for, and the file it goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output<F> {
+    pub format: F,
+    pub file: Option<PathBuf>,
+}
+
+/// A closed list of formats, by name.
+pub trait Format: Copy + Send + Sync + 'static {
+    fn all() -> Vec<Self>;
+    fn name(self) -> &'static str;
+}
+
+impl Format for ScanFormat {
+    fn all() -> Vec<Self> {
+        ScanFormat::ALL.to_vec()
+    }
+
+    fn name(self) -> &'static str {
+        ScanFormat::name(self)
+    }
+}
+
+impl Format for SchemaFormat {
+    fn all() -> Vec<Self> {
+        SchemaFormat::ALL.to_vec()
+    }
+
+    fn name(self) -> &'static str {
+        SchemaFormat::name(self)
+    }
+}
+
+fn output<F: Format>(text: &str) -> Result<Output<F>, String> {
+    let (name, file) = match text.split_once('=') {
+        Some((name, file)) => (name, Some(PathBuf::from(file))),
+        None => (text, None),
+    };
+    if file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+        return Err("the file's name is missing after =".to_owned());
+    }
+    let format = F::all().into_iter().find(|format| format.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = F::all().into_iter().map(F::name).collect();
+        format!("expected {}", names.join(", "))
+    })?;
+    Ok(Output { format, file })
+}

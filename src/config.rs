@@ -1,1 +1,100 @@
-//! To come.
+//! The text of `fk-doctor.toml` → what to check and how, or every fault of the text with its place.
+//!
+//! Text in, values out: which file is read, and what a flag overrules, is decided elsewhere. Names are not looked up
+//! here; that takes a database.
+
+pub mod fault;
+mod reader;
+mod relation;
+pub mod side;
+mod syntax;
+pub mod words;
+
+use std::time::Duration;
+
+use crate::config::fault::line_number;
+use crate::config::reader::Faults;
+use crate::config::reader::Item;
+use crate::config::reader::Reader;
+use crate::config::words::FailOn;
+use crate::model::configured::At;
+use crate::model::configured::ConfiguredRelation;
+use crate::model::configured::Fault;
+use crate::model::pattern::Pattern;
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Config {
+    /// Tables, or relations by their id, that are left alone.
+    pub exclude: Vec<At<Pattern>>,
+    pub scan: ScanSettings,
+    pub relations: Vec<ConfiguredRelation>,
+}
+
+/// `[scan]`: what a flag of the same name overrules.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScanSettings {
+    pub jobs: Option<usize>,
+    pub samples: Option<usize>,
+    pub fail_on: Option<FailOn>,
+    pub timeout: Option<Duration>,
+    /// How long to wait for a lock.
+    pub wait: Option<Duration>,
+}
+
+/// The faults come in the order of the text.
+pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
+    reader::read(text, |root| config(root, text))
+}
+
+const SCAN_KEYS: [&str; 5] = ["jobs", "samples", "fail-on", "timeout", "wait"];
+
+fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
+    let exclude = root.take("exclude").map(|item| patterns(&item)).unwrap_or_default();
+    let scan = root.take("scan").and_then(|item| item.table("the table `[scan]`")).map(scan).unwrap_or_default();
+    let blocks = root.take("relation").map(|item| item.tables()).unwrap_or_default();
+    let relations: Vec<_> = blocks.into_iter().filter_map(relation::read).collect();
+    report_repeated(&relations, text, root.faults());
+    root.elsewhere(&SCAN_KEYS, "it belongs under `[scan]`");
+    root.elsewhere(&["child", "parent", "where", "ignore-values", "soft-deleted"], "it belongs under a `[[relation]]`");
+    root.finish();
+    Config { exclude, scan, relations }
+}
+
+fn patterns(item: &Item<'_, '_>) -> Vec<At<Pattern>> {
+    let entries = item.entries("an array of patterns, such as [\"audit_*\"]").unwrap_or_default();
+    entries.iter().filter_map(|entry| entry.parsed("a pattern, such as \"audit_*\"", Pattern::new)).collect()
+}
+
+fn scan(mut reader: Reader<'_, '_>) -> ScanSettings {
+    let [jobs, samples, fail_on, timeout, wait] = SCAN_KEYS.map(|key| reader.take(key));
+    reader.elsewhere(&["exclude"], "write `exclude` above the first `[…]` of the file");
+    reader.finish();
+    let duration = "a duration such as \"60s\"";
+    let bar = "\"error\", \"warning\", \"note\" or \"never\"";
+    ScanSettings {
+        jobs: jobs.and_then(|item| item.count(&words::JOBS)),
+        samples: samples.and_then(|item| item.count(&words::SAMPLES)),
+        fail_on: fail_on.and_then(|item| item.parsed(bar, words::parse_fail_on)).map(|at| at.value),
+        timeout: timeout.and_then(|item| item.parsed(duration, words::parse_timeout)).map(|at| at.value),
+        wait: wait.and_then(|item| item.parsed(duration, words::parse_duration)).map(|at| at.value),
+    }
+}
+
+/// The same child, parent and condition twice would report the same rows twice.
+fn report_repeated(relations: &[ConfiguredRelation], text: &str, faults: &Faults) {
+    let mut seen = std::collections::HashMap::new();
+    for relation in relations {
+        let condition = relation.condition.as_ref().map(|condition| &condition.value);
+        let identity = (&relation.child.value, &relation.parent.value, condition);
+        match seen.get(&identity) {
+            None => {
+                seen.insert(identity, relation.child.place.start);
+            }
+            Some(first) => faults.report(
+                relation.child.place.clone(),
+                format!("this relation is already configured on line {}", line_number(text, *first)),
+                Some("remove one of the two, or tell them apart by `where`".to_owned()),
+            ),
+        }
+    }
+}

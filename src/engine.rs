@@ -1,1 +1,114 @@
-//! To come.
+//! What an engine must be able to do, and the table of engines.
+//!
+//! An engine opens a database, reads its definitions and answers SQL that the model wrote. It decides nothing: which
+//! names belong together, which rows are orphans and what is grave is settled elsewhere, once for all engines.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::model::catalog::Catalog;
+use crate::model::catalog::Table;
+use crate::model::sql::Sql;
+use crate::model::value::Value;
+use crate::source::Source;
+
+pub mod sqlite;
+
+/// An opened database.
+pub trait Database {
+    fn catalog(&mut self) -> Result<Catalog, EngineError>;
+
+    /// Up to `wanted` sessions that all see the database at one and the same moment, and cannot write to it.
+    /// Fewer where more cannot be had; never none.
+    fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError>;
+
+    /// Whether what was read may have changed underneath: the report is then incomplete, and this says why.
+    fn disturbed(&self) -> Option<String>;
+}
+
+/// One read-only connection inside its snapshot.
+pub trait Session: Send {
+    /// Calls `each` with every row of the answer.
+    fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError>;
+
+    /// What is wrong with a table's storage, if anything is.
+    fn damage(&mut self, table: &Table) -> Result<Option<String>, EngineError>;
+}
+
+impl dyn Session + '_ {
+    /// The numbers of an answer that is one row.
+    pub fn numbers(&mut self, sql: &Sql) -> Result<Vec<u64>, EngineError> {
+        let mut numbers = Vec::new();
+        self.each_row(sql, &mut |row| {
+            numbers = row.iter().map(|value| value.as_integer().map_or(0, |n| u64::try_from(n).unwrap_or(0))).collect();
+        })?;
+        Ok(numbers)
+    }
+}
+
+/// How patient an engine is, and how much it may use.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// How long to wait for another program's lock.
+    pub lock_wait: Duration,
+    pub deadline: Deadline,
+}
+
+/// When a scan must have ended; sessions look at it while they work.
+#[derive(Debug, Clone, Default)]
+pub struct Deadline {
+    at: Option<Instant>,
+    passed: Arc<AtomicBool>,
+}
+
+impl Deadline {
+    pub fn after(limit: Option<Duration>) -> Deadline {
+        Deadline { at: limit.and_then(|limit| Instant::now().checked_add(limit)), passed: Arc::default() }
+    }
+
+    pub fn has_passed(&self) -> bool {
+        let Some(at) = self.at else { return false };
+        if !self.passed.load(Ordering::Relaxed) && Instant::now() >= at {
+            self.passed.store(true, Ordering::Relaxed);
+        }
+        self.passed.load(Ordering::Relaxed)
+    }
+}
+
+/// Reads after "could not …".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    #[error("read {what}")]
+    Unreadable { what: String, why: String, help: String },
+    #[error("finish within the time limit")]
+    TimeLimit,
+    #[error("get an answer from the database")]
+    Failed { why: String },
+}
+
+impl EngineError {
+    pub fn because(&self) -> String {
+        match self {
+            EngineError::Unreadable { why, .. } | EngineError::Failed { why } => why.clone(),
+            EngineError::TimeLimit => "the time limit was reached".to_owned(),
+        }
+    }
+
+    pub fn help(&self) -> Option<String> {
+        match self {
+            EngineError::Unreadable { help, .. } => Some(help.clone()),
+            EngineError::TimeLimit => Some("give it more time with --timeout".to_owned()),
+            EngineError::Failed { .. } => None,
+        }
+    }
+}
+
+/// Opens a source with the engine it names.
+pub fn open(source: &Source, patience: &Patience) -> Result<Box<dyn Database>, EngineError> {
+    match source {
+        Source::Sqlite(path) => Ok(Box::new(sqlite::open(path, patience)?)),
+    }
+}

@@ -6,6 +6,7 @@ pub mod config;
 pub mod diagnose;
 pub mod engine;
 pub mod exit;
+pub mod findings;
 pub mod model;
 pub mod report;
 pub mod run;

@@ -1,1 +1,243 @@
-fn main() {}
+//! Parse, run, print, exit: the only place that prints or ends the program.
+
+use std::io::IsTerminal;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Duration;
+use std::time::Instant;
+
+use clap::CommandFactory;
+use clap::Parser;
+use fk_doctor::cli::Cli;
+use fk_doctor::cli::Color;
+use fk_doctor::cli::Command;
+use fk_doctor::exit::Exit;
+use fk_doctor::model::text::visible_lines;
+use fk_doctor::report::Paper;
+use fk_doctor::run;
+use fk_doctor::run::Outcome;
+use fk_doctor::run::RunError;
+use fk_doctor::run::Surroundings;
+
+/// Shorter work shows no progress.
+const PATIENT_FOR: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
+            // Nothing is left to do if even this cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(exit.code());
+        }
+    };
+    let exit = match execute(&cli).and_then(|outcome| publish(&outcome)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            failure.tell(cli.global.color);
+            failure.exit
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn execute(cli: &Cli) -> Result<Outcome, Failure> {
+    let surroundings = surroundings(cli);
+    match &cli.command {
+        Command::Scan(typed) => {
+            let progress = ProgressLine::new(cli.global.quiet);
+            let outcome = run::scan(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
+            progress.clear();
+            Ok(outcome?)
+        }
+        Command::Schema(typed) => Ok(run::schema(typed, &cli.global, &surroundings)?),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "fk-doctor", &mut script);
+            Ok(text(script))
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::output("-", &error))?;
+            Ok(text(page))
+        }
+    }
+}
+
+fn text(bytes: Vec<u8>) -> Outcome {
+    Outcome { documents: vec![(None, String::from_utf8_lossy(&bytes).into_owned())], exit: Exit::Clean }
+}
+
+fn surroundings(cli: &Cli) -> Surroundings {
+    let to_terminal = std::io::stdout().is_terminal();
+    let width = to_terminal.then(|| console_width().unwrap_or(80));
+    Surroundings {
+        directory: std::env::current_dir().unwrap_or_default(),
+        database_url: std::env::var("DATABASE_URL").ok(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        paper: Paper { width, color: wants_color(cli.global.color, to_terminal) },
+    }
+}
+
+/// As `COLUMNS` says, else as the terminal says.
+fn console_width() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.or_else(|| comfy_table::Table::new().width().map(usize::from)).filter(|&columns| columns > 0)
+}
+
+fn wants_color(choice: Color, to_terminal: bool) -> bool {
+    match choice {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            to_terminal && !refused
+        }
+    }
+}
+
+/// Prints what belongs on standard output and writes the rest, each file whole or not at all.
+fn publish(outcome: &Outcome) -> Result<Exit, Failure> {
+    for (file, text) in &outcome.documents {
+        let (name, written) = match file {
+            Some(file) => (file.display().to_string(), write_file(file, text)),
+            None => ("standard output".to_owned(), print(text)),
+        };
+        written.map_err(|error| Failure::output(&name, &error))?;
+    }
+    Ok(outcome.exit)
+}
+
+/// A reader that has seen enough, such as `head`, is no error.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
+    // A device or a pipe cannot be replaced, only written to.
+    if path.exists() && !path.is_file() {
+        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes());
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut draft = tempfile::Builder::new().prefix(".fk-doctor-").tempfile_in(directory)?;
+    draft.write_all(text.as_bytes())?;
+    draft.persist(path)?;
+    Ok(())
+}
+
+/// What went wrong, why, and the exact next step.
+struct Failure {
+    error: String,
+    because: Option<String>,
+    help: Option<String>,
+    exit: Exit,
+    /// Already laid out, with its own carets.
+    rendered: bool,
+}
+
+impl Failure {
+    fn output(name: &str, error: &std::io::Error) -> Failure {
+        Failure {
+            error: format!("could not write to {name}"),
+            because: Some(error.to_string()),
+            help: Some("name another file with --output".to_owned()),
+            exit: Exit::Usage,
+            rendered: false,
+        }
+    }
+
+    fn tell(&self, color: Color) {
+        let paint = wants_color(color, std::io::stderr().is_terminal());
+        let label =
+            |code: &str, word: &str| if paint { format!("\x1b[{code}m{word}:\x1b[0m") } else { format!("{word}:") };
+        let mut told = String::new();
+        if self.rendered {
+            told.push_str(&self.error);
+        } else {
+            told.push_str(&format!("{} {}\n", label("1;31", "error"), visible_lines(&self.error)));
+        }
+        if let Some(because) = &self.because {
+            told.push_str(&format!("{} {}\n", label("1", "because"), visible_lines(because)));
+        }
+        if let Some(help) = &self.help {
+            told.push_str(&format!("{} {}\n", label("1;32", "help"), visible_lines(help)));
+        }
+        // Nothing is left to do if even this cannot be printed.
+        let _ = std::io::stderr().write_all(told.as_bytes());
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Failure {
+        let exit = error.exit();
+        let told = |error: String, because: Option<String>, help: Option<String>| Failure {
+            error: format!("could not {error}"),
+            because,
+            help,
+            exit,
+            rendered: false,
+        };
+        match error {
+            RunError::Source(error) => told(error.to_string(), Some(error.because()), Some(error.help().to_owned())),
+            RunError::Engine(error) => told(error.to_string(), Some(error.because()), error.help()),
+            RunError::ConfigFile { path, why } => told(
+                format!("read the configuration {}", path.display()),
+                Some(why),
+                Some("name a file that can be read with --config, or leave the option out".to_owned()),
+            ),
+            RunError::Config { rendered } => {
+                Failure { error: rendered, because: None, help: None, exit, rendered: true }
+            }
+            RunError::Filter { option, pattern, help } => told(
+                format!("choose relations with {option} {pattern}"),
+                Some("nothing matches it".to_owned()),
+                Some(help),
+            ),
+            RunError::WouldOverwrite { path } => told(
+                format!("write a report to {}", path.display()),
+                Some("that is the database itself, or a file that belongs to it".to_owned()),
+                Some("name another file with --output".to_owned()),
+            ),
+        }
+    }
+}
+
+/// One line on standard error, if that is a terminal and the work is long enough to wonder.
+struct ProgressLine {
+    start: Instant,
+    bar: Option<Mutex<Option<indicatif::ProgressBar>>>,
+}
+
+impl ProgressLine {
+    fn new(quiet: bool) -> ProgressLine {
+        let wanted = !quiet && std::io::stderr().is_terminal();
+        ProgressLine { start: Instant::now(), bar: wanted.then(|| Mutex::new(None)) }
+    }
+
+    fn show(&self, done: usize, total: usize) {
+        let Some(bar) = &self.bar else { return };
+        if self.start.elapsed() < PATIENT_FOR {
+            return;
+        }
+        if let Ok(mut bar) = bar.lock() {
+            let bar = bar.get_or_insert_with(|| indicatif::ProgressBar::new(total as u64));
+            bar.set_position(done as u64);
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar
+            && let Ok(bar) = bar.lock()
+            && let Some(bar) = bar.as_ref()
+        {
+            bar.finish_and_clear();
+        }
+    }
+}

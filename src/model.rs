@@ -12,4 +12,5 @@ pub mod relation;
 pub mod resolve;
 pub mod schema;
 pub mod sql;
+pub mod text;
 pub mod value;

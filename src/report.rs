@@ -15,7 +15,6 @@ mod sample;
 mod table;
 #[cfg(test)]
 mod tests;
-pub mod text;
 
 use crate::model::examination::Examination;
 use crate::model::schema::Schema;

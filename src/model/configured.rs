@@ -13,7 +13,7 @@ pub struct At<T> {
 }
 
 /// One side of a configured relation, as written: `table(a,b)`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SideName {
     /// May be a glob on the child's side.
     pub table: String,

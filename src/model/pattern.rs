@@ -1,8 +1,212 @@
-//! temporary
-pub struct Pattern(globset::GlobMatcher);
+//! Patterns over names: `*` any text, `?` one character, `[a-z]` and `[!a-z]` one of a set.
+//!
+//! Everything else stands for itself, so that a relation's id (`log(user_id)->*`) is a pattern as it is; ASCII letters
+//! match in either case, as in SQL. A set is also how a special character is written as itself: `[*]`. Matching goes
+//! by character and not by byte or by path component, which is what a crate for file globs would do.
+
+use std::fmt;
+use std::str::Chars;
+use std::str::FromStr;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    text: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    AnyText,
+    AnyCharacter,
+    Character(char),
+    Set { negated: bool, ranges: Vec<(char, char)> },
+}
+
 impl Pattern {
+    /// The error is a message that says what is wrong with the pattern.
     pub fn new(text: &str) -> Result<Pattern, String> {
-        globset::GlobBuilder::new(text).case_insensitive(true).build().map(|g| Pattern(g.compile_matcher())).map_err(|e| e.to_string())
+        if text.trim().is_empty() {
+            return Err("an empty pattern matches nothing".to_owned());
+        }
+        let mut parts = Vec::new();
+        let mut rest = text.chars();
+        while let Some(character) = rest.next() {
+            let part = match character {
+                '*' => Part::AnyText,
+                '?' => Part::AnyCharacter,
+                '[' => set(&mut rest)?,
+                other => Part::Character(other),
+            };
+            // Two `*` in a row say no more than one, and would only cost time.
+            if part != Part::AnyText || parts.last() != Some(&Part::AnyText) {
+                parts.push(part);
+            }
+        }
+        Ok(Pattern { text: text.to_owned(), parts })
     }
-    pub fn matches(&self, text: &str) -> bool { self.0.is_match(text) }
+
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Speaks about relations (`child(a)->parent(b)`) and not about tables.
+    pub fn is_for_relations(&self) -> bool {
+        self.text.contains('(')
+    }
+
+    /// A `*` that took too little is the only choice to come back to, and only the latest one: the work is at most
+    /// the product of the two lengths.
+    pub fn matches(&self, text: &str) -> bool {
+        let mut rest = text.chars();
+        let mut part = 0;
+        let mut retry: Option<(usize, Chars<'_>)> = None;
+        loop {
+            let mut ahead = rest.clone();
+            let next = ahead.next();
+            match (self.parts.get(part), next) {
+                (None, None) => return true,
+                (Some(Part::AnyText), _) => {
+                    part += 1;
+                    retry = Some((part, rest.clone()));
+                    continue;
+                }
+                (Some(single), Some(character)) if single.accepts(character) => {
+                    part += 1;
+                    rest = ahead;
+                    continue;
+                }
+                _ => {}
+            }
+            let Some((after, taken)) = retry.as_mut() else { return false };
+            if taken.next().is_none() {
+                return false;
+            }
+            part = *after;
+            rest = taken.clone();
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Pattern, String> {
+        Pattern::new(text)
+    }
+}
+
+impl Part {
+    fn accepts(&self, character: char) -> bool {
+        match self {
+            Part::AnyText => false,
+            Part::AnyCharacter => true,
+            Part::Character(wanted) => wanted.eq_ignore_ascii_case(&character),
+            Part::Set { negated, ranges } => {
+                let lower = character.to_ascii_lowercase();
+                let upper = character.to_ascii_uppercase();
+                let within =
+                    ranges.iter().any(|(low, high)| (*low..=*high).contains(&lower) || (*low..=*high).contains(&upper));
+                within != *negated
+            }
+        }
+    }
+}
+
+/// The set after its `[`. A `]` that comes first stands for itself.
+fn set(rest: &mut Chars<'_>) -> Result<Part, String> {
+    let mut negated = false;
+    if matches!(rest.clone().next(), Some('!' | '^')) {
+        negated = true;
+        rest.next();
+    }
+    let mut ranges = Vec::new();
+    loop {
+        let Some(low) = rest.next() else {
+            return Err("the `[` is never closed; for the character itself write `[[]`".to_owned());
+        };
+        if low == ']' && !ranges.is_empty() {
+            return Ok(Part::Set { negated, ranges });
+        }
+        let mut ahead = rest.clone();
+        let high = match (ahead.next(), ahead.next()) {
+            (Some('-'), Some(high)) if high != ']' => {
+                *rest = ahead;
+                high
+            }
+            _ => low,
+        };
+        if high < low {
+            return Err(format!("the range `{low}-{high}` is empty; write it as `{high}-{low}`"));
+        }
+        ranges.push((low, high));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pattern: &str, yes: &[&str], no: &[&str]) {
+        let pattern = Pattern::new(pattern).unwrap();
+        for text in yes {
+            assert!(pattern.matches(text), "{pattern} should match {text}");
+        }
+        for text in no {
+            assert!(!pattern.matches(text), "{pattern} should not match {text}");
+        }
+    }
+
+    #[test]
+    fn names_match() {
+        check("users", &["users", "USERS", "Users"], &["user", "userss", "xusers", ""]);
+        check("audit_*", &["audit_", "audit_log", "AUDIT_2024"], &["audit", "xaudit_log"]);
+        check("*", &["", "a", "a/b", "ü(,)->"], &[]);
+        check("**/x", &["/x", "a/x", "a/b/x"], &["x"]);
+        check("*a*b*a", &["aba", "xaxbxa", "ababa"], &["ab", "abb", "bab"]);
+        check("t?", &["t1", "tü", "t("], &["t", "t12"]);
+        check("größe_[ä-ü]", &["größe_ö", "GRößE_ü"], &["größe_a", "größe_"]);
+        check("x[!0-9]", &["xa", "xü"], &["x5", "x"]);
+        check("[^a]", &["b"], &["a", "A"]);
+        check("[a-]", &["a", "-", "A"], &["b"]);
+        check("[]]x", &["]x"], &["x"]);
+        check("a[*]b[?][[]", &["a*b?["], &["axb?["]);
+    }
+
+    #[test]
+    fn everything_else_stands_for_itself() {
+        check("log(user_id)->*", &["log(user_id)->users(id)", "LOG(USER_ID)->x"], &["log(user_id)", "loguser_id->x"]);
+        check("{a,b}", &["{a,b}"], &["a", "b"]);
+        check("a\\b.c+$", &["a\\b.c+$"], &["a/b.c+$", "a\\bxc+$"]);
+    }
+
+    #[test]
+    fn a_hostile_pattern_ends() {
+        let pattern = Pattern::new(&"*a".repeat(200)).unwrap();
+        assert!(!pattern.matches(&"a".repeat(199)));
+        assert!(!pattern.matches(&format!("{}b", "a".repeat(5_000))));
+        assert!(pattern.matches(&"a".repeat(5_000)));
+    }
+
+    #[test]
+    fn bad_patterns_say_why() {
+        let closed = "the `[` is never closed; for the character itself write `[[]`";
+        for (text, message) in [
+            ("", "an empty pattern matches nothing"),
+            (" ", "an empty pattern matches nothing"),
+            ("a[b", closed),
+            ("[]", closed),
+            ("[!", closed),
+            ("[a-", closed),
+            ("[z-a]", "the range `z-a` is empty; write it as `a-z`"),
+        ] {
+            assert_eq!(Pattern::new(text).unwrap_err(), message, "{text}");
+        }
+    }
 }

@@ -13,8 +13,6 @@ use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
-use crate::model::finding::Code;
-use crate::model::relation::Defect;
 use crate::model::relation::Judge;
 use crate::model::relation::Origin;
 use crate::model::relation::Parent;
@@ -26,8 +24,6 @@ use crate::model::schema::side;
 mod columns;
 mod configured;
 mod parent_key;
-#[cfg(test)]
-mod tests;
 
 /// Resolves a catalog and the relations of a configuration; all faults of the configuration at once.
 pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Schema, Vec<Fault>> {
@@ -85,9 +81,7 @@ fn number_twins(relations: &mut [Relation]) {
 }
 
 fn find_table(names: NameRule, tables: &[Table], wanted: &TableName) -> Option<usize> {
-    tables.iter().position(|table| {
-        table.name.schema == wanted.schema && names.same(&table.name.table, &wanted.table)
-    })
+    tables.iter().position(|table| table.name.schema == wanted.schema && names.same(&table.name.table, &wanted.table))
 }
 
 fn column(names: NameRule, table: &Table, wanted: &str) -> Option<usize> {

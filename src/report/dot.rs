@@ -6,11 +6,11 @@
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::text::visible;
 use crate::report::health::Health;
 use crate::report::picture::Missing;
 use crate::report::picture::refers;
 use crate::report::picture::worst;
-use crate::report::text::visible;
 
 const RED: &str = "#c62828";
 const AMBER: &str = "#b26a00";

@@ -15,8 +15,8 @@ use crate::model::catalog::DatabaseName;
 use crate::model::catalog::TableName;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::text::is_unseen;
 use crate::model::value::Value;
-use crate::report::text::is_unseen;
 
 /// The whole document, ending in a newline.
 fn document(report: &impl Serialize) -> String {

@@ -13,8 +13,8 @@ use comfy_table::TableStyle;
 use comfy_table::Width;
 use comfy_table::presets;
 
+use crate::model::text::visible;
 use crate::report::Paper;
-use crate::report::text::visible;
 
 /// Width where there is no terminal.
 const USUAL: usize = 100;

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::text::visible;
 use crate::report::health::Health;
 use crate::report::picture::Missing;
 use crate::report::picture::refers;
 use crate::report::picture::worst;
-use crate::report::text::visible;
 
 /// Words that Mermaid, in some version, reads as its own in any case of letters.
 const RESERVED: [&str; 24] = [

@@ -2,6 +2,7 @@
 //! Leaves out: the rows, which only a scan looks at.
 
 use crate::model::schema::Schema;
+use crate::model::text::plural;
 use crate::report::Paper;
 use crate::report::health::Health;
 use crate::report::layout::Grid;
@@ -11,7 +12,6 @@ use crate::report::layout::Sheet;
 use crate::report::table::grade;
 use crate::report::table::labelled;
 use crate::report::table::relation;
-use crate::report::text::plural;
 
 pub(super) fn render(schema: &Schema, paper: &Paper) -> String {
     let mut sheet = Sheet::new(paper);

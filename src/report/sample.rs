@@ -6,8 +6,8 @@ use crate::model::finding::*;
 use crate::model::relation::*;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
+use crate::model::text::plural;
 use crate::model::value::Value;
-use crate::report::text::plural;
 
 /// An escape sequence, a bidi override, a line break, and what HTML, Mermaid, DOT and tables would trip over.
 pub(super) const HOSTILE: &str =

@@ -10,14 +10,14 @@ use crate::model::finding::Severity;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
+use crate::model::text;
+use crate::model::text::count;
+use crate::model::text::plural;
 use crate::report::Paper;
 use crate::report::layout::Grid;
 use crate::report::layout::Ink;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
-use crate::report::text;
-use crate::report::text::count;
-use crate::report::text::plural;
 
 /// Width that the labels of a finding's lines share.
 const LABEL: u16 = 7;

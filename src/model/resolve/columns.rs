@@ -8,7 +8,13 @@ use crate::model::schema::side;
 
 /// Adds a defect for the first pair of columns that convert values differently, and for the first that compare text
 /// differently. The relation still works as the parent's side says; programs that join the two may not.
-pub(super) fn compare(child: &Table, child_columns: &[usize], parent: &Table, parent_columns: &[usize], defects: &mut Vec<Defect>) {
+pub(super) fn compare(
+    child: &Table,
+    child_columns: &[usize],
+    parent: &Table,
+    parent_columns: &[usize],
+    defects: &mut Vec<Defect>,
+) {
     let pairs = || {
         child_columns.iter().zip(parent_columns).map(|(&left, &right)| (&child.columns[left], &parent.columns[right]))
     };

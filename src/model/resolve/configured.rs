@@ -94,7 +94,9 @@ fn relation(
             ignored: wanted.ignored.iter().map(|key| key.value.clone()).collect(),
             soft_deleted: text(&wanted.soft_deleted),
         },
-        judge: Judge::Values("configured, so nothing enforces it; the values are compared as a foreign key would".to_owned()),
+        judge: Judge::Values(
+            "configured, so nothing enforces it; the values are compared as a foreign key would".to_owned(),
+        ),
         defects,
     }
 }

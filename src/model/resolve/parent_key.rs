@@ -36,7 +36,10 @@ pub(super) fn judge(names: NameRule, tables: &[Table], key: &ForeignKey, defects
     if let Some(successor) = renamed {
         defects.push(Defect {
             code: Code::ParentRenamed,
-            message: format!("refers to {}, which looks like what a rename left behind: {successor} exists too", table.name),
+            message: format!(
+                "refers to {}, which looks like what a rename left behind: {successor} exists too",
+                table.name
+            ),
             help: format!("if {successor} is the table in use, rebuild the child so that it refers to {successor}"),
         });
     }
@@ -55,13 +58,17 @@ fn no_table(name: &TableName, renamed: Option<&TableName>) -> Defect {
     match renamed {
         Some(successor) => Defect {
             code: Code::ParentRenamed,
-            message: format!("refers to {name}, which does not exist; {successor} does: a rename left the reference behind"),
+            message: format!(
+                "refers to {name}, which does not exist; {successor} does: a rename left the reference behind"
+            ),
             help: format!("rebuild the child so that it refers to {successor}"),
         },
         None => Defect {
             code: Code::ParentTableMissing,
             message: format!("the parent table {name} does not exist, so every complete key is an orphan"),
-            help: format!("create or restore {name}, or rebuild the child without this foreign key; do not delete its rows"),
+            help: format!(
+                "create or restore {name}, or rebuild the child without this foreign key; do not delete its rows"
+            ),
         },
     }
 }
@@ -121,13 +128,7 @@ fn primary_key_of(table: &Table, key: &ForeignKey, parent: &mut Parent) -> Resul
 }
 
 /// Finds the unique key that the engine would use, or names the defect; the values can be compared all the same.
-fn key_of(
-    names: NameRule,
-    table: &Table,
-    key: &ForeignKey,
-    parent: &mut Parent,
-    defects: &mut Vec<Defect>,
-) -> Judge {
+fn key_of(names: NameRule, table: &Table, key: &ForeignKey, parent: &mut Parent, defects: &mut Vec<Defect>) -> Judge {
     if table.kind == TableKind::Virtual {
         let message = format!("{} is a virtual table, which has no unique key; its module is not run", table.name);
         let help = "keep the keys in an ordinary table and refer to that".to_owned();
@@ -198,14 +199,20 @@ fn why_unusable(_names: NameRule, table: &Table, columns: &[usize]) -> Defect {
     if let Some(index) = index_with(NotAKey::Partial) {
         return Defect {
             code: Code::ParentKeyPartialIndex,
-            message: format!("the unique index {} on {key} has a WHERE, so it does not make the key unique", index.name),
+            message: format!(
+                "the unique index {} on {key} has a WHERE, so it does not make the key unique",
+                index.name
+            ),
             help: format!("make a unique index on {key} without WHERE"),
         };
     }
     if let Some(index) = index_with(NotAKey::Collation) {
         return Defect {
             code: Code::ParentKeyCollation,
-            message: format!("the unique index {} compares {key} under another collation than the column's own", index.name),
+            message: format!(
+                "the unique index {} compares {key} under another collation than the column's own",
+                index.name
+            ),
             help: format!("make a unique index on {key} that leaves COLLATE out"),
         };
     }

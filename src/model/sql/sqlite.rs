@@ -58,7 +58,9 @@ pub fn orphans(schema: &Schema, relation: &Relation) -> Sql {
     let names = row_name_columns(child);
     inner.extend(names.iter().enumerate().map(|(i, name)| format!("child.{} AS i{i}", quoted(name))));
     let suspect_index = suspect_index(schema, relation);
-    inner.push(if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() } + " AS present");
+    inner.push(
+        if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() } + " AS present",
+    );
     let condition = query.orphan_condition(schema, relation);
     let with = if needs_truth(schema, relation) { truth(schema, relation) } else { String::new() };
     let identity: Vec<String> = (0..names.len()).map(|i| format!("o.i{i}")).collect();

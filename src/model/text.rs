@@ -25,7 +25,7 @@ pub fn visible_lines(text: &str) -> Cow<'_, str> {
 }
 
 /// True for every character that [`visible`] writes out.
-pub(super) fn is_unseen(character: char) -> bool {
+pub fn is_unseen(character: char) -> bool {
     let code = u32::from(character);
     character.is_control()
         || (character.is_whitespace() && character != ' ')

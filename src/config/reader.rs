@@ -1,0 +1,231 @@
+//! Walks a TOML document with the place of every value, takes the keys that its caller knows and collects every fault.
+//!
+//! A step that finds a fault reports it and answers `None`; the caller goes on with what is left. Nothing here knows
+//! which keys exist: the configuration does, and rules will.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::DeArray;
+use toml::de::DeTable;
+use toml::de::DeValue;
+
+use crate::config::syntax;
+use crate::config::words::expected_count;
+use crate::config::words::nearest;
+use crate::model::configured::At;
+use crate::model::configured::Fault;
+
+/// Reads a document whole. The answer is either a value without a fault, or every fault in the order of the text.
+pub(crate) fn read<T>(text: &str, read: impl FnOnce(Reader<'_, '_>) -> T) -> Result<T, Vec<Fault>> {
+    let (document, damage) = syntax::parse(text);
+    let faults = Faults::default();
+    let value = read(Reader::new(document.get_ref(), 0..0, &faults));
+    let mut found = damage.and_beyond(faults.present.into_inner(), faults.absent.into_inner());
+    found.sort_by_key(|fault| (fault.place.start, fault.place.end));
+    found.dedup();
+    if found.is_empty() { Ok(value) } else { Err(found) }
+}
+
+/// What was found wrong so far.
+#[derive(Default)]
+pub(crate) struct Faults {
+    present: RefCell<Vec<Fault>>,
+    /// Keys that are not there. After a syntax fault they may only have been lost.
+    absent: RefCell<Vec<Fault>>,
+}
+
+impl Faults {
+    pub(crate) fn report(&self, place: Range<usize>, message: String, help: Option<String>) {
+        self.present.borrow_mut().push(Fault { place, message, help });
+    }
+}
+
+/// One table.
+pub(crate) struct Reader<'t, 'f> {
+    table: &'t DeTable<'t>,
+    /// The header, or the inline table.
+    place: Range<usize>,
+    known: Vec<&'static str>,
+    elsewhere: Vec<(&'static str, &'static str)>,
+    faults: &'f Faults,
+}
+
+impl<'t, 'f> Reader<'t, 'f> {
+    fn new(table: &'t DeTable<'t>, place: Range<usize>, faults: &'f Faults) -> Reader<'t, 'f> {
+        Reader { table, place, known: Vec::new(), elsewhere: Vec::new(), faults }
+    }
+
+    pub(crate) fn faults(&self) -> &'f Faults {
+        self.faults
+    }
+
+    /// The value of a key, which is known from here on.
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<Item<'t, 'f>> {
+        self.known.push(key);
+        self.table.get(key).map(|node| Item { name: key, node, faults: self.faults })
+    }
+
+    /// A key that has to be there. The example is a whole line.
+    pub(crate) fn require(&mut self, key: &'static str, example: &str) -> Option<Item<'t, 'f>> {
+        let item = self.take(key);
+        if item.is_none() {
+            self.faults.absent.borrow_mut().push(Fault {
+                place: self.place.clone(),
+                message: format!("`{key}` is missing"),
+                help: Some(format!("write for example `{example}`")),
+            });
+        }
+        item
+    }
+
+    /// What to say about a key that belongs in another table.
+    pub(crate) fn elsewhere(&mut self, keys: &[&'static str], advice: &'static str) {
+        self.elsewhere.extend(keys.iter().map(|key| (*key, advice)));
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(crate) fn finish(self) {
+        for key in self.table.keys() {
+            let name: &str = key.get_ref();
+            if self.known.contains(&name) {
+                continue;
+            }
+            let known = format!("known keys: {}", self.known.join(", "));
+            let advice = self.elsewhere.iter().find(|(other, _)| *other == name).map(|(_, advice)| *advice);
+            let help = match (advice, nearest(name, &self.known)) {
+                (Some(advice), _) => advice.to_owned(),
+                (None, Some(near)) => format!("did you mean `{near}`? {known}"),
+                (None, None) => known,
+            };
+            self.faults.report(key.span(), format!("unknown key {}", quoted(name)), Some(help));
+        }
+    }
+}
+
+/// One value, and the key under which it stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Item<'t, 'f> {
+    name: &'static str,
+    node: &'t Spanned<DeValue<'t>>,
+    faults: &'f Faults,
+}
+
+impl<'t, 'f> Item<'t, 'f> {
+    pub(crate) fn place(&self) -> Range<usize> {
+        self.node.span()
+    }
+
+    pub(crate) fn value(&self) -> &'t DeValue<'t> {
+        self.node.get_ref()
+    }
+
+    /// Reports a fault of this value; the message follows the name of the key.
+    pub(crate) fn fault(&self, message: &str, help: Option<String>) {
+        self.faults.report(self.place(), format!("`{}`: {message}", self.name), help);
+    }
+
+    pub(crate) fn mismatch(&self, expected: &str, help: Option<String>) {
+        self.fault(&format!("expected {expected}, found {}", kind(self.value())), help);
+    }
+
+    /// Text that says something and can be handed to an engine.
+    pub(crate) fn text(&self, expected: &str) -> Option<At<&'t str>> {
+        let DeValue::String(text) = self.value() else {
+            self.mismatch(expected, None);
+            return None;
+        };
+        if text.trim().is_empty() {
+            self.fault(&format!("expected {expected}, found nothing in the quotes"), None);
+            return None;
+        }
+        if text.contains('\0') {
+            self.fault("a NUL character cannot be part of a name or of SQL", None);
+            return None;
+        }
+        Some(At { value: text.as_ref(), place: self.place() })
+    }
+
+    /// Text that `parse` understands; its error is a message.
+    pub(crate) fn parsed<T>(&self, expected: &str, parse: fn(&str) -> Result<T, String>) -> Option<At<T>> {
+        let text = self.text(expected)?;
+        match parse(text.value) {
+            Ok(value) => Some(At { value, place: text.place }),
+            Err(message) => {
+                self.fault(&format!("{} is not valid: {message}", quoted(text.value)), None);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn count(&self, allowed: &RangeInclusive<u64>) -> Option<usize> {
+        let expected = expected_count(allowed);
+        let DeValue::Integer(integer) = self.value() else {
+            self.fault(&format!("{expected}, found {}", kind(self.value())), None);
+            return None;
+        };
+        let number = u64::from_str_radix(integer.as_str(), integer.radix())
+            .ok()
+            .filter(|number| allowed.contains(number))
+            .and_then(|number| usize::try_from(number).ok());
+        if number.is_none() {
+            self.fault(&format!("{expected}, found {}", quoted(&integer.to_string())), None);
+        }
+        number
+    }
+
+    pub(crate) fn entries(&self, expected: &str) -> Option<Vec<Item<'t, 'f>>> {
+        let DeValue::Array(array) = self.value() else {
+            self.mismatch(expected, None);
+            return None;
+        };
+        Some(self.items(array))
+    }
+
+    fn items(&self, array: &'t DeArray<'t>) -> Vec<Item<'t, 'f>> {
+        array.iter().map(|node| Item { name: self.name, node, faults: self.faults }).collect()
+    }
+
+    pub(crate) fn table(&self, expected: &str) -> Option<Reader<'t, 'f>> {
+        let DeValue::Table(table) = self.value() else {
+            self.mismatch(expected, None);
+            return None;
+        };
+        Some(Reader::new(table, self.place(), self.faults))
+    }
+
+    /// The blocks under `[[name]]`.
+    pub(crate) fn tables(&self) -> Vec<Reader<'t, 'f>> {
+        let expected = format!("blocks under `[[{}]]`", self.name);
+        let help = Some(format!("write `[[{}]]`, with two brackets: there may be several", self.name));
+        let DeValue::Array(array) = self.value() else {
+            self.mismatch(&expected, help);
+            return Vec::new();
+        };
+        self.items(array).iter().filter_map(|item| item.table(&expected)).collect()
+    }
+}
+
+/// What a value is, with its article.
+pub(crate) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// A piece of the text for use in a message, shortened. What is unsafe to print is the renderer's to replace.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}

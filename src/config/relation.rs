@@ -1,0 +1,105 @@
+//! One `[[relation]]` → a configured relation.
+//!
+//! SQL is taken as it is: only the engine can judge it.
+
+use toml::de::DeValue;
+
+use crate::config::reader::Item;
+use crate::config::reader::Reader;
+use crate::config::side;
+use crate::config::side::Role;
+use crate::model::configured::At;
+use crate::model::configured::ConfiguredRelation;
+use crate::model::configured::SideName;
+use crate::model::value::Key;
+use crate::model::value::Value;
+
+pub(crate) fn read(mut reader: Reader<'_, '_>) -> Option<ConfiguredRelation> {
+    let child_item = reader.require("child", Role::Child.example());
+    let parent_item = reader.require("parent", Role::Parent.example());
+    let child = child_item.and_then(|item| side::read(&item, Role::Child));
+    let parent = parent_item.and_then(|item| side::read(&item, Role::Parent));
+    let condition = reader.take("where").and_then(|item| sql(&item, "child.kind = 'Post'"));
+    let ignored = reader.take("ignore-values");
+    let soft_deleted = reader.take("soft-deleted").and_then(|item| sql(&item, "parent.deleted_at IS NOT NULL"));
+
+    if let (Some(item), Some(child), Some(parent)) = (parent_item, &child, &parent) {
+        let (of_child, of_parent) = (child.value.columns.len(), parent.value.columns.len());
+        if of_child != of_parent {
+            item.fault(&format!("{} here, {} in `child`", columns(of_parent), of_child), None);
+        }
+    }
+    let width = child.as_ref().or(parent.as_ref()).map(|side: &At<SideName>| side.value.columns.len());
+    let ignored = ignored.map(|item| keys(&item, width)).unwrap_or_default();
+    reader.elsewhere(&["exclude"], "write `exclude` above the first `[…]` of the file");
+    reader.finish();
+    Some(ConfiguredRelation { child: child?, parent: parent?, condition, ignored, soft_deleted })
+}
+
+fn sql(item: &Item<'_, '_>, example: &str) -> Option<At<String>> {
+    let text = item.text(&format!("SQL such as \"{example}\""))?;
+    Some(At { value: text.value.to_owned(), place: text.place })
+}
+
+fn columns(count: usize) -> String {
+    if count == 1 { "1 column".to_owned() } else { format!("{count} columns") }
+}
+
+/// Without a width (no side could be read) only the values themselves are judged.
+fn keys(item: &Item<'_, '_>, width: Option<usize>) -> Vec<At<Key>> {
+    let entries = item.entries("an array of values, such as [0, -1, \"\"]").unwrap_or_default();
+    entries.iter().filter_map(|entry| key(entry, width)).collect()
+}
+
+fn key(entry: &Item<'_, '_>, width: Option<usize>) -> Option<At<Key>> {
+    let composite = matches!(entry.value(), DeValue::Array(_));
+    let values = match width {
+        Some(1) if composite => {
+            entry.fault("the key has 1 column: expected a plain value, found an array", None);
+            return None;
+        }
+        Some(width) if width > 1 => {
+            let expected = format!("an array of {width} values, one per column");
+            let values = entry.entries(&expected)?;
+            if values.len() != width {
+                entry.fault(&format!("expected {expected}, found {}", values.len()), None);
+                return None;
+            }
+            values
+        }
+        None if composite => entry.entries("an array")?,
+        _ => vec![*entry],
+    };
+    let values: Vec<_> = values.iter().map(value).collect();
+    let key: Option<Key> = values.into_iter().collect();
+    Some(At { value: key?, place: entry.place() })
+}
+
+fn value(item: &Item<'_, '_>) -> Option<Value> {
+    let value = match item.value() {
+        DeValue::String(text) => Some(Value::text(text.as_ref())),
+        DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(number) => Some(Value::Integer(number)),
+            Err(_) => {
+                item.fault("the integer does not fit into 64 bits", None);
+                None
+            }
+        },
+        // Nothing equals a NaN, and what is written with digits does not mean infinity.
+        DeValue::Float(float) => match float.as_str().parse::<f64>() {
+            Ok(number) if number.is_finite() || (number.is_infinite() && float.as_str().ends_with("inf")) => {
+                Some(Value::Real(number))
+            }
+            _ => {
+                item.fault("the float is not a number that a key can equal", None);
+                None
+            }
+        },
+        _ => {
+            let help = "NULL needs no entry: a key with a NULL in it refers to nothing".to_owned();
+            item.mismatch("an integer, a float or a string", Some(help));
+            None
+        }
+    };
+    value
+}

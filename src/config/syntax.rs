@@ -1,0 +1,176 @@
+//! TOML text → table, with every syntax fault, and which parts of the table are not to be believed because of them.
+//!
+//! The parser recovers and goes on, but what it makes of broken text (an empty string for a missing value, keys that
+//! land in another table) would give faults that are not in the text. Those are held back here.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::DeTable;
+use toml::de::DeValue;
+use toml::de::Error;
+
+use crate::config::reader::quoted;
+use crate::model::configured::Fault;
+
+/// The syntax faults, and where nothing else can be said.
+pub(crate) struct Damage<'t> {
+    text: &'t str,
+    faults: Vec<Fault>,
+    regions: Vec<Range<usize>>,
+}
+
+pub(crate) fn parse(text: &str) -> (Spanned<DeTable<'_>>, Damage<'_>) {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut damage = Damage { text, faults: Vec::new(), regions: Vec::new() };
+    let (open, other): (Vec<_>, Vec<_>) = errors.iter().partition(|error| is_open_end(error));
+    for error in open {
+        damage.add_open(error, document.get_ref());
+    }
+    for error in other {
+        damage.add(error);
+    }
+    (document, damage)
+}
+
+impl Damage<'_> {
+    /// The syntax faults, and those of the other faults that do not come from them.
+    pub(crate) fn and_beyond(self, present: Vec<Fault>, absent: Vec<Fault>) -> Vec<Fault> {
+        let intact = |place: &Range<usize>| !self.regions.iter().any(|region| touch(region, place));
+        let present = present.into_iter().filter(|fault| intact(&fault.place));
+        let absent =
+            absent.into_iter().filter(|fault| intact(&(fault.place.start..next_header(self.text, fault.place.end))));
+        let mut found: Vec<Fault> = present.chain(absent).collect();
+        found.extend(self.faults);
+        found
+    }
+
+    /// Something that was opened and never closed has swallowed what follows: one fault, at the opening.
+    fn add_open(&mut self, error: &Error, document: &DeTable<'_>) {
+        let end = place(error).end;
+        match opening(document, self.text, end) {
+            Some(start) if self.regions.iter().any(|region| region.contains(&start)) => {}
+            Some(start) => {
+                let length = if self.text[start..].starts_with(['[', '{']) { 1 } else { 3 };
+                self.faults.push(Fault {
+                    place: start..start + length,
+                    message: error.message().to_owned(),
+                    help: Some("it is opened here and never closed".to_owned()),
+                });
+                self.regions.push(line_start(self.text, start)..end);
+            }
+            None => self.add(error),
+        }
+    }
+
+    fn add(&mut self, error: &Error) {
+        let place = place(error);
+        // The parser's first word about a place is the best; what follows there is a consequence.
+        let said = self.faults.iter().any(|fault| touch(&fault.place, &place));
+        let swallowed = self.regions.iter().any(|region| {
+            region.end - region.start > 0 && {
+                region.start <= place.start && place.end <= region.end && is_swallowing(self.text, region)
+            }
+        });
+        if said || swallowed {
+            return;
+        }
+        let (message, help) = in_our_words(error, self.text.get(place.clone()).unwrap_or_default());
+        if error.message() != DUPLICATE {
+            self.regions.push(unbelievable(self.text, &place));
+        }
+        self.faults.push(Fault { place, message, help });
+    }
+}
+
+const DUPLICATE: &str = "duplicate key";
+const UNQUOTED: &str = "string values must be quoted";
+
+fn is_open_end(error: &Error) -> bool {
+    ["unclosed array,", "unclosed inline table", "invalid multi-line"]
+        .iter()
+        .any(|start| error.message().starts_with(start))
+}
+
+/// More than lines of their own faults: a value that runs on over what was meant to follow it.
+fn is_swallowing(text: &str, region: &Range<usize>) -> bool {
+    text.get(region.clone()).is_some_and(|region| region.contains('\n'))
+}
+
+fn in_our_words(error: &Error, text: &str) -> (String, Option<String>) {
+    let message = error.message();
+    if message == DUPLICATE {
+        return (format!("{} is given twice", quoted(text)), Some("keep one of the two".to_owned()));
+    }
+    if message.starts_with(UNQUOTED) {
+        return match text {
+            "" => ("the value is missing".to_owned(), None),
+            _ => ("text must be quoted".to_owned(), Some(format!("write `\"{text}\"`"))),
+        };
+    }
+    (message.to_owned(), None)
+}
+
+fn place(error: &Error) -> Range<usize> {
+    error.span().unwrap_or(0..0)
+}
+
+/// Where the value begins that runs on up to `end`: the outermost one, since the inner ones are open because of it.
+fn opening(table: &DeTable<'_>, text: &str, end: usize) -> Option<usize> {
+    table.values().filter_map(|node| opening_of(node, text, end)).min()
+}
+
+fn opening_of(node: &Spanned<DeValue<'_>>, text: &str, end: usize) -> Option<usize> {
+    let span = node.span();
+    let written = text.get(span.clone())?;
+    let open = match node.get_ref() {
+        DeValue::Array(_) => written.starts_with('[') && span.end == end,
+        // The parser gives up on these early.
+        DeValue::Table(_) => written.starts_with('{') && !written.ends_with('}') && span.end <= end,
+        DeValue::String(_) => span.end == end && (written.starts_with("'''") || written.starts_with("\"\"\"")),
+        _ => false,
+    };
+    match node.get_ref() {
+        _ if open => Some(span.start),
+        DeValue::Array(array) => array.iter().filter_map(|node| opening_of(node, text, end)).min(),
+        DeValue::Table(table) => opening(table, text, end),
+        _ => None,
+    }
+}
+
+/// The line of a fault; for a header everything under it, since those keys have lost their table.
+fn unbelievable(text: &str, place: &Range<usize>) -> Range<usize> {
+    let start = line_start(text, place.start);
+    let end = line_end(text, place.end);
+    let line = text.get(start..end).unwrap_or_default().trim();
+    let header = line.starts_with('[') || (line.ends_with(']') && !line.contains('='));
+    start..if header { next_header(text, end) } else { end }
+}
+
+/// The start of the next line that opens a table, or the end.
+fn next_header(text: &str, from: usize) -> usize {
+    let mut at = line_end(text, from);
+    while at < text.len() {
+        // Past the line's end.
+        at += 1;
+        let end = line_end(text, at);
+        if text.get(at..end).unwrap_or_default().trim_start().starts_with('[') {
+            return at;
+        }
+        at = end;
+    }
+    text.len()
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1)
+}
+
+fn line_end(text: &str, at: usize) -> usize {
+    text.get(at..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| at + newline)
+}
+
+/// Overlap or meet. Empty ranges count as the point where they are.
+fn touch(one: &Range<usize>, other: &Range<usize>) -> bool {
+    one.start <= other.end && other.start <= one.end
+}

@@ -1,0 +1,184 @@
+//! The words that the configuration and the command line share: durations, counts and the bar to fail at.
+//!
+//! Each function takes the text as written and answers with the value, or with a message that reads after the text
+//! was quoted. Nothing here knows where the text came from.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::model::finding::Severity;
+
+/// More workers than this is a slip of the finger.
+pub const JOBS: RangeInclusive<u64> = 1..=1_024;
+
+/// Samples are held in memory.
+pub const SAMPLES: RangeInclusive<u64> = 0..=1_000_000;
+
+/// A deadline is added to a clock; a year stays far from where that overflows.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// From which severity on a finding makes the run fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailOn {
+    At(Severity),
+    Never,
+}
+
+impl FailOn {
+    pub const ALL: [FailOn; 4] =
+        [FailOn::At(Severity::Error), FailOn::At(Severity::Warning), FailOn::At(Severity::Note), FailOn::Never];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            FailOn::At(severity) => severity.name(),
+            FailOn::Never => "never",
+        }
+    }
+
+    pub fn is_reached_by(self, severity: Severity) -> bool {
+        match self {
+            FailOn::At(bar) => severity >= bar,
+            FailOn::Never => false,
+        }
+    }
+}
+
+impl FromStr for FailOn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<FailOn, String> {
+        parse_fail_on(text)
+    }
+}
+
+pub fn parse_fail_on(text: &str) -> Result<FailOn, String> {
+    FailOn::ALL
+        .into_iter()
+        .find(|bar| bar.name() == text)
+        .ok_or_else(|| "expected error, warning, note or never".to_owned())
+}
+
+/// `500ms`, `60s`, `5m`, `1h`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let expected = "expected a whole number and a unit, ms, s, m or h, such as 500ms or 60s";
+    let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    if number.is_empty() {
+        return Err(expected.to_owned());
+    }
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "" => return Err(format!("the unit is missing: {number}ms, {number}s, {number}m or {number}h")),
+        _ => return Err(expected.to_owned()),
+    };
+    // Digits alone can only fail to parse by being too many.
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(milliseconds))
+        .map(Duration::from_millis)
+        .filter(|duration| *duration <= LONGEST)
+        .ok_or_else(|| "expected at most a year (8760h)".to_owned())
+}
+
+/// A duration that leaves time for anything at all.
+pub fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration.is_zero() { Err("expected more than no time at all".to_owned()) } else { Ok(duration) }
+}
+
+pub fn parse_jobs(text: &str) -> Result<usize, String> {
+    parse_count(text, &JOBS)
+}
+
+pub fn parse_samples(text: &str) -> Result<usize, String> {
+    parse_count(text, &SAMPLES)
+}
+
+fn parse_count(text: &str, allowed: &RangeInclusive<u64>) -> Result<usize, String> {
+    text.parse::<u64>()
+        .ok()
+        .filter(|number| allowed.contains(number))
+        .and_then(|number| usize::try_from(number).ok())
+        .ok_or_else(|| expected_count(allowed))
+}
+
+/// What to say about a number outside of its range.
+pub(crate) fn expected_count(allowed: &RangeInclusive<u64>) -> String {
+    format!("expected a whole number from {} to {}", allowed.start(), allowed.end())
+}
+
+/// The one of several words that was likely meant.
+pub fn nearest<'w>(written: &str, words: &[&'w str]) -> Option<&'w str> {
+    // Comparing costs the product of the lengths.
+    if written.len() > 100 {
+        return None;
+    }
+    let written = written.to_ascii_lowercase().replace('_', "-");
+    let allowed = (written.chars().count() / 3).max(1);
+    words
+        .iter()
+        .map(|word| (strsim::damerau_levenshtein(&written, word), *word))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("60s"), Ok(Duration::from_secs(60)));
+        assert_eq!(parse_duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(parse_duration("1h"), Ok(Duration::from_secs(3_600)));
+        assert_eq!(parse_duration("0s"), Ok(Duration::ZERO));
+        assert_eq!(parse_duration("8760h"), Ok(LONGEST));
+        let expected = "expected a whole number and a unit, ms, s, m or h, such as 500ms or 60s";
+        for text in ["", "s", "-5s", "1.5s", "5 s", "5S", "5d", "٥s", " 5s", "1m30s"] {
+            assert_eq!(parse_duration(text).unwrap_err(), expected, "{text}");
+        }
+        for text in ["8761h", "18446744073709551615h", "99999999999999999999999ms"] {
+            assert_eq!(parse_duration(text).unwrap_err(), "expected at most a year (8760h)", "{text}");
+        }
+        assert_eq!(parse_duration("60").unwrap_err(), "the unit is missing: 60ms, 60s, 60m or 60h");
+        assert_eq!(parse_timeout("0ms").unwrap_err(), "expected more than no time at all");
+    }
+
+    #[test]
+    fn the_bar() {
+        for bar in FailOn::ALL {
+            assert_eq!(bar.name().parse(), Ok(bar));
+        }
+        assert_eq!(parse_fail_on("Error").unwrap_err(), "expected error, warning, note or never");
+        assert!(FailOn::At(Severity::Warning).is_reached_by(Severity::Error));
+        assert!(!FailOn::At(Severity::Warning).is_reached_by(Severity::Note));
+        assert!(!FailOn::Never.is_reached_by(Severity::Error));
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!(parse_jobs("4"), Ok(4));
+        assert_eq!(parse_samples("0"), Ok(0));
+        for text in ["0", "-1", "1025", "many", "99999999999999999999999"] {
+            assert_eq!(parse_jobs(text).unwrap_err(), "expected a whole number from 1 to 1024", "{text}");
+        }
+    }
+
+    #[test]
+    fn the_word_that_was_meant() {
+        let words = ["jobs", "samples", "fail-on", "timeout", "wait"];
+        assert_eq!(nearest("job", &words), Some("jobs"));
+        assert_eq!(nearest("fail_on", &words), Some("fail-on"));
+        assert_eq!(nearest("Timeuot", &words), Some("timeout"));
+        assert_eq!(nearest("colour", &words), None);
+        assert_eq!(nearest("", &words), None);
+        assert_eq!(nearest(&"j".repeat(1_000_000), &words), None);
+    }
+}

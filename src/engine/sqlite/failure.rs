@@ -1,0 +1,56 @@
+//! SQLite's result codes as sentences with a next step.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::engine::EngineError;
+
+fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
+    error.sqlite_error_code()
+}
+
+pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
+    matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+pub(super) fn is_cannot_open(error: &rusqlite::Error) -> bool {
+    matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+/// The database as a whole cannot be read.
+pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
+    let (why, help) = match code(error) {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            "another program holds a lock on it".to_owned(),
+            "try again when that program is done, or wait longer: --wait 60s",
+        ),
+        Some(ErrorCode::NotADatabase) => (
+            "it is not a SQLite database, or an encrypted one".to_owned(),
+            "if it is encrypted, decrypt a copy with the program that made it and scan that",
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => (
+            format!("the file is damaged or cut off ({error})"),
+            "restore a backup, or save what can be read: sqlite3 damaged.db .recover | sqlite3 saved.db",
+        ),
+        Some(ErrorCode::PermissionDenied) => (error.to_string(), "check the permissions of the file and its directory"),
+        Some(ErrorCode::ReadOnly) => (
+            "its last writer died and left a journal that only a writer can play back".to_owned(),
+            "open it once with a program that may write, or copy the file with its -journal and open the copy",
+        ),
+        Some(ErrorCode::CannotOpen) => (
+            format!("the file, or the -wal and -shm files beside it, cannot be opened ({error})"),
+            "copy the database with its -wal file to a directory that can be written, and scan the copy",
+        ),
+        _ => (error.to_string(), "check that the file is whole: sqlite3 FILE 'PRAGMA integrity_check'"),
+    };
+    EngineError::Unreadable { what: path.display().to_string(), why, help: help.to_owned() }
+}
+
+/// One question failed; others may not.
+pub(super) fn failed(error: &rusqlite::Error) -> EngineError {
+    match code(error) {
+        Some(ErrorCode::OperationInterrupted) => EngineError::TimeLimit,
+        _ => EngineError::Failed { why: error.to_string() },
+    }
+}

@@ -1,0 +1,164 @@
+//! From facts to findings: what each relation's coverage is, what is wrong with it, in words, and the next step.
+
+use crate::model::examination::Coverage;
+use crate::model::examination::CoverageState;
+use crate::model::examination::Method;
+use crate::model::finding::Cause;
+use crate::model::finding::Code;
+use crate::model::finding::Diagnosis;
+use crate::model::finding::Finding;
+use crate::model::finding::MissingKey;
+use crate::model::finding::Sample;
+use crate::model::relation::Judge;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::text;
+use crate::scan::Fact;
+use crate::scan::Tally;
+
+/// How far a relation was looked at.
+pub fn coverage(relation: &Relation, fact: &Fact) -> Coverage {
+    match fact {
+        Fact::Unchecked(why) => Coverage {
+            state: CoverageState::Unchecked,
+            reason: Some(why.clone()),
+            method: None,
+            counts: Default::default(),
+            orphan_rows: 0,
+            missing_keys: 0,
+        },
+        Fact::Checked(tally) => Coverage {
+            state: CoverageState::Checked,
+            reason: remarks(relation, tally),
+            method: Some(Method::Sql),
+            counts: tally.counts,
+            orphan_rows: tally.orphan_rows,
+            missing_keys: tally.missing_keys,
+        },
+    }
+}
+
+/// By whose word the rows were judged, and which rows were not, where that is not plain.
+fn remarks(relation: &Relation, tally: &Tally) -> Option<String> {
+    let mut remarks = Vec::new();
+    if let Judge::Values(because) = &relation.judge {
+        remarks.push(because.clone());
+    }
+    if relation.scope.condition.is_some() {
+        remarks.push("only rows that meet the configured where".to_owned());
+    }
+    if tally.counts.ignored_rows > 0 {
+        let rows = text::plural(tally.counts.ignored_rows, "row");
+        remarks.push(format!("{rows} with an ignored value left out"));
+    }
+    if relation.scope.soft_deleted.is_some() {
+        remarks.push("soft-deleted parents do not count".to_owned());
+    }
+    (!remarks.is_empty()).then(|| remarks.join("; "))
+}
+
+/// All findings of one relation, gravest code first.
+pub fn findings(schema: &Schema, index: usize, fact: &Fact, diagnosis: Vec<Diagnosis>, samples: usize) -> Vec<Finding> {
+    let relation = &schema.relations[index];
+    let mut found: Vec<Finding> = relation
+        .defects
+        .iter()
+        .map(|defect| plain(index, relation, defect.code, defect.message.clone(), defect.help.clone()))
+        .collect();
+    if let Fact::Checked(tally) = fact {
+        found.extend(index_corrupt(schema, index, tally));
+        found.extend(orphans(schema, index, tally, diagnosis, samples));
+    }
+    found.sort_by_key(|finding| finding.code);
+    found
+}
+
+fn plain(index: usize, relation: &Relation, code: Code, message: String, help: String) -> Finding {
+    Finding {
+        code,
+        severity: code.severity(),
+        relation: index,
+        relation_id: relation.id.clone(),
+        message,
+        help,
+        rows: 0,
+        missing_keys: 0,
+        top_missing: Vec::new(),
+        samples: Vec::new(),
+        diagnosis: Vec::new(),
+    }
+}
+
+fn index_corrupt(schema: &Schema, index: usize, tally: &Tally) -> Option<Finding> {
+    let found = tally.false_orphans.as_ref()?;
+    let relation = &schema.relations[index];
+    let parent = schema.parent(relation)?;
+    let name = relation.parent.key.map_or("?", |key| parent.indexes[key].name.as_str());
+    let message = format!(
+        "{} of {} look like orphans, but their parent is in {}: it is missing from the index {name}",
+        text::plural(found.rows, "row"),
+        schema.child(relation).name,
+        parent.name
+    );
+    let help =
+        format!("on a copy: REINDEX {}; then scan again; do not repair these rows", crate::model::sql::quoted(name));
+    Some(Finding {
+        rows: found.rows,
+        samples: found.samples.clone(),
+        ..plain(index, relation, Code::IndexCorrupt, message, help)
+    })
+}
+
+fn orphans(schema: &Schema, index: usize, tally: &Tally, diagnosis: Vec<Diagnosis>, samples: usize) -> Option<Finding> {
+    if tally.orphan_rows == 0 {
+        return None;
+    }
+    let relation = &schema.relations[index];
+    let verb = if tally.orphan_rows == 1 { "refers" } else { "refer" };
+    let message = format!(
+        "{} of {} {verb} to {} that {} does not have",
+        text::plural(tally.orphan_rows, "row"),
+        schema.child(relation).name,
+        text::plural(tally.missing_keys, "key"),
+        relation.parent.name
+    );
+    let help = next_step(relation, &diagnosis);
+    let top = tally.top.iter().take(samples);
+    Some(Finding {
+        rows: tally.orphan_rows,
+        missing_keys: tally.missing_keys,
+        top_missing: top.map(|missing| MissingKey { key: missing.key.clone(), rows: missing.rows }).collect(),
+        samples: some_samples(tally, samples),
+        diagnosis,
+        ..plain(index, relation, Code::Orphan, message, help)
+    })
+}
+
+/// One row of each of the most frequent missing keys, then a second of each, until there are enough.
+fn some_samples(tally: &Tally, wanted: usize) -> Vec<Sample> {
+    let rounds = (0..wanted).flat_map(|round| tally.top.iter().filter_map(move |missing| missing.samples.get(round)));
+    rounds.take(wanted).cloned().collect()
+}
+
+fn next_step(relation: &Relation, diagnosis: &[Diagnosis]) -> String {
+    let parent = &relation.parent.name;
+    match diagnosis.first().map(|diagnosis| diagnosis.cause) {
+        Some(Cause::ParentTableEmpty) => format!("load or restore {parent} before anything is changed in the child"),
+        Some(Cause::ParentLoss) => format!("restore the rows of {parent} from a backup; do not delete the child rows"),
+        Some(Cause::SoftDeleted) => format!("bring the rows of {parent} back, or end the references to them"),
+        Some(Cause::Sentinel) => {
+            "if the value means \"none\", store NULL, or add it to ignore-values in fk-doctor.toml".to_owned()
+        }
+        Some(Cause::Whitespace | Cause::Case | Cause::ZeroPadding | Cause::TextVsNumber | Cause::UuidFormat) => {
+            format!("write the keys as {parent} has them, and mend the program that writes them otherwise")
+        }
+        Some(Cause::WrongTable) => format!("point the rows at the {parent} that belongs to them"),
+        Some(Cause::NotLoadedYet) => format!("load the missing rows of {parent}, then scan again"),
+        Some(Cause::Unknown) | None if matches!(relation.judge, Judge::NoParent) => {
+            format!("create or restore {parent}; do not delete the rows")
+        }
+        Some(Cause::Unknown) | None => {
+            format!("restore the missing rows of {parent}, or decide what its child rows should refer to")
+        }
+    }
+}
