@@ -142,6 +142,9 @@ fn some_samples(tally: &Tally, wanted: usize) -> Vec<Sample> {
 
 fn next_step(relation: &Relation, diagnosis: &[Diagnosis]) -> String {
     let parent = &relation.parent.name;
+    if relation.judge == Judge::NoParent {
+        return format!("create or restore {parent}; do not delete the rows");
+    }
     match diagnosis.first().map(|diagnosis| diagnosis.cause) {
         Some(Cause::ParentTableEmpty) => format!("load or restore {parent} before anything is changed in the child"),
         Some(Cause::ParentLoss) => format!("restore the rows of {parent} from a backup; do not delete the child rows"),
@@ -152,11 +155,8 @@ fn next_step(relation: &Relation, diagnosis: &[Diagnosis]) -> String {
         Some(Cause::Whitespace | Cause::Case | Cause::ZeroPadding | Cause::TextVsNumber | Cause::UuidFormat) => {
             format!("write the keys as {parent} has them, and mend the program that writes them otherwise")
         }
-        Some(Cause::WrongTable) => format!("point the rows at the {parent} that belongs to them"),
+        Some(Cause::WrongTable) => format!("point the rows at the right rows of {parent}"),
         Some(Cause::NotLoadedYet) => format!("load the missing rows of {parent}, then scan again"),
-        Some(Cause::Unknown) | None if matches!(relation.judge, Judge::NoParent) => {
-            format!("create or restore {parent}; do not delete the rows")
-        }
         Some(Cause::Unknown) | None => {
             format!("restore the missing rows of {parent}, or decide what its child rows should refer to")
         }

@@ -225,6 +225,6 @@ pub(super) fn hostile() -> Examination {
 
 /// Panics on a character that a terminal would obey or hide, line breaks aside.
 pub(super) fn assert_harmless(report: &str) {
-    let bad = report.chars().find(|&character| character != '\n' && super::text::is_unseen(character));
+    let bad = report.chars().find(|&character| character != '\n' && crate::model::text::is_unseen(character));
     assert_eq!(bad, None, "{}", report.escape_debug());
 }

@@ -49,7 +49,7 @@ pub(super) fn judge(names: NameRule, tables: &[Table], key: &ForeignKey, defects
             defects.push(defect);
             Judge::Nobody(why)
         }
-        Ok(()) => key_of(names, table, key, &mut parent, defects),
+        Ok(()) => key_of(table, key, &mut parent, defects),
     };
     (parent, judge)
 }
@@ -128,7 +128,7 @@ fn primary_key_of(table: &Table, key: &ForeignKey, parent: &mut Parent) -> Resul
 }
 
 /// Finds the unique key that the engine would use, or names the defect; the values can be compared all the same.
-fn key_of(names: NameRule, table: &Table, key: &ForeignKey, parent: &mut Parent, defects: &mut Vec<Defect>) -> Judge {
+fn key_of(table: &Table, key: &ForeignKey, parent: &mut Parent, defects: &mut Vec<Defect>) -> Judge {
     if table.kind == TableKind::Virtual {
         let message = format!("{} is a virtual table, which has no unique key; its module is not run", table.name);
         let help = "keep the keys in an ordinary table and refer to that".to_owned();
@@ -141,7 +141,7 @@ fn key_of(names: NameRule, table: &Table, key: &ForeignKey, parent: &mut Parent,
     if parent.key.is_some() {
         return Judge::Engine;
     }
-    let defect = why_unusable(names, table, &parent.columns);
+    let defect = why_unusable(table, &parent.columns);
     let because = format!(
         "SQLite itself refuses every write here (foreign key mismatch: {}); the values are compared as it compares them",
         defect.code.name()
@@ -186,7 +186,7 @@ fn same_collation(left: &Option<String>, right: &Option<String>) -> bool {
     }
 }
 
-fn why_unusable(_names: NameRule, table: &Table, columns: &[usize]) -> Defect {
+fn why_unusable(table: &Table, columns: &[usize]) -> Defect {
     let key = side(&table.name, columns.iter().map(|&column| table.columns[column].name.as_str()));
     if table.kind == TableKind::View {
         return Defect {
@@ -243,7 +243,10 @@ fn suggested_index(table: &Table, columns: &[usize]) -> String {
 fn renamed_from<'a>(names: NameRule, tables: &'a [Table], name: &TableName) -> Option<&'a TableName> {
     let lower = name.table.to_ascii_lowercase();
     let core = lower.trim_matches('_');
-    let (before, after) = core.rsplit_once("_old").unwrap_or((core.strip_prefix("old_")?, ""));
+    let (before, after) = match core.rsplit_once("_old") {
+        Some(parts) => parts,
+        None => (core.strip_prefix("old_")?, ""),
+    };
     let only_a_stamp = after.chars().all(|c| c.is_ascii_digit() || c == '_');
     if !only_a_stamp {
         return None;

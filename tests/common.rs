@@ -1,0 +1,62 @@
+//! What the tests share: a private folder with a database in it, and the real binary run there.
+#![allow(dead_code, reason = "each test file uses a part of this")]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use rusqlite::Connection;
+
+pub(crate) struct Bench {
+    folder: tempfile::TempDir,
+}
+
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Bench {
+    /// A folder with `app.db`, made by this SQL with foreign keys off.
+    pub(crate) fn new(seed: &str) -> Bench {
+        let bench = Bench { folder: tempfile::tempdir().unwrap() };
+        let database = Connection::open(bench.path("app.db")).unwrap();
+        database.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        database.execute_batch(seed).unwrap();
+        bench
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        let output = Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_remove("DATABASE_URL")
+            .env_remove("NO_COLOR")
+            .env_remove("COLUMNS")
+            .output()
+            .unwrap();
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    pub(crate) fn scan(&self) -> (i32, serde_json::Value) {
+        let run = self.run(&["scan", "app.db", "--format", "json"]);
+        (run.code, serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr)))
+    }
+}
+
+/// Checks a report against a JSON Schema of the repository.
+pub(crate) fn assert_obeys(schema: &str, report: &serde_json::Value) {
+    let path = format!("{}/schemas/{schema}.schema.json", env!("CARGO_MANIFEST_DIR"));
+    let schema: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(report).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}

@@ -1,0 +1,110 @@
+//! Imports run one way. Each rule names a folder and what its files must never mention.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+const FORBIDDEN: [(&str, &[&str]); 6] = [
+    (
+        "model",
+        &[
+            "crate::engine",
+            "crate::report",
+            "crate::config",
+            "crate::cli",
+            "crate::run",
+            "crate::scan",
+            "crate::source",
+            "serde",
+            "rusqlite",
+            "toml",
+            "std::fs",
+            "std::io",
+            "std::env",
+            "std::net",
+            "std::time",
+            "std::thread",
+        ],
+    ),
+    ("config", &["crate::engine", "crate::report", "crate::cli", "crate::run", "crate::scan", "rusqlite", "std::fs"]),
+    (
+        "engine",
+        &[
+            "crate::report",
+            "crate::config",
+            "crate::cli",
+            "crate::run",
+            "crate::scan",
+            "crate::findings",
+            "crate::model::finding",
+            "crate::model::relation",
+            "crate::model::schema",
+        ],
+    ),
+    (
+        "report",
+        &[
+            "crate::engine",
+            "crate::config",
+            "crate::cli",
+            "crate::run",
+            "crate::scan",
+            "rusqlite",
+            "std::env",
+            "std::time",
+        ],
+    ),
+    ("scan", &["crate::report", "crate::config", "crate::cli", "crate::run", "crate::engine::sqlite", "rusqlite"]),
+    ("diagnose", &["crate::report", "crate::config", "crate::cli", "crate::run", "crate::engine::sqlite", "rusqlite"]),
+];
+
+fn sources(part: &str) -> Vec<PathBuf> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = vec![src.join(format!("{part}.rs"))];
+    let mut folders = vec![src.join(part)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+/// The code of a file, without its comments.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn imports_run_one_way() {
+    let mut wrong = Vec::new();
+    for (part, forbidden) in FORBIDDEN {
+        for path in sources(part).iter().filter(|path| !path.ends_with("tests.rs") && !path.ends_with("sample.rs")) {
+            let code = code(path);
+            let product = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let mentioned = forbidden.iter().filter(|name| {
+                product
+                    .match_indices(**name)
+                    .any(|(at, _)| !product[at + name.len()..].starts_with(|c: char| c.is_alphanumeric()))
+            });
+            wrong.extend(mentioned.map(|name| format!("{} mentions {name}", path.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_main_prints_and_exits() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for part in ["cli", "config", "diagnose", "engine", "exit", "findings", "model", "report", "run", "scan", "source"]
+    {
+        for path in sources(part) {
+            let code = code(&path);
+            let product = code.split("#[cfg(test)]").next().unwrap();
+            for word in ["println!", "print!", "process::exit", "stdout()", "stderr()"] {
+                assert!(!product.contains(word), "{}: {word}", path.strip_prefix(&src).unwrap().display());
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The README's tables and its output are those of the code.
+
+mod common;
+
+use fk_doctor::exit::Exit;
+use fk_doctor::model::finding::Code;
+
+fn readme() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+}
+
+/// The rows of the table under a heading, without its head.
+fn table(heading: &str) -> Vec<String> {
+    let readme = readme();
+    let (_, section) = readme.split_once(&format!("## {heading}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    section.lines().filter(|line| line.starts_with('|')).skip(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn exit_codes_are_those_of_the_code() {
+    let expected: Vec<String> =
+        Exit::ALL.iter().map(|exit| format!("| {} | {} |", exit.code(), exit.meaning())).collect();
+    assert_eq!(table("Exit codes"), expected);
+}
+
+#[test]
+fn finding_codes_are_those_of_the_code() {
+    let row = |code: &Code| format!("| `{}` | {} | {} |", code.name(), code.severity().name(), code.explanation());
+    assert_eq!(table("Findings"), Code::ALL.iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_output_shown_is_real() {
+    let bench = common::Bench::new("");
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/demo.sqlite");
+    let run = bench.run(&["scan", demo]);
+    assert_eq!(run.code, 1);
+    assert!(readme().contains(run.stdout.trim_end()), "{}", run.stdout);
+}
