@@ -1,6 +1,7 @@
 //! Every folder under `fixtures/` is a case: `seed.sql` makes a database, an optional `fk-doctor.toml` configures the
 //! run, and `expected/` holds what `scan` and `schema` print. `BLESS=1` writes the expected files anew; the diff is
 //! the review.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod common;
 

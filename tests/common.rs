@@ -1,4 +1,5 @@
 //! What the tests share: a private folder with a database in it, and the real binary run there.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! The README's tables and its output are those of the code.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod common;
 

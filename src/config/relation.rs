@@ -76,7 +76,7 @@ fn key(entry: &Item<'_, '_>, width: Option<usize>) -> Option<At<Key>> {
 }
 
 fn value(item: &Item<'_, '_>) -> Option<Value> {
-    let value = match item.value() {
+    match item.value() {
         DeValue::String(text) => Some(Value::text(text.as_ref())),
         DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
             Ok(number) => Some(Value::Integer(number)),
@@ -100,6 +100,5 @@ fn value(item: &Item<'_, '_>) -> Option<Value> {
             item.mismatch("an integer, a float or a string", Some(help));
             None
         }
-    };
-    value
+    }
 }
