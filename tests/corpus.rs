@@ -1,0 +1,83 @@
+//! Real databases, judged by us and by `PRAGMA foreign_key_check`. `tests/corpus FOLDER` names the folder; without
+//! one, the databases in `fixtures/` are compared.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+
+use common::Bench;
+use rusqlite::Connection;
+use rusqlite::OpenFlags;
+
+fn databases(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_database = path.extension().is_some_and(|extension| ["sqlite", "db", "sqlite3"].iter().any(|known| extension == *known));
+        if path.is_dir() {
+            databases(&path, found);
+        } else if is_database {
+            found.push(path);
+        }
+    }
+}
+
+/// Orphans per child and parent, as SQLite counts them table by table; and the tables that it refuses to check.
+fn by_pragma(path: &Path) -> (BTreeMap<(String, String), i64>, Vec<String>) {
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut statement = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
+    let tables: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let (mut counts, mut refused) = (BTreeMap::new(), Vec::new());
+    for table in tables {
+        let rows: rusqlite::Result<Vec<String>> = (|| {
+            let mut check = database.prepare("SELECT parent FROM pragma_foreign_key_check(?1)")?;
+            check.query_map([&table], |row| row.get(0))?.collect()
+        })();
+        match rows {
+            Ok(parents) => {
+                for parent in parents {
+                    *counts.entry((table.to_lowercase(), parent.to_lowercase())).or_insert(0) += 1;
+                }
+            }
+            Err(_) => refused.push(table.to_lowercase()),
+        }
+    }
+    (counts, refused)
+}
+
+#[test]
+fn real_databases_agree_with_the_pragma() {
+    let folder = std::env::var_os("FK_DOCTOR_CORPUS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), PathBuf::from);
+    let mut found = Vec::new();
+    databases(&folder, &mut found);
+    found.sort();
+    assert!(!found.is_empty(), "there is no database in {}", folder.display());
+    let bench = Bench::new("");
+    let (mut relations, mut orphans, mut different) = (0, 0, Vec::new());
+    for path in &found {
+        let before = std::fs::read(path).unwrap();
+        let run = bench.run(&["scan", path.to_str().unwrap(), "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{path:?}: {}", run.stderr));
+        common::assert_obeys("scan", &report);
+        assert!(std::fs::read(path).unwrap() == before, "{path:?} was written to");
+        let (expected, refused) = by_pragma(path);
+        let mut got = BTreeMap::new();
+        for relation in report["relations"].as_array().unwrap() {
+            relations += 1;
+            let name = |side: &str| relation[side]["table"].as_str().unwrap().to_lowercase();
+            let rows = relation["orphan_rows"].as_i64().unwrap();
+            if rows > 0 && !refused.contains(&name("child")) {
+                *got.entry((name("child"), name("parent"))).or_insert(0) += rows;
+                orphans += rows;
+            }
+        }
+        if got != expected {
+            different.push(format!("{}: {got:?} but SQLite {expected:?}", path.display()));
+        }
+    }
+    println!("{} databases, {relations} relations, {orphans} orphans, {} differences", found.len(), different.len());
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
