@@ -15,7 +15,9 @@ use rusqlite::OpenFlags;
 fn databases(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let is_database = path.extension().is_some_and(|extension| ["sqlite", "db", "sqlite3"].iter().any(|known| extension == *known));
+        let is_database = path
+            .extension()
+            .is_some_and(|extension| ["sqlite", "db", "sqlite3"].iter().any(|known| extension == *known));
         if path.is_dir() {
             databases(&path, found);
         } else if is_database {
@@ -60,7 +62,8 @@ fn real_databases_agree_with_the_pragma() {
     for path in &found {
         let before = std::fs::read(path).unwrap();
         let run = bench.run(&["scan", path.to_str().unwrap(), "--format", "json"]);
-        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{path:?}: {}", run.stderr));
+        let report: serde_json::Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{path:?}: {}", run.stderr));
         common::assert_obeys("scan", &report);
         assert!(std::fs::read(path).unwrap() == before, "{path:?} was written to");
         let (expected, refused) = by_pragma(path);

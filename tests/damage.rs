@@ -35,7 +35,8 @@ INSERT INTO c SELECT id, 1 + id * 7 % 150, 'code-' || (1 + id * 3 % 150), id, 'w
 /// Runs in this process, so that a panic is seen as one.
 fn scan(path: &Path) -> Exit {
     let text = path.to_str().unwrap();
-    let cli = <Cli as clap::Parser>::try_parse_from(["fk-doctor", "scan", text, "--timeout", "20s", "--jobs", "2"]).unwrap();
+    let cli =
+        <Cli as clap::Parser>::try_parse_from(["fk-doctor", "scan", text, "--timeout", "20s", "--jobs", "2"]).unwrap();
     let surroundings = run::Surroundings {
         directory: path.parent().unwrap().to_owned(),
         database_url: None,
@@ -93,6 +94,8 @@ fn changed_bytes_never_look_clean() {
             other => panic!("round {round}: {other:?}"),
         }
     }
-    println!("{CHANGES} damaged files: {unreadable} unreadable, {incomplete} incomplete, {findings} with findings, {clean} clean");
+    println!(
+        "{CHANGES} damaged files: {unreadable} unreadable, {incomplete} incomplete, {findings} with findings, {clean} clean"
+    );
     assert!(unreadable > 0 && incomplete > 0 && findings > 0 && clean > 0);
 }

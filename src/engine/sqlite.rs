@@ -24,8 +24,8 @@ mod file;
 mod introspect;
 mod open;
 
-/// All sessions together may cache this much of the file and of their sorting.
-const CACHE_KIB: usize = 96 * 1024;
+/// All sessions together may cache this much of the file; their sorting takes up to four times as much.
+const CACHE_KIB: usize = 32 * 1024;
 
 /// How often sessions are opened anew because a writer committed in between, before one session has to do.
 const SNAPSHOT_TRIES: usize = 20;
