@@ -35,7 +35,16 @@ pub trait Session: Send {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError>;
 
     /// What is wrong with a table's storage, if anything is.
-    fn damage(&mut self, table: &Table) -> Result<Option<String>, EngineError>;
+    fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError>;
+}
+
+/// What is wrong with a table as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// Rows may be missing, doubled or changed.
+    Storage(String),
+    /// The rows are sound, but an index does not hold exactly them.
+    Index(String),
 }
 
 impl dyn Session + '_ {

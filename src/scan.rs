@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use crate::engine::Damage;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
@@ -83,7 +84,11 @@ pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session>], samples: usize, 
             let relation = &schema.relations[i];
             match unreadable(schema, relation, &damage_of) {
                 Some(why) => Err(why),
-                None => orphans(schema, session, relation, samples).map_err(|error| error.because()),
+                None => {
+                    let tally = orphans(schema, session, relation, samples).map_err(|error| error.because())?;
+                    let stale = stale_index(schema, relation, &damage_of).filter(|_| tally.false_orphans.is_none());
+                    stale.map_or(Ok(tally), Err)
+                }
             }
         },
         |n| progress(done + n, total),
@@ -171,24 +176,41 @@ fn counts(schema: &Schema, session: &mut dyn Session, child: usize) -> Result<Ve
     Ok(counts)
 }
 
-type Damage = Result<Option<String>, EngineError>;
+type Examined = Result<Option<Damage>, EngineError>;
 
 /// Why a relation's rows cannot be judged, if they cannot.
 fn unreadable<'a>(
     schema: &Schema,
     relation: &Relation,
-    damage_of: &impl Fn(usize) -> Option<&'a Damage>,
+    damage_of: &impl Fn(usize) -> Option<&'a Examined>,
 ) -> Option<String> {
     if let Judge::Nobody(why) = &relation.judge {
         return Some(why.clone());
     }
     [Some(relation.child), relation.parent.table].into_iter().flatten().find_map(|table| match damage_of(table) {
-        Some(Ok(Some(message))) => {
+        Some(Ok(Some(Damage::Storage(message)))) => {
             Some(format!("the storage of {} is damaged ({})", schema.tables[table].name, message.replace('\n', "; ")))
         }
         Some(Err(error)) => Some(error.because()),
         _ => None,
     })
+}
+
+/// Why the absence of false orphans proves nothing, if it does not. A child is read without its indexes and orphans
+/// are looked up in the parent's own table, so only an index of the parent that holds too much is left.
+fn stale_index<'a>(
+    schema: &Schema,
+    relation: &Relation,
+    damage_of: &impl Fn(usize) -> Option<&'a Examined>,
+) -> Option<String> {
+    let parent = relation.parent.table?;
+    match damage_of(parent) {
+        Some(Ok(Some(Damage::Index(message)))) => Some(format!(
+            "an index of {} disagrees with its table ({message}): REINDEX a copy",
+            schema.tables[parent].name
+        )),
+        _ => None,
+    }
 }
 
 fn orphans(

@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use annotate_snippets::AnnotationKind;
 use annotate_snippets::Level;
-use annotate_snippets::Origin;
 use annotate_snippets::Renderer;
 use annotate_snippets::Snippet;
 
@@ -29,10 +28,7 @@ pub fn render(faults: &[Fault], text: &str, path: &str, color: bool) -> String {
         let line = Line::of(text, &starts, &fault.place);
         let snippet =
             Snippet::source(line.shown).line_start(line.number).annotation(AnnotationKind::Primary.span(line.place));
-        let mut report = Level::ERROR
-            .primary_title(printable(&fault.message))
-            .element(Origin::path(path.as_str()).line(line.number).char_column(line.column))
-            .element(snippet);
+        let mut report = Level::ERROR.primary_title(printable(&fault.message)).element(snippet.path(path.as_str()));
         if let Some(help) = &fault.help {
             report = report.element(Level::HELP.message(printable(help)));
         }
@@ -55,8 +51,6 @@ pub(crate) fn line_number(text: &str, at: usize) -> usize {
 /// A line made ready to print, with the place of a fault in what is printed.
 struct Line {
     number: usize,
-    /// In characters, from 1, in the line as it is in the file.
-    column: usize,
     shown: String,
     place: Range<usize>,
 }
@@ -74,7 +68,6 @@ impl Line {
 
         let from = line.floor_char_boundary(at.saturating_sub(start));
         let to = line.floor_char_boundary(place.end.saturating_sub(start)).max(from);
-        let column = line[..from].chars().count() + 1;
         let before = window_before(&line[..from]);
         let mut left = WIDEST.saturating_sub(before.chars().count());
         let marked = window_after(&line[from..to], left);
@@ -89,7 +82,7 @@ impl Line {
         let place = place_start..shown.len();
         shown.push_str(&printable(after));
         shown.push_str(if from + marked.len() + after.len() < line.len() { "…" } else { "" });
-        Line { number, column, shown, place }
+        Line { number, shown, place }
     }
 }
 

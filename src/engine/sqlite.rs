@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
+use super::Damage;
 use super::Database;
 use super::EngineError;
 use super::Patience;
@@ -121,7 +122,7 @@ impl Session for SqliteSession {
         self.run(sql, each).map_err(|error| failure::failed(&error))
     }
 
-    fn damage(&mut self, table: &Table) -> Result<Option<String>, EngineError> {
+    fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError> {
         if table.kind == TableKind::View {
             return Ok(None);
         }
@@ -133,11 +134,20 @@ impl Session for SqliteSession {
             rows.collect()
         })();
         match found {
-            Ok(messages) => Ok(messages.into_iter().find(|message| is_damage(message))),
-            Err(error) if failure::is_corrupt(&error) => Ok(Some(error.to_string())),
+            Ok(messages) => Ok(gravest(messages)),
+            Err(error) if failure::is_corrupt(&error) => Ok(Some(Damage::Storage(error.to_string()))),
             Err(error) => Err(failure::failed(&error)),
         }
     }
+}
+
+fn gravest(messages: Vec<String>) -> Option<Damage> {
+    let about_index =
+        |message: &String| message.starts_with("wrong # of entries in index") || message.contains("missing from index");
+    let (index, storage): (Vec<String>, Vec<String>) =
+        messages.into_iter().filter(|message| is_damage(message)).partition(about_index);
+    let storage = storage.into_iter().next().map(Damage::Storage);
+    storage.or_else(|| index.into_iter().next().map(Damage::Index))
 }
 
 /// `quick_check` also reports rows that break a NOT NULL, a CHECK or a type: bad data, in sound storage.

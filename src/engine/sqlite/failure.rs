@@ -51,6 +51,10 @@ pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
 pub(super) fn failed(error: &rusqlite::Error) -> EngineError {
     match code(error) {
         Some(ErrorCode::OperationInterrupted) => EngineError::TimeLimit,
-        _ => EngineError::Failed { why: error.to_string() },
+        // The statement is ours and says nothing to the reader.
+        _ => match error {
+            rusqlite::Error::SqlInputError { msg, .. } => EngineError::Failed { why: msg.clone() },
+            other => EngineError::Failed { why: other.to_string() },
+        },
     }
 }
