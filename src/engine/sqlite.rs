@@ -152,8 +152,10 @@ fn gravest(messages: Vec<String>) -> Option<Damage> {
 
 /// `quick_check` also reports rows that break a NOT NULL, a CHECK or a type: bad data, in sound storage.
 fn is_damage(message: &str) -> bool {
-    let about_data = ["NULL value in ", "CHECK constraint failed in ", "non-", "NUMERIC value in ", "TEXT value in "];
-    message != "ok" && !about_data.iter().any(|start| message.starts_with(start))
+    let about_data = message.starts_with("NULL value in ")
+        || message.starts_with("CHECK constraint failed in ")
+        || (message.contains(" value in ") && !message.contains("index"));
+    message != "ok" && !about_data
 }
 
 impl SqliteSession {
