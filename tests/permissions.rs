@@ -1,0 +1,88 @@
+//! Files and directories that may not be written to. As root nothing is forbidden, so the program is then run as
+//! another user.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use common::Bench;
+use rusqlite::Connection;
+
+fn allow(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Scans as someone who may read the folder's files and nothing more.
+fn scan_as_reader(bench: &Bench) -> (i32, String, String) {
+    let program = bench.path("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_fk-doctor"), &program).unwrap();
+    allow(&program, 0o755);
+    allow(&bench.path("app.db"), 0o444);
+    let folder = bench.path(".");
+    allow(&folder, 0o555);
+    let root = std::fs::metadata(&program).unwrap().uid() == 0;
+    let mut command = if root {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command
+    } else {
+        Command::new(&program)
+    };
+    let run = command
+        .args(["scan", "app.db", "--format", "json"])
+        .current_dir(&folder)
+        .env_remove("DATABASE_URL")
+        .output()
+        .unwrap();
+    allow(&folder, 0o755);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (run.status.code().unwrap_or(-1), text(run.stdout), text(run.stderr))
+}
+
+const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p); INSERT INTO c VALUES (7)";
+
+#[test]
+fn a_read_only_directory_is_enough() {
+    let (code, stdout, stderr) = scan_as_reader(&Bench::new(SEED));
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stdout.contains("\"orphan_rows\": 1"), "{stdout}");
+}
+
+#[test]
+fn a_wal_database_at_rest_is_read_without_its_side_files() {
+    let bench = Bench::new(&format!("PRAGMA journal_mode = WAL; {SEED}"));
+    assert!(!bench.path("app.db-wal").exists(), "closed and checkpointed");
+    let (code, stdout, stderr) = scan_as_reader(&bench);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stdout.contains("\"orphan_rows\": 1"), "{stdout}");
+    assert!(!bench.path("app.db-wal").exists() && !bench.path("app.db-shm").exists());
+}
+
+#[test]
+fn a_wal_that_cannot_be_read_is_never_ignored() {
+    let bench = Bench::new(&format!("PRAGMA journal_mode = WAL; {SEED}"));
+    let live = bench.path("app.db");
+    let writer = Connection::open(&live).unwrap();
+    writer.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA wal_autocheckpoint = 0; INSERT INTO c VALUES (8)").unwrap();
+    let copy = Bench::new("");
+    std::fs::copy(&live, copy.path("app.db")).unwrap();
+    std::fs::copy(bench.path("app.db-wal"), copy.path("app.db-wal")).unwrap();
+    allow(&copy.path("app.db-wal"), 0o444);
+    let (code, stdout, stderr) = scan_as_reader(&copy);
+    assert!(code == 3 || stdout.contains("\"orphan_rows\": 2"), "{code} {stdout} {stderr}");
+    assert!(code != 3 || stderr.contains("-wal"), "{stderr}");
+}
+
+#[test]
+fn a_pipe_is_refused_at_once() {
+    let bench = Bench::new("");
+    assert!(Command::new("mkfifo").arg(bench.path("pipe")).status().unwrap().success());
+    let run = bench.run(&["scan", "pipe"]);
+    assert_eq!(run.code, 3);
+    assert!(run.stderr.contains("not a regular file"), "{}", run.stderr);
+}
