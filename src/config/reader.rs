@@ -14,9 +14,9 @@ use toml::de::DeValue;
 
 use crate::config::syntax;
 use crate::config::words::expected_count;
-use crate::config::words::nearest;
 use crate::model::configured::At;
 use crate::model::configured::Fault;
+use crate::model::text::nearest;
 
 /// Reads a document whole. The answer is either a value without a fault, or every fault in the order of the text.
 pub(crate) fn read<T>(text: &str, read: impl FnOnce(Reader<'_, '_>) -> T) -> Result<T, Vec<Fault>> {
@@ -95,7 +95,7 @@ impl<'t, 'f> Reader<'t, 'f> {
             }
             let known = format!("known keys: {}", self.known.join(", "));
             let advice = self.elsewhere.iter().find(|(other, _)| *other == name).map(|(_, advice)| *advice);
-            let help = match (advice, nearest(name, &self.known)) {
+            let help = match (advice, nearest(name, self.known.iter().copied())) {
                 (Some(advice), _) => advice.to_owned(),
                 (None, Some(near)) => format!("did you mean `{near}`? {known}"),
                 (None, None) => known,

@@ -112,22 +112,6 @@ pub(crate) fn expected_count(allowed: &RangeInclusive<u64>) -> String {
     format!("expected a whole number from {} to {}", allowed.start(), allowed.end())
 }
 
-/// The one of several words that was likely meant.
-pub fn nearest<'w>(written: &str, words: &[&'w str]) -> Option<&'w str> {
-    // Comparing costs the product of the lengths.
-    if written.len() > 100 {
-        return None;
-    }
-    let written = written.to_ascii_lowercase().replace('_', "-");
-    let allowed = (written.chars().count() / 3).max(1);
-    words
-        .iter()
-        .map(|word| (strsim::damerau_levenshtein(&written, word), *word))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, word)| word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,16 +153,5 @@ mod tests {
         for text in ["0", "-1", "1025", "many", "99999999999999999999999"] {
             assert_eq!(parse_jobs(text).unwrap_err(), "expected a whole number from 1 to 1024", "{text}");
         }
-    }
-
-    #[test]
-    fn the_word_that_was_meant() {
-        let words = ["jobs", "samples", "fail-on", "timeout", "wait"];
-        assert_eq!(nearest("job", &words), Some("jobs"));
-        assert_eq!(nearest("fail_on", &words), Some("fail-on"));
-        assert_eq!(nearest("Timeuot", &words), Some("timeout"));
-        assert_eq!(nearest("colour", &words), None);
-        assert_eq!(nearest("", &words), None);
-        assert_eq!(nearest(&"j".repeat(1_000_000), &words), None);
     }
 }

@@ -87,14 +87,3 @@ fn find_table(names: NameRule, tables: &[Table], wanted: &TableName) -> Option<u
 fn column(names: NameRule, table: &Table, wanted: &str) -> Option<usize> {
     table.columns.iter().position(|column| names.same(&column.name, wanted))
 }
-
-/// The known name nearest to a misspelt one, if any is near.
-fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted = wanted.to_lowercase();
-    known
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(&wanted, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, name)| name)
-}

@@ -161,6 +161,23 @@ fn cut(shown: String, close: &str, length: usize) -> String {
     format!("{shown}…{close} ({} bytes)", count(length as u64))
 }
 
+/// The known name that was likely meant by a misspelt one. `_` and `-` and case do not count.
+pub fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    // Comparing costs the product of the lengths.
+    if written.len() > 100 {
+        return None;
+    }
+    let plain = |name: &str| name.to_lowercase().replace('_', "-");
+    let written = plain(written);
+    let allowed = (written.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&written, &plain(name)), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,5 +230,16 @@ mod tests {
         assert_eq!([plural(0, "row"), plural(1, "row"), plural(1200, "row")], ["0 rows", "1 row", "1,200 rows"]);
         assert_eq!([share(1, 8), share(1, 9_999), share(999_999, 1_000_000)], ["12.5%", "<0.1%", "99.9%"]);
         assert_eq!([share(5, 5), share(0, 5), share(0, 0)], ["100.0%", "0.0%", ""]);
+    }
+
+    #[test]
+    fn the_word_that_was_meant() {
+        let words = ["jobs", "samples", "fail-on", "timeout", "wait"];
+        assert_eq!(nearest("job", words), Some("jobs"));
+        assert_eq!(nearest("fail_on", words), Some("fail-on"));
+        assert_eq!(nearest("Timeuot", words), Some("timeout"));
+        assert_eq!(nearest("colour", words), None);
+        assert_eq!(nearest("", words), None);
+        assert_eq!(nearest(&"j".repeat(1_000_000), words), None);
     }
 }

@@ -66,7 +66,7 @@ fn must_match(option: &'static str, pattern: &Pattern, known: &[String], intro: 
         return Ok(());
     }
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    let help = match crate::config::words::nearest(pattern.as_str(), &names) {
+    let help = match crate::model::text::nearest(pattern.as_str(), names.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
         None if names.is_empty() => "there are none".to_owned(),
         None => {

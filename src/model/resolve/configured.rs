@@ -17,11 +17,11 @@ use super::Scope;
 use super::Table;
 use super::TableKind;
 use super::columns;
-use super::nearest;
 use super::relation_id;
 use crate::model::configured::At;
 use crate::model::configured::SideName;
 use crate::model::pattern::Pattern;
+use crate::model::text::nearest;
 
 pub(super) fn add(
     names: NameRule,

@@ -83,7 +83,7 @@ fn columns_of(names: NameRule, table: &Table, key: &ForeignKey, parent: &mut Par
         named.iter().map(String::as_str).filter(|name| super::column(names, table, name).is_none()).collect();
     if let Some(first) = missing.first() {
         let known = table.columns.iter().map(|column| column.name.as_str());
-        let hint = match super::nearest(first, known) {
+        let hint = match crate::model::text::nearest(first, known) {
             Some(near) => format!("; did it mean {near}?"),
             None if ["rowid", "oid", "_rowid_"].iter().any(|name| name.eq_ignore_ascii_case(first)) => {
                 "; a rowid cannot be referred to, declare an INTEGER PRIMARY KEY".to_owned()
