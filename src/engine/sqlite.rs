@@ -31,6 +31,9 @@ const CACHE_KIB: usize = 32 * 1024;
 /// How often sessions are opened anew because a writer committed in between, before one session has to do.
 const SNAPSHOT_TRIES: usize = 20;
 
+/// Where waiting longer would not help.
+const SHORT_WAIT: Duration = Duration::from_millis(50);
+
 pub struct SqliteDatabase {
     path: PathBuf,
     access: open::Access,
@@ -54,9 +57,17 @@ impl Database for SqliteDatabase {
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {
         for attempt in 0..SNAPSHOT_TRIES {
             let wanted = if attempt + 1 == SNAPSHOT_TRIES { 1 } else { wanted.max(1) };
-            let before = self.commits_seen()?;
-            let sessions = self.open_sessions(wanted)?;
-            if wanted == 1 || self.commits_seen()? == before {
+            let before = self.commits_seen();
+            let mut sessions = self.open_sessions(wanted)?;
+            // A writer that waits for us lets nobody in any more; what is certain then is one session.
+            let unchanged = match (before, self.commits_seen()) {
+                (Ok(before), Ok(after)) => before == after,
+                _ => {
+                    sessions.truncate(1);
+                    true
+                }
+            };
+            if sessions.len() == 1 || unchanged {
                 return Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Session>).collect());
             }
             drop(sessions);
@@ -79,16 +90,17 @@ impl Database for SqliteDatabase {
 
 impl SqliteDatabase {
     /// A number that changes whenever another connection commits.
-    fn commits_seen(&self) -> Result<i64, EngineError> {
-        self.watcher
-            .query_row("PRAGMA main.data_version", [], |row| row.get(0))
-            .map_err(|error| failure::unreadable(&self.path, &error))
+    fn commits_seen(&self) -> rusqlite::Result<i64> {
+        self.watcher.busy_timeout(SHORT_WAIT)?;
+        self.watcher.query_row("PRAGMA main.data_version", [], |row| row.get(0))
     }
 
     fn open_sessions(&self, wanted: usize) -> Result<Vec<SqliteSession>, EngineError> {
         let mut sessions = Vec::new();
         for _ in 0..wanted {
-            let opened = open::again(&self.path, self.access, &self.patience)
+            // Only the first waits for a writer to end; a later one would wait for a writer that waits for us.
+            let lock_wait = if sessions.is_empty() { self.patience.lock_wait } else { SHORT_WAIT };
+            let opened = open::again(&self.path, self.access, &Patience { lock_wait, ..self.patience.clone() })
                 .and_then(|connection| begin(connection, wanted, &self.patience));
             match opened {
                 Ok(connection) => sessions.push(SqliteSession { connection, patience: self.patience.clone() }),
