@@ -85,9 +85,12 @@ pub struct Scan {
     /// How long to wait for another program's lock [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
     pub wait: Option<Duration>,
-    /// Relations scanned at the same time [default: the number of cores]
+    /// Threads that scan at the same time [default: the number of cores]
     #[arg(long, short, value_name = "N", value_parser = words::parse_jobs)]
     pub jobs: Option<usize>,
+    /// Memory for the keys of parents; a scan that needs more reads in several turns [default: 256MB]
+    #[arg(long, value_name = "SIZE", value_parser = words::parse_memory)]
+    pub memory: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -39,6 +39,8 @@ pub struct ScanSettings {
     pub timeout: Option<Duration>,
     /// How long to wait for a lock.
     pub wait: Option<Duration>,
+    /// Bytes for the keys of parents.
+    pub memory: Option<u64>,
 }
 
 /// The faults come in the order of the text.
@@ -46,7 +48,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
     reader::read(text, |root| config(root, text))
 }
 
-const SCAN_KEYS: [&str; 5] = ["jobs", "samples", "fail-on", "timeout", "wait"];
+const SCAN_KEYS: [&str; 6] = ["jobs", "samples", "fail-on", "timeout", "wait", "memory"];
 
 fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
     let exclude = root.take("exclude").map(|item| patterns(&item)).unwrap_or_default();
@@ -66,7 +68,7 @@ fn patterns(item: &Item<'_, '_>) -> Vec<At<Pattern>> {
 }
 
 fn scan(mut reader: Reader<'_, '_>) -> ScanSettings {
-    let [jobs, samples, fail_on, timeout, wait] = SCAN_KEYS.map(|key| reader.take(key));
+    let [jobs, samples, fail_on, timeout, wait, memory] = SCAN_KEYS.map(|key| reader.take(key));
     reader.elsewhere(&["exclude"], "write `exclude` above the first `[…]` of the file");
     reader.finish();
     let duration = "a duration such as \"60s\"";
@@ -77,6 +79,7 @@ fn scan(mut reader: Reader<'_, '_>) -> ScanSettings {
         fail_on: fail_on.and_then(|item| item.parsed(bar, words::parse_fail_on)).map(|at| at.value),
         timeout: timeout.and_then(|item| item.parsed(duration, words::parse_timeout)).map(|at| at.value),
         wait: wait.and_then(|item| item.parsed(duration, words::parse_duration)).map(|at| at.value),
+        memory: memory.and_then(|item| item.parsed("a size such as \"256MB\"", words::parse_memory)).map(|at| at.value),
     }
 }
 

@@ -11,6 +11,8 @@ use std::time::Instant;
 
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
+use crate::model::examination::Counts;
+use crate::model::examination::Method;
 use crate::model::sql::Sql;
 use crate::model::value::Value;
 use crate::source::Source;
@@ -36,6 +38,60 @@ pub trait Session: Send {
 
     /// What is wrong with a table's storage, if anything is.
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError>;
+
+    /// Answers by reading the storage itself, wherever that is proven to give the engine's own verdict.
+    fn read_storage(&mut self, _: &[Table], inclusions: &[Inclusion], _: &Effort<'_>) -> Vec<StorageAnswer> {
+        vec![StorageAnswer::AskSql { why: None }; inclusions.len()]
+    }
+}
+
+/// The question whether every complete key of one table is among the keys of another. Tables, columns and the index
+/// that the engine looks keys up in are given by their positions in the catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inclusion {
+    pub child: usize,
+    pub child_columns: Vec<usize>,
+    pub parent: usize,
+    pub parent_columns: Vec<usize>,
+    pub key: Option<usize>,
+}
+
+/// What the storage itself says of one inclusion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorageAnswer {
+    Judged(StorageReading),
+    /// It says nothing certain; `None` where an engine's storage is never read.
+    AskSql {
+        why: Option<String>,
+    },
+    TimeLimit,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageReading {
+    pub method: Method,
+    pub counts: Counts,
+    pub suspects: Suspects,
+    /// The index in which the engine looks the parent up holds exactly the parent's keys.
+    pub index_is_proven: bool,
+}
+
+/// Rows whose parent was not found; the engine judges them. All others are certainly no orphans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Suspects {
+    /// The addresses of these rows, in ascending order.
+    Rows(Vec<i64>),
+    /// There are some; too many to be listed, or rows without an address.
+    Many,
+}
+
+/// How much reading the storage may use, and whom to tell how far it is.
+pub struct Effort<'a> {
+    /// Bytes for the keys of parents.
+    pub memory: u64,
+    pub threads: usize,
+    /// Called with the pages read and the pages to read.
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
 /// What is wrong with a table as it is stored.

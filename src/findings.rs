@@ -2,7 +2,6 @@
 
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
-use crate::model::examination::Method;
 use crate::model::finding::Cause;
 use crate::model::finding::Code;
 use crate::model::finding::Diagnosis;
@@ -23,6 +22,7 @@ pub fn coverage(relation: &Relation, fact: &Fact) -> Coverage {
             state: CoverageState::Unchecked,
             reason: Some(why.clone()),
             method: None,
+            method_reason: None,
             counts: Default::default(),
             orphan_rows: 0,
             missing_keys: 0,
@@ -30,7 +30,8 @@ pub fn coverage(relation: &Relation, fact: &Fact) -> Coverage {
         Fact::Checked(tally) => Coverage {
             state: CoverageState::Checked,
             reason: remarks(relation, tally),
-            method: Some(Method::Sql),
+            method: Some(tally.method),
+            method_reason: tally.method_reason.clone(),
             counts: tally.counts,
             orphan_rows: tally.orphan_rows,
             missing_keys: tally.missing_keys,

@@ -228,6 +228,7 @@ impl ProgressLine {
         }
         if let Ok(mut bar) = bar.lock() {
             let bar = bar.get_or_insert_with(|| indicatif::ProgressBar::new(total as u64));
+            bar.set_length(total as u64);
             bar.set_position(done as u64);
         }
     }

@@ -35,12 +35,14 @@ use crate::report::SchemaFormat;
 use crate::scan;
 use crate::scan::Fact;
 use crate::scan::Progress;
+use crate::scan::Wishes;
 use crate::source::Source;
 use crate::source::SourceError;
 
 mod select;
 
 const DEFAULT_SAMPLES: usize = 5;
+const DEFAULT_MEMORY: u64 = 256_000_000;
 const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
 /// What the program runs in; passed in, so that a run depends on nothing else.
@@ -119,12 +121,17 @@ pub fn scan(
     let mut database = engine::open(&source, &patience)?;
     let schema = file.resolve(database.as_mut(), surroundings)?;
     let (schema, mut left_alone) = select::select(schema, &file.config, &typed.table, &typed.relation)?;
-    let jobs = typed.jobs.or(settings.jobs).unwrap_or(surroundings.cores).clamp(1, schema.relations.len().max(1));
-    let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
-    let mut sessions = database.sessions(jobs)?;
+    let jobs = typed.jobs.or(settings.jobs).unwrap_or(surroundings.cores).max(1);
+    let wishes = Wishes {
+        samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
+        memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
+        threads: jobs,
+        progress,
+    };
+    let mut sessions = database.sessions(jobs.min(schema.relations.len()))?;
     file.check_conditions(&schema, &mut sessions, surroundings)?;
     left_alone.splice(0..0, tables_left_alone(&schema));
-    let mut examination = examine(schema, &mut sessions, samples, progress);
+    let mut examination = examine(schema, &mut sessions, &wishes);
     examination.left_alone = left_alone;
     examination.fail_on = match typed.fail_on.or(settings.fail_on).unwrap_or(FailOn::At(Severity::Error)) {
         FailOn::At(severity) => Some(severity),
@@ -147,13 +154,8 @@ pub fn scan(
 }
 
 /// Scan, diagnosis and findings of a schema whose relations have been chosen.
-pub fn examine(
-    schema: Schema,
-    sessions: &mut [Box<dyn Session>],
-    samples: usize,
-    progress: Progress<'_>,
-) -> Examination {
-    let facts = scan::scan(&schema, sessions, samples, progress);
+pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> Examination {
+    let facts = scan::scan(&schema, sessions, wishes);
     let diagnoses = scan::across(
         sessions,
         facts.len(),
@@ -169,7 +171,7 @@ pub fn examine(
         .iter()
         .zip(diagnoses)
         .enumerate()
-        .flat_map(|(index, (fact, diagnosis))| findings::findings(&schema, index, fact, diagnosis, samples))
+        .flat_map(|(index, (fact, diagnosis))| findings::findings(&schema, index, fact, diagnosis, wishes.samples))
         .collect();
     Examination { schema, relations, findings, left_alone: Vec::new(), fail_on: Some(Severity::Error) }
 }

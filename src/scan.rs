@@ -2,22 +2,29 @@
 //!
 //! One fault never stops the rest: a question that cannot be answered leaves its relation unchecked, and says why.
 
-use std::cmp::Reverse;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use crate::engine::Damage;
+use crate::engine::Effort;
 use crate::engine::EngineError;
+use crate::engine::Inclusion;
 use crate::engine::Session;
-use crate::model::catalog::Table;
+use crate::engine::StorageAnswer;
+use crate::engine::StorageReading;
+use crate::engine::Suspects;
 use crate::model::examination::Counts;
+use crate::model::examination::Method;
 use crate::model::finding::Sample;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::sql::sqlite as sql;
 use crate::model::value::Key;
-use crate::model::value::Value;
+
+mod gather;
+
+use gather::Gatherer;
 
 /// How many missing keys of a relation are kept for diagnosis and repair drafts; those with the most rows.
 pub const KEPT_KEYS: usize = 200;
@@ -30,7 +37,7 @@ pub enum Fact {
     Unchecked(String),
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
     pub counts: Counts,
     pub orphan_rows: u64,
@@ -39,6 +46,23 @@ pub struct Tally {
     pub top: Vec<Missing>,
     /// Rows whose parent is there, but not in the parent's index.
     pub false_orphans: Option<FalseOrphans>,
+    pub method: Method,
+    /// Why no faster method was possible, where there is one.
+    pub method_reason: Option<String>,
+}
+
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally {
+            counts: Counts::default(),
+            orphan_rows: 0,
+            missing_keys: 0,
+            top: Vec::new(),
+            false_orphans: None,
+            method: Method::Sql,
+            method_reason: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,60 +78,136 @@ pub struct FalseOrphans {
     pub samples: Vec<Sample>,
 }
 
-/// Called as questions are answered: how many, of how many.
+/// Called as work is done: how much, of how much.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
+/// What a scan may use and should bring back.
+pub struct Wishes<'a> {
+    /// Rows and missing keys to show of each relation.
+    pub samples: usize,
+    /// Bytes for keys.
+    pub memory: u64,
+    pub threads: usize,
+    pub progress: Progress<'a>,
+}
+
 /// Scans every relation of a schema; the facts are in the schema's order.
-pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session>], samples: usize, progress: Progress<'_>) -> Vec<Fact> {
-    let tables: Vec<usize> = involved_tables(schema);
-    let children: Vec<usize> = tables.iter().copied().filter(|&table| has_relations(schema, table)).collect();
-    let total = tables.len() + children.len() + schema.relations.len();
+pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> Vec<Fact> {
+    let routes = routes(schema, sessions, wishes);
+    let asked = |relation: usize| matches!(routes[relation], Route::Ask { .. });
+    let tables = tables_of(schema, &asked);
+    let children: Vec<usize> = tables.iter().copied().filter(|&table| has_relations(schema, &asked, table)).collect();
+    let questions: Vec<usize> = (0..routes.len()).filter(|&relation| routes[relation].has_a_question()).collect();
+    let total = tables.len() + children.len() + questions.len();
     let damage = across(
         sessions,
         tables.len(),
         |session, i| session.damage(&schema.tables[tables[i]]),
-        |done| progress(done, total),
+        |done| (wishes.progress)(done, total),
     );
     let damage_of = |table: usize| tables.iter().position(|&known| known == table).map(|i| &damage[i]);
-    let mut done = tables.len();
+    let mut before = tables.len();
     let counts = across(
         sessions,
         children.len(),
-        |session, i| counts(schema, session, children[i]),
-        |n| progress(done + n, total),
+        |session, i| counts(schema, session, &asked, children[i]),
+        |done| (wishes.progress)(before + done, total),
     );
-    done += children.len();
+    before += children.len();
     let orphans = across(
         sessions,
-        schema.relations.len(),
-        |session, i| {
-            let relation = &schema.relations[i];
-            match unreadable(schema, relation, &damage_of) {
-                Some(why) => Err(why),
-                None => {
-                    let tally = orphans(schema, session, relation, samples).map_err(|error| error.because())?;
-                    let stale = stale_index(schema, relation, &damage_of).filter(|_| tally.false_orphans.is_none());
-                    stale.map_or(Ok(tally), Err)
-                }
-            }
-        },
-        |n| progress(done + n, total),
+        questions.len(),
+        |session, i| orphans(schema, session, questions[i], &routes, &damage_of, wishes.samples),
+        |done| (wishes.progress)(before + done, total),
     );
-    let counts_of = |index: usize, relation: &Relation| {
-        let child = children.iter().position(|&child| child == relation.child)?;
-        let place = (0..index).filter(|&earlier| countable(schema, earlier, relation.child)).count();
+    let counts_of = |index: usize| {
+        let child = children.iter().position(|&child| child == schema.relations[index].child)?;
+        let place = (0..index).filter(|&earlier| countable(schema, &asked, earlier, children[child])).count();
         Some(counts[child].as_ref().map(|counts| counts.get(place).copied().unwrap_or_default()))
     };
-    let facts = schema.relations.iter().enumerate().zip(orphans);
-    facts
-        .map(|((index, relation), orphans)| match (orphans, counts_of(index, relation)) {
-            (Err(why), _) => Fact::Unchecked(why),
-            (Ok(_), Some(Err(error))) => Fact::Unchecked(error.because()),
-            (Ok(tally), counts) => {
-                Fact::Checked(Tally { counts: counts.and_then(Result::ok).unwrap_or_default(), ..tally })
+    let mut orphans = questions.iter().copied().zip(orphans).peekable();
+    let facts = routes.iter().enumerate().map(|(index, route)| {
+        let answer = orphans.next_if(|(question, _)| *question == index).map(|(_, answer)| answer);
+        match (route, answer.unwrap_or_else(|| Ok(Tally::default()))) {
+            (Route::Closed(why), _) => Fact::Unchecked(why.clone()),
+            (_, Err(why)) => Fact::Unchecked(why),
+            (Route::Read(reading), Ok(tally)) => {
+                Fact::Checked(Tally { counts: reading.counts, method: reading.method, ..tally })
             }
-        })
-        .collect()
+            (Route::Ask { why }, Ok(tally)) => match counts_of(index) {
+                Some(Err(error)) => Fact::Unchecked(error.because()),
+                counts => {
+                    let counts = counts.and_then(|counts| counts.as_ref().ok().copied()).unwrap_or_default();
+                    Fact::Checked(Tally { counts, method_reason: why.clone(), ..tally })
+                }
+            },
+        }
+    });
+    facts.collect()
+}
+
+/// How one relation is judged.
+enum Route {
+    /// The storage has been read; what it left open is asked.
+    Read(StorageReading),
+    /// Everything is asked in SQL, and why.
+    Ask { why: Option<String> },
+    /// Not at all, and why.
+    Closed(String),
+}
+
+impl Route {
+    fn has_a_question(&self) -> bool {
+        match self {
+            Route::Read(reading) => reading.suspects != Suspects::Rows(Vec::new()),
+            Route::Ask { .. } => true,
+            Route::Closed(_) => false,
+        }
+    }
+}
+
+fn routes(schema: &Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> Vec<Route> {
+    let mut routes = Vec::new();
+    let mut inclusions = Vec::new();
+    for (index, relation) in schema.relations.iter().enumerate() {
+        routes.push(match (&relation.judge, inclusion(relation)) {
+            (Judge::Nobody(why), _) => Route::Closed(why.clone()),
+            (_, Err(why)) => Route::Ask { why: Some(why.to_owned()) },
+            (_, Ok(inclusion)) => {
+                inclusions.push((index, inclusion));
+                Route::Ask { why: None }
+            }
+        });
+    }
+    let (places, inclusions): (Vec<usize>, Vec<Inclusion>) = inclusions.into_iter().unzip();
+    let effort = Effort { memory: wishes.memory, threads: wishes.threads, progress: wishes.progress };
+    let answers = match sessions.first_mut() {
+        Some(session) if !inclusions.is_empty() => session.read_storage(&schema.tables, &inclusions, &effort),
+        _ => Vec::new(),
+    };
+    for (relation, answer) in places.into_iter().zip(answers) {
+        routes[relation] = match answer {
+            StorageAnswer::Judged(reading) => Route::Read(reading),
+            StorageAnswer::AskSql { why } => Route::Ask { why },
+            StorageAnswer::TimeLimit => Route::Closed(EngineError::TimeLimit.because()),
+        };
+    }
+    routes
+}
+
+/// The question to the storage, or why it must be put in SQL.
+fn inclusion(relation: &Relation) -> Result<Inclusion, &'static str> {
+    let parent = relation.parent.table.ok_or("there is no parent to read")?;
+    if !relation.scope.is_everything() {
+        return Err("what is configured for it is SQL");
+    }
+    Ok(Inclusion {
+        child: relation.child,
+        child_columns: relation.child_columns.clone(),
+        parent,
+        parent_columns: relation.parent.columns.clone(),
+        key: relation.parent.key,
+    })
 }
 
 /// Runs `count` tasks over the sessions, each session one task at a time; answers in the tasks' order.
@@ -145,28 +245,34 @@ pub fn across<T: Send>(
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// Tables whose rows are read, each once.
-fn involved_tables(schema: &Schema) -> Vec<usize> {
-    let readable = schema.relations.iter().filter(|relation| !matches!(relation.judge, Judge::Nobody(_)));
+/// Tables whose rows are asked for, each once.
+fn tables_of(schema: &Schema, asked: &impl Fn(usize) -> bool) -> Vec<usize> {
+    let relations = schema.relations.iter().enumerate().filter(|(index, _)| asked(*index));
     let mut tables: Vec<usize> =
-        readable.flat_map(|relation| [Some(relation.child), relation.parent.table]).flatten().collect();
+        relations.flat_map(|(_, relation)| [Some(relation.child), relation.parent.table]).flatten().collect();
     tables.sort_unstable();
     tables.dedup();
     tables
 }
 
-fn countable(schema: &Schema, relation: usize, child: usize) -> bool {
-    let relation = &schema.relations[relation];
-    relation.child == child && !matches!(relation.judge, Judge::Nobody(_))
+fn countable(schema: &Schema, asked: &impl Fn(usize) -> bool, relation: usize, child: usize) -> bool {
+    schema.relations[relation].child == child && asked(relation)
 }
 
-fn has_relations(schema: &Schema, table: usize) -> bool {
-    (0..schema.relations.len()).any(|relation| countable(schema, relation, table))
+fn has_relations(schema: &Schema, asked: &impl Fn(usize) -> bool, table: usize) -> bool {
+    (0..schema.relations.len()).any(|relation| countable(schema, asked, relation, table))
 }
 
-fn counts(schema: &Schema, session: &mut dyn Session, child: usize) -> Result<Vec<Counts>, EngineError> {
-    let relations: Vec<&Relation> =
-        (0..schema.relations.len()).filter(|&i| countable(schema, i, child)).map(|i| &schema.relations[i]).collect();
+fn counts(
+    schema: &Schema,
+    session: &mut dyn Session,
+    asked: &impl Fn(usize) -> bool,
+    child: usize,
+) -> Result<Vec<Counts>, EngineError> {
+    let relations: Vec<&Relation> = (0..schema.relations.len())
+        .filter(|&relation| countable(schema, asked, relation, child))
+        .map(|relation| &schema.relations[relation])
+        .collect();
     // SQLite allows no more than 2,000 result columns.
     let mut counts = Vec::new();
     for some in relations.chunks(500) {
@@ -184,9 +290,6 @@ fn unreadable<'a>(
     relation: &Relation,
     damage_of: &impl Fn(usize) -> Option<&'a Examined>,
 ) -> Option<String> {
-    if let Judge::Nobody(why) = &relation.judge {
-        return Some(why.clone());
-    }
     [Some(relation.child), relation.parent.table].into_iter().flatten().find_map(|table| match damage_of(table) {
         Some(Ok(Some(Damage::Storage(message)))) => {
             Some(format!("the storage of {} is damaged ({})", schema.tables[table].name, message.replace('\n', "; ")))
@@ -213,102 +316,33 @@ fn stale_index<'a>(
     }
 }
 
-fn orphans(
+/// The orphans of one relation: of all its rows, or of those that its storage left open.
+fn orphans<'a>(
     schema: &Schema,
     session: &mut dyn Session,
-    relation: &Relation,
+    index: usize,
+    routes: &[Route],
+    damage_of: &impl Fn(usize) -> Option<&'a Examined>,
     samples: usize,
-) -> Result<Tally, EngineError> {
+) -> Result<Tally, String> {
+    let relation = &schema.relations[index];
+    let among = match &routes[index] {
+        Route::Read(reading) => sql::Among {
+            rows: match &reading.suspects {
+                Suspects::Rows(rows) => Some(rows),
+                Suspects::Many => None,
+            },
+            index_is_proven: reading.index_is_proven,
+        },
+        Route::Ask { .. } | Route::Closed(_) => sql::Among::default(),
+    };
+    if let Some(why) = unreadable(schema, relation, damage_of) {
+        return Err(why);
+    }
     let mut gatherer = Gatherer::new(schema, relation, samples);
-    session.each_row(&sql::orphans(schema, relation), &mut |row| gatherer.take(row))?;
-    Ok(gatherer.finish())
-}
-
-/// Folds the stream of orphans, which come sorted by missing key, into a tally; holds no more than it will return.
-struct Gatherer<'a> {
-    row_names: Vec<&'a str>,
-    child: &'a Table,
-    keys: usize,
-    samples: usize,
-    group: Option<i64>,
-    current: Option<Missing>,
-    tally: Tally,
-}
-
-impl<'a> Gatherer<'a> {
-    fn new(schema: &'a Schema, relation: &'a Relation, samples: usize) -> Self {
-        let child = schema.child(relation);
-        Gatherer {
-            row_names: sql::row_name_columns(child),
-            child,
-            keys: relation.child_columns.len(),
-            samples,
-            group: None,
-            current: None,
-            tally: Tally::default(),
-        }
-    }
-
-    fn take(&mut self, row: &[Value]) {
-        let [group, rest @ .., present] = row else { return };
-        let (key, rest) = rest.split_at(self.keys);
-        let (stored, name) = rest.split_at(self.keys);
-        if present.as_integer() == Some(1) {
-            let sample = self.sample(stored, name);
-            let found = self.tally.false_orphans.get_or_insert(FalseOrphans { rows: 0, samples: Vec::new() });
-            found.rows += 1;
-            if found.samples.len() < self.samples {
-                found.samples.push(sample);
-            }
-            return;
-        }
-        if self.group != group.as_integer() || self.current.is_none() {
-            self.close_group();
-            self.group = group.as_integer();
-            self.current = Some(Missing { key: key.to_vec(), rows: 0, samples: Vec::new() });
-        }
-        let sample = self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.samples.len() < self.samples)
-            .then(|| self.sample(stored, name));
-        if let Some(current) = &mut self.current {
-            current.rows += 1;
-            current.samples.extend(sample);
-        }
-    }
-
-    /// A row is named by its primary key; by its address where that has a NULL.
-    fn sample(&self, stored: &[Value], values: &[Value]) -> Sample {
-        let named: Vec<(String, Value)> =
-            self.row_names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect();
-        let key_width = self.child.primary_key.len();
-        let row = if key_width == 0 || named.len() == key_width {
-            named
-        } else if values[..key_width].contains(&Value::Null) {
-            named[key_width..].to_vec()
-        } else {
-            named[..key_width].to_vec()
-        };
-        Sample { row, key: stored.to_vec() }
-    }
-
-    fn close_group(&mut self) {
-        let Some(missing) = self.current.take() else { return };
-        self.tally.orphan_rows += missing.rows;
-        self.tally.missing_keys += 1;
-        let top = &mut self.tally.top;
-        if top.len() == KEPT_KEYS && top.last().is_some_and(|least| least.rows >= missing.rows) {
-            return;
-        }
-        // Groups come in the engine's order of keys, which therefore decides among equals.
-        let place = top.partition_point(|other| Reverse(other.rows) <= Reverse(missing.rows));
-        top.insert(place, missing);
-        top.truncate(KEPT_KEYS);
-    }
-
-    fn finish(mut self) -> Tally {
-        self.close_group();
-        self.tally
-    }
+    let question = sql::orphans(schema, relation, &among);
+    session.each_row(&question, &mut |row| gatherer.take(row)).map_err(|error| error.because())?;
+    let tally = gatherer.finish();
+    let stale = stale_index(schema, relation, damage_of).filter(|_| tally.false_orphans.is_none());
+    stale.map_or(Ok(tally), Err)
 }

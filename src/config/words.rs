@@ -91,6 +91,25 @@ pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     if duration.is_zero() { Err("expected more than no time at all".to_owned()) } else { Ok(duration) }
 }
 
+/// `256MB`, `1GB`, `512MiB`.
+pub fn parse_memory(text: &str) -> Result<u64, String> {
+    let expected = "expected a whole number and a unit, MB, GB, MiB or GiB, such as 256MB";
+    let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let bytes: u64 = match unit.to_ascii_lowercase().as_str() {
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err(expected.to_owned()),
+    };
+    let number = number.parse::<u64>().map_err(|_| expected.to_owned())?;
+    number
+        .checked_mul(bytes)
+        .filter(|bytes| (1_000_000..=1 << 50).contains(bytes))
+        .ok_or_else(|| "expected at least 1MB, and no more than a machine can have".to_owned())
+}
+
 pub fn parse_jobs(text: &str) -> Result<usize, String> {
     parse_count(text, &JOBS)
 }
@@ -115,6 +134,15 @@ pub(crate) fn expected_count(allowed: &RangeInclusive<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_takes_decimal_and_binary_units() {
+        assert_eq!(parse_memory("256MB"), Ok(256_000_000));
+        assert_eq!(parse_memory("1GiB"), Ok(1 << 30));
+        for text in ["256", "MB", "0MB", "-1MB", "1.5GB", "99999999999999999GB"] {
+            assert!(parse_memory(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations() {

@@ -23,6 +23,8 @@ pub struct Coverage {
     /// Why not, or by whose word; `None` when there is nothing to say.
     pub reason: Option<String>,
     pub method: Option<Method>,
+    /// Why no faster method was possible, where there is one.
+    pub method_reason: Option<String>,
     pub counts: Counts,
     pub orphan_rows: u64,
     pub missing_keys: u64,
@@ -46,12 +48,20 @@ impl CoverageState {
 /// Which path judged the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
+    /// The child's own pages were read.
+    Pages,
+    /// The pages of the child's index were read instead.
+    IndexWalk,
     Sql,
 }
 
 impl Method {
+    pub const ALL: [Method; 3] = [Method::Pages, Method::IndexWalk, Method::Sql];
+
     pub fn name(self) -> &'static str {
         match self {
+            Method::Pages => "pages",
+            Method::IndexWalk => "index-walk",
             Method::Sql => "sql",
         }
     }

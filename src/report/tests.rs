@@ -183,6 +183,7 @@ fn a_scan_in_json_reads_in_this_order() {
       "coverage": "unchecked",
       "reason": "orders has no column number",
       "method": null,
+      "method_reason": null,
       "rows": 0,
       "null_rows": 0,
       "orphan_rows": 0,

@@ -14,6 +14,10 @@ pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(code(error), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 pub(super) fn is_cannot_open(error: &rusqlite::Error) -> bool {
     matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }

@@ -9,6 +9,7 @@ use rusqlite::limits::Limit;
 
 use super::failure;
 use super::file;
+use super::snapshot;
 use crate::engine::EngineError;
 use crate::engine::Patience;
 
@@ -26,11 +27,17 @@ const LONGEST_VALUE: i32 = 10_000_000;
 
 /// The first connection, which finds out how the file can be read.
 pub(super) fn first(path: &Path, patience: &Patience) -> Result<(Connection, Access), EngineError> {
-    let locked = again(path, Access::Locked, patience).and_then(readable);
+    let readable = |connection: Connection| {
+        let answer = snapshot::patiently(patience.lock_wait, || {
+            connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))
+        });
+        answer.map(|()| connection)
+    };
+    let locked = again(path, Access::Locked).and_then(readable);
     match locked {
         Ok(connection) => Ok((connection, Access::Locked)),
         Err(error) if failure::is_cannot_open(&error) && file::is_wal_at_rest(path) => {
-            let immutable = again(path, Access::Immutable, patience).and_then(readable);
+            let immutable = again(path, Access::Immutable).and_then(readable);
             immutable
                 .map(|connection| (connection, Access::Immutable))
                 .map_err(|error| failure::unreadable(path, &error))
@@ -39,20 +46,16 @@ pub(super) fn first(path: &Path, patience: &Patience) -> Result<(Connection, Acc
     }
 }
 
-fn readable(connection: Connection) -> rusqlite::Result<Connection> {
-    connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))?;
-    Ok(connection)
-}
-
 /// A further connection, opened as the first one was.
-pub(super) fn again(path: &Path, access: Access, patience: &Patience) -> rusqlite::Result<Connection> {
+pub(super) fn again(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     // A mutex inside SQLite is not needed: a connection is used by one thread at a time.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match access {
         Access::Locked => Connection::open_with_flags(plain(path), flags)?,
         Access::Immutable => Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?,
     };
-    connection.busy_timeout(patience.lock_wait)?;
+    // Who waits for a lock does so outside, and knows why.
+    connection.busy_timeout(std::time::Duration::ZERO)?;
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),

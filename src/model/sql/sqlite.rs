@@ -39,10 +39,19 @@ pub fn counts(schema: &Schema, child: usize, relations: &[&Relation]) -> Sql {
     query.finish(format!("SELECT {} FROM {}", columns.join(", "), source(&schema.tables[child], "child", true)))
 }
 
+/// Which rows are asked about, and how far the parent's index is to be believed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Among<'a> {
+    /// The addresses of the only rows that can be orphans, where that is known.
+    pub rows: Option<&'a [i64]>,
+    /// The parent's index holds exactly the keys of its table.
+    pub index_is_proven: bool,
+}
+
 /// Every orphan candidate, grouped. A row holds: the number of its missing key; the key as the parent would store it;
 /// the key as the child stores it; the row's name (see [`row_name_columns`]); and whether the parent's own table has
 /// the key although its index does not.
-pub fn orphans(schema: &Schema, relation: &Relation) -> Sql {
+pub fn orphans(schema: &Schema, relation: &Relation, among: &Among<'_>) -> Sql {
     let mut query = Query::default();
     let child = schema.child(relation);
     let keys = relation.child_columns.len();
@@ -57,18 +66,30 @@ pub fn orphans(schema: &Schema, relation: &Relation) -> Sql {
     inner.extend((0..keys).map(|position| format!("{} AS r{position}", child_value(schema, relation, position))));
     let names = row_name_columns(child);
     inner.extend(names.iter().enumerate().map(|(i, name)| format!("child.{} AS i{i}", quoted(name))));
-    let suspect_index = suspect_index(schema, relation);
+    let suspect_index = suspect_index(schema, relation) && !among.index_is_proven;
     inner.push(
         if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() } + " AS present",
     );
     let condition = query.orphan_condition(schema, relation);
-    let with = if needs_truth(schema, relation) { truth(schema, relation) } else { String::new() };
+    let needs_truth = suspect_index || has_truth_only(schema, relation);
+    let with = if needs_truth { truth(schema, relation) } else { String::new() };
+    let source = match (among.rows, &child.row_address) {
+        (Some(rows), Some(address)) => {
+            let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
+            let rows = query.parameter(Value::Text(format!("[{}]", rows.join(",")).into_bytes()));
+            let child_row = format!("child.{}", quoted(address));
+            format!(
+                "json_each({rows}) AS suspect CROSS JOIN {} ON {child_row} = suspect.value",
+                source(child, "child", true)
+            )
+        }
+        _ => source(child, "child", true),
+    };
     let identity: Vec<String> = (0..names.len()).map(|i| format!("o.i{i}")).collect();
     query.finish(format!(
         "{with}SELECT dense_rank() OVER (ORDER BY {order}) AS g, o.* FROM (SELECT {inner} FROM {source} WHERE {condition}) AS o ORDER BY g{comma}{identity}",
         order = order.join(", "),
         inner = inner.join(", "),
-        source = source(child, "child", true),
         comma = if identity.is_empty() { "" } else { ", " },
         identity = identity.join(", "),
     ))
@@ -368,8 +389,4 @@ fn has_truth_only(schema: &Schema, relation: &Relation) -> bool {
 /// The parent key lives in an index beside the table, which may have lost a row.
 fn suspect_index(schema: &Schema, relation: &Relation) -> bool {
     schema.parent(relation).is_some_and(|parent| relation.parent.key.is_some_and(|key| parent.indexes[key].separate))
-}
-
-fn needs_truth(schema: &Schema, relation: &Relation) -> bool {
-    has_truth_only(schema, relation) || suspect_index(schema, relation)
 }

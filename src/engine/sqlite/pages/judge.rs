@@ -1,0 +1,103 @@
+//! Answering inclusions from the pages: plan, read the parents, then read each child once for all of them.
+//!
+//! A row whose key is among its parent's keys is no orphan; that is certain. Every other row is a suspect, and SQLite
+//! judges it. Where a parent's key has an index of its own, the index is proven to hold exactly the table's keys.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use rayon::iter::IntoParallelRefIterator;
+use rayon::iter::ParallelIterator;
+use rusqlite::Connection;
+
+use super::fault::Fault;
+use super::source::PageSource;
+use crate::engine::Deadline;
+use crate::engine::Effort;
+use crate::engine::Inclusion;
+use crate::engine::StorageReading;
+use crate::model::catalog::Table;
+
+mod child;
+mod lookup;
+mod parent;
+mod plan;
+
+use child::Tally;
+
+/// For each inclusion what was found, or why the pages do not tell. The connection is inside the transaction whose
+/// moment the source shows.
+pub fn judge(
+    tables: &[Table],
+    inclusions: &[Inclusion],
+    connection: &Connection,
+    source: &PageSource,
+    effort: &Effort<'_>,
+    deadline: &Deadline,
+) -> Vec<Result<StorageReading, Fault>> {
+    let pool = match rayon::ThreadPoolBuilder::new().num_threads(effort.threads).build() {
+        Ok(pool) => pool,
+        Err(error) => return vec![Err(Fault::unsupported(error.to_string())); inclusions.len()],
+    };
+    let plan = plan::plan(tables, inclusions, connection, source, effort.memory);
+    let meter = Meter { done: AtomicU64::new(0), total: plan.pages(), effort, deadline };
+    pool.install(|| run(&plan, source, &meter))
+}
+
+fn run(plan: &plan::Plan, source: &PageSource, meter: &Meter<'_>) -> Vec<Result<StorageReading, Fault>> {
+    let mut tallies: BTreeMap<usize, Result<Tally, Fault>> = BTreeMap::new();
+    let mut proven: BTreeMap<usize, bool> = BTreeMap::new();
+    for round in &plan.rounds {
+        let sets: BTreeMap<usize, Result<parent::Parent, Fault>> = round
+            .parents
+            .par_iter()
+            .map(|&(parent, share)| (parent, parent::read(&plan.parents[parent], share, source, meter)))
+            .collect();
+        for (&parent, set) in &sets {
+            if let Ok(set) = set {
+                *proven.entry(parent).or_insert(true) &= set.index_is_proven;
+            }
+        }
+        let found: Vec<Vec<(usize, Result<Tally, Fault>)>> =
+            round.passes.par_iter().map(|pass| child::read(plan, pass, &sets, source, meter)).collect();
+        for (inclusion, tally) in found.into_iter().flatten() {
+            match tallies.entry(inclusion) {
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    entry.insert(tally);
+                }
+                std::collections::btree_map::Entry::Occupied(mut entry) => match (entry.get_mut(), tally) {
+                    (Ok(known), Ok(more)) => known.add_suspects(more),
+                    (known @ Ok(_), Err(fault)) => *known = Err(fault),
+                    (Err(_), _) => {}
+                },
+            }
+        }
+    }
+    let judged = plan.inclusions.iter().enumerate().map(|(inclusion, planned)| {
+        let planned = planned.as_ref().map_err(Clone::clone)?;
+        let tally = tallies.remove(&inclusion).unwrap_or_else(|| Err(Fault::unsupported("it was not reached")))?;
+        let index_is_proven = proven.get(&planned.parent).copied().unwrap_or(false);
+        Ok(tally.reading(planned.by_index, index_is_proven))
+    });
+    judged.collect()
+}
+
+/// Tells how far the reading is, and when its time is over.
+struct Meter<'a> {
+    done: AtomicU64,
+    total: u64,
+    effort: &'a Effort<'a>,
+    deadline: &'a Deadline,
+}
+
+impl Meter<'_> {
+    fn read(&self, pages: u64) -> Result<(), Fault> {
+        if self.deadline.has_passed() {
+            return Err(Fault::TimeLimit);
+        }
+        let done = self.done.fetch_add(pages, Ordering::Relaxed) + pages;
+        (self.effort.progress)(done.min(self.total) as usize, self.total as usize);
+        Ok(())
+    }
+}

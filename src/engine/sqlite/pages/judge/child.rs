@@ -1,0 +1,257 @@
+//! Reading a child once and looking every key up among its parents' keys.
+
+use std::collections::BTreeMap;
+
+use rayon::iter::IntoParallelIterator;
+use rayon::iter::ParallelIterator;
+
+use super::super::fault::Fault;
+use super::super::key::Key;
+use super::super::key::Rule;
+use super::super::keyset::KeySet;
+use super::super::keyset::Share;
+use super::super::page::Cell;
+use super::super::reading::Fields;
+use super::super::reading::Found;
+use super::super::reading::Reader;
+use super::super::record::Stored;
+use super::super::source::PageSource;
+use super::super::tree::Piece;
+use super::super::tree::Scratch;
+use super::Meter;
+use super::lookup;
+use super::lookup::Lookup;
+use super::parent::Parent;
+use super::plan::Address;
+use super::plan::Pass;
+use super::plan::Plan;
+use crate::engine::StorageReading;
+use crate::engine::Suspects;
+use crate::model::examination::Counts;
+use crate::model::examination::Method;
+
+/// More suspects than this are not listed: SQLite then judges the whole relation.
+const MOST_SUSPECTS: usize = 400_000;
+/// And not more than this over all relations.
+const MOST_SUSPECTS_IN_ALL: usize = 4_000_000;
+
+/// What was counted for one inclusion.
+#[derive(Debug, Clone)]
+pub(super) struct Tally {
+    rows: u64,
+    null_rows: u64,
+    suspects: Suspects,
+    limit: usize,
+}
+
+impl Tally {
+    fn new(limit: usize) -> Tally {
+        Tally { rows: 0, null_rows: 0, suspects: Suspects::Rows(Vec::new()), limit }
+    }
+
+    #[inline]
+    fn suspect(&mut self, address: Option<i64>) {
+        match (&mut self.suspects, address) {
+            (Suspects::Rows(rows), Some(address)) if rows.len() < self.limit => rows.push(address),
+            (suspects, _) => *suspects = Suspects::Many,
+        }
+    }
+
+    /// Rows that were found with another share of the parent's keys.
+    pub(super) fn add_suspects(&mut self, other: Tally) {
+        match (&mut self.suspects, other.suspects) {
+            (Suspects::Rows(rows), Suspects::Rows(more)) if rows.len() + more.len() <= self.limit => rows.extend(more),
+            (suspects, _) => *suspects = Suspects::Many,
+        }
+    }
+
+    fn join(mut self, other: Tally) -> Tally {
+        self.rows += other.rows;
+        self.null_rows += other.null_rows;
+        self.add_suspects(other);
+        self
+    }
+
+    pub(super) fn reading(self, by_index: bool, index_is_proven: bool) -> StorageReading {
+        let mut suspects = self.suspects;
+        if let Suspects::Rows(rows) = &mut suspects {
+            rows.sort_unstable();
+        }
+        StorageReading {
+            method: if by_index { Method::IndexWalk } else { Method::Pages },
+            counts: Counts { rows: self.rows, null_rows: self.null_rows, ignored_rows: 0 },
+            suspects,
+            index_is_proven,
+        }
+    }
+}
+
+/// Reads what a pass says, for all inclusions whose parent could be read.
+pub(super) fn read(
+    plan: &Plan,
+    pass: &Pass,
+    parents: &BTreeMap<usize, Result<Parent, Fault>>,
+    source: &PageSource,
+    meter: &Meter<'_>,
+) -> Vec<(usize, Result<Tally, Fault>)> {
+    let wanted = wanted(pass);
+    let mut answers = Vec::new();
+    let mut probes = Vec::new();
+    let mut inclusions = Vec::new();
+    let limit = MOST_SUSPECTS.min(MOST_SUSPECTS_IN_ALL / plan.inclusions.len().max(1));
+    for probe in &pass.probes {
+        match parents.get(&probe.parent) {
+            Some(Ok(parent)) => {
+                inclusions.push(probe.inclusion);
+                probes.push(Probe {
+                    lookup: Lookup::new(&probe.key, &wanted),
+                    rule: &plan.parents[probe.parent].rule,
+                    keys: &parent.keys,
+                    share: probe.share,
+                });
+            }
+            Some(Err(fault)) => answers.push((probe.inclusion, Err(fault.clone()))),
+            None => answers.push((probe.inclusion, Err(Fault::unsupported("its parent was not read")))),
+        }
+    }
+    let child = Child { pass, wanted, probes, limit };
+    match child.read(source, meter) {
+        Ok(tallies) => answers.extend(inclusions.into_iter().zip(tallies.into_iter().map(Ok))),
+        Err(fault) => answers.extend(inclusions.into_iter().map(|inclusion| (inclusion, Err(fault.clone())))),
+    }
+    answers
+}
+
+fn wanted(pass: &Pass) -> Vec<usize> {
+    let mut wanted = lookup::wanted(pass.probes.iter().map(|probe| probe.key.as_slice()));
+    if let Address::Field(number) = pass.address
+        && let Err(place) = wanted.binary_search(&number)
+    {
+        wanted.insert(place, number);
+    }
+    wanted
+}
+
+struct Child<'a> {
+    pass: &'a Pass,
+    wanted: Vec<usize>,
+    probes: Vec<Probe<'a>>,
+    limit: usize,
+}
+
+struct Probe<'a> {
+    lookup: Lookup,
+    rule: &'a Rule,
+    keys: &'a KeySet,
+    share: Share,
+}
+
+/// What one worker needs to read pieces.
+struct Worker {
+    scratch: Scratch,
+    fields: Fields,
+    bytes: Vec<u8>,
+    /// Keys of one page that are looked up together, so that the processor can wait for many at once.
+    waiting: Vec<Vec<(Key, Option<i64>)>>,
+}
+
+impl Child<'_> {
+    fn read(&self, source: &PageSource, meter: &Meter<'_>) -> Result<Vec<Tally>, Fault> {
+        let none = || vec![Tally::new(self.limit); self.probes.len()];
+        let reader = Reader::new(source, self.wanted.len());
+        let worker = || Worker {
+            scratch: Scratch::default(),
+            fields: Fields::new(&self.wanted),
+            bytes: Vec::new(),
+            waiting: vec![Vec::new(); self.probes.len()],
+        };
+        let pieces: Vec<Piece> = self.pass.tree.pieces().collect();
+        let tallies = pieces
+            .into_par_iter()
+            .map_init(worker, |worker, piece| {
+                let Worker { scratch, fields, bytes, waiting } = worker;
+                let mut tallies = none();
+                let mut pages = 0;
+                self.pass.tree.each_page(source, piece, scratch, |page, extents| {
+                    pages += 1;
+                    page.each_cell(extents, |cell| {
+                        reader.read(page, &cell, fields)?;
+                        self.row(&cell, fields, bytes, &mut tallies, waiting);
+                        Ok(())
+                    })?;
+                    self.look_up(&mut tallies, waiting);
+                    Ok(())
+                })?;
+                meter.read(pages)?;
+                Ok(tallies)
+            })
+            .try_reduce(none, |one, two| Ok(one.into_iter().zip(two).map(|(one, two)| one.join(two)).collect()))?;
+        self.compare_with_table(tallies.first().map_or(0, |tally| tally.rows), source)?;
+        Ok(tallies)
+    }
+
+    #[inline]
+    fn row(
+        &self,
+        cell: &Cell<'_>,
+        fields: &Fields,
+        bytes: &mut Vec<u8>,
+        tallies: &mut [Tally],
+        waiting: &mut [Vec<(Key, Option<i64>)>],
+    ) {
+        for ((probe, tally), waiting) in self.probes.iter().zip(tallies).zip(waiting) {
+            tally.rows += 1;
+            match probe.lookup.key(probe.rule, cell, fields, bytes) {
+                Key::Null => tally.null_rows += 1,
+                key if !probe.share.has(key) => {}
+                Key::Outside => tally.suspect(self.address(cell, fields)),
+                key => match probe.keys {
+                    KeySet::Dense(_) if probe.keys.has(key) => {}
+                    KeySet::Dense(_) => tally.suspect(self.address(cell, fields)),
+                    _ => waiting.push((key, self.address(cell, fields))),
+                },
+            }
+        }
+    }
+
+    fn look_up(&self, tallies: &mut [Tally], waiting: &mut [Vec<(Key, Option<i64>)>]) {
+        for ((probe, tally), waiting) in self.probes.iter().zip(tallies).zip(waiting) {
+            for &(key, address) in waiting.iter() {
+                if !probe.keys.has(key) {
+                    tally.suspect(address);
+                }
+            }
+            waiting.clear();
+        }
+    }
+
+    #[inline]
+    fn address(&self, cell: &Cell<'_>, fields: &Fields) -> Option<i64> {
+        match self.pass.address {
+            Address::Rowid => Some(cell.rowid),
+            Address::None => None,
+            Address::Field(number) => {
+                let position = self.wanted.partition_point(|&wanted| wanted < number);
+                match fields.value(cell, position) {
+                    Found::Value(Stored::Integer(address)) => Some(address),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// An index that was read for its table must have an entry for every row.
+    fn compare_with_table(&self, entries: u64, source: &PageSource) -> Result<(), Fault> {
+        let Some(table) = &self.pass.table else { return Ok(()) };
+        let pieces: Vec<Piece> = table.pieces().collect();
+        let rows = pieces
+            .into_par_iter()
+            .map(|piece| table.count(source, piece))
+            .try_reduce(|| 0, |one, two| Ok(one + two))?;
+        if rows == entries {
+            Ok(())
+        } else {
+            Err(Fault::unsupported("an index of the child does not have as many entries as its table has rows"))
+        }
+    }
+}

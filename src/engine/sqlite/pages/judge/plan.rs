@@ -1,0 +1,388 @@
+//! What is read in which order: which inclusions the pages can tell, which trees that takes, and how the parents' keys
+//! are shared out over rounds so that each round fits into the memory allowed.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::super::fault::Fault;
+use super::super::key::Rule;
+use super::super::key::Shape;
+use super::super::keyset::Share;
+use super::super::layout;
+use super::super::layout::Column;
+use super::super::layout::Field;
+use super::super::layout::IndexLayout;
+use super::super::layout::TableLayout;
+use super::super::source::PageSource;
+use super::super::tree::Claims;
+use super::super::tree::Tree;
+use crate::engine::Inclusion;
+use crate::model::catalog::Index;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+
+/// Keys of more columns are left to SQLite.
+pub(super) const WIDEST_KEY: usize = 16;
+
+pub(super) struct Plan {
+    /// In the order in which they were asked for.
+    pub(super) inclusions: Vec<Result<Planned, Fault>>,
+    pub(super) parents: Vec<ParentPlan>,
+    pub(super) rounds: Vec<Round>,
+}
+
+pub(super) struct Planned {
+    /// Position in [`Plan::parents`].
+    pub(super) parent: usize,
+    pub(super) by_index: bool,
+}
+
+/// A parent key: what holds it, and how it compares.
+pub(super) struct ParentPlan {
+    pub(super) rule: Rule,
+    pub(super) table: Arc<Tree>,
+    /// Where the key's columns are in the table.
+    pub(super) key: Vec<Column>,
+    /// The index that SQLite looks the key up in, where that is not the table itself.
+    pub(super) index: Option<(Arc<Tree>, Vec<Field>)>,
+    /// The table is stored in the key's order, so that it is where SQLite looks the key up.
+    pub(super) table_is_looked_up: bool,
+    /// Smallest and largest, where the key is the row's address.
+    pub(super) rowids: Option<(i64, i64)>,
+    pub(super) rows: u64,
+}
+
+/// One share of some parents, and the children to read with them.
+pub(super) struct Round {
+    pub(super) parents: Vec<(usize, Share)>,
+    pub(super) passes: Vec<Pass>,
+}
+
+/// One reading of a child, or of one of its indexes, for several inclusions.
+#[derive(Clone)]
+pub(super) struct Pass {
+    pub(super) tree: Arc<Tree>,
+    /// The table, where an index is read instead: both must have as many entries.
+    pub(super) table: Option<Arc<Tree>>,
+    pub(super) address: Address,
+    pub(super) probes: Vec<Probe>,
+}
+
+/// How a row can be named to SQLite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Address {
+    Rowid,
+    /// The field of an index's entry.
+    Field(usize),
+    None,
+}
+
+#[derive(Clone)]
+pub(super) struct Probe {
+    pub(super) inclusion: usize,
+    pub(super) parent: usize,
+    pub(super) share: Share,
+    pub(super) key: Vec<Column>,
+}
+
+impl Plan {
+    /// Leaves to be read, over all rounds.
+    pub(super) fn pages(&self) -> u64 {
+        let of_parent =
+            |parent: &ParentPlan| parent.table.leaves + parent.index.as_ref().map_or(0, |(tree, _)| tree.leaves);
+        let of_round = |round: &Round| {
+            round.parents.iter().map(|&(parent, _)| of_parent(&self.parents[parent])).sum::<u64>()
+                + round.passes.iter().map(|pass| pass.tree.leaves).sum::<u64>()
+        };
+        self.rounds.iter().map(of_round).sum()
+    }
+}
+
+pub(super) fn plan(
+    tables: &[Table],
+    inclusions: &[Inclusion],
+    connection: &Connection,
+    source: &PageSource,
+    memory: u64,
+) -> Plan {
+    let mut planner = Planner {
+        tables,
+        connection,
+        source,
+        claims: Claims::new(source),
+        trees: HashMap::new(),
+        layouts: HashMap::new(),
+        parents: Vec::new(),
+        known_parents: HashMap::new(),
+        seed: seed(),
+    };
+    let mut planned: Vec<Result<(usize, Probe), Fault>> = Vec::new();
+    for (position, inclusion) in inclusions.iter().enumerate() {
+        planned.push(planner.inclusion(position, inclusion));
+    }
+    let mut passes = planner.passes(inclusions, &mut planned);
+    let by_index: Vec<bool> = (0..inclusions.len())
+        .map(|position| {
+            let reads = |pass: &&Pass| pass.probes.iter().any(|probe| probe.inclusion == position);
+            passes.iter().find(reads).is_some_and(|pass| pass.table.is_some())
+        })
+        .collect();
+    let parents = planner.parents;
+    let rounds = rounds(&parents, &mut passes, memory);
+    let inclusions = planned
+        .into_iter()
+        .zip(by_index)
+        .map(|(planned, by_index)| planned.map(|(_, probe)| Planned { parent: probe.parent, by_index }))
+        .collect();
+    Plan { inclusions, parents, rounds }
+}
+
+/// A new key for hashing in every run, so that no file can be made to fit it.
+fn seed() -> (u64, u64) {
+    let random = std::collections::hash_map::RandomState::new();
+    (random.hash_one(1), random.hash_one(2))
+}
+
+struct Planner<'a> {
+    tables: &'a [Table],
+    connection: &'a Connection,
+    source: &'a PageSource,
+    claims: Claims,
+    trees: HashMap<u32, Result<Arc<Tree>, Fault>>,
+    layouts: HashMap<usize, Result<TableLayout, Fault>>,
+    parents: Vec<ParentPlan>,
+    known_parents: HashMap<(usize, Vec<usize>, Option<usize>), Result<usize, Fault>>,
+    seed: (u64, u64),
+}
+
+impl Planner<'_> {
+    /// The child's position and what to look up, or why the pages do not tell.
+    fn inclusion(&mut self, position: usize, inclusion: &Inclusion) -> Result<(usize, Probe), Fault> {
+        let width = inclusion.child_columns.len();
+        if width > WIDEST_KEY || inclusion.parent_columns.len() != width {
+            return Err(Fault::unsupported("its key has too many columns"));
+        }
+        let layout = self.table(inclusion.child)?;
+        let key = stored(&layout, &inclusion.child_columns)?;
+        let parent = self.parent(inclusion.parent, &inclusion.parent_columns, inclusion.key)?;
+        Ok((inclusion.child, Probe { inclusion: position, parent, share: Share::ALL, key }))
+    }
+
+    fn table(&mut self, table: usize) -> Result<TableLayout, Fault> {
+        if let Some(known) = self.layouts.get(&table) {
+            return known.clone();
+        }
+        let found = match &self.tables[table] {
+            known if known.kind != TableKind::Table => {
+                Err(Fault::unsupported(format!("{} is not a table", known.name)))
+            }
+            known => match layout::table(self.connection, known) {
+                Ok(Some(layout)) if layout.columns.len() == known.columns.len() => Ok(layout),
+                Ok(_) => Err(Fault::unsupported(format!("{} is not stored as a table", known.name))),
+                Err(error) => Err(Fault::unsupported(error.to_string())),
+            },
+        };
+        self.layouts.insert(table, found.clone());
+        found
+    }
+
+    fn tree(&mut self, root: u32, is_index: bool) -> Result<Arc<Tree>, Fault> {
+        let (source, claims) = (self.source, &mut self.claims);
+        self.trees.entry(root).or_insert_with(|| Tree::open(source, claims, root, is_index).map(Arc::new)).clone()
+    }
+
+    fn index(&mut self, table: usize, index: usize) -> Result<IndexLayout, Fault> {
+        let name = &self.tables[table].indexes[index].name;
+        match layout::index(self.connection, name) {
+            Ok(Some(layout)) => Ok(layout),
+            Ok(None) => Err(Fault::unsupported(format!("there is no index {name}"))),
+            Err(error) => Err(Fault::unsupported(error.to_string())),
+        }
+    }
+
+    fn parent(&mut self, table: usize, columns: &[usize], index: Option<usize>) -> Result<usize, Fault> {
+        let name = (table, columns.to_vec(), index);
+        if let Some(known) = self.known_parents.get(&name) {
+            return known.clone();
+        }
+        let found = self.new_parent(table, columns, index).map(|parent| {
+            self.parents.push(parent);
+            self.parents.len() - 1
+        });
+        self.known_parents.insert(name, found.clone());
+        found
+    }
+
+    fn new_parent(&mut self, table: usize, columns: &[usize], index: Option<usize>) -> Result<ParentPlan, Fault> {
+        let layout = self.table(table)?;
+        let key = stored(&layout, columns)?;
+        let known = &self.tables[table];
+        let separate = index.filter(|&index| known.indexes[index].separate);
+        let index_layout = separate.map(|index| self.index(table, index)).transpose()?;
+        let table_is_looked_up = layout.without_rowid && index.is_some() && separate.is_none();
+        let own_order = if table_is_looked_up {
+            layout::own_order(self.connection, &known.name.table)
+                .map_err(|error| Fault::unsupported(error.to_string()))?
+        } else {
+            Vec::new()
+        };
+        let descending = |position: usize| match (&index_layout, key[position]) {
+            (Some(index), _) => index.field_of(columns[position]).is_some_and(|field| index.descending[field.number]),
+            (None, Column::Field(field)) => own_order.get(field.number).copied().unwrap_or(false),
+            _ => false,
+        };
+        let described = columns.iter().enumerate().map(|(position, &column)| {
+            let column = &known.columns[column];
+            (&column.family, column.collation.as_deref(), descending(position))
+        });
+        let rule = Rule::new(described, self.source.header.encoding, self.seed)
+            .ok_or_else(|| Fault::unsupported("its collation is not SQLite's own"))?;
+        let tree = self.tree(layout.root, layout.without_rowid)?;
+        let index = match &index_layout {
+            None => None,
+            Some(index) => {
+                let fields: Option<Vec<Field>> = columns.iter().map(|&column| index.field_of(column)).collect();
+                let fields = fields.ok_or_else(|| Fault::unsupported("the parent's index does not hold its key"))?;
+                Some((self.tree(index.root, true)?, fields))
+            }
+        };
+        let rowids = if key == [Column::Rowid] { tree.range(self.source)? } else { None };
+        let rows = tree.estimate(self.source)?;
+        Ok(ParentPlan { rule, table: tree, key, index, table_is_looked_up, rowids, rows })
+    }
+
+    /// One pass for each child table, or one for each key's index where that is much less to read.
+    fn passes(&mut self, inclusions: &[Inclusion], planned: &mut [Result<(usize, Probe), Fault>]) -> Vec<Pass> {
+        let mut children: Vec<usize> = planned.iter().flatten().map(|(child, _)| *child).collect();
+        children.sort_unstable();
+        children.dedup();
+        let mut passes = Vec::new();
+        for child in children {
+            let probes: Vec<Probe> =
+                planned.iter().flatten().filter(|(table, _)| *table == child).map(|(_, probe)| probe.clone()).collect();
+            match self.passes_of(child, inclusions, probes) {
+                Ok(found) => passes.extend(found),
+                Err(fault) => {
+                    for known in
+                        planned.iter_mut().filter(|known| known.as_ref().is_ok_and(|(table, _)| *table == child))
+                    {
+                        *known = Err(fault.clone());
+                    }
+                }
+            }
+        }
+        passes
+    }
+
+    fn passes_of(&mut self, child: usize, inclusions: &[Inclusion], probes: Vec<Probe>) -> Result<Vec<Pass>, Fault> {
+        let layout = self.table(child)?;
+        let tree = self.tree(layout.root, layout.without_rowid)?;
+        let has_address = self.tables[child].row_address.is_some();
+        let address = if has_address { Address::Rowid } else { Address::None };
+        let by_index: Option<Vec<Pass>> = probes
+            .iter()
+            .map(|probe| {
+                let columns = &inclusions[probe.inclusion].child_columns;
+                let (index_tree, layout, key) = self.leading_index(child, columns)?;
+                let address = if has_address { Address::Field(layout.address()) } else { Address::None };
+                let probes = vec![Probe { key, ..probe.clone() }];
+                Some(Pass { tree: index_tree, table: Some(Arc::clone(&tree)), address, probes })
+            })
+            .collect();
+        if let Some(passes) = by_index
+            && passes.iter().map(|pass| pass.tree.leaves).sum::<u64>() * 2 <= tree.leaves
+        {
+            return Ok(passes);
+        }
+        Ok(vec![Pass { tree, table: None, address, probes }])
+    }
+
+    /// An index of a table whose first columns are these.
+    fn leading_index(&mut self, table: usize, columns: &[usize]) -> Option<(Arc<Tree>, IndexLayout, Vec<Column>)> {
+        let known = &self.tables[table];
+        let leads = |index: &Index| {
+            let leading: Vec<Option<usize>> =
+                index.columns.iter().take(columns.len()).map(|part| part.column).collect();
+            index.separate && !index.partial && columns.iter().all(|&column| leading.contains(&Some(column)))
+        };
+        let position = known.indexes.iter().position(leads)?;
+        let layout = self.index(table, position).ok()?;
+        let key: Option<Vec<Column>> =
+            columns.iter().map(|&column| layout.field_of(column).map(Column::Field)).collect();
+        let tree = self.tree(layout.root, true).ok()?;
+        Some((tree, layout, key?))
+    }
+}
+
+fn stored(layout: &TableLayout, columns: &[usize]) -> Result<Vec<Column>, Fault> {
+    let places: Vec<Column> = columns.iter().map(|&column| layout.columns[column]).collect();
+    if places.contains(&Column::Computed) {
+        return Err(Fault::unsupported("a column of its key is computed when it is read"));
+    }
+    Ok(places)
+}
+
+/// Puts the parents' keys into rounds of at most `memory` bytes, a parent that is larger into several.
+fn rounds(parents: &[ParentPlan], passes: &mut [Pass], memory: u64) -> Vec<Round> {
+    let mut rounds: Vec<Vec<(usize, Share)>> = Vec::new();
+    let mut room = 0;
+    for (position, parent) in parents.iter().enumerate() {
+        let needed = bytes_for(parent);
+        let shares = shares(parent, needed.div_ceil(memory.max(1)).max(1));
+        let each = needed / shares.len() as u64;
+        for share in shares {
+            if rounds.is_empty() || each > room {
+                rounds.push(Vec::new());
+                room = memory;
+            }
+            room = room.saturating_sub(each);
+            if let Some(round) = rounds.last_mut() {
+                round.push((position, share));
+            }
+        }
+    }
+    rounds.into_iter().map(|parents| Round { passes: passes_with(&parents, passes), parents }).collect()
+}
+
+/// What the keys of a parent take, by a careful guess.
+fn bytes_for(parent: &ParentPlan) -> u64 {
+    let rows = parent.rows + parent.rows / 4;
+    let listed = rows * if parent.rule.shape() == Shape::Integer { 12 } else { 20 };
+    match parent.rowids {
+        Some((first, last)) => (last.wrapping_sub(first).cast_unsigned() / 8).min(listed),
+        None => listed,
+    }
+}
+
+fn shares(parent: &ParentPlan, count: u64) -> Vec<Share> {
+    let of = u32::try_from(count).unwrap_or(u32::MAX);
+    match parent.rowids {
+        Some((first, last)) if of > 1 && super::parent::is_dense(parent) => {
+            let step = (last.wrapping_sub(first).cast_unsigned() / u64::from(of)).cast_signed().max(1);
+            let begin =
+                |i: u32| if i == 0 { i64::MIN } else { first.saturating_add(step.saturating_mul(i64::from(i))) };
+            let end = |i: u32| if i + 1 == of { i64::MAX } else { begin(i + 1) - 1 };
+            (0..of).map(|i| Share::Between(begin(i), end(i))).collect()
+        }
+        _ => (0..of).map(|number| Share::Part { number, of }).collect(),
+    }
+}
+
+/// The passes that these parents serve, each with only the lookups that they answer.
+fn passes_with(parents: &[(usize, Share)], passes: &[Pass]) -> Vec<Pass> {
+    let narrowed = passes.iter().filter_map(|pass| {
+        let probes: Vec<Probe> = pass
+            .probes
+            .iter()
+            .filter_map(|probe| {
+                let (_, share) = parents.iter().find(|(parent, _)| *parent == probe.parent)?;
+                Some(Probe { share: *share, ..probe.clone() })
+            })
+            .collect();
+        (!probes.is_empty()).then(|| Pass { probes, ..pass.clone() })
+    });
+    narrowed.collect()
+}

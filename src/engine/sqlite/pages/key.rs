@@ -1,0 +1,271 @@
+//! What a stored key compares as.
+//!
+//! The promise is one-sided: two keys that come out equal here are equal to SQLite. A value for which that is not
+//! certain (a real number, text where the parent would convert it) comes out as [`Key::Outside`] and is SQLite's to
+//! judge. That is why nothing here has to know how SQLite converts.
+
+use std::cmp::Ordering;
+
+use siphasher::sip128::SipHasher13;
+
+use super::header::Encoding;
+use super::record::Stored;
+use crate::model::catalog::Family;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// Some part is NULL: it refers to nothing, and nothing refers to it.
+    Null,
+    /// SQLite must judge.
+    Outside,
+    Integer(i64),
+    /// Two integers side by side, or a keyed hash of 128 bits.
+    Wide(u128),
+}
+
+/// How the columns of a parent key compare, in the key's order.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    columns: Vec<Column>,
+    shape: Shape,
+    hasher: SipHasher13,
+}
+
+#[derive(Debug, Clone)]
+struct Column {
+    family: Family,
+    fold: Fold,
+    descending: bool,
+}
+
+/// A collation that SQLite brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fold {
+    Bytes,
+    NoCase(Encoding),
+    RightTrim(Encoding),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Integer,
+    TwoIntegers,
+    Hashed,
+}
+
+impl Rule {
+    /// `columns`: of the parent, with affinity, collation, and whether the index holds them in descending order.
+    /// `None` where a collation is not SQLite's own.
+    pub fn new<'a>(
+        columns: impl IntoIterator<Item = (&'a Family, Option<&'a str>, bool)>,
+        encoding: Encoding,
+        seed: (u64, u64),
+    ) -> Option<Rule> {
+        let mut rules = Vec::new();
+        for (family, collation, descending) in columns {
+            let fold = match collation.map(str::to_ascii_uppercase).as_deref() {
+                None | Some("BINARY") => Fold::Bytes,
+                Some("NOCASE") => Fold::NoCase(encoding),
+                Some("RTRIM") => Fold::RightTrim(encoding),
+                Some(_) => return None,
+            };
+            rules.push(Column { family: family.clone(), fold, descending });
+        }
+        let integers = rules.iter().all(|column| column.family == Family::Integer);
+        let shape = match (integers, rules.len()) {
+            (true, 1) => Shape::Integer,
+            (true, 2) => Shape::TwoIntegers,
+            _ => Shape::Hashed,
+        };
+        Some(Rule { columns: rules, shape, hasher: SipHasher13::new_with_keys(seed.0, seed.1) })
+    }
+
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The key made of these values, which are in the key's order.
+    #[inline]
+    pub fn key(&self, values: &[Stored<'_>], scratch: &mut Vec<u8>) -> Key {
+        match (self.shape, values) {
+            (Shape::Integer, [Stored::Integer(number)]) => return Key::Integer(*number),
+            (Shape::TwoIntegers, [Stored::Integer(one), Stored::Integer(two)]) => {
+                return Key::Wide(u128::from(one.cast_unsigned()) << 64 | u128::from(two.cast_unsigned()));
+            }
+            _ => {}
+        }
+        if values.contains(&Stored::Null) {
+            return Key::Null;
+        }
+        if self.shape != Shape::Hashed {
+            return Key::Outside;
+        }
+        scratch.clear();
+        for (column, value) in self.columns.iter().zip(values) {
+            if !column.feed(value, scratch) {
+                return Key::Outside;
+            }
+        }
+        Key::Wide(self.hasher.hash(scratch).as_u128())
+    }
+
+    /// The order of two keys in the index; `None` where it cannot be told without SQLite.
+    pub fn order(&self, left: &[Stored<'_>], right: &[Stored<'_>]) -> Option<Ordering> {
+        for (column, (left, right)) in self.columns.iter().zip(left.iter().zip(right)) {
+            let order = column.order(left, right)?;
+            if order != Ordering::Equal {
+                return Some(if column.descending { order.reverse() } else { order });
+            }
+        }
+        Some(Ordering::Equal)
+    }
+}
+
+impl Column {
+    /// Adds a value so that equal bytes mean an equal value; `false` where that is not certain.
+    fn feed(&self, value: &Stored<'_>, into: &mut Vec<u8>) -> bool {
+        match value {
+            // Text would become a number where the parent's column is numeric, and a number text where it is text.
+            Stored::Integer(number) if self.family != Family::Text => {
+                into.push(b'i');
+                into.extend_from_slice(&number.to_le_bytes());
+            }
+            Stored::Text(text) if matches!(self.family, Family::Text | Family::Untyped) => {
+                into.push(b't');
+                let start = into.len();
+                into.extend_from_slice(&[0; 8]);
+                self.fold.fold(text, into);
+                let length = (into.len() - start - 8) as u64;
+                into[start..start + 8].copy_from_slice(&length.to_le_bytes());
+            }
+            Stored::Blob(bytes) => {
+                into.push(b'b');
+                into.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                into.extend_from_slice(bytes);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn order(&self, left: &Stored<'_>, right: &Stored<'_>) -> Option<Ordering> {
+        let class = |value: &Stored<'_>| match value {
+            Stored::Null => 0,
+            Stored::Integer(_) | Stored::Real(_) => 1,
+            Stored::Text(_) => 2,
+            Stored::Blob(_) => 3,
+        };
+        match (left, right) {
+            (Stored::Integer(left), Stored::Integer(right)) => Some(left.cmp(right)),
+            (Stored::Real(_), Stored::Integer(_) | Stored::Real(_)) | (Stored::Integer(_), Stored::Real(_)) => None,
+            (Stored::Text(left), Stored::Text(right)) => match self.fold {
+                Fold::Bytes => Some(left.cmp(right)),
+                _ => None,
+            },
+            (Stored::Blob(left), Stored::Blob(right)) => Some(left.cmp(right)),
+            _ => Some(class(left).cmp(&class(right))),
+        }
+    }
+}
+
+impl Fold {
+    fn fold(self, text: &[u8], into: &mut Vec<u8>) {
+        let start = into.len();
+        match self {
+            Fold::Bytes => into.extend_from_slice(text),
+            Fold::NoCase(encoding) => {
+                into.extend_from_slice(text);
+                let (low, step) = encoding.units();
+                for at in (start..into.len()).step_by(step) {
+                    let high_is_zero = step == 1 || into.get(at + 1 - low) == Some(&0);
+                    if let Some(byte) = into.get_mut(at + low).filter(|_| high_is_zero) {
+                        byte.make_ascii_lowercase();
+                    }
+                }
+            }
+            Fold::RightTrim(encoding) => {
+                let space: &[u8] = match encoding {
+                    Encoding::Utf8 => b" ",
+                    Encoding::Utf16Little => b" \0",
+                    Encoding::Utf16Big => b"\0 ",
+                };
+                let mut trimmed = text;
+                while let Some(shorter) = trimmed.strip_suffix(space).filter(|_| trimmed.len() % space.len() == 0) {
+                    trimmed = shorter;
+                }
+                into.extend_from_slice(trimmed);
+            }
+        }
+    }
+}
+
+impl Encoding {
+    /// Where in a unit the byte of an ASCII character is, and how wide a unit is.
+    fn units(self) -> (usize, usize) {
+        match self {
+            Encoding::Utf8 => (0, 1),
+            Encoding::Utf16Little => (0, 2),
+            Encoding::Utf16Big => (1, 2),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(family: &Family, collation: &str, encoding: Encoding) -> Rule {
+        Rule::new([(family, Some(collation), false)], encoding, (1, 2)).unwrap()
+    }
+
+    fn key(rule: &Rule, value: Stored<'_>) -> Key {
+        rule.key(&[value], &mut Vec::new())
+    }
+
+    #[test]
+    fn what_the_parent_would_convert_is_left_to_sqlite() {
+        let integer = rule(&Family::Integer, "BINARY", Encoding::Utf8);
+        assert_eq!(key(&integer, Stored::Integer(5)), Key::Integer(5));
+        assert_eq!(key(&integer, Stored::Text(b"5")), Key::Outside);
+        assert_eq!(key(&integer, Stored::Real(5.0)), Key::Outside);
+        assert_eq!(key(&integer, Stored::Null), Key::Null);
+        let text = rule(&Family::Text, "BINARY", Encoding::Utf8);
+        assert_eq!(key(&text, Stored::Integer(5)), Key::Outside);
+        assert!(matches!(key(&text, Stored::Text(b"5")), Key::Wide(_)));
+        let numeric = rule(&Family::Numeric, "BINARY", Encoding::Utf8);
+        assert_eq!(key(&numeric, Stored::Text(b"x")), Key::Outside);
+    }
+
+    #[test]
+    fn collations_fold_what_sqlite_folds_and_no_more() {
+        let same =
+            |rule: &Rule, left: &[u8], right: &[u8]| key(rule, Stored::Text(left)) == key(rule, Stored::Text(right));
+        let nocase = rule(&Family::Text, "nocase", Encoding::Utf8);
+        assert!(same(&nocase, b"Abc", b"aBC"));
+        assert!(!same(&nocase, "É".as_bytes(), "é".as_bytes()));
+        assert!(!same(&nocase, b"a ", b"a"));
+        let rtrim = rule(&Family::Text, "RTRIM", Encoding::Utf8);
+        assert!(same(&rtrim, b"a  ", b"a"));
+        assert!(!same(&rtrim, b"a\t", b"a"));
+        assert!(!same(&rtrim, b"A", b"a"));
+        let wide = rule(&Family::Text, "NOCASE", Encoding::Utf16Little);
+        assert!(same(&wide, b"A\0", b"a\0"));
+        assert!(!same(&wide, b"A\x01", b"a\x01"));
+        let wide = rule(&Family::Text, "RTRIM", Encoding::Utf16Big);
+        assert!(same(&wide, b"\0a\0 ", b"\0a"));
+        assert!(!same(&wide, b"\x20\x20", b""));
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        let both = Rule::new([(&Family::Text, None, false), (&Family::Text, None, false)], Encoding::Utf8, (1, 2));
+        let both = both.unwrap();
+        let key = |one, two| both.key(&[Stored::Text(one), Stored::Text(two)], &mut Vec::new());
+        assert_ne!(key(b"ab", b"c"), key(b"a", b"bc"));
+        assert_eq!(both.key(&[Stored::Text(b"a"), Stored::Null], &mut Vec::new()), Key::Null);
+    }
+}

@@ -1,0 +1,147 @@
+//! The record format: variable-length integers, the header of types, and the values behind it.
+
+/// A value as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Stored<'a> {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(&'a [u8]),
+    Blob(&'a [u8]),
+}
+
+/// Where a field of a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// `None`: the record is older than the column.
+    pub serial: Option<u64>,
+    pub start: u64,
+}
+
+/// Longer headers are not made: the most columns a table can have, at nine bytes each.
+pub const LONGEST_HEADER: u64 = 9 * 32_768;
+
+/// A variable-length integer, and its width.
+#[inline]
+pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    let first = *bytes.first()?;
+    if first < 0x80 {
+        return Some((u64::from(first), 1));
+    }
+    let second = *bytes.get(1)?;
+    if second < 0x80 {
+        return Some((u64::from(first & 0x7f) << 7 | u64::from(second), 2));
+    }
+    let mut value = u64::from(first & 0x7f) << 7 | u64::from(second & 0x7f);
+    for (i, &byte) in bytes.iter().enumerate().take(8).skip(2) {
+        value = value << 7 | u64::from(byte & 0x7f);
+        if byte < 0x80 {
+            return Some((value, i + 1));
+        }
+    }
+    Some((value << 8 | u64::from(*bytes.get(8)?), 9))
+}
+
+/// How many bytes a value of this type takes; `None` for the two types that do not exist.
+#[inline]
+pub fn size(serial: u64) -> Option<u64> {
+    const SMALL: [u8; 10] = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0];
+    match serial {
+        0..=9 => Some(u64::from(SMALL[serial as usize])),
+        10 | 11 => None,
+        _ => Some((serial - 12) / 2),
+    }
+}
+
+/// The header's own length.
+#[inline]
+pub fn header_length(bytes: &[u8]) -> Option<u64> {
+    varint(bytes).map(|(length, _)| length)
+}
+
+/// Finds the wanted fields, which are in ascending order; `None` where the header makes no sense.
+#[inline]
+pub fn locate(header: &[u8], wanted: &[usize], places: &mut [Place]) -> Option<()> {
+    let (_, mut at) = varint(header)?;
+    let mut start = header.len() as u64;
+    let mut field = 0;
+    for (place, &want) in places.iter_mut().zip(wanted) {
+        loop {
+            if at >= header.len() {
+                *place = Place { serial: None, start };
+                break;
+            }
+            let (serial, width) = varint(&header[at..])?;
+            let found = field == want;
+            if found {
+                *place = Place { serial: Some(serial), start };
+            }
+            at += width;
+            field += 1;
+            start += size(serial)?;
+            if found {
+                break;
+            }
+        }
+    }
+    Some(())
+}
+
+/// The value of a type from its bytes, which are as many as [`size`] says.
+#[inline]
+pub fn value(serial: u64, bytes: &[u8]) -> Stored<'_> {
+    match serial {
+        0 => Stored::Null,
+        1..=6 => Stored::Integer(integer(bytes)),
+        7 => Stored::Real(f64::from_bits(integer(bytes).cast_unsigned())),
+        8 => Stored::Integer(0),
+        9 => Stored::Integer(1),
+        text if text % 2 == 1 => Stored::Text(bytes),
+        _ => Stored::Blob(bytes),
+    }
+}
+
+#[inline]
+fn integer(bytes: &[u8]) -> i64 {
+    let sign = bytes.first().map_or(0, |&first| if first & 0x80 == 0 { 0 } else { -1 });
+    bytes.iter().fold(sign, |value, &byte| value << 8 | i64::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_of_every_width() {
+        assert_eq!(varint(&[0x05]), Some((5, 1)));
+        assert_eq!(varint(&[0x81, 0x00]), Some((128, 2)));
+        assert_eq!(varint(&[0xff; 9]), Some((u64::MAX, 9)));
+        assert_eq!(varint(&[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00]), Some((1 << 49, 8)));
+        assert_eq!(varint(&[0x80]), None);
+        assert_eq!(varint(&[0xff; 8]), None);
+        assert_eq!(varint(&[]), None);
+    }
+
+    #[test]
+    fn integers_keep_their_sign_in_every_width() {
+        assert_eq!(value(1, &[0xff]), Stored::Integer(-1));
+        assert_eq!(value(2, &[0x80, 0x00]), Stored::Integer(-32_768));
+        assert_eq!(value(3, &[0x7f, 0xff, 0xff]), Stored::Integer(8_388_607));
+        assert_eq!(value(5, &[0xff, 0, 0, 0, 0, 0]), Stored::Integer(-(1 << 40)));
+        assert_eq!(value(6, &i64::MIN.to_be_bytes()), Stored::Integer(i64::MIN));
+        assert_eq!(value(8, &[]), Stored::Integer(0));
+        assert_eq!(value(7, &2.5f64.to_be_bytes()), Stored::Real(2.5));
+    }
+
+    #[test]
+    fn fields_are_found_and_missing_ones_are_said() {
+        // Header: length 4, then NULL, a one-byte integer, a text of two bytes.
+        let header = [4, 0, 1, 17];
+        let mut places = [Place::default(); 3];
+        locate(&header, &[0, 2, 3], &mut places).unwrap();
+        assert_eq!(places[0], Place { serial: Some(0), start: 4 });
+        assert_eq!(places[1], Place { serial: Some(17), start: 5 });
+        assert_eq!(places[2], Place { serial: None, start: 7 });
+        assert_eq!(locate(&[2, 10], &[0], &mut places), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! Pages of one moment of the database: from the file, and from the write-ahead log where that is newer.
+//!
+//! Nothing here takes a lock. Whoever makes a [`PageSource`] holds a read transaction for as long as it lives, so that
+//! no writer can change what is read.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::fault::Fault;
+use super::header;
+use super::header::Header;
+use super::wal::Overlay;
+
+/// Neighbouring pages are read together, this many bytes at a time: large enough to be fast, small enough for a
+/// processor's cache.
+const RUN: usize = 256 * 1024;
+
+/// Pages between two wanted ones are read along rather than skipped, up to this many.
+const GAP: u32 = 4;
+
+pub struct PageSource {
+    file: Arc<File>,
+    overlay: Option<Overlay>,
+    pub header: Header,
+    page_count: u32,
+}
+
+impl PageSource {
+    /// `overlay`: what a write-ahead log adds, where there is one.
+    pub fn new(file: Arc<File>, overlay: Option<Overlay>) -> Result<PageSource, Fault> {
+        let unreadable = |error: std::io::Error| Fault::Unreadable { page: 1, why: error.to_string() };
+        let mut bytes = [0; header::LENGTH];
+        match overlay.as_ref().and_then(|overlay| overlay.place_of(1)) {
+            Some(place) => overlay.as_ref().map_or(Ok(()), |overlay| overlay.read(place, &mut bytes)),
+            None => read_at(&file, &mut bytes, 0),
+        }
+        .map_err(unreadable)?;
+        let header = Header::parse(&bytes)?;
+        let in_file = file.metadata().map_err(unreadable)?.len() / header.page_size as u64;
+        let in_file = u32::try_from(in_file).unwrap_or(u32::MAX);
+        let page_count = match &overlay {
+            Some(overlay) if overlay.page_size() != header.page_size => {
+                return Err(Fault::unsupported("the write-ahead log has pages of another size"));
+            }
+            Some(overlay) => overlay.page_count(),
+            None => header.page_count.unwrap_or(in_file).min(in_file),
+        };
+        Ok(PageSource { file, overlay, header, page_count })
+    }
+
+    pub fn page_count(&self) -> u32 {
+        self.page_count
+    }
+
+    /// Whether a page of this number can hold anything.
+    pub fn has(&self, page: u32) -> bool {
+        (1..=self.page_count).contains(&page) && page != self.header.lock_page()
+    }
+
+    /// The first bytes of a page.
+    pub fn read(&self, page: u32, into: &mut [u8]) -> Result<(), Fault> {
+        self.read_part(page, 0, into)
+    }
+
+    /// The bytes of a page from `offset` on.
+    pub fn read_part(&self, page: u32, offset: usize, into: &mut [u8]) -> Result<(), Fault> {
+        if !self.has(page) {
+            return Err(Fault::Damaged { page, what: "there is no such page" });
+        }
+        let read = match self.overlay.as_ref().and_then(|overlay| Some((overlay, overlay.place_of(page)?))) {
+            Some((overlay, place)) => overlay.read(place + offset as u64, into),
+            None => read_at(&self.file, into, self.offset(page) + offset as u64),
+        };
+        read.map_err(|error| Fault::Unreadable { page, why: error.to_string() })
+    }
+
+    /// The number of cells that the head of a b-tree page claims.
+    pub fn cells_of(&self, page: u32) -> Result<u64, Fault> {
+        let mut head = [0; 8];
+        self.read_part(page, if page == 1 { header::LENGTH } else { 0 }, &mut head)?;
+        Ok(u64::from(u16::from_be_bytes([head[3], head[4]])))
+    }
+
+    /// Visits pages, given in ascending order, reading neighbours together.
+    pub fn each(
+        &self,
+        pages: &[u32],
+        buffer: &mut Vec<u8>,
+        visit: &mut impl FnMut(u32, &[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let size = self.header.page_size;
+        let most = (RUN / size).max(1);
+        let mut rest = pages;
+        while let [first, ..] = rest {
+            let run = self.run(rest, most);
+            let last = rest[run - 1];
+            let span = (last - first + 1) as usize;
+            buffer.resize(span * size, 0);
+            let bytes = &mut buffer[..span * size];
+            if run == 1 {
+                self.read(*first, bytes)?;
+            } else {
+                read_at(&self.file, bytes, self.offset(*first))
+                    .map_err(|error| Fault::Unreadable { page: *first, why: error.to_string() })?;
+            }
+            for &page in &rest[..run] {
+                let at = (page - first) as usize * size;
+                visit(page, &bytes[at..at + self.header.usable])?;
+            }
+            rest = &rest[run..];
+        }
+        Ok(())
+    }
+
+    /// How many of the first pages can be read together from the file.
+    fn run(&self, pages: &[u32], most: usize) -> usize {
+        let in_log = |page| self.overlay.as_ref().is_some_and(|overlay| overlay.place_of(page).is_some());
+        let fits = |window: &[u32]| {
+            let (before, page) = (window[0], window[1]);
+            page > before
+                && page - before <= GAP
+                && (page - pages[0]) < u32::try_from(most).unwrap_or(u32::MAX)
+                && self.has(page)
+        };
+        if !self.has(pages[0]) || in_log(pages[0]) {
+            return 1;
+        }
+        1 + pages.windows(2).take_while(|window| fits(window) && !in_log(window[1])).count()
+    }
+
+    fn offset(&self, page: u32) -> u64 {
+        u64::from(page - 1) * self.header.page_size as u64
+    }
+}
+
+/// Fills `into` from a place in a file, whatever other threads read meanwhile.
+#[cfg(unix)]
+pub fn read_at(file: &File, into: &mut [u8], offset: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
+}
+
+/// Fills `into` from a place in a file, whatever other threads read meanwhile.
+#[cfg(windows)]
+pub fn read_at(file: &File, mut into: &mut [u8], mut offset: u64) -> std::io::Result<()> {
+    while !into.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, into, offset)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                into = &mut into[read..];
+                offset += read as u64;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! One connection inside its snapshot: answers SQL, checks storage, and reads the pages.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::failure;
+use super::pages::fault::Fault;
+use super::pages::judge;
+use super::pages::source::PageSource;
+use super::snapshot::Handles;
+use super::snapshot::Moment;
+use crate::engine::Damage;
+use crate::engine::Effort;
+use crate::engine::EngineError;
+use crate::engine::Inclusion;
+use crate::engine::Patience;
+use crate::engine::Session;
+use crate::engine::StorageAnswer;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::sql::Sql;
+use crate::model::sql::quoted;
+use crate::model::value::Value;
+
+pub(super) struct SqliteSession {
+    // First, because it must be closed before the handles beside it.
+    connection: Connection,
+    patience: Patience,
+    storage: Storage,
+}
+
+/// What the pages of the session's moment can be read with.
+pub(super) struct Storage {
+    handles: Arc<Handles>,
+    moment: Moment,
+    schema_version: Option<i64>,
+}
+
+impl Storage {
+    pub(super) fn new(handles: &Arc<Handles>, moment: Moment, schema_version: Option<i64>) -> Storage {
+        Storage { handles: Arc::clone(handles), moment, schema_version }
+    }
+
+    fn source(&self, connection: &Connection) -> Result<PageSource, Fault> {
+        let version = schema_version(connection).map_err(|error| Fault::unsupported(error.to_string()))?;
+        if Some(version) != self.schema_version {
+            return Err(Fault::unsupported("the definitions were changed while they were read"));
+        }
+        self.handles.source(&self.moment)
+    }
+}
+
+/// A number that changes with every change of the definitions.
+pub(super) fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA main.schema_version", [], |row| row.get(0))
+}
+
+impl Session for SqliteSession {
+    fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        self.within_the_limit()?;
+        self.run(sql, each).map_err(|error| failure::failed(&error))
+    }
+
+    fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError> {
+        if table.kind == TableKind::View {
+            return Ok(None);
+        }
+        self.within_the_limit()?;
+        let check = format!("PRAGMA main.quick_check({})", quoted(&table.name.table));
+        let found: rusqlite::Result<Vec<String>> = (|| {
+            let mut statement = self.connection.prepare(&check)?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            rows.collect()
+        })();
+        match found {
+            Ok(messages) => Ok(gravest(messages)),
+            Err(error) if failure::is_corrupt(&error) => Ok(Some(Damage::Storage(error.to_string()))),
+            Err(error) => Err(failure::failed(&error)),
+        }
+    }
+
+    fn read_storage(&mut self, tables: &[Table], inclusions: &[Inclusion], effort: &Effort<'_>) -> Vec<StorageAnswer> {
+        let answer = |fault: Fault| match fault {
+            Fault::TimeLimit => StorageAnswer::TimeLimit,
+            other => StorageAnswer::AskSql { why: Some(other.to_string()) },
+        };
+        match self.storage.source(&self.connection) {
+            Err(fault) => vec![answer(fault); inclusions.len()],
+            Ok(source) => judge::judge(tables, inclusions, &self.connection, &source, effort, &self.patience.deadline)
+                .into_iter()
+                .map(|reading| reading.map_or_else(answer, StorageAnswer::Judged))
+                .collect(),
+        }
+    }
+}
+
+fn gravest(messages: Vec<String>) -> Option<Damage> {
+    let about_index =
+        |message: &String| message.starts_with("wrong # of entries in index") || message.contains("missing from index");
+    let (index, storage): (Vec<String>, Vec<String>) =
+        messages.into_iter().filter(|message| is_damage(message)).partition(about_index);
+    let storage = storage.into_iter().next().map(Damage::Storage);
+    storage.or_else(|| index.into_iter().next().map(Damage::Index))
+}
+
+/// `quick_check` also reports rows that break a NOT NULL, a CHECK or a type: bad data, in sound storage.
+fn is_damage(message: &str) -> bool {
+    let about_data = message.starts_with("NULL value in ")
+        || message.starts_with("CHECK constraint failed in ")
+        || (message.contains(" value in ") && !message.contains("index"));
+    message != "ok" && !about_data
+}
+
+impl SqliteSession {
+    pub(super) fn new(connection: Connection, patience: Patience, storage: Storage) -> SqliteSession {
+        SqliteSession { connection, patience, storage }
+    }
+
+    fn within_the_limit(&self) -> Result<(), EngineError> {
+        if self.patience.deadline.has_passed() { Err(EngineError::TimeLimit) } else { Ok(()) }
+    }
+
+    fn run(&self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare(sql.text())?;
+        for (position, value) in sql.parameters().iter().enumerate() {
+            statement.raw_bind_parameter(position + 1, to_sqlite(value))?;
+        }
+        let width = statement.column_count();
+        let mut row_values = Vec::with_capacity(width);
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            row_values.clear();
+            for column in 0..width {
+                row_values.push(from_sqlite(row.get_ref(column)?));
+            }
+            each(&row_values);
+        }
+        Ok(())
+    }
+}
+
+fn from_sqlite(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(bytes) => Value::Text(bytes.to_vec()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    }
+}
+
+/// Text that is not UTF-8 goes back as the bytes it is.
+fn to_sqlite(value: &Value) -> rusqlite::types::ToSqlOutput<'_> {
+    rusqlite::types::ToSqlOutput::Borrowed(match value {
+        Value::Null => ValueRef::Null,
+        Value::Integer(number) => ValueRef::Integer(*number),
+        Value::Real(number) => ValueRef::Real(*number),
+        Value::Text(bytes) => ValueRef::Text(bytes),
+        Value::Blob(bytes) => ValueRef::Blob(bytes),
+    })
+}
