@@ -15,7 +15,7 @@ use crate::model::finding::Sample;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::sql::sqlite as sql;
+use crate::model::sql;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
@@ -170,7 +170,7 @@ fn counts(schema: &Schema, session: &mut dyn Session, child: usize) -> Result<Ve
     // SQLite allows no more than 2,000 result columns.
     let mut counts = Vec::new();
     for some in relations.chunks(500) {
-        let numbers = session.numbers(&sql::counts(schema, child, some))?;
+        let numbers = session.numbers(&sql::of(schema).counts(schema, child, some))?;
         counts.extend(numbers[1..].chunks(3).map(|n| Counts { rows: n[0], null_rows: n[1], ignored_rows: n[2] }));
     }
     Ok(counts)
@@ -220,7 +220,7 @@ fn orphans(
     samples: usize,
 ) -> Result<Tally, EngineError> {
     let mut gatherer = Gatherer::new(schema, relation, samples);
-    session.each_row(&sql::orphans(schema, relation), &mut |row| gatherer.take(row))?;
+    session.each_row(&sql::of(schema).orphans(schema, relation), &mut |row| gatherer.take(row))?;
     Ok(gatherer.finish())
 }
 
