@@ -17,7 +17,7 @@ use crate::model::finding::Diagnosis;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::sql::sqlite as sql;
+use crate::model::sql;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan::Missing;
@@ -96,7 +96,7 @@ fn explain(open: &mut Vec<&Missing>, explained: &mut Vec<(Cause, u64, String)>, 
 }
 
 fn parent_is_empty(schema: &Schema, session: &mut dyn Session, relation: &Relation) -> bool {
-    let Some(question) = sql::parent_has_rows(schema, relation) else { return false };
+    let Some(question) = sql::of(schema).parent_has_rows(schema, relation) else { return false };
     session.numbers(&question).is_ok_and(|answer| answer == [0])
 }
 
@@ -109,7 +109,7 @@ fn parent_loss(
     if schema.parent(relation).is_none() || relation.scope.soft_deleted.is_some() {
         return Ok(None);
     }
-    let matched = session.numbers(&sql::matched_keys(schema, relation, tally.missing_keys))?;
+    let matched = session.numbers(&sql::of(schema).matched_keys(schema, relation, tally.missing_keys))?;
     let matched = matched.first().copied().unwrap_or(0);
     let lost = matched < tally.missing_keys && tally.missing_keys > 1;
     Ok(lost.then(|| {
@@ -124,7 +124,7 @@ fn parent_loss(
 
 fn soft_deleted(schema: &Schema, session: &mut dyn Session, relation: &Relation, tally: &Tally) -> Evidence {
     let keys: Vec<&Key> = tally.top.iter().map(|missing| &missing.key).collect();
-    let question = sql::soft_deleted_keys(schema, relation, &keys)?;
+    let question = sql::of(schema).soft_deleted_keys(schema, relation, &keys)?;
     let found = positions(session, &question).ok()?;
     let keys: Vec<Key> = found.into_iter().filter_map(|i| keys.get(i).map(|&key| key.clone())).collect();
     let evidence = format!("{} marked as deleted in {}", is_or_are(&keys), relation.parent.name);
@@ -140,7 +140,9 @@ fn not_loaded_yet(
 ) -> Result<Evidence, EngineError> {
     let mut columns = schema.parent_columns(relation);
     let (Some(column), None) = (columns.next(), columns.next()) else { return Ok(None) };
-    let Some(question) = sql::largest_parent_key(schema, relation).filter(|_| column.family == Family::Integer) else {
+    let Some(question) =
+        sql::of(schema).largest_parent_key(schema, relation).filter(|_| column.family == Family::Integer)
+    else {
         return Ok(None);
     };
     let mut largest = None;
@@ -154,7 +156,7 @@ fn not_loaded_yet(
 }
 
 /// The positions in an answer of one number a row.
-fn positions(session: &mut dyn Session, question: &crate::model::sql::Sql) -> Result<Vec<usize>, EngineError> {
+fn positions(session: &mut dyn Session, question: &sql::Sql) -> Result<Vec<usize>, EngineError> {
     let mut found = Vec::new();
     session.each_row(question, &mut |row| {
         found.extend(row.first().and_then(Value::as_integer).and_then(|i| usize::try_from(i).ok()));

@@ -27,7 +27,7 @@ use crate::model::examination::Verdict;
 use crate::model::finding::Severity;
 use crate::model::resolve;
 use crate::model::schema::Schema;
-use crate::model::sql::sqlite as sql;
+use crate::model::sql;
 use crate::report;
 use crate::report::Paper;
 use crate::report::ScanFormat;
@@ -282,7 +282,7 @@ impl ConfigFile {
                     text.as_ref() == Some(&condition.value)
                 });
                 let failure = speaking.find_map(|relation| {
-                    let check = sql::condition_check(schema, relation, &condition.value, of_parent)?;
+                    let check = sql::of(schema).condition_check(schema, relation, &condition.value, of_parent)?;
                     sessions[0].each_row(&check, &mut |_| {}).err()
                 });
                 faults.extend(failure.map(|error| Fault {

@@ -19,7 +19,7 @@ use crate::model::finding::Sample;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::sql::sqlite as sql;
+use crate::model::sql;
 use crate::model::value::Key;
 
 mod gather;
@@ -276,7 +276,7 @@ fn counts(
     // SQLite allows no more than 2,000 result columns.
     let mut counts = Vec::new();
     for some in relations.chunks(500) {
-        let numbers = session.numbers(&sql::counts(schema, child, some))?;
+        let numbers = session.numbers(&sql::of(schema).counts(schema, child, some))?;
         counts.extend(numbers[1..].chunks(3).map(|n| Counts { rows: n[0], null_rows: n[1], ignored_rows: n[2] }));
     }
     Ok(counts)
@@ -340,7 +340,7 @@ fn orphans<'a>(
         return Err(why);
     }
     let mut gatherer = Gatherer::new(schema, relation, samples);
-    let question = sql::orphans(schema, relation, &among);
+    let question = sql::of(schema).orphans(schema, relation, &among);
     session.each_row(&question, &mut |row| gatherer.take(row)).map_err(|error| error.because())?;
     let tally = gatherer.finish();
     let stale = stale_index(schema, relation, damage_of).filter(|_| tally.false_orphans.is_none());

@@ -9,7 +9,7 @@ use crate::model::finding::Cause;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::sql::sqlite as sql;
+use crate::model::sql;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
@@ -31,7 +31,9 @@ pub(super) fn find(
         return Ok(Vec::new());
     };
     let parent = side(&relation.parent.name, [column.name.as_str()]);
-    let Some(question) = sql::near_misses(schema, relation, &keys, PARENTS_SEARCHED) else { return Ok(Vec::new()) };
+    let Some(question) = sql::of(schema).near_misses(schema, relation, &keys, PARENTS_SEARCHED) else {
+        return Ok(Vec::new());
+    };
     let mut found = Vec::new();
     session.each_row(&question, &mut |row| {
         let [position, near, _] = row else { return };

@@ -14,7 +14,7 @@ use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::sql::sqlite as sql;
+use crate::model::sql;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan::Missing;
@@ -35,7 +35,7 @@ pub(super) fn find(
     }
     let mut holders = Vec::new();
     for (table, index) in candidates(schema, relation, keys[0].len()).take(TABLES_SEARCHED) {
-        let Ok(found) = positions(session, &sql::keys_elsewhere(table, index, &keys)) else { continue };
+        let Ok(found) = positions(session, &sql::of(schema).keys_elsewhere(table, index, &keys)) else { continue };
         if !found.is_empty() {
             holders.push(Holder { table, index, found });
         }

@@ -12,9 +12,31 @@ pub struct Catalog {
 /// Which database was looked at, as reports name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseName {
-    pub engine: &'static str,
+    pub engine: Engine,
     pub name: String,
     pub version: String,
+}
+
+/// The kinds of database there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+}
+
+impl Engine {
+    /// As JSON reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Sqlite => "sqlite",
+        }
+    }
+
+    /// As people write it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Engine::Sqlite => "SQLite",
+        }
+    }
 }
 
 /// How two names are compared.

@@ -1,13 +1,20 @@
 //! Every statement that touches a user's tables is written under this module, and nowhere else.
 //!
-//! [`Sql`] cannot be made outside: an engine runs what it is given. Names are quoted by [`quoted`]; values travel as
-//! parameters and never become text. The one foreign text is a condition from the operator's own configuration.
+//! [`Sql`] cannot be made outside: an engine runs what it is given. [`of`] is the one door: it gives the dialect in
+//! which a schema's engine is asked. Names are quoted by [`quoted`]; values travel as parameters and never become
+//! text. The one foreign text is a condition from the operator's own configuration.
 
+use crate::model::catalog::Engine;
+use crate::model::catalog::Index;
+use crate::model::catalog::Table;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::value::Key;
 use crate::model::value::Value;
 
-pub mod sqlite;
+mod sqlite;
 
-/// A statement and its parameters, `?1` first.
+/// A statement and its parameters, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sql {
     text: String,
@@ -22,6 +29,73 @@ impl Sql {
     pub fn parameters(&self) -> &[Value] {
         &self.parameters
     }
+}
+
+/// The questions of a scan, in the SQL of one engine.
+pub trait Dialect {
+    /// Per relation of one child table: rows in scope, rows with a NULL in the key, rows with an ignored key.
+    /// One row of `1 + 3 * relations` numbers; the first is the table's row count.
+    fn counts(&self, schema: &Schema, child: usize, relations: &[&Relation]) -> Sql;
+
+    /// Every orphan candidate, grouped. A row holds: the number of its missing key; the key as the parent would store it;
+    /// the key as the child stores it; the row's name (see [`row_name_columns`]); and whether the parent's own table has
+    /// the key although its index does not.
+    fn orphans(&self, schema: &Schema, relation: &Relation, among: &Among<'_>) -> Sql;
+
+    /// How many distinct keys of the child do have their parent, counted up to `enough`.
+    fn matched_keys(&self, schema: &Schema, relation: &Relation, enough: u64) -> Sql;
+
+    /// Whether the parent has any row at all: 0 or 1.
+    fn parent_has_rows(&self, schema: &Schema, relation: &Relation) -> Option<Sql>;
+
+    /// The largest key of a single-column parent.
+    fn largest_parent_key(&self, schema: &Schema, relation: &Relation) -> Option<Sql>;
+
+    /// Of these keys, which are keys of the given index of another table: rows of one number, the key's position.
+    fn keys_elsewhere(&self, table: &Table, index: &Index, keys: &[&Key]) -> Sql;
+
+    /// Of these single-column keys, which are soft-deleted parents: rows of one number, the key's position.
+    fn soft_deleted_keys(&self, schema: &Schema, relation: &Relation, keys: &[&Key]) -> Option<Sql>;
+
+    /// Parent keys that differ from a missing key only in ways that people get wrong: white space, case, leading zeros,
+    /// text or number, the dress of a UUID. Rows of the missing key's position, one such parent key, and how many there
+    /// are. At most `limit` parents are read.
+    fn near_misses(&self, schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql>;
+
+    /// Nothing but a check that the operator's own conditions compile: no rows.
+    fn condition_check(&self, schema: &Schema, relation: &Relation, condition: &str, of_parent: bool) -> Option<Sql>;
+}
+
+/// Which rows are asked about, and how far the parent's index is to be believed. Nothing is known of either where an
+/// engine's storage was not read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Among<'a> {
+    /// The addresses of the only rows that can be orphans, where that is known.
+    pub rows: Option<&'a [i64]>,
+    /// The parent's index holds exactly the keys of its table.
+    pub index_is_proven: bool,
+}
+
+/// The dialect of a schema's engine.
+pub fn of(schema: &Schema) -> &'static dyn Dialect {
+    match schema.database.engine {
+        Engine::Sqlite => &sqlite::Sqlite,
+    }
+}
+
+/// The columns that name a row, in the order in which [`Dialect::orphans`] returns them: the primary key and, where that may
+/// be NULL or is missing, the row's own address; with neither, every column.
+pub fn row_name_columns(table: &Table) -> Vec<&str> {
+    let key = table.primary_key.iter().map(|&column| &table.columns[column]);
+    let mut names: Vec<&str> = key.clone().map(|column| column.name.as_str()).collect();
+    let address = table.row_address.as_deref();
+    if key.clone().any(|column| !column.not_null) || names.is_empty() {
+        names.extend(address);
+    }
+    if names.is_empty() {
+        names.extend(table.columns.iter().map(|column| column.name.as_str()));
+    }
+    names
 }
 
 /// A name as an SQL identifier, whatever it contains.

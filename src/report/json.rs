@@ -47,7 +47,7 @@ struct Database<'a> {
 
 impl<'a> Database<'a> {
     fn of(name: &'a DatabaseName) -> Database<'a> {
-        Database { engine: name.engine, name: &name.name, version: &name.version }
+        Database { engine: name.engine.name(), name: &name.name, version: &name.version }
     }
 }
 

@@ -16,7 +16,11 @@ pub(super) const HOSTILE: &str =
 /// A schema of three tables, whose relations are added by [`relate`].
 pub(super) fn shop() -> Schema {
     Schema {
-        database: DatabaseName { engine: "sqlite", name: "shop.sqlite".to_string(), version: "3.53.2".to_string() },
+        database: DatabaseName {
+            engine: Engine::Sqlite,
+            name: "shop.sqlite".to_string(),
+            version: "3.53.2".to_string(),
+        },
         names: NameRule::AsciiCaseless,
         tables: vec![
             table("customers", &["id", "region", "code"]),

@@ -10,7 +10,7 @@ use crate::model::catalog::Table;
 use crate::model::finding::Sample;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::sql::sqlite as sql;
+use crate::model::sql;
 use crate::model::value::Value;
 
 /// Folds the stream of orphans, which come sorted by missing key, into a tally; holds no more than it will return.

@@ -10,6 +10,7 @@ use crate::model::catalog::Action;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Column;
 use crate::model::catalog::DatabaseName;
+use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
@@ -28,7 +29,7 @@ pub(super) fn catalog(connection: &Connection, path: &Path) -> Result<Catalog> {
     }
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     Ok(Catalog {
-        database: DatabaseName { engine: "sqlite", name, version: rusqlite::version().to_owned() },
+        database: DatabaseName { engine: Engine::Sqlite, name, version: rusqlite::version().to_owned() },
         names: NameRule::AsciiCaseless,
         tables,
         foreign_keys,

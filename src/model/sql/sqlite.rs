@@ -6,8 +6,11 @@
 //!
 //! Tables are read `NOT INDEXED` where a secondary index could have lost touch with its table.
 
+use super::Among;
+use super::Dialect;
 use super::Sql;
 use super::quoted;
+use super::row_name_columns;
 use crate::model::catalog::Family;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
@@ -20,189 +23,157 @@ use crate::model::value::Value;
 /// White space that near-miss comparison strips: what `trim` in most languages strips.
 const WHITE_SPACE: &str = "char(9,10,11,12,13,32,133,160,8203,65279)";
 
-/// Per relation of one child table: rows in scope, rows with a NULL in the key, rows with an ignored key.
-/// One row of `1 + 3 * relations` numbers; the first is the table's row count.
-pub fn counts(schema: &Schema, child: usize, relations: &[&Relation]) -> Sql {
-    let mut query = Query::default();
-    let mut columns = vec!["count(*)".to_owned()];
-    for relation in relations {
-        let scope = in_scope(relation);
-        let complete = complete(schema, relation);
-        let ignored = query.ignored(schema, relation);
-        columns.push(format!("sum({scope})"));
-        columns.push(format!("sum({scope} AND NOT ({complete}))"));
-        columns.push(match ignored {
-            Some(ignored) => format!("sum({scope} AND ({complete}) AND {ignored})"),
-            None => "0".to_owned(),
-        });
-    }
-    query.finish(format!("SELECT {} FROM {}", columns.join(", "), source(&schema.tables[child], "child", true)))
-}
+pub(super) struct Sqlite;
 
-/// Which rows are asked about, and how far the parent's index is to be believed.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Among<'a> {
-    /// The addresses of the only rows that can be orphans, where that is known.
-    pub rows: Option<&'a [i64]>,
-    /// The parent's index holds exactly the keys of its table.
-    pub index_is_proven: bool,
-}
-
-/// Every orphan candidate, grouped. A row holds: the number of its missing key; the key as the parent would store it;
-/// the key as the child stores it; the row's name (see [`row_name_columns`]); and whether the parent's own table has
-/// the key although its index does not.
-pub fn orphans(schema: &Schema, relation: &Relation, among: &Among<'_>) -> Sql {
-    let mut query = Query::default();
-    let child = schema.child(relation);
-    let keys = relation.child_columns.len();
-    let mut inner = Vec::new();
-    let mut order = Vec::new();
-    for position in 0..keys {
-        let stored = child_value(schema, relation, position);
-        let family = parent_family(schema, relation, position);
-        inner.push(format!("{} AS k{position}", converted(&stored, family)));
-        order.push(format!("o.k{position}{}", parent_collation(schema, relation, position)));
-    }
-    inner.extend((0..keys).map(|position| format!("{} AS r{position}", child_value(schema, relation, position))));
-    let names = row_name_columns(child);
-    inner.extend(names.iter().enumerate().map(|(i, name)| format!("child.{} AS i{i}", quoted(name))));
-    let suspect_index = suspect_index(schema, relation) && !among.index_is_proven;
-    inner.push(
-        if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() } + " AS present",
-    );
-    let condition = query.orphan_condition(schema, relation);
-    let needs_truth = suspect_index || has_truth_only(schema, relation);
-    let with = if needs_truth { truth(schema, relation) } else { String::new() };
-    let source = match (among.rows, &child.row_address) {
-        (Some(rows), Some(address)) => {
-            let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
-            let rows = query.parameter(Value::Text(format!("[{}]", rows.join(",")).into_bytes()));
-            let child_row = format!("child.{}", quoted(address));
-            format!(
-                "json_each({rows}) AS suspect CROSS JOIN {} ON {child_row} = suspect.value",
-                source(child, "child", true)
-            )
+impl Dialect for Sqlite {
+    fn counts(&self, schema: &Schema, child: usize, relations: &[&Relation]) -> Sql {
+        let mut query = Query::default();
+        let mut columns = vec!["count(*)".to_owned()];
+        for relation in relations {
+            let scope = in_scope(relation);
+            let complete = complete(schema, relation);
+            let ignored = query.ignored(schema, relation);
+            columns.push(format!("sum({scope})"));
+            columns.push(format!("sum({scope} AND NOT ({complete}))"));
+            columns.push(match ignored {
+                Some(ignored) => format!("sum({scope} AND ({complete}) AND {ignored})"),
+                None => "0".to_owned(),
+            });
         }
-        _ => source(child, "child", true),
-    };
-    let identity: Vec<String> = (0..names.len()).map(|i| format!("o.i{i}")).collect();
-    query.finish(format!(
-        "{with}SELECT dense_rank() OVER (ORDER BY {order}) AS g, o.* FROM (SELECT {inner} FROM {source} WHERE {condition}) AS o ORDER BY g{comma}{identity}",
-        order = order.join(", "),
-        inner = inner.join(", "),
-        comma = if identity.is_empty() { "" } else { ", " },
-        identity = identity.join(", "),
-    ))
-}
-
-/// How many distinct keys of the child do have their parent, counted up to `enough`.
-pub fn matched_keys(schema: &Schema, relation: &Relation, enough: u64) -> Sql {
-    let mut query = Query::default();
-    let keys: Vec<String> = (0..relation.child_columns.len())
-        .map(|position| {
-            let value = converted(&child_value(schema, relation, position), parent_family(schema, relation, position));
-            format!("{value}{} AS k{position}", parent_collation(schema, relation, position))
-        })
-        .collect();
-    let considered = query.considered(schema, relation);
-    let with = if has_truth_only(schema, relation) { truth(schema, relation) } else { String::new() };
-    let enough = i64::try_from(enough).unwrap_or(i64::MAX);
-    let limit = query.parameter(Value::Integer(enough));
-    query.finish(format!(
-        "{with}SELECT count(*) FROM (SELECT DISTINCT {} FROM {} WHERE {considered} AND EXISTS ({}) LIMIT {limit})",
-        keys.join(", "),
-        source(schema.child(relation), "child", true),
-        match_query(schema, relation),
-    ))
-}
-
-/// Whether the parent has any row at all: 0 or 1.
-pub fn parent_has_rows(schema: &Schema, relation: &Relation) -> Option<Sql> {
-    let table = source(schema.parent(relation)?, "parent", false);
-    Some(Query::default().finish(format!("SELECT EXISTS (SELECT 1 FROM {table})")))
-}
-
-/// The largest key of a single-column parent.
-pub fn largest_parent_key(schema: &Schema, relation: &Relation) -> Option<Sql> {
-    let column = schema.parent_columns(relation).next()?;
-    let table = source(schema.parent(relation)?, "parent", false);
-    Some(Query::default().finish(format!("SELECT max(parent.{}) FROM {table}", quoted(&column.name))))
-}
-
-/// Of these keys, which are keys of the given index of another table: rows of one number, the key's position.
-pub fn keys_elsewhere(table: &Table, index: &Index, keys: &[&Key]) -> Sql {
-    let mut query = Query::default();
-    let missing = query.missing(keys);
-    let equal: Vec<String> = index
-        .columns
-        .iter()
-        .enumerate()
-        .filter_map(|(i, part)| part.column.map(|column| (i, &table.columns[column].name)))
-        .map(|(i, name)| format!("other.{} = +missing.k{i}", quoted(name)))
-        .collect();
-    query.finish(format!(
-        "{missing} SELECT i FROM missing WHERE EXISTS (SELECT 1 FROM {} WHERE {}) ORDER BY i",
-        source(table, "other", false),
-        equal.join(" AND ")
-    ))
-}
-
-/// Of these single-column keys, which are soft-deleted parents: rows of one number, the key's position.
-pub fn soft_deleted_keys(schema: &Schema, relation: &Relation, keys: &[&Key]) -> Option<Sql> {
-    let condition = relation.scope.soft_deleted.as_ref()?;
-    let mut query = Query::default();
-    let missing = query.missing(keys);
-    let equal: Vec<String> = schema
-        .parent_columns(relation)
-        .enumerate()
-        .map(|(i, column)| format!("parent.{} = +missing.k{i}", quoted(&column.name)))
-        .collect();
-    let table = source(schema.parent(relation)?, "parent", false);
-    Some(query.finish(format!(
-        "{missing} SELECT i FROM missing WHERE EXISTS (SELECT 1 FROM {table} WHERE {} AND (\n{condition}\n)) ORDER BY i",
-        equal.join(" AND ")
-    )))
-}
-
-/// Parent keys that differ from a missing key only in ways that people get wrong: white space, case, leading zeros,
-/// text or number, the dress of a UUID. Rows of the missing key's position, one such parent key, and how many there
-/// are. At most `limit` parents are read.
-pub fn near_misses(schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql> {
-    let column = quoted(&schema.parent_columns(relation).next()?.name);
-    let table = source(schema.parent(relation)?, "parent", true);
-    let mut query = Query::default();
-    let missing = query.missing(keys);
-    Some(query.finish(format!(
-        "{missing}, sought AS MATERIALIZED (SELECT i, {} AS n FROM missing) \
-         SELECT sought.i, min(p.k), count(DISTINCT p.k) FROM \
-         (SELECT parent.{column} AS k FROM {table} WHERE parent.{column} IS NOT NULL LIMIT {limit}) AS p \
-         CROSS JOIN sought ON sought.n = {} GROUP BY sought.i ORDER BY sought.i",
-        undressed("k0"),
-        undressed("p.k"),
-    )))
-}
-
-/// Nothing but a check that the operator's own conditions compile: no rows.
-pub fn condition_check(schema: &Schema, relation: &Relation, condition: &str, of_parent: bool) -> Option<Sql> {
-    let (table, alias) =
-        if of_parent { (schema.parent(relation)?, "parent") } else { (schema.child(relation), "child") };
-    let source = source(table, alias, false);
-    Some(Query::default().finish(format!("SELECT 1 FROM {source} WHERE (\n{condition}\n) LIMIT 0")))
-}
-
-/// The columns that name a row, in the order in which [`orphans`] returns them: the primary key and, where that may
-/// be NULL or is missing, the row's own address; with neither, every column.
-pub fn row_name_columns(table: &Table) -> Vec<&str> {
-    let key = table.primary_key.iter().map(|&column| &table.columns[column]);
-    let mut names: Vec<&str> = key.clone().map(|column| column.name.as_str()).collect();
-    let address = table.row_address.as_deref();
-    if key.clone().any(|column| !column.not_null) || names.is_empty() {
-        names.extend(address);
+        query.finish(format!("SELECT {} FROM {}", columns.join(", "), source(&schema.tables[child], "child", true)))
     }
-    if names.is_empty() {
-        names.extend(table.columns.iter().map(|column| column.name.as_str()));
+
+    fn orphans(&self, schema: &Schema, relation: &Relation, among: &Among<'_>) -> Sql {
+        let mut query = Query::default();
+        let child = schema.child(relation);
+        let keys = relation.child_columns.len();
+        let mut inner = Vec::new();
+        let mut order = Vec::new();
+        for position in 0..keys {
+            let stored = child_value(schema, relation, position);
+            let family = parent_family(schema, relation, position);
+            inner.push(format!("{} AS k{position}", converted(&stored, family)));
+            order.push(format!("o.k{position}{}", parent_collation(schema, relation, position)));
+        }
+        inner.extend((0..keys).map(|position| format!("{} AS r{position}", child_value(schema, relation, position))));
+        let names = row_name_columns(child);
+        inner.extend(names.iter().enumerate().map(|(i, name)| format!("child.{} AS i{i}", quoted(name))));
+        let suspect_index = suspect_index(schema, relation) && !among.index_is_proven;
+        inner.push(
+            if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() }
+                + " AS present",
+        );
+        let condition = query.orphan_condition(schema, relation);
+        let needs_truth = suspect_index || has_truth_only(schema, relation);
+        let with = if needs_truth { truth(schema, relation) } else { String::new() };
+        let source = match (among.rows, &child.row_address) {
+            (Some(rows), Some(address)) => {
+                let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
+                let rows = query.parameter(Value::Text(format!("[{}]", rows.join(",")).into_bytes()));
+                let child_row = format!("child.{}", quoted(address));
+                format!(
+                    "json_each({rows}) AS suspect CROSS JOIN {} ON {child_row} = suspect.value",
+                    source(child, "child", true)
+                )
+            }
+            _ => source(child, "child", true),
+        };
+        let identity: Vec<String> = (0..names.len()).map(|i| format!("o.i{i}")).collect();
+        query.finish(format!(
+            "{with}SELECT dense_rank() OVER (ORDER BY {order}) AS g, o.* FROM (SELECT {inner} FROM {source} WHERE {condition}) AS o ORDER BY g{comma}{identity}",
+            order = order.join(", "),
+            inner = inner.join(", "),
+            comma = if identity.is_empty() { "" } else { ", " },
+            identity = identity.join(", "),
+        ))
     }
-    names
+
+    fn matched_keys(&self, schema: &Schema, relation: &Relation, enough: u64) -> Sql {
+        let mut query = Query::default();
+        let keys: Vec<String> = (0..relation.child_columns.len())
+            .map(|position| {
+                let value =
+                    converted(&child_value(schema, relation, position), parent_family(schema, relation, position));
+                format!("{value}{} AS k{position}", parent_collation(schema, relation, position))
+            })
+            .collect();
+        let considered = query.considered(schema, relation);
+        let with = if has_truth_only(schema, relation) { truth(schema, relation) } else { String::new() };
+        let enough = i64::try_from(enough).unwrap_or(i64::MAX);
+        let limit = query.parameter(Value::Integer(enough));
+        query.finish(format!(
+            "{with}SELECT count(*) FROM (SELECT DISTINCT {} FROM {} WHERE {considered} AND EXISTS ({}) LIMIT {limit})",
+            keys.join(", "),
+            source(schema.child(relation), "child", true),
+            match_query(schema, relation),
+        ))
+    }
+
+    fn parent_has_rows(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
+        let table = source(schema.parent(relation)?, "parent", false);
+        Some(Query::default().finish(format!("SELECT EXISTS (SELECT 1 FROM {table})")))
+    }
+
+    fn largest_parent_key(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
+        let column = schema.parent_columns(relation).next()?;
+        let table = source(schema.parent(relation)?, "parent", false);
+        Some(Query::default().finish(format!("SELECT max(parent.{}) FROM {table}", quoted(&column.name))))
+    }
+
+    fn keys_elsewhere(&self, table: &Table, index: &Index, keys: &[&Key]) -> Sql {
+        let mut query = Query::default();
+        let missing = query.missing(keys);
+        let equal: Vec<String> = index
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(i, part)| part.column.map(|column| (i, &table.columns[column].name)))
+            .map(|(i, name)| format!("other.{} = +missing.k{i}", quoted(name)))
+            .collect();
+        query.finish(format!(
+            "{missing} SELECT i FROM missing WHERE EXISTS (SELECT 1 FROM {} WHERE {}) ORDER BY i",
+            source(table, "other", false),
+            equal.join(" AND ")
+        ))
+    }
+
+    fn soft_deleted_keys(&self, schema: &Schema, relation: &Relation, keys: &[&Key]) -> Option<Sql> {
+        let condition = relation.scope.soft_deleted.as_ref()?;
+        let mut query = Query::default();
+        let missing = query.missing(keys);
+        let equal: Vec<String> = schema
+            .parent_columns(relation)
+            .enumerate()
+            .map(|(i, column)| format!("parent.{} = +missing.k{i}", quoted(&column.name)))
+            .collect();
+        let table = source(schema.parent(relation)?, "parent", false);
+        Some(query.finish(format!(
+            "{missing} SELECT i FROM missing WHERE EXISTS (SELECT 1 FROM {table} WHERE {} AND (\n{condition}\n)) ORDER BY i",
+            equal.join(" AND ")
+        )))
+    }
+
+    fn near_misses(&self, schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql> {
+        let column = quoted(&schema.parent_columns(relation).next()?.name);
+        let table = source(schema.parent(relation)?, "parent", true);
+        let mut query = Query::default();
+        let missing = query.missing(keys);
+        Some(query.finish(format!(
+            "{missing}, sought AS MATERIALIZED (SELECT i, {} AS n FROM missing) \
+             SELECT sought.i, min(p.k), count(DISTINCT p.k) FROM \
+             (SELECT parent.{column} AS k FROM {table} WHERE parent.{column} IS NOT NULL LIMIT {limit}) AS p \
+             CROSS JOIN sought ON sought.n = {} GROUP BY sought.i ORDER BY sought.i",
+            undressed("k0"),
+            undressed("p.k"),
+        )))
+    }
+
+    fn condition_check(&self, schema: &Schema, relation: &Relation, condition: &str, of_parent: bool) -> Option<Sql> {
+        let (table, alias) =
+            if of_parent { (schema.parent(relation)?, "parent") } else { (schema.child(relation), "child") };
+        let source = source(table, alias, false);
+        Some(Query::default().finish(format!("SELECT 1 FROM {source} WHERE (\n{condition}\n) LIMIT 0")))
+    }
 }
 
 /// A statement under way: its parameters so far.

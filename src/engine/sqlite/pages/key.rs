@@ -194,7 +194,9 @@ impl Fold {
                     Encoding::Utf16Big => b"\0 ",
                 };
                 let mut trimmed = text;
-                while let Some(shorter) = trimmed.strip_suffix(space).filter(|_| trimmed.len() % space.len() == 0) {
+                while let Some(shorter) =
+                    trimmed.strip_suffix(space).filter(|_| trimmed.len().is_multiple_of(space.len()))
+                {
                     trimmed = shorter;
                 }
                 into.extend_from_slice(trimmed);

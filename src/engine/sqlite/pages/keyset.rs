@@ -39,7 +39,7 @@ impl Share {
 }
 
 fn part(spread: u64, of: u32) -> u32 {
-    (u128::from(spread) * u128::from(of) >> 64) as u32
+    ((u128::from(spread) * u128::from(of)) >> 64) as u32
 }
 
 pub enum KeySet {

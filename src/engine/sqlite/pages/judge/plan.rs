@@ -146,6 +146,9 @@ fn seed() -> (u64, u64) {
     (random.hash_one(1), random.hash_one(2))
 }
 
+/// Table, columns, and the index that they are looked up in.
+type ParentName = (usize, Vec<usize>, Option<usize>);
+
 struct Planner<'a> {
     tables: &'a [Table],
     connection: &'a Connection,
@@ -154,7 +157,7 @@ struct Planner<'a> {
     trees: HashMap<u32, Result<Arc<Tree>, Fault>>,
     layouts: HashMap<usize, Result<TableLayout, Fault>>,
     parents: Vec<ParentPlan>,
-    known_parents: HashMap<(usize, Vec<usize>, Option<usize>), Result<usize, Fault>>,
+    known_parents: HashMap<ParentName, Result<usize, Fault>>,
     seed: (u64, u64),
 }
 
