@@ -1,0 +1,179 @@
+//! How fast a scan is beside SQLite's own check, on eight shapes of data: `cargo bench --bench scan`.
+//!
+//! Both read the same file in alternating rounds; the median of each and their ratio are printed. `FK_DOCTOR_ROWS` sets
+//! the rows of a child (1,000,000), `FK_DOCTOR_ROUNDS` the rounds (5), `FK_DOCTOR_JOBS` the threads (1),
+//! `FK_DOCTOR_SHAPES` which shapes, by their names.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
+
+use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
+
+use fk_doctor::cli::Cli;
+use fk_doctor::cli::Command;
+use fk_doctor::report::Paper;
+use fk_doctor::run;
+use rusqlite::Connection;
+
+/// Name, what it is, and the SQL that makes it; `?1` stands for the rows of the child.
+const SHAPES: [(&str, &str, &str); 8] = [
+    (
+        "random",
+        "integer keys in no order",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p, note TEXT, amount REAL);
+         INSERT INTO p SELECT i, 'parent number ' || i FROM n WHERE i <= ?1 / 10;
+         INSERT INTO c SELECT i, 1 + abs(random()) % (?1 / 10), 'a note of some length about row ' || i, i * 0.5 FROM n;",
+    ),
+    (
+        "clustered",
+        "integer keys in the parent's order",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p, note TEXT, amount REAL);
+         INSERT INTO p SELECT i, 'parent number ' || i FROM n WHERE i <= ?1 / 10;
+         INSERT INTO c SELECT i, 1 + (i - 1) / 10, 'a note of some length about row ' || i, i * 0.5 FROM n;",
+    ),
+    (
+        "indexed",
+        "random, with an index on the child",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p, note TEXT, amount REAL);
+         INSERT INTO p SELECT i, 'parent number ' || i FROM n WHERE i <= ?1 / 10;
+         INSERT INTO c SELECT i, 1 + abs(random()) % (?1 / 10), 'a note of some length about row ' || i, i * 0.5 FROM n;
+         CREATE INDEX c_p ON c(p);",
+    ),
+    (
+        "text",
+        "UUID keys as text",
+        "CREATE TABLE p(id TEXT PRIMARY KEY, name TEXT);
+         CREATE TABLE c(id INTEGER PRIMARY KEY, p TEXT REFERENCES p, note TEXT);
+         CREATE TEMP TABLE k(i INTEGER PRIMARY KEY, id TEXT);
+         INSERT INTO k SELECT i, lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || hex(randomblob(8))) FROM n WHERE i <= ?1 / 5;
+         INSERT INTO p SELECT id, 'parent' FROM k;
+         INSERT INTO c SELECT i, (SELECT id FROM k WHERE k.i = 1 + abs(random() + n.i) % (?1 / 5)), 'a note' FROM n;",
+    ),
+    (
+        "composite",
+        "two integers, a parent without rowid",
+        "CREATE TABLE p(a INTEGER, b INTEGER, name TEXT, PRIMARY KEY (a, b)) WITHOUT ROWID;
+         CREATE TABLE c(id INTEGER PRIMARY KEY, a INTEGER, b INTEGER, note TEXT, FOREIGN KEY (a, b) REFERENCES p);
+         INSERT INTO p SELECT i / 100, i % 100, 'parent' FROM n WHERE i <= ?1 / 10;
+         INSERT INTO c SELECT i, k / 100, k % 100, 'a note' FROM (SELECT i, 1 + abs(random()) % (?1 / 10) AS k FROM n);",
+    ),
+    (
+        "wide",
+        "rows of 600 bytes, the key after long text",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE c(id INTEGER PRIMARY KEY, c1 TEXT, c2 TEXT, c3 TEXT, c4 TEXT, c5 TEXT, c6 TEXT, p INTEGER REFERENCES p);
+         INSERT INTO p SELECT i, 'parent number ' || i FROM n WHERE i <= ?1 / 10;
+         INSERT INTO c SELECT i, t, t, t, t, t, CASE WHEN i % 50 = 0 THEN hex(zeroblob(3000)) ELSE t END, 1 + abs(random()) % (?1 / 10)
+             FROM (SELECT i, substr(hex(randomblob(50)), 1, 100) AS t FROM n WHERE i <= ?1 / 5);",
+    ),
+    (
+        "sparse",
+        "random 63-bit keys",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p, note TEXT);
+         CREATE TEMP TABLE k(i INTEGER PRIMARY KEY, id INTEGER);
+         INSERT INTO k SELECT i, abs(random()) FROM n WHERE i <= ?1 / 10;
+         INSERT INTO p SELECT id, 'parent' FROM k;
+         INSERT INTO c SELECT i, (SELECT id FROM k WHERE k.i = 1 + abs(random() + n.i) % (?1 / 10)), 'a note' FROM n;",
+    ),
+    ("many", "300 tables of 1,000 rows", ""),
+];
+
+fn main() {
+    let number = |name: &str, usual: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let (rows, rounds, jobs) =
+        (number("FK_DOCTOR_ROWS", 1_000_000), number("FK_DOCTOR_ROUNDS", 5), number("FK_DOCTOR_JOBS", 1));
+    let wanted = std::env::var("FK_DOCTOR_SHAPES").unwrap_or_default();
+    println!("{rows} child rows, {jobs} threads, {rounds} rounds, SQLite {}", rusqlite::version());
+    println!("{:<10} {:>9} {:>10} {:>10} {:>8}", "shape", "MB", "pragma ms", "scan ms", "ratio");
+    for (name, what, sql) in SHAPES.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bench.db");
+        make(&path, sql, rows);
+        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let start = Instant::now();
+            let orphans = pragma(&path);
+            theirs.push(start.elapsed());
+            let start = Instant::now();
+            let found = scan(&path, jobs);
+            ours.push(start.elapsed());
+            assert_eq!(orphans, found, "{name}");
+        }
+        let megabytes = std::fs::metadata(&path).unwrap().len() as f64 / 1e6;
+        let (theirs, ours) = (median(theirs), median(ours));
+        println!(
+            "{name:<10} {megabytes:>9.1} {:>10.1} {:>10.1} {:>7.1}x  {what}",
+            theirs * 1e3,
+            ours * 1e3,
+            theirs / ours
+        );
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64()
+}
+
+fn make(path: &Path, sql: &str, rows: u64) {
+    let database = Connection::open(path).unwrap();
+    database.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF").unwrap();
+    database
+        .execute_batch(&format!(
+            "CREATE TEMP TABLE n(i INTEGER PRIMARY KEY);
+             WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < {rows}) INSERT INTO n SELECT i FROM r;
+             BEGIN; {}",
+            sql.replace("?1", &rows.to_string())
+        ))
+        .unwrap();
+    if sql.is_empty() {
+        for table in 0..300 {
+            let parent = (table * 7) % 300;
+            database
+                .execute_batch(&format!(
+                    "CREATE TABLE t{table}(id INTEGER PRIMARY KEY, one INTEGER REFERENCES t{parent}(id), two INTEGER REFERENCES t0(id), name TEXT);
+                     INSERT INTO t{table} SELECT i, 1 + (i * 7) % 1000, 1 + (i * 13) % 1000, 'row ' || i FROM n WHERE i <= 1000;"
+                ))
+                .unwrap();
+        }
+    } else {
+        // A few orphans, so that both have something to find.
+        let assignments = if sql.contains("c(a, b)") || sql.contains(" b INTEGER") { "a = -1" } else { "p = -1" };
+        database.execute_batch(&format!("UPDATE c SET {assignments} WHERE id % ({rows} / 20) = 7")).unwrap();
+    }
+    database.execute_batch("COMMIT").unwrap();
+}
+
+fn pragma(path: &Path) -> u64 {
+    let database = Connection::open(path).unwrap();
+    let mut statement = database.prepare("PRAGMA foreign_key_check").unwrap();
+    let mut rows = statement.query([]).unwrap();
+    let mut orphans = 0;
+    while rows.next().unwrap().is_some() {
+        orphans += 1;
+    }
+    orphans
+}
+
+/// A whole scan with its JSON report, in this process.
+fn scan(path: &Path, jobs: u64) -> u64 {
+    let (text, jobs) = (path.to_str().unwrap(), jobs.to_string());
+    let cli = <Cli as clap::Parser>::try_parse_from([
+        "fk-doctor", "scan", text, "--format", "json", "--jobs", &jobs, "--samples", "1000",
+    ]);
+    let cli = cli.unwrap();
+    let surroundings = run::Surroundings {
+        directory: path.parent().unwrap().to_owned(),
+        database_url: None,
+        cores: 1,
+        paper: Paper::default(),
+    };
+    let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
+    let outcome = run::scan(typed, &cli.global, &surroundings, &|_, _| {}).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&outcome.documents[0].1).unwrap();
+    report["summary"]["orphan_rows"].as_u64().unwrap()
+}
