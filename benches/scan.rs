@@ -163,7 +163,15 @@ fn pragma(path: &Path) -> u64 {
 fn scan(path: &Path, jobs: u64) -> u64 {
     let (text, jobs) = (path.to_str().unwrap(), jobs.to_string());
     let cli = <Cli as clap::Parser>::try_parse_from([
-        "fk-doctor", "scan", text, "--format", "json", "--jobs", &jobs, "--samples", "1000",
+        "fk-doctor",
+        "scan",
+        text,
+        "--format",
+        "json",
+        "--jobs",
+        &jobs,
+        "--samples",
+        "1000",
     ]);
     let cli = cli.unwrap();
     let surroundings = run::Surroundings {

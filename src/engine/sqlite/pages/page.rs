@@ -101,7 +101,7 @@ impl<'a> Page<'a> {
     }
 
     /// Visits every cell in key order, once it is certain to lie inside the page, and at the end that none overlap.
-    #[inline]
+    #[inline(always)]
     pub fn each_cell(
         &self,
         extents: &mut Extents,
@@ -121,7 +121,7 @@ impl<'a> Page<'a> {
         if extents.overlap() { self.damaged("two of its cells overlap") } else { Ok(()) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn cell(&self, start: usize) -> Result<(Cell<'a>, usize), Fault> {
         if start < self.content || start + 4 > self.bytes.len() {
             return self.damaged("a cell lies outside the page");
@@ -158,7 +158,7 @@ impl<'a> Page<'a> {
     }
 
     /// How many bytes of a record of this length are in the page.
-    #[inline]
+    #[inline(always)]
     fn local(&self, length: u64) -> usize {
         let usable = self.bytes.len() as u64;
         let most = if self.kind.is_index() { (usable - 12) * 64 / 255 - 23 } else { usable - 35 };

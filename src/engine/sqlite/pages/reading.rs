@@ -62,7 +62,7 @@ impl Fields {
     }
 
     /// A wanted field of the record that was [`Reader::read`] last, by its position.
-    #[inline]
+    #[inline(always)]
     pub fn value<'a>(&'a self, cell: &Cell<'a>, position: usize) -> Found<'a> {
         let Place { serial: Some(serial), start } = self.places[position] else { return Found::Absent };
         if self.any_fetched {
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Finds the wanted fields of a cell's record and makes sure that their bytes are at hand.
-    #[inline]
+    #[inline(always)]
     pub fn read(&self, page: &Page<'_>, cell: &Cell<'_>, fields: &mut Fields) -> Result<(), Fault> {
         let nonsense = || Fault::Damaged { page: page.number, what: "a record makes no sense" };
         let header = record::header_length(cell.local).ok_or_else(nonsense)?;

@@ -22,28 +22,54 @@ pub struct Place {
 pub const LONGEST_HEADER: u64 = 9 * 32_768;
 
 /// A variable-length integer, and its width.
-#[inline]
+#[inline(always)]
 pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
     if first < 0x80 {
         return Some((u64::from(first), 1));
     }
-    let second = *bytes.get(1)?;
-    if second < 0x80 {
-        return Some((u64::from(first & 0x7f) << 7 | u64::from(second), 2));
+    match bytes.first_chunk::<9>() {
+        Some(chunk) => Some(wide_varint(chunk)),
+        None => varint_at_end(bytes),
     }
-    let mut value = u64::from(first & 0x7f) << 7 | u64::from(second & 0x7f);
-    for (i, &byte) in bytes.iter().enumerate().take(8).skip(2) {
+}
+
+/// All bytes at once: those that go on have their first bit set.
+#[inline(always)]
+fn wide_varint(bytes: &[u8; 9]) -> (u64, usize) {
+    let [head @ .., last] = bytes;
+    let word = u64::from_be_bytes(*head);
+    let ends = !word & 0x8080_8080_8080_8080;
+    let width = ends.leading_zeros() / 8 + 1;
+    if width > 8 {
+        return (squeezed(word) << 8 | u64::from(*last), 9);
+    }
+    (squeezed(word >> (64 - 8 * width)), width as usize)
+}
+
+/// Seven bits of each byte, side by side.
+#[inline(always)]
+fn squeezed(word: u64) -> u64 {
+    let word = word & 0x7f7f_7f7f_7f7f_7f7f;
+    let word = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+    let word = (word & 0x0000_3fff_0000_3fff) | (word & 0x3fff_0000_3fff_0000) >> 2;
+    (word & 0x0fff_ffff) | (word & 0x0fff_ffff_0000_0000) >> 4
+}
+
+#[cold]
+fn varint_at_end(bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut value = 0;
+    for (i, &byte) in bytes.iter().enumerate() {
         value = value << 7 | u64::from(byte & 0x7f);
         if byte < 0x80 {
             return Some((value, i + 1));
         }
     }
-    Some((value << 8 | u64::from(*bytes.get(8)?), 9))
+    None
 }
 
 /// How many bytes a value of this type takes; `None` for the two types that do not exist.
-#[inline]
+#[inline(always)]
 pub fn size(serial: u64) -> Option<u64> {
     const SMALL: [u8; 10] = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0];
     match serial {
@@ -54,13 +80,13 @@ pub fn size(serial: u64) -> Option<u64> {
 }
 
 /// The header's own length.
-#[inline]
+#[inline(always)]
 pub fn header_length(bytes: &[u8]) -> Option<u64> {
     varint(bytes).map(|(length, _)| length)
 }
 
 /// Finds the wanted fields, which are in ascending order; `None` where the header makes no sense.
-#[inline]
+#[inline(always)]
 pub fn locate(header: &[u8], wanted: &[usize], places: &mut [Place]) -> Option<()> {
     let (_, mut at) = varint(header)?;
     let mut start = header.len() as u64;
@@ -88,7 +114,7 @@ pub fn locate(header: &[u8], wanted: &[usize], places: &mut [Place]) -> Option<(
 }
 
 /// The value of a type from its bytes, which are as many as [`size`] says.
-#[inline]
+#[inline(always)]
 pub fn value(serial: u64, bytes: &[u8]) -> Stored<'_> {
     match serial {
         0 => Stored::Null,
@@ -103,8 +129,15 @@ pub fn value(serial: u64, bytes: &[u8]) -> Stored<'_> {
 
 #[inline]
 fn integer(bytes: &[u8]) -> i64 {
-    let sign = bytes.first().map_or(0, |&first| if first & 0x80 == 0 { 0 } else { -1 });
-    bytes.iter().fold(sign, |value, &byte| value << 8 | i64::from(byte))
+    match *bytes {
+        [a] => i64::from(a.cast_signed()),
+        [a, b] => i64::from(i16::from_be_bytes([a, b])),
+        [a, b, c] => i64::from(i32::from_be_bytes([a, b, c, 0]) >> 8),
+        [a, b, c, d] => i64::from(i32::from_be_bytes([a, b, c, d])),
+        [a, b, c, d, e, f] => i64::from_be_bytes([a, b, c, d, e, f, 0, 0]) >> 16,
+        [a, b, c, d, e, f, g, h] => i64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +150,18 @@ mod tests {
         assert_eq!(varint(&[0x81, 0x00]), Some((128, 2)));
         assert_eq!(varint(&[0xff; 9]), Some((u64::MAX, 9)));
         assert_eq!(varint(&[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00]), Some((1 << 49, 8)));
+        for (value, width) in
+            [(0u64, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3), (1 << 28, 5), ((1 << 56) - 1, 8), (1 << 56, 9)]
+        {
+            let mut bytes: Vec<u8> = if width == 9 {
+                (0..8).rev().map(|i| 0x80 | ((value >> 8) >> (7 * i)) as u8 & 0x7f).chain([value as u8]).collect()
+            } else {
+                (0..width).rev().map(|i| (value >> (7 * i)) as u8 & 0x7f | if i > 0 { 0x80 } else { 0 }).collect()
+            };
+            assert_eq!(varint(&bytes), Some((value, width)), "{bytes:x?}");
+            bytes.extend([0xff; 9]);
+            assert_eq!(varint(&bytes), Some((value, width)), "{bytes:x?}");
+        }
         assert_eq!(varint(&[0x80]), None);
         assert_eq!(varint(&[0xff; 8]), None);
         assert_eq!(varint(&[]), None);

@@ -179,6 +179,7 @@ impl Child<'_> {
                         self.row(&cell, fields, bytes, &mut tallies, waiting);
                         Ok(())
                     })?;
+                    tallies.iter_mut().for_each(|tally| tally.rows += page.cell_count() as u64);
                     self.look_up(&mut tallies, waiting);
                     Ok(())
                 })?;
@@ -200,7 +201,6 @@ impl Child<'_> {
         waiting: &mut [Vec<(Key, Option<i64>)>],
     ) {
         for ((probe, tally), waiting) in self.probes.iter().zip(tallies).zip(waiting) {
-            tally.rows += 1;
             match probe.lookup.key(probe.rule, cell, fields, bytes) {
                 Key::Null => tally.null_rows += 1,
                 key if !probe.share.has(key) => {}
