@@ -176,35 +176,13 @@ impl Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
-        let exit = error.exit();
-        let told = |error: String, because: Option<String>, help: Option<String>| Failure {
-            error: format!("could not {error}"),
-            because,
-            help,
-            exit,
-            rendered: false,
-        };
-        match error {
-            RunError::Source(error) => told(error.to_string(), Some(error.because()), Some(error.help().to_owned())),
-            RunError::Engine(error) => told(error.to_string(), Some(error.because()), error.help()),
-            RunError::ConfigFile { path, why } => told(
-                format!("read the configuration {}", path.display()),
-                Some(why),
-                Some("name a file that can be read with --config, or leave the option out".to_owned()),
-            ),
-            RunError::Config { rendered } => {
-                Failure { error: rendered, because: None, help: None, exit, rendered: true }
-            }
-            RunError::Filter { option, pattern, help } => told(
-                format!("choose relations with {option} {pattern}"),
-                Some("nothing matches it".to_owned()),
-                Some(help),
-            ),
-            RunError::WouldOverwrite { path } => told(
-                format!("write a report to {}", path.display()),
-                Some("that is the database itself, or a file that belongs to it".to_owned()),
-                Some("name another file with --output".to_owned()),
-            ),
+        let rendered = error.is_rendered();
+        Failure {
+            error: if rendered { error.to_string() } else { format!("could not {error}") },
+            because: error.because(),
+            help: error.help(),
+            exit: error.exit(),
+            rendered,
         }
     }
 }

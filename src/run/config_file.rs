@@ -1,0 +1,86 @@
+//! The configuration as a file: found, read, and its faults shown at their places. Leaves out what its text means
+//! (`config`).
+
+use super::RunError;
+use super::Surroundings;
+use crate::cli;
+use crate::config;
+use crate::config::Config;
+use crate::engine::Database;
+use crate::engine::Session;
+use crate::model::configured::Fault;
+use crate::model::resolve;
+use crate::model::schema::Schema;
+use crate::model::sql;
+
+/// A configuration and the text that its faults point into.
+pub(super) struct ConfigFile {
+    /// As the user knows it; empty where there is no file.
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) config: Config,
+}
+
+pub(super) fn read(global: &cli::Global, surroundings: &Surroundings) -> Result<ConfigFile, RunError> {
+    let found = match &global.config {
+        Some(path) => Some(path.clone()),
+        None => surroundings
+            .directory
+            .ancestors()
+            .map(|directory| directory.join("fk-doctor.toml"))
+            .find(|path| path.is_file()),
+    };
+    let Some(path) = found else {
+        return Ok(ConfigFile { path: String::new(), text: String::new(), config: Config::default() });
+    };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| RunError::ConfigFile { path: path.clone(), why: error.to_string() })?;
+    let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
+    match config::parse(&text) {
+        Ok(config) => Ok(ConfigFile { path: shown, text, config }),
+        Err(faults) => {
+            Err(RunError::Config { rendered: config::fault::render(&faults, &text, &shown, surroundings.paper.color) })
+        }
+    }
+}
+
+impl ConfigFile {
+    fn faults(&self, faults: &[Fault], surroundings: &Surroundings) -> RunError {
+        RunError::Config { rendered: config::fault::render(faults, &self.text, &self.path, surroundings.paper.color) }
+    }
+
+    pub(super) fn resolve(&self, database: &mut dyn Database, surroundings: &Surroundings) -> Result<Schema, RunError> {
+        let catalog = database.catalog()?;
+        resolve::resolve(catalog, &self.config.relations).map_err(|faults| self.faults(&faults, surroundings))
+    }
+
+    /// The operator's conditions are compiled before the work begins, and every fault is shown at its place.
+    pub(super) fn check_conditions(
+        &self,
+        schema: &Schema,
+        sessions: &mut [Box<dyn Session>],
+        surroundings: &Surroundings,
+    ) -> Result<(), RunError> {
+        let mut faults = Vec::new();
+        for wanted in &self.config.relations {
+            for (condition, of_parent) in [(&wanted.condition, false), (&wanted.soft_deleted, true)] {
+                let Some(condition) = condition else { continue };
+                let mut speaking = schema.relations.iter().filter(|relation| {
+                    let scope = &relation.scope;
+                    let text = if of_parent { &scope.soft_deleted } else { &scope.condition };
+                    text.as_ref() == Some(&condition.value)
+                });
+                let failure = speaking.find_map(|relation| {
+                    let check = sql::of(schema).condition_check(schema, relation, &condition.value, of_parent)?;
+                    sessions[0].each_row(&check, &mut |_| {}).err()
+                });
+                faults.extend(failure.map(|error| Fault {
+                    place: condition.place.clone(),
+                    message: format!("this does not compile: {}", error.because()),
+                    help: Some(format!("write it over {}", if of_parent { "parent.*" } else { "child.*" })),
+                }));
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(self.faults(&faults, surroundings)) }
+    }
+}
