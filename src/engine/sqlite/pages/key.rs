@@ -89,15 +89,18 @@ impl Rule {
     }
 
     /// The key made of these values, which are in the key's order.
-    #[inline]
+    #[inline(always)]
     pub fn key(&self, values: &[Stored<'_>], scratch: &mut Vec<u8>) -> Key {
         match (self.shape, values) {
-            (Shape::Integer, [Stored::Integer(number)]) => return Key::Integer(*number),
+            (Shape::Integer, [Stored::Integer(number)]) => Key::Integer(*number),
             (Shape::TwoIntegers, [Stored::Integer(one), Stored::Integer(two)]) => {
-                return Key::Wide(u128::from(one.cast_unsigned()) << 64 | u128::from(two.cast_unsigned()));
+                Key::Wide(u128::from(one.cast_unsigned()) << 64 | u128::from(two.cast_unsigned()))
             }
-            _ => {}
+            _ => self.other_key(values, scratch),
         }
+    }
+
+    fn other_key(&self, values: &[Stored<'_>], scratch: &mut Vec<u8>) -> Key {
         if values.contains(&Stored::Null) {
             return Key::Null;
         }

@@ -17,7 +17,7 @@ pub enum Share {
 impl Share {
     pub const ALL: Share = Share::Part { number: 0, of: 1 };
 
-    #[inline]
+    #[inline(always)]
     pub fn has(self, key: Key) -> bool {
         match (self, key) {
             (Share::Part { of: 1, .. }, _) => true,
@@ -50,7 +50,7 @@ pub enum KeySet {
 }
 
 impl KeySet {
-    #[inline]
+    #[inline(always)]
     pub fn has(&self, key: Key) -> bool {
         match (self, key) {
             (KeySet::Dense(bits), Key::Integer(number)) => bits.has(number),
@@ -158,12 +158,12 @@ impl Bits {
         self.words[(at / 64) as usize] |= 1 << (at % 64);
     }
 
-    #[inline]
+    #[inline(always)]
     fn has(&self, number: i64) -> bool {
         self.bit(number.wrapping_sub(self.first).cast_unsigned())
     }
 
-    #[inline]
+    #[inline(always)]
     fn bit(&self, at: u64) -> bool {
         at < self.count && self.words[(at / 64) as usize] & 1 << (at % 64) != 0
     }

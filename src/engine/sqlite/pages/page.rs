@@ -21,6 +21,7 @@ impl Kind {
     }
 }
 
+#[derive(Clone, Copy)]
 pub struct Page<'a> {
     pub number: u32,
     pub kind: Kind,
@@ -90,35 +91,50 @@ impl<'a> Page<'a> {
 
     /// The keys of the first and last row of a table's page.
     pub fn first_and_last(&self) -> Result<(Option<i64>, Option<i64>), Fault> {
-        let rowid = |address: &[u8]| {
-            let start = usize::from(u16::from_be_bytes([address[0], address[1]]));
-            self.cell(start).map(|(cell, _)| cell.rowid)
-        };
+        let rowid = |address: &[u8]| self.cell_at(address).map(|(cell, ..)| cell.rowid);
         let mut addresses = self.addresses.chunks_exact(2);
         let first = addresses.next().map(rowid).transpose()?;
         let last = addresses.next_back().map(rowid).transpose()?;
         Ok((first, last.or(first)))
     }
 
-    /// Visits every cell in key order, once it is certain to lie inside the page, and at the end that none overlap.
+    /// Visits every cell in key order, once it is certain to lie inside the page; an error where two overlap.
     #[inline(always)]
-    pub fn each_cell(
-        &self,
-        extents: &mut Extents,
-        mut visit: impl FnMut(Cell<'a>) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        extents.clear();
+    pub fn each_cell(&self, mut visit: impl FnMut(Cell<'a>) -> Result<(), Fault>) -> Result<(), Fault> {
+        // A copy of its own, so that the compiler need not look at the page again for every cell.
+        let page = *self;
+        // Rows that came in key order fill a page from its end; most pages show so that no two overlap.
+        let mut lowest = page.bytes.len();
+        let mut descending = true;
         let mut before = None;
-        for address in self.addresses.chunks_exact(2) {
-            let start = usize::from(u16::from_be_bytes([address[0], address[1]]));
-            let (cell, end) = self.cell(start)?;
-            extents.push(start, end);
-            if !self.kind.is_index() && before.replace(cell.rowid).is_some_and(|before| before >= cell.rowid) {
+        for address in page.addresses.chunks_exact(2) {
+            let (cell, start, end) = page.cell_at(address)?;
+            descending &= end <= lowest;
+            lowest = start;
+            if !page.kind.is_index() && before.replace(cell.rowid).is_some_and(|before| before >= cell.rowid) {
                 return self.damaged("its rows are out of order");
             }
             visit(cell)?;
         }
-        if extents.overlap() { self.damaged("two of its cells overlap") } else { Ok(()) }
+        if !descending && self.cells_overlap()? { self.damaged("two of its cells overlap") } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn cells_overlap(&self) -> Result<bool, Fault> {
+        let mut taken = Vec::with_capacity(self.cell_count());
+        for address in self.addresses.chunks_exact(2) {
+            let (_, start, end) = self.cell_at(address)?;
+            taken.push((start as u32, end as u32));
+        }
+        taken.sort_unstable();
+        Ok(taken.windows(2).any(|pair| pair[0].1 > pair[1].0))
+    }
+
+    /// The cell that an address leads to, with where it starts and ends.
+    #[inline(always)]
+    fn cell_at(&self, address: &[u8]) -> Result<(Cell<'a>, usize, usize), Fault> {
+        let start = usize::from(u16::from_be_bytes([address[0], address[1]]));
+        self.cell(start).map(|(cell, end)| (cell, start, end))
     }
 
     #[inline(always)]
@@ -168,34 +184,5 @@ impl<'a> Page<'a> {
         let least = (usable - 12) * 32 / 255 - 23;
         let wanted = least + (length - least) % (usable - 4);
         (if wanted <= most { wanted } else { least }) as usize
-    }
-}
-
-/// The bytes that cells take, to see whether two take the same.
-#[derive(Default)]
-pub struct Extents {
-    taken: Vec<u64>,
-}
-
-impl Extents {
-    fn clear(&mut self) {
-        self.taken.clear();
-    }
-
-    #[inline]
-    fn push(&mut self, start: usize, end: usize) {
-        self.taken.push((start as u64) << 32 | end as u64);
-    }
-
-    fn overlap(&mut self) -> bool {
-        let start = |extent: u64| extent >> 32;
-        let end = |extent: u64| extent & 0xffff_ffff;
-        // Rows that came in key order fill a page from its end; most pages need no sorting.
-        let descending = self.taken.windows(2).all(|pair| end(pair[1]) <= start(pair[0]));
-        if descending {
-            return false;
-        }
-        self.taken.sort_unstable();
-        self.taken.windows(2).any(|pair| end(pair[0]) > start(pair[1]))
     }
 }

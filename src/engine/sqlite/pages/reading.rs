@@ -90,18 +90,25 @@ impl<'a> Reader<'a> {
     pub fn read(&self, page: &Page<'_>, cell: &Cell<'_>, fields: &mut Fields) -> Result<(), Fault> {
         let nonsense = || Fault::Damaged { page: page.number, what: "a record makes no sense" };
         let header = record::header_length(cell.local).ok_or_else(nonsense)?;
-        if header <= cell.local.len() as u64 {
-            record::locate(&cell.local[..header as usize], &fields.wanted, &mut fields.places).ok_or_else(nonsense)?;
+        let end = if header <= cell.local.len() as u64 {
+            record::locate(&cell.local[..header as usize], &fields.wanted, &mut fields.places).ok_or_else(nonsense)?
         } else if header <= cell.length.min(record::LONGEST_HEADER) {
             let header = self.fetch(page, cell, 0, header)?;
-            record::locate(&header, &fields.wanted, &mut fields.places).ok_or_else(nonsense)?;
+            record::locate(&header, &fields.wanted, &mut fields.places).ok_or_else(nonsense)?
         } else {
             return Err(nonsense());
-        }
+        };
         if fields.any_fetched {
             fields.fetched.fill(Fetched::Not);
             fields.any_fetched = false;
         }
+        if end <= cell.local.len() as u64 { Ok(()) } else { self.fetch_fields(page, cell, fields) }
+    }
+
+    /// Those wanted fields of a record that reach into overflow pages.
+    #[cold]
+    fn fetch_fields(&self, page: &Page<'_>, cell: &Cell<'_>, fields: &mut Fields) -> Result<(), Fault> {
+        let nonsense = || Fault::Damaged { page: page.number, what: "a record makes no sense" };
         for position in 0..fields.places.len() {
             let Place { serial: Some(serial), start } = fields.places[position] else { continue };
             let size = record::size(serial).ok_or_else(nonsense)?;

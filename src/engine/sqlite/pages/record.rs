@@ -28,6 +28,12 @@ pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     if first < 0x80 {
         return Some((u64::from(first), 1));
     }
+    if let [_, second @ 0..0x80, ..] = *bytes {
+        return Some((u64::from(first & 0x7f) << 7 | u64::from(second), 2));
+    }
+    if let [_, second, third @ 0..0x80, ..] = *bytes {
+        return Some((u64::from(first & 0x7f) << 14 | u64::from(second & 0x7f) << 7 | u64::from(third), 3));
+    }
     match bytes.first_chunk::<9>() {
         Some(chunk) => Some(wide_varint(chunk)),
         None => varint_at_end(bytes),
@@ -71,13 +77,26 @@ fn varint_at_end(bytes: &[u8]) -> Option<(u64, usize)> {
 /// How many bytes a value of this type takes; `None` for the two types that do not exist.
 #[inline(always)]
 pub fn size(serial: u64) -> Option<u64> {
-    const SMALL: [u8; 10] = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0];
-    match serial {
-        0..=9 => Some(u64::from(SMALL[serial as usize])),
-        10 | 11 => None,
-        _ => Some((serial - 12) / 2),
+    match SIZES.get(serial as usize) {
+        Some(&NO_TYPE) => None,
+        Some(&size) => Some(u64::from(size)),
+        None => Some((serial - 12) / 2),
     }
 }
+
+const NO_TYPE: u8 = u8::MAX;
+
+/// The sizes of the types that take one byte in a header.
+const SIZES: [u8; 128] = {
+    let mut sizes = [0; 128];
+    let numbers = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, NO_TYPE, NO_TYPE];
+    let mut serial = 0;
+    while serial < sizes.len() {
+        sizes[serial] = if serial < numbers.len() { numbers[serial] } else { (serial as u8 - 12) / 2 };
+        serial += 1;
+    }
+    sizes
+};
 
 /// The header's own length.
 #[inline(always)]
@@ -85,9 +104,10 @@ pub fn header_length(bytes: &[u8]) -> Option<u64> {
     varint(bytes).map(|(length, _)| length)
 }
 
-/// Finds the wanted fields, which are in ascending order; `None` where the header makes no sense.
+/// Finds the wanted fields, which are in ascending order, and says where the last ends; `None` where the header makes no
+/// sense.
 #[inline(always)]
-pub fn locate(header: &[u8], wanted: &[usize], places: &mut [Place]) -> Option<()> {
+pub fn locate(header: &[u8], wanted: &[usize], places: &mut [Place]) -> Option<u64> {
     let (_, mut at) = varint(header)?;
     let mut start = header.len() as u64;
     let mut field = 0;
@@ -104,13 +124,13 @@ pub fn locate(header: &[u8], wanted: &[usize], places: &mut [Place]) -> Option<(
             }
             at += width;
             field += 1;
-            start += size(serial)?;
+            start = start.checked_add(size(serial)?)?;
             if found {
                 break;
             }
         }
     }
-    Some(())
+    Some(start)
 }
 
 /// The value of a type from its bytes, which are as many as [`size`] says.
@@ -127,7 +147,7 @@ pub fn value(serial: u64, bytes: &[u8]) -> Stored<'_> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn integer(bytes: &[u8]) -> i64 {
     match *bytes {
         [a] => i64::from(a.cast_signed()),

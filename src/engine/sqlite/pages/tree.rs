@@ -5,7 +5,6 @@
 
 use super::fault::Fault;
 use super::page::Cell;
-use super::page::Extents;
 use super::page::Kind;
 use super::page::Page;
 use super::source::PageSource;
@@ -58,13 +57,6 @@ pub struct Piece(usize);
 
 /// Deeper trees than this cannot be made.
 const DEEPEST: usize = 20;
-
-/// What reading needs again and again.
-#[derive(Default)]
-pub struct Scratch {
-    buffer: Vec<u8>,
-    extents: Extents,
-}
 
 impl Tree {
     pub fn open(source: &PageSource, claims: &mut Claims, root: u32, is_index: bool) -> Result<Tree, Fault> {
@@ -136,21 +128,19 @@ impl Tree {
         &self,
         source: &PageSource,
         piece: Piece,
-        scratch: &mut Scratch,
-        mut visit: impl FnMut(&Page<'_>, &mut Extents) -> Result<(), Fault>,
+        buffer: &mut Vec<u8>,
+        mut visit: impl FnMut(&Page<'_>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let Scratch { buffer, extents } = scratch;
         let Some(lowest) = self.lowest.get(piece.0) else {
             let mut pages = self.upper.clone();
             pages.sort_unstable();
-            return source
-                .each(&pages, buffer, &mut |number, bytes| visit(&parse(number, bytes, self.is_index)?, extents));
+            return source.each(&pages, buffer, &mut |number, bytes| visit(&parse(number, bytes, self.is_index)?));
         };
         let mut bytes = vec![0; source.header.page_size];
         source.read(lowest.page, &mut bytes)?;
         let page = parse(lowest.page, &bytes[..source.header.usable], self.is_index)?;
         if page.kind.is_leaf() {
-            return visit(&page, extents);
+            return visit(&page);
         }
         let mut leaves = Vec::with_capacity(page.cell_count() + 1);
         children(&page, *lowest, &mut |child| {
@@ -158,7 +148,7 @@ impl Tree {
             Ok(())
         })?;
         if self.is_index {
-            visit(&page, extents)?;
+            visit(&page)?;
         }
         leaves.sort_unstable_by_key(|leaf| leaf.page);
         let numbers: Vec<u32> = leaves.iter().map(|leaf| leaf.page).collect();
@@ -173,7 +163,7 @@ impl Tree {
             if !self.is_index {
                 within(&leaf, bounds)?;
             }
-            visit(&leaf, extents)
+            visit(&leaf)
         })
     }
 
@@ -221,8 +211,7 @@ fn children(page: &Page<'_>, bounds: Lowest, visit: &mut impl FnMut(Lowest) -> R
     }
     let is_table = page.kind == Kind::InteriorTable;
     let mut above = bounds.above;
-    let mut extents = Extents::default();
-    page.each_cell(&mut extents, |cell: Cell<'_>| {
+    page.each_cell(|cell: Cell<'_>| {
         let upto = is_table.then_some(cell.rowid);
         visit(Lowest { page: cell.left, above, upto })?;
         above = upto;

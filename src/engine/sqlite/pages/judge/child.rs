@@ -17,7 +17,6 @@ use super::super::reading::Reader;
 use super::super::record::Stored;
 use super::super::source::PageSource;
 use super::super::tree::Piece;
-use super::super::tree::Scratch;
 use super::Meter;
 use super::lookup;
 use super::lookup::Lookup;
@@ -49,7 +48,7 @@ impl Tally {
         Tally { rows: 0, null_rows: 0, suspects: Suspects::Rows(Vec::new()), limit }
     }
 
-    #[inline]
+    #[cold]
     fn suspect(&mut self, address: Option<i64>) {
         match (&mut self.suspects, address) {
             (Suspects::Rows(rows), Some(address)) if rows.len() < self.limit => rows.push(address),
@@ -147,82 +146,85 @@ struct Probe<'a> {
 }
 
 /// What one worker needs to read pieces.
-struct Worker {
-    scratch: Scratch,
+struct Worker<'a> {
+    buffer: Vec<u8>,
     fields: Fields,
     bytes: Vec<u8>,
+    desks: Vec<Desk<'a>>,
+}
+
+/// Where a worker handles one probe.
+struct Desk<'a> {
+    probe: &'a Probe<'a>,
+    tally: Tally,
     /// Keys of one page that are looked up together, so that the processor can wait for many at once.
-    waiting: Vec<Vec<(Key, Option<i64>)>>,
+    waiting: Vec<(Key, Option<i64>)>,
+}
+
+impl Desk<'_> {
+    #[inline(always)]
+    fn take(&mut self, key: Key, address: impl Fn() -> Option<i64>) {
+        match key {
+            Key::Null => self.tally.null_rows += 1,
+            key if !self.probe.share.has(key) => {}
+            Key::Outside => self.tally.suspect(address()),
+            key => match self.probe.keys {
+                KeySet::Dense(_) if self.probe.keys.has(key) => {}
+                KeySet::Dense(_) => self.tally.suspect(address()),
+                _ => self.waiting.push((key, address())),
+            },
+        }
+    }
+
+    fn end_page(&mut self, rows: usize) {
+        self.tally.rows += rows as u64;
+        for &(key, address) in &self.waiting {
+            if !self.probe.keys.has(key) {
+                self.tally.suspect(address);
+            }
+        }
+        self.waiting.clear();
+    }
 }
 
 impl Child<'_> {
     fn read(&self, source: &PageSource, meter: &Meter<'_>) -> Result<Vec<Tally>, Fault> {
-        let none = || vec![Tally::new(self.limit); self.probes.len()];
+        let empty = || Tally::new(self.limit);
         let reader = Reader::new(source, self.wanted.len());
         let worker = || Worker {
-            scratch: Scratch::default(),
+            buffer: Vec::new(),
             fields: Fields::new(&self.wanted),
             bytes: Vec::new(),
-            waiting: vec![Vec::new(); self.probes.len()],
+            desks: self.probes.iter().map(|probe| Desk { probe, tally: empty(), waiting: Vec::new() }).collect(),
         };
         let pieces: Vec<Piece> = self.pass.tree.pieces().collect();
         let tallies = pieces
             .into_par_iter()
             .map_init(worker, |worker, piece| {
-                let Worker { scratch, fields, bytes, waiting } = worker;
-                let mut tallies = none();
+                let Worker { buffer, fields, bytes, desks } = worker;
                 let mut pages = 0;
-                self.pass.tree.each_page(source, piece, scratch, |page, extents| {
+                self.pass.tree.each_page(source, piece, buffer, |page| {
                     pages += 1;
-                    page.each_cell(extents, |cell| {
+                    page.each_cell(|cell| {
                         reader.read(page, &cell, fields)?;
-                        self.row(&cell, fields, bytes, &mut tallies, waiting);
+                        for desk in desks.iter_mut() {
+                            let key = desk.probe.lookup.key(desk.probe.rule, &cell, fields, bytes);
+                            desk.take(key, || self.address(&cell, fields));
+                        }
                         Ok(())
                     })?;
-                    tallies.iter_mut().for_each(|tally| tally.rows += page.cell_count() as u64);
-                    self.look_up(&mut tallies, waiting);
+                    desks.iter_mut().for_each(|desk| desk.end_page(page.cell_count()));
                     Ok(())
                 })?;
                 meter.read(pages)?;
-                Ok(tallies)
+                Ok(desks.iter_mut().map(|desk| std::mem::replace(&mut desk.tally, empty())).collect())
             })
-            .try_reduce(none, |one, two| Ok(one.into_iter().zip(two).map(|(one, two)| one.join(two)).collect()))?;
+            .try_reduce(
+                || self.probes.iter().map(|_| empty()).collect(),
+                |one: Vec<Tally>, two| Ok(one.into_iter().zip(two).map(|(one, two)| one.join(two)).collect()),
+            )?;
         self.compare_with_table(tallies.first().map_or(0, |tally| tally.rows), source)?;
         Ok(tallies)
-    }
-
-    #[inline]
-    fn row(
-        &self,
-        cell: &Cell<'_>,
-        fields: &Fields,
-        bytes: &mut Vec<u8>,
-        tallies: &mut [Tally],
-        waiting: &mut [Vec<(Key, Option<i64>)>],
-    ) {
-        for ((probe, tally), waiting) in self.probes.iter().zip(tallies).zip(waiting) {
-            match probe.lookup.key(probe.rule, cell, fields, bytes) {
-                Key::Null => tally.null_rows += 1,
-                key if !probe.share.has(key) => {}
-                Key::Outside => tally.suspect(self.address(cell, fields)),
-                key => match probe.keys {
-                    KeySet::Dense(_) if probe.keys.has(key) => {}
-                    KeySet::Dense(_) => tally.suspect(self.address(cell, fields)),
-                    _ => waiting.push((key, self.address(cell, fields))),
-                },
-            }
-        }
-    }
-
-    fn look_up(&self, tallies: &mut [Tally], waiting: &mut [Vec<(Key, Option<i64>)>]) {
-        for ((probe, tally), waiting) in self.probes.iter().zip(tallies).zip(waiting) {
-            for &(key, address) in waiting.iter() {
-                if !probe.keys.has(key) {
-                    tally.suspect(address);
-                }
-            }
-            waiting.clear();
-        }
     }
 
     #[inline]

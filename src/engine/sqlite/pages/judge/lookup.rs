@@ -46,7 +46,7 @@ impl Lookup {
         Lookup { parts: key.iter().map(part).collect() }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn key(&self, rule: &Rule, cell: &Cell<'_>, fields: &Fields, scratch: &mut Vec<u8>) -> Key {
         if let [part] = self.parts[..] {
             return match part.value(cell, fields) {
@@ -83,7 +83,7 @@ impl Lookup {
 }
 
 impl Part {
-    #[inline]
+    #[inline(always)]
     fn value<'a>(self, cell: &Cell<'a>, fields: &'a Fields) -> Option<Stored<'a>> {
         match self {
             Part::Rowid => Some(Stored::Integer(cell.rowid)),

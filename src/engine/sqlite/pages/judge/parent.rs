@@ -19,7 +19,6 @@ use super::super::reading::Fields;
 use super::super::reading::Reader;
 use super::super::source::PageSource;
 use super::super::tree::Piece;
-use super::super::tree::Scratch;
 use super::super::tree::Tree;
 use super::Meter;
 use super::lookup;
@@ -91,12 +90,12 @@ struct Gathered {
 fn addresses(tree: &Tree, first: i64, last: i64, source: &PageSource, meter: &Meter<'_>) -> Result<Bits, Fault> {
     let all = Mutex::new(Bits::between(first, last));
     let pieces: Vec<Piece> = tree.pieces().filter(|&piece| tree.may_hold(piece, first, last)).collect();
-    pieces.into_par_iter().try_for_each_init(Scratch::default, |scratch, piece| {
+    pieces.into_par_iter().try_for_each_init(Vec::new, |buffer, piece| {
         let mut found = Vec::new();
         let mut pages = 0;
-        tree.each_page(source, piece, scratch, |page, extents| {
+        tree.each_page(source, piece, buffer, |page| {
             pages += 1;
-            page.each_cell(extents, |cell| {
+            page.each_cell(|cell| {
                 if (first..=last).contains(&cell.rowid) {
                     found.push(cell.rowid);
                 }
@@ -174,15 +173,15 @@ impl Holder<'_> {
         pieces
             .into_par_iter()
             .map_init(
-                || (Scratch::default(), [Fields::new(&wanted), Fields::new(&wanted)], Vec::new()),
-                |(scratch, [fields, last_fields], bytes), piece| {
+                || (Vec::new(), [Fields::new(&wanted), Fields::new(&wanted)], Vec::new()),
+                |(buffer, [fields, last_fields], bytes), piece| {
                     let mut digest = Digest::default();
                     let mut found = A::default();
                     let mut pages = 0;
-                    self.tree.each_page(source, piece, scratch, |page, extents| {
+                    self.tree.each_page(source, piece, buffer, |page| {
                         pages += 1;
                         let mut last: Option<Cell<'_>> = None;
-                        page.each_cell(extents, |cell| {
+                        page.each_cell(|cell| {
                             reader.read(page, &cell, fields)?;
                             let key = lookup.key(rule, &cell, fields, bytes);
                             digest.add(key);
