@@ -27,6 +27,11 @@ impl Bench {
         bench
     }
 
+    /// A folder without a database.
+    pub(crate) fn empty() -> Bench {
+        Bench { folder: tempfile::tempdir().unwrap() }
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

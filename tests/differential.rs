@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod common;
+mod habitat;
 
 use common::Bench;
 use fastrand::Rng;
+use habitat::Habitat;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 
@@ -110,9 +112,9 @@ fn pair(rng: &mut Rng, number: usize) -> String {
 }
 
 /// A datatype mismatch (text into an INTEGER PRIMARY KEY) is the one statement that may fail.
-fn build(bench: &Bench, sql: &str) {
-    let database = Connection::open(bench.path("app.db")).unwrap();
-    database.execute_batch("PRAGMA foreign_keys = OFF; BEGIN").unwrap();
+fn build(bench: &Bench, habitat: Habitat, sql: &str) -> Connection {
+    let database = habitat.build(&bench.path("app.db"));
+    database.execute_batch("BEGIN").unwrap();
     for statement in sql.split(';').filter(|statement| !statement.trim().is_empty()) {
         if let Err(error) = database.execute_batch(statement) {
             assert!(
@@ -122,6 +124,7 @@ fn build(bench: &Bench, sql: &str) {
         }
     }
     database.execute_batch("COMMIT").unwrap();
+    database
 }
 
 /// SQLite's own count, or `None` where it refuses the relation.
@@ -140,10 +143,9 @@ fn sqlite_agrees_with_every_verdict() {
     let (mut judged, mut orphans, mut refused) = (0, 0, 0);
     while judged < cases {
         let sql: String = (0..PAIRS).map(|number| pair(&mut rng, number)).collect();
-        let bench = Bench::new("");
-        build(&bench, &sql);
+        let bench = Bench::empty();
+        let database = build(&bench, Habitat::any(&mut rng), &sql);
         let (_, report) = bench.scan();
-        let database = Connection::open(bench.path("app.db")).unwrap();
         let relations = report["relations"].as_array().unwrap();
         assert_eq!(relations.len(), PAIRS);
         for relation in relations {
