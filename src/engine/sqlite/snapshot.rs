@@ -81,7 +81,8 @@ pub(super) fn connect(
     for _ in 0..wanted.max(1) {
         let mut connection = open::again(path, access)?;
         let kib = CACHE_KIB / wanted.max(1);
-        connection.execute_batch(&format!("PRAGMA main.cache_size = -{kib}"))?;
+        // It reads the schema, and so needs a lock.
+        patiently(patience.lock_wait, || connection.execute_batch(&format!("PRAGMA main.cache_size = -{kib}")))?;
         let deadline = patience.deadline.clone();
         connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
         connections.push(connection);
