@@ -127,3 +127,29 @@ fn an_unknown_collation_leaves_its_relation_unchecked() {
     assert_eq!(report["summary"]["unchecked"], 1);
     assert_eq!(report["summary"]["orphan_rows"], 1, "the other relation is scanned all the same");
 }
+
+#[test]
+fn an_index_of_the_child_that_lost_a_row_is_not_walked() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY);
+         CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id), pad TEXT); CREATE INDEX cr ON c(r);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+         INSERT INTO c SELECT i, NULL, printf('%.*c', 300, 'x') FROM n;",
+    );
+    let (_, sound) = bench.scan();
+    assert_eq!(sound["relations"][0]["method"], "index-walk");
+    let database = Connection::open(bench.path("app.db")).unwrap();
+    database
+        .execute_batch(
+            "PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON;
+             CREATE TEMP TABLE keep AS SELECT * FROM sqlite_schema WHERE name = 'cr';
+             DELETE FROM sqlite_schema WHERE name = 'cr'; PRAGMA schema_version = 100; PRAGMA writable_schema = RESET;
+             INSERT INTO c VALUES (501, 9, '');
+             PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM keep; PRAGMA schema_version = 101",
+        )
+        .unwrap();
+    let (code, report) = bench.scan();
+    assert_eq!((code, &report["summary"]["orphan_rows"]), (1, &1.into()), "{report:#}");
+    assert_eq!(report["relations"][0]["method"], "sql");
+    assert!(report["relations"][0]["method_reason"].as_str().unwrap().contains("entries"), "{report:#}");
+}

@@ -1,0 +1,68 @@
+//! While a scan reads the file with handles of its own, SQLite's locks on it hold: no other program can change it.
+//!
+//! The system drops all locks of a process on a file when the process closes any handle on it; that a scan does not do
+//! so is seen only from another process, which here is this test once more.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use common::Bench;
+use fk_doctor::cli::Cli;
+use fk_doctor::report::Paper;
+use fk_doctor::run;
+use rusqlite::Connection;
+
+const VICTIM: &str = "FK_DOCTOR_TEST_WRITES_TO";
+
+/// The other process: tries to write once, without waiting.
+#[test]
+fn another_program() {
+    let Some(path) = std::env::var_os(VICTIM) else { return };
+    let database = Connection::open(path).unwrap();
+    database.busy_timeout(std::time::Duration::ZERO).unwrap();
+    database.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+}
+
+fn another_program_can_write(path: &Path) -> bool {
+    let this = std::env::current_exe().unwrap();
+    let output = Command::new(this).args(["--exact", "another_program"]).env(VICTIM, path).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() || said.contains("DatabaseBusy"), "{said}");
+    output.status.success()
+}
+
+#[test]
+fn nobody_writes_between_the_first_page_and_the_last() {
+    let bench = Bench::new(
+        "CREATE TABLE t(a);
+         CREATE TABLE p(id INTEGER PRIMARY KEY, code UNIQUE); CREATE TABLE c(p REFERENCES p, code REFERENCES p(code), pad);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+         INSERT INTO c SELECT i, i, zeroblob(1500) FROM n;",
+    );
+    let path = bench.path("app.db");
+    let cli = <Cli as clap::Parser>::try_parse_from(["fk-doctor", "scan", path.to_str().unwrap()]).unwrap();
+    let surroundings = run::Surroundings {
+        directory: path.parent().unwrap().to_owned(),
+        database_url: None,
+        cores: 2,
+        paper: Paper::default(),
+    };
+    let fk_doctor::cli::Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
+    assert!(another_program_can_write(&path), "before");
+    let (calls, tries) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let progress = |done: usize, total: usize| {
+        if calls.fetch_add(1, Ordering::Relaxed) % 4 == 0 || done == total {
+            tries.fetch_add(1, Ordering::Relaxed);
+            assert!(!another_program_can_write(&path), "at {done} of {total}");
+        }
+    };
+    let outcome = run::scan(typed, &cli.global, &surroundings, &progress).unwrap();
+    assert_eq!(outcome.exit, fk_doctor::exit::Exit::Findings);
+    assert!(tries.into_inner() > 2);
+    assert!(another_program_can_write(&path), "afterwards");
+}
