@@ -8,6 +8,8 @@
 //! Nothing here opens a database or takes a lock; nothing here can write.
 
 pub mod fault;
+#[cfg(all(test, unix))]
+mod fuzz;
 pub mod header;
 pub mod judge;
 pub mod key;

@@ -116,10 +116,12 @@ impl Rule {
         Key::Wide(self.hasher.hash(scratch).as_u128())
     }
 
-    /// The order of two keys in the index; `None` where it cannot be told without SQLite.
-    pub fn order(&self, left: &[Stored<'_>], right: &[Stored<'_>]) -> Option<Ordering> {
-        for (column, (left, right)) in self.columns.iter().zip(left.iter().zip(right)) {
-            let order = column.order(left, right)?;
+    /// The order of two keys in an index that holds the key's columns in these `places`; `None` where it cannot be told
+    /// without SQLite.
+    pub fn order(&self, places: &[usize], left: &[Stored<'_>], right: &[Stored<'_>]) -> Option<Ordering> {
+        for &place in places {
+            let column = &self.columns[place];
+            let order = column.order(&left[place], &right[place])?;
             if order != Ordering::Equal {
                 return Some(if column.descending { order.reverse() } else { order });
             }

@@ -14,6 +14,8 @@ use super::plan::WIDEST_KEY;
 /// Where each part of a key is among the wanted fields of a record.
 pub(super) struct Lookup {
     parts: Vec<Part>,
+    /// The parts in the order in which the records hold them.
+    stored_order: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +45,12 @@ impl Lookup {
             },
             Column::Rowid | Column::Computed => Part::Rowid,
         };
-        Lookup { parts: key.iter().map(part).collect() }
+        let mut stored_order: Vec<usize> = (0..key.len()).collect();
+        stored_order.sort_by_key(|&place| match &key[place] {
+            Column::Field(field) => field.number,
+            Column::Rowid | Column::Computed => usize::MAX,
+        });
+        Lookup { parts: key.iter().map(part).collect(), stored_order }
     }
 
     #[inline(always)]
@@ -65,7 +72,7 @@ impl Lookup {
     pub(super) fn descends(&self, rule: &Rule, first: (&Cell<'_>, &Fields), second: (&Cell<'_>, &Fields)) -> bool {
         let (mut one, mut two) = ([Stored::Null; WIDEST_KEY], [Stored::Null; WIDEST_KEY]);
         let values = self.values(first.0, first.1, &mut one).zip(self.values(second.0, second.1, &mut two));
-        values.and_then(|(one, two)| rule.order(one, two)) == Some(Ordering::Greater)
+        values.and_then(|(one, two)| rule.order(&self.stored_order, one, two)) == Some(Ordering::Greater)
     }
 
     /// The values of the key; `None` where one is not at hand.
