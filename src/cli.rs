@@ -61,12 +61,16 @@ pub struct Scan {
     /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// table or json; F=FILE writes one of several reports of the same scan to a file
+    /// table, json, junit, sarif, github, markdown or csv; F=FILE writes one of several reports of the same scan to
+    /// a file
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<ScanFormat>)]
     pub format: Vec<Output<ScanFormat>>,
     /// Write the report to a file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// The SQL file that declares the schema: sarif and github point at its lines
+    #[arg(long, value_name = "FILE")]
+    pub schema_file: Option<PathBuf>,
     /// Only relations whose child or parent table matches (a glob, repeatable)
     #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
     pub table: Vec<Pattern>,

@@ -25,6 +25,7 @@ pub(in crate::report) fn render(examination: &Examination) -> String {
         summary: Summary {
             relations: summary.relations,
             checked: summary.checked,
+            partial: summary.partial,
             unchecked: summary.unchecked,
             orphan_rows: summary.orphan_rows,
             missing_keys: summary.missing_keys,
@@ -52,6 +53,7 @@ struct Report<'a> {
 struct Summary {
     relations: usize,
     checked: usize,
+    partial: usize,
     unchecked: usize,
     orphan_rows: u64,
     missing_keys: u64,
