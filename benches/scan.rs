@@ -180,6 +180,7 @@ fn scan(path: &Path, jobs: u64) -> u64 {
         cores: 1,
         paper: Paper::default(),
         step_summary: None,
+        redact_key: None,
     };
     let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
     let outcome = run::scan(typed, &cli.global, &surroundings, &run::NoOutlet, &|_, _| {}).unwrap();

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use crate::config::words;
 use crate::config::words::FailOn;
 use crate::model::pattern::Pattern;
+use crate::model::redaction::Values;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 
@@ -83,6 +84,10 @@ pub struct Scan {
     /// Findings of this severity or above fail the scan: error, warning, note, never [default: error]
     #[arg(long, value_name = "SEVERITY", value_parser = words::parse_fail_on)]
     pub fail_on: Option<FailOn>,
+    /// Show no value of any row: mask them, or =hash them with the key in FK_DOCTOR_REDACT_KEY
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "mask",
+        value_parser = words::parse_redact)]
+    pub redact: Option<Values>,
     /// Stop after this long; what was not checked by then is said (500ms, 60s, 5m)
     #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
     pub timeout: Option<Duration>,

@@ -86,6 +86,7 @@ fn surroundings(cli: &Cli) -> Surroundings {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         paper: Paper { width, color: wants_color(cli.global.color, to_terminal) },
         step_summary: std::env::var_os("GITHUB_STEP_SUMMARY").filter(|page| !page.is_empty()).map(Into::into),
+        redact_key: std::env::var("FK_DOCTOR_REDACT_KEY").ok().filter(|key| !key.is_empty()),
     }
 }
 

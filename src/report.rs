@@ -8,6 +8,8 @@ mod dot;
 mod github;
 mod headline;
 mod health;
+#[cfg(test)]
+mod injection;
 mod json;
 mod junit;
 mod layout;

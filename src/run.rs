@@ -40,6 +40,8 @@ pub struct Surroundings {
     pub paper: Paper,
     /// The page that GitHub shows for a step of a workflow.
     pub step_summary: Option<PathBuf>,
+    /// What hashes of hidden values are keyed by.
+    pub redact_key: Option<String>,
 }
 
 /// What a command has to say, and how the program ends.

@@ -43,6 +43,7 @@ fn scan(path: &Path) -> Exit {
         cores: 2,
         paper: Paper::default(),
         step_summary: None,
+        redact_key: None,
     };
     let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
     match run::scan(typed, &cli.global, &surroundings, &run::NoOutlet, &|_, _| {}) {

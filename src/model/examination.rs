@@ -4,6 +4,7 @@ use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
 use crate::model::place::Place;
+use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Examination {
     pub fail_on: Option<Severity>,
     /// Where each relation is written down, in the order of `relations`; empty where nobody asked.
     pub places: Vec<Place>,
+    /// How the values of rows are shown.
+    pub values: Values,
 }
 
 /// How far one relation was looked at.

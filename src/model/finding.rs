@@ -167,6 +167,8 @@ pub struct MissingKey {
 /// The least and the greatest time of some rows, as their column holds it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
+    /// Of the child.
+    pub column: String,
     pub first: Value,
     pub last: Value,
 }

@@ -22,7 +22,7 @@ pub(super) fn render(examination: &Examination) -> String {
         lines.extend(found.iter().take(SHOWN).map(|finding| annotation(examination, finding)));
         if found.len() > SHOWN {
             let more = plural((found.len() - SHOWN) as u64, &format!("more {}", severity.name()));
-            lines.push(visible(&format!("{more}: the step's summary has them all")).into_owned());
+            lines.push(format!("{more}: the step's summary has them all"));
         }
     }
     for (place, (about, coverage)) in examination.schema.relations.iter().zip(&examination.relations).enumerate() {
@@ -34,7 +34,7 @@ pub(super) fn render(examination: &Examination) -> String {
     }
     // What follows begins with a mark, so that none of it can be taken for a command.
     for (tone, sentence) in Headline::of(examination).sentences {
-        lines.push(format!("{} {}", tone.mark(), visible(&sentence)));
+        lines.push(format!("{} {}", tone.mark(), disarmed(&sentence)));
     }
     lines.join("\n") + "\n"
 }
@@ -64,9 +64,14 @@ fn command(kind: &str, place: Option<&Place>, title: &str, message: &str) -> Str
     format!("::{kind} {file}title={}::{}", property(title), data(message))
 }
 
+/// The runner's older commands count wherever they stand in a line.
+fn disarmed(text: &str) -> String {
+    visible(text).replace("##[", "# #[")
+}
+
 /// As the runner reads them back.
 fn data(text: &str) -> String {
-    visible(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    disarmed(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

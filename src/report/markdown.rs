@@ -155,9 +155,15 @@ fn code(text: &str) -> String {
 
 /// A sentence, with every mark that means something to Markdown escaped.
 fn plain(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in visible(text).chars() {
+    let shown = visible(text);
+    let shown = shown.trim();
+    let mut safe = String::with_capacity(shown.len());
+    // At the start of a line these would begin a list or a rule.
+    let number = shown.len() - shown.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    for (place, character) in shown.char_indices() {
         match character {
+            '-' | '+' | '=' if place == 0 => safe.extend(['\\', character]),
+            '.' | ')' if place == number && number > 0 => safe.extend(['\\', character]),
             '<' => safe.push_str("&lt;"),
             '&' => safe.push_str("&amp;"),
             // A mention or a reference to an issue would call someone.

@@ -3,6 +3,7 @@
 use crate::model::catalog::*;
 use crate::model::examination::*;
 use crate::model::finding::*;
+use crate::model::redaction::Values;
 use crate::model::relation::*;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -125,6 +126,7 @@ pub(super) fn examined(schema: Schema) -> Examination {
         left_alone: Vec::new(),
         fail_on: Some(Severity::Error),
         places: Vec::new(),
+        values: Values::Shown,
     }
 }
 

@@ -242,17 +242,8 @@ fn not_looked_at(sheet: &mut Sheet, examination: &Examination) {
 }
 
 fn totals(sheet: &mut Sheet, examination: &Examination) {
-    let summary = examination.summary();
     let of = |severity| open(examination).filter(|finding| finding.severity == severity).count() as u64;
-    let mut parts = vec![plural(summary.relations as u64, "relation"), format!("{} checked", summary.checked)];
-    if summary.unchecked > 0 {
-        parts.push(format!("{} not checked", summary.unchecked));
-    }
-    if summary.partial > 0 {
-        parts.insert(2, format!("{} in part", summary.partial));
-    }
-    parts.push(plural(examination.relations.iter().map(|coverage| coverage.counts.rows).sum(), "row"));
-    parts.push(plural(summary.orphan_rows, "orphan row"));
+    let mut parts = vec![wording::totals(examination)];
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
         if of(severity) > 0 {
             parts.push(plural(of(severity), severity.name()));

@@ -7,6 +7,7 @@ use crate::model::finding::Diagnosis;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::MissingKey;
+use crate::model::redaction::Values;
 use crate::model::text;
 use crate::model::text::plural;
 
@@ -63,5 +64,8 @@ pub(super) fn totals(examination: &Examination) -> String {
     }
     parts.push(plural(examination.relations.iter().map(|coverage| coverage.counts.rows).sum(), "row"));
     parts.push(plural(summary.orphan_rows, "orphan row"));
+    if examination.values != Values::Shown {
+        parts.push(format!("values {}", examination.values.name()));
+    }
     parts.join(" · ")
 }

@@ -19,6 +19,7 @@ use crate::config::words::FailOn;
 use crate::diagnose;
 use crate::engine;
 use crate::engine::Deadline;
+use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Session;
 use crate::exit::Exit;
@@ -30,6 +31,9 @@ use crate::model::examination::Examination;
 use crate::model::examination::LeftAlone;
 use crate::model::examination::Verdict;
 use crate::model::finding::Severity;
+use crate::model::redaction::Redaction;
+use crate::model::redaction::Secret;
+use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 use crate::report;
 use crate::report::Paper;
@@ -72,12 +76,13 @@ pub fn scan(
     let mut sessions = database.sessions(jobs.min(schema.relations.len()))?;
     file.check_conditions(&schema, &mut sessions, surroundings)?;
     left_alone.splice(0..0, tables_left_alone(&schema));
-    let (mut examination, facts) = look(schema, &mut sessions, &wishes);
+    let redaction = redaction(typed, &file, surroundings)?;
+    let (mut examination, facts) = look(schema, &mut sessions, &wishes, &redaction);
     examination.left_alone = left_alone;
     examination.places = places;
     examination.fail_on = bar(typed, &file);
     for (_, file) in outputs.iter().filter(|(format, _)| *format == ScanFormat::Csv) {
-        stream_orphans(&examination.schema, &facts, &mut sessions, outlet, file.as_deref())?;
+        stream_orphans(&examination.schema, &facts, &redaction, &mut sessions, outlet, file.as_deref())?;
     }
     drop(sessions);
     if let Some(why) = database.disturbed() {
@@ -119,10 +124,29 @@ fn bar(typed: &cli::Scan, file: &ConfigFile) -> Option<Severity> {
     }
 }
 
+fn redaction(typed: &cli::Scan, file: &ConfigFile, surroundings: &Surroundings) -> Result<Redaction, RunError> {
+    let settings = &file.config.redact;
+    let values = typed.redact.or(settings.values).unwrap_or_default();
+    let secret = surroundings.redact_key.as_deref().filter(|key| key.chars().count() >= 16).map(Secret::new);
+    if values == Values::Hashed && secret.is_none() {
+        return Err(RunError::NoRedactKey);
+    }
+    Ok(Redaction { values, columns: settings.columns.clone(), secret })
+}
+
+/// An engine's error without the values that it may quote.
+fn quiet(redaction: &Redaction, error: EngineError) -> EngineError {
+    match error {
+        EngineError::Failed { why } => EngineError::Failed { why: redaction.message(&why) },
+        other => other,
+    }
+}
+
 /// Every orphan, asked for once more in the same snapshot: no number of them is held in memory.
 fn stream_orphans(
     schema: &Schema,
     facts: &[Fact],
+    redaction: &Redaction,
     sessions: &mut [Box<dyn Session>],
     outlet: &dyn Outlet,
     file: Option<&Path>,
@@ -138,9 +162,10 @@ fn stream_orphans(
         let mut fault = None;
         scan::each_orphan(schema, sessions[0].as_mut(), relation, tally, &mut |orphan| {
             if fault.is_none() {
-                fault = rows.orphan(schema, relation, &orphan).err();
+                fault = rows.orphan(schema, relation, &redaction.sample(schema, relation, orphan)).err();
             }
-        })?;
+        })
+        .map_err(|error| quiet(redaction, error))?;
         fault.map_or(Ok(()), Err).map_err(unwritten)?;
     }
     rows.finish().map_err(unwritten)?;
@@ -156,27 +181,36 @@ fn summarize(examination: &Examination, surroundings: &Surroundings, outlet: &dy
 
 /// Scan, diagnosis and findings of a schema whose relations have been chosen.
 pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> Examination {
-    look(schema, sessions, wishes).0
+    look(schema, sessions, wishes, &Redaction::default()).0
 }
 
-fn look(schema: Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> (Examination, Vec<Fact>) {
+fn look(
+    schema: Schema,
+    sessions: &mut [Box<dyn Session>],
+    wishes: &Wishes<'_>,
+    redaction: &Redaction,
+) -> (Examination, Vec<Fact>) {
     let facts = scan::scan(&schema, sessions, wishes);
     let diagnoses = scan::across(
         sessions,
         facts.len(),
         |session, i| match &facts[i] {
-            Fact::Checked(tally) => diagnose::diagnose(&schema, session, &schema.relations[i], tally),
+            Fact::Checked(tally) => diagnose::diagnose(&schema, session, &schema.relations[i], tally, redaction),
             Fact::Unchecked(_) => Vec::new(),
         },
         |_| {},
     );
-    let relations: Vec<Coverage> =
-        schema.relations.iter().zip(&facts).map(|(relation, fact)| findings::coverage(relation, fact)).collect();
+    let coverage = |(relation, fact)| {
+        let coverage = findings::coverage(relation, fact);
+        Coverage { reason: coverage.reason.map(|reason| redaction.message(&reason)), ..coverage }
+    };
+    let relations: Vec<Coverage> = schema.relations.iter().zip(&facts).map(coverage).collect();
     let findings = facts
         .iter()
         .zip(diagnoses)
         .enumerate()
         .flat_map(|(index, (fact, diagnosis))| findings::findings(&schema, index, fact, diagnosis, wishes.samples))
+        .map(|finding| redaction.finding(&schema, finding))
         .collect();
     let examination = Examination {
         schema,
@@ -185,6 +219,7 @@ fn look(schema: Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) 
         left_alone: Vec::new(),
         fail_on: Some(Severity::Error),
         places: Vec::new(),
+        values: redaction.values,
     };
     (examination, facts)
 }

@@ -22,6 +22,7 @@ pub(in crate::report) fn render(examination: &Examination) -> String {
         tool: TOOL,
         database: Database::of(&schema.database),
         verdict: examination.verdict().name(),
+        values: examination.values.name(),
         summary: Summary {
             relations: summary.relations,
             checked: summary.checked,
@@ -43,6 +44,7 @@ struct Report<'a> {
     tool: Tool,
     database: Database<'a>,
     verdict: &'static str,
+    values: &'static str,
     summary: Summary,
     relations: Vec<Examined<'a>>,
     findings: Vec<Found<'a>>,
