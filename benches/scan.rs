@@ -179,9 +179,11 @@ fn scan(path: &Path, jobs: u64) -> u64 {
         database_url: None,
         cores: 1,
         paper: Paper::default(),
+        step_summary: None,
+        redact_key: None,
     };
     let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
-    let outcome = run::scan(typed, &cli.global, &surroundings, &|_, _| {}).unwrap();
+    let outcome = run::scan(typed, &cli.global, &surroundings, &run::NoOutlet, &|_, _| {}).unwrap();
     let report: serde_json::Value = serde_json::from_str(&outcome.documents[0].1).unwrap();
     report["summary"]["orphan_rows"].as_u64().unwrap()
 }

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use crate::config::words;
 use crate::config::words::FailOn;
 use crate::model::pattern::Pattern;
+use crate::model::redaction::Values;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 
@@ -61,12 +62,16 @@ pub struct Scan {
     /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// table or json; F=FILE writes one of several reports of the same scan to a file
+    /// table, json, junit, sarif, github, markdown or csv; F=FILE writes one of several reports of the same scan to
+    /// a file
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<ScanFormat>)]
     pub format: Vec<Output<ScanFormat>>,
     /// Write the report to a file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// The SQL file that declares the schema: sarif and github point at its lines
+    #[arg(long, value_name = "FILE")]
+    pub schema_file: Option<PathBuf>,
     /// Only relations whose child or parent table matches (a glob, repeatable)
     #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
     pub table: Vec<Pattern>,
@@ -79,6 +84,10 @@ pub struct Scan {
     /// Findings of this severity or above fail the scan: error, warning, note, never [default: error]
     #[arg(long, value_name = "SEVERITY", value_parser = words::parse_fail_on)]
     pub fail_on: Option<FailOn>,
+    /// Show no value of any row: mask them, or =hash them with the key in FK_DOCTOR_REDACT_KEY
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "mask",
+        value_parser = words::parse_redact)]
+    pub redact: Option<Values>,
     /// Stop after this long; what was not checked by then is said (500ms, 60s, 5m)
     #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
     pub timeout: Option<Duration>,

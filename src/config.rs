@@ -21,6 +21,7 @@ use crate::model::configured::At;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
 use crate::model::pattern::Pattern;
+use crate::model::redaction::Values;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
@@ -28,6 +29,14 @@ pub struct Config {
     pub exclude: Vec<At<Pattern>>,
     pub scan: ScanSettings,
     pub relations: Vec<ConfiguredRelation>,
+    pub redact: RedactSettings,
+}
+
+/// `[redact]`: which values no report shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RedactSettings {
+    pub values: Option<Values>,
+    pub columns: Vec<Pattern>,
 }
 
 /// `[scan]`: what a flag of the same name overrules.
@@ -56,10 +65,22 @@ fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
     let blocks = root.take("relation").map(|item| item.tables()).unwrap_or_default();
     let relations: Vec<_> = blocks.into_iter().filter_map(relation::read).collect();
     report_repeated(&relations, text, root.faults());
+    let redact =
+        root.take("redact").and_then(|item| item.table("the table `[redact]`")).map(redact).unwrap_or_default();
     root.elsewhere(&SCAN_KEYS, "it belongs under `[scan]`");
     root.elsewhere(&["child", "parent", "where", "ignore-values", "soft-deleted"], "it belongs under a `[[relation]]`");
     root.finish();
-    Config { exclude, scan, relations }
+    Config { exclude, scan, relations, redact }
+}
+
+fn redact(mut reader: Reader<'_, '_>) -> RedactSettings {
+    let values = reader.take("values");
+    let columns = reader.take("columns").map(|item| patterns(&item)).unwrap_or_default();
+    reader.finish();
+    RedactSettings {
+        values: values.and_then(|item| item.parsed("\"mask\" or \"hash\"", words::parse_redact)).map(|at| at.value),
+        columns: columns.into_iter().map(|pattern| pattern.value).collect(),
+    }
 }
 
 fn patterns(item: &Item<'_, '_>) -> Vec<At<Pattern>> {

@@ -14,10 +14,12 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::finding::Cause;
 use crate::model::finding::Diagnosis;
+use crate::model::redaction::Redaction;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::sql;
+use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan::Missing;
@@ -31,7 +33,13 @@ mod wrong_table;
 const PARENTS_SEARCHED: u64 = 1_000_000;
 
 /// Diagnoses one relation's missing keys; empty when it has none. A question that fails leaves its cause out.
-pub fn diagnose(schema: &Schema, session: &mut dyn Session, relation: &Relation, tally: &Tally) -> Vec<Diagnosis> {
+pub fn diagnose(
+    schema: &Schema,
+    session: &mut dyn Session,
+    relation: &Relation,
+    tally: &Tally,
+    redaction: &Redaction,
+) -> Vec<Diagnosis> {
     if tally.top.is_empty() {
         return Vec::new();
     }
@@ -40,21 +48,22 @@ pub fn diagnose(schema: &Schema, session: &mut dyn Session, relation: &Relation,
         let evidence = format!("{parent} has no rows at all");
         return vec![Diagnosis { cause: Cause::ParentTableEmpty, rows: tally.orphan_rows, evidence }];
     }
+    let show: Show<'_> = &|key| redaction.key(schema, relation, key);
     let mut open: Vec<&Missing> = tally.top.iter().collect();
     let mut explained: Vec<(Cause, u64, String)> = Vec::new();
-    explain(&mut open, &mut explained, Cause::SoftDeleted, soft_deleted(schema, session, relation, tally));
-    explain(&mut open, &mut explained, Cause::Sentinel, sentinel::find(&tally.top));
-    for (cause, evidence) in near_miss::find(schema, session, relation, &open).unwrap_or_default() {
+    explain(&mut open, &mut explained, Cause::SoftDeleted, soft_deleted(schema, session, relation, tally, show));
+    explain(&mut open, &mut explained, Cause::Sentinel, sentinel::find(&tally.top, show));
+    for (cause, evidence) in near_miss::find(schema, session, relation, &open, show).unwrap_or_default() {
         explain(&mut open, &mut explained, cause, evidence);
     }
-    let elsewhere = wrong_table::find(schema, session, relation, &open).unwrap_or_default();
+    let elsewhere = wrong_table::find(schema, session, relation, &open, show).unwrap_or_default();
     explain(&mut open, &mut explained, Cause::WrongTable, elsewhere);
-    let later = not_loaded_yet(schema, session, relation, &open).unwrap_or_default();
+    let later = not_loaded_yet(schema, session, relation, &open, show).unwrap_or_default();
     explain(&mut open, &mut explained, Cause::NotLoadedYet, later);
     let told: u64 = explained.iter().map(|(_, rows, _)| rows).sum();
     let mut found: Vec<Diagnosis> =
         explained.into_iter().map(|(cause, rows, evidence)| Diagnosis { cause, rows, evidence }).collect();
-    found.extend(remainder(schema, session, relation, tally, &open, tally.orphan_rows.saturating_sub(told)));
+    found.extend(remainder(schema, session, relation, tally, &open, tally.orphan_rows.saturating_sub(told), show));
     found
 }
 
@@ -66,6 +75,7 @@ fn remainder(
     tally: &Tally,
     open: &[&Missing],
     rows: u64,
+    show: Show<'_>,
 ) -> Option<Diagnosis> {
     if rows == 0 {
         return None;
@@ -78,13 +88,16 @@ fn remainder(
     let evidence = if open.is_empty() {
         "only the most frequent keys were examined".to_owned()
     } else {
-        format!("nothing like {} was found", list(open.iter().map(|missing| &missing.key)))
+        format!("nothing like {} was found", list(open.iter().map(|missing| &missing.key), show))
     };
     Some(Diagnosis { cause: Cause::Unknown, rows, evidence })
 }
 
 /// What a cause says about some keys: the keys it explains, and the evidence.
 type Evidence = Option<(Vec<Key>, String)>;
+
+/// A key as it may be shown in evidence.
+type Show<'a> = &'a dyn Fn(&Key) -> Key;
 
 fn explain(open: &mut Vec<&Missing>, explained: &mut Vec<(Cause, u64, String)>, cause: Cause, evidence: Evidence) {
     let Some((keys, evidence)) = evidence else { return };
@@ -122,12 +135,18 @@ fn parent_loss(
     }))
 }
 
-fn soft_deleted(schema: &Schema, session: &mut dyn Session, relation: &Relation, tally: &Tally) -> Evidence {
+fn soft_deleted(
+    schema: &Schema,
+    session: &mut dyn Session,
+    relation: &Relation,
+    tally: &Tally,
+    show: Show<'_>,
+) -> Evidence {
     let keys: Vec<&Key> = tally.top.iter().map(|missing| &missing.key).collect();
     let question = sql::of(schema).soft_deleted_keys(schema, relation, &keys)?;
     let found = positions(session, &question).ok()?;
     let keys: Vec<Key> = found.into_iter().filter_map(|i| keys.get(i).map(|&key| key.clone())).collect();
-    let evidence = format!("{} marked as deleted in {}", is_or_are(&keys), relation.parent.name);
+    let evidence = format!("{} marked as deleted in {}", is_or_are(&keys, show), relation.parent.name);
     (!keys.is_empty()).then_some((keys, evidence))
 }
 
@@ -137,6 +156,7 @@ fn not_loaded_yet(
     session: &mut dyn Session,
     relation: &Relation,
     open: &[&Missing],
+    show: Show<'_>,
 ) -> Result<Evidence, EngineError> {
     let mut columns = schema.parent_columns(relation);
     let (Some(column), None) = (columns.next(), columns.next()) else { return Ok(None) };
@@ -151,7 +171,11 @@ fn not_loaded_yet(
     let beyond = |key: &Key| key.first().and_then(Value::as_integer).is_some_and(|number| number > largest);
     let keys: Vec<Key> = open.iter().map(|missing| &missing.key).filter(|key| beyond(key)).cloned().collect();
     let parent = side(&relation.parent.name, [column.name.as_str()]);
-    let evidence = format!("{} beyond the largest {parent}, {largest}", is_or_are(&keys));
+    let evidence = format!(
+        "{} beyond the largest {parent}, {}",
+        is_or_are(&keys, show),
+        text::key(&show(&vec![Value::Integer(largest)]))
+    );
     Ok((!keys.is_empty()).then_some((keys, evidence)))
 }
 
@@ -165,13 +189,13 @@ fn positions(session: &mut dyn Session, question: &sql::Sql) -> Result<Vec<usize
 }
 
 /// `22 is`, `22 and 23 are`, `22, 23 and 4 more are`.
-fn is_or_are(keys: &[Key]) -> String {
+fn is_or_are(keys: &[Key], show: Show<'_>) -> String {
     let verb = if keys.len() == 1 { "is" } else { "are" };
-    format!("{} {verb}", list(keys))
+    format!("{} {verb}", list(keys, show))
 }
 
-fn list<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
-    let shown: Vec<String> = keys.into_iter().map(|key| crate::model::text::key(key)).collect();
+fn list<'a>(keys: impl IntoIterator<Item = &'a Key>, show: Show<'_>) -> String {
+    let shown: Vec<String> = keys.into_iter().map(|key| text::key(&show(key))).collect();
     match shown.as_slice() {
         [] => String::new(),
         [one] => one.clone(),

@@ -6,6 +6,7 @@ use crate::model::finding::Cause;
 use crate::model::finding::Code;
 use crate::model::finding::Diagnosis;
 use crate::model::finding::Finding;
+use crate::model::finding::Known;
 use crate::model::finding::MissingKey;
 use crate::model::finding::Sample;
 use crate::model::relation::Judge;
@@ -87,6 +88,7 @@ fn plain(index: usize, relation: &Relation, code: Code, message: String, help: S
         top_missing: Vec::new(),
         samples: Vec::new(),
         diagnosis: Vec::new(),
+        known: Known::No,
     }
 }
 
@@ -128,7 +130,9 @@ fn orphans(schema: &Schema, index: usize, tally: &Tally, diagnosis: Vec<Diagnosi
     Some(Finding {
         rows: tally.orphan_rows,
         missing_keys: tally.missing_keys,
-        top_missing: top.map(|missing| MissingKey { key: missing.key.clone(), rows: missing.rows }).collect(),
+        top_missing: top
+            .map(|missing| MissingKey { key: missing.key.clone(), rows: missing.rows, span: None })
+            .collect(),
         samples: some_samples(tally, samples),
         diagnosis,
         ..plain(index, relation, Code::Orphan, message, help)

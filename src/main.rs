@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal;
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -20,6 +19,10 @@ use fk_doctor::run;
 use fk_doctor::run::Outcome;
 use fk_doctor::run::RunError;
 use fk_doctor::run::Surroundings;
+
+mod desk;
+
+use desk::Desk;
 
 /// Shorter work shows no progress.
 const PATIENT_FOR: Duration = Duration::from_millis(500);
@@ -49,7 +52,8 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
     match &cli.command {
         Command::Scan(typed) => {
             let progress = ProgressLine::new(cli.global.quiet);
-            let outcome = run::scan(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
+            let outcome =
+                run::scan(typed, &cli.global, &surroundings, &Desk, &|done, total| progress.show(done, total));
             progress.clear();
             Ok(outcome?)
         }
@@ -61,7 +65,9 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         }
         Command::Man => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::output("-", &error))?;
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut page)
+                .map_err(|error| RunError::unwritten(None, &error))?;
             Ok(text(page))
         }
     }
@@ -79,6 +85,8 @@ fn surroundings(cli: &Cli) -> Surroundings {
         database_url: std::env::var("DATABASE_URL").ok(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         paper: Paper { width, color: wants_color(cli.global.color, to_terminal) },
+        step_summary: std::env::var_os("GITHUB_STEP_SUMMARY").filter(|page| !page.is_empty()).map(Into::into),
+        redact_key: std::env::var("FK_DOCTOR_REDACT_KEY").ok().filter(|key| !key.is_empty()),
     }
 }
 
@@ -102,34 +110,9 @@ fn wants_color(choice: Color, to_terminal: bool) -> bool {
 /// Prints what belongs on standard output and writes the rest, each file whole or not at all.
 fn publish(outcome: &Outcome) -> Result<Exit, Failure> {
     for (file, text) in &outcome.documents {
-        let (name, written) = match file {
-            Some(file) => (file.display().to_string(), write_file(file, text)),
-            None => ("standard output".to_owned(), print(text)),
-        };
-        written.map_err(|error| Failure::output(&name, &error))?;
+        desk::write(file.as_deref(), text).map_err(|error| RunError::unwritten(file.as_deref(), &error))?;
     }
     Ok(outcome.exit)
-}
-
-/// A reader that has seen enough, such as `head`, is no error.
-fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
-}
-
-fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
-    // A device or a pipe cannot be replaced, only written to.
-    if path.exists() && !path.is_file() {
-        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes());
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut draft = tempfile::Builder::new().prefix(".fk-doctor-").tempfile_in(directory)?;
-    draft.write_all(text.as_bytes())?;
-    draft.persist(path)?;
-    Ok(())
 }
 
 /// What went wrong, why, and the exact next step.
@@ -143,16 +126,6 @@ struct Failure {
 }
 
 impl Failure {
-    fn output(name: &str, error: &std::io::Error) -> Failure {
-        Failure {
-            error: format!("could not write to {name}"),
-            because: Some(error.to_string()),
-            help: Some("name another file with --output".to_owned()),
-            exit: Exit::Usage,
-            rendered: false,
-        }
-    }
-
     fn tell(&self, color: Color) {
         let paint = wants_color(color, std::io::stderr().is_terminal());
         let label =

@@ -8,6 +8,8 @@ pub mod configured;
 pub mod examination;
 pub mod finding;
 pub mod pattern;
+pub mod place;
+pub mod redaction;
 pub mod relation;
 pub mod resolve;
 pub mod schema;

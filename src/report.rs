@@ -3,18 +3,28 @@
 //! Nothing here prints, reads or decides; what a report says was decided in the model. A new format is one file here
 //! and one variant below. Leaves out: where the text goes, and which format was asked for.
 
+pub mod csv;
 mod dot;
+mod github;
+mod headline;
 mod health;
+#[cfg(test)]
+mod injection;
 mod json;
+mod junit;
 mod layout;
+mod markdown;
+mod markup;
 mod mermaid;
 mod overview;
 mod picture;
 #[cfg(test)]
 mod sample;
+mod sarif;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wording;
 
 use crate::model::examination::Examination;
 use crate::model::schema::Schema;
@@ -32,15 +42,46 @@ pub struct Paper {
 pub enum ScanFormat {
     Table,
     Json,
+    Junit,
+    Sarif,
+    Github,
+    Markdown,
+    Csv,
 }
 
 impl ScanFormat {
-    pub const ALL: [ScanFormat; 2] = [ScanFormat::Table, ScanFormat::Json];
+    pub const ALL: [ScanFormat; 7] = [
+        ScanFormat::Table,
+        ScanFormat::Json,
+        ScanFormat::Junit,
+        ScanFormat::Sarif,
+        ScanFormat::Github,
+        ScanFormat::Markdown,
+        ScanFormat::Csv,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             ScanFormat::Table => "table",
             ScanFormat::Json => "json",
+            ScanFormat::Junit => "junit",
+            ScanFormat::Sarif => "sarif",
+            ScanFormat::Github => "github",
+            ScanFormat::Markdown => "markdown",
+            ScanFormat::Csv => "csv",
+        }
+    }
+
+    /// One line for the README.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            ScanFormat::Table => "for people, the default",
+            ScanFormat::Json => "everything, as [`schemas/scan.schema.json`](schemas/scan.schema.json) has it",
+            ScanFormat::Junit => "one test case per relation: passed, failed, or skipped with the reason",
+            ScanFormat::Sarif => "SARIF 2.1.0 for code scanning, with stable fingerprints",
+            ScanFormat::Github => "annotations of a workflow run, and the step's summary",
+            ScanFormat::Markdown => "for a pull request or an issue",
+            ScanFormat::Csv => "every orphan row, written as it is read; safe to open in a spreadsheet",
         }
     }
 }
@@ -68,11 +109,17 @@ impl SchemaFormat {
     }
 }
 
-/// The report of a scan, ending in a newline.
+/// The report of a scan, ending in a newline. It holds what the examination holds; the formats that stream can say
+/// more, see [`csv::Rows`].
 pub fn scan(examination: &Examination, format: ScanFormat, paper: &Paper) -> String {
     match format {
         ScanFormat::Table => table::render(examination, paper),
         ScanFormat::Json => json::examination::render(examination),
+        ScanFormat::Junit => junit::render(examination),
+        ScanFormat::Sarif => sarif::render(examination),
+        ScanFormat::Github => github::render(examination),
+        ScanFormat::Markdown => markdown::render(examination),
+        ScanFormat::Csv => csv::render(examination),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The commands, one file each, and what they share. Only here are all the stages known; nothing is printed.
 
+use std::collections::HashSet;
+use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,11 +13,16 @@ use crate::source::Source;
 
 mod config_file;
 mod error;
+mod outlet;
+mod place;
 mod scan;
 mod schema;
 mod select;
 
 pub use error::RunError;
+pub use outlet::NoOutlet;
+pub use outlet::Outlet;
+pub use outlet::Stream;
 pub use scan::examine;
 pub use scan::scan;
 pub use schema::schema;
@@ -31,6 +38,10 @@ pub struct Surroundings {
     pub database_url: Option<String>,
     pub cores: usize,
     pub paper: Paper,
+    /// The page that GitHub shows for a step of a workflow.
+    pub step_summary: Option<PathBuf>,
+    /// What hashes of hidden values are keyed by.
+    pub redact_key: Option<String>,
 }
 
 /// What a command has to say, and how the program ends.
@@ -46,12 +57,27 @@ fn source(typed: &Option<String>, surroundings: &Surroundings) -> Result<Source,
     Source::parse(text).map_err(RunError::Source)
 }
 
-/// `-o` names the file of the one format that has none of its own.
-fn outputs<F: Copy>(typed: &[cli::Output<F>], file: &Option<PathBuf>, default: F) -> Vec<(F, Option<PathBuf>)> {
+/// `-o` names the file of the one format that has none of its own. No two reports go to the same place.
+fn outputs<F: Copy>(
+    typed: &[cli::Output<F>],
+    file: &Option<PathBuf>,
+    default: F,
+) -> Result<Vec<(F, Option<PathBuf>)>, RunError> {
     if typed.is_empty() {
-        return vec![(default, file.clone())];
+        return Ok(vec![(default, file.clone())]);
     }
-    typed.iter().map(|output| (output.format, output.file.clone().or_else(|| file.clone()))).collect()
+    let outputs: Vec<(F, Option<PathBuf>)> =
+        typed.iter().map(|output| (output.format, output.file.clone().or_else(|| file.clone()))).collect();
+    let mut places: HashSet<Option<PathBuf>> = HashSet::new();
+    // Components leave out what makes two spellings of one path, such as `./`.
+    let taken = outputs.iter().find(|(_, file)| {
+        let place = file.as_ref().map(|file| file.components().filter(|part| *part != Component::CurDir).collect());
+        !places.insert(place)
+    });
+    match taken {
+        Some((_, file)) => Err(RunError::shared_place(file.as_deref())),
+        None => Ok(outputs),
+    }
 }
 
 /// A slip such as `-o app.db` must not cost the database.

@@ -25,6 +25,7 @@ use crate::model::value::Key;
 mod gather;
 
 use gather::Gatherer;
+use gather::Shape;
 
 /// How many missing keys of a relation are kept for diagnosis and repair drafts; those with the most rows.
 pub const KEPT_KEYS: usize = 200;
@@ -49,6 +50,9 @@ pub struct Tally {
     pub method: Method,
     /// Why no faster method was possible, where there is one.
     pub method_reason: Option<String>,
+    /// The rows to ask about, should its orphans be asked for again.
+    pub suspects: Suspects,
+    pub index_is_proven: bool,
 }
 
 impl Default for Tally {
@@ -61,7 +65,15 @@ impl Default for Tally {
             false_orphans: None,
             method: Method::Sql,
             method_reason: None,
+            suspects: Suspects::Many,
+            index_is_proven: false,
         }
+    }
+}
+
+impl Tally {
+    fn among(&self) -> sql::Among<'_> {
+        among(&self.suspects, self.index_is_proven)
     }
 }
 
@@ -94,7 +106,8 @@ pub struct Wishes<'a> {
 /// Scans every relation of a schema; the facts are in the schema's order.
 pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> Vec<Fact> {
     let routes = routes(schema, sessions, wishes);
-    let asked = |relation: usize| matches!(routes[relation], Route::Ask { .. });
+    let in_sql: Vec<bool> = routes.iter().map(|route| matches!(route, Route::Ask { .. })).collect();
+    let asked = |relation: usize| in_sql[relation];
     let tables = tables_of(schema, &asked);
     let children: Vec<usize> = tables.iter().copied().filter(|&table| has_relations(schema, &asked, table)).collect();
     let questions: Vec<usize> = (0..routes.len()).filter(|&relation| routes[relation].has_a_question()).collect();
@@ -126,19 +139,20 @@ pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<
         Some(counts[child].as_ref().map(|counts| counts.get(place).copied().unwrap_or_default()))
     };
     let mut orphans = questions.iter().copied().zip(orphans).peekable();
-    let facts = routes.iter().enumerate().map(|(index, route)| {
+    let facts = routes.into_iter().enumerate().map(|(index, route)| {
         let answer = orphans.next_if(|(question, _)| *question == index).map(|(_, answer)| answer);
         match (route, answer.unwrap_or_else(|| Ok(Tally::default()))) {
-            (Route::Closed(why), _) => Fact::Unchecked(why.clone()),
+            (Route::Closed(why), _) => Fact::Unchecked(why),
             (_, Err(why)) => Fact::Unchecked(why),
             (Route::Read(reading), Ok(tally)) => {
-                Fact::Checked(Tally { counts: reading.counts, method: reading.method, ..tally })
+                let StorageReading { counts, method, suspects, index_is_proven } = reading;
+                Fact::Checked(Tally { counts, method, suspects, index_is_proven, ..tally })
             }
             (Route::Ask { why }, Ok(tally)) => match counts_of(index) {
                 Some(Err(error)) => Fact::Unchecked(error.because()),
                 counts => {
                     let counts = counts.and_then(|counts| counts.as_ref().ok().copied()).unwrap_or_default();
-                    Fact::Checked(Tally { counts, method_reason: why.clone(), ..tally })
+                    Fact::Checked(Tally { counts, method_reason: why, ..tally })
                 }
             },
         }
@@ -327,13 +341,7 @@ fn orphans<'a>(
 ) -> Result<Tally, String> {
     let relation = &schema.relations[index];
     let among = match &routes[index] {
-        Route::Read(reading) => sql::Among {
-            rows: match &reading.suspects {
-                Suspects::Rows(rows) => Some(rows),
-                Suspects::Many => None,
-            },
-            index_is_proven: reading.index_is_proven,
-        },
+        Route::Read(reading) => among(&reading.suspects, reading.index_is_proven),
         Route::Ask { .. } | Route::Closed(_) => sql::Among::default(),
     };
     if let Some(why) = unreadable(schema, relation, damage_of) {
@@ -345,4 +353,29 @@ fn orphans<'a>(
     let tally = gatherer.finish();
     let stale = stale_index(schema, relation, damage_of).filter(|_| tally.false_orphans.is_none());
     stale.map_or(Ok(tally), Err)
+}
+
+fn among(suspects: &Suspects, index_is_proven: bool) -> sql::Among<'_> {
+    let rows = match suspects {
+        Suspects::Rows(rows) => Some(rows.as_slice()),
+        Suspects::Many => None,
+    };
+    sql::Among { rows, index_is_proven }
+}
+
+/// Calls `each` with every orphan of a relation that has been scanned, sorted by missing key.
+pub fn each_orphan(
+    schema: &Schema,
+    session: &mut dyn Session,
+    relation: &Relation,
+    tally: &Tally,
+    each: &mut dyn FnMut(Sample),
+) -> Result<(), EngineError> {
+    let shape = Shape::of(schema, relation);
+    let question = sql::of(schema).orphans(schema, relation, &tally.among());
+    session.each_row(&question, &mut |row| {
+        if let Some(row) = shape.split(row).filter(|row| !row.is_present) {
+            each(shape.sample(&row));
+        }
+    })
 }

@@ -43,8 +43,21 @@ impl Source {
                 return Err(SourceError::NoEngine { scheme: scheme.to_owned() });
             }
         }
-        Ok(Source::Sqlite(PathBuf::from(sqlite_path(text))))
+        // Any other URL may hold a password too: it is never taken for a path, which errors would show.
+        match unknown_scheme(text) {
+            Some(scheme) => Err(SourceError::NoEngine { scheme: scheme.to_owned() }),
+            None => Ok(Source::Sqlite(PathBuf::from(sqlite_path(text)))),
+        }
     }
+}
+
+fn unknown_scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once("://")?;
+    let is_scheme = scheme.chars().all(|character| character.is_ascii_alphanumeric() || "+.-".contains(character));
+    (is_scheme
+        && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !["sqlite", "file"].contains(&scheme))
+    .then_some(scheme)
 }
 
 /// `sqlite:PATH`, and the forms that other tools write: `sqlite://PATH?mode=…`, `file:PATH?…`.
@@ -69,6 +82,8 @@ mod tests {
         assert_eq!(Source::parse("file:a.db?immutable=1"), sqlite("a.db"));
         assert_eq!(Source::parse("./sqlite:a.db"), sqlite("./sqlite:a.db"));
         assert_eq!(Source::parse(""), Err(SourceError::Missing));
+        assert_eq!(Source::parse("./odd://a.db"), sqlite("./odd://a.db"));
+        assert_eq!(Source::parse("Oracle://u:secret@h/d"), Err(SourceError::NoEngine { scheme: "Oracle".to_owned() }));
         assert!(matches!(Source::parse("mysql://u:secret@h/d"), Err(SourceError::NoEngine { .. })));
     }
 }

@@ -37,12 +37,19 @@ impl Bench {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        self.run_in(arguments, &[])
+    }
+
+    /// With these variables in the environment.
+    pub(crate) fn run_in(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
         let output = Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("DATABASE_URL")
             .env_remove("NO_COLOR")
             .env_remove("COLUMNS")
+            .env_remove("GITHUB_STEP_SUMMARY")
+            .envs(variables.iter().copied())
             .output()
             .unwrap();
         Run {

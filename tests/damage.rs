@@ -42,9 +42,11 @@ fn scan(path: &Path) -> Exit {
         database_url: None,
         cores: 2,
         paper: Paper::default(),
+        step_summary: None,
+        redact_key: None,
     };
     let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
-    match run::scan(typed, &cli.global, &surroundings, &|_, _| {}) {
+    match run::scan(typed, &cli.global, &surroundings, &run::NoOutlet, &|_, _| {}) {
         Ok(outcome) => outcome.exit,
         Err(error) => error.exit(),
     }

@@ -5,6 +5,7 @@ mod common;
 
 use fk_doctor::exit::Exit;
 use fk_doctor::model::finding::Code;
+use fk_doctor::report::ScanFormat;
 
 fn readme() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
@@ -29,6 +30,12 @@ fn exit_codes_are_those_of_the_code() {
 fn finding_codes_are_those_of_the_code() {
     let row = |code: &Code| format!("| `{}` | {} | {} |", code.name(), code.severity().name(), code.explanation());
     assert_eq!(table("Findings"), Code::ALL.iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn formats_are_those_of_the_code() {
+    let row = |format: &ScanFormat| format!("| `{}` | {} |", format.name(), format.explanation());
+    assert_eq!(table("Formats"), ScanFormat::ALL.iter().map(row).collect::<Vec<_>>());
 }
 
 #[test]

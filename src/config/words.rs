@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::model::finding::Severity;
+use crate::model::redaction::Values;
 
 /// More workers than this is a slip of the finger.
 pub const JOBS: RangeInclusive<u64> = 1..=1_024;
@@ -108,6 +109,15 @@ pub fn parse_memory(text: &str) -> Result<u64, String> {
         .checked_mul(bytes)
         .filter(|bytes| (1_000_000..=1 << 50).contains(bytes))
         .ok_or_else(|| "expected at least 1MB, and no more than a machine can have".to_owned())
+}
+
+/// How the values of rows are to be hidden.
+pub fn parse_redact(text: &str) -> Result<Values, String> {
+    match text {
+        "mask" => Ok(Values::Masked),
+        "hash" => Ok(Values::Hashed),
+        _ => Err("expected mask or hash".to_owned()),
+    }
 }
 
 pub fn parse_jobs(text: &str) -> Result<usize, String> {

@@ -2,6 +2,7 @@
 
 use super::Evidence;
 use super::PARENTS_SEARCHED;
+use super::Show;
 use super::by_cause;
 use crate::engine::EngineError;
 use crate::engine::Session;
@@ -20,6 +21,7 @@ pub(super) fn find(
     session: &mut dyn Session,
     relation: &Relation,
     open: &[&Missing],
+    show: Show<'_>,
 ) -> Result<Vec<(Cause, Evidence)>, EngineError> {
     // Integers among integers have no other dress.
     let keys: Vec<&Key> = open
@@ -40,7 +42,8 @@ pub(super) fn find(
         let position = position.as_integer().and_then(|i| usize::try_from(i).ok());
         let Some(&key) = position.and_then(|i| keys.get(i)) else { return };
         if let Some(cause) = difference(&key[0], near) {
-            let evidence = format!("{} is missing, {parent} has {}", text::value(&key[0]), text::value(near));
+            let near = vec![near.clone()];
+            let evidence = format!("{} is missing, {parent} has {}", text::key(&show(key)), text::key(&show(&near)));
             found.push((cause, key.clone(), evidence));
         }
     })?;

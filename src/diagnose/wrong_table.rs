@@ -4,6 +4,7 @@
 //! keys, and a name that fits where several tables would do.
 
 use super::Evidence;
+use super::Show;
 use super::is_or_are;
 use super::keys_of;
 use super::positions;
@@ -28,6 +29,7 @@ pub(super) fn find(
     session: &mut dyn Session,
     relation: &Relation,
     open: &[&Missing],
+    show: Show<'_>,
 ) -> Result<Evidence, EngineError> {
     let keys: Vec<&Key> = open.iter().take(KEYS_SOUGHT).map(|missing| &missing.key).collect();
     if keys.is_empty() {
@@ -50,7 +52,7 @@ pub(super) fn find(
         _ => return Ok(None),
     };
     let keys: Vec<Key> = chosen.found.iter().filter_map(|&i| keys.get(i).map(|&key| key.clone())).collect();
-    let evidence = format!("{} {}", is_or_are(&keys), chosen.name());
+    let evidence = format!("{} {}", is_or_are(&keys, show), chosen.name());
     Ok(Some((keys, evidence)))
 }
 

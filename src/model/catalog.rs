@@ -160,6 +160,9 @@ pub enum Action {
 }
 
 impl Action {
+    pub const ALL: [Action; 5] =
+        [Action::NoAction, Action::Restrict, Action::SetNull, Action::SetDefault, Action::Cascade];
+
     /// As SQL spells it.
     pub fn name(self) -> &'static str {
         match self {
@@ -180,6 +183,8 @@ pub enum Match {
 }
 
 impl Match {
+    pub const ALL: [Match; 1] = [Match::Simple];
+
     pub fn name(self) -> &'static str {
         match self {
             Match::Simple => "simple",

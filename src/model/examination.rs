@@ -1,7 +1,10 @@
 //! The whole outcome of a scan as one value: what was looked at, what was found, and the verdict that follows.
 
 use crate::model::finding::Finding;
+use crate::model::finding::Known;
 use crate::model::finding::Severity;
+use crate::model::place::Place;
+use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 
 #[derive(Debug, Clone)]
@@ -14,6 +17,10 @@ pub struct Examination {
     pub left_alone: Vec<LeftAlone>,
     /// Findings at or above this severity fail the scan; `None`: no finding does.
     pub fail_on: Option<Severity>,
+    /// Where each relation is written down, in the order of `relations`; empty where nobody asked.
+    pub places: Vec<Place>,
+    /// How the values of rows are shown.
+    pub values: Values,
 }
 
 /// How far one relation was looked at.
@@ -33,13 +40,18 @@ pub struct Coverage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CoverageState {
     Checked,
+    /// Only some of the rows, because that was asked for.
+    Partial,
     Unchecked,
 }
 
 impl CoverageState {
+    pub const ALL: [CoverageState; 3] = [CoverageState::Checked, CoverageState::Partial, CoverageState::Unchecked];
+
     pub fn name(self) -> &'static str {
         match self {
             CoverageState::Checked => "checked",
+            CoverageState::Partial => "partial",
             CoverageState::Unchecked => "unchecked",
         }
     }
@@ -89,14 +101,19 @@ pub struct LeftAlone {
 pub enum Verdict {
     Clean,
     Findings,
+    /// Nothing was found in the rows that were looked at, and not all were: that was asked for.
+    Partial,
     Incomplete,
 }
 
 impl Verdict {
+    pub const ALL: [Verdict; 4] = [Verdict::Clean, Verdict::Findings, Verdict::Partial, Verdict::Incomplete];
+
     pub fn name(self) -> &'static str {
         match self {
             Verdict::Clean => "clean",
             Verdict::Findings => "findings",
+            Verdict::Partial => "partial",
             Verdict::Incomplete => "incomplete",
         }
     }
@@ -107,6 +124,7 @@ impl Verdict {
 pub struct Summary {
     pub relations: usize,
     pub checked: usize,
+    pub partial: usize,
     pub unchecked: usize,
     pub orphan_rows: u64,
     pub missing_keys: u64,
@@ -114,24 +132,32 @@ pub struct Summary {
 }
 
 impl Examination {
-    /// What was not looked at outweighs what was found.
+    /// Whether a finding alone makes the scan fail.
+    pub fn fails(&self, finding: &Finding) -> bool {
+        finding.known != Known::Wholly && self.fail_on.is_some_and(|bar| finding.severity >= bar)
+    }
+
+    /// What could not be looked at outweighs what was found, and that outweighs what was left out on purpose.
     pub fn verdict(&self) -> Verdict {
-        let fails = |finding: &Finding| self.fail_on.is_some_and(|bar| finding.severity >= bar);
-        if self.relations.iter().any(|coverage| coverage.state != CoverageState::Checked) {
+        let any = |state| self.relations.iter().any(|coverage| coverage.state == state);
+        if any(CoverageState::Unchecked) {
             Verdict::Incomplete
-        } else if self.findings.iter().any(fails) {
+        } else if self.findings.iter().any(|finding| self.fails(finding)) {
             Verdict::Findings
+        } else if any(CoverageState::Partial) {
+            Verdict::Partial
         } else {
             Verdict::Clean
         }
     }
 
     pub fn summary(&self) -> Summary {
-        let checked = self.relations.iter().filter(|coverage| coverage.state == CoverageState::Checked).count();
+        let of = |state| self.relations.iter().filter(|coverage| coverage.state == state).count();
         Summary {
             relations: self.relations.len(),
-            checked,
-            unchecked: self.relations.len() - checked,
+            checked: of(CoverageState::Checked),
+            partial: of(CoverageState::Partial),
+            unchecked: of(CoverageState::Unchecked),
             orphan_rows: self.relations.iter().map(|coverage| coverage.orphan_rows).sum(),
             missing_keys: self.relations.iter().map(|coverage| coverage.missing_keys).sum(),
             defects: self.findings.iter().filter(|finding| finding.code != crate::model::finding::Code::Orphan).count(),

@@ -4,6 +4,7 @@ use sha2::Digest;
 
 use crate::model::value::Key;
 use crate::model::value::RowName;
+use crate::model::value::Value;
 
 /// Every code a finding can have. Codes are an interface: they are added, never renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +105,8 @@ pub enum Severity {
 }
 
 impl Severity {
+    pub const ALL: [Severity; 3] = [Severity::Note, Severity::Warning, Severity::Error];
+
     pub fn name(self) -> &'static str {
         match self {
             Severity::Note => "note",
@@ -128,6 +131,20 @@ pub struct Finding {
     pub top_missing: Vec<MissingKey>,
     pub samples: Vec<Sample>,
     pub diagnosis: Vec<Diagnosis>,
+    /// What of this finding a baseline knows.
+    pub known: Known,
+}
+
+/// What was found before and accepted for the time being.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Known {
+    /// Nothing of the finding.
+    #[default]
+    No,
+    /// Beside what the finding tells there are these, which it does not tell.
+    Partly { rows: u64, missing_keys: u64 },
+    /// The finding as a whole: it fails no scan.
+    Wholly,
 }
 
 impl Finding {
@@ -143,6 +160,17 @@ impl Finding {
 pub struct MissingKey {
     pub key: Key,
     pub rows: u64,
+    /// When it occurs, where a time column is configured.
+    pub span: Option<Span>,
+}
+
+/// The least and the greatest time of some rows, as their column holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// Of the child.
+    pub column: String,
+    pub first: Value,
+    pub last: Value,
 }
 
 /// One orphan.

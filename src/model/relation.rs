@@ -11,6 +11,8 @@ pub struct Relation {
     /// `child(columns)->parent(columns)`, unique within a schema.
     pub id: String,
     pub origin: Origin,
+    /// Position of the entry, among the configured relations, that made or narrowed this one.
+    pub configured: Option<usize>,
     /// Position of the child in the schema's tables.
     pub child: usize,
     /// Positions of the key's columns in the child.
@@ -32,6 +34,8 @@ pub enum Origin {
 }
 
 impl Origin {
+    pub const ALL: [Origin; 2] = [Origin::Declared, Origin::Configured];
+
     pub fn name(self) -> &'static str {
         match self {
             Origin::Declared => "declared",

@@ -48,6 +48,7 @@ fn declared(names: NameRule, tables: &[Table], key: &ForeignKey) -> Relation {
     Relation {
         id: relation_id(child, &child_columns, &parent),
         origin: Origin::Declared,
+        configured: None,
         child: key.child,
         child_columns,
         parent,

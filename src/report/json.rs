@@ -8,6 +8,7 @@ use std::io;
 
 use serde::Serialize;
 use serde::Serializer;
+use serde_json::ser::CompactFormatter;
 use serde_json::ser::Formatter;
 use serde_json::ser::PrettyFormatter;
 
@@ -19,14 +20,22 @@ use crate::model::text::is_unseen;
 use crate::model::value::Value;
 
 /// The whole document, ending in a newline.
-fn document(report: &impl Serialize) -> String {
+pub(super) fn document(report: &impl Serialize) -> String {
+    serialized(report, PrettyFormatter::new()) + "\n"
+}
+
+/// On one line.
+pub(super) fn compact(report: &impl Serialize) -> String {
+    serialized(report, CompactFormatter)
+}
+
+fn serialized(report: &impl Serialize, layout: impl Formatter) -> String {
     let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Seen(PrettyFormatter::new()));
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Seen(layout));
     if let Err(fault) = report.serialize(&mut serializer) {
         // Neither a Vec nor a type below can refuse; half a report must not pass for a whole one.
         unreachable!("a report that is no JSON: {fault}");
     }
-    bytes.push(b'\n');
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -127,10 +136,10 @@ impl Serialize for Wire<'_> {
 }
 
 /// An object of columns and values, in the order given.
-struct Named<'a>(Vec<(&'a str, &'a Value)>);
+pub(super) struct Named<'a>(Vec<(&'a str, &'a Value)>);
 
 impl<'a> Named<'a> {
-    fn new(columns: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Named<'a> {
+    pub(super) fn new(columns: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Named<'a> {
         let mut named: Vec<(&str, &Value)> = Vec::new();
         for (column, value) in columns {
             // A key may name a column twice; it has one value all the same, and an object one place for it.
@@ -152,11 +161,11 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Pretty-printed, with what a terminal would obey or hide as `\u` escapes: the same JSON to a parser, and harmless
+/// Laid out by another formatter, with what a terminal would obey or hide as `\u` escapes: the same JSON to a parser, and harmless
 /// to whoever looks at it. serde_json by itself escapes only what it must.
-struct Seen<'a>(PrettyFormatter<'a>);
+struct Seen<F>(F);
 
-impl Formatter for Seen<'_> {
+impl<F: Formatter> Formatter for Seen<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut written = 0;
         for (place, hidden) in fragment.char_indices().filter(|(_, character)| is_unseen(*character)) {

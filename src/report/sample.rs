@@ -3,6 +3,7 @@
 use crate::model::catalog::*;
 use crate::model::examination::*;
 use crate::model::finding::*;
+use crate::model::redaction::Values;
 use crate::model::relation::*;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -62,6 +63,7 @@ pub(super) fn relate(schema: &mut Schema, child: usize, columns: &[usize], paren
     schema.relations.push(Relation {
         id: format!("{left}->{}", side(&name, names.iter().copied())),
         origin: Origin::Declared,
+        configured: None,
         child,
         child_columns: columns.to_vec(),
         parent: Parent {
@@ -112,11 +114,20 @@ pub(super) fn examined(schema: Schema) -> Examination {
                 top_missing: Vec::new(),
                 samples: Vec::new(),
                 diagnosis: Vec::new(),
+                known: Known::No,
             });
         }
     }
     let relations = vec![coverage; schema.relations.len()];
-    Examination { schema, relations, findings, left_alone: Vec::new(), fail_on: Some(Severity::Error) }
+    Examination {
+        schema,
+        relations,
+        findings,
+        left_alone: Vec::new(),
+        fail_on: Some(Severity::Error),
+        places: Vec::new(),
+        values: Values::Shown,
+    }
 }
 
 /// Gives a relation an orphan finding: keys with their rows, and one sample of each.
@@ -142,13 +153,14 @@ pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&
         help: "restore the missing rows, or repair the references with a rule".to_string(),
         rows,
         missing_keys,
-        top_missing: keys.iter().map(|(key, rows)| MissingKey { key: key.to_vec(), rows: *rows }).collect(),
+        top_missing: keys.iter().map(|(key, rows)| MissingKey { key: key.to_vec(), rows: *rows, span: None }).collect(),
         samples: keys.iter().enumerate().map(sample).collect(),
         diagnosis: vec![Diagnosis {
             cause: Cause::WrongTable,
             rows: keys[0].1,
             evidence: "22 is suppliers(id)".to_string(),
         }],
+        known: Known::No,
     });
 }
 

@@ -14,10 +14,14 @@ use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::report::Paper;
+use crate::report::headline::Headline;
+use crate::report::headline::Tone;
+use crate::report::headline::open;
 use crate::report::layout::Grid;
 use crate::report::layout::Ink;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
+use crate::report::wording;
 
 /// Width that the labels of a finding's lines share.
 const LABEL: u16 = 7;
@@ -70,60 +74,31 @@ pub(super) fn labelled(sheet: &mut Sheet, label: &str, content: impl AsRef<str>)
 
 /// The verdict, said as one line for each thing that stands against "clean". True where nothing does.
 fn headline(sheet: &mut Sheet, examination: &Examination) -> bool {
-    let name = &examination.schema.database.name;
-    let all = plural(examination.relations.len() as u64, "relation");
+    let headline = Headline::of(examination);
+    for (tone, sentence) in &headline.sentences {
+        let ink = match tone {
+            Tone::Good => Ink::Good,
+            Tone::Bad => Ink::Bad,
+            Tone::Doubtful => Ink::Doubtful,
+            Tone::Neutral => Ink::Strong,
+        };
+        sheet.line(0, vec![Piece::new(tone.mark(), ink), Piece::new(sentence, ink)]);
+    }
     if examination.relations.is_empty() {
-        let reason =
-            if examination.left_alone.is_empty() { "declares no foreign keys" } else { "has no relation left" };
-        let line = format!("{name} {reason}: nothing was checked");
-        sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new(line, Ink::Strong)]);
         let help = "a relation that it does not declare can be added in `fk-doctor.toml`";
         sheet.line(2, vec![Piece::new(help, Ink::Dim)]);
-        return true;
     }
-    let summary = examination.summary();
-    let mut lines = Vec::new();
-    if summary.orphan_rows > 0 {
-        let rows = plural(summary.orphan_rows, "orphan row");
-        let keys = plural(summary.missing_keys, "missing key");
-        let concerned = examination.relations.iter().filter(|coverage| coverage.orphan_rows > 0).count();
-        lines.push((Ink::Bad, "✗", format!("{rows} in {concerned} of {all}"), format!(" ({keys})")));
-    }
-    let defects = errors(examination).filter(|finding| finding.code != Code::Orphan);
-    let concerned = relations_of(defects.clone());
-    if concerned > 0 {
-        let number = plural(defects.count() as u64, "defect");
-        lines.push((Ink::Bad, "✗", format!("{number} in {concerned} of {all}"), String::new()));
-    }
-    if summary.unchecked > 0 {
-        lines.push((
-            Ink::Doubtful,
-            "?",
-            format!("{} of {all}", summary.unchecked),
-            " could not be checked".to_string(),
-        ));
-    }
-    let is_clean = lines.is_empty();
-    if is_clean {
-        let rows = plural(examination.relations.iter().map(|coverage| coverage.counts.rows).sum(), "row");
-        lines.push((Ink::Good, "✓", all, format!(" checked, no orphans · {rows}")));
-    }
-    for (place, (ink, mark, start, end)) in lines.into_iter().enumerate() {
-        let of = if place == 0 { format!(" of {name}") } else { String::new() };
-        sheet.line(0, vec![Piece::new(mark, ink), Piece::new(format!("{start}{of}{end}"), ink)]);
-    }
-    let warnings = examination.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
-    if warnings > 0 {
-        let line = plural(warnings as u64, "warning");
+    if headline.warnings > 0 {
+        let line = plural(headline.warnings as u64, "warning");
         sheet.line(0, vec![Piece::new("!", Ink::Doubtful), Piece::new(line, Ink::Doubtful)]);
     }
-    is_clean
+    headline.is_calm()
 }
 
 /// Every relation with an error or without a check. Sound ones are only counted.
 fn attention(sheet: &mut Sheet, examination: &Examination) {
     let codes = |place: usize, coverage: &Coverage| -> Vec<&str> {
-        if coverage.state != CoverageState::Checked {
+        if coverage.state == CoverageState::Unchecked {
             return vec!["not checked"];
         }
         errors(examination).filter(|finding| finding.relation == place).map(|finding| finding.code.name()).collect()
@@ -141,7 +116,7 @@ fn attention(sheet: &mut Sheet, examination: &Examination) {
     let rest = examination.relations.len() - listed.len();
     let mut rows = Vec::new();
     for (about, coverage, codes) in listed {
-        let is_checked = coverage.state == CoverageState::Checked;
+        let is_checked = coverage.state != CoverageState::Unchecked;
         let number = |number: u64| if is_checked { Piece::plain(count(number)) } else { Piece::new("–", Ink::Dim) };
         let has_share = coverage.orphan_rows > 0;
         let share = if has_share { text::share(coverage.orphan_rows, coverage.counts.rows) } else { String::new() };
@@ -164,13 +139,15 @@ fn attention(sheet: &mut Sheet, examination: &Examination) {
 
 /// Every error and warning in full, the gravest first.
 fn findings(sheet: &mut Sheet, examination: &Examination) {
-    let mut shown: Vec<&Finding> =
-        examination.findings.iter().filter(|finding| finding.severity > Severity::Note).collect();
+    let mut shown: Vec<&Finding> = open(examination).filter(|finding| finding.severity > Severity::Note).collect();
     shown.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     for finding in shown {
         sheet.blank();
         sheet.heading(grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Ink::Strong));
         sheet.line(2, vec![Piece::plain(&finding.message)]);
+        if let Some(line) = wording::known(finding) {
+            labelled(sheet, "known", line);
+        }
         missing_keys(sheet, examination, finding);
         samples(sheet, finding);
         if let Some(reason) = examination.relations.get(finding.relation).and_then(|coverage| coverage.reason.as_ref())
@@ -179,9 +156,7 @@ fn findings(sheet: &mut Sheet, examination: &Examination) {
             labelled(sheet, "judged", reason);
         }
         for (place, diagnosis) in finding.diagnosis.iter().enumerate() {
-            let rows = plural(diagnosis.rows, "row");
-            let cause = format!("{} ({rows}): {}", diagnosis.cause.name(), diagnosis.evidence);
-            labelled(sheet, if place == 0 { "cause" } else { "" }, cause);
+            labelled(sheet, if place == 0 { "cause" } else { "" }, wording::diagnosis(diagnosis));
         }
         if !finding.help.is_empty() {
             labelled(sheet, "help", &finding.help);
@@ -228,7 +203,7 @@ fn samples(sheet: &mut Sheet, finding: &Finding) {
 
 /// Notes are many and seldom urgent: one line says that they are there, and where to read them.
 fn notes(sheet: &mut Sheet, examination: &Examination) {
-    let notes = || examination.findings.iter().filter(|finding| finding.severity == Severity::Note);
+    let notes = || open(examination).filter(|finding| finding.severity == Severity::Note);
     let mut codes: Vec<&str> = notes().map(|finding| finding.code.name()).collect();
     let number = plural(codes.len() as u64, "note");
     codes.sort_unstable();
@@ -242,11 +217,14 @@ fn notes(sheet: &mut Sheet, examination: &Examination) {
 /// What the verdict says nothing about, and why.
 fn not_looked_at(sheet: &mut Sheet, examination: &Examination) {
     for (about, coverage) in examination.schema.relations.iter().zip(&examination.relations) {
-        if coverage.state != CoverageState::Checked {
-            let reason = coverage.reason.as_deref().unwrap_or("no reason is known");
-            let line = format!("{}: {reason}", about.id);
-            sheet.labelled(WIDE_LABEL, Piece::new("not checked", Ink::Doubtful), Piece::plain(line));
-        }
+        let label = match coverage.state {
+            CoverageState::Checked => continue,
+            CoverageState::Partial => "in part",
+            CoverageState::Unchecked => "not checked",
+        };
+        let reason = coverage.reason.as_deref().unwrap_or("no reason is known");
+        let line = format!("{}: {reason}", about.id);
+        sheet.labelled(WIDE_LABEL, Piece::new(label, Ink::Doubtful), Piece::plain(line));
     }
     // Grouped by reason: a full-text index alone leaves five tables behind.
     let mut reasons: Vec<&str> = Vec::new();
@@ -264,14 +242,8 @@ fn not_looked_at(sheet: &mut Sheet, examination: &Examination) {
 }
 
 fn totals(sheet: &mut Sheet, examination: &Examination) {
-    let summary = examination.summary();
-    let of = |severity| examination.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
-    let mut parts = vec![plural(summary.relations as u64, "relation"), format!("{} checked", summary.checked)];
-    if summary.unchecked > 0 {
-        parts.push(format!("{} not checked", summary.unchecked));
-    }
-    parts.push(plural(examination.relations.iter().map(|coverage| coverage.counts.rows).sum(), "row"));
-    parts.push(plural(summary.orphan_rows, "orphan row"));
+    let of = |severity| open(examination).filter(|finding| finding.severity == severity).count() as u64;
+    let mut parts = vec![wording::totals(examination)];
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
         if of(severity) > 0 {
             parts.push(plural(of(severity), severity.name()));
@@ -281,16 +253,11 @@ fn totals(sheet: &mut Sheet, examination: &Examination) {
 }
 
 fn errors(examination: &Examination) -> impl Iterator<Item = &Finding> + Clone {
-    examination.findings.iter().filter(|finding| finding.severity == Severity::Error)
+    open(examination).filter(|finding| finding.severity == Severity::Error)
 }
 
 fn most_severe(examination: &Examination) -> Option<Severity> {
     examination.findings.iter().map(|finding| finding.severity).max()
-}
-
-/// How many relations some findings are about.
-fn relations_of<'a>(findings: impl Iterator<Item = &'a Finding>) -> usize {
-    findings.map(|finding| finding.relation).collect::<std::collections::BTreeSet<_>>().len()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Why a command could not run, in the three parts in which it is told: what, because, help.
 
+use std::path::Path;
 use std::path::PathBuf;
 
 use crate::engine::EngineError;
@@ -21,11 +22,34 @@ pub enum RunError {
     /// A filter names nothing that there is.
     #[error("choose relations with {option} {pattern}")]
     Filter { option: &'static str, pattern: String, help: String },
+    /// A file that an option names.
+    #[error("read {}", path.display())]
+    Unreadable { path: PathBuf, why: String, option: &'static str },
+    #[error("write to {name}")]
+    Unwritten { name: String, why: String },
+    #[error("hash the values of rows")]
+    NoRedactKey,
+    #[error("write two reports to {name}")]
+    SharedPlace { name: String },
     #[error("write a report to {}", path.display())]
     WouldOverwrite { path: PathBuf },
 }
 
 impl RunError {
+    /// `None` is standard output.
+    pub fn unwritten(file: Option<&Path>, error: &std::io::Error) -> RunError {
+        RunError::Unwritten { name: RunError::name(file), why: error.to_string() }
+    }
+
+    /// `None` is standard output.
+    fn name(file: Option<&Path>) -> String {
+        file.map_or_else(|| "standard output".to_owned(), |file| file.display().to_string())
+    }
+
+    pub(super) fn shared_place(file: Option<&Path>) -> RunError {
+        RunError::SharedPlace { name: RunError::name(file) }
+    }
+
     pub fn exit(&self) -> Exit {
         match self {
             RunError::Engine(_) => Exit::Unreadable,
@@ -42,9 +66,13 @@ impl RunError {
         match self {
             RunError::Source(error) => Some(error.because()),
             RunError::Engine(error) => Some(error.because()),
-            RunError::ConfigFile { why, .. } => Some(why.clone()),
+            RunError::ConfigFile { why, .. } | RunError::Unreadable { why, .. } | RunError::Unwritten { why, .. } => {
+                Some(why.clone())
+            }
             RunError::Config { .. } => None,
             RunError::Filter { .. } => Some("nothing matches it".to_owned()),
+            RunError::NoRedactKey => Some("hashes that anyone could make would give the values away".to_owned()),
+            RunError::SharedPlace { .. } => Some("one of them would be lost in the other".to_owned()),
             RunError::WouldOverwrite { .. } => {
                 Some("that is the database itself, or a file that belongs to it".to_owned())
             }
@@ -60,7 +88,16 @@ impl RunError {
             }
             RunError::Config { .. } => None,
             RunError::Filter { help, .. } => Some(help.clone()),
-            RunError::WouldOverwrite { .. } => Some("name another file with --output".to_owned()),
+            RunError::Unreadable { option, .. } => {
+                Some(format!("name a file that can be read with {option}, or leave the option out"))
+            }
+            RunError::NoRedactKey => Some(
+                "put a secret of 16 characters or more into FK_DOCTOR_REDACT_KEY, or mask with --redact".to_owned(),
+            ),
+            RunError::SharedPlace { .. } => Some("give each a file of its own: --format F=FILE".to_owned()),
+            RunError::Unwritten { .. } | RunError::WouldOverwrite { .. } => {
+                Some("name another file with --output".to_owned())
+            }
         }
     }
 }

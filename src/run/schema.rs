@@ -16,7 +16,7 @@ use crate::report::SchemaFormat;
 
 pub fn schema(typed: &cli::Schema, global: &cli::Global, surroundings: &Surroundings) -> Result<Outcome, RunError> {
     let source = super::source(&typed.database, surroundings)?;
-    let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table);
+    let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let file = config_file::read(global, surroundings)?;
     let patience = Patience {

@@ -13,11 +13,55 @@ use crate::model::schema::Schema;
 use crate::model::sql;
 use crate::model::value::Value;
 
-/// Folds the stream of orphans, which come sorted by missing key, into a tally; holds no more than it will return.
-pub(super) struct Gatherer<'a> {
+/// What the columns of an answer to [`sql::Dialect::orphans`] are.
+pub(super) struct Shape<'a> {
     row_names: Vec<&'a str>,
     child: &'a Table,
     keys: usize,
+}
+
+/// One row of that answer.
+pub(super) struct Candidate<'r> {
+    group: Option<i64>,
+    key: &'r [Value],
+    stored: &'r [Value],
+    name: &'r [Value],
+    /// The parent is there, only not in its index.
+    pub(super) is_present: bool,
+}
+
+impl<'a> Shape<'a> {
+    pub(super) fn of(schema: &'a Schema, relation: &Relation) -> Shape<'a> {
+        let child = schema.child(relation);
+        Shape { row_names: sql::row_name_columns(child), child, keys: relation.child_columns.len() }
+    }
+
+    pub(super) fn split<'r>(&self, row: &'r [Value]) -> Option<Candidate<'r>> {
+        let [group, rest @ .., present] = row else { return None };
+        let (key, rest) = rest.split_at_checked(self.keys)?;
+        let (stored, name) = rest.split_at_checked(self.keys)?;
+        Some(Candidate { group: group.as_integer(), key, stored, name, is_present: present.as_integer() == Some(1) })
+    }
+
+    /// A row is named by its primary key; by its address where that has a NULL.
+    pub(super) fn sample(&self, row: &Candidate<'_>) -> Sample {
+        let named: Vec<(String, Value)> =
+            self.row_names.iter().map(|name| (*name).to_owned()).zip(row.name.iter().cloned()).collect();
+        let key_width = self.child.primary_key.len();
+        let name = if key_width == 0 || named.len() == key_width {
+            named
+        } else if row.name[..key_width].contains(&Value::Null) {
+            named[key_width..].to_vec()
+        } else {
+            named[..key_width].to_vec()
+        };
+        Sample { row: name, key: row.stored.to_vec() }
+    }
+}
+
+/// Folds the stream of orphans, which come sorted by missing key, into a tally; holds no more than it will return.
+pub(super) struct Gatherer<'a> {
+    shape: Shape<'a>,
     samples: usize,
     group: Option<i64>,
     current: Option<Missing>,
@@ -25,61 +69,32 @@ pub(super) struct Gatherer<'a> {
 }
 
 impl<'a> Gatherer<'a> {
-    pub(super) fn new(schema: &'a Schema, relation: &'a Relation, samples: usize) -> Self {
-        let child = schema.child(relation);
-        Gatherer {
-            row_names: sql::row_name_columns(child),
-            child,
-            keys: relation.child_columns.len(),
-            samples,
-            group: None,
-            current: None,
-            tally: Tally::default(),
-        }
+    pub(super) fn new(schema: &'a Schema, relation: &Relation, samples: usize) -> Self {
+        let shape = Shape::of(schema, relation);
+        Gatherer { shape, samples, group: None, current: None, tally: Tally::default() }
     }
 
     pub(super) fn take(&mut self, row: &[Value]) {
-        let [group, rest @ .., present] = row else { return };
-        let (key, rest) = rest.split_at(self.keys);
-        let (stored, name) = rest.split_at(self.keys);
-        if present.as_integer() == Some(1) {
-            let sample = self.sample(stored, name);
+        let Some(row) = self.shape.split(row) else { return };
+        if row.is_present {
             let found = self.tally.false_orphans.get_or_insert(FalseOrphans { rows: 0, samples: Vec::new() });
             found.rows += 1;
             if found.samples.len() < self.samples {
-                found.samples.push(sample);
+                found.samples.push(self.shape.sample(&row));
             }
             return;
         }
-        if self.group != group.as_integer() || self.current.is_none() {
+        if self.group != row.group || self.current.is_none() {
             self.close_group();
-            self.group = group.as_integer();
-            self.current = Some(Missing { key: key.to_vec(), rows: 0, samples: Vec::new() });
+            self.group = row.group;
+            self.current = Some(Missing { key: row.key.to_vec(), rows: 0, samples: Vec::new() });
         }
-        let sample = self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.samples.len() < self.samples)
-            .then(|| self.sample(stored, name));
         if let Some(current) = &mut self.current {
             current.rows += 1;
-            current.samples.extend(sample);
+            if current.samples.len() < self.samples {
+                current.samples.push(self.shape.sample(&row));
+            }
         }
-    }
-
-    /// A row is named by its primary key; by its address where that has a NULL.
-    fn sample(&self, stored: &[Value], values: &[Value]) -> Sample {
-        let named: Vec<(String, Value)> =
-            self.row_names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect();
-        let key_width = self.child.primary_key.len();
-        let row = if key_width == 0 || named.len() == key_width {
-            named
-        } else if values[..key_width].contains(&Value::Null) {
-            named[key_width..].to_vec()
-        } else {
-            named[..key_width].to_vec()
-        };
-        Sample { row, key: stored.to_vec() }
     }
 
     fn close_group(&mut self) {

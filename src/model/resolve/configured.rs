@@ -30,14 +30,14 @@ pub(super) fn add(
     relations: &mut Vec<Relation>,
 ) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
-    for wanted in configured {
+    for (entry, wanted) in configured.iter().enumerate() {
         let children = children_of(names, tables, &wanted.child);
         let parent = one_side(names, tables, &wanted.parent);
         match (children, parent) {
             (Ok(children), Ok((parent, parent_columns))) => {
                 for (child, child_columns) in children {
                     let relation = relation(tables, wanted, (child, child_columns), (parent, parent_columns.clone()));
-                    place(relation, relations);
+                    place(Relation { configured: Some(entry), ..relation }, relations);
                 }
             }
             (children, parent) => faults.extend(children.err().into_iter().chain(parent.err())),
@@ -51,7 +51,10 @@ fn place(relation: Relation, relations: &mut Vec<Relation>) {
         .iter_mut()
         .find(|known| known.origin == Origin::Declared && known.id == relation.id && known.scope.is_everything());
     match declared {
-        Some(declared) => declared.scope = relation.scope,
+        Some(declared) => {
+            declared.scope = relation.scope;
+            declared.configured = relation.configured;
+        }
         None => relations.push(relation),
     }
 }
@@ -82,6 +85,7 @@ fn relation(
     Relation {
         id: relation_id(&tables[child], &child_columns, &parent),
         origin: Origin::Configured,
+        configured: None,
         child,
         child_columns,
         parent,

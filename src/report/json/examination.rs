@@ -22,9 +22,11 @@ pub(in crate::report) fn render(examination: &Examination) -> String {
         tool: TOOL,
         database: Database::of(&schema.database),
         verdict: examination.verdict().name(),
+        values: examination.values.name(),
         summary: Summary {
             relations: summary.relations,
             checked: summary.checked,
+            partial: summary.partial,
             unchecked: summary.unchecked,
             orphan_rows: summary.orphan_rows,
             missing_keys: summary.missing_keys,
@@ -42,6 +44,7 @@ struct Report<'a> {
     tool: Tool,
     database: Database<'a>,
     verdict: &'static str,
+    values: &'static str,
     summary: Summary,
     relations: Vec<Examined<'a>>,
     findings: Vec<Found<'a>>,
@@ -52,6 +55,7 @@ struct Report<'a> {
 struct Summary {
     relations: usize,
     checked: usize,
+    partial: usize,
     unchecked: usize,
     orphan_rows: u64,
     missing_keys: u64,

@@ -1,0 +1,246 @@
+//! Which values a report may show. Names of tables and columns, and counts, are always shown; a value of a row is
+//! shown, masked, or replaced by a keyed hash under which equal values stay equal and nothing can be guessed back
+//! without the secret.
+//!
+//! Applied where findings are made, so that no report sees what it must not say.
+
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
+use crate::model::finding::Finding;
+use crate::model::finding::MissingKey;
+use crate::model::finding::Sample;
+use crate::model::finding::Span;
+use crate::model::pattern::Pattern;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::value::Key;
+use crate::model::value::Value;
+
+const MASK: &str = "***";
+
+#[derive(Debug, Clone, Default)]
+pub struct Redaction {
+    pub values: Values,
+    /// Columns whose values are masked in any case: `table.column`, or the name of a column of any table.
+    pub columns: Vec<Pattern>,
+    /// What hashes are keyed by.
+    pub secret: Option<Secret>,
+}
+
+/// How the values of a report are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Values {
+    #[default]
+    Shown,
+    Masked,
+    Hashed,
+}
+
+impl Values {
+    pub const ALL: [Values; 3] = [Values::Shown, Values::Masked, Values::Hashed];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Values::Shown => "shown",
+            Values::Masked => "masked",
+            Values::Hashed => "hashed",
+        }
+    }
+}
+
+/// Never shown, not even by mistake.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret([u8; 32]);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret")
+    }
+}
+
+impl Secret {
+    pub fn new(text: &str) -> Secret {
+        Secret(Sha256::digest(text).into())
+    }
+
+    /// HMAC-SHA-256, cut to 16 hexadecimal digits.
+    pub fn hash(&self, parts: &[&[u8]]) -> String {
+        let pad = |with: u8| {
+            let mut block = [with; 64];
+            block.iter_mut().zip(self.0).for_each(|(byte, secret)| *byte ^= secret);
+            block
+        };
+        let mut inner = Sha256::new_with_prefix(pad(0x36));
+        for part in parts {
+            inner.update((part.len() as u64).to_le_bytes());
+            inner.update(part);
+        }
+        let outer = Sha256::new_with_prefix(pad(0x5c)).chain_update(inner.finalize()).finalize();
+        outer.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Redaction {
+    /// No value is changed by this.
+    pub fn shows_everything(&self) -> bool {
+        self.values == Values::Shown && self.columns.is_empty()
+    }
+
+    /// Whether some value of the relation's keys is not shown.
+    pub fn hides_keys_of(&self, schema: &Schema, relation: &Relation) -> bool {
+        let width = relation.child_columns.len();
+        self.values != Values::Shown || (0..width).any(|column| self.excludes_key_column(schema, relation, column))
+    }
+
+    /// A key stands in both tables: it is hidden if either column is.
+    pub fn key(&self, schema: &Schema, relation: &Relation, key: &Key) -> Key {
+        let hide = |(column, value)| self.hide(self.excludes_key_column(schema, relation, column), value);
+        key.iter().enumerate().map(hide).collect()
+    }
+
+    pub fn sample(&self, schema: &Schema, relation: &Relation, sample: Sample) -> Sample {
+        if self.shows_everything() {
+            return sample;
+        }
+        let child = schema.child(relation);
+        let hide = |(name, value): (String, Value)| {
+            let hidden = if is_address(child, &name) {
+                value
+            } else {
+                let of_key = schema.child_column_names(relation).position(|column| column == name);
+                let excluded = self.excludes(&child.name, &name)
+                    || of_key.is_some_and(|column| self.excludes_key_column(schema, relation, column));
+                self.hide(excluded, &value)
+            };
+            (name, hidden)
+        };
+        Sample { row: sample.row.into_iter().map(hide).collect(), key: self.key(schema, relation, &sample.key) }
+    }
+
+    /// The finding with every value that is not to be shown replaced; its evidence has to be made without them.
+    pub fn finding(&self, schema: &Schema, finding: Finding) -> Finding {
+        if self.shows_everything() {
+            return finding;
+        }
+        let relation = &schema.relations[finding.relation];
+        let missing = |missing: MissingKey| MissingKey {
+            key: self.key(schema, relation, &missing.key),
+            span: missing.span.map(|span| self.span(schema, relation, span)),
+            ..missing
+        };
+        Finding {
+            top_missing: finding.top_missing.into_iter().map(missing).collect(),
+            samples: finding.samples.into_iter().map(|sample| self.sample(schema, relation, sample)).collect(),
+            ..finding
+        }
+    }
+
+    fn span(&self, schema: &Schema, relation: &Relation, span: Span) -> Span {
+        let excluded = self.excludes(&schema.child(relation).name, &span.column);
+        Span { first: self.hide(excluded, &span.first), last: self.hide(excluded, &span.last), ..span }
+    }
+
+    /// What an engine says about a failure may quote values; quoted names are lost with them.
+    pub fn message(&self, text: &str) -> String {
+        if self.shows_everything() {
+            return text.to_owned();
+        }
+        let mut shown = String::new();
+        let mut open = None;
+        for character in text.chars() {
+            match open {
+                Some(quote) if character == quote => {
+                    shown.push_str(MASK);
+                    shown.push(quote);
+                    open = None;
+                }
+                Some(_) => {}
+                None => {
+                    shown.push(character);
+                    open = matches!(character, '"' | '\'' | '`').then_some(character);
+                }
+            }
+        }
+        if open.is_some() {
+            shown.push_str(MASK);
+        }
+        shown
+    }
+
+    fn excludes_key_column(&self, schema: &Schema, relation: &Relation, column: usize) -> bool {
+        let child = schema.child_column_names(relation).nth(column);
+        let parent = relation.parent.column_names.get(column);
+        child.is_some_and(|name| self.excludes(&schema.child(relation).name, name))
+            || parent.is_some_and(|name| self.excludes(&relation.parent.name, name))
+    }
+
+    fn excludes(&self, table: &TableName, column: &str) -> bool {
+        self.columns.iter().any(|pattern| {
+            if pattern.as_str().contains('.') {
+                pattern.matches(&format!("{table}.{column}"))
+            } else {
+                pattern.matches(column)
+            }
+        })
+    }
+
+    fn hide(&self, excluded: bool, value: &Value) -> Value {
+        match (self.values, excluded, &self.secret) {
+            (Values::Shown, false, _) => value.clone(),
+            (Values::Hashed, false, Some(secret)) => Value::text(format!("#{}", hash(secret, value))),
+            _ => Value::text(MASK),
+        }
+    }
+}
+
+/// A row's own address is no value of the row.
+fn is_address(table: &Table, name: &str) -> bool {
+    table.row_address.as_deref() == Some(name) && !table.columns.iter().any(|column| column.name == name)
+}
+
+fn hash(secret: &Secret, value: &Value) -> String {
+    match value {
+        Value::Null => secret.hash(&[b"null"]),
+        Value::Integer(number) => secret.hash(&[b"integer", &number.to_le_bytes()]),
+        Value::Real(number) => secret.hash(&[b"real", &number.to_le_bytes()]),
+        Value::Text(bytes) => secret.hash(&[b"text", bytes]),
+        Value::Blob(bytes) => secret.hash(&[b"blob", bytes]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_keyed_and_tell_values_apart() {
+        let (one, other) = (Secret::new("one"), Secret::new("other"));
+        let values = [
+            Value::Null,
+            Value::Integer(1),
+            Value::Real(1.0),
+            Value::text("1"),
+            Value::Blob(vec![b'1']),
+            Value::text(""),
+        ];
+        let hashes: std::collections::HashSet<String> = values.iter().map(|value| hash(&one, value)).collect();
+        assert_eq!(hashes.len(), values.len());
+        assert_eq!(hash(&one, &values[1]), hash(&one, &values[1]));
+        assert_ne!(hash(&one, &values[1]), hash(&other, &values[1]));
+        assert_eq!(format!("{one:?}"), "Secret");
+    }
+
+    #[test]
+    fn what_an_engine_quotes_is_hidden() {
+        let redaction = Redaction { values: Values::Masked, ..Redaction::default() };
+        assert_eq!(
+            redaction.message("invalid input syntax for type integer: \"x@y\""),
+            "invalid input syntax for type integer: \"***\""
+        );
+        assert_eq!(redaction.message("it's open"), "it'***");
+        assert_eq!(Redaction::default().message("a 'b'"), "a 'b'");
+    }
+}

@@ -1,0 +1,109 @@
+//! The verdict in sentences: one for each thing that stands against "clean", the gravest first. The same words in
+//! every report for people. Leaves out: marks, colours and layout.
+
+use crate::model::examination::Examination;
+use crate::model::finding::Code;
+use crate::model::finding::Finding;
+use crate::model::finding::Known;
+use crate::model::finding::Severity;
+use crate::model::text::plural;
+
+/// How a sentence is meant; marks and colours follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Bad,
+    Doubtful,
+    /// Neither: nothing was there to be checked.
+    Neutral,
+}
+
+impl Tone {
+    pub(super) fn mark(self) -> &'static str {
+        match self {
+            Tone::Good => "✓",
+            Tone::Bad => "✗",
+            Tone::Doubtful => "?",
+            Tone::Neutral => "○",
+        }
+    }
+}
+
+pub(super) struct Headline {
+    pub(super) sentences: Vec<(Tone, String)>,
+    /// Warnings are told beside the verdict; they are not part of it.
+    pub(super) warnings: usize,
+}
+
+impl Headline {
+    pub(super) fn of(examination: &Examination) -> Headline {
+        let warnings = open(examination).filter(|finding| finding.severity == Severity::Warning).count();
+        Headline { sentences: sentences(examination), warnings }
+    }
+
+    /// Nothing stands against "clean".
+    pub(super) fn is_calm(&self) -> bool {
+        self.sentences.iter().all(|(tone, _)| matches!(tone, Tone::Good | Tone::Neutral))
+    }
+}
+
+/// The findings that no baseline knows.
+pub(super) fn open(examination: &Examination) -> impl Iterator<Item = &Finding> + Clone {
+    examination.findings.iter().filter(|finding| finding.known != Known::Wholly)
+}
+
+fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
+    let name = &examination.schema.database.name;
+    if examination.relations.is_empty() {
+        let nothing_chosen = !examination.left_alone.is_empty();
+        let reason = if nothing_chosen { "has no relation left" } else { "declares no foreign keys" };
+        return vec![(Tone::Neutral, format!("{name} {reason}: nothing was checked"))];
+    }
+    let all = plural(examination.relations.len() as u64, "relation");
+    let summary = examination.summary();
+    let mut found: Vec<(Tone, String, String)> = Vec::new();
+    let orphans = open(examination).filter(|finding| finding.code == Code::Orphan);
+    let rows: u64 = orphans.clone().map(|finding| finding.rows).sum();
+    if rows > 0 {
+        let keys = plural(orphans.clone().map(|finding| finding.missing_keys).sum(), "missing key");
+        let rows = plural(rows, "orphan row");
+        let start = format!("{rows} in {} of {all}", relations_of(orphans));
+        found.push((Tone::Bad, start, format!(" ({keys})")));
+    }
+    let defects =
+        open(examination).filter(|finding| finding.severity == Severity::Error && finding.code != Code::Orphan);
+    if defects.clone().next().is_some() {
+        let number = plural(defects.clone().count() as u64, "defect");
+        found.push((Tone::Bad, format!("{number} in {} of {all}", relations_of(defects)), String::new()));
+    }
+    if summary.unchecked > 0 {
+        found.push((Tone::Doubtful, format!("{} of {all}", summary.unchecked), " could not be checked".to_owned()));
+    }
+    if found.is_empty() {
+        let rows = plural(examination.relations.iter().map(|coverage| coverage.counts.rows).sum(), "row");
+        found.push(match summary.partial {
+            0 => (Tone::Good, all, format!(" checked, {} · {rows}", none_found(examination))),
+            some => {
+                (Tone::Neutral, all, format!(" looked at, {some} only in part: {} in {rows}", none_found(examination)))
+            }
+        });
+    } else if summary.partial > 0 {
+        found.push((Tone::Doubtful, format!("{} of {all}", summary.partial), " looked at only in part".to_owned()));
+    }
+    let told = found.into_iter().enumerate();
+    told.map(|(place, (tone, start, end))| {
+        let of = if place == 0 { format!(" of {name}") } else { String::new() };
+        (tone, format!("{start}{of}{end}"))
+    })
+    .collect()
+}
+
+fn none_found(examination: &Examination) -> &'static str {
+    let known = examination.relations.iter().any(|coverage| coverage.orphan_rows > 0);
+    if known { "no new orphans" } else { "no orphans" }
+}
+
+/// How many relations some findings are about.
+fn relations_of<'a>(findings: impl Iterator<Item = &'a Finding>) -> usize {
+    findings.map(|finding| finding.relation).collect::<std::collections::BTreeSet<_>>().len()
+}

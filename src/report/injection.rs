@@ -1,0 +1,272 @@
+//! Thousands of hostile texts, each as every name and every value of an examination, in every format: the report
+//! stays well formed, holds no byte that a terminal obeys, and has the same structure as with harmless names.
+
+use pulldown_cmark::Event;
+use pulldown_cmark::Options;
+use pulldown_cmark::Parser;
+use pulldown_cmark::Tag;
+
+use crate::model::examination::Examination;
+use crate::model::examination::LeftAlone;
+use crate::model::finding::Code;
+use crate::model::finding::Known;
+use crate::model::finding::Span;
+use crate::model::place::Place;
+use crate::model::value::Value;
+use crate::report::Paper;
+use crate::report::ScanFormat;
+use crate::report::SchemaFormat;
+use crate::report::sample;
+use crate::report::scan;
+use crate::report::schema;
+
+const TEXTS: usize = 3_000;
+
+/// What at least one format would stumble over.
+const SEEDS: [&str; 72] = [
+    "",
+    " ",
+    "a b",
+    "\0",
+    "\u{1}",
+    "\t",
+    "\n",
+    "\r\n",
+    "\u{b}",
+    "\u{1b}[31m",
+    "\u{1b}]0;title\u{7}",
+    "\u{1b}]8;;http://x\u{1b}\\",
+    "\u{7f}",
+    "\u{85}",
+    "\u{9b}31m",
+    "\u{9d}",
+    "\u{a0}",
+    "\u{ad}",
+    "\u{200b}",
+    "\u{200f}",
+    "\u{2028}",
+    "\u{202e}abc\u{202c}",
+    "\u{2066}",
+    "\u{feff}",
+    "\u{fffe}",
+    "\u{e0041}",
+    "\u{10ffff}",
+    "é",
+    "日本",
+    "😀",
+    "<script>alert(1)</script>",
+    "</script>",
+    "</style>",
+    "<!--",
+    "-->",
+    "]]>",
+    "<![CDATA[",
+    "<?xml?>",
+    "&amp;",
+    "&#0;",
+    "&lt;",
+    "\"",
+    "'",
+    "\"><img src=x onerror=alert(1)>",
+    "' onload='x",
+    "`",
+    "```",
+    "~~~",
+    "**b**",
+    "_i_",
+    "[l](http://x)",
+    "![i](http://x)",
+    "<http://x>",
+    "http://x",
+    "www.example.org",
+    "@someone",
+    "#1",
+    "- item",
+    "1. item",
+    "> quote",
+    "| cell |",
+    "---",
+    "\\",
+    "$x$",
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "::error::x",
+    "%0A::error::x",
+    "##[error]x",
+    "\u{ff1d}1+1",
+];
+
+fn texts() -> Vec<String> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut texts: Vec<String> = SEEDS.map(str::to_owned).to_vec();
+    texts.push("x".repeat(50_000));
+    texts.push("<\u{1b}`|".repeat(1_000));
+    while texts.len() < TEXTS {
+        let mut text = String::new();
+        for _ in 0..random.usize(1..5) {
+            match random.u8(0..4) {
+                0 => text.push(random.char(..)),
+                1 => text.push(char::from(random.u8(0..128))),
+                _ => text.push_str(SEEDS[random.usize(..SEEDS.len())]),
+            }
+        }
+        texts.push(text);
+    }
+    texts
+}
+
+/// Every name, value and sentence is this text.
+fn made_of(text: &str) -> Examination {
+    let mut shop = sample::shop();
+    shop.database.name = text.to_owned();
+    shop.tables = vec![sample::table(text, &[text, "id"]), sample::table("one", &["pk"])];
+    sample::relate(&mut shop, 0, &[0], text, &[text]);
+    sample::relate(&mut shop, 0, &[1], "gone", &[text]);
+    sample::defect(&mut shop, 1, Code::ParentTableMissing, text, text);
+    let mut made = sample::examined(shop);
+    let value = Value::text(text);
+    sample::orphans(&mut made, 0, &[(std::slice::from_ref(&value), 2), (&[Value::Blob(text.into())], 1)], 9);
+    made.relations[1].reason = Some(text.to_owned());
+    made.relations[1].state = crate::model::examination::CoverageState::Unchecked;
+    made.left_alone.push(LeftAlone { what: text.to_owned(), why: text.to_owned() });
+    made.places = vec![Place { file: text.to_owned(), line: 3 }; 2];
+    for finding in &mut made.findings {
+        // No message is empty.
+        finding.message = if text.trim().is_empty() { "m".to_owned() } else { text.to_owned() };
+        finding.help = format!("h{text}");
+        for diagnosis in &mut finding.diagnosis {
+            diagnosis.evidence = text.to_owned();
+        }
+        for sample in &mut finding.samples {
+            sample.row = vec![(text.to_owned(), value.clone())];
+        }
+        for missing in &mut finding.top_missing {
+            let (first, last) = (value.clone(), Value::Null);
+            missing.span = Some(Span { column: text.to_owned(), first, last });
+        }
+    }
+    made.findings[0].known = Known::Partly { rows: 1, missing_keys: 1 };
+    made
+}
+
+#[test]
+fn no_text_breaks_out_of_any_report() {
+    let plain = Shape::of(&made_of("plain"));
+    for (place, text) in texts().into_iter().enumerate() {
+        let made = made_of(&text);
+        assert_eq!(Shape::of(&made), plain, "{text:?}");
+        // Pictures have tests of their own.
+        if place >= SEEDS.len() {
+            continue;
+        }
+        for format in [SchemaFormat::Table, SchemaFormat::Json, SchemaFormat::Mermaid, SchemaFormat::Dot] {
+            sample::assert_harmless(&schema(&made.schema, format, &Paper::default()));
+        }
+    }
+}
+
+/// What is left of the reports when the texts in them are taken away.
+#[derive(Debug, PartialEq)]
+struct Shape {
+    json: String,
+    sarif: String,
+    junit: String,
+    csv: Vec<usize>,
+    github: Vec<String>,
+    markdown: String,
+}
+
+impl Shape {
+    fn of(made: &Examination) -> Shape {
+        let report = |format| {
+            let report = scan(made, format, &Paper::default());
+            sample::assert_harmless(&report);
+            report
+        };
+        report(ScanFormat::Table);
+        let name = &made.schema.tables[0].name.table;
+        let json: serde_json::Value = serde_json::from_str(&report(ScanFormat::Json)).unwrap();
+        // Names come back from JSON as they are.
+        assert_eq!(json["relations"][0]["child"]["table"].as_str(), Some(name.as_str()));
+        let sarif: serde_json::Value = serde_json::from_str(&report(ScanFormat::Sarif)).unwrap();
+        Shape {
+            json: keys(&json),
+            sarif: keys(&sarif),
+            junit: elements(&report(ScanFormat::Junit)),
+            csv: cells(&report(ScanFormat::Csv)),
+            github: commands(&report(ScanFormat::Github)),
+            markdown: blocks(&report(ScanFormat::Markdown)),
+        }
+    }
+}
+
+/// The shape of a document: what is an object, an array, a text. Keys that are names of columns are left out.
+fn keys(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Object(object) => {
+            format!("{{{}}}", object.values().map(keys).collect::<Vec<_>>().join(","))
+        }
+        serde_json::Value::Array(array) => format!("[{}]", array.iter().map(keys).collect::<Vec<_>>().join(",")),
+        serde_json::Value::String(_) => "s".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn elements(xml: &str) -> String {
+    let document = roxmltree::Document::parse(xml).unwrap();
+    let named = document.descendants().filter(|node| node.is_element() || node.is_comment() || node.is_pi());
+    named
+        .map(|node| {
+            let attributes: Vec<&str> = node.attributes().map(|attribute| attribute.name()).collect();
+            format!("<{} {}>", node.tag_name().name(), attributes.join(" "))
+        })
+        .collect()
+}
+
+fn cells(csv: &str) -> Vec<usize> {
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let records = reader.records().map(|record| record.unwrap());
+    records
+        .map(|record| {
+            for cell in &record {
+                assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']), "{cell:?}");
+            }
+            record.len()
+        })
+        .collect()
+}
+
+/// What each line is to a workflow's runner: a command and its properties, or nothing.
+fn commands(lines: &str) -> Vec<String> {
+    let command = |line: &str| {
+        assert!(!line.contains("##["), "{line}");
+        if !line.trim_start().starts_with("::") {
+            return "text".to_owned();
+        }
+        let (head, _) = line[2..].split_once("::").unwrap();
+        let (verb, properties) = head.split_once(' ').unwrap();
+        let names: Vec<&str> = properties.split(',').map(|property| property.split('=').next().unwrap()).collect();
+        format!("{verb} {}", names.join(","))
+    };
+    lines.lines().map(command).collect()
+}
+
+fn blocks(markdown: &str) -> String {
+    let mut shape = String::new();
+    for event in Parser::new_ext(markdown, Options::all()) {
+        match event {
+            Event::Start(tag) => {
+                assert!(!matches!(tag, Tag::Link { .. } | Tag::Image { .. } | Tag::HtmlBlock), "{markdown}");
+                shape.push_str(&format!("<{}>", format!("{tag:?}").split(['(', ' ']).next().unwrap()));
+            }
+            Event::Code(_) => shape.push('c'),
+            Event::Html(_) | Event::InlineHtml(_) => panic!("markup: {markdown}"),
+            Event::End(_) => shape.push('/'),
+            Event::Rule => shape.push('r'),
+            _ => {}
+        }
+    }
+    shape
+}

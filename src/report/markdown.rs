@@ -1,0 +1,228 @@
+//! The report of a scan as Markdown, for a pull request, an issue or a wiki. Leaves out: notes in full.
+//!
+//! Names and values stand in code spans only: nothing in them is markup, a mention or a link.
+
+use crate::model::examination::CoverageState;
+use crate::model::examination::Examination;
+use crate::model::finding::Finding;
+use crate::model::finding::Severity;
+use crate::model::text;
+use crate::model::text::count;
+use crate::model::text::plural;
+use crate::model::text::visible;
+use crate::report::headline::Headline;
+use crate::report::headline::open;
+use crate::report::wording;
+
+pub(super) fn render(examination: &Examination) -> String {
+    let mut lines = Vec::new();
+    headline(&mut lines, examination);
+    relations(&mut lines, examination);
+    let mut shown: Vec<&Finding> = open(examination).filter(|finding| finding.severity > Severity::Note).collect();
+    shown.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for one in shown {
+        finding(&mut lines, examination, one);
+    }
+    not_looked_at(&mut lines, examination);
+    lines.join("\n") + "\n"
+}
+
+fn headline(lines: &mut Vec<String>, examination: &Examination) {
+    let database = &examination.schema.database;
+    lines.push(format!("## Foreign keys of {}", code(&database.name)));
+    lines.push(String::new());
+    let headline = Headline::of(examination);
+    for (tone, sentence) in &headline.sentences {
+        lines.push(format!("- {} {}", tone.mark(), plain(sentence)));
+    }
+    if headline.warnings > 0 {
+        lines.push(format!("- ! {}", plural(headline.warnings as u64, "warning")));
+    }
+    lines.push(String::new());
+    lines.push(format!("{} · verdict **{}**", wording::totals(examination), examination.verdict().name()));
+}
+
+/// Relations with something to tell; sound ones are only counted.
+fn relations(lines: &mut Vec<String>, examination: &Examination) {
+    let all = examination.schema.relations.iter().zip(&examination.relations).enumerate();
+    let mut rows = Vec::new();
+    for (place, (about, coverage)) in all {
+        let codes: Vec<&str> = open(examination)
+            .filter(|finding| finding.relation == place && finding.severity > Severity::Note)
+            .map(|finding| finding.code.name())
+            .collect();
+        if codes.is_empty() && coverage.state == CoverageState::Checked {
+            continue;
+        }
+        let numbers = if coverage.state == CoverageState::Unchecked {
+            "– | – | – | –".to_owned()
+        } else {
+            format!(
+                "{} | {} | {} | {}",
+                count(coverage.counts.rows),
+                count(coverage.orphan_rows),
+                count(coverage.missing_keys),
+                text::share(coverage.orphan_rows, coverage.counts.rows)
+            )
+        };
+        rows.push(format!(
+            "| {} | {numbers} | {} | {} |",
+            cell(&about.id),
+            coverage.state.name(),
+            codes.iter().map(|name| code(name)).collect::<Vec<_>>().join(" ")
+        ));
+    }
+    if rows.is_empty() {
+        return;
+    }
+    lines.push(String::new());
+    lines.push("| relation | rows | orphans | missing keys | share | coverage | found |".to_owned());
+    lines.push("| --- | ---: | ---: | ---: | ---: | --- | --- |".to_owned());
+    let rest = examination.relations.len() - rows.len();
+    lines.append(&mut rows);
+    if rest > 0 {
+        lines.push(String::new());
+        lines.push(format!("{} without errors or warnings.", plural(rest as u64, "other relation")));
+    }
+}
+
+fn finding(lines: &mut Vec<String>, examination: &Examination, finding: &Finding) {
+    lines.push(String::new());
+    lines.push(format!(
+        "### {} {}: {}",
+        finding.severity.name(),
+        code(finding.code.name()),
+        code(&finding.relation_id)
+    ));
+    lines.push(String::new());
+    lines.push(plain(&finding.message));
+    lines.push(String::new());
+    if let Some(known) = wording::known(finding) {
+        lines.push(format!("- known: {known}"));
+    }
+    for missing in &finding.top_missing {
+        let key = wording::missing_key(examination, finding, missing);
+        let span = wording::span(missing).map(|span| format!(", {}", code(&span))).unwrap_or_default();
+        lines.push(format!("- missing: {}, {}{span}", code(&key), plural(missing.rows, "row")));
+    }
+    if let Some((keys, rows)) = wording::unlisted(finding) {
+        lines.push(format!("- and {}, {}", plural(keys, "more key"), plural(rows, "row")));
+    }
+    for sample in &finding.samples {
+        lines.push(format!("- row: {} → {}", code(&text::row(&sample.row)), code(&text::key(&sample.key))));
+    }
+    for diagnosis in &finding.diagnosis {
+        lines.push(format!("- cause: {}", plain(&wording::diagnosis(diagnosis))));
+    }
+    if !finding.help.is_empty() {
+        lines.push(format!("- help: {}", plain(&finding.help)));
+    }
+}
+
+fn not_looked_at(lines: &mut Vec<String>, examination: &Examination) {
+    let mut said = Vec::new();
+    for (about, coverage) in examination.schema.relations.iter().zip(&examination.relations) {
+        if let Some(reason) = wording::shortfall(coverage) {
+            said.push(format!("- {} {}: {}", coverage.state.name(), code(&about.id), plain(reason)));
+        }
+    }
+    for left in &examination.left_alone {
+        said.push(format!("- left alone {}: {}", code(&left.what), plain(&left.why)));
+    }
+    if !said.is_empty() {
+        lines.push(String::new());
+        lines.push("### Not looked at".to_owned());
+        lines.push(String::new());
+        lines.append(&mut said);
+    }
+}
+
+/// A code span in a table, where even there a bar has to be escaped.
+fn cell(text: &str) -> String {
+    code(text).replace('|', "\\|")
+}
+
+/// A code span, fenced by more backticks than it holds.
+fn code(text: &str) -> String {
+    let shown = visible(text);
+    let longest = shown.split(|character| character != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    // Spaces keep the text's own backticks off the fence, and an empty span from being none.
+    let pad = if shown.starts_with(['`', ' ']) || shown.ends_with(['`', ' ']) { " " } else { "" };
+    let shown = if shown.is_empty() { " " } else { &*shown };
+    format!("{fence}{pad}{shown}{pad}{fence}")
+}
+
+/// A sentence, with every mark that means something to Markdown escaped.
+fn plain(text: &str) -> String {
+    let shown = visible(text);
+    let shown = shown.trim();
+    let mut safe = String::with_capacity(shown.len());
+    // At the start of a line these would begin a list or a rule.
+    let number = shown.len() - shown.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    for (place, character) in shown.char_indices() {
+        match character {
+            '-' | '+' | '=' if place == 0 => safe.extend(['\\', character]),
+            '.' | ')' if place == number && number > 0 => safe.extend(['\\', character]),
+            '<' => safe.push_str("&lt;"),
+            '&' => safe.push_str("&amp;"),
+            // A mention or a reference to an issue would call someone.
+            '@' => safe.push_str("&#64;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '>' | '|' | '~' | '#' | '!' | '$' => {
+                safe.push('\\');
+                safe.push(character);
+            }
+            other => safe.push(other),
+        }
+    }
+    // A bare address would become a link.
+    safe.replace("://", "&#58;//").replace("www.", "www&#46;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_scan_reads_well() {
+        let expected = "\
+## Foreign keys of `shop.sqlite`
+
+- ✗ 340 orphan rows in 2 of 4 relations of shop.sqlite (40 missing keys)
+- ✗ 1 defect in 1 of 4 relations
+- ! 1 warning
+
+4 relations · 4 checked · 20,800 rows · 340 orphan rows · verdict **findings**
+
+| relation | rows | orphans | missing keys | share | coverage | found |
+| --- | ---: | ---: | ---: | ---: | --- | --- |
+| `orders(customer_id)->customers(id)` | 5,200 | 338 | 39 | 6.5% | checked | `orphan` |
+";
+        let report = render(&sample::sick());
+        assert!(report.starts_with(expected), "{report}");
+        let finding = "\
+### error `orphan`: `orders(customer_id)->customers(id)`
+
+338 rows refer to 39 keys that customers does not have
+
+- missing: `customer_id = 22`, 300 rows
+- missing: `customer_id = ' x'`, 1 row
+- and 37 more keys, 37 rows
+- row: `id = 7` → `22`
+- row: `id = 8` → `' x'`
+- cause: wrong-table (300 rows): 22 is suppliers(id)
+- help: restore the missing rows, or repair the references with a rule
+";
+        assert!(report.contains(finding), "{report}");
+    }
+
+    #[test]
+    fn data_is_never_markup() {
+        assert_eq!(code("a`b"), "``a`b``");
+        assert_eq!(code("`"), "`` ` ``");
+        assert_eq!(code(""), "` `");
+        assert_eq!(cell("a|b"), "`a\\|b`");
+        assert_eq!(plain("<b> *x* [y](z) @who #1 http://a"), "&lt;b\\> \\*x\\* \\[y\\](z) &#64;who \\#1 http&#58;//a");
+    }
+}

@@ -1,0 +1,71 @@
+//! Sentences about parts of a finding that several reports for people share. Leaves out: marks, colours and layout.
+
+use crate::model::examination::Coverage;
+use crate::model::examination::CoverageState;
+use crate::model::examination::Examination;
+use crate::model::finding::Diagnosis;
+use crate::model::finding::Finding;
+use crate::model::finding::Known;
+use crate::model::finding::MissingKey;
+use crate::model::redaction::Values;
+use crate::model::text;
+use crate::model::text::plural;
+
+/// `case (3 rows): 'A' is missing, users(name) has 'a'`.
+pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
+    format!("{} ({}): {}", diagnosis.cause.name(), plural(diagnosis.rows, "row"), diagnosis.evidence)
+}
+
+/// What a baseline keeps out of a finding.
+pub(super) fn known(finding: &Finding) -> Option<String> {
+    match finding.known {
+        Known::No => None,
+        Known::Partly { rows, missing_keys } => {
+            Some(format!("beside {} of {} in the baseline", plural(rows, "row"), plural(missing_keys, "key")))
+        }
+        Known::Wholly => Some("in the baseline".to_owned()),
+    }
+}
+
+/// `customer_id = 22`.
+pub(super) fn missing_key(examination: &Examination, finding: &Finding, missing: &MissingKey) -> String {
+    let about = &examination.schema.relations[finding.relation];
+    text::named(examination.schema.child_column_names(about).zip(&missing.key))
+}
+
+/// `2024-01-01 to 2024-06-30`, where a time column is configured.
+pub(super) fn span(missing: &MissingKey) -> Option<String> {
+    let span = missing.span.as_ref()?;
+    let (first, last) = (text::value(&span.first), text::value(&span.last));
+    Some(if first == last { first } else { format!("{first} to {last}") })
+}
+
+/// The keys and rows of a finding that its list of missing keys leaves out.
+pub(super) fn unlisted(finding: &Finding) -> Option<(u64, u64)> {
+    let keys = finding.missing_keys.saturating_sub(finding.top_missing.len() as u64);
+    let rows: u64 = finding.top_missing.iter().map(|missing| missing.rows).sum();
+    (keys > 0 && !finding.top_missing.is_empty()).then(|| (keys, finding.rows.saturating_sub(rows)))
+}
+
+/// Whether and why a relation was not looked at as a whole.
+pub(super) fn shortfall(coverage: &Coverage) -> Option<&str> {
+    let reason = coverage.reason.as_deref().unwrap_or("no reason is known");
+    (coverage.state != CoverageState::Checked).then_some(reason)
+}
+
+/// `3 relations · 2 checked · 12 rows · …`.
+pub(super) fn totals(examination: &Examination) -> String {
+    let summary = examination.summary();
+    let mut parts = vec![plural(summary.relations as u64, "relation"), format!("{} checked", summary.checked)];
+    for (number, what) in [(summary.partial, "in part"), (summary.unchecked, "not checked")] {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    }
+    parts.push(plural(examination.relations.iter().map(|coverage| coverage.counts.rows).sum(), "row"));
+    parts.push(plural(summary.orphan_rows, "orphan row"));
+    if examination.values != Values::Shown {
+        parts.push(format!("values {}", examination.values.name()));
+    }
+    parts.join(" · ")
+}

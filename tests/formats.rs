@@ -1,0 +1,141 @@
+//! The formats of a scan as a user gets them: several from one run, each a file like any other file, each well formed.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::Bench;
+
+const SHOP: &str = "
+CREATE TABLE customers(id INTEGER PRIMARY KEY);
+CREATE TABLE orders(id INTEGER PRIMARY KEY, customer_id INTEGER REFERENCES customers(id));
+INSERT INTO customers VALUES (1);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+INSERT INTO orders SELECT i, CASE WHEN i % 2 THEN 1 ELSE i END FROM n;
+";
+
+fn shop() -> Bench {
+    Bench::new(SHOP)
+}
+
+#[test]
+fn one_scan_writes_every_format() {
+    let bench = shop();
+    let run = bench.run(&[
+        "scan",
+        "app.db",
+        "--format=table",
+        "--format=json=r.json",
+        "--format=junit=r.xml",
+        "--format=sarif=r.sarif",
+        "--format=markdown=r.md",
+        "--format=github=r.txt",
+        "--format=csv=r.csv",
+    ]);
+    assert_eq!((run.code, run.stderr.as_str()), (1, ""));
+    assert!(run.stdout.starts_with("✗ 500 orphan rows in 1 of 1 relation of app.db (500 missing keys)"));
+    let read = |name| std::fs::read_to_string(bench.path(name)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&read("r.json")).unwrap();
+    common::assert_obeys("scan", &json);
+    let finding = json["findings"][0]["id"].as_str().unwrap();
+    let sarif: serde_json::Value = serde_json::from_str(&read("r.sarif")).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["partialFingerprints"]["fkDoctorFinding/v1"], finding);
+    let junit = read("r.xml");
+    let junit = roxmltree::Document::parse(&junit).unwrap();
+    assert_eq!(junit.root_element().attribute("failures"), Some("1"));
+    assert!(read("r.md").contains("verdict **findings**"));
+    assert!(read("r.txt").starts_with("::error file=fk-doctor.toml,line=1,"));
+}
+
+/// The samples are few; the rows are all there.
+#[test]
+fn every_orphan_is_a_row_of_the_csv() {
+    let run = shop().run(&["scan", "app.db", "--format", "csv", "--samples", "1"]);
+    assert_eq!(run.code, 1);
+    let mut csv = csv::Reader::from_reader(run.stdout.as_bytes());
+    let rows: BTreeSet<String> = csv.records().map(|record| record.unwrap()[3].to_owned()).collect();
+    assert_eq!(rows, (1..=500).map(|i| format!("{{\"id\":{}}}", i * 2)).collect());
+}
+
+#[test]
+fn two_reports_never_share_a_place() {
+    let bench = shop();
+    for (arguments, place) in [
+        (&["--format=json", "--format=csv"][..], "standard output"),
+        (&["--format=json=r", "--format=csv=./r"], "./r"),
+        (&["--format=json", "--format=csv=r", "-o", "r"], "r"),
+    ] {
+        let run = bench.run(&[&["scan", "app.db"], arguments].concat());
+        assert_eq!(run.code, 2, "{arguments:?}");
+        assert!(run.stderr.starts_with(&format!("error: could not write two reports to {place}\n")), "{}", run.stderr);
+        assert!(run.stderr.contains("help: give each a file of its own: --format F=FILE"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_an_error() {
+    let run = shop().run(&["scan", "app.db", "--format", "csv=no/such/folder.csv"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.starts_with("error: could not write to no/such/folder.csv\nbecause: "), "{}", run.stderr);
+}
+
+/// The umask decides, as it does for any file that a program makes; a file that was there keeps its mode.
+#[cfg(unix)]
+#[test]
+fn reports_have_the_mode_of_any_other_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = shop();
+    let mode = |name| std::fs::metadata(bench.path(name)).unwrap().permissions().mode() & 0o777;
+    std::fs::write(bench.path("plain"), "").unwrap();
+    std::fs::write(bench.path("old.md"), "").unwrap();
+    std::fs::set_permissions(bench.path("old.md"), PermissionsExt::from_mode(0o640)).unwrap();
+    bench.run(&["scan", "app.db", "--format=json=new.json", "--format=markdown=old.md", "--format=csv=new.csv"]);
+    assert_eq!((mode("new.json"), mode("new.csv"), mode("old.md")), (mode("plain"), mode("plain"), 0o640));
+    let left: Vec<_> = std::fs::read_dir(bench.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".fk-doctor-")), "{left:?}");
+}
+
+#[test]
+fn findings_stand_on_the_line_that_declares_them() {
+    let bench = shop();
+    std::fs::write(bench.path("schema.sql"), SHOP).unwrap();
+    let arguments = ["scan", "app.db", "--format", "sarif", "--schema-file", "schema.sql"];
+    let sarif: serde_json::Value = serde_json::from_str(&bench.run(&arguments).stdout).unwrap();
+    let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!((&place["artifactLocation"]["uri"], &place["region"]["startLine"]), (&"schema.sql".into(), &3.into()));
+
+    std::fs::write(
+        bench.path("fk-doctor.toml"),
+        "\n\n[[relation]]\nchild = \"orders(id)\"\nparent = \"customers(id)\"\n",
+    )
+    .unwrap();
+    let sarif: serde_json::Value = serde_json::from_str(&bench.run(&arguments).stdout).unwrap();
+    let configured = sarif["runs"][0]["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|result| result["message"]["text"].as_str().unwrap().starts_with("orders(id)->customers(id)"));
+    let place = &configured.unwrap()["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "fk-doctor.toml");
+    assert_eq!(place["region"]["startLine"], 4);
+    let run = bench.run(&["scan", "app.db", "--format", "sarif", "--schema-file", "none.sql"]);
+    assert!(run.stderr.starts_with("error: could not read none.sql\n"), "{}", run.stderr);
+}
+
+#[test]
+fn the_step_summary_is_added_to() {
+    let bench = shop();
+    std::fs::write(bench.path("summary"), "before\n").unwrap();
+    let page = bench.path("summary");
+    let run =
+        bench.run_in(&["scan", "app.db", "--format", "github"], &[("GITHUB_STEP_SUMMARY", page.to_str().unwrap())]);
+    assert_eq!((run.code, run.stderr.as_str()), (1, ""));
+    assert!(std::fs::read_to_string(page).unwrap().starts_with("before\n## Foreign keys of `app.db`\n"));
+}
+
+#[test]
+fn quiet_says_nothing_beside_the_report() {
+    let run = shop().run(&["--quiet", "scan", "app.db"]);
+    assert_eq!((run.code, run.stderr.as_str()), (1, ""));
+}

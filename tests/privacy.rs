@@ -1,0 +1,119 @@
+//! Values that must not be shown are shown nowhere: not in any format, not in an error.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use common::Bench;
+use fk_doctor::report::ScanFormat;
+
+const KEY: (&str, &str) = ("FK_DOCTOR_REDACT_KEY", "a secret of sixteen or more");
+
+/// Every kind of value and every diagnosis, each with a value of its own that no report may hold.
+const SEED: &str = "
+CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT UNIQUE, code TEXT UNIQUE);
+CREATE TABLE suppliers(id INTEGER PRIMARY KEY);
+CREATE TABLE orders(ref TEXT PRIMARY KEY, placed TEXT, user_id INTEGER REFERENCES users(id), mail TEXT REFERENCES users(email),
+    code TEXT REFERENCES users(code), photo BLOB REFERENCES users(code), a INTEGER, b TEXT, FOREIGN KEY (a, b) REFERENCES pairs(a, b));
+CREATE TABLE pairs(a INTEGER, b TEXT, PRIMARY KEY (a, b));
+CREATE TABLE notes(body TEXT REFERENCES users(email));
+INSERT INTO users VALUES (918273601, 'canary-01@example.org', 'CANARY-02');
+INSERT INTO suppliers VALUES (918273603);
+INSERT INTO orders VALUES ('canary-04', 'canary-05', 918273603, 'CANARY-01@example.org', 'canary-02', x'63616e617279', 918273606, 'canary-07'),
+    ('canary-08', 'canary-09', 918273699, ' canary-01@example.org', 'canary-11', NULL, NULL, NULL);
+INSERT INTO notes VALUES ('canary-12'), ('');
+";
+
+/// As they are, grouped, and in hexadecimal.
+fn canaries(text: &str) -> Vec<String> {
+    let lower = text.to_lowercase();
+    ["canary", "9182736", "918,273,6", "63616e617279"]
+        .into_iter()
+        .filter(|it| lower.contains(it))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn every_report(bench: &Bench, more: &[&str], variables: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+    let report = |format: &ScanFormat| {
+        let run = bench.run_in(&[&["scan", "app.db", "--format", format.name()], more].concat(), variables);
+        assert!(run.code == 1, "{} {}", format.name(), run.stderr);
+        (format.name(), run.stdout + &run.stderr)
+    };
+    ScanFormat::ALL.iter().map(report).collect()
+}
+
+#[test]
+fn masked_values_are_in_no_report() {
+    let bench = Bench::new(SEED);
+    for (format, report) in every_report(&bench, &["--redact"], &[]) {
+        assert_eq!(canaries(&report), Vec::<String>::new(), "{format}: {report}");
+        assert!(["junit", "github", "sarif"].contains(&format) || report.contains("***"), "{format}: {report}");
+    }
+    // The canaries would be seen.
+    let shown = every_report(&bench, &[], &[]);
+    assert!(shown.iter().all(|(_, report)| !canaries(report).is_empty()), "{shown:?}");
+}
+
+#[test]
+fn hashed_values_are_equal_where_the_values_are() {
+    let bench = Bench::new(SEED);
+    for (format, report) in every_report(&bench, &["--redact=hash"], &[KEY]) {
+        assert_eq!(canaries(&report), Vec::<String>::new(), "{format}");
+    }
+    let json = |key| -> serde_json::Value {
+        let run = bench.run_in(&["scan", "app.db", "--format=json", "--redact=hash"], &[key]);
+        serde_json::from_str(&run.stdout).unwrap()
+    };
+    let (one, again, other) = (json(KEY), json(KEY), json((KEY.0, "another secret, as long as that")));
+    let missing = |report: &serde_json::Value| report["findings"][0]["top_missing"].to_string();
+    assert_eq!(missing(&one), missing(&again));
+    assert_ne!(missing(&one), missing(&other));
+    assert_eq!(one["values"], "hashed");
+    common::assert_obeys("scan", &one);
+}
+
+#[test]
+fn hashes_need_a_secret() {
+    for variables in [&[][..], &[("FK_DOCTOR_REDACT_KEY", "short")]] {
+        let run = Bench::new(SEED).run_in(&["scan", "app.db", "--redact=hash"], variables);
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.starts_with("error: could not hash the values of rows\nbecause: "), "{}", run.stderr);
+        assert!(run.stderr.contains("FK_DOCTOR_REDACT_KEY"), "{}", run.stderr);
+    }
+}
+
+/// A key stands in two tables, and is hidden if either column is.
+#[test]
+fn excluded_columns_are_always_masked() {
+    let bench = Bench::new(SEED);
+    std::fs::write(bench.path("fk-doctor.toml"), "[redact]\ncolumns = [\"users.email\", \"orders.ref\", \"b\"]\n")
+        .unwrap();
+    for (format, report) in every_report(&bench, &[], &[]) {
+        for hidden in ["canary-01", "canary-04", "canary-07", "canary-08", "canary-12"] {
+            assert!(!report.to_lowercase().contains(hidden), "{format}: {hidden}: {report}");
+        }
+    }
+    let table = bench.run(&["scan", "app.db"]).stdout;
+    assert!(table.contains("user_id = 918273603") && table.contains("a = 918273606, b = '***'"), "{table}");
+}
+
+#[test]
+fn the_configuration_can_ask_for_it() {
+    let bench = Bench::new(SEED);
+    std::fs::write(bench.path("fk-doctor.toml"), "[redact]\nvalues = \"mask\"\n").unwrap();
+    assert!(every_report(&bench, &[], &[]).iter().all(|(_, report)| canaries(report).is_empty()));
+    std::fs::write(bench.path("fk-doctor.toml"), "[redact]\nvalues = \"shuffle\"\n").unwrap();
+    let run = bench.run(&["scan", "app.db"]);
+    assert!(run.stderr.contains("`values`: `shuffle` is not valid: expected mask or hash"), "{}", run.stderr);
+}
+
+#[test]
+fn a_password_is_in_no_error() {
+    for source in
+        ["postgres://me:canary@localhost:1/db", "mysql://me:canary@localhost:1/db?x=canary", "oracle://me:canary@h/db"]
+    {
+        let run = Bench::new("").run(&["scan", source]);
+        assert!(run.code >= 2, "{source}");
+        assert_eq!(canaries(&(run.stdout + &run.stderr)), Vec::<String>::new(), "{source}");
+    }
+}
