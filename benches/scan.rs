@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use fk_doctor::cli::Cli;
 use fk_doctor::cli::Command;
-use fk_doctor::report::Paper;
 use fk_doctor::run;
 use rusqlite::Connection;
 
@@ -174,14 +173,8 @@ fn scan(path: &Path, jobs: u64) -> u64 {
         "1000",
     ]);
     let cli = cli.unwrap();
-    let surroundings = run::Surroundings {
-        directory: path.parent().unwrap().to_owned(),
-        database_url: None,
-        cores: 1,
-        paper: Paper::default(),
-        step_summary: None,
-        redact_key: None,
-    };
+    let directory = path.parent().unwrap().to_owned();
+    let surroundings = run::Surroundings { directory, cores: 1, ..run::Surroundings::default() };
     let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
     let outcome = run::scan(typed, &cli.global, &surroundings, &run::NoOutlet, &|_, _| {}).unwrap();
     let report: serde_json::Value = serde_json::from_str(&outcome.documents[0].1).unwrap();

@@ -32,7 +32,7 @@ const DEFAULT_MEMORY: u64 = 256_000_000;
 const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
 /// What the program runs in; passed in, so that a run depends on nothing else.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     pub directory: PathBuf,
     pub database_url: Option<String>,

@@ -7,10 +7,6 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use common::Bench;
-use fk_doctor::cli::Cli;
-use fk_doctor::cli::Command;
-use fk_doctor::report::Paper;
-use fk_doctor::run;
 use rusqlite::Connection;
 
 const SEED: &str = "
@@ -35,21 +31,12 @@ INSERT INTO other(g) VALUES (0), (-1), (140001 * 62), (9223372036854775807), (-9
 
 /// The report, and how many pages were to be read in all.
 fn scan(bench: &Bench, memory: &str) -> (String, usize) {
-    let path = bench.path("app.db");
-    let arguments = ["fk-doctor", "scan", path.to_str().unwrap(), "--format", "json", "--memory", memory];
-    let cli = <Cli as clap::Parser>::try_parse_from(arguments).unwrap();
-    let surroundings = run::Surroundings {
-        directory: path.parent().unwrap().to_owned(),
-        database_url: None,
-        cores: 2,
-        paper: Paper::default(),
-    };
-    let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
     let pages = AtomicUsize::new(0);
     let progress = |_: usize, total: usize| {
         pages.fetch_max(total, Ordering::Relaxed);
     };
-    let outcome = run::scan(typed, &cli.global, &surroundings, &progress).unwrap();
+    let options = ["--format", "json", "--memory", memory];
+    let outcome = common::scan_here(&bench.path("app.db"), &options, &progress).unwrap();
     (outcome.documents[0].1.clone(), pages.into_inner())
 }
 

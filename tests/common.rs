@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
+use fk_doctor::cli::Cli;
+use fk_doctor::run;
 use rusqlite::Connection;
 
 pub(crate) struct Bench {
@@ -63,6 +66,20 @@ impl Bench {
         let run = self.run(&["scan", "app.db", "--format", "json"]);
         (run.code, serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr)))
     }
+}
+
+/// Runs a scan in this process, so that a panic is seen as one, and how far it is can be watched.
+pub(crate) fn scan_here(
+    path: &Path,
+    options: &[&str],
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<run::Outcome, run::RunError> {
+    let arguments = [&["fk-doctor", "scan", path.to_str().unwrap()], options].concat();
+    let cli = <Cli as clap::Parser>::try_parse_from(arguments).unwrap();
+    let fk_doctor::cli::Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
+    let directory = path.parent().unwrap().to_owned();
+    let surroundings = run::Surroundings { directory, cores: 2, ..run::Surroundings::default() };
+    run::scan(typed, &cli.global, &surroundings, &run::NoOutlet, progress)
 }
 
 /// Checks a report against a JSON Schema of the repository.

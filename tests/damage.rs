@@ -9,11 +9,7 @@ use std::time::Duration;
 
 use common::Bench;
 use fastrand::Rng;
-use fk_doctor::cli::Cli;
-use fk_doctor::cli::Command;
 use fk_doctor::exit::Exit;
-use fk_doctor::report::Paper;
-use fk_doctor::run;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 
@@ -32,21 +28,8 @@ INSERT INTO w SELECT id, 'w' || id FROM p;
 INSERT INTO c SELECT id, 1 + id * 7 % 150, 'code-' || (1 + id * 3 % 150), id, 'w' || id, substr(hex(zeroblob(900)), 1, id * 9) FROM p;
 ";
 
-/// Runs in this process, so that a panic is seen as one.
 fn scan(path: &Path) -> Exit {
-    let text = path.to_str().unwrap();
-    let cli =
-        <Cli as clap::Parser>::try_parse_from(["fk-doctor", "scan", text, "--timeout", "20s", "--jobs", "2"]).unwrap();
-    let surroundings = run::Surroundings {
-        directory: path.parent().unwrap().to_owned(),
-        database_url: None,
-        cores: 2,
-        paper: Paper::default(),
-        step_summary: None,
-        redact_key: None,
-    };
-    let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
-    match run::scan(typed, &cli.global, &surroundings, &run::NoOutlet, &|_, _| {}) {
+    match common::scan_here(path, &["--timeout", "20s", "--jobs", "2"], &|_, _| {}) {
         Ok(outcome) => outcome.exit,
         Err(error) => error.exit(),
     }

@@ -12,9 +12,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use common::Bench;
-use fk_doctor::cli::Cli;
-use fk_doctor::report::Paper;
-use fk_doctor::run;
+use fk_doctor::exit::Exit;
 use rusqlite::Connection;
 
 const VICTIM: &str = "FK_DOCTOR_TEST_WRITES_TO";
@@ -45,14 +43,6 @@ fn nobody_writes_between_the_first_page_and_the_last() {
          INSERT INTO c SELECT i, i, zeroblob(1500) FROM n;",
     );
     let path = bench.path("app.db");
-    let cli = <Cli as clap::Parser>::try_parse_from(["fk-doctor", "scan", path.to_str().unwrap()]).unwrap();
-    let surroundings = run::Surroundings {
-        directory: path.parent().unwrap().to_owned(),
-        database_url: None,
-        cores: 2,
-        paper: Paper::default(),
-    };
-    let fk_doctor::cli::Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
     assert!(another_program_can_write(&path), "before");
     let (calls, tries) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let progress = |done: usize, total: usize| {
@@ -61,8 +51,8 @@ fn nobody_writes_between_the_first_page_and_the_last() {
             assert!(!another_program_can_write(&path), "at {done} of {total}");
         }
     };
-    let outcome = run::scan(typed, &cli.global, &surroundings, &progress).unwrap();
-    assert_eq!(outcome.exit, fk_doctor::exit::Exit::Findings);
+    let outcome = common::scan_here(&path, &[], &progress).unwrap();
+    assert_eq!(outcome.exit, Exit::Findings);
     assert!(tries.into_inner() > 2);
     assert!(another_program_can_write(&path), "afterwards");
 }

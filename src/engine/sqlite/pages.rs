@@ -8,8 +8,6 @@
 //! Nothing here opens a database or takes a lock; nothing here can write.
 
 pub mod fault;
-#[cfg(all(test, unix))]
-mod fuzz;
 pub mod header;
 pub mod judge;
 pub mod key;
@@ -21,3 +19,6 @@ pub mod record;
 pub mod source;
 pub mod tree;
 pub mod wal;
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Changes are made where they hurt: in heads, addresses, lengths, and by swapping pages. What the reader then says is
 //! compared with SQLite in `tests/damage.rs`, which is slower. `FK_DOCTOR_CASES` sets how many files are read.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and say what it saw")]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -19,8 +20,10 @@ use crate::engine::Deadline;
 use crate::engine::Effort;
 use crate::engine::Inclusion;
 use crate::engine::sqlite::introspect;
-use crate::model::resolve;
-use crate::model::schema::Schema;
+use crate::model::catalog::Catalog;
+use crate::model::catalog::ForeignKey;
+use crate::model::catalog::Index;
+use crate::model::catalog::Table;
 
 const USUAL_CASES: usize = 1_500;
 
@@ -36,8 +39,8 @@ CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT UNIQUE COLLATE NOCASE, pad TEXT
 CREATE TABLE w(a INTEGER, b TEXT, PRIMARY KEY (b DESC, a)) WITHOUT ROWID;
 CREATE TABLE s(id INTEGER PRIMARY KEY);
 CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id), pad TEXT, code TEXT REFERENCES p(code), a INTEGER, b TEXT,
-    s REFERENCES s, FOREIGN KEY (a, b) REFERENCES w(a, b));
-CREATE TABLE i(p INTEGER REFERENCES p, pad TEXT);
+    s REFERENCES s(id), FOREIGN KEY (a, b) REFERENCES w(a, b));
+CREATE TABLE i(p INTEGER REFERENCES p(id), pad TEXT);
 CREATE INDEX i_p ON i(p);
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
 INSERT INTO p SELECT i, 'code-' || i || CASE WHEN i % 9 = 0 THEN printf('%.*c', 700, 'x') ELSE '' END, 'pad' FROM n;
@@ -47,8 +50,30 @@ INSERT INTO c SELECT id, 1 + id * 7 % 120, printf('%.*c', id * 9, 'y'), code, id
 INSERT INTO i SELECT p, pad FROM c;
 ";
 
+fn inclusion(tables: &[Table], key: &ForeignKey) -> Inclusion {
+    let named = |table: &Table, names: &[String]| -> Vec<usize> {
+        names.iter().map(|name| table.columns.iter().position(|column| column.name == *name).unwrap()).collect()
+    };
+    let parent = tables.iter().position(|table| table.name == key.parent).unwrap();
+    let parent_columns = named(&tables[parent], key.parent_columns.as_ref().unwrap());
+    let holds_key = |index: &Index| {
+        let mut held: Vec<usize> = index.columns.iter().filter_map(|column| column.column).collect();
+        let mut wanted = parent_columns.clone();
+        held.sort_unstable();
+        wanted.sort_unstable();
+        index.unique && held == wanted
+    };
+    Inclusion {
+        child: key.child,
+        child_columns: named(&tables[key.child], &key.columns),
+        parent,
+        key: tables[parent].indexes.iter().position(holds_key),
+        parent_columns,
+    }
+}
+
 struct Victim {
-    schema: Schema,
+    tables: Vec<Table>,
     inclusions: Vec<Inclusion>,
     connection: Connection,
     file: Arc<File>,
@@ -60,21 +85,14 @@ impl Victim {
     fn new(path: &Path, kind: &str) -> Victim {
         let connection = Connection::open(path).unwrap();
         connection.execute_batch(&format!("{kind}; PRAGMA foreign_keys = OFF; BEGIN; {SEED} COMMIT")).unwrap();
-        let schema = resolve::resolve(introspect::catalog(&connection, path).unwrap(), &[]).unwrap();
-        let inclusion = |relation: &crate::model::relation::Relation| Inclusion {
-            child: relation.child,
-            child_columns: relation.child_columns.clone(),
-            parent: relation.parent.table.unwrap(),
-            parent_columns: relation.parent.columns.clone(),
-            key: relation.parent.key,
-        };
-        let inclusions = schema.relations.iter().map(inclusion).collect();
+        let Catalog { tables, foreign_keys, .. } = introspect::catalog(&connection, path).unwrap();
+        let inclusions = foreign_keys.iter().map(|key| inclusion(&tables, key)).collect();
         let page_size: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
         let copy = path.with_extension("copy");
         std::fs::copy(path, &copy).unwrap();
         let file = Arc::new(File::options().read(true).write(true).open(&copy).unwrap());
         let whole = std::fs::read(&copy).unwrap();
-        Victim { schema, inclusions, connection, file, whole, page_size: page_size as usize }
+        Victim { tables, inclusions, connection, file, whole, page_size: page_size as usize }
     }
 
     /// How many inclusions were told, and how many pages were read of those that were planned.
@@ -85,14 +103,8 @@ impl Victim {
             most.fetch_max(done, Ordering::Relaxed);
         };
         let effort = Effort { memory: 1 << 28, threads: 1, progress: &progress };
-        let answers = judge::judge(
-            &self.schema.tables,
-            &self.inclusions,
-            &self.connection,
-            &source,
-            &effort,
-            &Deadline::after(None),
-        );
+        let answers =
+            judge::judge(&self.tables, &self.inclusions, &self.connection, &source, &effort, &Deadline::after(None));
         let pages = self.whole.len() / self.page_size;
         assert!(most.into_inner() <= 3 * pages, "pages are read once for parents and once for children");
         answers.iter().filter(|answer| answer.is_ok()).count()
