@@ -3,6 +3,7 @@
 //! Every transaction does the same to each of several tables, moves rows about and frees pages, so a scan that mixed two
 //! moments, or a page of one with a page of another, would count the tables differently.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::print_stdout, reason = "what a run did is worth reading")]
 
 mod common;
 
