@@ -17,7 +17,9 @@ use crate::model::sql::Sql;
 use crate::model::value::Value;
 use crate::source::Source;
 
+mod postgres;
 pub mod sqlite;
+mod wire;
 
 /// An opened database.
 pub trait Database {
@@ -134,6 +136,11 @@ impl Deadline {
         Deadline { at: limit.and_then(|limit| Instant::now().checked_add(limit)), passed: Arc::default() }
     }
 
+    /// How much time is left; `None` where there is no end.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.at.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
     pub fn has_passed(&self) -> bool {
         let Some(at) = self.at else { return false };
         if !self.passed.load(Ordering::Relaxed) && Instant::now() >= at {
@@ -175,5 +182,11 @@ impl EngineError {
 pub fn open(source: &Source, patience: &Patience) -> Result<Box<dyn Database>, EngineError> {
     match source {
         Source::Sqlite(path) => Ok(Box::new(sqlite::open(path, patience)?)),
+        Source::Postgres(address) => Ok(Box::new(postgres::open(address, patience)?)),
+        Source::Mysql(address) => Err(EngineError::Unreadable {
+            what: address.to_string(),
+            why: "this build has no engine for it".to_owned(),
+            help: "scan a SQLite or a PostgreSQL database".to_owned(),
+        }),
     }
 }

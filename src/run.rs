@@ -82,7 +82,7 @@ fn outputs<F: Copy>(
 
 /// A slip such as `-o app.db` must not cost the database.
 fn refuse_to_overwrite<'a>(source: &Source, files: impl Iterator<Item = &'a Path>) -> Result<(), RunError> {
-    let Source::Sqlite(database) = source;
+    let Source::Sqlite(database) = source else { return Ok(()) };
     let whole = |path: &Path| path.canonicalize().ok();
     for file in files {
         let beside = ["", "-wal", "-shm", "-journal"].iter().any(|suffix| {

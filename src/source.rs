@@ -5,6 +5,105 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     Sqlite(PathBuf),
+    Postgres(Address),
+    Mysql(Address),
+}
+
+/// The URL of a server. Shown without its password, and without anything else that may hold one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    url: String,
+}
+
+impl Address {
+    /// With the password: for the engine alone, to connect with.
+    pub fn secret(&self) -> &str {
+        &self.url
+    }
+
+    /// Text that a driver or a server wrote, without the password should it repeat it.
+    pub fn censored(&self, text: &str) -> String {
+        let mut censored = text.to_owned();
+        for secret in self.secrets() {
+            censored = censored.replace(&secret, "***");
+        }
+        censored
+    }
+
+    /// The password as it is written, and as it is meant.
+    fn secrets(&self) -> Vec<String> {
+        let in_authority = self.parts().password.map(str::to_owned);
+        let query = self.url.split_once('?').map_or("", |(_, query)| query);
+        let parameters = query.split('&').filter_map(|pair| pair.split_once('='));
+        let in_query = parameters.filter(|(name, _)| name.contains("password")).map(|(_, value)| value.to_owned());
+        let mut secrets: Vec<String> = in_authority.into_iter().chain(in_query).collect();
+        secrets.extend_from_within(..);
+        let half = secrets.len() / 2;
+        secrets[half..].iter_mut().for_each(|secret| *secret = percent_decoded(secret));
+        secrets.retain(|secret| !secret.is_empty());
+        secrets
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        let (scheme, rest) = self.url.split_once("://").unwrap_or((self.url.as_str(), ""));
+        let authority_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        // A password may hold an unescaped @: the last one ends it, wherever it stands.
+        let (authority, path) = match rest.rfind('@') {
+            Some(at) if at > authority_ends && !rest[..at].contains('?') => {
+                let ends = rest[at..].find(['/', '?', '#']).map_or(rest.len(), |length| at + length);
+                rest.split_at(ends)
+            }
+            _ => rest.split_at(authority_ends),
+        };
+        let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (user, password) = match user.split_once(':') {
+            Some((user, password)) => (user, Some(password)),
+            None => (user, None),
+        };
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        Parts { scheme, user, password, host, path }
+    }
+}
+
+struct Parts<'a> {
+    scheme: &'a str,
+    user: &'a str,
+    password: Option<&'a str>,
+    host: &'a str,
+    path: &'a str,
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Parts { scheme, user, host, path, .. } = self.parts();
+        let user = if user.is_empty() { String::new() } else { format!("{user}@") };
+        write!(f, "{scheme}://{user}{host}{path}")
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Reads after "could not".
@@ -12,6 +111,8 @@ pub enum Source {
 pub enum SourceError {
     #[error("tell which database is meant")]
     Missing,
+    #[error("understand the database's URL")]
+    NotAUrl { scheme: String },
     #[error("open a {scheme} database")]
     NoEngine { scheme: String },
 }
@@ -20,14 +121,18 @@ impl SourceError {
     pub fn because(&self) -> String {
         match self {
             SourceError::Missing => "no DB was given and DATABASE_URL is not set".to_owned(),
-            SourceError::NoEngine { scheme } => format!("this build has no engine for {scheme}"),
+            SourceError::NotAUrl { scheme } => format!("after {scheme}: there has to be //"),
+            SourceError::NoEngine { scheme } => format!("there is no engine for {scheme}"),
         }
     }
 
-    pub fn help(&self) -> &'static str {
+    pub fn help(&self) -> String {
         match self {
-            SourceError::Missing => "name one: fk-doctor scan app.db",
-            SourceError::NoEngine { .. } => "give the path of a SQLite database, or sqlite:PATH",
+            SourceError::Missing => "name one: fk-doctor scan app.db".to_owned(),
+            SourceError::NotAUrl { scheme } => format!("write {scheme}://USER@HOST/DATABASE"),
+            SourceError::NoEngine { .. } => {
+                "give the path of a SQLite database, or a URL: postgres://USER@HOST/DATABASE".to_owned()
+            }
         }
     }
 }
@@ -38,15 +143,22 @@ impl Source {
         if text.is_empty() {
             return Err(SourceError::Missing);
         }
-        for scheme in ["postgres", "postgresql", "mysql", "mariadb"] {
-            if text.starts_with(&format!("{scheme}:")) {
-                return Err(SourceError::NoEngine { scheme: scheme.to_owned() });
+        let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+        let server: fn(Address) -> Source = match scheme {
+            "postgres" | "postgresql" => Source::Postgres,
+            "mysql" | "mariadb" => Source::Mysql,
+            // Any other URL may hold a password too: it is never taken for a path, which errors would show.
+            _ => {
+                return match unknown_scheme(text) {
+                    Some(scheme) => Err(SourceError::NoEngine { scheme: scheme.to_owned() }),
+                    None => Ok(Source::Sqlite(PathBuf::from(sqlite_path(text)))),
+                };
             }
-        }
-        // Any other URL may hold a password too: it is never taken for a path, which errors would show.
-        match unknown_scheme(text) {
-            Some(scheme) => Err(SourceError::NoEngine { scheme: scheme.to_owned() }),
-            None => Ok(Source::Sqlite(PathBuf::from(sqlite_path(text)))),
+        };
+        if text[scheme.len()..].starts_with("://") {
+            Ok(server(Address { url: text.to_owned() }))
+        } else {
+            Err(SourceError::NotAUrl { scheme: scheme.to_owned() })
         }
     }
 }
@@ -84,6 +196,28 @@ mod tests {
         assert_eq!(Source::parse(""), Err(SourceError::Missing));
         assert_eq!(Source::parse("./odd://a.db"), sqlite("./odd://a.db"));
         assert_eq!(Source::parse("Oracle://u:secret@h/d"), Err(SourceError::NoEngine { scheme: "Oracle".to_owned() }));
-        assert!(matches!(Source::parse("mysql://u:secret@h/d"), Err(SourceError::NoEngine { .. })));
+        assert!(matches!(Source::parse("postgresql://h/d"), Ok(Source::Postgres(_))));
+        assert!(matches!(Source::parse("mariadb://h/d"), Ok(Source::Mysql(_))));
+        assert!(matches!(Source::parse("mysql:d"), Err(SourceError::NotAUrl { .. })));
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for (url, shown) in [
+            ("postgres://u:hunter2@h:5432/d?sslmode=require", "postgres://u@h:5432/d"),
+            ("postgres://u@h/d?password=hunter2", "postgres://u@h/d"),
+            ("mysql://u:hunter2@h", "mysql://u@h"),
+            ("postgres:///d?host=/run&password=hunter2", "postgres:///d"),
+            ("postgres://u:hun%74er2@h/d", "postgres://u@h/d"),
+            ("postgres://u:hunter2@hunter2@h/d", "postgres://u@h/d"),
+            ("postgres://u:hunter2/x@h/d", "postgres://u@h/d"),
+        ] {
+            let address = Address { url: url.to_owned() };
+            assert_eq!(format!("{address} {address:?}"), format!("{shown} {shown}"));
+            assert!(!address.censored(url).contains("hun"), "{url}");
+        }
+        let escaped = Address { url: "postgres://u:hun%74er2@h/d".to_owned() };
+        assert_eq!(escaped.censored("told: hunter2"), "told: ***");
+        assert_eq!(Address { url: "postgres://u:@h/d".to_owned() }.censored("abc"), "abc");
     }
 }

@@ -17,6 +17,8 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
             "crate::source",
             "serde",
             "rusqlite",
+            "sqlx",
+            "tokio",
             "toml",
             "std::fs",
             "std::io",
@@ -26,7 +28,10 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
             "std::thread",
         ],
     ),
-    ("config", &["crate::engine", "crate::report", "crate::cli", "crate::run", "crate::scan", "rusqlite", "std::fs"]),
+    (
+        "config",
+        &["crate::engine", "crate::report", "crate::cli", "crate::run", "crate::scan", "rusqlite", "sqlx", "std::fs"],
+    ),
     (
         "engine",
         &[
@@ -50,12 +55,38 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
             "crate::run",
             "crate::scan",
             "rusqlite",
+            "sqlx",
+            "tokio",
             "std::env",
             "std::time",
         ],
     ),
-    ("scan", &["crate::report", "crate::config", "crate::cli", "crate::run", "crate::engine::sqlite", "rusqlite"]),
-    ("diagnose", &["crate::report", "crate::config", "crate::cli", "crate::run", "crate::engine::sqlite", "rusqlite"]),
+    (
+        "scan",
+        &[
+            "crate::report",
+            "crate::config",
+            "crate::cli",
+            "crate::run",
+            "crate::engine::sqlite",
+            "crate::engine::postgres",
+            "rusqlite",
+            "sqlx",
+        ],
+    ),
+    (
+        "diagnose",
+        &[
+            "crate::report",
+            "crate::config",
+            "crate::cli",
+            "crate::run",
+            "crate::engine::sqlite",
+            "crate::engine::postgres",
+            "rusqlite",
+            "sqlx",
+        ],
+    ),
 ];
 
 fn sources(part: &str) -> Vec<PathBuf> {

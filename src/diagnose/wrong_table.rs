@@ -37,7 +37,8 @@ pub(super) fn find(
     }
     let mut holders = Vec::new();
     for (table, index) in candidates(schema, relation, keys[0].len()).take(TABLES_SEARCHED) {
-        let Ok(found) = positions(session, &sql::of(schema).keys_elsewhere(table, index, &keys)) else { continue };
+        let Some(question) = sql::of(schema).keys_elsewhere(schema, table, index, &keys) else { continue };
+        let Ok(found) = positions(session, &question) else { continue };
         if !found.is_empty() {
             holders.push(Holder { table, index, found });
         }

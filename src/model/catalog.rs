@@ -15,12 +15,18 @@ pub struct DatabaseName {
     pub engine: Engine,
     pub name: String,
     pub version: String,
+    /// The schema of tables that are named without one; none where there are no schemas.
+    pub default_schema: Option<String>,
 }
 
 /// The kinds of database there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,
+    Postgres,
+    Mysql,
+    /// MySQL's sibling: the same dialect, another server.
+    Mariadb,
 }
 
 impl Engine {
@@ -28,6 +34,9 @@ impl Engine {
     pub fn name(self) -> &'static str {
         match self {
             Engine::Sqlite => "sqlite",
+            Engine::Postgres => "postgresql",
+            Engine::Mysql => "mysql",
+            Engine::Mariadb => "mariadb",
         }
     }
 
@@ -35,6 +44,9 @@ impl Engine {
     pub fn title(self) -> &'static str {
         match self {
             Engine::Sqlite => "SQLite",
+            Engine::Postgres => "PostgreSQL",
+            Engine::Mysql => "MySQL",
+            Engine::Mariadb => "MariaDB",
         }
     }
 }
@@ -82,11 +94,15 @@ pub struct Table {
     pub indexes: Vec<Index>,
     /// The name under which the engine gives a row's own address (`rowid`), where there is one and no column hides it.
     pub row_address: Option<String>,
+    /// Why the engine keeps no foreign key on this table, if it does not: its storage engine, its partitions.
+    pub without_foreign_keys: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableKind {
     Table,
+    /// A table whose rows are those of its partitions.
+    Partitioned,
     View,
     /// Rows come from a module's code, which a scan does not run.
     Virtual,
@@ -102,6 +118,37 @@ pub struct Column {
     pub collation: Option<String>,
     pub not_null: bool,
     pub generated: bool,
+    /// What is needed to compare the column, on engines whose types bring operators of their own.
+    pub sql_type: Option<SqlType>,
+}
+
+/// A name inside a schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QualifiedName {
+    pub schema: String,
+    pub name: String,
+}
+
+/// A column's type where types, operators and collations live in schemas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlType {
+    /// The type beneath any domain.
+    pub base: QualifiedName,
+    /// The operator under which two values of the type are equal.
+    pub equality: QualifiedName,
+    pub collation: Option<QualifiedName>,
+    /// A row type: it may be not NULL and hold NULLs, and then `IS NOT NULL` says otherwise.
+    pub composite: bool,
+}
+
+/// How a child's column is compared with its parent's, where the engine leaves a choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    pub operator: QualifiedName,
+    /// The types that the operator takes, where they are not the columns' own.
+    pub parent_type: Option<QualifiedName>,
+    pub child_type: Option<QualifiedName>,
+    pub collation: Option<QualifiedName>,
 }
 
 /// How the engine treats a column's values when it compares them.
@@ -145,9 +192,28 @@ pub struct ForeignKey {
     /// `None` where the declaration leaves them out and the parent's primary key is meant.
     pub parent_columns: Option<Vec<String>>,
     pub on_delete: Action,
+    /// The columns that SET NULL or SET DEFAULT changes; empty for all of them.
+    pub on_delete_columns: Vec<String>,
     pub on_update: Action,
     pub match_rule: Match,
     pub deferrable: bool,
+    /// One for each column, on engines that leave a choice; else empty.
+    pub comparisons: Vec<Comparison>,
+    /// What the engine itself says against this key.
+    pub flaws: Vec<Flaw>,
+    /// Why its rows cannot be compared, if the engine knows that they cannot.
+    pub incomparable: Option<String>,
+}
+
+/// A way in which an engine does not hold a declared key up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flaw {
+    /// Rows that were there before the key have never been checked.
+    NotValidated,
+    /// Declared, and not looked at by any write.
+    NotEnforced,
+    /// The triggers that enforce it are switched off on these tables.
+    TriggersDisabled(Vec<String>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,6 +246,8 @@ impl Action {
 pub enum Match {
     /// Any NULL: the row refers to nothing.
     Simple,
+    /// All NULL: the row refers to nothing. Some NULL: the row breaks the key.
+    Full,
 }
 
 impl Match {
@@ -188,6 +256,7 @@ impl Match {
     pub fn name(self) -> &'static str {
         match self {
             Match::Simple => "simple",
+            Match::Full => "full",
         }
     }
 }

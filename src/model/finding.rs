@@ -22,10 +22,13 @@ pub enum Code {
     TypeMismatch,
     CollationMismatch,
     ChildNotIndexed,
+    NotValidated,
+    NotEnforced,
+    TriggersDisabled,
 }
 
 impl Code {
-    pub const ALL: [Code; 13] = [
+    pub const ALL: [Code; 16] = [
         Code::Orphan,
         Code::ParentTableMissing,
         Code::ParentIsView,
@@ -39,6 +42,9 @@ impl Code {
         Code::TypeMismatch,
         Code::CollationMismatch,
         Code::ChildNotIndexed,
+        Code::NotValidated,
+        Code::NotEnforced,
+        Code::TriggersDisabled,
     ];
 
     pub fn name(self) -> &'static str {
@@ -56,6 +62,9 @@ impl Code {
             Code::TypeMismatch => "type-mismatch",
             Code::CollationMismatch => "collation-mismatch",
             Code::ChildNotIndexed => "child-not-indexed",
+            Code::NotValidated => "not-validated",
+            Code::NotEnforced => "not-enforced",
+            Code::TriggersDisabled => "triggers-disabled",
         }
     }
 
@@ -75,6 +84,9 @@ impl Code {
             Code::TypeMismatch => "child and parent columns convert values differently",
             Code::CollationMismatch => "child and parent columns compare text differently",
             Code::ChildNotIndexed => "no index on the child's key: every delete of a parent reads the whole table",
+            Code::NotValidated => "rows that were there before the key have never been checked by the server",
+            Code::NotEnforced => "the server does not check writes against this key",
+            Code::TriggersDisabled => "the triggers that enforce the key are switched off: writes are not checked",
         }
     }
 
@@ -89,8 +101,9 @@ impl Code {
             | Code::ParentKeyCollation
             | Code::ColumnCountMismatch
             | Code::ParentRenamed
-            | Code::IndexCorrupt => Severity::Error,
-            Code::TypeMismatch | Code::CollationMismatch => Severity::Warning,
+            | Code::IndexCorrupt
+            | Code::TriggersDisabled => Severity::Error,
+            Code::TypeMismatch | Code::CollationMismatch | Code::NotValidated | Code::NotEnforced => Severity::Warning,
             Code::ChildNotIndexed => Severity::Note,
         }
     }

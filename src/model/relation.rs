@@ -1,6 +1,7 @@
 //! A relation: child table and columns that refer to parent table and columns, resolved and judged.
 
 use crate::model::catalog::Action;
+use crate::model::catalog::Comparison;
 use crate::model::catalog::Match;
 use crate::model::catalog::TableName;
 use crate::model::finding::Code;
@@ -19,9 +20,13 @@ pub struct Relation {
     pub child_columns: Vec<usize>,
     pub parent: Parent,
     pub on_delete: Action,
+    /// The columns that SET NULL or SET DEFAULT changes; empty for all of them.
+    pub on_delete_columns: Vec<String>,
     pub on_update: Action,
     pub match_rule: Match,
     pub deferrable: bool,
+    /// As in [`crate::model::catalog::ForeignKey`].
+    pub comparisons: Vec<Comparison>,
     pub scope: Scope,
     pub judge: Judge,
     pub defects: Vec<Defect>,

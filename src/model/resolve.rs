@@ -5,6 +5,7 @@
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Catalog;
+use crate::model::catalog::Engine;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Match;
 use crate::model::catalog::NameRule;
@@ -23,27 +24,30 @@ use crate::model::schema::side;
 
 mod columns;
 mod configured;
+mod flaws;
 mod parent_key;
 
 /// Resolves a catalog and the relations of a configuration; all faults of the configuration at once.
 pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Schema, Vec<Fault>> {
     let Catalog { database, names, tables, foreign_keys } = catalog;
-    let mut relations: Vec<Relation> = foreign_keys.iter().map(|key| declared(names, &tables, key)).collect();
+    let mut relations: Vec<Relation> =
+        foreign_keys.iter().map(|key| declared(database.engine, names, &tables, key)).collect();
     configured::add(names, &tables, configured, &mut relations)?;
     number_twins(&mut relations);
     Ok(Schema { database, names, tables, relations })
 }
 
-fn declared(names: NameRule, tables: &[Table], key: &ForeignKey) -> Relation {
+fn declared(engine: Engine, names: NameRule, tables: &[Table], key: &ForeignKey) -> Relation {
     let child = &tables[key.child];
     let child_columns: Vec<usize> = key.columns.iter().filter_map(|name| column(names, child, name)).collect();
     let mut defects = Vec::new();
-    let (parent, judge) = parent_key::judge(names, tables, key, &mut defects);
+    let (parent, judge) = parent_key::judge(engine, names, tables, key, &mut defects);
+    flaws::name(engine, tables, key, &mut defects);
     if let Some(table) = parent.table
         && !parent.columns.is_empty()
     {
-        columns::compare(child, &child_columns, &tables[table], &parent.columns, &mut defects);
-        columns::child_index(child, &child_columns, &mut defects);
+        columns::compare(child, &child_columns, &tables[table], &parent.columns, &key.comparisons, &mut defects);
+        columns::child_index(engine, child, &child_columns, &mut defects);
     }
     Relation {
         id: relation_id(child, &child_columns, &parent),
@@ -53,9 +57,11 @@ fn declared(names: NameRule, tables: &[Table], key: &ForeignKey) -> Relation {
         child_columns,
         parent,
         on_delete: key.on_delete,
+        on_delete_columns: key.on_delete_columns.clone(),
         on_update: key.on_update,
         match_rule: key.match_rule,
         deferrable: key.deferrable,
+        comparisons: key.comparisons.clone(),
         scope: Scope::default(),
         judge,
         defects,

@@ -7,11 +7,14 @@
 use crate::model::catalog::Engine;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+mod mysql;
+mod postgres;
 mod sqlite;
 
 /// A statement and its parameters, in order.
@@ -52,7 +55,8 @@ pub trait Dialect {
     fn largest_parent_key(&self, schema: &Schema, relation: &Relation) -> Option<Sql>;
 
     /// Of these keys, which are keys of the given index of another table: rows of one number, the key's position.
-    fn keys_elsewhere(&self, table: &Table, index: &Index, keys: &[&Key]) -> Sql;
+    /// `None` where the values cannot be keys of it.
+    fn keys_elsewhere(&self, schema: &Schema, table: &Table, index: &Index, keys: &[&Key]) -> Option<Sql>;
 
     /// Of these single-column keys, which are soft-deleted parents: rows of one number, the key's position.
     fn soft_deleted_keys(&self, schema: &Schema, relation: &Relation, keys: &[&Key]) -> Option<Sql>;
@@ -80,6 +84,8 @@ pub struct Among<'a> {
 pub fn of(schema: &Schema) -> &'static dyn Dialect {
     match schema.database.engine {
         Engine::Sqlite => &sqlite::Sqlite,
+        Engine::Postgres => &postgres::Postgres,
+        Engine::Mysql | Engine::Mariadb => &mysql::Mysql,
     }
 }
 
@@ -98,7 +104,27 @@ pub fn row_name_columns(table: &Table) -> Vec<&str> {
     names
 }
 
-/// A name as an SQL identifier, whatever it contains.
+/// A name as an identifier of an engine's SQL, for what people are told to run.
+pub fn quoted_for(engine: Engine, name: &str) -> String {
+    match engine {
+        Engine::Sqlite | Engine::Postgres => quoted(name),
+        Engine::Mysql | Engine::Mariadb => in_backticks(name),
+    }
+}
+
+/// A table's name as SQL, with its schema where that is not the default one.
+pub fn table_for(engine: Engine, name: &TableName) -> String {
+    match &name.schema {
+        Some(schema) => format!("{}.{}", quoted_for(engine, schema), quoted_for(engine, &name.table)),
+        None => quoted_for(engine, &name.table),
+    }
+}
+
+fn in_backticks(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// A name as an identifier of standard SQL, whatever it contains.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

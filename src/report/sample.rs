@@ -21,6 +21,7 @@ pub(super) fn shop() -> Schema {
             engine: Engine::Sqlite,
             name: "shop.sqlite".to_string(),
             version: "3.53.2".to_string(),
+            default_schema: None,
         },
         names: NameRule::AsciiCaseless,
         tables: vec![
@@ -41,6 +42,7 @@ pub(super) fn table(name: &str, columns: &[&str]) -> Table {
         collation: None,
         not_null: false,
         generated: false,
+        sql_type: None,
     };
     Table {
         name: TableName { schema: None, table: name.to_string() },
@@ -49,6 +51,7 @@ pub(super) fn table(name: &str, columns: &[&str]) -> Table {
         primary_key: vec![0],
         indexes: Vec::new(),
         row_address: Some("rowid".to_string()),
+        without_foreign_keys: None,
     }
 }
 
@@ -74,9 +77,11 @@ pub(super) fn relate(schema: &mut Schema, child: usize, columns: &[usize], paren
             key: None,
         },
         on_delete: Action::Cascade,
+        on_delete_columns: Vec::new(),
         on_update: Action::NoAction,
         match_rule: Match::Simple,
         deferrable: false,
+        comparisons: Vec::new(),
         scope: Scope::default(),
         judge: Judge::Engine,
         defects: Vec::new(),

@@ -81,7 +81,7 @@ impl RunError {
 
     pub fn help(&self) -> Option<String> {
         match self {
-            RunError::Source(error) => Some(error.help().to_owned()),
+            RunError::Source(error) => Some(error.help()),
             RunError::Engine(error) => error.help(),
             RunError::ConfigFile { .. } => {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())

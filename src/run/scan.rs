@@ -228,7 +228,7 @@ fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {
     let why = |kind: TableKind| match kind {
         TableKind::Virtual => Some("a virtual table: its rows come from a module's code, which is not run"),
         TableKind::Shadow => Some("the storage of a virtual table"),
-        TableKind::Table | TableKind::View => None,
+        TableKind::Table | TableKind::Partitioned | TableKind::View => None,
     };
     let tables = schema.tables.iter();
     tables

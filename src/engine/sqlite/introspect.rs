@@ -29,7 +29,12 @@ pub(super) fn catalog(connection: &Connection, path: &Path) -> Result<Catalog> {
     }
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     Ok(Catalog {
-        database: DatabaseName { engine: Engine::Sqlite, name, version: rusqlite::version().to_owned() },
+        database: DatabaseName {
+            engine: Engine::Sqlite,
+            name,
+            version: rusqlite::version().to_owned(),
+            default_schema: None,
+        },
         names: NameRule::AsciiCaseless,
         tables,
         foreign_keys,
@@ -64,6 +69,7 @@ fn table(connection: &Connection, name: String, kind: &str, without_rowid: bool,
         primary_key: Vec::new(),
         indexes: Vec::new(),
         row_address: None,
+        without_foreign_keys: None,
     };
     // A virtual table's columns are known only to its module, which is not run; a broken view has none to give.
     if kind == TableKind::Virtual || (read_columns(connection, &mut table, strict).is_err() && kind == TableKind::View)
@@ -98,6 +104,7 @@ fn read_columns(connection: &Connection, table: &mut Table, strict: bool) -> Res
             collation: None,
             not_null: row.get(2)?,
             generated: hidden >= 2,
+            sql_type: None,
         });
     }
     key.sort_unstable();
@@ -206,6 +213,10 @@ fn foreign_keys_of(connection: &Connection, child: usize, table: &Table) -> Resu
                 on_update: action(&row.get::<_, String>(4)?),
                 match_rule: Match::Simple,
                 deferrable: false,
+                on_delete_columns: Vec::new(),
+                comparisons: Vec::new(),
+                flaws: Vec::new(),
+                incomparable: None,
             });
         }
         if let Some(key) = keys.last_mut() {

@@ -1,10 +1,14 @@
 //! What the two sides' columns say about each other: conversion, collation, and the index a delete of a parent needs.
 
+use crate::model::catalog::Comparison;
+use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
 use crate::model::finding::Code;
 use crate::model::relation::Defect;
 use crate::model::schema::side;
+use crate::model::sql::quoted_for;
+use crate::model::sql::table_for;
 
 /// Adds a defect for the first pair of columns that convert values differently, and for the first that compare text
 /// differently. The relation still works as the parent's side says; programs that join the two may not.
@@ -13,12 +17,18 @@ pub(super) fn compare(
     child_columns: &[usize],
     parent: &Table,
     parent_columns: &[usize],
+    comparisons: &[Comparison],
     defects: &mut Vec<Defect>,
 ) {
     let pairs = || {
         child_columns.iter().zip(parent_columns).map(|(&left, &right)| (&child.columns[left], &parent.columns[right]))
     };
-    if let Some((left, right)) = pairs().find(|(left, right)| convert_differently(&left.family, &right.family)) {
+    // A server that converts the child's values says so in the comparison; one type may have many names.
+    let converted = |place: usize| comparisons.get(place).is_some_and(|comparison| comparison.child_type.is_some());
+    let differs = pairs()
+        .enumerate()
+        .find(|(place, (left, right))| converted(*place) || convert_differently(&left.family, &right.family));
+    if let Some((_, (left, right))) = differs {
         defects.push(Defect {
             code: Code::TypeMismatch,
             message: format!(
@@ -70,7 +80,7 @@ fn convert_differently(child: &Family, parent: &Family) -> bool {
 }
 
 /// Adds a defect when no index leads with the child's columns.
-pub(super) fn child_index(child: &Table, child_columns: &[usize], defects: &mut Vec<Defect>) {
+pub(super) fn child_index(engine: Engine, child: &Table, child_columns: &[usize], defects: &mut Vec<Defect>) {
     let leads = |index: &crate::model::catalog::Index| {
         let leading: Vec<Option<usize>> =
             index.columns.iter().take(child_columns.len()).map(|part| part.column).collect();
@@ -80,15 +90,15 @@ pub(super) fn child_index(child: &Table, child_columns: &[usize], defects: &mut 
         return;
     }
     let names: Vec<&str> = child_columns.iter().map(|&column| child.columns[column].name.as_str()).collect();
-    let quoted: Vec<String> = names.iter().map(|name| crate::model::sql::quoted(name)).collect();
+    let quoted: Vec<String> = names.iter().map(|name| quoted_for(engine, name)).collect();
     let index = format!("{}_{}", child.name.table, names.join("_"));
     defects.push(Defect {
         code: Code::ChildNotIndexed,
         message: format!("no index leads with {}: deleting a parent reads the whole table", side(&child.name, names)),
         help: format!(
             "CREATE INDEX {} ON {}({})",
-            crate::model::sql::quoted(&index),
-            crate::model::sql::quoted(&child.name.table),
+            quoted_for(engine, &index),
+            table_for(engine, &child.name),
             quoted.join(", ")
         ),
     });

@@ -17,7 +17,10 @@ use super::Scope;
 use super::Table;
 use super::TableKind;
 use super::columns;
+use super::flaws;
 use super::relation_id;
+use crate::model::catalog::Comparison;
+use crate::model::catalog::SqlType;
 use crate::model::configured::At;
 use crate::model::configured::SideName;
 use crate::model::pattern::Pattern;
@@ -67,7 +70,12 @@ fn relation(
 ) -> Relation {
     let parent_table = &tables[parent];
     let mut defects = Vec::new();
-    columns::compare(&tables[child], &child_columns, parent_table, &parent_columns, &mut defects);
+    let (comparisons, incomparable) = match comparisons(&tables[child], &child_columns, parent_table, &parent_columns) {
+        Ok(comparisons) => (comparisons, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    columns::compare(&tables[child], &child_columns, parent_table, &parent_columns, &comparisons, &mut defects);
+    flaws::no_home(&tables[child], &mut defects);
     let text = |part: &Option<At<String>>| part.as_ref().map(|part| part.value.clone());
     let mut in_order = parent_columns.clone();
     in_order.sort_unstable();
@@ -90,19 +98,54 @@ fn relation(
         child_columns,
         parent,
         on_delete: Action::NoAction,
+        on_delete_columns: Vec::new(),
         on_update: Action::NoAction,
         match_rule: Match::Simple,
         deferrable: false,
+        comparisons,
         scope: Scope {
             condition: text(&wanted.condition),
             ignored: wanted.ignored.iter().map(|key| key.value.clone()).collect(),
             soft_deleted: text(&wanted.soft_deleted),
         },
-        judge: Judge::Values(
-            "configured, so nothing enforces it; the values are compared as a foreign key would".to_owned(),
-        ),
+        judge: match incomparable {
+            Some(why) => Judge::Nobody(why),
+            None => Judge::Values(
+                "configured, so nothing enforces it; the values are compared as a foreign key would".to_owned(),
+            ),
+        },
         defects,
     }
+}
+
+/// How a server with its own types would compare the columns. Types of different schemas could only be compared by
+/// way of a conversion that somebody other than the server's makers wrote, and a scan does not run such code.
+fn comparisons(
+    child: &Table,
+    child_columns: &[usize],
+    parent: &Table,
+    parent_columns: &[usize],
+) -> Result<Vec<Comparison>, String> {
+    let pairs = child_columns.iter().zip(parent_columns).map(|(&c, &p)| (&child.columns[c], &parent.columns[p]));
+    let pairs =
+        pairs.filter_map(|(left, right)| Some((left, right, left.sql_type.as_ref()?, right.sql_type.as_ref()?)));
+    pairs
+        .map(|(left, right, child_type, parent_type)| {
+            let built_in = |of: &SqlType| of.base.schema == "pg_catalog";
+            if child_type.base != parent_type.base && !(built_in(child_type) && built_in(parent_type)) {
+                return Err(format!(
+                    "{} is {} and {} is {}, which cannot be compared",
+                    left.name, left.declared_type, right.name, right.declared_type
+                ));
+            }
+            Ok(Comparison {
+                operator: parent_type.equality.clone(),
+                parent_type: None,
+                child_type: None,
+                collation: parent_type.collation.clone(),
+            })
+        })
+        .collect()
 }
 
 /// The child may be a glob: every table that matches and has the columns.

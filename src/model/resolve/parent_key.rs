@@ -1,10 +1,12 @@
 //! Whether a declared relation's parent side can be referred to at all, and if not, exactly why.
 //!
-//! The rules are those of SQLite's `sqlite3FkLocateIndex`: the parent's rowid alias, or one full unique index on
+//! A server has judged the parent's key when it accepted the foreign key. SQLite has not: the rules are those of its
+//! `sqlite3FkLocateIndex`: the parent's rowid alias, or one full unique index on
 //! exactly the named columns in any order, each under the column's own collation; with no columns named, the primary
 //! key in key order. A partial index, another collation or a view will not do.
 
 use super::find_table;
+use crate::model::catalog::Engine;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
 use crate::model::catalog::NameRule;
@@ -17,7 +19,13 @@ use crate::model::relation::Judge;
 use crate::model::relation::Parent;
 use crate::model::schema::side;
 
-pub(super) fn judge(names: NameRule, tables: &[Table], key: &ForeignKey, defects: &mut Vec<Defect>) -> (Parent, Judge) {
+pub(super) fn judge(
+    engine: Engine,
+    names: NameRule,
+    tables: &[Table],
+    key: &ForeignKey,
+    defects: &mut Vec<Defect>,
+) -> (Parent, Judge) {
     let declared_columns = key.parent_columns.clone().unwrap_or_default();
     let mut parent = Parent {
         name: key.parent.clone(),
@@ -49,7 +57,10 @@ pub(super) fn judge(names: NameRule, tables: &[Table], key: &ForeignKey, defects
             defects.push(defect);
             Judge::Nobody(why)
         }
-        Ok(()) => key_of(table, key, &mut parent, defects),
+        Ok(()) => match engine {
+            Engine::Sqlite => key_of(table, key, &mut parent, defects),
+            Engine::Postgres | Engine::Mysql | Engine::Mariadb => accepted_by_server(table, key, &mut parent),
+        },
     };
     (parent, judge)
 }
@@ -148,6 +159,15 @@ fn key_of(table: &Table, key: &ForeignKey, parent: &mut Parent, defects: &mut Ve
     );
     defects.push(defect);
     Judge::Values(because)
+}
+
+/// A server checks the parent's key when a foreign key is declared, and keeps it from being dropped.
+fn accepted_by_server(table: &Table, key: &ForeignKey, parent: &mut Parent) -> Judge {
+    parent.key = table.indexes.iter().position(|index| covers(table, index, &parent.columns) == Ok(()));
+    match &key.incomparable {
+        Some(why) => Judge::Nobody(why.clone()),
+        None => Judge::Engine,
+    }
 }
 
 /// Why an index is not the parent key for these columns.

@@ -120,7 +120,7 @@ impl Dialect for Sqlite {
         Some(Query::default().finish(format!("SELECT max(parent.{}) FROM {table}", quoted(&column.name))))
     }
 
-    fn keys_elsewhere(&self, table: &Table, index: &Index, keys: &[&Key]) -> Sql {
+    fn keys_elsewhere(&self, _schema: &Schema, table: &Table, index: &Index, keys: &[&Key]) -> Option<Sql> {
         let mut query = Query::default();
         let missing = query.missing(keys);
         let equal: Vec<String> = index
@@ -130,11 +130,11 @@ impl Dialect for Sqlite {
             .filter_map(|(i, part)| part.column.map(|column| (i, &table.columns[column].name)))
             .map(|(i, name)| format!("other.{} = +missing.k{i}", quoted(name)))
             .collect();
-        query.finish(format!(
+        Some(query.finish(format!(
             "{missing} SELECT i FROM missing WHERE EXISTS (SELECT 1 FROM {} WHERE {}) ORDER BY i",
             source(table, "other", false),
             equal.join(" AND ")
-        ))
+        )))
     }
 
     fn soft_deleted_keys(&self, schema: &Schema, relation: &Relation, keys: &[&Key]) -> Option<Sql> {

@@ -48,6 +48,7 @@ impl<'a> Described<'a> {
     fn of(table: &'a Table) -> Described<'a> {
         let (kind, left_alone) = match table.kind {
             TableKind::Table => ("table", None),
+            TableKind::Partitioned => ("partitioned", None),
             TableKind::View => ("view", None),
             TableKind::Virtual => ("virtual", Some("its rows come from a module's code, which a scan does not run")),
             TableKind::Shadow => ("shadow", Some("it is the storage behind a virtual table")),

@@ -1,0 +1,267 @@
+//! Reading the definitions from the server's catalogs, by oid and column number: names may be anything, and
+//! `information_schema` hides what the user does not own and mixes up what has the same name.
+
+use std::collections::HashMap;
+
+use super::connection::Connection;
+use super::failure::Failure;
+use crate::engine::Deadline;
+use crate::model::catalog::Action;
+use crate::model::catalog::Catalog;
+use crate::model::catalog::Column;
+use crate::model::catalog::Comparison;
+use crate::model::catalog::DatabaseName;
+use crate::model::catalog::Engine;
+use crate::model::catalog::Family;
+use crate::model::catalog::Flaw;
+use crate::model::catalog::ForeignKey;
+use crate::model::catalog::Index;
+use crate::model::catalog::IndexColumn;
+use crate::model::catalog::Match;
+use crate::model::catalog::NameRule;
+use crate::model::catalog::QualifiedName;
+use crate::model::catalog::SqlType;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::catalog::TableName;
+use crate::model::value::Value;
+
+/// The schema whose tables go by their name alone; always this one, so that a relation's id does not depend on who asks.
+const DEFAULT_SCHEMA: &str = "public";
+
+pub(super) fn catalog(keeper: &mut Connection, deadline: &Deadline) -> Result<Catalog, Failure> {
+    let mut database = DatabaseName {
+        engine: Engine::Postgres,
+        name: String::new(),
+        version: String::new(),
+        default_schema: Some(DEFAULT_SCHEMA.to_owned()),
+    };
+    let identity = "SELECT current_database()::text, split_part(current_setting('server_version'), ' ', 1)";
+    each(keeper, deadline, identity, |row| {
+        database.name = row.text();
+        database.version = row.text();
+    })?;
+    let mut tables = Tables::default();
+    each(keeper, deadline, include_str!("tables.sql"), |row| tables.add(row))?;
+    each(keeper, deadline, include_str!("columns.sql"), |row| tables.add_column(row))?;
+    each(keeper, deadline, include_str!("indexes.sql"), |row| tables.add_index_column(row))?;
+    let mut keys = Keys { known: &tables, last: None, found: Vec::new() };
+    each(keeper, deadline, include_str!("foreign_keys.sql"), |row| keys.add_column(row))?;
+    let mut foreign_keys = keys.found;
+    foreign_keys.sort_by_key(|key| key.child);
+    Ok(Catalog { database, names: NameRule::Exact, tables: tables.found, foreign_keys })
+}
+
+fn each(
+    keeper: &mut Connection,
+    deadline: &Deadline,
+    question: &str,
+    mut take: impl FnMut(&mut Row<'_>),
+) -> Result<(), Failure> {
+    keeper.ask(question, &[], deadline, &mut |values| take(&mut Row { values: values.iter() }))
+}
+
+/// One row of an answer, read from left to right.
+struct Row<'a> {
+    values: std::slice::Iter<'a, Value>,
+}
+
+impl Row<'_> {
+    fn optional_text(&mut self) -> Option<String> {
+        match self.values.next() {
+            Some(Value::Text(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            _ => None,
+        }
+    }
+
+    fn text(&mut self) -> String {
+        self.optional_text().unwrap_or_default()
+    }
+
+    fn number(&mut self) -> i64 {
+        self.values.next().and_then(Value::as_integer).unwrap_or_default()
+    }
+
+    fn truth(&mut self) -> bool {
+        self.number() != 0
+    }
+
+    /// Two columns: a schema and a name in it.
+    fn qualified(&mut self) -> Option<QualifiedName> {
+        let (schema, name) = (self.optional_text(), self.optional_text());
+        Some(QualifiedName { schema: schema?, name: name? })
+    }
+}
+
+#[derive(Default)]
+struct Tables {
+    found: Vec<Table>,
+    /// From a table's oid to its position.
+    position: HashMap<i64, usize>,
+    /// From a table's oid and a column's number to the column's position: numbers have gaps where columns were dropped.
+    column: HashMap<(i64, i64), usize>,
+}
+
+impl Tables {
+    fn add(&mut self, row: &mut Row<'_>) {
+        self.position.insert(row.number(), self.found.len());
+        let name = table_name(row.text(), row.text());
+        let (kind, row_address) = match row.text().as_str() {
+            "r" => (TableKind::Table, Some("ctid".to_owned())),
+            "p" => (TableKind::Partitioned, None),
+            "f" => (TableKind::Virtual, None),
+            _ => (TableKind::View, None),
+        };
+        self.found.push(Table {
+            name,
+            kind,
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            indexes: Vec::new(),
+            row_address,
+            without_foreign_keys: None,
+        });
+    }
+
+    fn add_column(&mut self, row: &mut Row<'_>) {
+        let (table, number) = (row.number(), row.number());
+        let Some(&position) = self.position.get(&table) else { return };
+        let (name, declared_type) = (row.text(), row.text());
+        let (not_null, generated) = (row.truth(), row.truth());
+        let base = QualifiedName { schema: row.text(), name: row.text() };
+        let composite = row.truth();
+        let collation = row.qualified();
+        let equality = QualifiedName { schema: row.text(), name: row.text() };
+        let columns = &mut self.found[position].columns;
+        self.column.insert((table, number), columns.len());
+        columns.push(Column {
+            name,
+            declared_type,
+            family: family(&base),
+            collation: collation.as_ref().map(|collation| collation.name.clone()),
+            not_null,
+            generated,
+            sql_type: Some(SqlType { base, equality, collation, composite }),
+        });
+    }
+
+    fn add_index_column(&mut self, row: &mut Row<'_>) {
+        let oid = row.number();
+        let Some(&position) = self.position.get(&oid) else { return };
+        let table = &mut self.found[position];
+        let name = row.text();
+        let (primary, unique, partial) = (row.truth(), row.truth(), row.truth());
+        let column = self.column.get(&(oid, row.number())).copied();
+        if primary {
+            table.primary_key.extend(column);
+        }
+        if table.indexes.last().is_none_or(|last| last.name != name) {
+            table.indexes.push(Index { name, columns: Vec::new(), unique, partial, primary, separate: true });
+        }
+        if let Some(index) = table.indexes.last_mut() {
+            index.columns.push(IndexColumn { column, collation: row.optional_text() });
+        }
+    }
+}
+
+fn table_name(schema: String, table: String) -> TableName {
+    TableName { schema: (schema != DEFAULT_SCHEMA).then_some(schema), table }
+}
+
+fn family(base: &QualifiedName) -> Family {
+    if base.schema != "pg_catalog" {
+        return Family::Untyped;
+    }
+    match base.name.as_str() {
+        "int2" | "int4" | "int8" => Family::Integer,
+        "numeric" => Family::Numeric,
+        "float4" | "float8" => Family::Real,
+        "text" | "varchar" | "bpchar" | "name" => Family::Text,
+        _ => Family::Untyped,
+    }
+}
+
+struct Keys<'a> {
+    known: &'a Tables,
+    /// The oid of the key that is being read.
+    last: Option<i64>,
+    found: Vec<ForeignKey>,
+}
+
+impl Keys<'_> {
+    fn add_column(&mut self, row: &mut Row<'_>) {
+        let oid = row.number();
+        let start = self.start(row);
+        let Some((start, (child, parent))) = start else { return };
+        if self.last != Some(oid) {
+            self.last = Some(oid);
+            self.found.push(start);
+        }
+        let (child_number, parent_number) = (row.number(), row.number());
+        let is_set = row.truth();
+        let operator = QualifiedName { schema: row.text(), name: row.text() };
+        let (parent_type, child_type) = (row.qualified(), row.qualified());
+        let collation = row.qualified();
+        let foreign_code = row.optional_text();
+        let name_of = |table: i64, number: i64| {
+            let position = self.known.position.get(&table)?;
+            let column = self.known.column.get(&(table, number))?;
+            Some(self.known.found[*position].columns[*column].name.clone())
+        };
+        let Some(key) = self.found.last_mut() else { return };
+        if let (Some(child), Some(parent)) = (name_of(child, child_number), name_of(parent, parent_number)) {
+            key.on_delete_columns.extend(is_set.then(|| child.clone()));
+            key.columns.push(child);
+            key.parent_columns.get_or_insert_default().push(parent);
+        }
+        key.comparisons.push(Comparison { operator, parent_type, child_type, collation });
+        if let Some(code) = foreign_code {
+            key.incomparable =
+                Some(format!("comparing its values would run {code}, which is not code of the server's makers"));
+        }
+    }
+
+    /// What is the same for all columns of a key, and the oids of child and parent.
+    fn start(&self, row: &mut Row<'_>) -> Option<(ForeignKey, (i64, i64))> {
+        let name = row.text();
+        let (child, parent) = (row.number(), row.number());
+        let (on_delete, on_update) = (action(&row.text()), action(&row.text()));
+        let match_rule = if row.truth() { Match::Full } else { Match::Simple };
+        let deferrable = row.truth();
+        let (validated, enforced, temporal) = (row.truth(), row.truth(), row.truth());
+        let silent = row.optional_text();
+        let mut flaws = Vec::new();
+        if !enforced {
+            flaws.push(Flaw::NotEnforced);
+        } else if !validated {
+            flaws.push(Flaw::NotValidated);
+        }
+        flaws.extend(silent.map(|tables| Flaw::TriggersDisabled(tables.split(", ").map(str::to_owned).collect())));
+        let key = ForeignKey {
+            name: Some(name),
+            child: *self.known.position.get(&child)?,
+            columns: Vec::new(),
+            parent: self.known.found[*self.known.position.get(&parent)?].name.clone(),
+            parent_columns: None,
+            on_delete,
+            on_delete_columns: Vec::new(),
+            on_update,
+            match_rule,
+            deferrable,
+            comparisons: Vec::new(),
+            flaws,
+            incomparable: temporal.then(|| "it is a temporal key (PERIOD), which this version cannot judge".to_owned()),
+        };
+        Some((key, (child, parent)))
+    }
+}
+
+fn action(code: &str) -> Action {
+    match code {
+        "r" => Action::Restrict,
+        "c" => Action::Cascade,
+        "n" => Action::SetNull,
+        "d" => Action::SetDefault,
+        _ => Action::NoAction,
+    }
+}

@@ -1,0 +1,17 @@
+-- Every table, view and foreign table outside of the server's own schemas. A partition is part of its root, unless a
+-- foreign key of its own speaks of it.
+SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND c.relpersistence <> 't'
+  AND n.nspname <> 'information_schema'
+  AND n.nspname !~ '^pg_'
+  AND (
+    NOT c.relispartition
+    OR EXISTS (
+      SELECT FROM pg_constraint AS k
+      WHERE k.contype = 'f' AND k.conparentid = 0 AND c.oid IN (k.conrelid, k.confrelid)
+    )
+  )
+ORDER BY n.nspname <> 'public', n.nspname::text COLLATE "C", c.relname::text COLLATE "C"

@@ -1,0 +1,54 @@
+//! The transaction in which everything is read: it cannot write, it sees one moment, and no name in it means anything
+//! but what the server's makers meant.
+
+use std::time::Duration;
+
+use crate::engine::Patience;
+
+/// Memory for one sort or hash table of the server; larger ones go through its disk.
+const WORK_MEM: &str = "64MB";
+
+/// What starts a transaction; one that is given a snapshot sees what the transaction saw that exported it.
+pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &Patience) -> String {
+    let same_moment =
+        snapshot.map(|snapshot| format!("SET TRANSACTION SNAPSHOT '{}';", snapshot.0)).unwrap_or_default();
+    // A role's settings may be anybody's: search_path first, because what follows it is looked up.
+    format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {same_moment}
+         SET LOCAL search_path = pg_catalog, pg_temp;
+         SET LOCAL row_security = off;
+         SET LOCAL standard_conforming_strings = on;
+         SET LOCAL lock_timeout = {};
+         SET LOCAL statement_timeout = {};
+         SET LOCAL idle_in_transaction_session_timeout = 0;
+         SET LOCAL work_mem = '{WORK_MEM}';
+         SET LOCAL jit = off;
+         SELECT set_config(name, '5s', true) FROM pg_settings WHERE name = 'client_connection_check_interval'",
+        milliseconds(Some(patience.lock_wait)),
+        milliseconds(patience.deadline.remaining()),
+    )
+}
+
+/// Lets the next statement run no longer than is left.
+pub(super) fn hurry(patience: &Patience) -> Option<String> {
+    let left = patience.deadline.remaining()?;
+    Some(format!("SET LOCAL statement_timeout = {}", milliseconds(Some(left))))
+}
+
+/// To the server 0 is no limit, so none is ever shorter than 1.
+fn milliseconds(limit: Option<Duration>) -> u128 {
+    limit.map_or(0, |limit| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into()))
+}
+
+/// The name of a moment, as the server gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Snapshot(String);
+
+impl Snapshot {
+    pub(super) const EXPORT: &str = "SELECT pg_export_snapshot()";
+
+    pub(super) fn named(name: &str) -> Option<Snapshot> {
+        let known = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        known.then(|| Snapshot(name.to_owned()))
+    }
+}

@@ -1,0 +1,146 @@
+//! Values as PostgreSQL sends and takes them, in its binary format.
+//!
+//! The statements of the model show every value as one of the few types known here, so nothing else has to be.
+
+use sqlx::Column;
+use sqlx::Row;
+use sqlx::TypeInfo;
+use sqlx::ValueRef;
+use sqlx::postgres::PgArguments;
+use sqlx::postgres::PgRow;
+
+use sqlx::Arguments;
+
+use crate::model::value::Value;
+
+/// How to read one column of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    Integer,
+    Truth,
+    Real,
+    Numeric,
+    Text,
+    Bytes,
+}
+
+pub(super) fn readings(row: &PgRow) -> Result<Vec<Reading>, String> {
+    let reading = |name: &str| match name {
+        "INT8" | "INT4" | "INT2" => Ok(Reading::Integer),
+        "BOOL" => Ok(Reading::Truth),
+        "FLOAT8" => Ok(Reading::Real),
+        "NUMERIC" => Ok(Reading::Numeric),
+        "TEXT" => Ok(Reading::Text),
+        "BYTEA" => Ok(Reading::Bytes),
+        other => Err(format!("an answer has a column of the unexpected type {other}")),
+    };
+    row.columns().iter().map(|column| reading(column.type_info().name())).collect()
+}
+
+pub(super) fn read(row: &PgRow, readings: &[Reading], into: &mut Vec<Value>) -> Result<(), sqlx::Error> {
+    into.clear();
+    for (column, reading) in readings.iter().enumerate() {
+        let value = row.try_get_raw(column)?;
+        into.push(if value.is_null() {
+            Value::Null
+        } else {
+            let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
+            decoded(*reading, bytes)
+                .ok_or_else(|| sqlx::Error::Protocol(format!("a value of {} bytes is no {reading:?}", bytes.len())))?
+        });
+    }
+    Ok(())
+}
+
+fn decoded(reading: Reading, bytes: &[u8]) -> Option<Value> {
+    Some(match reading {
+        Reading::Integer => Value::Integer(match bytes.len() {
+            2 => i64::from(i16::from_be_bytes(bytes.try_into().ok()?)),
+            4 => i64::from(i32::from_be_bytes(bytes.try_into().ok()?)),
+            _ => i64::from_be_bytes(bytes.try_into().ok()?),
+        }),
+        Reading::Truth => Value::Integer(i64::from(*bytes.first()?)),
+        Reading::Real => Value::Real(f64::from_be_bytes(bytes.try_into().ok()?)),
+        Reading::Numeric => numeric(bytes)?,
+        Reading::Text => Value::Text(bytes.to_vec()),
+        Reading::Bytes => Value::Blob(bytes.to_vec()),
+    })
+}
+
+/// An exact number: whole ones that fit are integers, all others are their text, digit for digit.
+fn numeric(bytes: &[u8]) -> Option<Value> {
+    let mut words = bytes.chunks_exact(2).map(|word| u16::from_be_bytes([word[0], word[1]]));
+    let (_, weight, sign, scale) = (words.next()?, words.next()?.cast_signed(), words.next()?, words.next()?);
+    let sign = match sign {
+        0x0000 => "",
+        0x4000 => "-",
+        0xD000 => return Some(Value::text("Infinity")),
+        0xF000 => return Some(Value::text("-Infinity")),
+        _ => return Some(Value::text("NaN")),
+    };
+    // Groups of four digits; the first stands for so many ten-thousands to the power of the weight.
+    let groups: Vec<u16> = words.collect();
+    let group = |power: i16| {
+        let place = usize::try_from(i32::from(weight) - i32::from(power)).ok();
+        place.and_then(|place| groups.get(place)).copied().unwrap_or(0)
+    };
+    let whole: String = (0..=weight.max(0)).rev().map(|power| format!("{:04}", group(power))).collect();
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    if scale == 0 {
+        let text = format!("{sign}{whole}");
+        return Some(text.parse().map_or_else(|_| Value::text(text), Value::Integer));
+    }
+    let scale = usize::from(scale);
+    let groups_after = i16::try_from(scale.div_ceil(4)).ok()?;
+    let mut fraction: String = (1..=groups_after).map(|place| format!("{:04}", group(-place))).collect();
+    fraction.truncate(scale);
+    Some(Value::text(format!("{sign}{whole}.{fraction}")))
+}
+
+pub(super) fn arguments(parameters: &[Value]) -> Result<PgArguments, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    for value in parameters {
+        let added = match value {
+            Value::Null => arguments.add(None::<&str>),
+            Value::Integer(number) => arguments.add(*number),
+            Value::Real(number) => arguments.add(*number),
+            Value::Text(bytes) => arguments.add(String::from_utf8_lossy(bytes).into_owned()),
+            Value::Blob(bytes) => arguments.add(bytes.clone()),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numeric_of(weight: i16, sign: u16, scale: u16, groups: &[u16]) -> Option<Value> {
+        let head = [u16::try_from(groups.len()).unwrap(), weight.cast_unsigned(), sign, scale];
+        let words = head.iter().chain(groups);
+        numeric(&words.flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>())
+    }
+
+    #[test]
+    fn exact_numbers_keep_every_digit() {
+        for (weight, sign, scale, groups, expected) in [
+            (0, 0, 0, &[22][..], Value::Integer(22)),
+            (0, 0, 0, &[], Value::Integer(0)),
+            (1, 0, 0, &[1], Value::Integer(10_000)),
+            (1, 0x4000, 0, &[1, 2], Value::Integer(-10_002)),
+            (4, 0, 0, &[922, 3372, 368, 5477, 5807], Value::Integer(i64::MAX)),
+            (4, 0, 0, &[922, 3372, 368, 5477, 5808], Value::text("9223372036854775808")),
+            (0, 0, 2, &[1], Value::text("1.00")),
+            (0, 0, 1, &[1, 5000], Value::text("1.5")),
+            (-1, 0x4000, 3, &[10], Value::text("-0.001")),
+            (-2, 0, 6, &[100], Value::text("0.000001")),
+            (0, 0, 5, &[12, 3456, 7000], Value::text("12.34567")),
+            (0, 0xC000, 0, &[], Value::text("NaN")),
+        ] {
+            assert_eq!(numeric_of(weight, sign, scale, groups), Some(expected), "{groups:?}");
+        }
+        assert_eq!(numeric(&[0, 1]), None);
+    }
+}

@@ -1,0 +1,43 @@
+//! What the engine itself says against a declared key, as defects with the statement that mends it.
+
+use crate::model::catalog::Engine;
+use crate::model::catalog::Flaw;
+use crate::model::catalog::ForeignKey;
+use crate::model::catalog::Table;
+use crate::model::finding::Code;
+use crate::model::relation::Defect;
+use crate::model::sql::quoted_for;
+use crate::model::sql::table_for;
+
+pub(super) fn name(engine: Engine, tables: &[Table], key: &ForeignKey, defects: &mut Vec<Defect>) {
+    let child = table_for(engine, &tables[key.child].name);
+    let constraint = quoted_for(engine, key.name.as_deref().unwrap_or_default());
+    defects.extend(key.flaws.iter().map(|flaw| match flaw {
+        Flaw::NotValidated => Defect {
+            code: Code::NotValidated,
+            message: "declared NOT VALID: the server has never checked the rows that were there before".to_owned(),
+            help: format!("once no orphan is left: ALTER TABLE {child} VALIDATE CONSTRAINT {constraint}"),
+        },
+        Flaw::NotEnforced => Defect {
+            code: Code::NotEnforced,
+            message: "declared NOT ENFORCED: the server checks no write against it".to_owned(),
+            help: format!("once no orphan is left: ALTER TABLE {child} ALTER CONSTRAINT {constraint} ENFORCED"),
+        },
+        Flaw::TriggersDisabled(on) => Defect {
+            code: Code::TriggersDisabled,
+            message: format!("the triggers that enforce it are switched off on {}", on.join(", ")),
+            help: format!("as a superuser, on each of them: ALTER TABLE {} ENABLE TRIGGER ALL; then scan again", on[0]),
+        },
+    }));
+}
+
+/// A configured relation can be declared only where the engine keeps foreign keys.
+pub(super) fn no_home(table: &Table, defects: &mut Vec<Defect>) {
+    if let Some(why) = &table.without_foreign_keys {
+        defects.push(Defect {
+            code: Code::NotEnforced,
+            message: format!("{} {why}, so the server can enforce no foreign key on it", table.name),
+            help: "move it to InnoDB without partitions to declare the key, or go on scanning it".to_owned(),
+        });
+    }
+}

@@ -1,0 +1,212 @@
+//! The traps of PostgreSQL that concern reading, each as a test.
+
+use serde_json::Value;
+
+use super::server::Server;
+
+/// Scans a database made by this SQL; `expected` lists its findings above a note, sorted.
+fn trap(sql: &str, expected: &[&str]) -> Option<(Server, Value)> {
+    let server = Server::postgres(sql)?;
+    let (code, report) = server.scan();
+    assert_eq!(codes(&report), expected, "{report:#}");
+    let errors = report["findings"].as_array().unwrap().iter().any(|finding| finding["severity"] == "error");
+    let unchecked = report["summary"]["unchecked"] != 0;
+    assert_eq!(code, if unchecked { 4 } else { i32::from(errors) });
+    Some((server, report))
+}
+
+fn codes(report: &Value) -> Vec<&str> {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let mut codes: Vec<&str> = findings
+        .filter(|finding| finding["severity"] != "note")
+        .map(|finding| finding["code"].as_str().unwrap())
+        .collect();
+    codes.sort_unstable();
+    codes
+}
+
+fn orphans(report: &Value) -> Vec<(&str, u64)> {
+    let relations = report["relations"].as_array().unwrap().iter();
+    relations.map(|relation| (relation["id"].as_str().unwrap(), relation["orphan_rows"].as_u64().unwrap())).collect()
+}
+
+macro_rules! traps {
+    ($($name:ident: $sql:expr => $codes:expr;)*) => { $(#[test] fn $name() { let _ = trap($sql, &$codes); })* };
+}
+
+traps! {
+    p01_a_key_not_valid_says_so: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int); INSERT INTO c VALUES(1,99); ALTER TABLE c ADD CONSTRAINT fk FOREIGN KEY(r) REFERENCES p NOT VALID" => ["not-validated", "orphan"];
+    p02_orphans_below_a_valid_key: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p); ALTER TABLE c DISABLE TRIGGER ALL; INSERT INTO c VALUES(1,99); ALTER TABLE c ENABLE TRIGGER ALL; SET session_replication_role = replica; INSERT INTO c VALUES(2,98)" => ["orphan"];
+    p02_switched_off_triggers_are_named: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p); ALTER TABLE p DISABLE TRIGGER ALL" => ["triggers-disabled"];
+    p03_half_a_key_breaks_match_full: "CREATE TABLE p(a int,b int,PRIMARY KEY(a,b)); CREATE TABLE cs(x int,y int,FOREIGN KEY(x,y) REFERENCES p); CREATE TABLE cf(x int,y int,FOREIGN KEY(x,y) REFERENCES p MATCH FULL); INSERT INTO cs VALUES(1,NULL); SET session_replication_role = replica; INSERT INTO cf VALUES(1,NULL),(NULL,NULL)" => ["orphan"];
+    p08_numeric_children_cannot_be_but_int_may_refer_to_numeric: "CREATE TABLE p(id numeric PRIMARY KEY); CREATE TABLE c(r int REFERENCES p); INSERT INTO p VALUES(1.00); INSERT INTO c VALUES(1); SET session_replication_role = replica; INSERT INTO c VALUES(2)" => ["orphan", "type-mismatch"];
+    p08_widths_of_integers_compare_as_they_are: "CREATE TABLE p(id bigint PRIMARY KEY); CREATE TABLE c(r smallint REFERENCES p, s int REFERENCES p); INSERT INTO p VALUES(1); INSERT INTO c VALUES(1,1)" => [];
+    p09_equal_numbers_may_look_different: "CREATE TABLE p(id numeric PRIMARY KEY); CREATE TABLE c(r numeric REFERENCES p); INSERT INTO p VALUES(1.0),('NaN'); INSERT INTO c VALUES(1.00),('NaN'); CREATE TABLE q(id float8 PRIMARY KEY); CREATE TABLE d(r float8 REFERENCES q); INSERT INTO q VALUES('NaN'),(0); INSERT INTO d VALUES('NaN'),('-0')" => [];
+    p10_the_parents_collation_decides: "CREATE COLLATION ci (provider=icu, locale='und-u-ks-level2', deterministic=false); CREATE TABLE p(k text COLLATE ci PRIMARY KEY); CREATE TABLE c(r text COLLATE \"C\" REFERENCES p); INSERT INTO p VALUES('ABC'); INSERT INTO c VALUES('abc')" => ["collation-mismatch"];
+    p21_citext_compares_by_its_own_operator: "CREATE EXTENSION citext; CREATE TABLE p(id citext PRIMARY KEY); CREATE TABLE c(r citext REFERENCES p); INSERT INTO p VALUES('Ab'); INSERT INTO c VALUES('aB'); SET session_replication_role = replica; INSERT INTO c VALUES('x')" => ["orphan"];
+    p28_any_full_unique_index_is_a_key: "CREATE TABLE p(id int, k int); CREATE UNIQUE INDEX u ON p(k); CREATE TABLE c2(r int REFERENCES p(k)); INSERT INTO p VALUES(1,NULL),(2,5); INSERT INTO c2 VALUES(5)" => [];
+    p32_generated_columns_are_keys_too: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(raw int, r int GENERATED ALWAYS AS (raw+1) STORED REFERENCES p); SET session_replication_role = replica; INSERT INTO c VALUES(1)" => ["orphan"];
+    p33_dropped_columns_leave_gaps: "CREATE TABLE p(gone int, id int PRIMARY KEY); ALTER TABLE p DROP COLUMN gone; CREATE TABLE c(gone int, r int REFERENCES p); ALTER TABLE c DROP COLUMN gone; SET session_replication_role = replica; INSERT INTO c VALUES(7)" => ["orphan"];
+    names_may_be_anything: "CREATE SCHEMA \"od\"\"d.schema\"; CREATE TABLE \"od\"\"d.schema\".\"we'ird\n$$\\t\"(\"sel\"\"ect\" int PRIMARY KEY); CREATE TABLE \"$1\"(\"a,) --\" int CONSTRAINT \"x;y\" REFERENCES \"od\"\"d.schema\".\"we'ird\n$$\\t\"); SET session_replication_role = replica; INSERT INTO \"$1\" VALUES(1)" => ["orphan"];
+    rows_without_a_key_are_named_by_their_address: "CREATE TABLE p(id int PRIMARY KEY) PARTITION BY HASH(id); CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0); CREATE TABLE c(r int REFERENCES p, j json, t timestamptz) PARTITION BY LIST(r); CREATE TABLE c0 PARTITION OF c DEFAULT; SET session_replication_role = replica; INSERT INTO c VALUES(1,'{\"a\":1}','2024-01-01'),(2,NULL,NULL)" => ["orphan"];
+}
+
+#[test]
+fn p04_partitions_are_counted_once() {
+    let made = trap(
+        "CREATE TABLE p(id int PRIMARY KEY) PARTITION BY RANGE(id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM(0) TO(100); \
+         CREATE TABLE p2 PARTITION OF p FOR VALUES FROM(100) TO(200); \
+         CREATE TABLE c(id int, r int REFERENCES p) PARTITION BY RANGE(id); CREATE TABLE c1 PARTITION OF c FOR VALUES FROM(0) TO(10); \
+         CREATE TABLE c2 PARTITION OF c FOR VALUES FROM(10) TO(20); INSERT INTO p VALUES(50),(150); INSERT INTO c VALUES(1,50); \
+         SET session_replication_role = replica; INSERT INTO c VALUES(2,150),(11,160)",
+        &["orphan"],
+    );
+    let Some((server, report)) = made else { return };
+    assert_eq!(orphans(&report), [("c(r)->p(id)", 1)]);
+    server.execute("ALTER TABLE c1 DISABLE TRIGGER ALL");
+    assert_eq!(codes(&server.scan().1), ["orphan", "triggers-disabled"]);
+}
+
+#[test]
+fn p05_rows_of_tables_that_inherit_are_not_in_the_key() {
+    let made = trap(
+        "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE p_sub() INHERITS(p); CREATE TABLE c(id int, r int REFERENCES p); \
+         CREATE TABLE c_sub() INHERITS(c); INSERT INTO p_sub VALUES(5); INSERT INTO c_sub VALUES(1,6); \
+         SET session_replication_role = replica; INSERT INTO c VALUES(1,5)",
+        &["orphan"],
+    );
+    let Some((_, report)) = made else { return };
+    assert_eq!(orphans(&report), [("c(r)->p(id)", 1)]);
+}
+
+#[test]
+fn p11_the_columns_that_set_null_sets_are_known() {
+    let made = trap(
+        "CREATE TABLE p(a int,b int,PRIMARY KEY(a,b)); \
+         CREATE TABLE c(a int NOT NULL,b int,FOREIGN KEY(a,b) REFERENCES p ON DELETE SET NULL (b) DEFERRABLE)",
+        &[],
+    );
+    let Some((_, report)) = made else { return };
+    assert_eq!(report["relations"][0]["on_delete"], "SET NULL");
+    assert_eq!(report["relations"][0]["deferrable"], true);
+}
+
+/// A role that can connect to every database, named after its own.
+fn role(server: &Server) -> String {
+    let role = format!("{}_reader", server.name);
+    server.execute(&format!("CREATE ROLE {role} LOGIN"));
+    role
+}
+
+#[test]
+fn p12_rows_that_are_hidden_leave_a_relation_unchecked() {
+    let made = trap(
+        "CREATE TABLE p(id int PRIMARY KEY, tenant text); CREATE TABLE c(id int, r int REFERENCES p); \
+         INSERT INTO p VALUES(1,'a'),(2,'b'); INSERT INTO c VALUES(1,1),(2,2); ALTER TABLE p ENABLE ROW LEVEL SECURITY; \
+         CREATE POLICY t ON p USING (tenant = 'a')",
+        &[],
+    );
+    let Some((server, _)) = made else { return };
+    let role = role(&server);
+    server.execute(&format!("GRANT SELECT ON p, c TO {role}"));
+    let (code, report) = server.scan_as(&role);
+    assert_eq!((code, codes(&report)), (4, vec![]), "{report:#}");
+    let reason = report["relations"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("row-level security"), "{reason}");
+    server.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[test]
+fn p13_what_may_not_be_read_is_said() {
+    let made = trap(
+        "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int, r int REFERENCES p); \
+         CREATE TABLE d(id int, r int REFERENCES p); SET session_replication_role = replica; INSERT INTO d VALUES (1,1)",
+        &["orphan"],
+    );
+    let Some((server, _)) = made else { return };
+    let role = role(&server);
+    server.execute(&format!("GRANT SELECT ON p, d TO {role}"));
+    let (code, report) = server.scan_as(&role);
+    assert_eq!(code, 4);
+    assert_eq!(orphans(&report), [("c(r)->p(id)", 0), ("d(r)->p(id)", 1)]);
+    assert_eq!(report["relations"][0]["coverage"], "unchecked");
+    assert_eq!(report["relations"][0]["reason"], "permission denied for table c");
+    server.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[test]
+fn p14_names_of_constraints_may_repeat() {
+    let made = trap(
+        "CREATE SCHEMA s; CREATE TABLE p1(id int PRIMARY KEY); CREATE TABLE s.p1(id int PRIMARY KEY); \
+         CREATE TABLE c1(x int, CONSTRAINT fk FOREIGN KEY(x) REFERENCES p1); \
+         CREATE TABLE s.c1(y int, CONSTRAINT fk FOREIGN KEY(y) REFERENCES p1); \
+         CREATE TABLE c2(y int, CONSTRAINT fk FOREIGN KEY(y) REFERENCES s.p1); INSERT INTO p1 VALUES(1); INSERT INTO c1 VALUES(1); \
+         SET session_replication_role = replica; INSERT INTO s.c1 VALUES(1),(2); INSERT INTO c2 VALUES(1)",
+        &["orphan", "orphan"],
+    );
+    let Some((_, report)) = made else { return };
+    assert_eq!(orphans(&report), [("c1(x)->p1(id)", 0), ("c2(y)->s.p1(id)", 1), ("s.c1(y)->p1(id)", 1)]);
+}
+
+/// Whatever an owner of tables wrote must not run with the rights of who scans them.
+#[test]
+fn p15_a_schema_cannot_run_code_as_the_scanner() {
+    let hostile = "CREATE TABLE public.ran(what text); GRANT INSERT ON ran TO PUBLIC;
+        CREATE SCHEMA m;
+        CREATE FUNCTION m.note(what text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'ran %', what; END $$;
+        CREATE FUNCTION m.eq(int8, int4) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RETURN m.note('operator'); END $$;
+        CREATE FUNCTION m.eq(text, text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RETURN m.note('operator'); END $$;
+        CREATE OPERATOR m.= (leftarg = int8, rightarg = int4, procedure = m.eq);
+        CREATE OPERATOR m.= (leftarg = text, rightarg = text, procedure = m.eq);
+        CREATE FUNCTION m.count(int) RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN PERFORM m.note('function'); RETURN 0; END $$;
+        CREATE FUNCTION m.format(text, int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM m.note('format'); RETURN ''; END $$;
+        CREATE FUNCTION m.dense_rank() RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN PERFORM m.note('rank'); RETURN 0; END $$;
+        CREATE TYPE m.mood AS ENUM ('sad', 'happy');
+        CREATE FUNCTION m.cast(m.mood) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM m.note('cast'); RETURN ''; END $$;
+        CREATE CAST (m.mood AS text) WITH FUNCTION m.cast(m.mood) AS IMPLICIT;
+        CREATE TABLE p(id int8 PRIMARY KEY);
+        CREATE TABLE c(r int4 REFERENCES p, mood m.mood);
+        CREATE TABLE t(k text PRIMARY KEY);
+        CREATE TABLE d(r text REFERENCES t);
+        CREATE TYPE m.plain AS ENUM ('sad');
+        CREATE TABLE moods(k m.plain PRIMARY KEY);
+        CREATE TABLE e(r m.plain REFERENCES moods);
+        CREATE VIEW v AS SELECT m.note('view');
+        SET session_replication_role = replica;
+        INSERT INTO c VALUES (1, 'sad'); INSERT INTO d VALUES ('1'); INSERT INTO e VALUES ('sad');
+        SET search_path = pg_catalog;
+        CREATE TABLE public.f(r m.mood REFERENCES public.t);
+        INSERT INTO public.f VALUES ('happy');";
+    let Some(server) = Server::postgres(hostile) else { return };
+    server.execute(&format!("ALTER DATABASE {} SET search_path = m, public, pg_catalog", server.name));
+    let (code, report) = server.scan();
+    let orphaned = [("c(r)->p(id)", 1), ("d(r)->t(k)", 1), ("e(r)->moods(k)", 1), ("f(r)->t(k)", 0)];
+    assert_eq!(orphans(&report), orphaned, "{report:#}");
+    // What cannot be compared without that code is not compared, and this is said.
+    assert_eq!(code, 4);
+    let reason = report["relations"][3]["reason"].as_str().unwrap();
+    assert!(reason.contains("m.\"cast\"(m.mood)"), "{reason}");
+    assert!(!report.to_string().contains("ran "), "{report:#}");
+}
+
+#[test]
+fn p26_values_are_data_whatever_the_server_takes_for_quotes() {
+    let sql = "CREATE TABLE p(k text PRIMARY KEY); CREATE TABLE c(r text REFERENCES p);
+        SET session_replication_role = replica; INSERT INTO c VALUES (E'a\\\\'), ('''; DROP TABLE p; --'), ('$$'), (E'x\\ny')";
+    let Some(server) = Server::postgres(sql) else { return };
+    server.execute(&format!("ALTER DATABASE {} SET standard_conforming_strings = off", server.name));
+    let (code, report) = server.scan();
+    assert_eq!((code, orphans(&report)), (1, vec![("c(r)->p(k)", 4)]));
+}
+
+#[test]
+fn p31_escapes_in_data_stay_inert() {
+    let sql =
+        "CREATE TABLE p(k text PRIMARY KEY); CREATE TABLE c(r text REFERENCES p); CREATE TABLE q(k bytea PRIMARY KEY);
+        CREATE TABLE d(r bytea REFERENCES q); SET session_replication_role = replica;
+        INSERT INTO c VALUES (E'\\x1b[2J\\u202e<script>'); INSERT INTO d VALUES ('\\x00ff1b')";
+    let Some(server) = Server::postgres(sql) else { return };
+    let run = server.run(&["scan", &server.url()]);
+    assert_eq!(run.code, 1);
+    assert!(!run.stdout.contains('\u{1b}') && !run.stdout.contains('\u{202e}'), "{}", run.stdout);
+}
