@@ -1,10 +1,12 @@
-//! How fast a scan is beside SQLite's own check, on eight shapes of data: `cargo bench --bench scan`.
+//! How much work a scan is beside SQLite's own check, beside SQL, and beside reading the bytes and doing nothing with
+//! them, on eight shapes of data: `cargo bench --bench scan`.
 //!
-//! Both read the same file in alternating rounds; the median of each and their ratio are printed. `FK_DOCTOR_ROWS` sets
-//! the rows of a child (1,000,000), `FK_DOCTOR_ROUNDS` the rounds (5), `FK_DOCTOR_JOBS` the threads (1),
+//! All four read the same file in alternating rounds; the medians are printed, and their ratios. `FK_DOCTOR_ROWS` sets
+//! the rows of a child (1,000,000), `FK_DOCTOR_ROUNDS` the rounds (5), `FK_DOCTOR_JOBS` the threads of the scan (1),
 //! `FK_DOCTOR_SHAPES` which shapes, by their names.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
 
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
@@ -81,41 +83,116 @@ const SHAPES: [(&str, &str, &str); 8] = [
     ("many", "300 tables of 1,000 rows", ""),
 ];
 
+/// What one way of looking at a file took.
+#[derive(Default)]
+struct Costs {
+    wall: Vec<f64>,
+    cpu: Vec<f64>,
+    peak: Vec<f64>,
+}
+
+impl Costs {
+    fn of<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        // Linux then forgets how much memory was used at most; elsewhere the column stays empty.
+        let _ = std::fs::write("/proc/self/clear_refs", "5");
+        let (before, start, cpu) = (memory("VmRSS:"), Instant::now(), cpu_time());
+        let answer = work();
+        self.cpu.push((cpu_time() - cpu).as_secs_f64() * 1e3);
+        self.wall.push(start.elapsed().as_secs_f64() * 1e3);
+        self.peak.push((memory("VmHWM:") - before).max(0.0));
+        answer
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn cpu_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+/// A line of the process's own status, in megabytes.
+fn memory(line: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let found = status.lines().find_map(|it| it.strip_prefix(line)?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    found.unwrap_or(f64::NAN) / 1e3
+}
+
 fn main() {
     let number = |name: &str, usual: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (rows, rounds, jobs) =
         (number("FK_DOCTOR_ROWS", 1_000_000), number("FK_DOCTOR_ROUNDS", 5), number("FK_DOCTOR_JOBS", 1));
     let wanted = std::env::var("FK_DOCTOR_SHAPES").unwrap_or_default();
-    println!("{rows} child rows, {jobs} threads, {rounds} rounds, SQLite {}", rusqlite::version());
-    println!("{:<10} {:>9} {:>10} {:>10} {:>8}", "shape", "MB", "pragma ms", "scan ms", "ratio");
+    println!("{rows} child rows, {jobs} threads, medians of {rounds} rounds, SQLite {}", rusqlite::version());
+    println!("{:36}processor time, ms{:14}as many times as the scan", "", "");
+    println!(
+        "{:<10}{:>8}{:>9}{:>9}{:>9}{:>10}{:>9}{:>9}{:>9}{:>9}{:>9}",
+        "shape", "MB", "read", "scan", "SQL", "pragma", "read", "SQL", "pragma", "wall", "peak MB"
+    );
     for (name, what, sql) in SHAPES.iter().filter(|(name, ..)| wanted.is_empty() || wanted.contains(name)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bench.db");
         make(&path, sql, rows);
-        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+        let [mut read, mut scanned, mut joined, mut checked] = [(); 4].map(|()| Costs::default());
         for _ in 0..rounds {
-            let start = Instant::now();
-            let orphans = pragma(&path);
-            theirs.push(start.elapsed());
-            let start = Instant::now();
-            let found = scan(&path, jobs);
-            ours.push(start.elapsed());
-            assert_eq!(orphans, found, "{name}");
+            read.of(|| bare_read(&path));
+            let orphans = checked.of(|| pragma(&path));
+            assert_eq!(joined.of(|| not_exists(&path)), orphans, "{name}");
+            assert_eq!(scanned.of(|| scan(&path, jobs)), orphans, "{name}");
         }
         let megabytes = std::fs::metadata(&path).unwrap().len() as f64 / 1e6;
-        let (theirs, ours) = (median(theirs), median(ours));
+        let [read, joined] = [read, joined].map(|costs| median(&costs.cpu));
+        let (cpu, theirs) = (median(&scanned.cpu), median(&checked.cpu));
         println!(
-            "{name:<10} {megabytes:>9.1} {:>10.1} {:>10.1} {:>7.1}x  {what}",
-            theirs * 1e3,
-            ours * 1e3,
-            theirs / ours
+            "{name:<10}{megabytes:>8.1}{read:>9.1}{cpu:>9.1}{joined:>9.1}{theirs:>10.1}{:>9.2}{:>8.1}x{:>8.1}x{:>8.1}x{:>9.1}  {what}",
+            read / cpu,
+            joined / cpu,
+            theirs / cpu,
+            median(&checked.wall) / median(&scanned.wall),
+            median(&scanned.peak),
         );
     }
 }
 
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times[times.len() / 2].as_secs_f64()
+fn bare_read(path: &Path) -> usize {
+    let (mut file, mut buffer) = (std::fs::File::open(path).unwrap(), vec![0; 1 << 20]);
+    let mut bytes = 0;
+    loop {
+        match file.read(&mut buffer).unwrap() {
+            0 => return bytes,
+            read => bytes += read,
+        }
+    }
+}
+
+/// The question as one would put it in SQL: for each relation, the rows for which no parent exists.
+fn not_exists(path: &Path) -> u64 {
+    let database = Connection::open(path).unwrap();
+    let mut keys = database
+        .prepare(
+            "SELECT t.name, f.\"table\", group_concat('p.' || coalesce(f.\"to\", k.name) || ' = c.' || f.\"from\", ' AND '),
+                 group_concat('c.' || f.\"from\" || ' IS NOT NULL', ' AND ')
+             FROM sqlite_schema t JOIN pragma_foreign_key_list(t.name) f
+                 LEFT JOIN pragma_table_info(f.\"table\") k ON f.\"to\" IS NULL AND k.pk = f.seq + 1
+             WHERE t.type = 'table' GROUP BY t.name, f.id",
+        )
+        .unwrap();
+    let questions = keys.query_map([], |row| {
+        let [child, parent, equal, complete] = [0, 1, 2, 3].map(|i| row.get::<_, String>(i));
+        let (child, parent, equal, complete) = (child?, parent?, equal?, complete?);
+        Ok(format!(
+            "SELECT count(*) FROM {child} c WHERE {complete} AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {equal})"
+        ))
+    });
+    questions
+        .unwrap()
+        .map(|sql| database.query_row(&sql.unwrap(), [], |row| row.get::<_, u32>(0)).unwrap())
+        .map(u64::from)
+        .sum()
 }
 
 fn make(path: &Path, sql: &str, rows: u64) {
