@@ -84,6 +84,12 @@ pub struct Scan {
     /// Findings of this severity or above fail the scan: error, warning, note, never [default: error]
     #[arg(long, value_name = "SEVERITY", value_parser = words::parse_fail_on)]
     pub fail_on: Option<FailOn>,
+    /// Findings that are known and may stay as long as they do not grow
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write down what is found as known; with --baseline only what that knew and is still there
+    #[arg(long, value_name = "FILE")]
+    pub write_baseline: Option<PathBuf>,
     /// Show no value of any row: mask them, or =hash them with the key in FK_DOCTOR_REDACT_KEY
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "mask",
         value_parser = words::parse_redact)]

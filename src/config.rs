@@ -3,7 +3,9 @@
 //! Text in, values out: which file is read, and what a flag overrules, is decided elsewhere. Names are not looked up
 //! here; that takes a database.
 
+pub mod baseline;
 pub mod fault;
+mod policy;
 mod reader;
 mod relation;
 pub mod side;
@@ -21,6 +23,7 @@ use crate::model::configured::At;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
 use crate::model::pattern::Pattern;
+use crate::model::policy::Policy;
 use crate::model::redaction::Values;
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,6 +33,7 @@ pub struct Config {
     pub scan: ScanSettings,
     pub relations: Vec<ConfiguredRelation>,
     pub redact: RedactSettings,
+    pub policy: Policy,
 }
 
 /// `[redact]`: which values no report shows.
@@ -67,10 +71,15 @@ fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
     report_repeated(&relations, text, root.faults());
     let redact =
         root.take("redact").and_then(|item| item.table("the table `[redact]`")).map(redact).unwrap_or_default();
+    let severities = root.take("severity").and_then(|item| item.table("the table `[severity]`"));
+    let severities = severities.map(policy::severities).unwrap_or_default();
+    let blocks = root.take("threshold").map(|item| item.tables()).unwrap_or_default();
+    let thresholds = blocks.into_iter().filter_map(policy::threshold).collect();
+    root.elsewhere(&["warn-if", "fail-if"], "it belongs under a `[[threshold]]`");
     root.elsewhere(&SCAN_KEYS, "it belongs under `[scan]`");
     root.elsewhere(&["child", "parent", "where", "ignore-values", "soft-deleted"], "it belongs under a `[[relation]]`");
     root.finish();
-    Config { exclude, scan, relations, redact }
+    Config { exclude, scan, relations, redact, policy: Policy { severities, thresholds } }
 }
 
 fn redact(mut reader: Reader<'_, '_>) -> RedactSettings {

@@ -34,8 +34,8 @@ pub fn coverage(relation: &Relation, fact: &Fact) -> Coverage {
             method: Some(tally.method),
             method_reason: tally.method_reason.clone(),
             counts: tally.counts,
-            orphan_rows: tally.orphan_rows,
-            missing_keys: tally.missing_keys,
+            orphan_rows: tally.orphan_rows + tally.known_rows,
+            missing_keys: tally.missing_keys + tally.known_keys,
         },
     }
 }
@@ -113,18 +113,14 @@ fn index_corrupt(schema: &Schema, index: usize, tally: &Tally) -> Option<Finding
 }
 
 fn orphans(schema: &Schema, index: usize, tally: &Tally, diagnosis: Vec<Diagnosis>, samples: usize) -> Option<Finding> {
-    if tally.orphan_rows == 0 {
-        return None;
-    }
+    let known = match (tally.orphan_rows, tally.known_rows) {
+        (0, 0) => return None,
+        (_, 0) => Known::No,
+        (0, _) => return Some(wholly_known(schema, index, tally)),
+        (_, rows) => Known::Partly { rows, missing_keys: tally.known_keys },
+    };
     let relation = &schema.relations[index];
-    let verb = if tally.orphan_rows == 1 { "refers" } else { "refer" };
-    let message = format!(
-        "{} of {} {verb} to {} that {} does not have",
-        text::plural(tally.orphan_rows, "row"),
-        schema.child(relation).name,
-        text::plural(tally.missing_keys, "key"),
-        relation.parent.name
-    );
+    let message = orphans_message(schema, relation, tally.orphan_rows, tally.missing_keys);
     let help = next_step(relation, &diagnosis);
     let top = tally.top.iter().take(samples);
     Some(Finding {
@@ -135,8 +131,27 @@ fn orphans(schema: &Schema, index: usize, tally: &Tally, diagnosis: Vec<Diagnosi
             .collect(),
         samples: some_samples(tally, samples),
         diagnosis,
+        known,
         ..plain(index, relation, Code::Orphan, message, help)
     })
+}
+
+fn orphans_message(schema: &Schema, relation: &Relation, rows: u64, keys: u64) -> String {
+    let verb = if rows == 1 { "refers" } else { "refer" };
+    let (rows, keys) = (text::plural(rows, "row"), text::plural(keys, "key"));
+    format!("{rows} of {} {verb} to {keys} that {} does not have", schema.child(relation).name, relation.parent.name)
+}
+
+/// Told in numbers only: what is known is no longer looked into.
+fn wholly_known(schema: &Schema, index: usize, tally: &Tally) -> Finding {
+    let relation = &schema.relations[index];
+    let message = orphans_message(schema, relation, tally.known_rows, tally.known_keys);
+    Finding {
+        rows: tally.known_rows,
+        missing_keys: tally.known_keys,
+        known: Known::Wholly,
+        ..plain(index, relation, Code::Orphan, message, String::new())
+    }
 }
 
 /// One row of each of the most frequent missing keys, then a second of each, until there are enough.

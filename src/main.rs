@@ -87,6 +87,7 @@ fn surroundings(cli: &Cli) -> Surroundings {
         paper: Paper { width, color: wants_color(cli.global.color, to_terminal) },
         step_summary: std::env::var_os("GITHUB_STEP_SUMMARY").filter(|page| !page.is_empty()).map(Into::into),
         redact_key: std::env::var("FK_DOCTOR_REDACT_KEY").ok().filter(|key| !key.is_empty()),
+        now: std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     }
 }
 

@@ -3,12 +3,15 @@
 //! Nothing below this module reads a file, a clock or a database, and no type here is a wire format: reports and
 //! plans on disk have their own.
 
+pub mod baseline;
 pub mod catalog;
 pub mod configured;
+pub mod date;
 pub mod examination;
 pub mod finding;
 pub mod pattern;
 pub mod place;
+pub mod policy;
 pub mod redaction;
 pub mod relation;
 pub mod resolve;

@@ -11,19 +11,22 @@ use crate::exit::Exit;
 use crate::report::Paper;
 use crate::source::Source;
 
+mod baseline;
 mod config_file;
 mod error;
+mod examine;
 mod outlet;
 mod place;
+mod reports;
 mod scan;
 mod schema;
 mod select;
 
 pub use error::RunError;
+pub use examine::examine;
 pub use outlet::NoOutlet;
 pub use outlet::Outlet;
 pub use outlet::Stream;
-pub use scan::examine;
 pub use scan::scan;
 pub use schema::schema;
 
@@ -42,6 +45,8 @@ pub struct Surroundings {
     pub step_summary: Option<PathBuf>,
     /// What hashes of hidden values are keyed by.
     pub redact_key: Option<String>,
+    /// Seconds since 1970.
+    pub now: u64,
 }
 
 /// What a command has to say, and how the program ends.

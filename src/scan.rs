@@ -41,8 +41,11 @@ pub enum Fact {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
     pub counts: Counts,
+    /// Without those that are known already.
     pub orphan_rows: u64,
     pub missing_keys: u64,
+    pub known_rows: u64,
+    pub known_keys: u64,
     /// The missing keys with the most rows, at most [`KEPT_KEYS`], most rows first, then in the engine's order.
     pub top: Vec<Missing>,
     /// Rows whose parent is there, but not in the parent's index.
@@ -61,6 +64,8 @@ impl Default for Tally {
             counts: Counts::default(),
             orphan_rows: 0,
             missing_keys: 0,
+            known_rows: 0,
+            known_keys: 0,
             top: Vec::new(),
             false_orphans: None,
             method: Method::Sql,
@@ -101,7 +106,11 @@ pub struct Wishes<'a> {
     pub memory: u64,
     pub threads: usize,
     pub progress: Progress<'a>,
+    /// Whether a missing key of a relation, by its position, is known already with so many rows.
+    pub is_known: IsKnown<'a>,
 }
+
+pub type IsKnown<'a> = &'a (dyn Fn(usize, &Key, u64) -> bool + Sync);
 
 /// Scans every relation of a schema; the facts are in the schema's order.
 pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> Vec<Fact> {
@@ -130,7 +139,7 @@ pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<
     let orphans = across(
         sessions,
         questions.len(),
-        |session, i| orphans(schema, session, questions[i], &routes, &damage_of, wishes.samples),
+        |session, i| orphans(schema, session, questions[i], &routes, &damage_of, wishes),
         |done| (wishes.progress)(before + done, total),
     );
     let counts_of = |index: usize| {
@@ -337,7 +346,7 @@ fn orphans<'a>(
     index: usize,
     routes: &[Route],
     damage_of: &impl Fn(usize) -> Option<&'a Examined>,
-    samples: usize,
+    wishes: &Wishes<'_>,
 ) -> Result<Tally, String> {
     let relation = &schema.relations[index];
     let among = match &routes[index] {
@@ -347,7 +356,8 @@ fn orphans<'a>(
     if let Some(why) = unreadable(schema, relation, damage_of) {
         return Err(why);
     }
-    let mut gatherer = Gatherer::new(schema, relation, samples);
+    let is_known = |missing: &Missing| (wishes.is_known)(index, &missing.key, missing.rows);
+    let mut gatherer = Gatherer::new(schema, relation, wishes.samples, &is_known);
     let question = sql::of(schema).orphans(schema, relation, &among);
     session.each_row(&question, &mut |row| gatherer.take(row)).map_err(|error| error.because())?;
     let tally = gatherer.finish();

@@ -28,7 +28,7 @@ error: unknown key `exclud`
 1 | exclud = [\"a*\"]
   | ^^^^^^
   |
-  = help: did you mean `exclude`? known keys: exclude, scan, relation, redact
+  = help: did you mean `exclude`? known keys: exclude, scan, relation, redact, severity, threshold
 
 error: `jobs`: expected a whole number from 1 to 1024, found `0`
  --> fk-doctor.toml:3:8

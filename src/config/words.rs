@@ -60,6 +60,14 @@ pub fn parse_fail_on(text: &str) -> Result<FailOn, String> {
         .ok_or_else(|| "expected error, warning, note or never".to_owned())
 }
 
+pub fn parse_severity(text: &str) -> Result<Severity, String> {
+    let severities = Severity::ALL.into_iter();
+    severities
+        .rev()
+        .find(|severity| severity.name() == text)
+        .ok_or_else(|| "expected error, warning or note".to_owned())
+}
+
 /// `500ms`, `60s`, `5m`, `1h`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = "expected a whole number and a unit, ms, s, m or h, such as 500ms or 60s";

@@ -1,5 +1,7 @@
 //! The whole outcome of a scan as one value: what was looked at, what was found, and the verdict that follows.
 
+use crate::model::baseline::Outcome;
+use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
@@ -21,6 +23,8 @@ pub struct Examination {
     pub places: Vec<Place>,
     /// How the values of rows are shown.
     pub values: Values,
+    /// What a baseline did, where there is one.
+    pub baseline: Option<Outcome>,
 }
 
 /// How far one relation was looked at.
@@ -132,9 +136,34 @@ pub struct Summary {
 }
 
 impl Examination {
+    /// Of this schema, before anything was looked at.
+    pub fn of(schema: Schema) -> Examination {
+        Examination {
+            schema,
+            relations: Vec::new(),
+            findings: Vec::new(),
+            left_alone: Vec::new(),
+            fail_on: Some(Severity::Error),
+            places: Vec::new(),
+            values: Values::Shown,
+            baseline: None,
+        }
+    }
+
     /// Whether a finding alone makes the scan fail.
     pub fn fails(&self, finding: &Finding) -> bool {
         finding.known != Known::Wholly && self.fail_on.is_some_and(|bar| finding.severity >= bar)
+    }
+
+    /// Orphan rows and missing keys that no finding counts, or that a known one does.
+    pub fn known_orphans(&self) -> (u64, u64) {
+        let orphans = self.findings.iter().filter(|finding| finding.code == Code::Orphan);
+        let of = |finding: &Finding| match finding.known {
+            Known::No => (0, 0),
+            Known::Partly { rows, missing_keys } => (rows, missing_keys),
+            Known::Wholly => (finding.rows, finding.missing_keys),
+        };
+        orphans.map(of).fold((0, 0), |sum, (rows, keys)| (sum.0 + rows, sum.1 + keys))
     }
 
     /// What could not be looked at outweighs what was found, and that outweighs what was left out on purpose.
@@ -160,7 +189,7 @@ impl Examination {
             unchecked: of(CoverageState::Unchecked),
             orphan_rows: self.relations.iter().map(|coverage| coverage.orphan_rows).sum(),
             missing_keys: self.relations.iter().map(|coverage| coverage.missing_keys).sum(),
-            defects: self.findings.iter().filter(|finding| finding.code != crate::model::finding::Code::Orphan).count(),
+            defects: self.findings.iter().filter(|finding| finding.code != Code::Orphan).count(),
         }
     }
 }

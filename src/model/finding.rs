@@ -163,7 +163,11 @@ pub enum Known {
 impl Finding {
     /// The same finding has the same id in every run, whatever its counts: code and relation decide.
     pub fn id(&self) -> String {
-        let digest = sha2::Sha256::digest(format!("fk-doctor/finding@1\0{}\0{}", self.code.name(), self.relation_id));
+        Finding::id_of(self.code, &self.relation_id)
+    }
+
+    pub fn id_of(code: Code, relation_id: &str) -> String {
+        let digest = sha2::Sha256::digest(format!("fk-doctor/finding@1\0{}\0{relation_id}", code.name()));
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 }

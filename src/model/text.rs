@@ -87,7 +87,11 @@ pub fn count(number: u64) -> String {
 
 /// `1 row`, `12,345 rows`.
 pub fn plural(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(number)) }
+    match (number, noun.strip_suffix("try")) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{} {stem}tries", count(number)),
+        (_, None) => format!("{} {noun}s", count(number)),
+    }
 }
 
 /// `12.1%`. Rounded down, so that only the whole is 100%, and what is there is never 0%.
@@ -228,6 +232,7 @@ mod tests {
             ["0", "12", "999", "1,000", "12,345", "1,234,567"]
         );
         assert_eq!([plural(0, "row"), plural(1, "row"), plural(1200, "row")], ["0 rows", "1 row", "1,200 rows"]);
+        assert_eq!([plural(1, "entry"), plural(2, "entry")], ["1 entry", "2 entries"]);
         assert_eq!([share(1, 8), share(1, 9_999), share(999_999, 1_000_000)], ["12.5%", "<0.1%", "99.9%"]);
         assert_eq!([share(5, 5), share(0, 5), share(0, 0)], ["100.0%", "0.0%", ""]);
     }

@@ -36,6 +36,9 @@ pub(super) fn render(examination: &Examination) -> String {
     for (tone, sentence) in Headline::of(examination).sentences {
         lines.push(format!("{} {}", tone.mark(), disarmed(&sentence)));
     }
+    for sentence in wording::baseline(examination) {
+        lines.push(format!("○ baseline: {}", disarmed(&sentence)));
+    }
     lines.join("\n") + "\n"
 }
 

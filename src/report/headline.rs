@@ -37,7 +37,9 @@ pub(super) struct Headline {
 
 impl Headline {
     pub(super) fn of(examination: &Examination) -> Headline {
-        let warnings = open(examination).filter(|finding| finding.severity == Severity::Warning).count();
+        let warnings = open(examination)
+            .filter(|finding| finding.severity == Severity::Warning && finding.code != Code::Orphan)
+            .count();
         Headline { sentences: sentences(examination), warnings }
     }
 
@@ -62,13 +64,19 @@ fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
     let all = plural(examination.relations.len() as u64, "relation");
     let summary = examination.summary();
     let mut found: Vec<(Tone, String, String)> = Vec::new();
-    let orphans = open(examination).filter(|finding| finding.code == Code::Orphan);
-    let rows: u64 = orphans.clone().map(|finding| finding.rows).sum();
-    if rows > 0 {
-        let keys = plural(orphans.clone().map(|finding| finding.missing_keys).sum(), "missing key");
-        let rows = plural(rows, "orphan row");
-        let start = format!("{rows} in {} of {all}", relations_of(orphans));
-        found.push((Tone::Bad, start, format!(" ({keys})")));
+    for (severity, tone, remark) in [
+        (Severity::Error, Tone::Bad, ""),
+        (Severity::Warning, Tone::Doubtful, ", a warning"),
+        (Severity::Note, Tone::Neutral, ", tolerated"),
+    ] {
+        let orphans = open(examination).filter(|finding| finding.code == Code::Orphan && finding.severity == severity);
+        let rows: u64 = orphans.clone().map(|finding| finding.rows).sum();
+        if rows > 0 {
+            let keys = plural(orphans.clone().map(|finding| finding.missing_keys).sum(), "missing key");
+            let rows = plural(rows, "orphan row");
+            let start = format!("{rows} in {} of {all}", relations_of(orphans));
+            found.push((tone, start, format!(" ({keys}){remark}")));
+        }
     }
     let defects =
         open(examination).filter(|finding| finding.severity == Severity::Error && finding.code != Code::Orphan);

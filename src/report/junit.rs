@@ -43,6 +43,10 @@ pub(super) fn render(examination: &Examination) -> String {
     for case in &cases {
         case.write(&mut lines, examination);
     }
+    let said: Vec<String> = wording::baseline(examination).iter().map(|sentence| escaped(sentence)).collect();
+    if !said.is_empty() {
+        lines.push(format!("    <system-out>baseline: {}</system-out>", said.join("\n")));
+    }
     lines.push("  </testsuite>".to_owned());
     lines.push("</testsuites>".to_owned());
     lines.join("\n") + "\n"

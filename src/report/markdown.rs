@@ -23,6 +23,7 @@ pub(super) fn render(examination: &Examination) -> String {
     for one in shown {
         finding(&mut lines, examination, one);
     }
+    baseline(&mut lines, examination);
     not_looked_at(&mut lines, examination);
     lines.join("\n") + "\n"
 }
@@ -57,13 +58,9 @@ fn relations(lines: &mut Vec<String>, examination: &Examination) {
         let numbers = if coverage.state == CoverageState::Unchecked {
             "– | – | – | –".to_owned()
         } else {
-            format!(
-                "{} | {} | {} | {}",
-                count(coverage.counts.rows),
-                count(coverage.orphan_rows),
-                count(coverage.missing_keys),
-                text::share(coverage.orphan_rows, coverage.counts.rows)
-            )
+            let (orphans, missing) = wording::open_orphans(examination, about);
+            let rows = coverage.counts.rows;
+            format!("{} | {} | {} | {}", count(rows), count(orphans), count(missing), text::share(orphans, rows))
         };
         rows.push(format!(
             "| {} | {numbers} | {} | {} |",
@@ -116,6 +113,14 @@ fn finding(lines: &mut Vec<String>, examination: &Examination, finding: &Finding
     }
     if !finding.help.is_empty() {
         lines.push(format!("- help: {}", plain(&finding.help)));
+    }
+}
+
+fn baseline(lines: &mut Vec<String>, examination: &Examination) {
+    let said = wording::baseline(examination);
+    if !said.is_empty() {
+        lines.extend([String::new(), "### Baseline".to_owned(), String::new()]);
+        lines.extend(said.iter().map(|sentence| format!("- {}", plain(sentence))));
     }
 }
 

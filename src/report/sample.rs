@@ -3,7 +3,6 @@
 use crate::model::catalog::*;
 use crate::model::examination::*;
 use crate::model::finding::*;
-use crate::model::redaction::Values;
 use crate::model::relation::*;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -124,15 +123,7 @@ pub(super) fn examined(schema: Schema) -> Examination {
         }
     }
     let relations = vec![coverage; schema.relations.len()];
-    Examination {
-        schema,
-        relations,
-        findings,
-        left_alone: Vec::new(),
-        fail_on: Some(Severity::Error),
-        places: Vec::new(),
-        values: Values::Shown,
-    }
+    Examination { relations, findings, ..Examination::of(schema) }
 }
 
 /// Gives a relation an orphan finding: keys with their rows, and one sample of each.

@@ -170,7 +170,7 @@ impl Outcome {
             message: Message { text: visible(&text).into_owned() },
             locations: [Location::of(examination.places.get(finding.relation), &finding.relation_id)],
             partial_fingerprints: Fingerprints { line: finding.id(), finding: finding.id() },
-            baseline_state: is_known.then_some("unchanged"),
+            baseline_state: examination.baseline.as_ref().map(|_| if is_known { "unchanged" } else { "new" }),
             suppressions: is_known.then_some(suppression).into_iter().collect(),
             properties: Properties { rows: finding.rows, missing_keys: finding.missing_keys },
         }

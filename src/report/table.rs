@@ -38,6 +38,7 @@ pub(super) fn render(examination: &Examination, paper: &Paper) -> String {
         sheet.blank();
     }
     notes(&mut sheet, examination);
+    baseline(&mut sheet, examination);
     not_looked_at(&mut sheet, examination);
     if !is_short {
         totals(&mut sheet, examination);
@@ -118,12 +119,12 @@ fn attention(sheet: &mut Sheet, examination: &Examination) {
     for (about, coverage, codes) in listed {
         let is_checked = coverage.state != CoverageState::Unchecked;
         let number = |number: u64| if is_checked { Piece::plain(count(number)) } else { Piece::new("–", Ink::Dim) };
-        let has_share = coverage.orphan_rows > 0;
-        let share = if has_share { text::share(coverage.orphan_rows, coverage.counts.rows) } else { String::new() };
+        let (orphans, missing) = wording::open_orphans(examination, about);
+        let share = if orphans > 0 { text::share(orphans, coverage.counts.rows) } else { String::new() };
         rows.push(vec![
             relation(&examination.schema, about, room),
-            number(coverage.orphan_rows),
-            number(coverage.missing_keys),
+            number(orphans),
+            number(missing),
             Piece::new(share, Ink::Dim),
             Piece::stack(codes, if is_checked { Ink::Bad } else { Ink::Doubtful }),
         ]);
@@ -238,6 +239,14 @@ fn not_looked_at(sheet: &mut Sheet, examination: &Examination) {
             examination.left_alone.iter().filter(|left| left.why == reason).map(|left| left.what.as_str()).collect();
         let line = format!("{}: {reason}", names.join(", "));
         sheet.labelled(WIDE_LABEL, Piece::new("left alone", Ink::Dim), Piece::new(line, Ink::Dim));
+    }
+}
+
+/// What a baseline knew, and what it knew in vain.
+fn baseline(sheet: &mut Sheet, examination: &Examination) {
+    for (place, sentence) in wording::baseline(examination).iter().enumerate() {
+        let label = if place == 0 { "baseline" } else { "" };
+        sheet.labelled(WIDE_LABEL, Piece::new(label, Ink::Dim), Piece::plain(sentence));
     }
 }
 

@@ -191,6 +191,7 @@ fn a_scan_in_json_reads_in_this_order() {
     }
   ],
   "findings": [],
+  "baseline": null,
   "left_alone": []
 }
 "#;

@@ -1,15 +1,19 @@
 //! Sentences about parts of a finding that several reports for people share. Leaves out: marks, colours and layout.
 
+use crate::model::baseline::Entry;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
+use crate::model::finding::Code;
 use crate::model::finding::Diagnosis;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::MissingKey;
 use crate::model::redaction::Values;
+use crate::model::relation::Relation;
 use crate::model::text;
 use crate::model::text::plural;
+use crate::report::headline::open;
 
 /// `case (3 rows): 'A' is missing, users(name) has 'a'`.
 pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
@@ -45,6 +49,44 @@ pub(super) fn unlisted(finding: &Finding) -> Option<(u64, u64)> {
     let keys = finding.missing_keys.saturating_sub(finding.top_missing.len() as u64);
     let rows: u64 = finding.top_missing.iter().map(|missing| missing.rows).sum();
     (keys > 0 && !finding.top_missing.is_empty()).then(|| (keys, finding.rows.saturating_sub(rows)))
+}
+
+/// The orphan rows and missing keys of a relation that no baseline knows.
+pub(super) fn open_orphans(examination: &Examination, about: &Relation) -> (u64, u64) {
+    let own = open(examination).find(|finding| finding.code == Code::Orphan && finding.relation_id == about.id);
+    own.map_or((0, 0), |finding| (finding.rows, finding.missing_keys))
+}
+
+/// What there is to say of a baseline, a sentence each.
+pub(super) fn baseline(examination: &Examination) -> Vec<String> {
+    let Some(outcome) = &examination.baseline else { return Vec::new() };
+    let mut said = Vec::new();
+    if outcome.known_rows > 0 {
+        let rows = plural(outcome.known_rows, "orphan row");
+        said.push(format!("{rows} of {} known", plural(outcome.known_keys, "missing key")));
+    }
+    if outcome.known_defects > 0 {
+        said.push(format!("{} known", plural(outcome.known_defects, "defect")));
+    }
+    let relations = |entries: &[Entry]| {
+        let mut names: Vec<&str> = entries.iter().map(|entry| entry.relation.as_str()).collect();
+        names.dedup();
+        let more = if names.len() > 3 { ", …" } else { "" };
+        format!("{}{more}", names[..names.len().min(3)].join(", "))
+    };
+    if !outcome.expired.is_empty() {
+        let entries = plural(outcome.expired.len() as u64, "entry");
+        said.push(format!("{entries} expired: {}", relations(&outcome.expired)));
+    }
+    if !outcome.unused.is_empty() {
+        let entries = plural(outcome.unused.len() as u64, "entry");
+        let advice = "write it anew with --write-baseline";
+        said.push(format!("{entries} no longer needed ({advice}): {}", relations(&outcome.unused)));
+    }
+    if let Some(written) = outcome.written {
+        said.push(format!("written, {}", plural(written as u64, "entry")));
+    }
+    said
 }
 
 /// Whether and why a relation was not looked at as a whole.

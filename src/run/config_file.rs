@@ -51,7 +51,22 @@ impl ConfigFile {
 
     pub(super) fn resolve(&self, database: &mut dyn Database, surroundings: &Surroundings) -> Result<Schema, RunError> {
         let catalog = database.catalog()?;
-        resolve::resolve(catalog, &self.config.relations).map_err(|faults| self.faults(&faults, surroundings))
+        let schema = resolve::resolve(catalog, &self.config.relations);
+        let schema = schema.map_err(|faults| self.faults(&faults, surroundings))?;
+        let idle = self.config.policy.thresholds.iter().filter(|threshold| {
+            !schema
+                .relations
+                .iter()
+                .any(|relation| threshold.is_for(&relation.id, &schema.child(relation).name.to_string()))
+        });
+        let faults: Vec<Fault> = idle
+            .map(|threshold| Fault {
+                place: threshold.relation.place.clone(),
+                message: "no relation and no child table matches this threshold".to_owned(),
+                help: Some("`fk-doctor schema` lists the relations".to_owned()),
+            })
+            .collect();
+        if faults.is_empty() { Ok(schema) } else { Err(self.faults(&faults, surroundings)) }
     }
 
     /// The operator's conditions are compiled before the work begins, and every fault is shown at its place.

@@ -27,8 +27,10 @@ pub enum RunError {
     Unreadable { path: PathBuf, why: String, option: &'static str },
     #[error("write to {name}")]
     Unwritten { name: String, why: String },
-    #[error("hash the values of rows")]
-    NoRedactKey,
+    #[error("{what}")]
+    NoRedactKey { what: &'static str },
+    #[error("use the baseline {}", path.display())]
+    OtherSecret { path: PathBuf },
     #[error("write two reports to {name}")]
     SharedPlace { name: String },
     #[error("write a report to {}", path.display())]
@@ -71,7 +73,10 @@ impl RunError {
             }
             RunError::Config { .. } => None,
             RunError::Filter { .. } => Some("nothing matches it".to_owned()),
-            RunError::NoRedactKey => Some("hashes that anyone could make would give the values away".to_owned()),
+            RunError::NoRedactKey { .. } => Some("hashes that anyone could make would give the values away".to_owned()),
+            RunError::OtherSecret { .. } => {
+                Some("its fingerprints were made with another secret than FK_DOCTOR_REDACT_KEY".to_owned())
+            }
             RunError::SharedPlace { .. } => Some("one of them would be lost in the other".to_owned()),
             RunError::WouldOverwrite { .. } => {
                 Some("that is the database itself, or a file that belongs to it".to_owned())
@@ -91,9 +96,12 @@ impl RunError {
             RunError::Unreadable { option, .. } => {
                 Some(format!("name a file that can be read with {option}, or leave the option out"))
             }
-            RunError::NoRedactKey => Some(
+            RunError::NoRedactKey { .. } => Some(
                 "put a secret of 16 characters or more into FK_DOCTOR_REDACT_KEY, or mask with --redact".to_owned(),
             ),
+            RunError::OtherSecret { .. } => {
+                Some("put the secret that it was written with into FK_DOCTOR_REDACT_KEY".to_owned())
+            }
             RunError::SharedPlace { .. } => Some("give each a file of its own: --format F=FILE".to_owned()),
             RunError::Unwritten { .. } | RunError::WouldOverwrite { .. } => {
                 Some("name another file with --output".to_owned())

@@ -63,15 +63,21 @@ impl<'a> Shape<'a> {
 pub(super) struct Gatherer<'a> {
     shape: Shape<'a>,
     samples: usize,
+    is_known: &'a dyn Fn(&Missing) -> bool,
     group: Option<i64>,
     current: Option<Missing>,
     tally: Tally,
 }
 
 impl<'a> Gatherer<'a> {
-    pub(super) fn new(schema: &'a Schema, relation: &Relation, samples: usize) -> Self {
+    pub(super) fn new(
+        schema: &'a Schema,
+        relation: &Relation,
+        samples: usize,
+        is_known: &'a dyn Fn(&Missing) -> bool,
+    ) -> Self {
         let shape = Shape::of(schema, relation);
-        Gatherer { shape, samples, group: None, current: None, tally: Tally::default() }
+        Gatherer { shape, samples, is_known, group: None, current: None, tally: Tally::default() }
     }
 
     pub(super) fn take(&mut self, row: &[Value]) {
@@ -99,6 +105,11 @@ impl<'a> Gatherer<'a> {
 
     fn close_group(&mut self) {
         let Some(missing) = self.current.take() else { return };
+        if (self.is_known)(&missing) {
+            self.tally.known_rows += missing.rows;
+            self.tally.known_keys += 1;
+            return;
+        }
         self.tally.orphan_rows += missing.rows;
         self.tally.missing_keys += 1;
         let top = &mut self.tally.top;

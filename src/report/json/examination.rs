@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
+use crate::model::baseline::Entry;
+use crate::model::baseline::Outcome;
 use crate::model::examination::Coverage;
 use crate::model::examination::Examination;
 use crate::model::finding::Finding;
+use crate::model::finding::Known;
 use crate::model::schema::Schema;
 use crate::report::json::About;
 use crate::report::json::Database;
@@ -34,6 +37,7 @@ pub(in crate::report) fn render(examination: &Examination) -> String {
         },
         relations: relations.map(|(about, coverage)| Examined::of(About::of(schema, about), coverage)).collect(),
         findings: examination.findings.iter().map(|finding| Found::of(schema, finding)).collect(),
+        baseline: examination.baseline.as_ref().map(Baselined::of),
         left_alone: examination.left_alone.iter().map(|left| Left { what: &left.what, why: &left.why }).collect(),
     })
 }
@@ -48,6 +52,7 @@ struct Report<'a> {
     summary: Summary,
     relations: Vec<Examined<'a>>,
     findings: Vec<Found<'a>>,
+    baseline: Option<Baselined<'a>>,
     left_alone: Vec<Left<'a>>,
 }
 
@@ -100,6 +105,7 @@ struct Found<'a> {
     relation: &'a str,
     rows: u64,
     missing_keys: u64,
+    known: Option<KnownPart>,
     top_missing: Vec<Missing<'a>>,
     samples: Vec<Sampled<'a>>,
     diagnosis: Vec<Diagnosed<'a>>,
@@ -119,6 +125,7 @@ impl<'a> Found<'a> {
             relation: &finding.relation_id,
             rows: finding.rows,
             missing_keys: finding.missing_keys,
+            known: KnownPart::of(finding),
             top_missing: finding
                 .top_missing
                 .iter()
@@ -157,6 +164,54 @@ struct Diagnosed<'a> {
     cause: &'static str,
     rows: u64,
     evidence: &'a str,
+}
+
+/// What of a finding a baseline knows.
+#[derive(Serialize)]
+struct KnownPart {
+    wholly: bool,
+    rows: u64,
+    missing_keys: u64,
+}
+
+impl KnownPart {
+    fn of(finding: &Finding) -> Option<KnownPart> {
+        match finding.known {
+            Known::No => None,
+            Known::Partly { rows, missing_keys } => Some(KnownPart { wholly: false, rows, missing_keys }),
+            Known::Wholly => Some(KnownPart { wholly: true, rows: finding.rows, missing_keys: finding.missing_keys }),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Baselined<'a> {
+    known_rows: u64,
+    known_missing_keys: u64,
+    known_defects: u64,
+    expired: Vec<Listed<'a>>,
+    unused: Vec<Listed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    id: &'a str,
+    relation: &'a str,
+}
+
+impl<'a> Baselined<'a> {
+    fn of(outcome: &'a Outcome) -> Baselined<'a> {
+        let listed = |entries: &'a [Entry]| {
+            entries.iter().map(|entry| Listed { id: &entry.id, relation: &entry.relation }).collect()
+        };
+        Baselined {
+            known_rows: outcome.known_rows,
+            known_missing_keys: outcome.known_keys,
+            known_defects: outcome.known_defects,
+            expired: listed(&outcome.expired),
+            unused: listed(&outcome.unused),
+        }
+    }
 }
 
 #[derive(Serialize)]

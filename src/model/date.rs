@@ -1,0 +1,72 @@
+//! Days and moments of the Gregorian calendar, in UTC, as text. The clock is somebody else's.
+
+/// `2026-12-31`, if there is such a day. Days as texts compare as days do.
+pub fn parse(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<u32>().ok())?;
+    let day = match parts.as_slice() {
+        [year, month, day] if (year.len(), month.len(), day.len()) == (4, 2, 2) => {
+            number(year).zip(number(month)).zip(number(day))
+        }
+        _ => None,
+    };
+    day.filter(|((year, month), day)| (1..=days_of(*year, *month)).contains(day))
+        .map(|_| text.to_owned())
+        .ok_or_else(|| "expected a day such as 2026-12-31".to_owned())
+}
+
+/// 0 for what is no month.
+fn days_of(year: u32, month: u32) -> u32 {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u32::from(is_leap),
+        1..=12 => 31,
+        _ => 0,
+    }
+}
+
+/// `2026-12-31T23:59:59Z`, from the seconds since 1970.
+pub fn moment(seconds: u64) -> String {
+    let (mut days, time) = (seconds / 86_400, seconds % 86_400);
+    let mut year = 1970;
+    loop {
+        let length: u64 = (1..=12).map(|month| u64::from(days_of(year, month))).sum();
+        if days < length || year == 9999 {
+            break;
+        }
+        days -= length;
+        year += 1;
+    }
+    let mut month = 1;
+    while month < 12 && days >= u64::from(days_of(year, month)) {
+        days -= u64::from(days_of(year, month));
+        month += 1;
+    }
+    let (hours, minutes, seconds) = (time / 3600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{:02}T{hours:02}:{minutes:02}:{seconds:02}Z", days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for day in ["2026-12-31", "2024-02-29", "2000-02-29", "0001-01-01"] {
+            assert_eq!(parse(day), Ok(day.to_owned()));
+        }
+        for text in
+            ["", "2026-13-01", "2026-02-29", "1900-02-29", "2026-00-10", "2026-1-1", "2026-01-00", "+026-01-01", "soon"]
+        {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn moments_are_those_of_utc() {
+        assert_eq!(moment(0), "1970-01-01T00:00:00Z");
+        assert_eq!(moment(951_827_696), "2000-02-29T12:34:56Z");
+        assert_eq!(moment(1_798_761_599), "2026-12-31T23:59:59Z");
+    }
+}

@@ -1,0 +1,85 @@
+//! The reports of one examination: those that are texts, and those that stream.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::Outlet;
+use super::RunError;
+use super::Surroundings;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::examination::Examination;
+use crate::model::redaction::Redaction;
+use crate::model::schema::Schema;
+use crate::report;
+use crate::report::Paper;
+use crate::report::ScanFormat;
+use crate::report::csv::Rows;
+use crate::scan;
+use crate::scan::Fact;
+
+pub(super) type Output = (ScanFormat, Option<PathBuf>);
+
+/// Every report that does not stream.
+pub(super) fn documents(
+    examination: &Examination,
+    outputs: Vec<Output>,
+    surroundings: &Surroundings,
+) -> Vec<(Option<PathBuf>, String)> {
+    let whole = outputs.into_iter().filter(|(format, _)| *format != ScanFormat::Csv);
+    whole
+        .map(|(format, file)| {
+            let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+            (file, report::scan(examination, format, &paper))
+        })
+        .collect()
+}
+
+/// Every orphan, asked for once more in the same snapshot: no number of them is held in memory.
+pub(super) fn stream_orphans(
+    schema: &Schema,
+    facts: &[Fact],
+    redaction: &Redaction,
+    sessions: &mut [Box<dyn Session>],
+    outlet: &dyn Outlet,
+    file: Option<&Path>,
+) -> Result<(), RunError> {
+    let unwritten = |error: std::io::Error| RunError::unwritten(file, &error);
+    let mut stream = outlet.stream(file).map_err(unwritten)?;
+    let mut rows = Rows::new(&mut stream).map_err(unwritten)?;
+    for (relation, fact) in schema.relations.iter().zip(facts) {
+        let Fact::Checked(tally) = fact else { continue };
+        if tally.orphan_rows + tally.known_rows == 0 {
+            continue;
+        }
+        let mut fault = None;
+        scan::each_orphan(schema, sessions[0].as_mut(), relation, tally, &mut |orphan| {
+            if fault.is_none() {
+                fault = rows.orphan(schema, relation, &redaction.sample(schema, relation, orphan)).err();
+            }
+        })
+        .map_err(|error| quiet(redaction, error))?;
+        fault.map_or(Ok(()), Err).map_err(unwritten)?;
+    }
+    rows.finish().map_err(unwritten)?;
+    stream.finish().map_err(unwritten)
+}
+
+/// The page that a workflow's run shows, where there is one.
+pub(super) fn summarize(
+    examination: &Examination,
+    surroundings: &Surroundings,
+    outlet: &dyn Outlet,
+) -> Result<(), RunError> {
+    let Some(page) = &surroundings.step_summary else { return Ok(()) };
+    let text = report::scan(examination, ScanFormat::Markdown, &Paper::default());
+    outlet.append(page, &text).map_err(|error| RunError::unwritten(Some(page), &error))
+}
+
+/// An engine's error without the values that it may quote.
+fn quiet(redaction: &Redaction, error: EngineError) -> EngineError {
+    match error {
+        EngineError::Failed { why } => EngineError::Failed { why: redaction.message(&why) },
+        other => other,
+    }
+}
