@@ -1,7 +1,8 @@
 //! Keys that are keys of another table: the reference was written with the wrong table's id.
 //!
 //! Small integers are keys of almost every table, so a table must be a good match to be named: all or most of the
-//! keys, and a name that fits where several tables would do.
+//! keys, a name that fits where several tables would do, and no match by chance: a large table whose ids leave no gaps
+//! has every number of its range.
 
 use super::Evidence;
 use super::Show;
@@ -23,6 +24,8 @@ use crate::scan::Missing;
 /// Bounds of the search.
 const TABLES_SEARCHED: usize = 200;
 const KEYS_SOUGHT: usize = 100;
+/// How far away from a key the numbers are that would be keys by chance.
+const FAR: i64 = 1_000;
 
 pub(super) fn find(
     schema: &Schema,
@@ -48,13 +51,31 @@ pub(super) fn find(
         holders.iter().filter(|holder| holder.found.len() == most && most * 2 > keys.len()).collect();
     let by_name = best.iter().copied().filter(|holder| name_fits(schema, relation, holder.table)).collect::<Vec<_>>();
     let chosen = match (by_name.as_slice(), best.as_slice()) {
-        ([first, ..], _) | ([], [first]) => first,
-        ([], [first, ..]) if !keys.iter().all(|key| is_small_integer(key)) => first,
+        ([first, ..], _) => first,
+        ([], [first, others @ ..]) if others.is_empty() || !keys.iter().all(|key| is_small_integer(key)) => {
+            if has_any_number(schema, session, first, &keys) {
+                return Ok(None);
+            }
+            first
+        }
         _ => return Ok(None),
     };
     let keys: Vec<Key> = chosen.found.iter().filter_map(|&i| keys.get(i).map(|&key| key.clone())).collect();
     let evidence = format!("{} {}", is_or_are(&keys, show), chosen.name());
     Ok(Some((keys, evidence)))
+}
+
+/// Whether numbers far from the keys are found as often as the keys: then that they are found says nothing.
+fn has_any_number(schema: &Schema, session: &mut dyn Session, holder: &Holder<'_>, keys: &[&Key]) -> bool {
+    [-FAR, FAR].into_iter().any(|distance| {
+        let far_value = |value: &Value| Some(Value::Integer(value.as_integer()?.checked_add(distance)?));
+        let far: Option<Vec<Key>> = keys.iter().map(|key| key.iter().map(far_value).collect()).collect();
+        let Some(far) = far else { return false };
+        let far: Vec<&Key> = far.iter().collect();
+        let question = sql::of(schema).keys_elsewhere(schema, holder.table, holder.index, &far);
+        let found = question.and_then(|question| positions(session, &question).ok());
+        found.is_some_and(|found| found.len() * 2 > keys.len())
+    })
 }
 
 struct Holder<'a> {

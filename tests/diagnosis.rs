@@ -1,0 +1,88 @@
+//! Why keys are missing: each cause where it is the cause, and silence where nothing is known.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use common::Bench;
+
+/// The causes of the first orphan finding, with the rows each explains.
+fn causes(sql: &str) -> Vec<(String, i64)> {
+    let bench = Bench::new(sql);
+    let (_, report) = bench.scan();
+    let findings = report["findings"].as_array().unwrap();
+    let orphan = findings.iter().find(|finding| finding["code"] == "orphan").unwrap();
+    let diagnosis = orphan["diagnosis"].as_array().unwrap().iter();
+    diagnosis.map(|it| (it["cause"].as_str().unwrap().to_owned(), it["rows"].as_i64().unwrap())).collect()
+}
+
+fn is(sql: &str, expected: &[(&str, i64)]) {
+    let found = causes(sql);
+    let found: Vec<(&str, i64)> = found.iter().map(|(cause, rows)| (cause.as_str(), *rows)).collect();
+    assert_eq!(found, expected, "{sql}");
+}
+
+#[test]
+fn a_table_without_gaps_explains_nothing_by_having_a_number() {
+    let tables = "CREATE TABLE region(id INTEGER PRIMARY KEY); INSERT INTO region VALUES (1), (2), (3), (99999);
+        CREATE TABLE line(id INTEGER PRIMARY KEY, t);
+        CREATE TABLE customer(id INTEGER PRIMARY KEY, region INTEGER REFERENCES region(id));
+        INSERT INTO customer(region) VALUES (1), (2), (3), (99999);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000) INSERT INTO line SELECT i, NULL FROM n;";
+    is(&format!("{tables} INSERT INTO customer(region) VALUES (5000), (6000), (7000)"), &[("unknown", 3)]);
+    // With gaps, or in a table that is small, it does.
+    is(
+        &format!("{tables} DELETE FROM line WHERE id % 7; INSERT INTO customer(region) VALUES (4998), (6006), (7007)"),
+        &[("wrong-table", 3)],
+    );
+    is(
+        &format!("{tables} DELETE FROM line WHERE id > 20; INSERT INTO customer(region) VALUES (5), (6), (7)"),
+        &[("wrong-table", 3)],
+    );
+}
+
+#[test]
+fn a_name_that_fits_is_enough() {
+    is(
+        "CREATE TABLE region(id INTEGER PRIMARY KEY); INSERT INTO region VALUES (1);
+         CREATE TABLE region_archive(id INTEGER PRIMARY KEY);
+         CREATE TABLE customer(id INTEGER PRIMARY KEY, region INTEGER REFERENCES region(id));
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000) INSERT INTO region_archive SELECT i FROM n;
+         INSERT INTO customer(region) VALUES (5000), (6000), (7000)",
+        &[("wrong-table", 3)],
+    );
+}
+
+#[test]
+fn each_dress_of_a_key_is_told_apart() {
+    for (parent, child, cause) in [
+        ("'abc'", "'ABC'", "case"),
+        ("'abc'", "' abc'", "whitespace"),
+        ("'007'", "'7'", "zero-padding"),
+        ("'6f9619ff-8b86-d011-b42d-00c04fc964ff'", "'6F9619FF8B86D011B42D00C04FC964FF'", "uuid-format"),
+    ] {
+        is(
+            &format!(
+                "CREATE TABLE p(k TEXT PRIMARY KEY); CREATE TABLE c(r TEXT REFERENCES p(k));
+                 INSERT INTO p VALUES ({parent}), ('other'), ('more'); INSERT INTO c VALUES ({child}), ('other'), ('more')"
+            ),
+            &[(cause, 1)],
+        );
+    }
+    is(
+        "CREATE TABLE p(k UNIQUE); CREATE TABLE c(r REFERENCES p(k));
+         INSERT INTO p VALUES (5), (6), (7); INSERT INTO c VALUES ('5'), (6), (7)",
+        &[("text-vs-number", 1)],
+    );
+}
+
+#[test]
+fn keys_that_mean_none_and_parents_that_are_gone() {
+    let tables = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INTEGER REFERENCES p(id));";
+    is(
+        &format!("{tables} INSERT INTO p VALUES (7), (8); INSERT INTO c VALUES (0), (-1), (7), (8)"),
+        &[("sentinel", 2)],
+    );
+    is(&format!("{tables} INSERT INTO c VALUES (7), (8), (8)"), &[("parent-table-empty", 3)]);
+    is(&format!("{tables} INSERT INTO p VALUES (50); INSERT INTO c VALUES (50), (7), (8), (9)"), &[("parent-loss", 3)]);
+    is(&format!("{tables} INSERT INTO p VALUES (1); INSERT INTO c VALUES (1), (7), (8)"), &[("not-loaded-yet", 2)]);
+}
