@@ -59,6 +59,9 @@ traps! {
     s13_any_null_refers_to_nothing: "CREATE TABLE p(a INT,b INT,PRIMARY KEY(a,b)); CREATE TABLE c(x INT,y INT,FOREIGN KEY(x,y) REFERENCES p(a,b) MATCH FULL); INSERT INTO c VALUES(1,NULL),(NULL,2),(NULL,NULL)" => [];
     s14_a_row_may_be_its_own_parent: "CREATE TABLE n(id INTEGER PRIMARY KEY, up INT REFERENCES n(id)); INSERT INTO n VALUES(1,1),(2,1),(3,9)" => ["orphan"];
     s15_generated_columns_are_keys_too: "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, raw TEXT, r INT AS (CAST(raw AS INT)) STORED REFERENCES p(id), v INT AS (raw + 1) VIRTUAL REFERENCES p(id)); INSERT INTO c(id,raw) VALUES(1,'77')" => ["orphan", "orphan"];
+    s16_a_commit_with_enforcement_on_proves_nothing: "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id) DEFERRABLE INITIALLY DEFERRED); INSERT INTO c VALUES(1,100); PRAGMA foreign_keys=ON; BEGIN; INSERT INTO c VALUES(2,200); DELETE FROM c WHERE id=1; COMMIT" => ["orphan"];
+    s35_enforcement_does_not_look_back: "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id), n TEXT); INSERT INTO c VALUES(1,99,'x'); PRAGMA foreign_keys=ON; UPDATE c SET n='y' WHERE id=1" => ["orphan"];
+    strict_tables: "CREATE TABLE p(k TEXT PRIMARY KEY) STRICT; CREATE TABLE c(id INTEGER PRIMARY KEY, r ANY REFERENCES p(k), s INT REFERENCES p(k)) STRICT; INSERT INTO p VALUES('1'); INSERT INTO c VALUES(1,1,1),(2,'1',NULL),(3,x'31',2)" => ["orphan", "orphan"];
     s19_names_fold_in_ascii_only: "CREATE TABLE Parent(Id INTEGER PRIMARY KEY); CREATE TABLE c(r INT REFERENCES \"PARENT\"(\"iD\")); CREATE TABLE \"É\"(id INTEGER PRIMARY KEY); CREATE TABLE d(r INT REFERENCES \"é\"(id)); INSERT INTO c VALUES(1); INSERT INTO d VALUES(1)" => ["orphan", "orphan", "parent-table-missing"];
     s20_names_may_be_anything: "CREATE TABLE \"we\"\"ird.a\nb\"(\"select\" INTEGER PRIMARY KEY); CREATE TABLE \"odd('\"(\"a,)\" INT REFERENCES \"we\"\"ird.a\nb\"(\"select\")); INSERT INTO \"odd('\" VALUES(1)" => ["orphan"];
     s29_real_children_of_integer_parents: "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(n INTEGER PRIMARY KEY, r REAL REFERENCES p(id)); INSERT INTO p VALUES(9007199254740993),(5); INSERT INTO c VALUES(1,5),(2,9007199254740993)" => ["orphan"];
@@ -88,4 +91,17 @@ fn s20_a_table_without_a_name() {
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE \"\"(\"\" INT REFERENCES p(id)); INSERT INTO \"\" VALUES(1)",
         &["orphan"],
     );
+}
+
+#[test]
+fn s21_a_misspelt_column_is_no_text() {
+    let bench = Bench::new("CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INT); INSERT INTO c VALUES (1)");
+    std::fs::write(
+        bench.path("fk-doctor.toml"),
+        "[[relation]]\nchild = 'c(r)'\nparent = 'p(id)'\nwhere = '\"typo\" IS NOT NULL'\n",
+    )
+    .unwrap();
+    let run = bench.run(&["scan", "app.db"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{}", run.stderr);
+    assert!(run.stderr.contains("typo"), "{}", run.stderr);
 }
