@@ -59,7 +59,7 @@ pub enum Color {
 
 #[derive(Debug, Args)]
 pub struct Scan {
-    /// A path, sqlite:PATH or postgres://USER@HOST/DATABASE [default: the environment variable DATABASE_URL]
+    /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// table, json, junit, sarif, github, markdown or csv; F=FILE writes one of several reports of the same scan to
@@ -110,7 +110,7 @@ pub struct Scan {
 
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// A path, sqlite:PATH or postgres://USER@HOST/DATABASE [default: the environment variable DATABASE_URL]
+    /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// table, json, mermaid or dot; F=FILE writes one of several reports to a file

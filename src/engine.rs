@@ -17,6 +17,8 @@ use crate::model::sql::Sql;
 use crate::model::value::Value;
 use crate::source::Source;
 
+mod catalog_row;
+mod mysql;
 mod postgres;
 pub mod sqlite;
 mod wire;
@@ -183,10 +185,6 @@ pub fn open(source: &Source, patience: &Patience) -> Result<Box<dyn Database>, E
     match source {
         Source::Sqlite(path) => Ok(Box::new(sqlite::open(path, patience)?)),
         Source::Postgres(address) => Ok(Box::new(postgres::open(address, patience)?)),
-        Source::Mysql(address) => Err(EngineError::Unreadable {
-            what: address.to_string(),
-            why: "this build has no engine for it".to_owned(),
-            help: "scan a SQLite or a PostgreSQL database".to_owned(),
-        }),
+        Source::Mysql(address) => Ok(Box::new(mysql::open(address, patience)?)),
     }
 }

@@ -4,6 +4,7 @@ use super::Database;
 use super::EngineError;
 use super::Patience;
 use super::Session;
+use super::wire::Failure;
 use crate::model::catalog::Catalog;
 use crate::model::value::Value;
 use crate::source::Address;
@@ -16,7 +17,6 @@ mod transaction;
 mod value;
 
 use connection::Connection;
-use failure::Failure;
 use session::PostgresSession;
 use transaction::Snapshot;
 
@@ -33,14 +33,14 @@ pub(super) fn open(address: &Address, patience: &Patience) -> Result<PostgresDat
         keeper.run(transaction::begin(None, patience), &patience.deadline)?;
         Ok(keeper)
     };
-    let keeper = begun().map_err(|failure: Failure| failure.of_the_database(address))?;
+    let keeper = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
     Ok(PostgresDatabase { address: address.clone(), patience: patience.clone(), keeper })
 }
 
 impl Database for PostgresDatabase {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
         introspect::catalog(&mut self.keeper, &self.patience.deadline)
-            .map_err(|failure| failure.of_the_database(&self.address))
+            .map_err(|failure| failure::of_the_database(&failure, &self.address))
     }
 
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {
@@ -52,7 +52,7 @@ impl Database for PostgresDatabase {
                 Ok(session) => sessions.push(Box::new(session)),
                 // A server with few connections left is scanned with those that it gives.
                 Err(_) if !sessions.is_empty() => break,
-                Err(failure) => return Err(failure.of_the_database(&self.address)),
+                Err(failure) => return Err(failure::of_the_database(&failure, &self.address)),
             }
         }
         Ok(sessions)

@@ -1,8 +1,11 @@
 //! What is promised of servers, held on real ones.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod agreement;
 #[path = "../common.rs"]
 mod common;
+mod mariadb_differential;
+mod mariadb_traps;
 mod postgres;
 mod postgres_differential;
 mod postgres_traps;

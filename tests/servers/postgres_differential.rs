@@ -189,19 +189,33 @@ fn every_kind_of_key_is_judged_as_the_server_does() {
     for number in 0..cases {
         server.execute(&case(&mut rng, number));
     }
+    // The server itself fails at a few keys that it accepted: it cannot choose between two collations.
+    let theirs = server.texts("SELECT name || ' ' || orphans FROM app.verdict ORDER BY name");
+    let judged: Vec<&str> = theirs.iter().map(|verdict| verdict.split(' ').next().unwrap()).collect();
     let (_, report) = server.scan();
     let mut ours: Vec<String> = report["relations"]
         .as_array()
         .unwrap()
         .iter()
+        .filter(|relation| judged.contains(&relation["child"]["table"].as_str().unwrap()))
         .map(|relation| {
             assert_eq!(relation["coverage"], "checked", "{relation:#}");
             format!("{} {}", relation["child"]["table"].as_str().unwrap(), relation["orphan_rows"])
         })
         .collect();
-    let theirs = server.texts("SELECT name || ' ' || orphans FROM app.verdict ORDER BY name");
     ours.sort();
-    assert_eq!(ours, theirs);
+    let columns = |name: &str| {
+        let list =
+            "string_agg(format_type(atttypid, atttypmod) || ' ' || attcollation::regcollation, ', ' ORDER BY attnum)";
+        server
+            .texts(&format!("SELECT {list} FROM pg_attribute WHERE attrelid = '{name}'::regclass AND attnum > 0"))
+            .concat()
+    };
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        let child = ours.split(' ').next().unwrap();
+        assert_eq!(ours, theirs, "{} refer to {}", columns(child), columns(&child.replace('c', "p")));
+    }
+    assert_eq!(ours.len(), theirs.len());
     let orphaned = theirs.iter().filter(|verdict| !verdict.ends_with(" 0")).count();
     assert!(theirs.len() * 3 > cases && orphaned * 2 > theirs.len(), "{} of {cases}, {orphaned}", theirs.len());
 }

@@ -1,14 +1,15 @@
 //! What the tests of servers share: a database of one's own on a throw-away server, and the real binary run on it.
 //!
 //! `tests/run` starts the servers. Without it these tests do nothing, and say so.
-#![allow(dead_code, reason = "each test file uses a part of this")]
 
 use std::io::Write;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 
 use sqlx::AssertSqlSafe;
 use sqlx::Connection;
+use sqlx::MySqlConnection;
 use sqlx::PgConnection;
 use sqlx::Row;
 use tokio::runtime::Runtime;
@@ -18,14 +19,21 @@ use super::common::Run;
 
 pub(crate) struct Server {
     /// Of the server itself, without a database.
-    address: String,
+    pub(crate) address: String,
     pub(crate) name: String,
     pub(crate) bench: Bench,
+    client: Mutex<Client>,
     runtime: Runtime,
 }
 
+/// One connection, so that what is set for a session holds from one statement to the next.
+enum Client {
+    Postgres(PgConnection),
+    Mysql(MySqlConnection),
+}
+
 /// The address of a server, if there is one.
-pub(crate) fn address(variable: &str) -> Option<String> {
+fn address(variable: &str) -> Option<String> {
     let address = std::env::var(variable).ok();
     if address.is_none() {
         assert!(std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_none(), "{variable} is not set");
@@ -35,19 +43,27 @@ pub(crate) fn address(variable: &str) -> Option<String> {
     address
 }
 
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Server {
     /// A new PostgreSQL database made by this SQL; `None` without a server.
     pub(crate) fn postgres(seed: &str) -> Option<Server> {
-        let address = address("FK_DOCTOR_TEST_POSTGRES")?;
+        Server::new("FK_DOCTOR_TEST_POSTGRES", "/postgres", seed)
+    }
+
+    /// A new MariaDB database made by this SQL; `None` without a server.
+    pub(crate) fn mariadb(seed: &str) -> Option<Server> {
+        Server::new("FK_DOCTOR_TEST_MYSQL", "", seed)
+    }
+
+    fn new(variable: &str, any_database: &str, seed: &str) -> Option<Server> {
+        let address = address(variable)?;
         let name = format!("fk_doctor_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let server = Server { address, name, bench: Bench::new(""), runtime: runtime() };
-        server.execute_on("postgres", &format!("CREATE DATABASE {}", server.name));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = connect(&runtime, &format!("{address}{any_database}"));
+        let mut server = Server { address, name, bench: Bench::new(""), client: Mutex::new(client), runtime };
+        server.execute(&format!("CREATE DATABASE {}", server.name));
+        server.client = Mutex::new(connect(&server.runtime, &server.url()));
         server.execute(seed);
         Some(server)
     }
@@ -58,28 +74,39 @@ impl Server {
 
     /// The same database, as another user.
     pub(crate) fn url_as(&self, user: &str) -> String {
-        self.url().replace("//postgres@", &format!("//{user}@"))
+        let (scheme, rest) = self.address.split_once("://").unwrap();
+        let host = rest.split_once('@').unwrap().1;
+        format!("{scheme}://{user}@{host}/{}", self.name)
     }
 
     pub(crate) fn execute(&self, sql: &str) {
-        self.execute_on(&self.name, sql);
+        self.attempt(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
     }
 
-    fn execute_on(&self, database: &str, sql: &str) {
+    pub(crate) fn attempt(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let client = &mut *self.client.lock().unwrap();
         self.runtime.block_on(async {
-            let mut connection = PgConnection::connect(&format!("{}/{database}", self.address)).await.unwrap();
-            let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await;
-            done.unwrap_or_else(|error| panic!("{error}: {sql}"));
-            connection.close().await.unwrap();
-        });
+            match client {
+                Client::Postgres(connection) => sql.execute(connection).await.map(|_| ()),
+                Client::Mysql(connection) => sql.execute(connection).await.map(|_| ()),
+            }
+        })
     }
 
     /// The first column of every row.
     pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let client = &mut *self.client.lock().unwrap();
         self.runtime.block_on(async {
-            let mut connection = PgConnection::connect(&self.url()).await.unwrap();
-            let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
-            rows.iter().map(|row| row.get(0)).collect()
+            match client {
+                Client::Postgres(connection) => {
+                    sql.fetch_all(connection).await.unwrap().iter().map(|row| row.get(0)).collect()
+                }
+                Client::Mysql(connection) => {
+                    sql.fetch_all(connection).await.unwrap().iter().map(|row| row.get(0)).collect()
+                }
+            }
         })
     }
 
@@ -88,21 +115,67 @@ impl Server {
     }
 
     pub(crate) fn scan(&self) -> (i32, serde_json::Value) {
-        self.scan_as("postgres")
+        self.scan_at(&self.url())
     }
 
     pub(crate) fn scan_as(&self, user: &str) -> (i32, serde_json::Value) {
-        let run = self.run(&["scan", &self.url_as(user), "--format", "json"]);
+        self.scan_at(&self.url_as(user))
+    }
+
+    fn scan_at(&self, url: &str) -> (i32, serde_json::Value) {
+        let run = self.run(&["scan", url, "--format", "json"]);
         let report = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
         super::common::assert_obeys("scan", &report);
         (run.code, report)
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.execute_on("postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+fn connect(runtime: &Runtime, url: &str) -> Client {
+    runtime.block_on(async {
+        if url.starts_with("postgres") {
+            Client::Postgres(PgConnection::connect(url).await.unwrap())
+        } else {
+            Client::Mysql(MySqlConnection::connect(url).await.unwrap())
         }
+    })
+}
+
+impl Drop for Server {
+    /// What a failed test leaves behind can be looked at until the servers are stopped.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let is_postgres = matches!(self.client.get_mut().unwrap(), Client::Postgres(_));
+        if is_postgres {
+            self.client = Mutex::new(connect(&self.runtime, &format!("{}/postgres", self.address)));
+        }
+        let force = if is_postgres { " WITH (FORCE)" } else { "" };
+        self.execute(&format!("DROP DATABASE {}{force}", self.name));
     }
+}
+
+/// The codes of a report's findings above a note, sorted.
+pub(crate) fn codes(report: &serde_json::Value) -> Vec<&str> {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let grave = findings.filter(|finding| finding["severity"] != "note");
+    let mut codes: Vec<&str> = grave.map(|finding| finding["code"].as_str().unwrap()).collect();
+    codes.sort_unstable();
+    codes
+}
+
+/// Every relation of a report and how many orphans it has.
+pub(crate) fn orphans(report: &serde_json::Value) -> Vec<(&str, u64)> {
+    let relations = report["relations"].as_array().unwrap().iter();
+    relations.map(|relation| (relation["id"].as_str().unwrap(), relation["orphan_rows"].as_u64().unwrap())).collect()
+}
+
+/// Scans; `expected` lists the codes of the findings above a note, sorted, and the exit code follows from them.
+pub(crate) fn expect(server: &Server, expected: &[&str]) -> serde_json::Value {
+    let (code, report) = server.scan();
+    assert_eq!(codes(&report), expected, "{report:#}");
+    let errors = report["findings"].as_array().unwrap().iter().any(|finding| finding["severity"] == "error");
+    let unchecked = report["summary"]["unchecked"] != 0;
+    assert_eq!(code, if unchecked { 4 } else { i32::from(errors) });
+    report
 }

@@ -1,56 +1,38 @@
-//! One connection to a server: opened, asked, and told goodbye.
+//! One connection to a PostgreSQL server.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
 use sqlx::ConnectOptions;
-use sqlx::Connection as _;
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use tokio::runtime::Runtime;
 
-use super::failure::Failure;
 use super::value;
 use crate::engine::Deadline;
-use crate::engine::wire;
+use crate::engine::wire::Failure;
+use crate::engine::wire::Line;
 use crate::model::value::Value;
 use crate::source::Address;
 
-/// How long to wait for a server that does not answer at all.
-const CONNECT: Duration = Duration::from_secs(10);
-
-/// How much later than the server we give up on an answer ourselves, should it not keep the time.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_millis(500);
-
 pub(super) struct Connection {
-    // `None` once it is of no use. Before the runtime, because it must be dropped before it.
-    open: Option<PgConnection>,
-    runtime: Runtime,
+    line: Line<PgConnection>,
 }
 
 impl Connection {
     pub(super) fn open(address: &Address, deadline: &Deadline) -> Result<Connection, Failure> {
-        let options =
-            PgConnectOptions::from_str(address.secret())?.application_name("fk-doctor").disable_statement_logging();
-        let runtime = wire::runtime().map_err(|error| Failure::Unreached { why: error.to_string() })?;
-        let limit = deadline.remaining().map_or(CONNECT, |left| left.min(CONNECT));
-        let silent = || Failure::Unreached { why: format!("no answer within {} seconds", limit.as_secs()) };
-        let open = wire::within(&runtime, Some(limit), options.connect()).ok_or_else(silent)??;
-        Ok(Connection { open: Some(open), runtime })
+        let options = PgConnectOptions::from_str(address.secret())?;
+        let options = options.application_name("fk-doctor").disable_statement_logging();
+        Ok(Connection { line: Line::open(options.connect(), deadline)? })
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.open.is_some()
+        self.line.is_open()
     }
 
-    /// Runs statements that answer nothing.
+    /// Runs statements whose answers nobody wants.
     pub(super) fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure> {
-        self.with(deadline, async |connection| {
+        self.ask_line(deadline, async |connection| {
             sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await?;
             Ok(())
         })
@@ -65,7 +47,7 @@ impl Connection {
         each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), Failure> {
         let arguments = value::arguments(parameters)?;
-        self.with(deadline, async |connection| {
+        self.ask_line(deadline, async |connection| {
             let query = sqlx::query_with(AssertSqlSafe(question.to_owned()), arguments).persistent(false);
             let mut rows = query.fetch(connection);
             let mut readings = None;
@@ -81,29 +63,16 @@ impl Connection {
         })
     }
 
-    fn with(
+    fn ask_line(
         &mut self,
         deadline: &Deadline,
-        use_it: impl AsyncFnOnce(&mut PgConnection) -> Result<(), sqlx::Error>,
+        question: impl AsyncFnOnce(&mut PgConnection) -> Result<(), sqlx::Error>,
     ) -> Result<(), Failure> {
-        let Some(connection) = &mut self.open else {
-            return Err(Failure::Unreached { why: "it was closed".to_owned() });
-        };
-        let limit = deadline.remaining().map(|left| left + GRACE);
-        let answer = wire::within(&self.runtime, limit, use_it(connection));
-        let answer = answer.map_or(Err(Failure::TimeLimit), |answer| answer.map_err(Failure::from));
-        if answer.as_ref().is_err_and(Failure::is_final) {
-            self.open = None;
+        let answer = self.line.ask(deadline, question);
+        // Class 57P: an administrator ended the connection, or the server goes down.
+        if matches!(&answer, Err(Failure::Refused { code, .. }) if code.starts_with("57P") || code.starts_with("08")) {
+            self.line.hang_up();
         }
         answer
-    }
-}
-
-impl Drop for Connection {
-    /// Without a goodbye the server would log that a client vanished.
-    fn drop(&mut self) {
-        if let Some(connection) = self.open.take() {
-            let _ = wire::within(&self.runtime, Some(GOODBYE), connection.close());
-        }
     }
 }

@@ -35,12 +35,12 @@ SELECT
   coalesce(to_jsonb(k) -> 'confdelsetcols' @> to_jsonb(key.child), false),
   opn.nspname::text,
   op.oprname::text,
-  -- The types that the operator takes, where the columns' own have to be converted first: a built-in type whose
-  -- values have the very same bytes does not.
-  CASE WHEN pt.oid <> pb.base AND pt.typtype <> 'p' AND NOT (pcast.castmethod = 'b' AND pcast.oid < 16384) IS TRUE
+  -- The types that the operator takes, where the columns' own have to be converted first. Nothing happens to a varchar
+  -- that becomes text.
+  CASE WHEN pt.oid <> pb.base AND pt.typtype <> 'p' AND NOT (pb.base = 'varchar'::regtype AND pt.oid = 'text'::regtype)
     THEN ptn.nspname::text END,
   pt.typname::text,
-  CASE WHEN ct.oid <> cb.base AND ct.typtype <> 'p' AND NOT (ccast.castmethod = 'b' AND ccast.oid < 16384) IS TRUE
+  CASE WHEN ct.oid <> cb.base AND ct.typtype <> 'p' AND NOT (cb.base = 'varchar'::regtype AND ct.oid = 'text'::regtype)
     THEN ctn.nspname::text END,
   ct.typname::text,
   pln.nspname::text,

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use super::connection::Connection;
-use super::failure::Failure;
 use crate::engine::Deadline;
+use crate::engine::catalog_row::CatalogRow;
+use crate::engine::wire::Failure;
 use crate::model::catalog::Action;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Column;
@@ -24,7 +25,6 @@ use crate::model::catalog::SqlType;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
-use crate::model::value::Value;
 
 /// The schema whose tables go by their name alone; always this one, so that a relation's id does not depend on who asks.
 const DEFAULT_SCHEMA: &str = "public";
@@ -56,41 +56,9 @@ fn each(
     keeper: &mut Connection,
     deadline: &Deadline,
     question: &str,
-    mut take: impl FnMut(&mut Row<'_>),
+    mut take: impl FnMut(&mut CatalogRow<'_>),
 ) -> Result<(), Failure> {
-    keeper.ask(question, &[], deadline, &mut |values| take(&mut Row { values: values.iter() }))
-}
-
-/// One row of an answer, read from left to right.
-struct Row<'a> {
-    values: std::slice::Iter<'a, Value>,
-}
-
-impl Row<'_> {
-    fn optional_text(&mut self) -> Option<String> {
-        match self.values.next() {
-            Some(Value::Text(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
-            _ => None,
-        }
-    }
-
-    fn text(&mut self) -> String {
-        self.optional_text().unwrap_or_default()
-    }
-
-    fn number(&mut self) -> i64 {
-        self.values.next().and_then(Value::as_integer).unwrap_or_default()
-    }
-
-    fn truth(&mut self) -> bool {
-        self.number() != 0
-    }
-
-    /// Two columns: a schema and a name in it.
-    fn qualified(&mut self) -> Option<QualifiedName> {
-        let (schema, name) = (self.optional_text(), self.optional_text());
-        Some(QualifiedName { schema: schema?, name: name? })
-    }
+    keeper.ask(question, &[], deadline, &mut |values| take(&mut CatalogRow::new(values)))
 }
 
 #[derive(Default)]
@@ -103,7 +71,7 @@ struct Tables {
 }
 
 impl Tables {
-    fn add(&mut self, row: &mut Row<'_>) {
+    fn add(&mut self, row: &mut CatalogRow<'_>) {
         self.position.insert(row.number(), self.found.len());
         let name = table_name(row.text(), row.text());
         let (kind, row_address) = match row.text().as_str() {
@@ -123,7 +91,7 @@ impl Tables {
         });
     }
 
-    fn add_column(&mut self, row: &mut Row<'_>) {
+    fn add_column(&mut self, row: &mut CatalogRow<'_>) {
         let (table, number) = (row.number(), row.number());
         let Some(&position) = self.position.get(&table) else { return };
         let (name, declared_type) = (row.text(), row.text());
@@ -145,7 +113,7 @@ impl Tables {
         });
     }
 
-    fn add_index_column(&mut self, row: &mut Row<'_>) {
+    fn add_index_column(&mut self, row: &mut CatalogRow<'_>) {
         let oid = row.number();
         let Some(&position) = self.position.get(&oid) else { return };
         let table = &mut self.found[position];
@@ -189,7 +157,7 @@ struct Keys<'a> {
 }
 
 impl Keys<'_> {
-    fn add_column(&mut self, row: &mut Row<'_>) {
+    fn add_column(&mut self, row: &mut CatalogRow<'_>) {
         let oid = row.number();
         let start = self.start(row);
         let Some((start, (child, parent))) = start else { return };
@@ -222,7 +190,7 @@ impl Keys<'_> {
     }
 
     /// What is the same for all columns of a key, and the oids of child and parent.
-    fn start(&self, row: &mut Row<'_>) -> Option<(ForeignKey, (i64, i64))> {
+    fn start(&self, row: &mut CatalogRow<'_>) -> Option<(ForeignKey, (i64, i64))> {
         let name = row.text();
         let (child, parent) = (row.number(), row.number());
         let (on_delete, on_update) = (action(&row.text()), action(&row.text()));

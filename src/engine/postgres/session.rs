@@ -1,13 +1,15 @@
 //! A worker: a connection whose transaction sees the moment that all of them see.
 
 use super::connection::Connection;
-use super::failure::Failure;
+use super::failure;
 use super::transaction;
 use super::transaction::Snapshot;
 use crate::engine::Damage;
+use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engine::wire::Failure;
 use crate::model::catalog::Table;
 use crate::model::sql::Sql;
 use crate::model::value::Value;
@@ -17,7 +19,7 @@ pub(super) struct PostgresSession {
     address: Address,
     patience: Patience,
     connection: Connection,
-    /// `None` where the server exports no snapshots: this worker is then the only one, and must not begin anew.
+    /// `None` where the server exports none: this worker is then the only one.
     snapshot: Option<Snapshot>,
 }
 
@@ -37,31 +39,25 @@ impl PostgresSession {
         })
     }
 
+    /// Each question has a savepoint to itself: an error goes no further, and no lock outlives its question.
     fn ask(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), Failure> {
         let deadline = &self.patience.deadline;
         if deadline.has_passed() {
             return Err(Failure::TimeLimit);
         }
-        if let Some(hurry) = transaction::hurry(&self.patience) {
-            self.connection.run(hurry, deadline)?;
+        self.connection.run(transaction::begin_question(&self.patience), deadline)?;
+        let answer = self.connection.ask(sql.text(), sql.parameters(), deadline, each);
+        if self.connection.is_open() {
+            self.connection.run(transaction::END_QUESTION.to_owned(), &Deadline::default())?;
         }
-        self.connection.ask(sql.text(), sql.parameters(), deadline, each)
+        answer
     }
 
-    /// An error ends a transaction; the next one sees the same moment. A connection that is gone is made anew.
-    fn recover(&mut self) {
-        if self.patience.deadline.has_passed() {
-            return;
-        }
-        let recovered = if self.connection.is_open() {
-            let begin = transaction::begin(self.snapshot.as_ref(), &self.patience);
-            self.connection.run(format!("ROLLBACK; {begin}"), &self.patience.deadline).is_ok()
-        } else {
-            false
-        };
-        if !recovered
-            && self.snapshot.is_some()
-            && let Ok(anew) = PostgresSession::open(&self.address, &self.patience, self.snapshot.as_ref())
+    /// A connection that is gone is made anew; it sees the same moment, for as long as the keeper of that is there.
+    fn reconnect(&mut self) {
+        if let Some(snapshot) = &self.snapshot
+            && !self.patience.deadline.has_passed()
+            && let Ok(anew) = PostgresSession::open(&self.address, &self.patience, Some(snapshot))
         {
             *self = anew;
         }
@@ -71,10 +67,10 @@ impl PostgresSession {
 impl Session for PostgresSession {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
         let answer = self.ask(sql, each);
-        if answer.is_err() {
-            self.recover();
+        if !self.connection.is_open() {
+            self.reconnect();
         }
-        answer.map_err(|failure| failure.of_a_question(&self.address))
+        answer.map_err(|failure| failure::of_a_question(failure, &self.address))
     }
 
     /// The server finds damage when it reads, and says so.

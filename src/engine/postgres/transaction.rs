@@ -19,21 +19,22 @@ pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &Patience) -> String 
          SET LOCAL row_security = off;
          SET LOCAL standard_conforming_strings = on;
          SET LOCAL lock_timeout = {};
-         SET LOCAL statement_timeout = {};
+         SET LOCAL statement_timeout = 0;
          SET LOCAL idle_in_transaction_session_timeout = 0;
          SET LOCAL work_mem = '{WORK_MEM}';
          SET LOCAL jit = off;
          SELECT set_config(name, '5s', true) FROM pg_settings WHERE name = 'client_connection_check_interval'",
         milliseconds(Some(patience.lock_wait)),
-        milliseconds(patience.deadline.remaining()),
     )
 }
 
-/// Lets the next statement run no longer than is left.
-pub(super) fn hurry(patience: &Patience) -> Option<String> {
-    let left = patience.deadline.remaining()?;
-    Some(format!("SET LOCAL statement_timeout = {}", milliseconds(Some(left))))
+/// Lets a question run no longer than is left.
+pub(super) fn begin_question(patience: &Patience) -> String {
+    let limit = milliseconds(patience.deadline.remaining());
+    format!("SAVEPOINT question; SET LOCAL statement_timeout = {limit}")
 }
+
+pub(super) const END_QUESTION: &str = "ROLLBACK TO SAVEPOINT question; RELEASE SAVEPOINT question";
 
 /// To the server 0 is no limit, so none is ever shorter than 1.
 fn milliseconds(limit: Option<Duration>) -> u128 {

@@ -36,6 +36,9 @@ pub(super) fn judge(
     };
     let renamed = renamed_from(names, tables, &key.parent);
     let Some(position) = parent.table else {
+        if let Some(why) = &key.incomparable {
+            return (parent, Judge::Nobody(why.clone()));
+        }
         defects.push(no_table(&key.parent, renamed));
         return (parent, Judge::NoParent);
     };

@@ -1,0 +1,95 @@
+//! One connection to a MySQL or MariaDB server.
+
+use std::str::FromStr;
+
+use futures_util::TryStreamExt;
+use sqlx::AssertSqlSafe;
+use sqlx::ConnectOptions;
+use sqlx::MySqlConnection;
+use sqlx::mysql::MySqlConnectOptions;
+
+use super::value;
+use crate::engine::Deadline;
+use crate::engine::wire::Failure;
+use crate::engine::wire::Line;
+use crate::model::value::Value;
+use crate::source::Address;
+
+/// The server ends a connection with one of these: shut down, killed.
+const ENDINGS: [&str; 3] = ["1053", "1927", "4031"];
+
+/// How many prepared statements are kept rather than closed.
+const STATEMENTS_KEPT: usize = 400;
+
+pub(super) struct Connection {
+    line: Line<MySqlConnection>,
+}
+
+impl Connection {
+    pub(super) fn open(address: &Address, deadline: &Deadline) -> Result<Connection, Failure> {
+        let options = MySqlConnectOptions::from_str(address.secret())?;
+        // The model's SQL asks for a conversion to text wherever it wants one, and gets one that is not binary.
+        let options = options
+            .charset("utf8mb4")
+            .collation("utf8mb4_general_ci")
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .statement_cache_capacity(STATEMENTS_KEPT)
+            .disable_statement_logging();
+        Ok(Connection { line: Line::open(options.connect(), deadline)? })
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.line.is_open()
+    }
+
+    /// Runs statements whose answers nobody wants.
+    pub(super) fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure> {
+        self.ask_line(deadline, async |connection| {
+            sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await?;
+            Ok(())
+        })
+    }
+
+    /// Calls `each` with every row of the answer.
+    pub(super) fn ask(
+        &mut self,
+        question: &str,
+        parameters: &[Value],
+        deadline: &Deadline,
+        each: &mut dyn FnMut(&[Value]),
+    ) -> Result<(), Failure> {
+        let arguments = value::arguments(parameters)?;
+        // A prepared statement is closed without an answer, after which a network may sit still for 40 milliseconds.
+        // The plain way would run several statements at once, which one without a semicolon cannot be.
+        let plainly = parameters.is_empty() && !question.contains(';');
+        let question = AssertSqlSafe(question.to_owned());
+        self.ask_line(deadline, async |connection| {
+            let mut rows = if plainly {
+                sqlx::raw_sql(question).fetch(connection)
+            } else {
+                sqlx::query_with(question, arguments).fetch(connection)
+            };
+            let mut readings = None;
+            let mut values = Vec::new();
+            while let Some(row) = rows.try_next().await? {
+                let readings = readings.get_or_insert_with(|| value::readings(&row));
+                value::read(&row, readings, &mut values)?;
+                each(&values);
+            }
+            Ok(())
+        })
+    }
+
+    fn ask_line(
+        &mut self,
+        deadline: &Deadline,
+        question: impl AsyncFnOnce(&mut MySqlConnection) -> Result<(), sqlx::Error>,
+    ) -> Result<(), Failure> {
+        let answer = self.line.ask(deadline, question);
+        if matches!(&answer, Err(Failure::Refused { code, .. }) if ENDINGS.contains(&code.as_str())) {
+            self.line.hang_up();
+        }
+        answer
+    }
+}

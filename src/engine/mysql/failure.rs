@@ -1,0 +1,46 @@
+//! What a MySQL or MariaDB server refuses, as sentences with a next step.
+
+use crate::engine::EngineError;
+use crate::engine::wire::Failure;
+use crate::source::Address;
+
+/// The server broke a statement off, as we had asked it to at the end of the time: MariaDB, MySQL.
+const TIMED_OUT: [&str; 2] = ["1969", "3024"];
+const LOCK_WAIT_TIMEOUT: &str = "1205";
+
+/// One question failed; others may not.
+pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError {
+    let why = match failure {
+        Failure::TimeLimit => return EngineError::TimeLimit,
+        Failure::Refused { code, .. } if TIMED_OUT.contains(&code.as_str()) => return EngineError::TimeLimit,
+        Failure::Refused { code, .. } if code == LOCK_WAIT_TIMEOUT => {
+            "another session holds a lock, wait longer with --wait".to_owned()
+        }
+        Failure::Refused { message, .. } => message,
+        Failure::Unreached { why } => format!("the connection was lost: {why}"),
+    };
+    EngineError::Failed { why: address.censored(&why) }
+}
+
+/// The database as a whole cannot be read.
+pub(super) fn of_the_database(failure: &Failure, address: &Address) -> EngineError {
+    let help = match failure {
+        Failure::TimeLimit => return EngineError::TimeLimit,
+        Failure::Refused { code, .. } => match code.as_str() {
+            "1045" | "1698" => "check the user, and give the password in the URL: mysql://USER:PASSWORD@HOST/DATABASE",
+            "1044" | "1049" => "name a database that is there and may be read: mysql://USER@HOST/DATABASE",
+            "1040" | "1203" | "1226" => "the server has no connection left: try again later",
+            _ => "check that this user may connect and read: mysql with the same user, host and database",
+        },
+        Failure::Unreached { why } if why.contains("certificate") => {
+            "name the certificate authority with ?ssl-ca=FILE, or accept any server with ?ssl-mode=REQUIRED"
+        }
+        Failure::Unreached { .. } => "check host, port and ssl-mode: mysql with the same user, host and database",
+    };
+    EngineError::Unreadable { what: address.to_string(), why: address.censored(&failure.why()), help: help.to_owned() }
+}
+
+/// The server is there, and cannot be scanned.
+pub(super) fn unsuitable(address: &Address, why: String, help: &str) -> EngineError {
+    EngineError::Unreadable { what: address.to_string(), why, help: help.to_owned() }
+}

@@ -1,0 +1,347 @@
+//! Reading the definitions from `information_schema`, one schema at a time.
+//!
+//! Its columns compare names without regard to case, so every answer is held against the exact name again. What it
+//! hides from a user who may only read, `SHOW CREATE TABLE` tells. Tables of other schemas are read where a foreign
+//! key refers to them.
+
+use std::collections::HashMap;
+
+use super::connection::Connection;
+use super::rules;
+use crate::engine::Deadline;
+use crate::engine::catalog_row::CatalogRow;
+use crate::engine::wire::Failure;
+use crate::model::catalog::Action;
+use crate::model::catalog::Catalog;
+use crate::model::catalog::Column;
+use crate::model::catalog::DatabaseName;
+use crate::model::catalog::Engine;
+use crate::model::catalog::Family;
+use crate::model::catalog::ForeignKey;
+use crate::model::catalog::Index;
+use crate::model::catalog::IndexColumn;
+use crate::model::catalog::Match;
+use crate::model::catalog::NameRule;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::catalog::TableName;
+use crate::model::sql::quoted_for;
+use crate::model::value::Value;
+
+/// The table is not there, or its whole schema is not.
+const NO_SUCH_TABLE: [&str; 2] = ["1146", "1049"];
+
+/// What kind of server this is, and which of its databases was meant.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    pub(super) engine: Engine,
+    pub(super) version: String,
+    pub(super) database: String,
+    names: NameRule,
+}
+
+impl Server {
+    /// Common table expressions and window functions are there.
+    pub(super) fn is_recent(&self) -> bool {
+        let mut parts = self.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        version >= if self.engine == Engine::Mariadb { (10, 2) } else { (8, 0) }
+    }
+}
+
+pub(super) fn server(first: &mut Connection, deadline: &Deadline) -> Result<Server, Failure> {
+    let mut server =
+        Server { engine: Engine::Mysql, version: String::new(), database: String::new(), names: NameRule::Exact };
+    let question = "SELECT version(), coalesce(database(), ''), @@lower_case_table_names";
+    first.ask(question, &[], deadline, &mut |values| {
+        let mut row = CatalogRow::new(values);
+        let version = row.text();
+        if version.contains("MariaDB") {
+            server.engine = Engine::Mariadb;
+        }
+        server.version = version.split('-').next().unwrap_or_default().to_owned();
+        server.database = row.text();
+        if row.truth() {
+            server.names = NameRule::AsciiCaseless;
+        }
+    })?;
+    Ok(server)
+}
+
+pub(super) fn catalog(first: &mut Connection, server: &Server, deadline: &Deadline) -> Result<Catalog, Failure> {
+    let mut reader = Reader { first, server, deadline, tables: Vec::new() };
+    reader.read_tables(&server.database, |_| true)?;
+    let mut foreign_keys = reader.foreign_keys()?;
+    let mut elsewhere: Vec<TableName> = foreign_keys.iter().map(|key| key.parent.clone()).collect();
+    elsewhere.retain(|name| name.schema.is_some());
+    elsewhere.sort();
+    elsewhere.dedup();
+    for parents in elsewhere.chunk_by(|left, right| left.schema == right.schema) {
+        let schema = parents[0].schema.clone().unwrap_or_default();
+        reader.read_tables(&schema, |name| parents.iter().any(|parent| server.names.same(&parent.table, name)))?;
+    }
+    reader.spell_columns(&mut foreign_keys);
+    reader.look_for_missing_parents(&mut foreign_keys)?;
+    reader.mark_stored_alike(&mut foreign_keys);
+    let tables = reader.tables;
+    Ok(Catalog {
+        database: DatabaseName {
+            engine: server.engine,
+            name: server.database.clone(),
+            version: server.version.clone(),
+            default_schema: Some(server.database.clone()),
+        },
+        names: server.names,
+        tables,
+        foreign_keys,
+    })
+}
+
+struct Reader<'a> {
+    first: &'a mut Connection,
+    server: &'a Server,
+    deadline: &'a Deadline,
+    tables: Vec<Table>,
+}
+
+impl Reader<'_> {
+    fn each(&mut self, question: &str, schema: &str, mut take: impl FnMut(&mut CatalogRow<'_>)) -> Result<(), Failure> {
+        let schema = [Value::text(schema), Value::text(schema)];
+        self.first.ask(question, &schema, self.deadline, &mut |values| take(&mut CatalogRow::new(values)))
+    }
+
+    fn table_name(&self, schema: &str, table: String) -> TableName {
+        let here = self.server.names.same(schema, &self.server.database);
+        TableName { schema: (!here).then(|| schema.to_owned()), table }
+    }
+
+    /// Reads the wanted tables of a schema, with their columns and indexes.
+    fn read_tables(&mut self, schema: &str, wanted: impl Fn(&str) -> bool) -> Result<(), Failure> {
+        let mut found = Vec::new();
+        self.each(include_str!("tables.sql"), schema, |row| {
+            let name = row.text();
+            let (kind, storage, options) = (row.text(), row.text(), row.text());
+            found.push((name, kind, storage, options));
+        })?;
+        let before = self.tables.len();
+        for (name, kind, storage, options) in found.into_iter().filter(|(name, ..)| wanted(name)) {
+            let partitioned = options.contains("partitioned");
+            let name = self.table_name(schema, name);
+            self.tables.push(Table {
+                name,
+                kind: table_kind(&kind, &storage, partitioned),
+                columns: Vec::new(),
+                primary_key: Vec::new(),
+                indexes: Vec::new(),
+                row_address: None,
+                without_foreign_keys: without_foreign_keys(&kind, &storage, partitioned),
+            });
+        }
+        let mut tables = std::mem::take(&mut self.tables);
+        let positions: HashMap<String, usize> =
+            tables.iter().enumerate().skip(before).map(|(i, table)| (table.name.table.clone(), i)).collect();
+        self.each(include_str!("columns.sql"), schema, |row| {
+            if let Some(&position) = positions.get(&row.text()) {
+                tables[position].columns.push(column(row));
+            }
+        })?;
+        self.each(include_str!("indexes.sql"), schema, |row| {
+            if let Some(&position) = positions.get(&row.text()) {
+                add_index_column(&mut tables[position], row);
+            }
+        })?;
+        self.tables = tables;
+        Ok(())
+    }
+
+    fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>, Failure> {
+        let schema = self.server.database.clone();
+        let mut known_rules = HashMap::new();
+        self.each(include_str!("rules.sql"), &schema, |row| {
+            let of = (row.text(), row.text());
+            known_rules.insert(of, (rules::named(&row.text()), rules::named(&row.text())));
+        })?;
+        let mut rows = Vec::new();
+        self.each(include_str!("foreign_keys.sql"), &schema, |row| {
+            rows.push([row.text(), row.text(), row.text(), row.text(), row.text(), row.text()]);
+        })?;
+        let mut keys: Vec<ForeignKey> = Vec::new();
+        for [table, constraint, column, parent_schema, parent_table, parent_column] in rows {
+            let Some(child) = self.tables.iter().position(|known| known.name.table == table) else { continue };
+            if keys.last().is_none_or(|last| last.child != child || last.name.as_ref() != Some(&constraint)) {
+                let known = known_rules.remove(&(table.clone(), constraint.clone()));
+                let (on_delete, on_update) = match known {
+                    Some(rules) => rules,
+                    None => self.rules_in_definition(&table, &constraint),
+                };
+                keys.push(ForeignKey {
+                    name: Some(constraint),
+                    child,
+                    columns: Vec::new(),
+                    parent: self.table_name(&parent_schema, parent_table),
+                    parent_columns: Some(Vec::new()),
+                    on_delete,
+                    on_delete_columns: Vec::new(),
+                    on_update,
+                    match_rule: Match::Simple,
+                    deferrable: false,
+                    comparisons: Vec::new(),
+                    flaws: Vec::new(),
+                    incomparable: None,
+                });
+            }
+            if let Some(key) = keys.last_mut() {
+                key.columns.push(column);
+                key.parent_columns.get_or_insert_default().push(parent_column);
+            }
+        }
+        keys.sort_by_key(|key| key.child);
+        Ok(keys)
+    }
+
+    /// A parent that may not be read is hidden as if it were not there; only a question tells the two apart.
+    fn look_for_missing_parents(&mut self, keys: &mut [ForeignKey]) -> Result<(), Failure> {
+        for key in keys {
+            if self.find(&key.parent).is_some() {
+                continue;
+            }
+            let schema = key.parent.schema.as_ref().unwrap_or(&self.server.database);
+            let name = |name: &str| quoted_for(self.server.engine, name);
+            let question = format!("SELECT 1 FROM {}.{} LIMIT 0", name(schema), name(&key.parent.table));
+            match self.first.ask(&question, &[], self.deadline, &mut |_| {}) {
+                Err(Failure::Refused { code, .. }) if NO_SUCH_TABLE.contains(&code.as_str()) => {}
+                Err(Failure::Refused { message, .. }) => {
+                    key.incomparable = Some(format!("its parent cannot be read: {message}"));
+                }
+                Err(failure) => return Err(failure),
+                Ok(()) => key.incomparable = Some("its parent came while the definitions were read".to_owned()),
+            }
+        }
+        Ok(())
+    }
+
+    /// InnoDB lets types refer to each other that it stores alike, such as a timestamp to four bytes, and compares what
+    /// is stored. SQL compares what it means.
+    fn mark_stored_alike(&self, keys: &mut [ForeignKey]) {
+        for key in keys.iter_mut() {
+            let Some(parent) = self.find(&key.parent) else { continue };
+            let named = |table: &Table, name: &String| {
+                let column = table.columns.iter().find(|column| column.name == *name)?;
+                Some((kind_of(&column.declared_type).to_owned(), column.family.clone()))
+            };
+            let parent_columns = key.parent_columns.iter().flatten();
+            let pairs = key.columns.iter().zip(parent_columns);
+            let mut pairs = pairs.filter_map(|(r, k)| Some((named(&self.tables[key.child], r)?, named(parent, k)?)));
+            let unlike = pairs.find(|((r, of_r), (k, of_k))| {
+                let bytes = |kind: &str| kind.ends_with("binary");
+                r != k && (*of_r == Family::Untyped || *of_k == Family::Untyped) && !(bytes(r) && bytes(k))
+            });
+            if let Some(((r, _), (k, _))) = unlike {
+                key.incomparable =
+                    Some(format!("the server compares the stored bytes of {r} with those of {k}, which SQL cannot"));
+            }
+        }
+    }
+
+    fn find(&self, name: &TableName) -> Option<&Table> {
+        let same =
+            |table: &&Table| table.name.schema == name.schema && self.server.names.same(&table.name.table, &name.table);
+        self.tables.iter().find(same)
+    }
+
+    /// What cannot be read at all is taken for the mildest.
+    fn rules_in_definition(&mut self, table: &str, constraint: &str) -> (Action, Action) {
+        let name = |name: &str| quoted_for(self.server.engine, name);
+        let question = format!("SHOW CREATE TABLE {}.{}", name(&self.server.database), name(table));
+        let mut definition = String::new();
+        let take = &mut |values: &[Value]| {
+            let mut row = CatalogRow::new(values);
+            (_, definition) = (row.text(), row.text());
+        };
+        let asked = self.first.ask(&question, &[], self.deadline, take);
+        let rules = asked.ok().and_then(|()| rules::in_definition(&definition, constraint));
+        rules.unwrap_or((Action::NoAction, Action::NoAction))
+    }
+
+    /// Columns' names have no case: a key may spell them otherwise than their tables do.
+    fn spell_columns(&self, keys: &mut [ForeignKey]) {
+        let spell = |table: Option<&Table>, names: &mut Vec<String>| {
+            for name in names {
+                let same = |column: &&Column| column.name.to_lowercase() == name.to_lowercase();
+                if let Some(column) = table.and_then(|table| table.columns.iter().find(same)) {
+                    name.clone_from(&column.name);
+                }
+            }
+        };
+        for key in keys {
+            spell(self.tables.get(key.child), &mut key.columns);
+            spell(self.find(&key.parent), key.parent_columns.get_or_insert_default());
+        }
+    }
+}
+
+/// Engines that keep rows somewhere else run code there when they are read.
+fn table_kind(kind: &str, storage: &str, partitioned: bool) -> TableKind {
+    let elsewhere = ["FEDERATED", "CONNECT", "SPIDER", "SPHINX", "OQGRAPH", "S3"];
+    if kind.contains("VIEW") {
+        TableKind::View
+    } else if elsewhere.iter().any(|name| storage.eq_ignore_ascii_case(name)) {
+        TableKind::Virtual
+    } else if partitioned {
+        TableKind::Partitioned
+    } else {
+        TableKind::Table
+    }
+}
+
+fn without_foreign_keys(kind: &str, storage: &str, partitioned: bool) -> Option<String> {
+    if kind.contains("VIEW") {
+        return Some("is a view".to_owned());
+    }
+    let keeps = ["InnoDB", "NDBCLUSTER"].iter().any(|name| storage.eq_ignore_ascii_case(name));
+    match (keeps, partitioned) {
+        (true, false) => None,
+        (true, true) => Some("is partitioned".to_owned()),
+        (false, _) => Some(format!("is stored by {storage}")),
+    }
+}
+
+fn column(row: &mut CatalogRow<'_>) -> Column {
+    let (name, declared_type, kind) = (row.text(), row.text(), row.text());
+    let not_null = row.truth();
+    let collation = row.optional_text();
+    Column { family: family(&kind), name, declared_type, collation, not_null, generated: row.truth(), sql_type: None }
+}
+
+/// `varbinary` of `varbinary(9)`.
+fn kind_of(declared_type: &str) -> &str {
+    declared_type.split(['(', ' ']).next().unwrap_or_default()
+}
+
+fn family(kind: &str) -> Family {
+    match kind {
+        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "year" => Family::Integer,
+        "decimal" => Family::Numeric,
+        "float" | "double" => Family::Real,
+        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set" => Family::Text,
+        _ => Family::Untyped,
+    }
+}
+
+fn add_index_column(table: &mut Table, row: &mut CatalogRow<'_>) {
+    let (name, unique) = (row.text(), row.truth());
+    let column = row.text();
+    let column = table.columns.iter().position(|known| known.name == column);
+    let primary = name == "PRIMARY";
+    if primary {
+        table.primary_key.extend(column);
+    }
+    // The beginning of a value is not the value.
+    let column = column.filter(|_| row.truth());
+    if table.indexes.last().is_none_or(|last| last.name != name) {
+        table.indexes.push(Index { name, columns: Vec::new(), unique, partial: false, primary, separate: true });
+    }
+    if let Some(index) = table.indexes.last_mut() {
+        index.columns.push(IndexColumn { column, collation: None });
+    }
+}

@@ -1,0 +1,44 @@
+//! What a foreign key does when its parent goes, from the text of the table's definition: `information_schema` hides
+//! it from those who may do nothing but read.
+
+use crate::model::catalog::Action;
+
+/// The actions on delete and on update of a constraint, as `SHOW CREATE TABLE` writes them.
+pub(super) fn in_definition(definition: &str, constraint: &str) -> Option<(Action, Action)> {
+    let start = format!("\n  CONSTRAINT `{}` FOREIGN KEY ", constraint.replace('`', "``"));
+    let clause = &definition[definition.find(&start)? + start.len()..];
+    let end = [",\n  CONSTRAINT `", "\n) ENGINE="].iter().filter_map(|end| clause.find(end)).min()?;
+    // The rules stand after the last column's name, so none of them is part of a name.
+    let rules = &clause[clause[..end].rfind('`')? + 1..end];
+    let rule = |event: &str| {
+        rules
+            .split_once(event)
+            .map_or(Action::NoAction, |(_, rest)| named(rest.split(" ON ").next().unwrap_or("").trim()))
+    };
+    Some((rule(" ON DELETE "), rule(" ON UPDATE ")))
+}
+
+pub(super) fn named(rule: &str) -> Action {
+    match rule {
+        "CASCADE" => Action::Cascade,
+        "SET NULL" => Action::SetNull,
+        "SET DEFAULT" => Action::SetDefault,
+        "RESTRICT" => Action::Restrict,
+        _ => Action::NoAction,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_read_after_the_last_name() {
+        let definition = "CREATE TABLE `c` (\n  `r` int(11) DEFAULT NULL,\n  KEY `r` (`r`),\n  \
+            CONSTRAINT `a``b` FOREIGN KEY (`r`) REFERENCES `p` (`x ON DELETE CASCADE`) ON DELETE SET NULL ON UPDATE CASCADE,\n  \
+            CONSTRAINT `plain` FOREIGN KEY (`r`) REFERENCES `p` (`id`)\n) ENGINE=InnoDB";
+        assert_eq!(in_definition(definition, "a`b"), Some((Action::SetNull, Action::Cascade)));
+        assert_eq!(in_definition(definition, "plain"), Some((Action::NoAction, Action::NoAction)));
+        assert_eq!(in_definition(definition, "other"), None);
+    }
+}

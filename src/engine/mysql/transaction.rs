@@ -1,0 +1,40 @@
+//! The transaction in which everything is read: it cannot write, and it sees one moment.
+
+use std::time::Duration;
+
+use super::introspect::Server;
+use crate::engine::Patience;
+use crate::model::catalog::Engine;
+
+/// A server's and a user's settings may be anything; these are what the model's SQL is written for.
+pub(super) fn settings(patience: &Patience) -> String {
+    let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
+    format!(
+        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', sql_auto_is_null = 0, sql_big_selects = 1,
+             sql_select_limit = DEFAULT, lock_wait_timeout = {lock_wait}, wait_timeout = 28800, net_write_timeout = 600"
+    )
+}
+
+/// Ends what went before, and sees the moment at which it runs.
+pub(super) const BEGIN: &str = "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+     START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+
+/// Grows whenever a transaction that writes begins or is committed. MySQL does not tell.
+pub(super) const MOMENT: &str = "SHOW GLOBAL STATUS LIKE 'Innodb\\_max\\_trx\\_id'";
+
+/// Lets a question run no longer than is left.
+pub(super) fn begin_question(server: &Server, patience: &Patience) -> String {
+    let limit = patience.deadline.remaining().map(|left| match server.engine {
+        Engine::Mariadb => format!("SET SESSION max_statement_time = {:.3}; ", seconds(left)),
+        _ => format!("SET SESSION max_execution_time = {}; ", left.as_millis().clamp(1, u32::MAX.into())),
+    });
+    format!("{}SAVEPOINT question", limit.unwrap_or_default())
+}
+
+/// Going back to a savepoint gives back the locks on definitions, so that nobody waits for us to change a table.
+pub(super) const END_QUESTION: &str = "ROLLBACK TO SAVEPOINT question";
+
+/// To the server 0 is no limit.
+fn seconds(left: Duration) -> f64 {
+    left.as_secs_f64().clamp(0.001, 31_536_000.0)
+}

@@ -1,0 +1,86 @@
+//! Values as MySQL and MariaDB send and take them.
+//!
+//! The statements of the model show every value as a number, as text or as bytes, so nothing else has to be known.
+
+use sqlx::Arguments;
+use sqlx::Column;
+use sqlx::Decode;
+use sqlx::MySql;
+use sqlx::Row;
+use sqlx::TypeInfo;
+use sqlx::ValueRef;
+use sqlx::mysql::MySqlArguments;
+use sqlx::mysql::MySqlRow;
+use sqlx::mysql::MySqlValueRef;
+
+use crate::model::value::Value;
+
+/// How to read one column of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    Integer,
+    Unsigned,
+    Real,
+    Decimal,
+    Text,
+    Bytes,
+}
+
+pub(super) fn readings(row: &MySqlRow) -> Vec<Reading> {
+    let reading = |name: &str| match name {
+        "FLOAT" | "DOUBLE" => Reading::Real,
+        "DECIMAL" => Reading::Decimal,
+        "BOOLEAN" | "YEAR" => Reading::Integer,
+        name if name.ends_with(" UNSIGNED") => Reading::Unsigned,
+        name if name.ends_with("INT") => Reading::Integer,
+        name if name.ends_with("BINARY") || name.ends_with("BLOB") => Reading::Bytes,
+        _ => Reading::Text,
+    };
+    row.columns().iter().map(|column| reading(column.type_info().name())).collect()
+}
+
+pub(super) fn read(row: &MySqlRow, readings: &[Reading], into: &mut Vec<Value>) -> Result<(), sqlx::Error> {
+    into.clear();
+    for (column, reading) in readings.iter().enumerate() {
+        let value = row.try_get_raw(column)?;
+        into.push(if value.is_null() { Value::Null } else { decoded(*reading, value)? });
+    }
+    Ok(())
+}
+
+fn decoded(reading: Reading, value: MySqlValueRef<'_>) -> Result<Value, sqlx::Error> {
+    Ok(match reading {
+        Reading::Integer => Value::Integer(decode(value)?),
+        Reading::Unsigned => {
+            let number: u64 = decode(value)?;
+            i64::try_from(number).map_or_else(|_| Value::text(number.to_string()), Value::Integer)
+        }
+        Reading::Real => Value::Real(decode(value)?),
+        Reading::Decimal => {
+            let digits: &[u8] = decode(value)?;
+            let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+            number.map_or_else(|| Value::Text(digits.to_vec()), Value::Integer)
+        }
+        Reading::Text => Value::Text(decode::<&[u8]>(value)?.to_vec()),
+        Reading::Bytes => Value::Blob(decode::<&[u8]>(value)?.to_vec()),
+    })
+}
+
+fn decode<'r, T: Decode<'r, MySql>>(value: MySqlValueRef<'r>) -> Result<T, sqlx::Error> {
+    T::decode(value).map_err(sqlx::Error::Decode)
+}
+
+pub(super) fn arguments(parameters: &[Value]) -> Result<MySqlArguments, sqlx::Error> {
+    let mut arguments = MySqlArguments::default();
+    for value in parameters {
+        let added = match value {
+            Value::Null => arguments.add(None::<&str>),
+            Value::Integer(number) => arguments.add(*number),
+            Value::Real(number) => arguments.add(*number),
+            Value::Text(bytes) => arguments.add(String::from_utf8_lossy(bytes).into_owned()),
+            Value::Blob(bytes) => arguments.add(bytes.clone()),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
