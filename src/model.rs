@@ -9,6 +9,7 @@ pub mod configured;
 pub mod date;
 pub mod examination;
 pub mod finding;
+pub mod history;
 pub mod pattern;
 pub mod place;
 pub mod policy;

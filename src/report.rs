@@ -8,6 +8,7 @@ mod dot;
 mod github;
 mod headline;
 mod health;
+mod html;
 #[cfg(test)]
 mod injection;
 mod json;
@@ -46,17 +47,19 @@ pub enum ScanFormat {
     Sarif,
     Github,
     Markdown,
+    Html,
     Csv,
 }
 
 impl ScanFormat {
-    pub const ALL: [ScanFormat; 7] = [
+    pub const ALL: [ScanFormat; 8] = [
         ScanFormat::Table,
         ScanFormat::Json,
         ScanFormat::Junit,
         ScanFormat::Sarif,
         ScanFormat::Github,
         ScanFormat::Markdown,
+        ScanFormat::Html,
         ScanFormat::Csv,
     ];
 
@@ -68,6 +71,7 @@ impl ScanFormat {
             ScanFormat::Sarif => "sarif",
             ScanFormat::Github => "github",
             ScanFormat::Markdown => "markdown",
+            ScanFormat::Html => "html",
             ScanFormat::Csv => "csv",
         }
     }
@@ -81,6 +85,7 @@ impl ScanFormat {
             ScanFormat::Sarif => "SARIF 2.1.0 for code scanning, with stable fingerprints",
             ScanFormat::Github => "annotations of a workflow run, and the step's summary",
             ScanFormat::Markdown => "for a pull request or an issue",
+            ScanFormat::Html => "one page in one file: the picture, every finding and relation; no network",
             ScanFormat::Csv => "every orphan row, written as it is read; safe to open in a spreadsheet",
         }
     }
@@ -119,6 +124,7 @@ pub fn scan(examination: &Examination, format: ScanFormat, paper: &Paper) -> Str
         ScanFormat::Sarif => sarif::render(examination),
         ScanFormat::Github => github::render(examination),
         ScanFormat::Markdown => markdown::render(examination),
+        ScanFormat::Html => html::render(examination),
         ScanFormat::Csv => csv::render(examination),
     }
 }

@@ -5,6 +5,7 @@ use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
+use crate::model::history::Moment;
 use crate::model::place::Place;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
@@ -25,6 +26,8 @@ pub struct Examination {
     pub values: Values,
     /// What a baseline did, where there is one.
     pub baseline: Option<Outcome>,
+    /// Earlier scans of the same database and this one, the oldest first; empty where none are kept.
+    pub history: Vec<Moment>,
 }
 
 /// How far one relation was looked at.
@@ -147,6 +150,7 @@ impl Examination {
             places: Vec::new(),
             values: Values::Shown,
             baseline: None,
+            history: Vec::new(),
         }
     }
 

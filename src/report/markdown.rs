@@ -60,7 +60,13 @@ fn relations(lines: &mut Vec<String>, examination: &Examination) {
         } else {
             let (orphans, missing) = wording::open_orphans(examination, about);
             let rows = coverage.counts.rows;
-            format!("{} | {} | {} | {}", count(rows), count(orphans), count(missing), text::share(orphans, rows))
+            format!(
+                "{} | {} | {} | {}",
+                count(rows),
+                count(orphans),
+                count(missing),
+                plain(&text::share(orphans, rows))
+            )
         };
         rows.push(format!(
             "| {} | {numbers} | {} | {} |",
@@ -168,7 +174,9 @@ fn plain(text: &str) -> String {
     for (place, character) in shown.char_indices() {
         match character {
             '-' | '+' | '=' if place == 0 => safe.extend(['\\', character]),
-            '.' | ')' if place == number && number > 0 => safe.extend(['\\', character]),
+            '.' | ')' if place == number && number > 0 && !shown[place + 1..].starts_with(|c: char| c != ' ') => {
+                safe.extend(['\\', character])
+            }
             '<' => safe.push_str("&lt;"),
             '&' => safe.push_str("&amp;"),
             // A mention or a reference to an issue would call someone.

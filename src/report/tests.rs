@@ -201,6 +201,9 @@ fn a_scan_in_json_reads_in_this_order() {
 
 #[test]
 fn formats_have_distinct_names() {
-    assert_eq!(ScanFormat::ALL.map(ScanFormat::name), ["table", "json", "junit", "sarif", "github", "markdown", "csv"]);
+    assert_eq!(
+        ScanFormat::ALL.map(ScanFormat::name),
+        ["table", "json", "junit", "sarif", "github", "markdown", "html", "csv"]
+    );
     assert_eq!(SchemaFormat::ALL.map(SchemaFormat::name), ["table", "json", "mermaid", "dot"]);
 }

@@ -1,0 +1,234 @@
+//! The report of a scan as one page: no file beside it, no network, no foreign script. Its Content-Security-Policy
+//! allows the page's own style and script by their hashes and nothing else. It reads the same without the script.
+//!
+//! Every text passes through [`escaped`]; the page is well-formed XML too, so that a test can hold it to that.
+
+mod findings;
+mod layered;
+mod picture;
+mod relations;
+mod trend;
+
+use std::sync::LazyLock;
+
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::model::examination::Examination;
+use crate::model::text::count;
+use crate::model::text::plural;
+use crate::report::headline::Headline;
+use crate::report::headline::Tone;
+use crate::report::markup::escaped;
+use crate::report::wording;
+
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+
+pub(super) fn render(examination: &Examination) -> String {
+    let name = escaped(&examination.schema.database.name);
+    let body = [
+        header(examination),
+        "<main id=\"report\">\n".to_owned(),
+        trend::section(&examination.history),
+        picture::section(examination),
+        findings::section(examination),
+        relations::section(examination),
+        baseline(examination),
+        not_looked_at(examination),
+        "</main>\n".to_owned(),
+    ];
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n{}\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n<meta name=\"referrer\" content=\"no-referrer\"/>\n\
+         <title>Foreign keys of {name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <a class=\"skip\" href=\"#report\">Skip to the report</a>\n{}\
+         <footer>fk-doctor {} · {} {}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+        *POLICY,
+        body.concat(),
+        env!("CARGO_PKG_VERSION"),
+        escaped(examination.schema.database.engine.name()),
+        escaped(&examination.schema.database.version),
+    )
+}
+
+/// The same in every report of one build.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = |text: &str| format!("'sha256-{}'", base64(&Sha256::digest(text)));
+    format!(
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src {}; script-src {}; \
+         base-uri 'none'; form-action 'none'\"/>\n",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+});
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |chunk: &[u8]| -> String {
+        let bits =
+            chunk.iter().enumerate().fold(0_u32, |bits, (place, byte)| bits | u32::from(*byte) << (16 - 8 * place));
+        let letter = |place: usize| match place <= chunk.len() {
+            true => char::from(LETTERS[(bits >> (18 - 6 * place)) as usize & 63]),
+            false => '=',
+        };
+        (0..4).map(letter).collect()
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
+fn header(examination: &Examination) -> String {
+    let verdict = examination.verdict().name();
+    let headline = Headline::of(examination);
+    let mut said: Vec<String> = headline
+        .sentences
+        .iter()
+        .map(|(tone, sentence)| {
+            let class = tone_class(*tone);
+            let mark = tone.mark();
+            format!(
+                "<li class=\"{class}\"><span class=\"mark\" aria-hidden=\"true\">{mark}</span><span>{}</span></li>\n",
+                escaped(sentence)
+            )
+        })
+        .collect();
+    if headline.warnings > 0 {
+        let warnings = plural(headline.warnings as u64, "warning");
+        said.push(format!(
+            "<li class=\"doubtful\"><span class=\"mark\" aria-hidden=\"true\">!</span><span>{warnings}</span></li>\n"
+        ));
+    }
+    format!(
+        "<header class=\"top\"><div>\n<div class=\"title\"><h1>Foreign keys of {}</h1>\
+         <span class=\"verdict {verdict}\">{verdict}</span></div>\n<ul class=\"said\">\n{}</ul>\n{}{}</div></header>\n",
+        escaped(&examination.schema.database.name),
+        said.concat(),
+        tiles(examination),
+        coverage(examination)
+    )
+}
+
+fn tone_class(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "good",
+        Tone::Bad => "bad",
+        Tone::Doubtful => "doubtful",
+        Tone::Neutral => "neutral",
+    }
+}
+
+fn tiles(examination: &Examination) -> String {
+    let summary = examination.summary();
+    let rows = examination.relations.iter().map(|coverage| coverage.counts.rows).sum();
+    let class = |number: u64, class: &'static str| if number > 0 { class } else { "" };
+    let tiles = [
+        ("relations", summary.relations as u64, ""),
+        ("rows looked at", rows, ""),
+        ("orphan rows", summary.orphan_rows, class(summary.orphan_rows, "bad")),
+        ("missing keys", summary.missing_keys, class(summary.missing_keys, "bad")),
+        ("other findings", summary.defects as u64, ""),
+        ("not checked", summary.unchecked as u64, class(summary.unchecked as u64, "doubtful")),
+    ];
+    let tile = |(name, number, class): (&str, u64, &str)| {
+        format!("<div><dt>{name}</dt><dd class=\"{class}\">{}</dd></div>\n", count(number))
+    };
+    format!("<dl class=\"tiles\">\n{}</dl>\n", tiles.map(tile).concat())
+}
+
+/// How far the relations were looked at, as one bar.
+fn coverage(examination: &Examination) -> String {
+    let summary = examination.summary();
+    if summary.relations == 0 {
+        return String::new();
+    }
+    let parts = [("checked", summary.checked), ("partial", summary.partial), ("unchecked", summary.unchecked)];
+    let mut start = 0.0;
+    let (mut bars, mut keys) = (String::new(), String::new());
+    for (name, number) in parts.into_iter().filter(|(_, number)| *number > 0) {
+        let width = 100.0 * number as f64 / summary.relations as f64;
+        bars.push_str(&format!(
+            "<rect class=\"fill-{name}\" x=\"{start:.2}\" y=\"0\" width=\"{width:.2}\" height=\"4\"/>"
+        ));
+        keys.push_str(&format!("<span><i class=\"fill-{name}\"></i>{number} {name}</span>"));
+        start += width;
+    }
+    let values = if examination.values.name() == "shown" {
+        String::new()
+    } else {
+        format!("<span>values {}</span>", examination.values.name())
+    };
+    format!(
+        "<div class=\"coverage\"><svg viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{bars}</svg>\
+         <div class=\"key\">{keys}{values}</div></div>\n"
+    )
+}
+
+fn baseline(examination: &Examination) -> String {
+    let said = wording::baseline(examination);
+    let items: Vec<String> = said.iter().map(|sentence| format!("<li>{}</li>\n", escaped(sentence))).collect();
+    section("Baseline", "", &list(items))
+}
+
+fn not_looked_at(examination: &Examination) -> String {
+    let relations = examination.schema.relations.iter().zip(&examination.relations);
+    let short = relations.filter_map(|(about, coverage)| {
+        let reason = wording::shortfall(coverage)?;
+        Some(format!("<li>{} <code>{}</code>: {}</li>\n", coverage.state.name(), escaped(&about.id), escaped(reason)))
+    });
+    let left = examination
+        .left_alone
+        .iter()
+        .map(|left| format!("<li>left alone <code>{}</code>: {}</li>\n", escaped(&left.what), escaped(&left.why)));
+    section("Not looked at", "", &list(short.chain(left).collect()))
+}
+
+fn list(items: Vec<String>) -> String {
+    if items.is_empty() { String::new() } else { format!("<div class=\"plain\"><ul>\n{}</ul></div>", items.concat()) }
+}
+
+/// Nothing, where there is nothing in it.
+fn section(title: &str, remark: &str, inside: &str) -> String {
+    if inside.is_empty() {
+        return String::new();
+    }
+    let remark = if remark.is_empty() { String::new() } else { format!(" <small>{remark}</small>") };
+    format!("<section>\n<h2>{title}{remark}</h2>\n<div class=\"panel\">\n{inside}\n</div>\n</section>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
+        for (text, expected) in cases {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+        assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
+    }
+
+    /// What the policy forbids: styles and handlers in attributes, and anything from elsewhere.
+    #[test]
+    fn the_page_keeps_to_its_own_policy() {
+        for examination in
+            [crate::report::sample::sick(), crate::report::sample::clean(), crate::report::sample::incomplete()]
+        {
+            let page = render(&examination);
+            let options = roxmltree::ParsingOptions { allow_dtd: true, ..roxmltree::ParsingOptions::default() };
+            let document = roxmltree::Document::parse_with_options(&page, options).unwrap();
+            for node in document.descendants().filter(|node| node.is_element()) {
+                for attribute in node.attributes() {
+                    let name = attribute.name();
+                    assert!(name != "style" && name != "src" && !name.starts_with("on"), "{name}");
+                    assert!(name != "href" || attribute.value().starts_with('#'), "{}", attribute.value());
+                }
+            }
+            let ids: Vec<&str> = document.descendants().filter_map(|node| node.attribute("id")).collect();
+            let links = document.descendants().filter_map(|node| node.attribute("href"));
+            assert!(links.into_iter().all(|link| ids.contains(&&link[1..])), "every link leads somewhere");
+            assert_eq!(ids.len(), ids.iter().collect::<std::collections::BTreeSet<_>>().len());
+        }
+    }
+}
