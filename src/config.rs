@@ -6,6 +6,7 @@
 pub mod fault;
 mod reader;
 mod relation;
+pub mod rules;
 pub mod side;
 mod syntax;
 pub mod words;

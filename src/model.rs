@@ -12,6 +12,7 @@ pub mod place;
 pub mod redaction;
 pub mod relation;
 pub mod resolve;
+pub mod rule;
 pub mod schema;
 pub mod sql;
 pub mod text;
