@@ -9,6 +9,8 @@ pub mod examination;
 pub mod finding;
 pub mod pattern;
 pub mod place;
+pub mod plan;
+pub mod prospect;
 pub mod redaction;
 pub mod relation;
 pub mod resolve;

@@ -11,18 +11,26 @@ use crate::exit::Exit;
 use crate::report::Paper;
 use crate::source::Source;
 
+mod apply;
 mod config_file;
 mod error;
 mod outlet;
 mod place;
+mod repair;
+mod rule_files;
+mod rules;
 mod scan;
 mod schema;
 mod select;
 
+pub use apply::apply;
+pub use apply::undo;
 pub use error::RunError;
 pub use outlet::NoOutlet;
 pub use outlet::Outlet;
 pub use outlet::Stream;
+pub use repair::repair;
+pub use rules::rules;
 pub use scan::examine;
 pub use scan::scan;
 pub use schema::schema;

@@ -8,6 +8,7 @@ use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
+use crate::model::value::Key;
 use crate::model::value::Value;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +98,19 @@ pub struct KeyMap {
     pub entries: std::collections::HashMap<Vec<String>, Vec<String>>,
 }
 
+impl KeyMap {
+    /// Files hold text: a number is looked up as it is written.
+    pub fn new_key(&self, key: &Key) -> Option<Key> {
+        let text = |value: &Value| match value {
+            Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Value::Real(number) => number.to_string(),
+            other => crate::model::text::value(other),
+        };
+        let old: Vec<String> = key.iter().map(text).collect();
+        self.entries.get(&old).map(|new| new.iter().map(Value::text).collect())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Normal {
     Trim,
@@ -130,6 +144,8 @@ pub enum OnConflict {
 pub struct Placeholder {
     pub via: Option<At<Via>>,
     pub key: PlaceholderKey,
+    /// A table that lists the placeholders, so that they can be found again.
+    pub record: Option<String>,
     pub values: Vec<(At<String>, At<Expression>)>,
 }
 
@@ -207,6 +223,18 @@ impl Treatment {
         }
     }
 
+    /// Takes rows away, or what they referred to.
+    pub fn loses_data(&self) -> bool {
+        matches!(
+            self,
+            Treatment::SetNull { .. }
+                | Treatment::SetDefault
+                | Treatment::Quarantine { .. }
+                | Treatment::Delete
+                | Treatment::Follow { .. }
+        )
+    }
+
     pub fn via(&self) -> Option<&At<Via>> {
         match self {
             Treatment::Remap(remap) => remap.via.as_ref(),
@@ -225,6 +253,16 @@ impl Treatment {
 }
 
 impl Rule {
+    /// Where another key is chosen by the child's other columns, the rows of one key may go different ways.
+    pub fn looks_at_child(&self) -> bool {
+        self.treatments.iter().any(|treatment| match &treatment.value {
+            Treatment::Remap(Remap { how: At { value: RemapHow::To(query), .. }, .. }) => {
+                query.to_ascii_lowercase().contains("child.")
+            }
+            _ => false,
+        })
+    }
+
     pub fn speaks_of(&self, schema: &Schema, relation: &Relation) -> bool {
         let child = side(&schema.child(relation).name, schema.child_column_names(relation));
         let parent = side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str));

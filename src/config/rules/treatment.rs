@@ -147,7 +147,8 @@ fn placeholder(reader: &mut Reader<'_, '_>) -> Option<Placeholder> {
     };
     let key = reader.take("key").and_then(|item| item.parsed("\"missing\" or \"new\"", parse)).map(|at| at.value);
     let values = reader.take("values").map(|item| values::read(&item)).unwrap_or_default();
-    Some(Placeholder { via, key: key.unwrap_or_default(), values })
+    let record = reader.take("record").and_then(|item| name(&item));
+    Some(Placeholder { via, key: key.unwrap_or_default(), record, values })
 }
 
 fn sentinel(reader: &mut Reader<'_, '_>) -> Option<Sentinel> {
