@@ -16,6 +16,8 @@ use crate::model::redaction::Values;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 
+pub mod repair;
+
 #[derive(Debug, Parser)]
 #[command(name = "fk-doctor", version, about, propagate_version = true)]
 pub struct Cli {
@@ -31,6 +33,15 @@ pub enum Command {
     Scan(Scan),
     /// Show every relation and its health, or draw them
     Schema(Schema),
+    /// Plan a repair by rules, and say what it would do; nothing is written unless --apply is given
+    Repair(repair::Repair),
+    /// Apply a plan that was reviewed
+    Apply(repair::Apply),
+    /// Take back what a plan changed
+    Undo(repair::Apply),
+    /// Check rules, or list those that come with fk-doctor
+    #[command(subcommand)]
+    Rules(repair::Rules),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page

@@ -8,6 +8,7 @@ pub mod fault;
 mod policy;
 mod reader;
 mod relation;
+pub mod rules;
 pub mod side;
 mod syntax;
 pub mod words;

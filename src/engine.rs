@@ -22,6 +22,7 @@ mod mysql;
 mod postgres;
 pub mod sqlite;
 mod wire;
+pub mod write;
 
 /// An opened database.
 pub trait Database {
@@ -30,6 +31,19 @@ pub trait Database {
     /// Up to `wanted` sessions that all see the database at one and the same moment, and cannot write to it.
     /// Fewer where more cannot be had; never none.
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError>;
+
+    /// What tells this database from every other one.
+    fn identity(&mut self) -> Result<String, EngineError> {
+        Err(EngineError::cannot_write())
+    }
+
+    fn rehearsal(&mut self) -> Result<Box<dyn write::Rehearsal>, EngineError> {
+        Err(EngineError::cannot_write())
+    }
+
+    fn writer(&mut self, _: write::WriteOptions) -> Result<Box<dyn write::Writer>, EngineError> {
+        Err(EngineError::cannot_write())
+    }
 
     /// Whether what was read may have changed underneath: the report is then incomplete, and this says why.
     fn disturbed(&self) -> Option<String>;
@@ -157,6 +171,8 @@ impl Deadline {
 pub enum EngineError {
     #[error("read {what}")]
     Unreadable { what: String, why: String, help: String },
+    #[error("write {what}")]
+    Unwritable { what: String, why: String, help: String },
     #[error("finish within the time limit")]
     TimeLimit,
     #[error("get an answer from the database")]
@@ -164,16 +180,26 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    fn cannot_write() -> EngineError {
+        EngineError::Unwritable {
+            what: "to this database".to_owned(),
+            why: "repairs are not built for its engine yet".to_owned(),
+            help: "nothing was changed: `fk-doctor scan` says what is wrong".to_owned(),
+        }
+    }
+
     pub fn because(&self) -> String {
         match self {
-            EngineError::Unreadable { why, .. } | EngineError::Failed { why } => why.clone(),
+            EngineError::Unreadable { why, .. } | EngineError::Unwritable { why, .. } | EngineError::Failed { why } => {
+                why.clone()
+            }
             EngineError::TimeLimit => "the time limit was reached".to_owned(),
         }
     }
 
     pub fn help(&self) -> Option<String> {
         match self {
-            EngineError::Unreadable { help, .. } => Some(help.clone()),
+            EngineError::Unreadable { help, .. } | EngineError::Unwritable { help, .. } => Some(help.clone()),
             EngineError::TimeLimit => Some("give it more time with --timeout".to_owned()),
             EngineError::Failed { .. } => None,
         }

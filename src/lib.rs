@@ -1,6 +1,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 // In the order in which data flows.
+pub mod apply;
 pub mod cli;
 pub mod config;
 pub mod diagnose;
@@ -8,7 +9,10 @@ pub mod engine;
 pub mod exit;
 pub mod findings;
 pub mod model;
+pub mod plan_file;
 pub mod report;
 pub mod run;
 pub mod scan;
 pub mod source;
+pub mod treat;
+pub mod workbench;

@@ -58,6 +58,25 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
             Ok(outcome?)
         }
         Command::Schema(typed) => Ok(run::schema(typed, &cli.global, &surroundings)?),
+        Command::Repair(typed) => {
+            let progress = ProgressLine::new(cli.global.quiet);
+            let outcome = run::repair(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
+            progress.clear();
+            Ok(outcome?)
+        }
+        Command::Apply(typed) => {
+            let progress = ProgressLine::new(cli.global.quiet);
+            let outcome = run::apply(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
+            progress.clear();
+            Ok(outcome?)
+        }
+        Command::Undo(typed) => {
+            let progress = ProgressLine::new(cli.global.quiet);
+            let outcome = run::undo(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
+            progress.clear();
+            Ok(outcome?)
+        }
+        Command::Rules(typed) => Ok(run::rules(typed, &cli.global, &surroundings)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "fk-doctor", &mut script);

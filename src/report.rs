@@ -3,6 +3,7 @@
 //! Nothing here prints, reads or decides; what a report says was decided in the model. A new format is one file here
 //! and one variant below. Leaves out: where the text goes, and which format was asked for.
 
+pub mod applied;
 pub mod csv;
 mod dot;
 mod github;
@@ -19,6 +20,7 @@ mod markup;
 mod mermaid;
 mod overview;
 mod picture;
+pub mod repair;
 #[cfg(test)]
 mod sample;
 mod sarif;
@@ -114,6 +116,27 @@ impl SchemaFormat {
     }
 }
 
+/// The forms that a planned repair can be reported in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepairFormat {
+    Table,
+    Json,
+    /// The changes themselves, as a script; made from the plan and not here.
+    Sql,
+}
+
+impl RepairFormat {
+    pub const ALL: [RepairFormat; 3] = [RepairFormat::Table, RepairFormat::Json, RepairFormat::Sql];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            RepairFormat::Table => "table",
+            RepairFormat::Json => "json",
+            RepairFormat::Sql => "sql",
+        }
+    }
+}
+
 /// The report of a scan, ending in a newline. It holds what the examination holds; the formats that stream can say
 /// more, see [`csv::Rows`].
 pub fn scan(examination: &Examination, format: ScanFormat, paper: &Paper) -> String {
@@ -136,5 +159,13 @@ pub fn schema(schema: &Schema, format: SchemaFormat, paper: &Paper) -> String {
         SchemaFormat::Json => json::schema::render(schema),
         SchemaFormat::Mermaid => mermaid::render(schema),
         SchemaFormat::Dot => dot::render(schema),
+    }
+}
+
+/// The report of a repair that is planned, ending in a newline.
+pub fn repair(said: &repair::Said<'_>, format: RepairFormat, paper: &Paper) -> String {
+    match format {
+        RepairFormat::Json => json::repair::render(said),
+        RepairFormat::Table | RepairFormat::Sql => repair::render(said, paper),
     }
 }

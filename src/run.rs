@@ -11,22 +11,30 @@ use crate::exit::Exit;
 use crate::report::Paper;
 use crate::source::Source;
 
+mod apply;
 mod baseline;
 mod config_file;
 mod error;
 mod examine;
 mod outlet;
 mod place;
+mod repair;
 mod reports;
+mod rule_files;
+mod rules;
 mod scan;
 mod schema;
 mod select;
 
+pub use apply::apply;
+pub use apply::undo;
 pub use error::RunError;
 pub use examine::examine;
 pub use outlet::NoOutlet;
 pub use outlet::Outlet;
 pub use outlet::Stream;
+pub use repair::repair;
+pub use rules::rules;
 pub use scan::scan;
 pub use schema::schema;
 

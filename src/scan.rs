@@ -113,7 +113,7 @@ pub struct Wishes<'a> {
 pub type IsKnown<'a> = &'a (dyn Fn(usize, &Key, u64) -> bool + Sync);
 
 /// Scans every relation of a schema; the facts are in the schema's order.
-pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> Vec<Fact> {
+pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wishes<'_>) -> Vec<Fact> {
     let routes = routes(schema, sessions, wishes);
     let in_sql: Vec<bool> = routes.iter().map(|route| matches!(route, Route::Ask { .. })).collect();
     let asked = |relation: usize| in_sql[relation];
@@ -189,7 +189,7 @@ impl Route {
     }
 }
 
-fn routes(schema: &Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> Vec<Route> {
+fn routes(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wishes<'_>) -> Vec<Route> {
     let mut routes = Vec::new();
     let mut inclusions = Vec::new();
     for (index, relation) in schema.relations.iter().enumerate() {
@@ -235,7 +235,7 @@ fn inclusion(relation: &Relation) -> Result<Inclusion, &'static str> {
 
 /// Runs `count` tasks over the sessions, each session one task at a time; answers in the tasks' order.
 pub fn across<T: Send>(
-    sessions: &mut [Box<dyn Session>],
+    sessions: &mut [Box<dyn Session + '_>],
     count: usize,
     task: impl Fn(&mut dyn Session, usize) -> T + Sync,
     finished: impl Fn(usize) + Sync,

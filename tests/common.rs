@@ -62,6 +62,27 @@ impl Bench {
         }
     }
 
+    /// Everything that the database holds: definitions, and every row with its address, its values and their classes.
+    pub(crate) fn dump(&self) -> String {
+        dump(&self.path("app.db"))
+    }
+
+    pub(crate) fn execute(&self, sql: &str) {
+        let database = Connection::open(self.path("app.db")).unwrap();
+        database.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        database.execute_batch(sql).unwrap();
+    }
+
+    /// One value as text.
+    pub(crate) fn value(&self, question: &str) -> String {
+        let database = Connection::open(self.path("app.db")).unwrap();
+        database.query_row(&format!("SELECT quote(({question}))"), [], |row| row.get(0)).unwrap()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
     pub(crate) fn scan(&self) -> (i32, serde_json::Value) {
         let run = self.run(&["scan", "app.db", "--format", "json"]);
         (run.code, serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr)))
@@ -80,6 +101,34 @@ pub(crate) fn scan_here(
     let directory = path.parent().unwrap().to_owned();
     let surroundings = run::Surroundings { directory, cores: 2, ..run::Surroundings::default() };
     run::scan(typed, &cli.global, &surroundings, &run::NoOutlet, progress)
+}
+
+pub(crate) fn dump(path: &Path) -> String {
+    let database = Connection::open(path).unwrap();
+    let texts = |sql: &str| -> Vec<String> {
+        let mut statement = database.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    let mut dump = texts("SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY rowid");
+    let tables = texts(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name <> 'sqlite_schema'",
+    );
+    for table in tables {
+        let name = table.replace('"', "\"\"");
+        let columns = texts(&format!("SELECT name FROM pragma_table_info('{}')", table.replace('\'', "''")));
+        let columns: Vec<String> =
+            columns.iter().map(|column| format!("quote(\"{}\")", column.replace('"', "\"\""))).collect();
+        let columns = columns.join(" || ',' || ");
+        let with_address = format!("SELECT rowid || ': ' || {columns} FROM \"{name}\" ORDER BY rowid");
+        let sql = match database.prepare(&with_address) {
+            Ok(_) => with_address,
+            Err(_) => format!("SELECT {columns} FROM \"{name}\""),
+        };
+        dump.push(table);
+        dump.extend(texts(&sql));
+    }
+    dump.join("\n")
 }
 
 /// Checks a report against a JSON Schema of the repository.

@@ -62,6 +62,24 @@ impl<'t, 'f> Reader<'t, 'f> {
         self.faults
     }
 
+    /// The header, or the inline table.
+    pub(crate) fn place(&self) -> Range<usize> {
+        self.place.clone()
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Every key that there is, where any name is allowed.
+    pub(crate) fn everything(self) -> Vec<(At<String>, Item<'t, 'f>)> {
+        let entries = self.table.iter().map(|(key, node)| {
+            let name = At { value: key.get_ref().to_string(), place: key.span() };
+            (name, Item { name: "values", node, faults: self.faults })
+        });
+        entries.collect()
+    }
+
     /// The value of a key, which is known from here on.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Item<'t, 'f>> {
         self.known.push(key);
@@ -72,13 +90,18 @@ impl<'t, 'f> Reader<'t, 'f> {
     pub(crate) fn require(&mut self, key: &'static str, example: &str) -> Option<Item<'t, 'f>> {
         let item = self.take(key);
         if item.is_none() {
-            self.faults.absent.borrow_mut().push(Fault {
-                place: self.place.clone(),
-                message: format!("`{key}` is missing"),
-                help: Some(format!("write for example `{example}`")),
-            });
+            self.missing(&format!("`{key}`"), example);
         }
         item
+    }
+
+    /// Reports that something is not there which has to be.
+    pub(crate) fn missing(&self, what: &str, example: &str) {
+        self.faults.absent.borrow_mut().push(Fault {
+            place: self.place.clone(),
+            message: format!("{what} is missing"),
+            help: Some(format!("write for example `{example}`")),
+        });
     }
 
     /// What to say about a key that belongs in another table.
@@ -174,6 +197,28 @@ impl<'t, 'f> Item<'t, 'f> {
             self.fault(&format!("{expected}, found {}", quoted(&integer.to_string())), None);
         }
         number
+    }
+
+    pub(crate) fn flag(&self) -> Option<bool> {
+        if let DeValue::Boolean(flag) = self.value() {
+            return Some(*flag);
+        }
+        self.mismatch("true or false", None);
+        None
+    }
+
+    /// A share of a whole, from 0 to 1.
+    pub(crate) fn share(&self) -> Option<f64> {
+        let number = match self.value() {
+            DeValue::Float(float) => float.as_str().parse::<f64>().ok(),
+            DeValue::Integer(integer) => integer.as_str().parse::<f64>().ok(),
+            _ => None,
+        };
+        let share = number.filter(|share| (0.0..=1.0).contains(share));
+        if share.is_none() {
+            self.fault("expected a share from 0 to 1, such as 0.05", None);
+        }
+        share
     }
 
     pub(crate) fn entries(&self, expected: &str) -> Option<Vec<Item<'t, 'f>>> {

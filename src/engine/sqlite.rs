@@ -10,16 +10,22 @@ use super::Database;
 use super::EngineError;
 use super::Patience;
 use super::Session;
+use super::write::Rehearsal;
+use super::write::WriteOptions;
+use super::write::Writer;
 use crate::model::catalog::Catalog;
 
+mod backup;
 mod ddl;
 mod failure;
 mod file;
 mod introspect;
 mod open;
 pub mod pages;
+mod rehearsal;
 mod session;
 mod snapshot;
+mod writer;
 
 pub struct SqliteDatabase {
     path: PathBuf,
@@ -71,6 +77,25 @@ impl Database for SqliteDatabase {
             Box::new(session::SqliteSession::new(connection, self.patience.clone(), storage)) as Box<dyn Session>
         };
         Ok(connections.into_iter().map(session).collect())
+    }
+
+    fn identity(&mut self) -> Result<String, EngineError> {
+        let whole = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        Ok(whole.to_string_lossy().into_owned())
+    }
+
+    fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
+        let room = rehearsal::build(&self.first).map_err(|error| failure::failed(&error))?;
+        Ok(Box::new(room))
+    }
+
+    fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {
+        if self.access == open::Access::Immutable {
+            let why = "its directory does not allow the files that a writer needs beside it".to_owned();
+            let help = "nothing was changed: give the directory write permission".to_owned();
+            return Err(EngineError::Unwritable { what: self.path.display().to_string(), why, help });
+        }
+        Ok(Box::new(writer::connect(&self.path, &self.patience, options)?))
     }
 
     fn disturbed(&self) -> Option<String> {

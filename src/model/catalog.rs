@@ -30,6 +30,8 @@ pub enum Engine {
 }
 
 impl Engine {
+    pub const ALL: [Engine; 4] = [Engine::Sqlite, Engine::Postgres, Engine::Mysql, Engine::Mariadb];
+
     /// As JSON reports name it.
     pub fn name(self) -> &'static str {
         match self {

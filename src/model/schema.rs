@@ -15,6 +15,11 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// A table by its name as reports write it.
+    pub fn table(&self, name: &str) -> Option<usize> {
+        self.tables.iter().position(|table| self.names.same(&table.name.to_string(), name))
+    }
+
     pub fn child(&self, relation: &Relation) -> &Table {
         &self.tables[relation.child]
     }

@@ -15,6 +15,7 @@ use crate::model::value::Value;
 
 mod mysql;
 mod postgres;
+pub mod repair;
 mod sqlite;
 
 /// A statement and its parameters, in order.

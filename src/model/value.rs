@@ -26,6 +26,14 @@ impl Value {
         }
     }
 
+    /// The same storage class and the same bits: `1`, `1.0` and `'1'` are three values, and zero has two signs.
+    pub fn is_same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Real(left), Value::Real(right)) => left.to_bits() == right.to_bits(),
+            (left, right) => left == right,
+        }
+    }
+
     /// The text in this value, if it is valid UTF-8 text.
     pub fn as_text(&self) -> Option<&str> {
         match self {

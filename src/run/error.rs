@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::apply::ApplyError;
 use crate::engine::EngineError;
 use crate::exit::Exit;
+use crate::plan_file::PlanError;
 use crate::source::SourceError;
+use crate::treat::TreatError;
 
 /// Reads after "could not …".
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,16 @@ pub enum RunError {
     SharedPlace { name: String },
     #[error("write a report to {}", path.display())]
     WouldOverwrite { path: PathBuf },
+    #[error("read the rules {}", path.display())]
+    Rules { path: PathBuf, why: String },
+    #[error("{0}")]
+    Treat(#[from] TreatError),
+    #[error("{0}")]
+    Plan(#[from] PlanError),
+    #[error("{0}")]
+    Apply(#[from] ApplyError),
+    #[error("repair this database")]
+    NoRepair,
 }
 
 impl RunError {
@@ -54,7 +67,8 @@ impl RunError {
 
     pub fn exit(&self) -> Exit {
         match self {
-            RunError::Engine(_) => Exit::Unreadable,
+            RunError::Engine(_) | RunError::Treat(_) | RunError::Apply(ApplyError::Engine(_)) => Exit::Unreadable,
+            RunError::Plan(PlanError::Untrusted { .. }) | RunError::Apply(_) => Exit::Refused,
             _ => Exit::Usage,
         }
     }
@@ -81,6 +95,12 @@ impl RunError {
             RunError::WouldOverwrite { .. } => {
                 Some("that is the database itself, or a file that belongs to it".to_owned())
             }
+            RunError::Rules { why, .. } => Some(why.clone()),
+            RunError::Treat(TreatError::Engine(error)) => Some(error.because()),
+            RunError::Treat(TreatError::Workbench(error)) => Some(error.to_string()),
+            RunError::Plan(error) => Some(error.because()),
+            RunError::Apply(error) => Some(error.because()),
+            RunError::NoRepair => Some("repairs are not built for its engine yet".to_owned()),
         }
     }
 
@@ -106,6 +126,14 @@ impl RunError {
             RunError::Unwritten { .. } | RunError::WouldOverwrite { .. } => {
                 Some("name another file with --output".to_owned())
             }
+            RunError::Rules { .. } => {
+                Some("name a file of rules, a folder of them, or one of `fk-doctor rules list`".to_owned())
+            }
+            RunError::Treat(TreatError::Engine(error)) => error.help(),
+            RunError::Treat(TreatError::Workbench(_)) => Some("make room where temporary files go (TMPDIR)".to_owned()),
+            RunError::Plan(error) => Some(error.help().to_owned()),
+            RunError::Apply(error) => error.help(),
+            RunError::NoRepair => Some("`fk-doctor scan` says what is wrong with it".to_owned()),
         }
     }
 }

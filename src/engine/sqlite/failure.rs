@@ -51,6 +51,30 @@ pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
     EngineError::Unreadable { what: path.display().to_string(), why, help: help.to_owned() }
 }
 
+/// The database can be read, but not written.
+pub(super) fn unwritable(path: &Path, error: &rusqlite::Error) -> EngineError {
+    let (why, help) = match code(error) {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            "another program holds a lock on it".to_owned(),
+            "nothing was changed: try again when that program is done, or wait longer: --wait 60s",
+        ),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            (plain(error), "nothing was changed: check the permissions of the file and its directory")
+        }
+        Some(ErrorCode::DiskFull) => (plain(error), "nothing was changed: make room on the disk and run it again"),
+        _ => (plain(error), "nothing was changed: check that the file is whole: sqlite3 FILE 'PRAGMA integrity_check'"),
+    };
+    EngineError::Unwritable { what: path.display().to_string(), why, help: help.to_owned() }
+}
+
+/// SQLite's own words, without our statement.
+pub(super) fn plain(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => msg.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// One question failed; others may not.
 pub(super) fn failed(error: &rusqlite::Error) -> EngineError {
     match code(error) {

@@ -56,6 +56,15 @@ pub(super) fn again(path: &Path, access: Access) -> rusqlite::Result<Connection>
     };
     // Who waits for a lock does so outside, and knows why.
     connection.busy_timeout(std::time::Duration::ZERO)?;
+    distrust(&connection)?;
+    connection.execute_batch(
+        "PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA automatic_index = ON",
+    )?;
+    Ok(connection)
+}
+
+/// Whatever the file's definitions say, they cannot run code or make a value of any size.
+pub(super) fn distrust(connection: &Connection) -> rusqlite::Result<()> {
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -75,14 +84,11 @@ pub(super) fn again(path: &Path, access: Access) -> rusqlite::Result<Connection>
     ] {
         connection.set_limit(limit, value)?;
     }
-    connection.execute_batch(
-        "PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA automatic_index = ON",
-    )?;
-    Ok(connection)
+    Ok(())
 }
 
 /// SQLite would take a name that starts with `file:` for a URI, and one that starts with `:` for no file at all.
-fn plain(path: &Path) -> std::path::PathBuf {
+pub(super) fn plain(path: &Path) -> std::path::PathBuf {
     if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
 }
 

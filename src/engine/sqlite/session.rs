@@ -60,7 +60,7 @@ pub(super) fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
 impl Session for SqliteSession {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
         self.within_the_limit()?;
-        self.run(sql, each).map_err(|error| failure::failed(&error))
+        run(&self.connection, sql, each).map_err(|error| failure::failed(&error))
     }
 
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError> {
@@ -121,24 +121,50 @@ impl SqliteSession {
     fn within_the_limit(&self) -> Result<(), EngineError> {
         if self.patience.deadline.has_passed() { Err(EngineError::TimeLimit) } else { Ok(()) }
     }
+}
 
-    fn run(&self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare(sql.text())?;
-        for (position, value) in sql.parameters().iter().enumerate() {
-            statement.raw_bind_parameter(position + 1, to_sqlite(value))?;
-        }
-        let width = statement.column_count();
-        let mut row_values = Vec::with_capacity(width);
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next()? {
-            row_values.clear();
-            for column in 0..width {
-                row_values.push(from_sqlite(row.get_ref(column)?));
-            }
-            each(&row_values);
-        }
-        Ok(())
+/// Runs one statement and hands over the rows of its answer.
+pub(super) fn run(connection: &Connection, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(sql.text())?;
+    for (position, value) in sql.parameters().iter().enumerate() {
+        statement.raw_bind_parameter(position + 1, to_sqlite(value))?;
     }
+    let width = statement.column_count();
+    let mut row_values = Vec::with_capacity(width);
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        row_values.clear();
+        for column in 0..width {
+            row_values.push(from_sqlite(row.get_ref(column)?));
+        }
+        each(&row_values);
+    }
+    Ok(())
+}
+
+/// What a full check of the database says is wrong with its storage, if anything. Rows that break a constraint are no
+/// damage.
+pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let mut statement = connection.prepare("PRAGMA main.integrity_check")?;
+    let found: rusqlite::Result<Vec<String>> = statement.query_map([], |row| row.get(0))?.collect();
+    match found {
+        Ok(messages) => Ok(messages.into_iter().find(|message| is_damage(message))),
+        Err(error) if failure::is_corrupt(&error) => Ok(Some(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many rows each table has that holds rows of its own.
+pub(super) fn row_counts(connection: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
+    let mut statement = connection.prepare(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'shadow') ORDER BY name",
+    )?;
+    let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let count = |name: String| {
+        let question = format!("SELECT count(*) FROM main.{}", quoted(&name));
+        Ok((name, connection.query_row(&question, [], |row| row.get(0))?))
+    };
+    names.into_iter().map(count).collect()
 }
 
 fn from_sqlite(value: ValueRef<'_>) -> Value {

@@ -20,6 +20,8 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+mod repair;
+
 /// White space that near-miss comparison strips: what `trim` in most languages strips.
 const WHITE_SPACE: &str = "char(9,10,11,12,13,32,133,160,8203,65279)";
 

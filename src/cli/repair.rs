@@ -1,0 +1,100 @@
+//! The commands that repair, as they are typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::Subcommand;
+
+use crate::cli::Format;
+use crate::cli::Output;
+use crate::cli::output;
+use crate::config::words;
+use crate::report::RepairFormat;
+
+#[derive(Debug, Args)]
+pub struct Repair {
+    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// A file of rules, a folder of such files, or a rule by its name (`fk-doctor rules list`); repeatable
+    #[arg(long, value_name = "PATH", required = true)]
+    pub rules: Vec<PathBuf>,
+    /// Write the plan to a file
+    #[arg(long, short, value_name = "PLAN")]
+    pub output: Option<PathBuf>,
+    /// table, json, or sql (the changes as a script); F=FILE writes one of several to a file
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<RepairFormat>)]
+    pub format: Vec<Output<RepairFormat>>,
+    /// Apply the plan at once
+    #[arg(long)]
+    pub apply: bool,
+    #[command(flatten)]
+    pub writing: Writing,
+}
+
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// A path or sqlite:PATH
+    #[arg(value_name = "DB")]
+    pub database: String,
+    /// The plan that `repair -o` wrote
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    #[command(flatten)]
+    pub writing: Writing,
+}
+
+/// How a database is written.
+#[derive(Debug, Args)]
+pub struct Writing {
+    /// Where the backup goes [default: DB.backup-…, beside the database]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_backup")]
+    pub backup: Option<PathBuf>,
+    /// Make no backup
+    #[arg(long)]
+    pub no_backup: bool,
+    /// Commit after so many changes; a run that was cut off goes on where it was [default: all in one transaction]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+    /// Keep triggers silent
+    #[arg(long)]
+    pub no_triggers: bool,
+    /// Apply a plan that leaves missing keys undecided
+    #[arg(long)]
+    pub leave_undecided: bool,
+    /// The database was moved since the plan was made
+    #[arg(long)]
+    pub moved: bool,
+    /// How long to wait for another program's lock [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    pub wait: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Rules {
+    /// Find what is wrong with rules
+    Check {
+        /// Files of rules, or folders of such files
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+        /// Also hold them against a database
+        #[arg(long, value_name = "DB")]
+        against: Option<String>,
+    },
+    /// List the rules that come with fk-doctor; with a name, print one
+    List {
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+}
+
+impl Format for RepairFormat {
+    fn all() -> Vec<Self> {
+        RepairFormat::ALL.to_vec()
+    }
+
+    fn name(self) -> &'static str {
+        RepairFormat::name(self)
+    }
+}

@@ -1,0 +1,104 @@
+//! The text of a rules file → rules, or every fault of the text with its place.
+//!
+//! A file is one rule, or several under `[[rule]]`. Names are not looked up here and SQL is not compiled: both take a
+//! database.
+
+mod treatment;
+mod values;
+
+use crate::config::fault::line_number;
+use crate::config::reader;
+use crate::config::reader::Item;
+use crate::config::reader::Reader;
+use crate::config::side;
+use crate::model::configured::At;
+use crate::model::configured::Fault;
+use crate::model::pattern::Pattern;
+use crate::model::rule::Limits;
+use crate::model::rule::Rule;
+
+const RULE_KEYS: [&str; 6] = ["id", "explain", "relation", "limits", "even-if-parent-lost", "treat"];
+
+/// The faults come in the order of the text.
+pub fn parse(text: &str) -> Result<Vec<Rule>, Vec<Fault>> {
+    reader::read(text, |root| rules(root, text))
+}
+
+fn rules(mut root: Reader<'_, '_>, text: &str) -> Vec<Rule> {
+    if !root.has("rule") {
+        return rule(root).into_iter().collect();
+    }
+    let blocks = root.take("rule").map(|item| item.tables()).unwrap_or_default();
+    root.elsewhere(&RULE_KEYS, "in a file with `[[rule]]` it belongs under one of them");
+    let faults = root.faults();
+    root.finish();
+    let rules: Vec<Rule> = blocks.into_iter().filter_map(rule).collect();
+    for (position, rule) in rules.iter().enumerate() {
+        if let Some(first) = rules[..position].iter().find(|earlier| earlier.id.value == rule.id.value) {
+            let line = line_number(text, first.id.place.start);
+            let message = format!("the id {} is already taken on line {line}", reader::quoted(&rule.id.value));
+            faults.report(rule.id.place.clone(), message, Some("give each rule an id of its own".to_owned()));
+        }
+    }
+    rules
+}
+
+fn rule(mut reader: Reader<'_, '_>) -> Option<Rule> {
+    let id = reader.require("id", "id = \"orphaned-comments\"").and_then(|item| item.parsed("an id", parse_id));
+    let explain = reader.take("explain").and_then(|item| item.text("a sentence")).map(|text| text.value.to_owned());
+    let relation = reader.require("relation", "[relation]");
+    let sides = relation.and_then(|item| item.table("the table `[relation]`")).map(relation_sides);
+    let limits = reader.take("limits").and_then(|item| item.table("the table `[limits]`")).map(limits);
+    let even_if_parent_lost = reader.take("even-if-parent-lost").and_then(|item| item.flag()).unwrap_or_default();
+    let treat = reader.require("treat", "[[treat]]");
+    let treatments = treat.map(|item| item.tables()).unwrap_or_default();
+    let treatments = treatments.into_iter().filter_map(treatment::read).collect();
+    reader.elsewhere(&["child", "parent"], "it belongs under `[relation]`");
+    reader.elsewhere(&["max-rows", "max-share"], "it belongs under `[limits]`");
+    reader.elsewhere(&["action"], "it belongs under a `[[treat]]`");
+    reader.finish();
+    let (child, parent) = sides?;
+    Some(Rule { id: id?, explain, child: child?, parent, limits, even_if_parent_lost, treatments })
+}
+
+fn parse_id(text: &str) -> Result<String, String> {
+    let is_plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+    if text.chars().all(is_plain) && text.starts_with(|first: char| first.is_ascii_lowercase()) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected lower-case letters, digits and hyphens, such as \"orphaned-comments\"".to_owned())
+    }
+}
+
+type Sides = (Option<At<Pattern>>, Option<At<Pattern>>);
+
+fn relation_sides(mut reader: Reader<'_, '_>) -> Sides {
+    let child = reader.require("child", "child = \"comments(post_id)\"").and_then(|item| pattern(&item));
+    let parent = reader.take("parent").and_then(|item| pattern(&item));
+    reader.finish();
+    (child, parent)
+}
+
+/// A glob over a side as reports write it.
+fn pattern(item: &Item<'_, '_>) -> Option<At<Pattern>> {
+    let expected = "`table(column, …)`, both as names or globs";
+    let text = item.text(expected)?;
+    if text.value.trim() == "*" {
+        return item.parsed(expected, Pattern::new);
+    }
+    let at = item.parsed(expected, |text| {
+        let side = side::parse(text)?;
+        Pattern::new(&format!("{}({})", side.table, side.columns.join(",")))
+    });
+    at.map(|at| At { value: at.value, place: text.place })
+}
+
+fn limits(mut reader: Reader<'_, '_>) -> Limits {
+    let max_rows = reader.take("max-rows").and_then(|item| item.count(&(0..=u64::from(u32::MAX))));
+    let max_share = reader.take("max-share").and_then(|item| item.share());
+    reader.finish();
+    Limits { max_rows: max_rows.map(|rows| rows as u64), max_share }
+}
+
+#[cfg(test)]
+mod tests;

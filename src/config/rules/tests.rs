@@ -1,0 +1,115 @@
+//! The grammar by example, and every fault with its caret.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use super::*;
+use crate::config::fault::render;
+use crate::model::rule::Expression;
+use crate::model::rule::Piece;
+use crate::model::rule::PlaceholderKey;
+use crate::model::rule::RemapHow;
+use crate::model::rule::Scope;
+use crate::model::rule::Treatment;
+use crate::model::value::Value;
+
+const DESIGNED: &str = include_str!("../../../rules/multi-source-sync.toml");
+
+fn faults(text: &str) -> String {
+    render(&parse(text).unwrap_err(), text, "r.toml", false)
+}
+
+/// A rule with these lines as its one treatment.
+fn treating(lines: &str) -> String {
+    format!("id = \"a\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\n{lines}")
+}
+
+#[test]
+fn the_rule_of_the_design_is_read() {
+    let rules = parse(DESIGNED).unwrap();
+    let [rule] = &rules[..] else { panic!("{rules:?}") };
+    assert_eq!(rule.id.value, "multi-source-sync");
+    assert_eq!(rule.limits, Some(Limits { max_rows: Some(10_000), max_share: Some(0.6) }));
+    let [remap, placeholder] = &rule.treatments[..] else { panic!("{rule:?}") };
+    let Treatment::Remap(remap) = &remap.value else { panic!("{remap:?}") };
+    assert!(matches!(&remap.how.value, RemapHow::To(query) if query.starts_with("SELECT id")));
+    assert_eq!(remap.record.as_deref(), Some("kb_id_map"));
+    let Treatment::Placeholder(placeholder) = &placeholder.value else { panic!("{placeholder:?}") };
+    assert_eq!(placeholder.key, PlaceholderKey::New);
+    let name = placeholder.values.iter().find(|(column, _)| column.value == "name").unwrap();
+    let column = Piece::Column { scope: Scope::Via, column: "name".to_owned() };
+    assert_eq!(name.1.value, Expression::Template(vec![column, Piece::Text("_placeholder".to_owned())]));
+}
+
+#[test]
+fn values_keep_their_types() {
+    let rules =
+        parse(&treating("action = \"placeholder\"\nvalues = { a = 1, b = 1.5, c = true, d = \"{{x}}\" }")).unwrap();
+    let values: Vec<_> = rules[0].treatments[0].value.values().iter().map(|(_, at)| at.value.clone()).collect();
+    let literal = Expression::Literal;
+    assert_eq!(
+        values,
+        [
+            literal(Value::Integer(1)),
+            literal(Value::Real(1.5)),
+            literal(Value::Integer(1)),
+            literal(Value::text("{x}"))
+        ]
+    );
+}
+
+#[test]
+fn several_rules_share_a_file() {
+    let two = "[[rule]]\nid = \"a\"\nrelation.child = \"c(r)\"\n[[rule.treat]]\naction = \"report\"\n\
+               [[rule]]\nid = \"a\"\nrelation.child = \"*(s, t)\"\n[[rule.treat]]\naction = \"follow\"\n";
+    assert!(faults(two).contains("the id `a` is already taken on line 2"), "{}", faults(two));
+    let rules = parse(&two.replacen("\"a\"", "\"b\"", 1)).unwrap();
+    assert_eq!(rules[1].child.value.as_str(), "*(s,t)");
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let text = "id = \"Not An Id\"\nlimit = 3\n[relation]\nchild = \"c\"\n[limits]\nmax-share = 5\n\
+                [[treat]]\naction = \"delete\"\n[[treat]]\naction = \"remapp\"\n[[treat]]\naction = \"set-null\"\nkey = \"new\"\n";
+    let expected = "\
+error: `id`: `Not An Id` is not valid: expected lower-case letters, digits and hyphens, such as \"orphaned-comments\"
+error: unknown key `limit`
+error: `child`: `c` is not valid: `c` is not of the form `table(column, …)`
+error: `max-share`: expected a share from 0 to 1, such as 0.05
+error: `action`: delete keeps no copy of the rows, which has to be written out
+error: `action`: there is no action `remapp`
+error: unknown key `key`
+";
+    let told = faults(text);
+    let messages: String =
+        told.lines().filter(|line| line.starts_with("error")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(messages, expected);
+    assert!(told.contains("did you mean `remap`?"), "{told}");
+    assert!(told.contains("--> r.toml:8:10"), "{told}");
+    assert!(told.ends_with("7 faults in r.toml\n"), "{told}");
+}
+
+#[test]
+fn a_remap_says_where_to_once() {
+    assert!(faults(&treating("action = \"remap\"")).contains("`to`, `map`, `table` or `normalize` is missing"));
+    let both = "action = \"remap\"\nto = \"SELECT 1\"\nnormalize = [\"trim\"]";
+    assert!(faults(&treating(both)).contains("`to` already says where the rows are to point"));
+    assert!(
+        faults(&treating("action = \"remap\"\nnormalize = [\"trimm\"]")).contains("expected one of trim, casefold")
+    );
+    assert!(faults(&treating("action = \"remap\"\ntable = \"m(a, b -> c)\"")).contains("expected a table of keys"));
+}
+
+#[test]
+fn a_template_is_understood_or_refused() {
+    let with = |text: &str| treating(&format!("action = \"placeholder\"\n[treat.values]\nname = \"{text}\"\n"));
+    assert!(faults(&with("{via.name")).contains("a { is never closed"));
+    assert!(faults(&with("}")).contains("a } closes nothing"));
+    assert!(faults(&with("{name}")).contains("`{name}` is no column of child, via or key"));
+    assert!(faults(&with("{parent.x}")).contains("is no column of child, via or key"));
+}
+
+#[test]
+fn broken_text_never_panics() {
+    for end in (0..DESIGNED.len()).filter(|end| DESIGNED.is_char_boundary(*end)) {
+        let _ = parse(&DESIGNED[..end]);
+    }
+}

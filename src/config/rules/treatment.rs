@@ -1,0 +1,190 @@
+//! One `[[treat]]` → a treatment, with exactly the keys that its action has.
+
+use crate::config::reader::Item;
+use crate::config::reader::Reader;
+use crate::config::reader::quoted;
+use crate::config::rules::values;
+use crate::config::side;
+use crate::model::configured::At;
+use crate::model::rule::KeyMap;
+use crate::model::rule::Normal;
+use crate::model::rule::OnConflict;
+use crate::model::rule::Placeholder;
+use crate::model::rule::PlaceholderKey;
+use crate::model::rule::Remap;
+use crate::model::rule::RemapHow;
+use crate::model::rule::SchemaAction;
+use crate::model::rule::Sentinel;
+use crate::model::rule::Treatment;
+use crate::model::rule::Via;
+use crate::model::text::nearest;
+
+const ACTIONS: [&str; 12] = [
+    "remap",
+    "placeholder",
+    "sentinel",
+    "set-null",
+    "set-default",
+    "quarantine",
+    "delete",
+    "follow",
+    "report",
+    "relax",
+    "enforce",
+    "prevent",
+];
+
+pub(super) fn read(mut reader: Reader<'_, '_>) -> Option<At<Treatment>> {
+    let place = reader.place();
+    let item = reader.require("action", "action = \"remap\"")?;
+    let action = item.text("an action")?;
+    let treatment = match action.value {
+        "remap" => remap(&mut reader).map(Treatment::Remap),
+        "placeholder" => placeholder(&mut reader).map(Treatment::Placeholder),
+        "sentinel" => sentinel(&mut reader).map(Treatment::Sentinel),
+        "set-null" => Some(Treatment::SetNull { columns: reader.take("columns").and_then(|item| names(&item)) }),
+        "set-default" => Some(Treatment::SetDefault),
+        "quarantine" => Some(Treatment::Quarantine { table: reader.take("table").and_then(|item| name(&item)) }),
+        "delete" => delete(&mut reader, &item),
+        "follow" => Some(Treatment::Follow { keep: keep(&mut reader).unwrap_or(true) }),
+        "report" => Some(Treatment::Report),
+        "relax" => {
+            reader.take("nullable");
+            Some(Treatment::Schema(SchemaAction::Relax))
+        }
+        "enforce" => Some(Treatment::Schema(SchemaAction::Enforce)),
+        "prevent" => Some(Treatment::Schema(SchemaAction::Prevent)),
+        unknown => {
+            let known = format!("known actions: {}", ACTIONS.join(", "));
+            let help = nearest(unknown, ACTIONS).map(|near| format!("did you mean `{near}`? {known}"));
+            item.fault(&format!("there is no action {}", quoted(unknown)), Some(help.unwrap_or(known)));
+            return None;
+        }
+    };
+    reader.elsewhere(&["max-rows", "max-share"], "it belongs under `[limits]`");
+    reader.elsewhere(&["even-if-parent-lost"], "it belongs above the first `[…]` of the rule");
+    reader.finish();
+    treatment.map(|value| At { value, place: if place.is_empty() { item.place() } else { place } })
+}
+
+fn remap(reader: &mut Reader<'_, '_>) -> Option<Remap> {
+    let via = reader.take("via").and_then(|item| via(&item));
+    let ways = ["to", "map", "table", "normalize"].map(|key| (key, reader.take(key)));
+    let record = reader.take("record").and_then(|item| name(&item));
+    let on_conflict = reader.take("on-conflict").and_then(|item| conflict(&item)).unwrap_or_default();
+    let given: Vec<_> = ways.into_iter().filter_map(|(key, item)| item.map(|item| (key, item))).collect();
+    let Some((key, item)) = given.first() else {
+        reader.missing("`to`, `map`, `table` or `normalize`", "to = \"SELECT id FROM posts WHERE …\"");
+        return None;
+    };
+    if let Some((second, other)) = given.get(1) {
+        let help = format!("leave out `{key}` or `{second}`, or write two `[[treat]]`");
+        other.fault(&format!("`{key}` already says where the rows are to point"), Some(help));
+        return None;
+    }
+    let how = match *key {
+        "to" => RemapHow::To(item.text("a query such as \"SELECT id FROM posts WHERE …\"")?.value.to_owned()),
+        "map" => {
+            let file = item.text("the path of a CSV file")?.value.to_owned();
+            RemapHow::File(KeyMap { file, ..KeyMap::default() })
+        }
+        "table" => mapping(item)?,
+        _ => RemapHow::Normalize(normal_forms(item)?),
+    };
+    Some(Remap { via, how: At { value: how, place: item.place() }, record, on_conflict })
+}
+
+/// `table(old -> new)`.
+fn mapping(item: &Item<'_, '_>) -> Option<RemapHow> {
+    let expected = "a table of keys such as \"kb_map(old_id -> new_id)\"";
+    let text = item.text(expected)?.value;
+    let columns = |text: &str| -> Vec<String> { text.split(',').map(|name| name.trim().to_owned()).collect() };
+    let parts = text.split_once('(').and_then(|(table, rest)| {
+        let (from, into) = rest.trim_end().strip_suffix(')')?.split_once("->")?;
+        Some((table.trim().to_owned(), columns(from), columns(into)))
+    });
+    match parts {
+        Some((table, from, into)) if !table.is_empty() && from.len() == into.len() => {
+            Some(RemapHow::Table { table, from, into })
+        }
+        _ => {
+            item.fault(&format!("expected {expected}, found {}", quoted(text)), None);
+            None
+        }
+    }
+}
+
+fn normal_forms(item: &Item<'_, '_>) -> Option<Vec<Normal>> {
+    let entries = item.entries("an array such as [\"trim\", \"casefold\"]")?;
+    if entries.is_empty() {
+        item.fault("expected at least one of trim, casefold, zero-padding, uuid", None);
+    }
+    let forms = entries.iter().map(|entry| entry.parsed("a normal form", normal_form).map(|at| at.value));
+    let forms: Vec<Option<Normal>> = forms.collect();
+    forms.into_iter().collect::<Option<Vec<Normal>>>().filter(|forms| !forms.is_empty())
+}
+
+fn normal_form(text: &str) -> Result<Normal, String> {
+    let known = Normal::ALL.map(Normal::name).join(", ");
+    Normal::ALL.into_iter().find(|form| form.name() == text).ok_or_else(|| format!("expected one of {known}"))
+}
+
+fn conflict(item: &Item<'_, '_>) -> Option<OnConflict> {
+    let parse = |text: &str| match text {
+        "undecided" => Ok(OnConflict::Undecided),
+        "quarantine" => Ok(OnConflict::Quarantine),
+        _ => Err("expected undecided or quarantine".to_owned()),
+    };
+    item.parsed("\"undecided\" or \"quarantine\"", parse).map(|at| at.value)
+}
+
+fn placeholder(reader: &mut Reader<'_, '_>) -> Option<Placeholder> {
+    let via = reader.take("via").and_then(|item| via(&item));
+    let parse = |text: &str| match text {
+        "missing" => Ok(PlaceholderKey::Missing),
+        "new" => Ok(PlaceholderKey::New),
+        _ => Err("expected missing or new".to_owned()),
+    };
+    let key = reader.take("key").and_then(|item| item.parsed("\"missing\" or \"new\"", parse)).map(|at| at.value);
+    let values = reader.take("values").map(|item| values::read(&item)).unwrap_or_default();
+    let record = reader.take("record").and_then(|item| name(&item));
+    Some(Placeholder { via, key: key.unwrap_or_default(), record, values })
+}
+
+fn sentinel(reader: &mut Reader<'_, '_>) -> Option<Sentinel> {
+    let key = reader.require("key", "key = 0");
+    let values = reader.take("values").map(|item| values::read(&item)).unwrap_or_default();
+    let key = key.and_then(|item| Some(At { value: values::key(&item)?, place: item.place() }))?;
+    Some(Sentinel { key, values })
+}
+
+/// Deleting without a copy is never the meaning of a short rule.
+fn delete(reader: &mut Reader<'_, '_>, action: &Item<'_, '_>) -> Option<Treatment> {
+    if keep(reader) == Some(false) {
+        return Some(Treatment::Delete);
+    }
+    action.fault(
+        "delete keeps no copy of the rows, which has to be written out",
+        Some("add `keep = false`, or use `quarantine`, which keeps them".to_owned()),
+    );
+    None
+}
+
+fn keep(reader: &mut Reader<'_, '_>) -> Option<bool> {
+    reader.take("keep").and_then(|item| item.flag())
+}
+
+fn via(item: &Item<'_, '_>) -> Option<At<Via>> {
+    let side = item.parsed("`table(column, …)`", side::parse)?;
+    Some(At { value: Via { table: side.value.table, columns: side.value.columns }, place: side.place })
+}
+
+fn name(item: &Item<'_, '_>) -> Option<String> {
+    Some(item.text("the name of a table")?.value.to_owned())
+}
+
+fn names(item: &Item<'_, '_>) -> Option<Vec<At<String>>> {
+    let entries = item.entries("an array of column names")?;
+    let names = entries.iter().filter_map(|entry| entry.text("the name of a column"));
+    Some(names.map(|name| At { value: name.value.to_owned(), place: name.place }).collect())
+}

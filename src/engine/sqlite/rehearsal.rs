@@ -1,0 +1,64 @@
+//! The rehearsal: a private temporary database, on disk where it grows, with the tables and unique indexes of the real
+//! one. It is gone when it is closed.
+
+use rusqlite::Connection;
+use rusqlite::ErrorCode;
+
+use super::failure;
+use super::open;
+use super::session;
+use crate::engine::Damage;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::engine::write::Rehearsal;
+use crate::model::catalog::Table;
+use crate::model::sql::Sql;
+use crate::model::value::Value;
+
+pub(super) struct Room {
+    connection: Connection,
+}
+
+/// Definitions that cannot be made again, such as those of a module, are left out: their tables are not repaired.
+pub(super) fn build(real: &Connection) -> rusqlite::Result<Room> {
+    let connection = Connection::open("")?;
+    open::distrust(&connection)?;
+    connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
+    let encoding: String = real.query_row("PRAGMA main.encoding", [], |row| row.get(0))?;
+    connection.pragma_update(None, "encoding", encoding)?;
+    let mut definitions = real.prepare(
+        "SELECT s.sql FROM main.sqlite_schema AS s LEFT JOIN pragma_table_list AS t ON t.name = s.tbl_name AND t.schema = 'main' \
+         WHERE s.sql IS NOT NULL AND t.type = 'table' AND s.type IN ('table', 'index') ORDER BY s.type DESC, s.rowid",
+    )?;
+    let mut rows = definitions.query([])?;
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        if let Ok(mut statement) = connection.prepare(&text) {
+            // Whatever is missing here is noticed when it is asked for.
+            let _ = statement.execute([]);
+        }
+    }
+    Ok(Room { connection })
+}
+
+impl Session for Room {
+    fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        session::run(&self.connection, sql, each).map_err(|error| failure::failed(&error))
+    }
+
+    fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
+        Ok(None)
+    }
+}
+
+impl Rehearsal for Room {
+    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
+        match session::run(&self.connection, statement, &mut |_| {}) {
+            Ok(()) => Ok(Ok(())),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                Ok(Err(failure::plain(&error)))
+            }
+            Err(error) => Err(failure::failed(&error)),
+        }
+    }
+}

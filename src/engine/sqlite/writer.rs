@@ -1,0 +1,120 @@
+//! The one connection that writes.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+
+use super::backup;
+use super::failure;
+use super::open;
+use super::session;
+use super::snapshot;
+use crate::engine::Damage;
+use crate::engine::EngineError;
+use crate::engine::Patience;
+use crate::engine::Session;
+use crate::engine::write::WriteOptions;
+use crate::engine::write::Writer;
+use crate::model::catalog::Table;
+use crate::model::sql::Sql;
+use crate::model::value::Value;
+
+pub(super) struct SqliteWriter {
+    connection: Connection,
+    path: std::path::PathBuf,
+    patience: Patience,
+}
+
+/// A file that is not there is never made.
+pub(super) fn connect(path: &Path, patience: &Patience, options: WriteOptions) -> Result<SqliteWriter, EngineError> {
+    let prepared = || -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(open::plain(path), flags)?;
+        connection.busy_timeout(std::time::Duration::ZERO)?;
+        open::distrust(&connection)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1_000)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, !options.no_triggers)?;
+        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF")?;
+        Ok(connection)
+    };
+    let connection = prepared().map_err(|error| failure::unwritable(path, &error))?;
+    let writer = SqliteWriter { connection, path: path.to_owned(), patience: patience.clone() };
+    writer.switch_enforcement_off()?;
+    Ok(writer)
+}
+
+impl SqliteWriter {
+    /// Inside a transaction the pragma does nothing, and says nothing: so before it, and read back.
+    fn switch_enforcement_off(&self) -> Result<(), EngineError> {
+        let switched = || -> rusqlite::Result<bool> {
+            self.connection.execute_batch("PRAGMA foreign_keys = OFF")?;
+            self.connection.query_row("PRAGMA foreign_keys", [], |row| row.get(0))
+        };
+        match switched() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(EngineError::Failed {
+                why: "foreign keys could not be switched off for this connection".to_owned(),
+            }),
+            Err(error) => Err(failure::failed(&error)),
+        }
+    }
+}
+
+impl Session for SqliteWriter {
+    fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        session::run(&self.connection, sql, each).map_err(|error| failure::failed(&error))
+    }
+
+    fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
+        // The whole file was examined before the first change.
+        Ok(None)
+    }
+}
+
+impl Writer for SqliteWriter {
+    fn begin(&mut self) -> Result<(), EngineError> {
+        snapshot::patiently(self.patience.lock_wait, || self.connection.execute_batch("BEGIN IMMEDIATE"))
+            .map_err(|error| failure::unwritable(&self.path, &error))
+    }
+
+    fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {
+        let before = self.connection.total_changes();
+        let done = session::run(&self.connection, statement, &mut |_| {});
+        if self.connection.is_autocommit() {
+            // A trigger, or SQLite itself on a full disk, ended the transaction: what follows would stand alone.
+            let why = match done {
+                Ok(()) => "the transaction was ended by a trigger".to_owned(),
+                Err(error) => failure::plain(&error),
+            };
+            return Err(EngineError::Failed { why });
+        }
+        done.map_err(|error| failure::failed(&error))?;
+        Ok(self.connection.total_changes() - before)
+    }
+
+    fn commit(&mut self) -> Result<(), EngineError> {
+        let committed = snapshot::patiently(self.patience.lock_wait, || self.connection.execute_batch("COMMIT"));
+        committed.map_err(|error| {
+            self.rollback();
+            failure::unwritable(&self.path, &error)
+        })
+    }
+
+    fn rollback(&mut self) {
+        if !self.connection.is_autocommit() {
+            // SQLite rolls back by itself whatever is left open.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+
+    fn damage_anywhere(&mut self) -> Result<Option<String>, EngineError> {
+        session::integrity(&self.connection).map_err(|error| failure::failed(&error))
+    }
+
+    fn back_up(&mut self, file: &Path) -> Result<(), EngineError> {
+        backup::make(&self.path, file)
+    }
+}

@@ -1,0 +1,60 @@
+//! What an engine must be able to do so that a repair can be rehearsed, applied and taken back.
+//!
+//! Like the rest of an engine it decides nothing: which rows change, and whether what came of it is what was planned,
+//! is settled by the stages.
+
+use std::path::Path;
+
+use super::Damage;
+use super::EngineError;
+use super::Session;
+use crate::model::catalog::Table;
+use crate::model::sql::Sql;
+use crate::model::value::Value;
+
+/// A private room with the same tables, none of their rows, and no triggers or foreign keys: what a row would be once it is
+/// stored, and whether the table would take it, is tried here.
+pub trait Rehearsal: Session {
+    /// `Err` is the engine's reason for refusing.
+    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError>;
+}
+
+/// The one connection that may write. Foreign keys are not enforced by it, so that what is planned can be written in
+/// any order; what comes of it is checked before it is committed.
+pub trait Writer: Session {
+    /// Keeps every other writer out until the end of the transaction.
+    fn begin(&mut self) -> Result<(), EngineError>;
+
+    /// Runs one change. The answer is how many rows changed anywhere: through triggers and cascades too.
+    fn change(&mut self, statement: &Sql) -> Result<u64, EngineError>;
+
+    /// An error means that nothing was committed.
+    fn commit(&mut self) -> Result<(), EngineError>;
+
+    /// Also ends a transaction that the engine has already ended by itself.
+    fn rollback(&mut self);
+
+    /// What is wrong with the storage of the database as a whole, if anything is.
+    fn damage_anywhere(&mut self) -> Result<Option<String>, EngineError>;
+
+    /// A whole copy of the database as it is now, checked to be one.
+    fn back_up(&mut self, file: &Path) -> Result<(), EngineError>;
+}
+
+/// How a writer goes about it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WriteOptions {
+    /// Triggers stay silent.
+    pub no_triggers: bool,
+}
+
+/// A session that somebody else goes on to own.
+impl<S: Session + ?Sized> Session for &mut S {
+    fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        (**self).each_row(sql, each)
+    }
+
+    fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError> {
+        (**self).damage(table)
+    }
+}

@@ -1,0 +1,244 @@
+//! The plan: a repair as data. Every row that changes, with its image before and after, and what was foreseen.
+//!
+//! Because both images are there, a plan is a reversible patch: taken back, it is applied with its images swapped.
+//! Leaves out: how a plan lies on disk (`plan_file`), and how it was thought of (`treat`).
+
+use crate::model::catalog::Column;
+use crate::model::catalog::Engine;
+use crate::model::catalog::Family;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::catalog::TableName;
+use crate::model::value::RowName;
+
+/// What is said once, before the changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    pub engine: Engine,
+    pub database: String,
+    /// Which database it is; see [`crate::engine::Database::identity`].
+    pub identity: String,
+    /// A digest of every definition, but for the tables that the plan makes.
+    pub schema: String,
+    pub rules: Vec<RuleDigest>,
+    pub creates: Vec<NewTable>,
+    pub forecasts: Vec<Forecast>,
+    pub treated: Vec<Treated>,
+    /// Missing keys that no treatment could decide.
+    pub undecided: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleDigest {
+    pub id: String,
+    pub digest: String,
+}
+
+/// A table that a repair brings along, to keep what it took away or replaced. The first column numbers the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTable {
+    pub name: TableName,
+    pub columns: Vec<String>,
+}
+
+/// How many orphans a relation had when the plan was made, and how many it may have once the plan is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forecast {
+    pub relation: String,
+    pub rows_before: u64,
+    pub rows_after: u64,
+}
+
+/// What one treatment of one rule did for one relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Treated {
+    pub rule: String,
+    pub relation: String,
+    pub treatment: String,
+    pub keys: u64,
+    pub rows: u64,
+}
+
+/// One row that changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub table: TableName,
+    /// The row's name: see [`identity_columns`].
+    pub row: RowName,
+    /// The row's own address, where it has another name and goes away: so that it can come back to its place.
+    pub address: Option<i64>,
+    /// `None` for a row that is not there yet.
+    pub before: Option<RowName>,
+    /// `None` for a row that goes away.
+    pub after: Option<RowName>,
+    pub part: Part,
+    /// At least one; several where a row is an orphan of several relations.
+    pub reasons: Vec<Reason>,
+}
+
+/// What a change is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A row is made that is missing.
+    Parent,
+    /// A row is made that keeps what another was.
+    Record,
+    /// A counter follows the keys that were used.
+    Counter,
+    /// An orphan changes or goes.
+    Orphan,
+    /// A row changes or goes because the row that it refers to goes.
+    Dependant,
+}
+
+impl Part {
+    pub const ALL: [Part; 5] = [Part::Parent, Part::Record, Part::Counter, Part::Orphan, Part::Dependant];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Parent => "parent",
+            Part::Record => "record",
+            Part::Counter => "counter",
+            Part::Orphan => "orphan",
+            Part::Dependant => "dependant",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    pub relation: String,
+    pub rule: String,
+    pub treatment: String,
+}
+
+/// How a row stands to a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Before,
+    After,
+    /// Neither: somebody else changed it.
+    Other,
+}
+
+impl NewTable {
+    /// As a catalog would have it.
+    pub fn as_table(&self) -> Table {
+        let column = |(place, name): (usize, &String)| Column {
+            name: name.clone(),
+            declared_type: String::new(),
+            family: if place == 0 { Family::Integer } else { Family::Untyped },
+            collation: None,
+            not_null: place == 0,
+            generated: false,
+            sql_type: None,
+        };
+        Table {
+            name: self.name.clone(),
+            kind: TableKind::Table,
+            columns: self.columns.iter().enumerate().map(column).collect(),
+            primary_key: vec![0],
+            indexes: Vec::new(),
+            row_address: None,
+            without_foreign_keys: None,
+        }
+    }
+}
+
+impl Change {
+    /// The change that takes this one back.
+    pub fn inverse(self) -> Change {
+        Change { before: self.after, after: self.before, ..self }
+    }
+
+    pub fn standing(&self, now: Option<&RowName>) -> Standing {
+        if same(now, self.before.as_ref()) {
+            Standing::Before
+        } else if same(now, self.after.as_ref()) {
+            Standing::After
+        } else {
+            Standing::Other
+        }
+    }
+
+    /// The columns that an update has to set.
+    pub fn set(&self) -> RowName {
+        let (Some(before), Some(after)) = (&self.before, &self.after) else { return Vec::new() };
+        let changed =
+            after.iter().filter(|(name, value)| !before.iter().any(|(known, old)| known == name && old.is_same(value)));
+        changed.cloned().collect()
+    }
+}
+
+/// Equal to the bit, whatever the columns' order.
+fn same(left: Option<&RowName>, right: Option<&RowName>) -> bool {
+    match (left, right) {
+        (None, None) => true,
+        (Some(left), Some(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .all(|(name, value)| right.iter().any(|(other, content)| other == name && content.is_same(value)))
+        }
+        _ => false,
+    }
+}
+
+/// The columns that name a row for good: the primary key, or the row's own address where that may be NULL or is
+/// missing. Empty where there is neither: such a row cannot be told from its equals, and is not repaired.
+pub fn identity_columns(table: &Table) -> Vec<&str> {
+    let key = table.primary_key.iter().map(|&column| &table.columns[column]);
+    if !table.primary_key.is_empty() && key.clone().all(|column| column.not_null) {
+        return key.map(|column| column.name.as_str()).collect();
+    }
+    table.row_address.as_deref().into_iter().collect()
+}
+
+/// Of the values that name a row to a person (see [`crate::model::sql::row_name_columns`]), those that name it for good.
+pub fn identity(table: &Table, names: &[&str], values: &[crate::model::value::Value]) -> RowName {
+    let wanted = identity_columns(table);
+    let named = names.iter().zip(values).filter(|(name, _)| wanted.contains(name));
+    named.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+/// The row's address is a name beside its key, and not the key itself.
+pub fn has_own_address(table: &Table) -> bool {
+    let key_is_address = table.indexes.iter().any(|index| index.primary && !index.separate);
+    table.row_address.is_some() && !key_is_address && !table.primary_key.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::value::Value;
+
+    fn row(value: Value) -> Option<RowName> {
+        Some(vec![("id".to_owned(), Value::Integer(1)), ("r".to_owned(), value)])
+    }
+
+    fn change(before: Option<RowName>, after: Option<RowName>) -> Change {
+        let table = TableName { schema: None, table: "c".to_owned() };
+        let name = vec![("id".to_owned(), Value::Integer(1))];
+        Change { table, row: name, address: None, before, after, part: Part::Orphan, reasons: Vec::new() }
+    }
+
+    #[test]
+    fn a_row_stands_before_after_or_elsewhere() {
+        let change = change(row(Value::Integer(5)), row(Value::Null));
+        assert_eq!(change.standing(row(Value::Integer(5)).as_ref()), Standing::Before);
+        assert_eq!(change.standing(row(Value::Null).as_ref()), Standing::After);
+        for other in [Value::Real(5.0), Value::text("5"), Value::Integer(6)] {
+            assert_eq!(change.standing(row(other).as_ref()), Standing::Other);
+        }
+        assert_eq!(change.standing(None), Standing::Other);
+        assert_eq!(change.set(), [("r".to_owned(), Value::Null)]);
+        assert_eq!(change.clone().inverse().inverse(), change);
+    }
+
+    #[test]
+    fn zero_has_two_signs() {
+        let change = change(row(Value::Real(0.0)), None);
+        assert_eq!(change.standing(row(Value::Real(-0.0)).as_ref()), Standing::Other);
+        assert_eq!(change.standing(None), Standing::After);
+    }
+}

@@ -1,0 +1,110 @@
+//! What a repair would do, told before it is done: per relation and rule how many missing keys get which treatment,
+//! what stays undecided and why, what else will happen, and what is refused.
+
+use crate::model::plan::NewTable;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Prospect {
+    /// Every relation with orphans, in the schema's order.
+    pub relations: Vec<Outlook>,
+    /// Rows that will be made, changed and deleted, per table.
+    pub tables: Vec<TableChanges>,
+    pub creates: Vec<NewTable>,
+    pub hazards: Vec<String>,
+    pub refusals: Vec<Refusal>,
+}
+
+/// One relation.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outlook {
+    /// Position in the schema.
+    pub relation: usize,
+    pub id: String,
+    /// The rule that treats it, if one does.
+    pub rule: Option<String>,
+    pub keys: u64,
+    pub rows: u64,
+    /// Orphans that may be left.
+    pub rows_after: u64,
+    pub treatments: Vec<Share>,
+    pub undecided: Vec<Undecided>,
+    /// Why nothing was tried, where that is so.
+    pub unchecked: Option<String>,
+}
+
+/// What one treatment gets.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Share {
+    pub treatment: String,
+    pub keys: u64,
+    pub rows: u64,
+    pub samples: Vec<Sample>,
+    /// How many changes there were to choose examples from.
+    pub changes: u64,
+}
+
+/// One change, as an example.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    pub table: String,
+    pub row: RowName,
+    /// The columns that change; `None` for a row that is made.
+    pub before: Option<RowName>,
+    /// `None` for a row that goes.
+    pub after: Option<RowName>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Undecided {
+    pub why: String,
+    pub keys: u64,
+    pub rows: u64,
+    pub example: Key,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TableChanges {
+    pub table: String,
+    pub made: u64,
+    pub changed: u64,
+    pub deleted: u64,
+}
+
+/// Why the plan as a whole is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub rule: String,
+    pub relation: String,
+    pub why: String,
+    pub help: String,
+}
+
+impl Prospect {
+    pub fn undecided_keys(&self) -> u64 {
+        self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.keys).sum()
+    }
+
+    pub fn changes(&self) -> u64 {
+        self.tables.iter().map(|table| table.made + table.changed + table.deleted).sum()
+    }
+}
+
+impl Outlook {
+    pub fn share(&mut self, treatment: &str) -> &mut Share {
+        let place = self.treatments.iter().position(|share| share.treatment == treatment).unwrap_or_else(|| {
+            self.treatments.push(Share { treatment: treatment.to_owned(), ..Share::default() });
+            self.treatments.len() - 1
+        });
+        &mut self.treatments[place]
+    }
+
+    pub fn leave(&mut self, why: &str, key: &Key) -> &mut Undecided {
+        let place = self.undecided.iter().position(|undecided| undecided.why == why).unwrap_or_else(|| {
+            self.undecided.push(Undecided { why: why.to_owned(), example: key.clone(), ..Undecided::default() });
+            self.undecided.len() - 1
+        });
+        &mut self.undecided[place]
+    }
+}

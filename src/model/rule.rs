@@ -1,0 +1,271 @@
+//! A rule: which relations it treats, how far it may go, and its treatments in the order in which they are tried.
+//!
+//! What the author wrote, understood but not yet held against a database. Every part that can be wrong there remembers
+//! its place in the text.
+
+use crate::model::configured::At;
+use crate::model::pattern::Pattern;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::schema::side;
+use crate::model::value::Key;
+use crate::model::value::Value;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub id: At<String>,
+    pub explain: Option<String>,
+    /// A glob over `table(columns)`.
+    pub child: At<Pattern>,
+    pub parent: Option<At<Pattern>>,
+    pub limits: Option<Limits>,
+    /// Lets the parent-loss guard pass.
+    pub even_if_parent_lost: bool,
+    pub treatments: Vec<At<Treatment>>,
+}
+
+/// How many rows of a child table a rule may touch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    pub max_rows: Option<u64>,
+    /// Of the child table's rows, from 0 to 1.
+    pub max_share: Option<f64>,
+}
+
+impl Limits {
+    /// What holds for treatments that remove or blank data where the rule sets no limits.
+    pub const CAUTIOUS: Limits = Limits { max_rows: Some(1_000), max_share: Some(0.05) };
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Treatment {
+    Remap(Remap),
+    Placeholder(Placeholder),
+    Sentinel(Sentinel),
+    /// The columns to blank; all of the key's if `None`.
+    SetNull {
+        columns: Option<Vec<At<String>>>,
+    },
+    SetDefault,
+    Quarantine {
+        table: Option<String>,
+    },
+    Delete,
+    /// What the declared ON DELETE says; `keep` is false only where that is written out.
+    Follow {
+        keep: bool,
+    },
+    Report,
+    /// Changes the schema, which a later version does.
+    Schema(SchemaAction),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaAction {
+    Relax,
+    Enforce,
+    Prevent,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remap {
+    pub via: Option<At<Via>>,
+    pub how: At<RemapHow>,
+    /// A table that keeps both keys of every row that is pointed elsewhere.
+    pub record: Option<String>,
+    pub on_conflict: OnConflict,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum RemapHow {
+    /// A query that gives the parent's key.
+    To(String),
+    /// A file of old and new keys.
+    File(KeyMap),
+    /// A table of old and new keys.
+    Table {
+        table: String,
+        from: Vec<String>,
+        into: Vec<String>,
+    },
+    Normalize(Vec<Normal>),
+}
+
+/// Old and new keys as text, as a CSV file has them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct KeyMap {
+    pub file: String,
+    pub entries: std::collections::HashMap<Vec<String>, Vec<String>>,
+}
+
+impl KeyMap {
+    /// Files hold text: a number is looked up as it is written.
+    pub fn new_key(&self, key: &Key) -> Option<Key> {
+        let text = |value: &Value| match value {
+            Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Value::Real(number) => number.to_string(),
+            other => crate::model::text::value(other),
+        };
+        let old: Vec<String> = key.iter().map(text).collect();
+        self.entries.get(&old).map(|new| new.iter().map(Value::text).collect())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normal {
+    Trim,
+    Casefold,
+    ZeroPadding,
+    Uuid,
+}
+
+impl Normal {
+    pub const ALL: [Normal; 4] = [Normal::Trim, Normal::Casefold, Normal::ZeroPadding, Normal::Uuid];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Normal::Trim => "trim",
+            Normal::Casefold => "casefold",
+            Normal::ZeroPadding => "zero-padding",
+            Normal::Uuid => "uuid",
+        }
+    }
+}
+
+/// What happens to a row that cannot be pointed elsewhere because a UNIQUE forbids it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    #[default]
+    Undecided,
+    Quarantine,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placeholder {
+    pub via: Option<At<Via>>,
+    pub key: PlaceholderKey,
+    /// A table that lists the placeholders, so that they can be found again.
+    pub record: Option<String>,
+    pub values: Vec<(At<String>, At<Expression>)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PlaceholderKey {
+    /// The parent takes the missing key.
+    #[default]
+    Missing,
+    /// The parent gets a key of its own, and the child is pointed at it.
+    New,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sentinel {
+    pub key: At<Vec<Value>>,
+    pub values: Vec<(At<String>, At<Expression>)>,
+}
+
+/// The table whose row really has the missing key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Via {
+    pub table: String,
+    pub columns: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expression {
+    Literal(Value),
+    /// Text with columns in it.
+    Template(Vec<Piece>),
+    Sql(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    Text(String),
+    Column { scope: Scope, column: String },
+}
+
+/// Whose columns a rule's expressions can speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Child,
+    Via,
+    Key,
+}
+
+impl Scope {
+    pub const ALL: [Scope; 3] = [Scope::Child, Scope::Via, Scope::Key];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Child => "child",
+            Scope::Via => "via",
+            Scope::Key => "key",
+        }
+    }
+}
+
+impl Treatment {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Treatment::Remap(_) => "remap",
+            Treatment::Placeholder(_) => "placeholder",
+            Treatment::Sentinel(_) => "sentinel",
+            Treatment::SetNull { .. } => "set-null",
+            Treatment::SetDefault => "set-default",
+            Treatment::Quarantine { .. } => "quarantine",
+            Treatment::Delete => "delete",
+            Treatment::Follow { .. } => "follow",
+            Treatment::Report => "report",
+            Treatment::Schema(SchemaAction::Relax) => "relax",
+            Treatment::Schema(SchemaAction::Enforce) => "enforce",
+            Treatment::Schema(SchemaAction::Prevent) => "prevent",
+        }
+    }
+
+    /// Takes rows away, or what they referred to.
+    pub fn loses_data(&self) -> bool {
+        matches!(
+            self,
+            Treatment::SetNull { .. }
+                | Treatment::SetDefault
+                | Treatment::Quarantine { .. }
+                | Treatment::Delete
+                | Treatment::Follow { .. }
+        )
+    }
+
+    pub fn via(&self) -> Option<&At<Via>> {
+        match self {
+            Treatment::Remap(remap) => remap.via.as_ref(),
+            Treatment::Placeholder(placeholder) => placeholder.via.as_ref(),
+            _ => None,
+        }
+    }
+
+    pub fn values(&self) -> &[(At<String>, At<Expression>)] {
+        match self {
+            Treatment::Placeholder(placeholder) => &placeholder.values,
+            Treatment::Sentinel(sentinel) => &sentinel.values,
+            _ => &[],
+        }
+    }
+}
+
+impl Rule {
+    /// Where another key is chosen by the child's other columns, the rows of one key may go different ways.
+    pub fn looks_at_child(&self) -> bool {
+        self.treatments.iter().any(|treatment| match &treatment.value {
+            Treatment::Remap(Remap { how: At { value: RemapHow::To(query), .. }, .. }) => {
+                query.to_ascii_lowercase().contains("child.")
+            }
+            _ => false,
+        })
+    }
+
+    pub fn speaks_of(&self, schema: &Schema, relation: &Relation) -> bool {
+        let child = side(&schema.child(relation).name, schema.child_column_names(relation));
+        let parent = side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str));
+        self.child.value.matches(&child) && self.parent.as_ref().is_none_or(|pattern| pattern.value.matches(&parent))
+    }
+}

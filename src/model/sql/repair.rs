@@ -1,0 +1,97 @@
+//! The questions and statements of a repair: what a rule's expressions give, which rows are meant, and the changes.
+//!
+//! A rule's author writes SQL, as the configuration's does; what a database holds only ever travels as a parameter.
+
+use crate::model::catalog::Engine;
+use crate::model::catalog::Table;
+use crate::model::plan::NewTable;
+use crate::model::relation::Relation;
+use crate::model::rule::Expression;
+use crate::model::rule::Normal;
+use crate::model::schema::Schema;
+use crate::model::sql::Sql;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+
+/// A repair, in the SQL of one engine. Every question about several things numbers them from 0, and every row of its
+/// answer begins with such a number.
+pub trait RepairDialect {
+    /// What expressions give for missing keys. A row: the key's number, whether `via` has it, and per expression its
+    /// value. A key that several rows of `via` have comes several times.
+    fn evaluate(&self, schema: &Schema, relation: &Relation, evaluation: &Evaluation<'_>) -> Sql;
+
+    /// Which of these keys a table has. A row: the key's number and the key as the table stores it.
+    fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql;
+
+    /// What a table of keys says of these: the key's number and the new key.
+    fn mapped(&self, table: &Table, from: &[usize], into: &[usize], keys: &[&Key]) -> Sql;
+
+    /// Parents that are equal in a normal form, each form undoing what people get wrong: the key's number, and the
+    /// parent's key. Only for keys of one column.
+    fn equal_in_form(&self, table: &Table, column: usize, forms: &[Normal], keys: &[&Key]) -> Sql;
+
+    /// Rows by their names: the row's number, its address where it has one, and its stored columns.
+    fn rows_at(&self, table: &Table, rows: &[&RowName]) -> Sql;
+
+    /// Which of these rows of the child are orphans now.
+    fn orphans_at(&self, schema: &Schema, relation: &Relation, rows: &[&RowName]) -> Sql;
+
+    /// The rows that refer to these rows of the parent: the parent's number, and the columns that name the child.
+    fn children_of(&self, schema: &Schema, relation: &Relation, parents: &[&RowName]) -> Sql;
+
+    /// The columns of a table that have a DEFAULT: name and text.
+    fn defaults(&self, table: &Table) -> Sql;
+
+    /// Every definition: kind, name, table and text.
+    fn definitions(&self) -> Sql;
+
+    /// The largest value of a column, or of the rows' own address.
+    fn largest(&self, table: &Table, column: &str) -> Sql;
+
+    /// The counter that gives a table its next key, where tables have such rows: the row's name, and its value.
+    fn counter(&self, table: &Table) -> Option<Sql>;
+
+    fn insert(&self, table: &Table, row: &RowName, image: &RowName) -> Sql;
+
+    fn update(&self, table: &Table, row: &RowName, columns: &RowName) -> Sql;
+
+    fn delete(&self, table: &Table, row: &RowName) -> Sql;
+
+    fn create(&self, table: &NewTable) -> Sql;
+
+    fn drop(&self, table: &NewTable) -> Sql;
+
+    /// What a script of changes begins and ends with.
+    fn script_start(&self) -> String;
+
+    fn script_end(&self) -> String;
+
+    /// A statement with its values written out, for people who run SQL themselves.
+    fn written_out(&self, statement: &Sql) -> String;
+}
+
+/// What is to be evaluated, and for which keys.
+pub struct Evaluation<'a> {
+    /// The table whose row really has the key, and the columns it has it in.
+    pub via: Option<(&'a Table, &'a [usize])>,
+    /// Each key, and the first row that refers to it.
+    pub keys: &'a [(&'a Key, &'a RowName)],
+    pub wanted: &'a [Wanted<'a>],
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    Expression(&'a Expression),
+    /// A query that gives one column.
+    Query(&'a str),
+    /// Whether the query gives no row, one, or more: 0, 1, 2.
+    RowsOf(&'a str),
+}
+
+/// The dialect of a schema's engine, where repairs are known for it.
+pub fn of(schema: &Schema) -> Option<&'static dyn RepairDialect> {
+    match schema.database.engine {
+        Engine::Sqlite => Some(&super::sqlite::Sqlite),
+        Engine::Postgres | Engine::Mysql | Engine::Mariadb => None,
+    }
+}

@@ -1,0 +1,406 @@
+//! Repairs in SQLite's SQL.
+//!
+//! Writes say `OR ABORT`, which overrules an `ON CONFLICT` of the schema: a row is never replaced or left out silently.
+
+use super::Query;
+use super::Sqlite;
+use super::quoted;
+use super::source;
+use crate::model::catalog::Column;
+use crate::model::catalog::Table;
+use crate::model::plan::NewTable;
+use crate::model::plan::identity_columns;
+use crate::model::relation::Relation;
+use crate::model::rule::Expression;
+use crate::model::rule::Normal;
+use crate::model::rule::Piece;
+use crate::model::schema::Schema;
+use crate::model::sql::Sql;
+use crate::model::sql::repair::Evaluation;
+use crate::model::sql::repair::RepairDialect;
+use crate::model::sql::repair::Wanted;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+/// The number of a key; no column of a user is called so.
+const NUMBER: &str = "\"fk-doctor number\"";
+
+impl RepairDialect for Sqlite {
+    fn evaluate(&self, schema: &Schema, relation: &Relation, evaluation: &Evaluation<'_>) -> Sql {
+        let mut query = Query::default();
+        let wanted = query.numbered(evaluation.keys.iter().map(|(key, row)| {
+            let name = row.iter().map(|(_, value)| value);
+            key.iter().chain(name).cloned().collect()
+        }));
+        let child = schema.child(relation);
+        let width = relation.child_columns.len();
+        let mut columns = vec![format!("i AS {NUMBER}")];
+        columns.extend(
+            key_names(schema, relation).into_iter().map(|(place, name)| format!("v{place} AS {}", quoted(name))),
+        );
+        let row = evaluation.keys.first().map_or(&[][..], |(_, row)| row.as_slice());
+        columns.extend((0..row.len()).map(|place| format!("v{} AS \"fk-doctor row {place}\"", width + place)));
+        let is_row = row.iter().enumerate();
+        let is_row: Vec<String> = is_row
+            .map(|(place, (name, _))| format!("child.{} = \"key\".\"fk-doctor row {place}\"", quoted(name)))
+            .collect();
+        let mut from = format!("\"key\" LEFT JOIN {} ON {}", source(child, "child", false), all(&is_row));
+        let mut found = "1".to_owned();
+        if let Some((table, columns)) = evaluation.via {
+            let names: Vec<&str> = columns.iter().map(|&column| table.columns[column].name.as_str()).collect();
+            let keys = schema.child_column_names(relation);
+            let equal: Vec<String> = names
+                .iter()
+                .zip(keys)
+                .map(|(name, key)| format!("via.{} = +\"key\".{}", quoted(name), quoted(key)))
+                .collect();
+            from.push_str(&format!(" LEFT JOIN {} ON {}", source(table, "via", false), all(&equal)));
+            found = format!("via.{} IS NOT NULL", names.first().map_or_else(String::new, |name| quoted(name)));
+        }
+        let values: Vec<String> = evaluation.wanted.iter().map(|wanted| query.wanted(wanted)).collect();
+        let values = if values.is_empty() { String::new() } else { format!(", {}", values.join(", ")) };
+        query.finish(format!(
+            "{wanted}, \"key\" AS (SELECT {} FROM wanted) SELECT \"key\".{NUMBER}, {found}{values} FROM {from} ORDER BY 1",
+            columns.join(", ")
+        ))
+    }
+
+    fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
+        let mut query = Query::default();
+        let missing = query.missing(keys);
+        let names = column_names(table, columns);
+        let equal: Vec<String> =
+            names.iter().enumerate().map(|(place, name)| format!("parent.{name} = +missing.k{place}")).collect();
+        let stored: Vec<String> = names.iter().map(|name| format!("parent.{name}")).collect();
+        query.finish(format!(
+            "{missing} SELECT i, {} FROM missing CROSS JOIN {} ON {} ORDER BY i",
+            stored.join(", "),
+            source(table, "parent", false),
+            all(&equal)
+        ))
+    }
+
+    fn mapped(&self, table: &Table, from: &[usize], into: &[usize], keys: &[&Key]) -> Sql {
+        let mut query = Query::default();
+        let missing = query.missing(keys);
+        let equal: Vec<String> = column_names(table, from)
+            .iter()
+            .enumerate()
+            .map(|(place, name)| format!("map.{name} = +missing.k{place}"))
+            .collect();
+        let into: Vec<String> = column_names(table, into).iter().map(|name| format!("map.{name}")).collect();
+        query.finish(format!(
+            "{missing} SELECT DISTINCT i, {} FROM missing JOIN {} ON {} ORDER BY i",
+            into.join(", "),
+            source(table, "map", false),
+            all(&equal)
+        ))
+    }
+
+    fn equal_in_form(&self, table: &Table, column: usize, forms: &[Normal], keys: &[&Key]) -> Sql {
+        let mut query = Query::default();
+        let missing = query.missing(keys);
+        let name = format!("parent.{}", quoted(&table.columns[column].name));
+        query.finish(format!(
+            "{missing}, sought AS MATERIALIZED (SELECT i, {} AS n FROM missing) SELECT sought.i, p.k FROM \
+             (SELECT {name} AS k, {} AS n FROM {} WHERE {name} IS NOT NULL) AS p JOIN sought ON sought.n = p.n ORDER BY 1",
+            in_form("k0", forms),
+            in_form(&name, forms),
+            source(table, "parent", true),
+        ))
+    }
+
+    fn rows_at(&self, table: &Table, rows: &[&RowName]) -> Sql {
+        let mut query = Query::default();
+        let wanted = query.rows(rows);
+        let address = table.row_address.as_ref().map_or("NULL".to_owned(), |name| format!("t.{}", quoted(name)));
+        let columns: Vec<String> = stored(table).map(|column| format!(", t.{}", quoted(&column.name))).collect();
+        query.finish(format!(
+            "{wanted} SELECT i, {address}{} FROM wanted CROSS JOIN {} ON {} ORDER BY i",
+            columns.concat(),
+            source(table, "t", false),
+            named("t", rows),
+        ))
+    }
+
+    fn orphans_at(&self, schema: &Schema, relation: &Relation, rows: &[&RowName]) -> Sql {
+        let mut query = Query::default();
+        let wanted = query.rows(rows);
+        let condition = query.orphan_condition(schema, relation);
+        let truth =
+            if super::has_truth_only(schema, relation) { super::truth(schema, relation) } else { String::new() };
+        let truth = truth.trim_start_matches("WITH ").trim_end();
+        let comma = if truth.is_empty() { "" } else { ", " };
+        query.finish(format!(
+            "{wanted}{comma}{truth} SELECT i FROM wanted CROSS JOIN {} ON {} WHERE {condition} ORDER BY i",
+            source(schema.child(relation), "child", false),
+            named("child", rows),
+        ))
+    }
+
+    fn children_of(&self, schema: &Schema, relation: &Relation, parents: &[&RowName]) -> Sql {
+        let mut query = Query::default();
+        let wanted = query.rows(parents);
+        let child = schema.child(relation);
+        let Some(parent) = schema.parent(relation) else { return query.finish("SELECT 1 WHERE 0".to_owned()) };
+        let equal: Vec<String> = schema
+            .parent_columns(relation)
+            .zip(schema.child_columns(relation))
+            .map(|(ours, theirs)| {
+                // Only where both columns compare alike may the child's index be used.
+                let plain = ours.family == theirs.family && ours.collation == theirs.collation;
+                let sign = if plain { "" } else { "+" };
+                format!("parent.{} = {sign}child.{}", quoted(&ours.name), quoted(&theirs.name))
+            })
+            .collect();
+        let scope = match &relation.scope.condition {
+            Some(_) => format!(" AND {}", super::in_scope(relation)),
+            None => String::new(),
+        };
+        let names: Vec<String> = identity_columns(child).iter().map(|name| format!("child.{}", quoted(name))).collect();
+        query.finish(format!(
+            "{wanted} SELECT i, {} FROM wanted CROSS JOIN {} ON {} CROSS JOIN {} ON {}{scope} ORDER BY i, {}",
+            names.join(", "),
+            source(parent, "parent", false),
+            named("parent", parents),
+            source(child, "child", false),
+            all(&equal),
+            names.join(", "),
+        ))
+    }
+
+    fn defaults(&self, table: &Table) -> Sql {
+        let mut query = Query::default();
+        let name = query.parameter(Value::text(&table.name.table));
+        query.finish(format!(
+            "SELECT name, dflt_value FROM pragma_table_xinfo({name}, 'main') WHERE dflt_value IS NOT NULL"
+        ))
+    }
+
+    fn definitions(&self) -> Sql {
+        Query::default().finish(
+            "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name"
+                .to_owned(),
+        )
+    }
+
+    fn largest(&self, table: &Table, column: &str) -> Sql {
+        Query::default().finish(format!("SELECT max(t.{}) FROM {}", quoted(column), source(table, "t", false)))
+    }
+
+    fn counter(&self, table: &Table) -> Option<Sql> {
+        let mut query = Query::default();
+        let name = query.parameter(Value::text(&table.name.table));
+        Some(query.finish(format!("SELECT rowid, name, seq FROM main.sqlite_sequence WHERE name = {name}")))
+    }
+
+    fn insert(&self, table: &Table, row: &RowName, image: &RowName) -> Sql {
+        let mut query = Query::default();
+        // The address is no column, but may be chosen.
+        let address = row.iter().filter(|(name, _)| {
+            table.row_address.as_deref() == Some(name) && !image.iter().any(|(column, _)| column == name)
+        });
+        let (names, values): (Vec<String>, Vec<String>) =
+            address.chain(image).map(|(name, value)| (quoted(name), query.parameter(value.clone()))).unzip();
+        query.finish(format!(
+            "INSERT OR ABORT INTO main.{}({}) VALUES ({})",
+            quoted(&table.name.table),
+            names.join(", "),
+            values.join(", ")
+        ))
+    }
+
+    fn update(&self, table: &Table, row: &RowName, columns: &RowName) -> Sql {
+        let mut query = Query::default();
+        let set: Vec<String> = columns
+            .iter()
+            .map(|(name, value)| format!("{} = {}", quoted(name), query.parameter(value.clone())))
+            .collect();
+        let is_row = query.is_row(row);
+        query.finish(format!(
+            "UPDATE OR ABORT main.{} SET {} WHERE {is_row}",
+            quoted(&table.name.table),
+            set.join(", ")
+        ))
+    }
+
+    fn delete(&self, table: &Table, row: &RowName) -> Sql {
+        let mut query = Query::default();
+        let is_row = query.is_row(row);
+        query.finish(format!("DELETE FROM main.{} WHERE {is_row}", quoted(&table.name.table)))
+    }
+
+    fn create(&self, table: &NewTable) -> Sql {
+        let columns: Vec<String> = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(
+                |(place, name)| if place == 0 { format!("{} INTEGER PRIMARY KEY", quoted(name)) } else { quoted(name) },
+            )
+            .collect();
+        Query::default().finish(format!("CREATE TABLE main.{}({})", quoted(&table.name.table), columns.join(", ")))
+    }
+
+    fn drop(&self, table: &NewTable) -> Sql {
+        Query::default().finish(format!("DROP TABLE main.{}", quoted(&table.name.table)))
+    }
+
+    fn script_start(&self) -> String {
+        "-- Made by fk-doctor. Look at what the last statement says before you keep it.\nPRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;\n".to_owned()
+    }
+
+    fn script_end(&self) -> String {
+        "PRAGMA foreign_key_check;\nCOMMIT;\n".to_owned()
+    }
+
+    fn written_out(&self, statement: &Sql) -> String {
+        let mut rest = statement.text();
+        let mut text = String::new();
+        // Our own statements have no `?` but for parameters, outside of quoted names.
+        while let Some(at) = rest.find(['?', '"']) {
+            text.push_str(&rest[..at]);
+            rest = &rest[at..];
+            if let Some(name) = rest.strip_prefix('"') {
+                let length = 1 + name.find('"').map_or(name.len(), |end| end + 1);
+                text.push_str(&rest[..length]);
+                rest = &rest[length..];
+                continue;
+            }
+            let digits = rest[1..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - 1);
+            let number: usize = rest[1..=digits].parse().unwrap_or(0);
+            text.push_str(
+                &number
+                    .checked_sub(1)
+                    .and_then(|place| statement.parameters().get(place))
+                    .map_or_else(String::new, literal),
+            );
+            rest = &rest[1 + digits..];
+        }
+        text.push_str(rest);
+        text
+    }
+}
+
+impl Query {
+    /// `wanted(i, v0, …)`: rows of values, numbered.
+    fn numbered(&mut self, rows: impl Iterator<Item = Vec<Value>>) -> String {
+        let rows: Vec<Vec<Value>> = rows.collect();
+        let width = rows.first().map_or(0, Vec::len);
+        let names: Vec<String> = (0..width).map(|place| format!(", v{place}")).collect();
+        let rows: Vec<String> = rows
+            .into_iter()
+            .enumerate()
+            .map(|(i, row)| {
+                let values: Vec<String> = row.into_iter().map(|value| format!(", {}", self.parameter(value))).collect();
+                format!("({i}{})", values.concat())
+            })
+            .collect();
+        format!("WITH wanted(i{}) AS (VALUES {})", names.concat(), rows.join(", "))
+    }
+
+    fn rows(&mut self, rows: &[&RowName]) -> String {
+        self.numbered(rows.iter().map(|row| row.iter().map(|(_, value)| value.clone()).collect()))
+    }
+
+    fn is_row(&mut self, row: &RowName) -> String {
+        let equal: Vec<String> =
+            row.iter().map(|(name, value)| format!("{} = {}", quoted(name), self.parameter(value.clone()))).collect();
+        all(&equal)
+    }
+
+    fn wanted(&mut self, wanted: &Wanted<'_>) -> String {
+        match wanted {
+            Wanted::Expression(expression) => self.expression(expression),
+            Wanted::Query(query) => format!("(\n{query}\n)"),
+            Wanted::RowsOf(query) => format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) LIMIT 2))"),
+        }
+    }
+
+    fn expression(&mut self, expression: &Expression) -> String {
+        match expression {
+            Expression::Literal(value) => self.parameter(value.clone()),
+            Expression::Sql(sql) => format!("(\n{sql}\n)"),
+            Expression::Template(pieces) => {
+                let parts: Vec<String> = pieces
+                    .iter()
+                    .map(|piece| match piece {
+                        Piece::Text(text) => self.parameter(Value::text(text)),
+                        Piece::Column { scope, column } => {
+                            format!("coalesce(CAST({}.{} AS TEXT), '')", quoted(scope.name()), quoted(column))
+                        }
+                    })
+                    .collect();
+                parts.join(" || ")
+            }
+        }
+    }
+}
+
+/// The columns of `key`: called as the child calls them, and as the parent does where that is another name.
+fn key_names<'a>(schema: &'a Schema, relation: &'a Relation) -> Vec<(usize, &'a str)> {
+    let mut names: Vec<(usize, &str)> = schema.child_column_names(relation).enumerate().collect();
+    for (place, name) in relation.parent.column_names.iter().enumerate() {
+        if !names.iter().any(|(_, known)| schema.names.same(known, name)) {
+            names.push((place, name));
+        }
+    }
+    names
+}
+
+fn column_names(table: &Table, columns: &[usize]) -> Vec<String> {
+    columns.iter().map(|&column| quoted(&table.columns[column].name)).collect()
+}
+
+fn stored(table: &Table) -> impl Iterator<Item = &Column> {
+    table.columns.iter().filter(|column| !column.generated)
+}
+
+/// The row of an alias is the wanted one.
+fn named(alias: &str, rows: &[&RowName]) -> String {
+    let row = rows.first().map_or(&[][..], |row| row.as_slice());
+    let equal: Vec<String> = row
+        .iter()
+        .enumerate()
+        .map(|(place, (name, _))| format!("{alias}.{} = wanted.v{place}", quoted(name)))
+        .collect();
+    all(&equal)
+}
+
+fn all(conditions: &[String]) -> String {
+    if conditions.is_empty() { "0".to_owned() } else { conditions.join(" AND ") }
+}
+
+/// A value in its normal form, as text.
+fn in_form(value: &str, forms: &[Normal]) -> String {
+    let mut form = format!("CASE typeof({value}) WHEN 'blob' THEN hex({value}) ELSE CAST({value} AS TEXT) END");
+    for normal in forms {
+        form = match normal {
+            Normal::Trim => format!("trim({form}, {})", super::WHITE_SPACE),
+            Normal::Casefold => format!("lower({form})"),
+            Normal::ZeroPadding => format!("ltrim({form}, '0')"),
+            Normal::Uuid => format!("replace(replace(replace(lower({form}), '-', ''), '{{', ''), '}}', '')"),
+        };
+    }
+    form
+}
+
+/// A value as SQL text that gives exactly this value.
+fn literal(value: &Value) -> String {
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) if number.is_finite() => format!("{number:?}"),
+        Value::Real(number) => if *number > 0.0 { "9e999" } else { "-9e999" }.to_owned(),
+        Value::Blob(bytes) => format!("X'{}'", hex(bytes)),
+        Value::Text(bytes) => match std::str::from_utf8(bytes) {
+            // A control character could end the statement, or repaint the screen it is read on.
+            Ok(text) if !text.contains(|c: char| c.is_control() && c != '\n') => {
+                format!("'{}'", text.replace('\'', "''"))
+            }
+            _ => format!("CAST(X'{}' AS TEXT)", hex(bytes)),
+        },
+    }
+}

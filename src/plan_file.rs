@@ -1,0 +1,202 @@
+//! The plan on disk: `fk-doctor/plan@1`. A header line, one line per change, and a last line with the number of changes
+//! and a digest of every byte before it.
+//!
+//! What was reviewed is what runs: a file whose bytes are not those that were written is refused whole. Leaves out: what
+//! a plan means (`model::plan`).
+
+use std::fs::File;
+use std::io;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::io::Seek;
+use std::io::SeekFrom;
+use std::io::Write;
+use std::path::Path;
+
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::model::plan::Change;
+use crate::model::plan::Header;
+use crate::model::value::RowName;
+
+mod wire;
+
+/// Reads after "could not".
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("read the plan {path}")]
+    Unreadable { path: String, why: String },
+    #[error("trust the plan {path}")]
+    Untrusted { path: String, why: String },
+}
+
+impl PlanError {
+    pub fn because(&self) -> String {
+        match self {
+            PlanError::Unreadable { why, .. } | PlanError::Untrusted { why, .. } => why.clone(),
+        }
+    }
+
+    pub fn help(&self) -> &'static str {
+        match self {
+            PlanError::Unreadable { .. } => "name a plan that `fk-doctor repair DB --rules … -o plan.ndjson` wrote",
+            PlanError::Untrusted { .. } => {
+                "nothing was changed: make the plan anew, and change the rules instead of the plan"
+            }
+        }
+    }
+}
+
+/// A plan being written.
+pub struct PlanWriter<W: Write> {
+    out: W,
+    digest: Sha256,
+    changes: u64,
+}
+
+impl<W: Write> PlanWriter<W> {
+    pub fn new(out: W, header: &Header) -> io::Result<PlanWriter<W>> {
+        let mut writer = PlanWriter { out, digest: Sha256::new(), changes: 0 };
+        writer.line(&wire::header(header))?;
+        Ok(writer)
+    }
+
+    pub fn change(&mut self, change: &Change) -> io::Result<()> {
+        self.line(&change_line(change)).map(|()| self.changes += 1)
+    }
+
+    /// The last line. The answer is what it was written to.
+    pub fn finish(mut self) -> io::Result<W> {
+        let last = wire::trailer(self.changes, &hexadecimal(&self.digest.finalize()));
+        self.out.write_all(last.as_bytes())?;
+        self.out.write_all(b"\n")?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        for bytes in [line.as_bytes(), b"\n"] {
+            self.digest.update(bytes);
+            self.out.write_all(bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// One change as the line it has in a plan.
+pub fn change_line(change: &Change) -> String {
+    wire::change(change)
+}
+
+/// A row's name as text: equal names have equal texts.
+pub fn row_text(row: &RowName) -> String {
+    wire::row(row)
+}
+
+/// Reads what [`change_line`] wrote; the error is a message.
+pub fn read_change(line: &str) -> Result<Change, String> {
+    wire::read_change(line)
+}
+
+/// A plan whose every byte was found to be as it was written.
+pub struct PlanFile {
+    pub header: Header,
+    path: String,
+    file: BufReader<File>,
+    /// Where each change begins, and where the last one ends.
+    places: Vec<u64>,
+}
+
+/// No line is longer: a row with values of ten megabytes is not planned.
+const LONGEST_LINE: u64 = 1 << 30;
+
+impl PlanFile {
+    pub fn open(path: &Path) -> Result<PlanFile, PlanError> {
+        let shown = path.display().to_string();
+        let unreadable = |error: io::Error| PlanError::Unreadable { path: shown.clone(), why: error.to_string() };
+        let untrusted = |why: &str| PlanError::Untrusted { path: shown.clone(), why: why.to_owned() };
+        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+        let mut digest = Sha256::new();
+        let mut places = Vec::new();
+        let mut at = 0;
+        let mut header = None;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(unreadable)? as u64;
+            if length == 0 || line.last() != Some(&b'\n') {
+                return Err(untrusted("it ends before its last line: it was cut off"));
+            }
+            let text = std::str::from_utf8(&line[..line.len() - 1]).map_err(|_| untrusted("it is not text"))?;
+            if header.is_none() {
+                header = Some(wire::read_header(text).map_err(|why| untrusted(&why))?);
+                at += length;
+                places.push(at);
+                digest.update(&line);
+                continue;
+            }
+            let changes = places.len() as u64 - 1;
+            if wire::is_trailer(text) {
+                let expected = wire::trailer(changes, &hexadecimal(&digest.finalize()));
+                if text != expected {
+                    return Err(untrusted("its digest is not that of its lines: it was changed after it was made"));
+                }
+                if !file.fill_buf().map_err(unreadable)?.is_empty() {
+                    return Err(untrusted("there is something after its last line"));
+                }
+                break;
+            }
+            at += length;
+            places.push(at);
+            digest.update(&line);
+        }
+        let header = header.ok_or_else(|| untrusted("it has no header"))?;
+        Ok(PlanFile { header, path: shown, file, places })
+    }
+
+    pub fn changes(&self) -> usize {
+        self.places.len() - 1
+    }
+
+    /// One change by its position.
+    pub fn change(&mut self, position: usize) -> Result<Change, PlanError> {
+        let (start, end) = (self.places[position], self.places[position + 1]);
+        let unreadable = |error: io::Error| PlanError::Unreadable { path: self.path.clone(), why: error.to_string() };
+        // Reading on where the last line ended keeps what is buffered.
+        let here = self.file.stream_position().map_err(unreadable)?;
+        let distance = i64::try_from(start).unwrap_or(i64::MAX) - i64::try_from(here).unwrap_or(i64::MAX);
+        self.file.seek_relative(distance).map_err(unreadable)?;
+        let mut line = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
+        self.file.read_exact(&mut line).map_err(unreadable)?;
+        let text = String::from_utf8(line).map_err(|error| error.to_string());
+        let change = text.and_then(|text| read_change(text.trim_end_matches('\n')));
+        change.map_err(|why| PlanError::Untrusted { path: self.path.clone(), why })
+    }
+}
+
+impl PlanFile {
+    /// Starts over, so that another reading begins where the file does.
+    pub fn rewind(&mut self) -> Result<(), PlanError> {
+        let rewound = self.file.seek(SeekFrom::Start(0));
+        rewound.map(|_| ()).map_err(|error| PlanError::Unreadable { path: self.path.clone(), why: error.to_string() })
+    }
+}
+
+/// A digest of some texts, as a plan writes digests.
+pub fn digest<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut digest = Sha256::new();
+    for text in texts {
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text);
+    }
+    hexadecimal(&digest.finalize())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

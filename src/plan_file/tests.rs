@@ -1,0 +1,90 @@
+//! A plan is read back as it was written, and in no other way.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use super::*;
+use crate::model::catalog::Engine;
+use crate::model::catalog::TableName;
+use crate::model::plan::Part;
+use crate::model::plan::Reason;
+use crate::model::value::Value;
+
+fn header() -> Header {
+    Header {
+        engine: Engine::Sqlite,
+        database: "app.db".to_owned(),
+        identity: "i".to_owned(),
+        schema: "s".to_owned(),
+        rules: Vec::new(),
+        creates: Vec::new(),
+        forecasts: Vec::new(),
+        treated: Vec::new(),
+        undecided: 0,
+    }
+}
+
+fn change(values: &[Value]) -> Change {
+    let row = values.iter().enumerate().map(|(i, value)| (format!("c{i}"), value.clone())).collect();
+    Change {
+        table: TableName { schema: None, table: "t\u{1b}\u{202e}".to_owned() },
+        row: vec![("id".to_owned(), Value::Integer(i64::MIN))],
+        address: Some(-1),
+        before: Some(row),
+        after: None,
+        part: Part::Orphan,
+        reasons: vec![Reason { relation: "r".to_owned(), rule: "u".to_owned(), treatment: "delete".to_owned() }; 2],
+    }
+}
+
+#[test]
+fn every_value_comes_back_to_the_bit() {
+    let values = [
+        Value::Null,
+        Value::Integer(i64::MAX),
+        Value::Real(0.1),
+        Value::Real(-0.0),
+        Value::Real(5e-324),
+        Value::Real(f64::INFINITY),
+        Value::Real(9_007_199_254_740_993.0),
+        Value::text("it's \"\\ \u{0} \u{1b}[2J \u{2028} 日本"),
+        Value::Text(vec![0xff, b'a', 0]),
+        Value::Blob(vec![]),
+        Value::Blob(vec![0, 255]),
+    ];
+    let written = change(&values);
+    let line = change_line(&written);
+    assert!(!line.contains(crate::model::text::is_unseen), "{line}");
+    let read = read_change(&line).unwrap();
+    let (before, again) = (written.before.clone().unwrap(), read.before.clone().unwrap());
+    assert!(before.iter().zip(&again).all(|(left, right)| left.0 == right.0 && left.1.is_same(&right.1)));
+    assert_eq!(Change { before: None, ..read }, Change { before: None, ..written });
+}
+
+#[test]
+fn no_changed_byte_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.ndjson");
+    let mut writer = PlanWriter::new(Vec::new(), &header()).unwrap();
+    for number in 0..3 {
+        writer.change(&change(&[Value::Integer(number), Value::text("x")])).unwrap();
+    }
+    let plan = writer.finish().unwrap();
+    std::fs::write(&path, &plan).unwrap();
+    let mut whole = PlanFile::open(&path).unwrap();
+    assert_eq!(whole.header, header());
+    let second = change(&[Value::Integer(1), Value::text("x")]);
+    for position in [2, 0, 1] {
+        assert_eq!(whole.change(position).unwrap() == second, position == 1);
+    }
+    for at in 0..plan.len() {
+        for flip in [1, 0x20] {
+            let mut damaged = plan.clone();
+            damaged[at] ^= flip;
+            std::fs::write(&path, &damaged).unwrap();
+            assert!(PlanFile::open(&path).is_err(), "byte {at}");
+        }
+        std::fs::write(&path, &plan[..at]).unwrap();
+        assert!(PlanFile::open(&path).is_err(), "cut at {at}");
+    }
+    std::fs::write(&path, [&plan[..], b"\n"].concat()).unwrap();
+    assert!(PlanFile::open(&path).is_err());
+}

@@ -1,0 +1,363 @@
+//! The lines of a plan as JSON. A value keeps its storage class exactly: what JSON cannot say is an object that says it.
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde::Serializer;
+use serde::de::Error;
+use serde::de::MapAccess;
+use serde::de::Visitor;
+use serde::ser::SerializeMap;
+
+use crate::model::catalog::Engine;
+use crate::model::catalog::TableName;
+use crate::model::plan::Change;
+use crate::model::plan::Forecast;
+use crate::model::plan::Header;
+use crate::model::plan::NewTable;
+use crate::model::plan::Part;
+use crate::model::plan::Reason;
+use crate::model::plan::RuleDigest;
+use crate::model::plan::Treated;
+use crate::model::text::is_unseen;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+const FORMAT: &str = "fk-doctor/plan@1";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireHeader {
+    format: String,
+    tool: WireTool,
+    engine: String,
+    database: String,
+    identity: String,
+    schema: String,
+    rules: Vec<WireRule>,
+    creates: Vec<WireTable>,
+    relations: Vec<WireForecast>,
+    treated: Vec<WireTreated>,
+    undecided: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireTool {
+    name: String,
+    version: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireRule {
+    id: String,
+    sha256: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireTable {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
+    table: String,
+    columns: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireForecast {
+    relation: String,
+    rows_before: u64,
+    rows_after: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireTreated {
+    rule: String,
+    relation: String,
+    treatment: String,
+    keys: u64,
+    rows: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireChange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
+    table: String,
+    row: WireRow,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<i64>,
+    before: Option<WireRow>,
+    after: Option<WireRow>,
+    part: String,
+    relation: String,
+    rule: String,
+    treatment: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    also: Vec<WireReason>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireReason {
+    relation: String,
+    rule: String,
+    treatment: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Trailer<'a> {
+    #[serde(borrow)]
+    end: End<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct End<'a> {
+    changes: u64,
+    sha256: &'a str,
+}
+
+pub(super) fn header(header: &Header) -> String {
+    let rules = header.rules.iter().map(|rule| WireRule { id: rule.id.clone(), sha256: rule.digest.clone() });
+    let creates = header.creates.iter().map(|table| WireTable {
+        schema: table.name.schema.clone(),
+        table: table.name.table.clone(),
+        columns: table.columns.clone(),
+    });
+    let relations = header.forecasts.iter().map(|forecast| WireForecast {
+        relation: forecast.relation.clone(),
+        rows_before: forecast.rows_before,
+        rows_after: forecast.rows_after,
+    });
+    let treated = header.treated.iter().map(|treated| WireTreated {
+        rule: treated.rule.clone(),
+        relation: treated.relation.clone(),
+        treatment: treated.treatment.clone(),
+        keys: treated.keys,
+        rows: treated.rows,
+    });
+    text(&WireHeader {
+        format: FORMAT.to_owned(),
+        tool: WireTool { name: "fk-doctor".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        engine: header.engine.name().to_owned(),
+        database: header.database.clone(),
+        identity: header.identity.clone(),
+        schema: header.schema.clone(),
+        rules: rules.collect(),
+        creates: creates.collect(),
+        relations: relations.collect(),
+        treated: treated.collect(),
+        undecided: header.undecided,
+    })
+}
+
+pub(super) fn read_header(line: &str) -> Result<Header, String> {
+    let wire: WireHeader =
+        serde_json::from_str(line).map_err(|error| format!("its first line is no plan's header: {error}"))?;
+    if wire.format != FORMAT {
+        return Err(format!("its format is {:?}, and this version reads {FORMAT:?}", wire.format));
+    }
+    let engine = Engine::ALL.into_iter().find(|engine| engine.name() == wire.engine);
+    Ok(Header {
+        engine: engine.ok_or_else(|| format!("it is for the engine {:?}, which is not known", wire.engine))?,
+        database: wire.database,
+        identity: wire.identity,
+        schema: wire.schema,
+        rules: wire.rules.into_iter().map(|rule| RuleDigest { id: rule.id, digest: rule.sha256 }).collect(),
+        creates: wire
+            .creates
+            .into_iter()
+            .map(|table| NewTable {
+                name: TableName { schema: table.schema, table: table.table },
+                columns: table.columns,
+            })
+            .collect(),
+        forecasts: wire
+            .relations
+            .into_iter()
+            .map(|wire| Forecast {
+                relation: wire.relation,
+                rows_before: wire.rows_before,
+                rows_after: wire.rows_after,
+            })
+            .collect(),
+        treated: wire
+            .treated
+            .into_iter()
+            .map(|wire| Treated {
+                rule: wire.rule,
+                relation: wire.relation,
+                treatment: wire.treatment,
+                keys: wire.keys,
+                rows: wire.rows,
+            })
+            .collect(),
+        undecided: wire.undecided,
+    })
+}
+
+pub(super) fn change(change: &Change) -> String {
+    let mut reasons = change.reasons.iter().map(|reason| WireReason {
+        relation: reason.relation.clone(),
+        rule: reason.rule.clone(),
+        treatment: reason.treatment.clone(),
+    });
+    let first =
+        reasons.next().unwrap_or(WireReason { relation: String::new(), rule: String::new(), treatment: String::new() });
+    text(&WireChange {
+        schema: change.table.schema.clone(),
+        table: change.table.table.clone(),
+        row: WireRow(change.row.clone()),
+        address: change.address,
+        before: change.before.clone().map(WireRow),
+        after: change.after.clone().map(WireRow),
+        part: change.part.name().to_owned(),
+        relation: first.relation,
+        rule: first.rule,
+        treatment: first.treatment,
+        also: reasons.collect(),
+    })
+}
+
+pub(super) fn row(row: &RowName) -> String {
+    text(&WireRow(row.clone()))
+}
+
+pub(super) fn read_change(line: &str) -> Result<Change, String> {
+    let wire: WireChange = serde_json::from_str(line).map_err(|error| format!("a line of it is no change: {error}"))?;
+    let part = Part::ALL.into_iter().find(|part| part.name() == wire.part);
+    let first = WireReason { relation: wire.relation, rule: wire.rule, treatment: wire.treatment };
+    let reasons = std::iter::once(first).chain(wire.also);
+    Ok(Change {
+        table: TableName { schema: wire.schema, table: wire.table },
+        row: wire.row.0,
+        address: wire.address,
+        before: wire.before.map(|row| row.0),
+        after: wire.after.map(|row| row.0),
+        part: part.ok_or_else(|| format!("a line of it has the part {:?}, which is not known", wire.part))?,
+        reasons: reasons
+            .map(|wire| Reason { relation: wire.relation, rule: wire.rule, treatment: wire.treatment })
+            .collect(),
+    })
+}
+
+pub(super) fn trailer(changes: u64, sha256: &str) -> String {
+    text(&Trailer { end: End { changes, sha256 } })
+}
+
+pub(super) fn is_trailer(line: &str) -> bool {
+    line.starts_with("{\"end\":")
+}
+
+/// JSON on one line, with what a terminal would obey or hide as `\u` escapes: such characters only stand in strings.
+fn text(value: &impl Serialize) -> String {
+    let plain = match serde_json::to_string(value) {
+        Ok(plain) => plain,
+        Err(fault) => unreachable!("a line of a plan that is no JSON: {fault}"),
+    };
+    if !plain.contains(is_unseen) {
+        return plain;
+    }
+    let mut seen = String::with_capacity(plain.len() + 16);
+    for character in plain.chars() {
+        if is_unseen(character) {
+            let units =
+                character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            seen.push_str(&units);
+        } else {
+            seen.push(character);
+        }
+    }
+    seen
+}
+
+struct WireRow(RowName);
+
+impl Serialize for WireRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, &WireValue::of(value))?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for WireRow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Columns)
+    }
+}
+
+/// The columns stay in the order of the text.
+struct Columns;
+
+impl<'de> Visitor<'de> for Columns {
+    type Value = WireRow;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("columns and their values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WireRow, A::Error> {
+        let mut row = RowName::new();
+        while let Some((name, value)) = map.next_entry::<String, WireValue>()? {
+            row.push((name, value.value().map_err(A::Error::custom)?));
+        }
+        Ok(WireRow(row))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WireValue {
+    Null,
+    Integer(i64),
+    Text(String),
+    Odd(Odd),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Odd {
+    /// As Rust writes a float: the shortest text that is read back as the same bits.
+    Real(String),
+    /// Text that is not valid UTF-8.
+    TextHex(String),
+    BlobHex(String),
+}
+
+impl WireValue {
+    fn of(value: &Value) -> WireValue {
+        match value {
+            Value::Null => WireValue::Null,
+            Value::Integer(number) => WireValue::Integer(*number),
+            Value::Real(number) => WireValue::Odd(Odd::Real(format!("{number:?}"))),
+            Value::Text(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => WireValue::Text(text.to_owned()),
+                Err(_) => WireValue::Odd(Odd::TextHex(super::hexadecimal(bytes))),
+            },
+            Value::Blob(bytes) => WireValue::Odd(Odd::BlobHex(super::hexadecimal(bytes))),
+        }
+    }
+
+    fn value(self) -> Result<Value, String> {
+        Ok(match self {
+            WireValue::Null => Value::Null,
+            WireValue::Integer(number) => Value::Integer(number),
+            WireValue::Text(text) => Value::text(text),
+            WireValue::Odd(Odd::Real(text)) => Value::Real(text.parse().map_err(|_| format!("{text:?} is no number"))?),
+            WireValue::Odd(Odd::TextHex(hex)) => Value::Text(bytes(&hex)?),
+            WireValue::Odd(Odd::BlobHex(hex)) => Value::Blob(bytes(&hex)?),
+        })
+    }
+}
+
+fn bytes(hex: &str) -> Result<Vec<u8>, String> {
+    let digits: Option<Vec<u8>> =
+        hex.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
+    match digits {
+        Some(digits) if digits.len().is_multiple_of(2) => {
+            Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+        }
+        _ => Err(format!("{hex:?} is not hexadecimal")),
+    }
+}

@@ -1,0 +1,182 @@
+//! A planned repair as JSON: `fk-doctor/repair@1`.
+
+use serde::Serialize;
+
+use crate::model::prospect::Outlook;
+use crate::model::prospect::Sample;
+use crate::model::value::RowName;
+use crate::report::json::Database;
+use crate::report::json::Named;
+use crate::report::json::TOOL;
+use crate::report::json::Tool;
+use crate::report::json::document;
+use crate::report::repair::Said;
+
+pub(in crate::report) fn render(said: &Said<'_>) -> String {
+    let prospect = said.prospect;
+    let rows = |outlooks: &mut dyn Iterator<Item = &Outlook>| outlooks.map(|outlook| outlook.rows).sum();
+    let verdict = if !prospect.refusals.is_empty() {
+        "refused"
+    } else if prospect.undecided_keys() > 0 {
+        "undecided"
+    } else {
+        "decided"
+    };
+    document(&Report {
+        format: "fk-doctor/repair@1",
+        tool: TOOL,
+        database: Database::of(&said.schema.database),
+        verdict,
+        plan: said.plan.map(|plan| plan.display().to_string()),
+        summary: Summary {
+            orphan_rows: rows(&mut prospect.relations.iter()),
+            orphan_rows_after: prospect.relations.iter().map(|outlook| outlook.rows_after).sum(),
+            undecided_keys: prospect.undecided_keys(),
+            changes: prospect.changes(),
+        },
+        relations: prospect.relations.iter().map(|outlook| relation(said, outlook)).collect(),
+        tables: prospect
+            .tables
+            .iter()
+            .map(|table| Changes {
+                table: &table.table,
+                is_new: prospect.creates.iter().any(|new| new.name.to_string() == table.table),
+                made: table.made,
+                changed: table.changed,
+                deleted: table.deleted,
+            })
+            .collect(),
+        hazards: prospect.hazards.iter().map(String::as_str).collect(),
+        refusals: prospect
+            .refusals
+            .iter()
+            .map(|refusal| Refused {
+                rule: &refusal.rule,
+                relation: &refusal.relation,
+                why: &refusal.why,
+                help: &refusal.help,
+            })
+            .collect(),
+    })
+}
+
+fn relation<'a>(said: &Said<'a>, outlook: &'a Outlook) -> Relation<'a> {
+    let schema = said.schema;
+    let names = || schema.relations.get(outlook.relation).map(|relation| schema.child_column_names(relation));
+    Relation {
+        relation: &outlook.id,
+        rule: outlook.rule.as_deref(),
+        unchecked: outlook.unchecked.as_deref(),
+        missing_keys: outlook.keys,
+        orphan_rows: outlook.rows,
+        orphan_rows_after: outlook.rows_after,
+        treatments: outlook
+            .treatments
+            .iter()
+            .map(|share| Treatment {
+                treatment: &share.treatment,
+                missing_keys: share.keys,
+                rows: share.rows,
+                samples: share.samples.iter().map(sample).collect(),
+            })
+            .collect(),
+        undecided: outlook
+            .undecided
+            .iter()
+            .map(|undecided| Undecided {
+                why: &undecided.why,
+                missing_keys: undecided.keys,
+                rows: undecided.rows,
+                example: Named::new(names().into_iter().flatten().zip(&undecided.example)),
+            })
+            .collect(),
+    }
+}
+
+fn sample(sample: &Sample) -> Sampled<'_> {
+    Sampled {
+        table: &sample.table,
+        row: named(&sample.row),
+        before: sample.before.as_ref().map(named),
+        after: sample.after.as_ref().map(named),
+    }
+}
+
+fn named(row: &RowName) -> Named<'_> {
+    Named::new(row.iter().map(|(column, value)| (column.as_str(), value)))
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    tool: Tool,
+    database: Database<'a>,
+    verdict: &'static str,
+    plan: Option<String>,
+    summary: Summary,
+    relations: Vec<Relation<'a>>,
+    tables: Vec<Changes<'a>>,
+    hazards: Vec<&'a str>,
+    refusals: Vec<Refused<'a>>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    orphan_rows: u64,
+    orphan_rows_after: u64,
+    undecided_keys: u64,
+    changes: u64,
+}
+
+#[derive(Serialize)]
+struct Relation<'a> {
+    relation: &'a str,
+    rule: Option<&'a str>,
+    unchecked: Option<&'a str>,
+    missing_keys: u64,
+    orphan_rows: u64,
+    orphan_rows_after: u64,
+    treatments: Vec<Treatment<'a>>,
+    undecided: Vec<Undecided<'a>>,
+}
+
+#[derive(Serialize)]
+struct Treatment<'a> {
+    treatment: &'a str,
+    missing_keys: u64,
+    rows: u64,
+    samples: Vec<Sampled<'a>>,
+}
+
+#[derive(Serialize)]
+struct Sampled<'a> {
+    table: &'a str,
+    row: Named<'a>,
+    before: Option<Named<'a>>,
+    after: Option<Named<'a>>,
+}
+
+#[derive(Serialize)]
+struct Undecided<'a> {
+    why: &'a str,
+    missing_keys: u64,
+    rows: u64,
+    example: Named<'a>,
+}
+
+#[derive(Serialize)]
+struct Changes<'a> {
+    table: &'a str,
+    is_new: bool,
+    made: u64,
+    changed: u64,
+    deleted: u64,
+}
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    rule: &'a str,
+    relation: &'a str,
+    why: &'a str,
+    help: &'a str,
+}

@@ -1,0 +1,227 @@
+//! The report of a repair that is planned, for a terminal: what each missing key gets, with examples, what stays undecided
+//! and why, what else will happen, and the next step. Leaves out: how lines are laid out (`layout`).
+
+use std::path::Path;
+
+use crate::model::prospect::Outlook;
+use crate::model::prospect::Prospect;
+use crate::model::prospect::Sample;
+use crate::model::prospect::TableChanges;
+use crate::model::schema::Schema;
+use crate::model::text;
+use crate::model::text::count;
+use crate::model::text::plural;
+use crate::model::value::RowName;
+use crate::report::Paper;
+use crate::report::layout::Grid;
+use crate::report::layout::Ink;
+use crate::report::layout::Piece;
+use crate::report::layout::Sheet;
+use crate::report::table;
+
+/// Width that the labels at the end share.
+const LABEL: u16 = 9;
+
+/// What is said of a repair.
+pub struct Said<'a> {
+    pub schema: &'a Schema,
+    pub prospect: &'a Prospect,
+    /// Where the plan was written.
+    pub plan: Option<&'a Path>,
+    /// The database as it was typed.
+    pub database: Option<&'a str>,
+    /// The plan is applied right away.
+    pub is_applied: bool,
+}
+
+pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
+    let mut sheet = Sheet::new(paper);
+    headline(&mut sheet, said);
+    overview(&mut sheet, said);
+    for outlook in said.prospect.relations.iter().filter(|outlook| outlook.rule.is_some()) {
+        examples(&mut sheet, outlook);
+        undecided(&mut sheet, said.schema, outlook);
+    }
+    refusals(&mut sheet, said.prospect);
+    aftermath(&mut sheet, said);
+    sheet.finish()
+}
+
+fn headline(sheet: &mut Sheet, said: &Said<'_>) {
+    let prospect = said.prospect;
+    let name = &said.schema.database.name;
+    let (mark, ink, line) = if !prospect.refusals.is_empty() {
+        ("✗", Ink::Bad, format!("the repair of {name} is refused; nothing was written"))
+    } else if prospect.relations.iter().all(|outlook| outlook.rows == 0) {
+        ("✓", Ink::Good, format!("{name} has no orphans: nothing is to be repaired"))
+    } else if prospect.relations.iter().all(|outlook| outlook.rule.is_none()) {
+        ("○", Ink::Strong, format!("no rule treats a relation of {name} that has orphans"))
+    } else {
+        let undecided = prospect.undecided_keys();
+        let changes = plural(prospect.changes(), "change");
+        let (mark, ink) = if undecided > 0 { ("?", Ink::Doubtful) } else { ("✓", Ink::Good) };
+        let rest =
+            if undecided > 0 { format!(", {} undecided", plural(undecided, "missing key")) } else { String::new() };
+        (mark, ink, format!("{changes} would repair {name}{rest}"))
+    };
+    let line = if said.is_applied { line.replace("would repair", "to repair") } else { line };
+    sheet.line(0, vec![Piece::new(mark, ink), Piece::new(line, ink)]);
+    if !said.is_applied && prospect.refusals.is_empty() {
+        sheet.line(2, vec![Piece::new("dry run: the database was only read", Ink::Dim)]);
+    }
+}
+
+/// Every relation with orphans, and what its missing keys get.
+fn overview(sheet: &mut Sheet, said: &Said<'_>) {
+    let mut rows = Vec::new();
+    for outlook in &said.prospect.relations {
+        let mut lines: Vec<(String, u64, u64, Ink)> = outlook
+            .treatments
+            .iter()
+            .filter(|share| share.rows > 0)
+            .map(|share| (share.treatment.clone(), share.keys, share.rows, Ink::Plain))
+            .collect();
+        let undecided = &outlook.undecided;
+        if !undecided.is_empty() {
+            let keys = undecided.iter().map(|undecided| undecided.keys).sum();
+            lines.push((
+                "undecided".to_owned(),
+                keys,
+                undecided.iter().map(|undecided| undecided.rows).sum(),
+                Ink::Doubtful,
+            ));
+        }
+        if outlook.unchecked.is_some() {
+            lines.push(("not checked".to_owned(), 0, 0, Ink::Doubtful));
+        } else if outlook.rule.is_none() {
+            lines.push(("no rule".to_owned(), outlook.keys, outlook.rows, Ink::Dim));
+        }
+        let widest = 34;
+        let room = sheet.width().saturating_sub(widest);
+        let relation = said.schema.relations.get(outlook.relation);
+        for (place, (treatment, keys, rows_of, ink)) in lines.into_iter().enumerate() {
+            let name = match relation {
+                Some(relation) if place == 0 => table::relation(said.schema, relation, room),
+                _ => Piece::plain(""),
+            };
+            rows.push(vec![name, Piece::new(treatment, ink), Piece::plain(count(keys)), Piece::plain(count(rows_of))]);
+        }
+    }
+    if rows.is_empty() {
+        return;
+    }
+    sheet.blank();
+    sheet.grid(Grid {
+        indent: 2,
+        numbers: &[2, 3],
+        first: None,
+        header: &["relation", "treatment", "keys", "rows"],
+        rows,
+    });
+}
+
+fn examples(sheet: &mut Sheet, outlook: &Outlook) {
+    for share in outlook.treatments.iter().filter(|share| !share.samples.is_empty()) {
+        sheet.blank();
+        sheet.heading(Piece::new(&share.treatment, Ink::Strong), Piece::plain(&outlook.id));
+        if let Some(rule) = &outlook.rule {
+            sheet.line(2, vec![Piece::new(format!("by rule {rule}"), Ink::Dim)]);
+        }
+        let rows = share.samples.iter().map(|sample| {
+            let (row, what) = change(sample);
+            vec![Piece::plain(row), Piece::plain(what)]
+        });
+        sheet.grid(Grid { indent: 2, numbers: &[], first: Some(LABEL), header: &[], rows: rows.collect() });
+        let more = share.changes.saturating_sub(share.samples.len() as u64);
+        if more > 0 {
+            sheet.line(2, vec![Piece::new(format!("and {} more", count(more)), Ink::Dim)]);
+        }
+    }
+}
+
+/// A change in words: which row, and what becomes of it.
+fn change(sample: &Sample) -> (String, String) {
+    let name = format!("{} {}", sample.table, text::row(&sample.row));
+    match (&sample.before, &sample.after) {
+        (None, Some(after)) => (name, format!("new: {}", text::row(after))),
+        (Some(before), None) => (name, format!("goes: {}", text::row(before))),
+        (Some(before), Some(after)) => (name, pairs(before, after)),
+        (None, None) => (name, String::new()),
+    }
+}
+
+fn pairs(before: &RowName, after: &RowName) -> String {
+    let pair = |(column, new): &(String, _)| {
+        let old = before.iter().find(|(name, _)| name == column).map_or(String::new(), |(_, old)| text::value(old));
+        format!("{}: {old} → {}", text::visible(column), text::value(new))
+    };
+    after.iter().map(pair).collect::<Vec<_>>().join(", ")
+}
+
+fn undecided(sheet: &mut Sheet, schema: &Schema, outlook: &Outlook) {
+    if outlook.undecided.is_empty() && outlook.unchecked.is_none() {
+        return;
+    }
+    sheet.blank();
+    sheet.heading(Piece::new("undecided", Ink::Doubtful), Piece::plain(&outlook.id));
+    if let Some(why) = &outlook.unchecked {
+        sheet.line(2, vec![Piece::plain(format!("not checked: {why}"))]);
+    }
+    for undecided in &outlook.undecided {
+        let example = schema
+            .relations
+            .get(outlook.relation)
+            .map_or(String::new(), |relation| text::named(schema.child_column_names(relation).zip(&undecided.example)));
+        let counts = format!("{}, {}", plural(undecided.keys, "key"), plural(undecided.rows, "row"));
+        sheet.line(2, vec![Piece::plain(format!("{counts}, such as {example}"))]);
+        sheet.labelled(LABEL, Piece::new("because", Ink::Dim), Piece::plain(&undecided.why));
+    }
+}
+
+fn refusals(sheet: &mut Sheet, prospect: &Prospect) {
+    for refusal in &prospect.refusals {
+        sheet.blank();
+        sheet.heading(Piece::new("refused", Ink::Bad), Piece::new(&refusal.relation, Ink::Strong));
+        sheet.labelled(LABEL, Piece::new("rule", Ink::Dim), Piece::plain(&refusal.rule));
+        sheet.labelled(LABEL, Piece::new("because", Ink::Dim), Piece::plain(&refusal.why));
+        sheet.labelled(LABEL, Piece::new("help", Ink::Dim), Piece::plain(&refusal.help));
+    }
+}
+
+/// What changes in all, what will be left, and what to do next.
+fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
+    let prospect = said.prospect;
+    if !prospect.refusals.is_empty() || prospect.relations.is_empty() {
+        return;
+    }
+    sheet.blank();
+    for (place, table) in prospect.tables.iter().enumerate() {
+        let label = if place == 0 { "changes" } else { "" };
+        let is_new = prospect.creates.iter().any(|new| new.name.to_string() == table.table);
+        let new = if is_new { " (a new table)" } else { "" };
+        let line = format!("{}{new}: {}", table.table, numbers(table));
+        sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(line));
+    }
+    for hazard in &prospect.hazards {
+        sheet.labelled(LABEL, Piece::new("hazard", Ink::Doubtful), Piece::plain(hazard));
+    }
+    let after: u64 = prospect.relations.iter().map(|outlook| outlook.rows_after).sum();
+    let before: u64 = prospect.relations.iter().map(|outlook| outlook.rows).sum();
+    let line = format!("{} now, {} once it is applied", plural(before, "orphan row"), count(after));
+    sheet.labelled(LABEL, Piece::new("orphans", Ink::Dim), Piece::plain(line));
+    if said.is_applied || prospect.changes() == 0 {
+        return;
+    }
+    let database = said.database.unwrap_or("DB");
+    let next = match said.plan {
+        Some(plan) => format!("fk-doctor apply {database} {}", plan.display()),
+        None => "write the plan with -o plan.ndjson and read it, or apply it at once with --apply".to_owned(),
+    };
+    sheet.labelled(LABEL, Piece::new("next", Ink::Dim), Piece::plain(next));
+}
+
+fn numbers(table: &TableChanges) -> String {
+    let part = |number: u64, verb: &str| (number > 0).then(|| format!("{} {verb}", plural(number, "row")));
+    let parts = [part(table.made, "made"), part(table.changed, "changed"), part(table.deleted, "deleted")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}

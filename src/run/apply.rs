@@ -1,0 +1,211 @@
+//! `apply` and `undo`: a plan and a database → the database after it, or before it.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::DEFAULT_MEMORY;
+use super::DEFAULT_WAIT;
+use super::Outcome;
+use super::RunError;
+use super::Surroundings;
+use super::config_file;
+use super::repair;
+use crate::apply;
+use crate::apply::ApplyError;
+use crate::apply::Direction;
+use crate::apply::Order;
+use crate::cli;
+use crate::cli::repair::Writing;
+use crate::engine;
+use crate::engine::Deadline;
+use crate::engine::Patience;
+use crate::engine::write::WriteOptions;
+use crate::engine::write::Writer;
+use crate::exit::Exit;
+use crate::model::sql;
+use crate::model::text::plural;
+use crate::plan_file;
+use crate::plan_file::PlanFile;
+use crate::report;
+use crate::scan;
+use crate::scan::Fact;
+use crate::scan::Progress;
+use crate::scan::Wishes;
+use crate::source::Source;
+
+pub fn apply(
+    typed: &cli::repair::Apply,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+    progress: Progress<'_>,
+) -> Result<Outcome, RunError> {
+    let source = Source::parse(&typed.database).map_err(RunError::Source)?;
+    go(Direction::Apply, &source, &typed.plan, &typed.writing, global, surroundings, progress)
+}
+
+pub fn undo(
+    typed: &cli::repair::Apply,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+    progress: Progress<'_>,
+) -> Result<Outcome, RunError> {
+    let source = Source::parse(&typed.database).map_err(RunError::Source)?;
+    go(Direction::Undo, &source, &typed.plan, &typed.writing, global, surroundings, progress)
+}
+
+pub(super) fn go(
+    direction: Direction,
+    source: &Source,
+    path: &Path,
+    writing: &Writing,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+    progress: Progress<'_>,
+) -> Result<Outcome, RunError> {
+    let mut plan = PlanFile::open(path)?;
+    let header = plan.header.clone();
+    let patience = Patience { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
+    let mut database = engine::open(source, &patience)?;
+    let config = config_file::read(global, surroundings)?;
+    let schema = config.resolve(database.as_mut(), surroundings)?;
+    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    if header.undecided > 0 && direction == Direction::Apply && !writing.leave_undecided {
+        let why = format!("it leaves {} undecided", plural(header.undecided, "missing key"));
+        return Err(refused(direction, why, "add a treatment for them, or say --leave-undecided").into());
+    }
+    if plan_file::digest([database.identity()?.as_bytes()]) != header.identity && !writing.moved {
+        let why = format!("it was made for another database: {}, at another place", header.database);
+        return Err(refused(direction, why, "if this is that database and it was moved, say --moved").into());
+    }
+    let mut admit = |writer: &mut dyn Writer| {
+        if repair::fingerprint(&repair::definitions(writer, surgery)?, &header.creates) == header.schema {
+            return Ok(());
+        }
+        let why = "the database's definitions are not those that the plan was made for".to_owned();
+        Err(refused(direction, why, "nothing was changed: make a new plan with `fk-doctor repair`"))
+    };
+    let backup = wanted_backup(writing, source, &header.schema);
+    let mut made = None;
+    let mut secure = |writer: &mut dyn Writer| {
+        if let Some(damage) = writer.damage_anywhere()? {
+            let why = format!("the database is damaged ({damage})");
+            return Err(refused(
+                direction,
+                why,
+                "nothing was changed: restore it, or save what can be read: sqlite3 damaged.db .recover",
+            ));
+        }
+        if let Some(file) = &backup {
+            writer.back_up(file)?;
+            made = Some(file.clone());
+        }
+        Ok(())
+    };
+    let mut writer = database.writer(WriteOptions { no_triggers: writing.no_triggers })?;
+    let order = Order {
+        schema: &schema,
+        surgery,
+        direction,
+        batch: writing.batch.and_then(|batch| usize::try_from(batch).ok()),
+        progress,
+    };
+    let done = apply::run(&order, &mut plan, writer.as_mut(), &mut admit, &mut secure)?;
+    drop(writer);
+    drop(database);
+    let left = left(source, &patience, global, surroundings)?;
+    let exit = match (direction, left) {
+        (Direction::Undo, _) => Exit::Clean,
+        (_, Left { orphan_rows: 1.., .. }) => Exit::NotHealed,
+        (_, Left { unchecked: 1.., .. }) => Exit::Incomplete,
+        _ => Exit::Clean,
+    };
+    let said = report::applied::Said {
+        is_undo: direction == Direction::Undo,
+        database: &schema.database.name,
+        typed: &shown(source),
+        plan: path,
+        backup: made.as_deref(),
+        made: done.made,
+        changed: done.changed,
+        deleted: done.deleted,
+        already: done.already,
+        relations: left.relations,
+        unchecked: left.unchecked,
+        orphan_rows: left.orphan_rows,
+    };
+    Ok(Outcome { documents: vec![(None, report::applied::render(&said, &surroundings.paper))], exit })
+}
+
+fn shown(source: &Source) -> String {
+    match source {
+        Source::Sqlite(path) => path.display().to_string(),
+        Source::Postgres(address) | Source::Mysql(address) => address.to_string(),
+    }
+}
+
+fn refused(direction: Direction, why: String, help: &str) -> ApplyError {
+    let doing = match direction {
+        Direction::Apply => "apply",
+        Direction::Undo => "take back",
+    };
+    ApplyError::Refused { doing, why, help: help.to_owned() }
+}
+
+/// What a scan of the whole database finds afterwards.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    relations: u64,
+    unchecked: u64,
+    orphan_rows: u64,
+}
+
+fn left(
+    source: &Source,
+    patience: &Patience,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+) -> Result<Left, RunError> {
+    let mut database = engine::open(source, patience)?;
+    let config = config_file::read(global, surroundings)?;
+    let schema = config.resolve(database.as_mut(), surroundings)?;
+    let mut sessions = database.sessions(surroundings.cores.min(schema.relations.len()))?;
+    let wishes = Wishes {
+        samples: 0,
+        memory: DEFAULT_MEMORY,
+        threads: surroundings.cores,
+        progress: &|_, _| {},
+        is_known: &|_, _, _| false,
+    };
+    let mut left = Left { relations: 0, unchecked: 0, orphan_rows: 0 };
+    for fact in scan::scan(&schema, &mut sessions, &wishes) {
+        left.relations += 1;
+        match fact {
+            Fact::Checked(tally) => left.orphan_rows += tally.orphan_rows,
+            Fact::Unchecked(_) => left.unchecked += 1,
+        }
+    }
+    Ok(left)
+}
+
+fn wanted_backup(writing: &Writing, source: &Source, schema: &str) -> Option<PathBuf> {
+    let Source::Sqlite(database) = source else { return None };
+    match &writing.backup {
+        _ if writing.no_backup => None,
+        Some(file) => Some(file.clone()),
+        None => Some(free_name(database, &format!("backup-{}", &schema[..8.min(schema.len())]), "")),
+    }
+}
+
+/// A name beside the database that nothing has yet.
+pub(super) fn free_name(database: &Path, what: &str, end: &str) -> PathBuf {
+    let name = |number: u32| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(format!(".{what}"));
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        name.push(end);
+        PathBuf::from(name)
+    };
+    (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
+}

@@ -1,0 +1,180 @@
+//! Rules as files: found, read, and every fault shown at its place. Also the rules that come with the program, by name.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::RunError;
+use super::Surroundings;
+use crate::config;
+use crate::config::rules;
+use crate::model::configured::Fault;
+use crate::model::plan::RuleDigest;
+use crate::model::rule::KeyMap;
+use crate::model::rule::RemapHow;
+use crate::model::rule::Rule;
+use crate::model::rule::Treatment;
+use crate::plan_file;
+
+/// The rules that come with the program: name and text.
+pub(super) const SHIPPED: [(&str, &str); 5] = [
+    ("follow-declared", include_str!("../../rules/follow-declared.toml")),
+    ("media-sources", include_str!("../../rules/media-sources.toml")),
+    ("multi-source-sync", include_str!("../../rules/multi-source-sync.toml")),
+    ("near-misses", include_str!("../../rules/near-misses.toml")),
+    ("placeholders", include_str!("../../rules/placeholders.toml")),
+];
+
+/// Rules, and the texts that their faults point into.
+pub(super) struct RuleFiles {
+    files: Vec<RuleFile>,
+    pub(super) rules: Vec<Rule>,
+    /// The file of each rule.
+    file_of: Vec<usize>,
+}
+
+struct RuleFile {
+    shown: String,
+    text: String,
+}
+
+/// Reads everything that is named; the faults of all files at once.
+pub(super) fn read(paths: &[PathBuf], surroundings: &Surroundings) -> Result<RuleFiles, RunError> {
+    let mut read = RuleFiles { files: Vec::new(), rules: Vec::new(), file_of: Vec::new() };
+    let mut faults: Vec<(usize, Fault)> = Vec::new();
+    for (path, text) in texts(paths)? {
+        let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
+        let file = read.files.len();
+        match rules::parse(&text) {
+            Ok(rules) => {
+                for mut rule in rules {
+                    faults.extend(load_maps(&mut rule, &path).into_iter().map(|fault| (file, fault)));
+                    if let Some(first) = read.rules.iter().position(|other| other.id.value == rule.id.value) {
+                        let message = format!(
+                            "the id `{}` is already taken in {}",
+                            rule.id.value, read.files[read.file_of[first]].shown
+                        );
+                        let help = Some("give each rule an id of its own".to_owned());
+                        faults.push((file, Fault { place: rule.id.place.clone(), message, help }));
+                    }
+                    read.rules.push(rule);
+                    read.file_of.push(file);
+                }
+            }
+            Err(found) => faults.extend(found.into_iter().map(|fault| (file, fault))),
+        }
+        read.files.push(RuleFile { shown, text });
+    }
+    if faults.is_empty() { Ok(read) } else { Err(read.render(&faults, surroundings)) }
+}
+
+impl RuleFiles {
+    /// Faults of rules, each with the position of its rule.
+    pub(super) fn faulty(&self, faults: &[(usize, Fault)], surroundings: &Surroundings) -> RunError {
+        let by_file: Vec<(usize, Fault)> =
+            faults.iter().map(|(rule, fault)| (self.file_of[*rule], fault.clone())).collect();
+        self.render(&by_file, surroundings)
+    }
+
+    pub(super) fn digests(&self) -> Vec<RuleDigest> {
+        let digest = |file: &usize| plan_file::digest([self.files[*file].text.as_bytes()]);
+        let rules = self.rules.iter().zip(&self.file_of);
+        rules.map(|(rule, file)| RuleDigest { id: rule.id.value.clone(), digest: digest(file) }).collect()
+    }
+
+    fn render(&self, faults: &[(usize, Fault)], surroundings: &Surroundings) -> RunError {
+        let mut rendered = String::new();
+        for (position, file) in self.files.iter().enumerate() {
+            let own: Vec<Fault> =
+                faults.iter().filter(|(of, _)| *of == position).map(|(_, fault)| fault.clone()).collect();
+            if !own.is_empty() {
+                rendered.push_str(&config::fault::render(&own, &file.text, &file.shown, surroundings.paper.color));
+            }
+        }
+        RunError::Config { rendered }
+    }
+}
+
+/// What is named, file by file: folders give their `.toml` files by name.
+fn texts(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, RunError> {
+    let mut texts = Vec::new();
+    for path in paths {
+        let unreadable =
+            |path: &Path, error: &std::io::Error| RunError::Rules { path: path.to_owned(), why: error.to_string() };
+        let shipped = path.to_str().and_then(|name| SHIPPED.iter().find(|(known, _)| *known == name));
+        if let (Some((name, text)), false) = (shipped, path.exists()) {
+            texts.push((PathBuf::from(format!("rules/{name}.toml")), (*text).to_owned()));
+        } else if path.is_dir() {
+            let entries = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
+            let mut files: Vec<PathBuf> = entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
+                .collect();
+            files.sort();
+            if files.is_empty() {
+                return Err(RunError::Rules {
+                    path: path.clone(),
+                    why: "there is no .toml file in this folder".to_owned(),
+                });
+            }
+            for file in files {
+                let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
+                texts.push((file, text));
+            }
+        } else {
+            let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+            texts.push((path.clone(), text));
+        }
+    }
+    Ok(texts)
+}
+
+/// Reads the CSV files of a rule, which lie beside it.
+fn load_maps(rule: &mut Rule, path: &Path) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for treatment in &mut rule.treatments {
+        if let Treatment::Remap(remap) = &mut treatment.value
+            && let RemapHow::File(map) = &mut remap.how.value
+        {
+            let file = path.parent().unwrap_or(Path::new(".")).join(&map.file);
+            if let Err(why) = load_map(map, &file) {
+                let help =
+                    "a CSV file with a header line: the columns of the old key, then those of the new one".to_owned();
+                faults.push(Fault {
+                    place: remap.how.place.clone(),
+                    message: format!("`map`: {why}"),
+                    help: Some(help),
+                });
+            }
+        }
+    }
+    faults
+}
+
+/// The error is a message.
+fn load_map(map: &mut KeyMap, file: &Path) -> Result<(), String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::None)
+        .from_path(file)
+        .map_err(|error| format!("{}: {error}", file.display()))?;
+    for record in reader.records() {
+        let record = record.map_err(|error| format!("{}: {error}", file.display()))?;
+        let fields: Vec<String> = record.iter().map(str::to_owned).collect();
+        if !fields.len().is_multiple_of(2) || fields.is_empty() {
+            return Err(format!(
+                "{} has {} columns, and half of them have to be the new key",
+                file.display(),
+                fields.len()
+            ));
+        }
+        let (old, new) = fields.split_at(fields.len() / 2);
+        let line = record.position().map_or(0, csv::Position::line);
+        if map.entries.insert(old.to_vec(), new.to_vec()).is_some_and(|other| other != new) {
+            return Err(format!(
+                "line {line} of {} gives {} another new key than before",
+                file.display(),
+                old.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! `rules`: what is wrong with rules, and which ones come with the program.
+
+use std::path::PathBuf;
+
+use super::DEFAULT_WAIT;
+use super::Outcome;
+use super::RunError;
+use super::Surroundings;
+use super::config_file;
+use super::rule_files;
+use super::rule_files::SHIPPED;
+use crate::cli;
+use crate::config;
+use crate::engine;
+use crate::engine::Deadline;
+use crate::engine::Patience;
+use crate::exit::Exit;
+use crate::model::sql;
+use crate::model::text::plural;
+use crate::source::Source;
+use crate::treat;
+
+pub fn rules(
+    typed: &cli::repair::Rules,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+) -> Result<Outcome, RunError> {
+    let text = match typed {
+        cli::repair::Rules::Check { paths, against } => check(paths, against.as_deref(), global, surroundings)?,
+        cli::repair::Rules::List { name: None } => list(),
+        cli::repair::Rules::List { name: Some(name) } => match SHIPPED.iter().find(|(known, _)| known == name) {
+            Some((_, text)) => (*text).to_owned(),
+            None => {
+                let why = "no rule of this name comes with fk-doctor".to_owned();
+                return Err(RunError::Rules { path: PathBuf::from(name), why });
+            }
+        },
+    };
+    Ok(Outcome { documents: vec![(None, text)], exit: Exit::Clean })
+}
+
+fn list() -> String {
+    let width = SHIPPED.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let explained = |text: &str| {
+        let rules = config::rules::parse(text).unwrap_or_default();
+        rules.into_iter().next().and_then(|rule| rule.explain).unwrap_or_default()
+    };
+    SHIPPED.iter().map(|(name, text)| format!("{name:width$}  {}\n", explained(text))).collect()
+}
+
+fn check(
+    paths: &[PathBuf],
+    against: Option<&str>,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+) -> Result<String, RunError> {
+    let files = rule_files::read(paths, surroundings)?;
+    let sound = plural(files.rules.len() as u64, "rule");
+    let Some(database) = against else {
+        return Ok(format!("{sound} without a fault; --against DB also holds them against a database\n"));
+    };
+    let source = Source::parse(database).map_err(RunError::Source)?;
+    let patience = Patience { lock_wait: DEFAULT_WAIT, deadline: Deadline::default() };
+    let mut database = engine::open(&source, &patience)?;
+    let config = config_file::read(global, surroundings)?;
+    let schema = config.resolve(database.as_mut(), surroundings)?;
+    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let mut sessions = database.sessions(1)?;
+    let (assigned, mut faults) = treat::assign::assign(&schema, &files.rules);
+    faults.extend(treat::check::check(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?);
+    if !faults.is_empty() {
+        return Err(files.faulty(&faults, surroundings));
+    }
+    let mut text = format!("{sound} without a fault\n");
+    for (position, rule) in files.rules.iter().enumerate() {
+        let treats = schema.relations.iter().zip(&assigned).filter(|(_, assigned)| **assigned == Some(position));
+        for (relation, _) in treats {
+            text.push_str(&format!("  {} treats {}\n", rule.id.value, relation.id));
+        }
+        if !assigned.contains(&Some(position)) {
+            text.push_str(&format!("  {} treats nothing here\n", rule.id.value));
+        }
+    }
+    Ok(crate::model::text::visible_lines(&text).into_owned())
+}

@@ -1,0 +1,377 @@
+//! Rules and orphans → a plan. The unit of decision is the missing key: its treatments are tried in order, the first that
+//! is admissible is taken, and what none can treat stays undecided.
+//!
+//! Nothing is written to the database. Rows are rehearsed in a private room with the same tables, so that a row which the
+//! database would refuse is known now and not when the plan is applied. Two passes over a relation's orphans: the first
+//! decides key by key, the second changes row by row; changes lie on the workbench, one per row.
+
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::engine::write::Rehearsal;
+use crate::model::plan::Change;
+use crate::model::plan::NewTable;
+use crate::model::plan::identity;
+use crate::model::prospect::Outlook;
+use crate::model::prospect::Prospect;
+use crate::model::prospect::Refusal;
+use crate::model::relation::Relation;
+use crate::model::rule::Rule;
+use crate::model::rule::Treatment;
+use crate::model::schema::Schema;
+use crate::model::sql;
+use crate::model::sql::repair::RepairDialect;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::scan::Fact;
+use crate::scan::Progress;
+use crate::scan::Tally;
+use crate::workbench::Workbench;
+
+pub mod assign;
+pub mod check;
+mod closure;
+mod decide;
+mod guard;
+mod keep;
+mod parents;
+mod rows;
+
+use decide::Act;
+use decide::Group;
+use decide::Verdict;
+
+/// Keys and rows are asked about this many at a time.
+const CHUNK: usize = 400;
+
+/// Examples shown of each treatment.
+const SAMPLES: usize = 3;
+
+/// Reads after "could not".
+#[derive(Debug, thiserror::Error)]
+pub enum TreatError {
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+    #[error("keep the plan while it is made")]
+    Workbench(#[from] rusqlite::Error),
+}
+
+/// A plan that was thought of: its changes, and what they amount to.
+pub struct Draft {
+    pub bench: Workbench,
+    pub prospect: Prospect,
+}
+
+/// Where a plan is made: two sessions that see the same moment, and the room for rehearsals.
+pub struct Rooms {
+    pub reader: Box<dyn Session>,
+    pub asker: Box<dyn Session>,
+    pub rehearsal: Box<dyn Rehearsal>,
+}
+
+/// What is at hand while a relation is treated.
+struct Desk<'a> {
+    schema: &'a Schema,
+    surgery: &'static dyn RepairDialect,
+    asker: Box<dyn Session>,
+    room: Box<dyn Rehearsal>,
+    bench: Workbench,
+    parents: parents::Memory,
+    creates: Vec<NewTable>,
+    refusals: Vec<Refusal>,
+}
+
+/// One relation under treatment.
+struct Case<'a> {
+    index: usize,
+    relation: &'a Relation,
+    rule: &'a Rule,
+    tally: &'a Tally,
+    outlook: Outlook,
+    /// Why rows may not be removed or blanked, if they may not.
+    guarded: Option<String>,
+    /// Rows that are removed or blanked, dependants included.
+    lost: u64,
+    /// The key whose row was last given up in the second pass.
+    given_up: Option<usize>,
+    /// The treatment that makes rows at the moment.
+    making: &'static str,
+}
+
+/// `assigned` names the rule of each relation. The facts are of the moment that the rooms see.
+pub fn plan(
+    schema: &Schema,
+    facts: &[Fact],
+    rules: &[Rule],
+    assigned: &[Option<usize>],
+    surgery: &'static dyn RepairDialect,
+    rooms: Rooms,
+    progress: Progress<'_>,
+) -> Result<Draft, TreatError> {
+    let Rooms { mut reader, asker, rehearsal } = rooms;
+    let mut desk = Desk {
+        schema,
+        surgery,
+        asker,
+        room: rehearsal,
+        bench: Workbench::new()?,
+        parents: parents::Memory::default(),
+        creates: Vec::new(),
+        refusals: Vec::new(),
+    };
+    let mut outlooks = Vec::new();
+    let total = in_order(schema, rules, assigned).len();
+    for (done, index) in in_order(schema, rules, assigned).into_iter().enumerate() {
+        progress(done, total);
+        let relation = &schema.relations[index];
+        let mut outlook = Outlook { relation: index, id: relation.id.clone(), ..Outlook::default() };
+        let tally = match &facts[index] {
+            Fact::Checked(tally) => tally,
+            Fact::Unchecked(why) => {
+                outlook.unchecked = Some(why.clone());
+                outlook.rule = assigned[index].map(|rule| rules[rule].id.value.clone());
+                outlooks.push(outlook);
+                continue;
+            }
+        };
+        outlook.keys = tally.missing_keys;
+        outlook.rows = tally.orphan_rows;
+        outlook.rows_after = tally.orphan_rows;
+        let Some(rule) = assigned[index].map(|rule| &rules[rule]).filter(|_| tally.orphan_rows > 0) else {
+            outlooks.push(outlook);
+            continue;
+        };
+        outlook.rule = Some(rule.id.value.clone());
+        let case = Case { index, relation, rule, tally, outlook, guarded: None, lost: 0, given_up: None, making: "" };
+        outlooks.push(desk.treat(case, reader.as_mut())?);
+    }
+    desk.count_on()?;
+    outlooks.sort_by_key(|outlook| outlook.relation);
+    outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
+    let tables = desk.bench.tables()?;
+    let Desk { bench, creates, refusals, .. } = desk;
+    Ok(Draft { bench, prospect: Prospect { relations: outlooks, tables, creates, hazards: Vec::new(), refusals } })
+}
+
+/// Relations whose rules point elsewhere first, then those that make parents, then those that take away: so that none
+/// makes work for an earlier one.
+fn in_order(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> Vec<usize> {
+    let rank = |index: usize| {
+        let first = assigned[index].and_then(|rule| rules[rule].treatments.first());
+        first.map_or(3, |treatment| match treatment.value {
+            Treatment::Remap(_) => 0,
+            Treatment::Placeholder(_) | Treatment::Sentinel(_) => 1,
+            _ => 2,
+        })
+    };
+    let mut order: Vec<usize> = (0..schema.relations.len()).collect();
+    order.sort_by_key(|&index| rank(index));
+    order
+}
+
+impl<'a> Desk<'a> {
+    fn treat(&mut self, mut case: Case<'a>, reader: &mut dyn Session) -> Result<Outlook, TreatError> {
+        if let Some(why) = self.cannot_be_treated(&case) {
+            let undecided = case.outlook.leave(&why, &Vec::new());
+            (undecided.keys, undecided.rows) = (case.tally.missing_keys, case.tally.orphan_rows);
+            undecided.example = case.tally.top.first().map(|missing| missing.key.clone()).unwrap_or_default();
+            return Ok(case.outlook);
+        }
+        for treatment in &case.rule.treatments {
+            // In the order in which they are tried.
+            case.outlook.share(treatment.value.name());
+        }
+        case.guarded = self.parent_loss(&case)?;
+        let verdicts = self.first_pass(&mut case, reader)?;
+        self.check_limits(&mut case);
+        if self.refusals.is_empty() && verdicts.iter().any(Verdict::changes_rows) {
+            self.second_pass(&mut case, reader, &verdicts)?;
+            self.check_limits(&mut case);
+        }
+        let left = case.outlook.undecided.iter().map(|undecided| undecided.rows).sum::<u64>();
+        let reported = case.outlook.treatments.iter().filter(|share| share.treatment == "report");
+        case.outlook.rows_after = left + reported.map(|share| share.rows).sum::<u64>();
+        case.outlook.treatments.retain(|share| share.rows > 0 || share.changes > 0);
+        Ok(case.outlook)
+    }
+
+    /// Why no treatment can be tried at all, if none can.
+    fn cannot_be_treated(&self, case: &Case<'_>) -> Option<String> {
+        if crate::model::plan::identity_columns(self.schema.child(case.relation)).is_empty() {
+            return Some("the child's rows have neither a primary key nor an address to find them by".to_owned());
+        }
+        if case.tally.false_orphans.is_some() {
+            return Some("an index of the parent is damaged: repair it first (REINDEX)".to_owned());
+        }
+        None
+    }
+
+    /// Decides every missing key, in the order in which the engine gives them.
+    fn first_pass(&mut self, case: &mut Case<'a>, reader: &mut dyn Session) -> Result<Vec<Verdict>, TreatError> {
+        let mut verdicts: Vec<Verdict> = Vec::new();
+        let mut open: Vec<Group> = Vec::new();
+        let mut failure = None;
+        let mut groups = Groups::new(case, self.schema);
+        let question = sql::of(self.schema).orphans(self.schema, case.relation, &sql::Among::default());
+        reader.each_row(&question, &mut |row| {
+            let Some(orphan) = groups.take(row) else { return };
+            if failure.is_some() {
+                return;
+            }
+            if orphan.opens_group {
+                if open.len() == CHUNK {
+                    failure = self.settle(case, &mut open, &mut verdicts).err();
+                }
+                open.push(Group { key: orphan.key, row: orphan.row, rows: 0 });
+            }
+            if let Some(group) = open.last_mut() {
+                group.rows += 1;
+            }
+        })?;
+        match failure {
+            Some(error) => Err(error),
+            None => {
+                self.settle(case, &mut open, &mut verdicts)?;
+                Ok(verdicts)
+            }
+        }
+    }
+
+    /// Decides a chunk of keys and counts what came of it.
+    fn settle(
+        &mut self,
+        case: &mut Case<'a>,
+        open: &mut Vec<Group>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), TreatError> {
+        let groups = std::mem::take(open);
+        for (group, verdict) in groups.iter().zip(self.decide(case, &groups)?) {
+            match &verdict {
+                Verdict::Undecided(why) => {
+                    let undecided = case.outlook.leave(why, &group.key);
+                    undecided.keys += 1;
+                    undecided.rows += group.rows;
+                }
+                Verdict::Decided { treatment, act } => {
+                    let share = case.outlook.share(treatment);
+                    share.keys += 1;
+                    share.rows += group.rows;
+                    if act.loses_data() {
+                        case.lost += group.rows;
+                    }
+                }
+            }
+            verdicts.push(verdict);
+        }
+        Ok(())
+    }
+
+    /// Changes every row whose key was decided so, a chunk at a time.
+    fn second_pass(
+        &mut self,
+        case: &mut Case<'a>,
+        reader: &mut dyn Session,
+        verdicts: &[Verdict],
+    ) -> Result<(), TreatError> {
+        case.lost = 0;
+        let mut open: Vec<rows::Pending<'_>> = Vec::new();
+        let mut failure = None;
+        let mut groups = Groups::new(case, self.schema);
+        let mut group = 0;
+        let question = sql::of(self.schema).orphans(self.schema, case.relation, &sql::Among::default());
+        reader.each_row(&question, &mut |row| {
+            let Some(orphan) = groups.take(row) else { return };
+            group += usize::from(orphan.opens_group);
+            let Some(Verdict::Decided { treatment, act }) = verdicts.get(group - 1) else { return };
+            if failure.is_some() || matches!(act, Act::Nothing) {
+                return;
+            }
+            open.push(rows::Pending { row: orphan.row, key: orphan.key, group, treatment, act });
+            if open.len() == CHUNK {
+                failure = self.change_rows(case, &std::mem::take(&mut open)).err();
+            }
+        })?;
+        match failure {
+            Some(error) => Err(error),
+            None => self.change_rows(case, &open),
+        }
+    }
+
+    /// Puts a change on the bench, in place of an earlier one of the same row.
+    fn put(&mut self, change: &Change) -> Result<(), TreatError> {
+        Ok(self.bench.put(change)?)
+    }
+
+    /// The rows with these names as the database has them: the address, and the stored columns.
+    fn images(&mut self, table: usize, rows: &[&RowName]) -> Result<Vec<Option<Image>>, TreatError> {
+        let table = &self.schema.tables[table];
+        images(self.asker.as_mut(), self.surgery, table, rows)
+    }
+}
+
+/// A row as it is stored.
+struct Image {
+    address: Option<i64>,
+    columns: RowName,
+}
+
+fn images(
+    session: &mut dyn Session,
+    surgery: &dyn RepairDialect,
+    table: &crate::model::catalog::Table,
+    rows: &[&RowName],
+) -> Result<Vec<Option<Image>>, TreatError> {
+    let mut found: Vec<Option<Image>> = rows.iter().map(|_| None).collect();
+    for (start, some) in rows.chunks(CHUNK).enumerate().map(|(chunk, some)| (chunk * CHUNK, some)) {
+        session.each_row(&surgery.rows_at(table, some), &mut |row| {
+            let [number, address, values @ ..] = row else { return };
+            let names = table.columns.iter().filter(|column| !column.generated).map(|column| column.name.clone());
+            let columns = names.zip(values.iter().cloned()).collect();
+            let place =
+                number.as_integer().and_then(|number| usize::try_from(number).ok()).map(|number| start + number);
+            if let Some(place) = place.and_then(|place| found.get_mut(place)) {
+                *place = Some(Image { address: address.as_integer(), columns });
+            }
+        })?;
+    }
+    Ok(found)
+}
+
+/// The stream of orphans, which come sorted by missing key, cut into the units of decision.
+struct Groups<'a> {
+    schema: &'a Schema,
+    relation: &'a Relation,
+    names: Vec<&'a str>,
+    /// Where a rule looks at the child's other columns, each row is decided by itself.
+    each_row_alone: bool,
+    last: Option<i64>,
+}
+
+struct Orphan {
+    key: Key,
+    row: RowName,
+    opens_group: bool,
+}
+
+impl<'a> Groups<'a> {
+    fn new(case: &Case<'a>, schema: &'a Schema) -> Groups<'a> {
+        Groups {
+            schema,
+            relation: case.relation,
+            names: sql::row_name_columns(schema.child(case.relation)),
+            each_row_alone: case.rule.looks_at_child(),
+            last: None,
+        }
+    }
+
+    fn take(&mut self, row: &[Value]) -> Option<Orphan> {
+        let [group, rest @ .., _] = row else { return None };
+        let width = self.relation.child_columns.len();
+        let (key, rest) = rest.split_at_checked(width)?;
+        let (_, name) = rest.split_at_checked(width)?;
+        let opens_group = self.each_row_alone || self.last.is_none() || self.last != group.as_integer();
+        self.last = group.as_integer();
+        let row = identity(self.schema.child(self.relation), &self.names, name);
+        Some(Orphan { key: key.to_vec(), row, opens_group })
+    }
+}

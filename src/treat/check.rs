@@ -1,0 +1,238 @@
+//! Rules held against a database before anything is planned: tables and columns that are not there, SQL that does not
+//! compile. Every fault at once, each with the position of its rule.
+
+use super::TreatError;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::catalog::Table;
+use crate::model::configured::At;
+use crate::model::configured::Fault;
+use crate::model::plan::identity_columns;
+use crate::model::relation::Relation;
+use crate::model::rule::Expression;
+use crate::model::rule::RemapHow;
+use crate::model::rule::Rule;
+use crate::model::rule::Treatment;
+use crate::model::rule::Via;
+use crate::model::schema::Schema;
+use crate::model::sql::repair::Evaluation;
+use crate::model::sql::repair::RepairDialect;
+use crate::model::sql::repair::Wanted;
+use crate::model::text::nearest;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+/// Checks every rule against the relations that it treats.
+pub fn check(
+    schema: &Schema,
+    rules: &[Rule],
+    assigned: &[Option<usize>],
+    surgery: &dyn RepairDialect,
+    session: &mut dyn Session,
+) -> Result<Vec<(usize, Fault)>, TreatError> {
+    let mut faults: Vec<(usize, Fault)> = Vec::new();
+    for (relation, rule) in
+        schema.relations.iter().zip(assigned).filter_map(|(relation, rule)| Some((relation, (*rule)?)))
+    {
+        let mut checker = Checker { schema, relation, surgery, session, faults: Vec::new() };
+        for treatment in &rules[rule].treatments {
+            checker.treatment(treatment)?;
+        }
+        faults.extend(checker.faults.into_iter().map(|fault| (rule, fault)));
+    }
+    faults.sort_by_key(|(rule, fault)| (*rule, fault.place.start, fault.place.end));
+    faults.dedup();
+    Ok(faults)
+}
+
+struct Checker<'c> {
+    schema: &'c Schema,
+    relation: &'c Relation,
+    surgery: &'c dyn RepairDialect,
+    session: &'c mut dyn Session,
+    faults: Vec<Fault>,
+}
+
+impl<'c> Checker<'c> {
+    fn fault(&mut self, place: &std::ops::Range<usize>, message: String, help: Option<String>) {
+        self.faults.push(Fault { place: place.clone(), message, help });
+    }
+
+    fn treatment(&mut self, treatment: &At<Treatment>) -> Result<(), TreatError> {
+        let width = self.relation.child_columns.len();
+        let via = treatment.value.via();
+        if let Some(via) = via
+            && !self.via(via, width)
+        {
+            return Ok(());
+        }
+        let via = via.map(|via| &via.value);
+        match &treatment.value {
+            Treatment::Remap(remap) => self.remap(via, &remap.how, width)?,
+            Treatment::Placeholder(wish) => self.values(via, &wish.values)?,
+            Treatment::Sentinel(wish) => {
+                if wish.key.value.len() != width {
+                    self.fault(
+                        &wish.key.place,
+                        format!(
+                            "the key has {} values, and {} has {width} columns",
+                            wish.key.value.len(),
+                            self.relation.id
+                        ),
+                        None,
+                    );
+                }
+                self.values(None, &wish.values)?;
+            }
+            Treatment::SetNull { columns: Some(columns) } => {
+                for column in columns {
+                    if !self
+                        .schema
+                        .child_column_names(self.relation)
+                        .any(|name| self.schema.names.same(name, &column.value))
+                    {
+                        let help = format!(
+                            "its columns are {}",
+                            self.schema.child_column_names(self.relation).collect::<Vec<_>>().join(", ")
+                        );
+                        self.fault(&column.place, format!("{} is no column of the key", column.value), Some(help));
+                    }
+                }
+            }
+            Treatment::Schema(_) => {
+                self.fault(&treatment.place, format!("`{}` is not built yet", treatment.value.name()), None);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn via(&mut self, via: &At<Via>, width: usize) -> bool {
+        let Some(table) = self.table(&via.value.table, &via.place) else { return false };
+        let found = self.all_columns(table, &via.value.columns, &via.place);
+        if found && via.value.columns.len() != width {
+            let message = format!(
+                "`via` names {} columns, and the key of {} has {width}",
+                via.value.columns.len(),
+                self.relation.id
+            );
+            self.fault(&via.place, message, None);
+            return false;
+        }
+        found
+    }
+
+    fn remap(&mut self, via: Option<&Via>, how: &At<RemapHow>, width: usize) -> Result<(), TreatError> {
+        match &how.value {
+            RemapHow::To(query) => {
+                if width > 1 {
+                    let help = "use `table` or `map` for keys of several columns".to_owned();
+                    self.fault(&how.place, "a query gives one column".to_owned(), Some(help));
+                    return Ok(());
+                }
+                self.compiles(via, Wanted::RowsOf(query), &how.place)?;
+                self.compiles(via, Wanted::Query(query), &how.place)
+            }
+            RemapHow::Table { table, from, into } => {
+                if let Some(place) = self.table(table, &how.place) {
+                    let names: Vec<String> = from.iter().chain(into).cloned().collect();
+                    self.all_columns(place, &names, &how.place);
+                }
+                if from.len() != width {
+                    self.fault(&how.place, format!("the key of {} has {width} columns", self.relation.id), None);
+                }
+                Ok(())
+            }
+            RemapHow::File(map) => {
+                if map.entries.keys().any(|key| key.len() != width) {
+                    let message =
+                        format!("{} has to have {} columns: the old key and the new one", map.file, 2 * width);
+                    self.fault(&how.place, message, None);
+                }
+                Ok(())
+            }
+            RemapHow::Normalize(_) => {
+                if width > 1 {
+                    self.fault(&how.place, "only keys of one column have a normal form".to_owned(), None);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn values(&mut self, via: Option<&Via>, values: &[(At<String>, At<Expression>)]) -> Result<(), TreatError> {
+        let parent = self.relation.parent.table;
+        for (column, expression) in values {
+            if let Some(parent) = parent {
+                self.all_columns(parent, std::slice::from_ref(&column.value), &column.place);
+            }
+            self.compiles(via, Wanted::Expression(&expression.value), &expression.place)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for one key that is nowhere: what does not compile fails.
+    fn compiles(
+        &mut self,
+        via: Option<&Via>,
+        wanted: Wanted<'_>,
+        place: &std::ops::Range<usize>,
+    ) -> Result<(), TreatError> {
+        let schema = self.schema;
+        let via = via.and_then(|via| {
+            let table = &schema.tables[schema.table(&via.table)?];
+            let position =
+                |name: &String| table.columns.iter().position(|column| schema.names.same(&column.name, name));
+            Some((table, via.columns.iter().filter_map(position).collect::<Vec<usize>>()))
+        });
+        let key: Key = vec![Value::Null; self.relation.child_columns.len()];
+        let names = identity_columns(schema.child(self.relation));
+        let row: RowName = names.into_iter().map(|name| (name.to_owned(), Value::Null)).collect();
+        let evaluation = Evaluation {
+            via: via.as_ref().map(|(table, columns)| (*table, columns.as_slice())),
+            keys: &[(&key, &row)],
+            wanted: &[wanted],
+        };
+        let question = self.surgery.evaluate(schema, self.relation, &evaluation);
+        match self.session.each_row(&question, &mut |_| {}) {
+            Ok(()) => Ok(()),
+            Err(EngineError::Failed { why }) => {
+                let scopes = if via.is_some() { "child.*, via.* and key.*" } else { "child.* and key.*" };
+                self.fault(place, format!("this does not compile: {why}"), Some(format!("write it over {scopes}")));
+                Ok(())
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn table(&mut self, name: &str, place: &std::ops::Range<usize>) -> Option<usize> {
+        let found = self.schema.table(name);
+        if found.is_none() {
+            let names: Vec<String> = self.schema.tables.iter().map(|table| table.name.to_string()).collect();
+            let near = nearest(name, names.iter().map(String::as_str)).map(|near| format!("did you mean {near}?"));
+            self.fault(place, format!("there is no table {name}"), near);
+        }
+        found
+    }
+
+    fn all_columns(&mut self, table: usize, names: &[String], place: &std::ops::Range<usize>) -> bool {
+        let table: &Table = &self.schema.tables[table];
+        let missing: Vec<&String> = names
+            .iter()
+            .filter(|name| !table.columns.iter().any(|column| self.schema.names.same(&column.name, name)))
+            .collect();
+        for name in &missing {
+            let near = nearest(name, table.columns.iter().map(|column| column.name.as_str()));
+            let columns = table.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+            let help =
+                near.map_or_else(|| format!("its columns are {columns}"), |near| format!("did you mean {near}?"));
+            self.faults.push(Fault {
+                place: place.clone(),
+                message: format!("{} has no column {name}", table.name),
+                help: Some(help),
+            });
+        }
+        missing.is_empty()
+    }
+}

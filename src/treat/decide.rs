@@ -1,0 +1,447 @@
+//! One chunk of missing keys → a verdict for each: the first treatment that is admissible, or why there is none.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::Case;
+use super::Desk;
+use super::TreatError;
+use crate::model::catalog::Action;
+use crate::model::rule::Expression;
+use crate::model::rule::Placeholder;
+use crate::model::rule::PlaceholderKey;
+use crate::model::rule::Remap;
+use crate::model::rule::RemapHow;
+use crate::model::rule::Sentinel;
+use crate::model::rule::Treatment;
+use crate::model::rule::Via;
+use crate::model::schema::side;
+use crate::model::sql::repair::Evaluation;
+use crate::model::sql::repair::Wanted;
+use crate::model::text;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+/// One missing key, the first row that refers to it, and how many do.
+pub(super) struct Group {
+    pub(super) key: Key,
+    pub(super) row: RowName,
+    pub(super) rows: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Verdict {
+    Decided { treatment: Rc<str>, act: Act },
+    Undecided(Rc<str>),
+}
+
+/// What happens to the rows of a key.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// They stay as they are.
+    Nothing,
+    /// The columns of their key change; `None` leaves a column as it is.
+    Set { columns: Rc<[Option<Value>]>, record: Option<Rc<str>>, quarantine_on_conflict: bool, blanks: bool },
+    /// They go; a table keeps them, unless it is written out that none is to.
+    Remove { keep: Option<Rc<str>> },
+}
+
+impl Act {
+    pub(super) fn loses_data(&self) -> bool {
+        match self {
+            Act::Nothing => false,
+            Act::Set { blanks, .. } => *blanks,
+            Act::Remove { .. } => true,
+        }
+    }
+}
+
+impl Verdict {
+    pub(super) fn changes_rows(&self) -> bool {
+        matches!(self, Verdict::Decided { act: Act::Set { .. } | Act::Remove { .. }, .. })
+    }
+}
+
+/// Per key what a treatment does, or why it does not apply.
+type Acts = Vec<Result<Act, String>>;
+
+const QUARANTINE: &str = "fk_doctor_quarantine";
+
+impl<'a> Desk<'a> {
+    pub(super) fn decide(&mut self, case: &mut Case<'a>, groups: &[Group]) -> Result<Vec<Verdict>, TreatError> {
+        let mut verdicts: Vec<Option<Verdict>> = groups.iter().map(|_| None).collect();
+        let mut reasons: Vec<Vec<String>> = groups.iter().map(|_| Vec::new()).collect();
+        for treatment in &case.rule.treatments {
+            let open: Vec<usize> = (0..groups.len()).filter(|&place| verdicts[place].is_none()).collect();
+            if open.is_empty() {
+                break;
+            }
+            let treatment = &treatment.value;
+            let some: Vec<&Group> = open.iter().map(|&place| &groups[place]).collect();
+            // A parent that this very plan makes is there for every relation.
+            let planned = match treatment {
+                Treatment::Remap(_) => vec![false; some.len()],
+                _ => self.planned(case, &some)?,
+            };
+            let acts = self.acts(case, treatment, &some)?;
+            for ((&place, act), planned) in open.iter().zip(acts).zip(planned) {
+                match act {
+                    _ if planned => {
+                        verdicts[place] = Some(Verdict::Decided { treatment: "placeholder".into(), act: Act::Nothing });
+                    }
+                    Ok(act) => {
+                        verdicts[place] = Some(Verdict::Decided { treatment: treatment.name().into(), act });
+                    }
+                    Err(why) => reasons[place].push(format!("{}: {why}", treatment.name())),
+                }
+            }
+        }
+        let undecided = |reasons: Vec<String>| Verdict::Undecided(reasons.join("; ").into());
+        Ok(verdicts.into_iter().zip(reasons).map(|(verdict, why)| verdict.unwrap_or_else(|| undecided(why))).collect())
+    }
+
+    fn acts(&mut self, case: &mut Case<'a>, treatment: &Treatment, groups: &[&Group]) -> Result<Acts, TreatError> {
+        if let Some(why) = case.guarded.as_ref().filter(|_| treatment.loses_data()) {
+            return Ok(every(groups, Err(why.clone())));
+        }
+        case.making = treatment.name();
+        match treatment {
+            Treatment::Remap(remap) => self.remap(case, remap, groups),
+            Treatment::Placeholder(placeholder) => self.placeholder(case, placeholder, groups),
+            Treatment::Sentinel(sentinel) => Ok(every(groups, self.sentinel(case, sentinel, groups)?)),
+            Treatment::SetNull { columns } => {
+                let columns = columns.as_ref().map(|columns| columns.iter().map(|name| name.value.as_str()).collect());
+                Ok(every(groups, self.set_null(case, columns)))
+            }
+            Treatment::SetDefault => Ok(every(groups, self.set_default(case, groups)?)),
+            Treatment::Quarantine { table } => {
+                Ok(every(groups, Ok(Act::Remove { keep: Some(table.as_deref().unwrap_or(QUARANTINE).into()) })))
+            }
+            Treatment::Delete => Ok(every(groups, Ok(Act::Remove { keep: None }))),
+            Treatment::Follow { keep } => self.follow(case, *keep, groups),
+            Treatment::Report => Ok(every(groups, Ok(Act::Nothing))),
+            Treatment::Schema(_) => Ok(every(groups, Err("schema changes are not built yet".to_owned()))),
+        }
+    }
+
+    /// What the declaration says happens when a parent goes: it did go.
+    fn follow(&mut self, case: &Case<'a>, keep: bool, groups: &[&Group]) -> Result<Acts, TreatError> {
+        let act = match case.relation.on_delete {
+            Action::Cascade => Ok(Act::Remove { keep: keep.then(|| QUARANTINE.into()) }),
+            Action::SetNull => self.set_null(case, None),
+            Action::SetDefault => self.set_default(case, groups)?,
+            other => Err(format!("ON DELETE is {}, which names no repair", other.name())),
+        };
+        Ok(every(groups, act))
+    }
+
+    fn remap(&mut self, case: &Case<'a>, remap: &Remap, groups: &[&Group]) -> Result<Acts, TreatError> {
+        let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
+            return Ok(every(groups, Err("there is no parent table".to_owned())));
+        };
+        let columns = &case.relation.parent.columns;
+        let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
+        let found = match &remap.how.value {
+            RemapHow::To(query) => self.asked(case, remap.via.as_ref().map(|via| &via.value), query, groups)?,
+            RemapHow::File(map) => {
+                keys.iter().map(|key| map.new_key(key).ok_or_else(|| format!("{} has no such key", map.file))).collect()
+            }
+            RemapHow::Table { table, from, into } => {
+                let Some(place) = self.table(table) else {
+                    return Ok(every(groups, Err(format!("there is no table {table}"))));
+                };
+                let (from, into) = (self.columns(place, from), self.columns(place, into));
+                let question = self.surgery.mapped(&self.schema.tables[place], &from, &into, &keys);
+                self.one_each(
+                    &question,
+                    keys.len(),
+                    &format!("{table} has no such key"),
+                    &format!("{table} has several"),
+                )?
+            }
+            RemapHow::Normalize(forms) => {
+                let table = &self.schema.tables[parent];
+                let question = self.surgery.equal_in_form(table, columns[0], forms, &keys);
+                let name = &table.name;
+                self.one_each(
+                    &question,
+                    keys.len(),
+                    &format!("nothing in {name} is like it"),
+                    &format!("several in {name} are like it"),
+                )?
+            }
+        };
+        let sought: Vec<&Key> = found.iter().filter_map(|found| found.as_ref().ok()).collect();
+        let mut present = self.stored_keys(parent, columns, &sought)?.into_iter();
+        let record: Option<Rc<str>> = remap.record.as_deref().map(Into::into);
+        let quarantine = remap.on_conflict == crate::model::rule::OnConflict::Quarantine;
+        let name = &case.relation.parent.name;
+        let acts = found.into_iter().map(|found| {
+            found?;
+            let key = present.next().flatten().ok_or_else(|| format!("what it gives is not in {name}"))?;
+            Ok(set(key, record.clone(), quarantine))
+        });
+        Ok(acts.collect())
+    }
+
+    /// What a query gives for each key, if it gives one row.
+    fn asked(
+        &mut self,
+        case: &Case<'a>,
+        via: Option<&Via>,
+        query: &str,
+        groups: &[&Group],
+    ) -> Result<Vec<Result<Key, String>>, TreatError> {
+        let answers = self.evaluate(case, via, &[Wanted::RowsOf(query), Wanted::Query(query)], groups)?;
+        let one = |answer: Result<Vec<Value>, String>| match &answer?[..] {
+            [Value::Integer(1), Value::Null] | [Value::Integer(0), _] => Err("the query gives nothing".to_owned()),
+            [Value::Integer(1), value] => Ok(vec![value.clone()]),
+            _ => Err("the query gives several rows".to_owned()),
+        };
+        Ok(answers.into_iter().map(one).collect())
+    }
+
+    fn placeholder(&mut self, case: &mut Case<'a>, wish: &Placeholder, groups: &[&Group]) -> Result<Acts, TreatError> {
+        let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
+            return Ok(every(groups, Err("there is no parent table to make a row in".to_owned())));
+        };
+        let expressions: Vec<Wanted<'_>> = wish.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let via = wish.via.as_ref().map(|via| &via.value);
+        let needs_asking =
+            via.is_some() || wish.values.iter().any(|(_, at)| !matches!(at.value, Expression::Literal(_)));
+        let answers = if needs_asking {
+            self.evaluate(case, via, &expressions, groups)?
+        } else {
+            let literals = wish.values.iter().filter_map(|(_, at)| match &at.value {
+                Expression::Literal(value) => Some(value.clone()),
+                _ => None,
+            });
+            every(groups, Ok(literals.collect()))
+        };
+        let mut acts = Acts::new();
+        for (group, answer) in groups.iter().zip(answers) {
+            let values = match answer {
+                Ok(values) => wish.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
+                Err(why) => {
+                    acts.push(Err(why));
+                    continue;
+                }
+            };
+            let is_new = wish.key == PlaceholderKey::New;
+            let key = (!is_new).then_some(&group.key);
+            let made = self.make_parent(case, parent, key, &group.key, values, wish.record.as_deref())?;
+            acts.push(made.map(|key| if is_new { set(key, None, false) } else { Act::Nothing }));
+        }
+        Ok(acts)
+    }
+
+    fn sentinel(
+        &mut self,
+        case: &mut Case<'a>,
+        wish: &Sentinel,
+        groups: &[&Group],
+    ) -> Result<Result<Act, String>, TreatError> {
+        let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
+            return Ok(Err("there is no parent table".to_owned()));
+        };
+        let columns = &case.relation.parent.columns;
+        if let Some(key) = self.stored_keys(parent, columns, &[&wish.key.value])?.pop().flatten() {
+            return Ok(Ok(set(key, None, false)));
+        }
+        let expressions: Vec<Wanted<'_>> = wish.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let answer = self.evaluate(case, None, &expressions, &groups[..1])?.pop().unwrap_or(Ok(Vec::new()));
+        let values = match answer {
+            Ok(values) => wish.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
+            Err(why) => return Ok(Err(why)),
+        };
+        let made = self.make_parent(case, parent, Some(&wish.key.value), &wish.key.value, values, None)?;
+        Ok(made.map(|key| set(key, None, false)))
+    }
+
+    /// Only columns that may be NULL, and rather those that no other relation needs.
+    fn set_null(&self, case: &Case<'_>, wanted: Option<Vec<&str>>) -> Result<Act, String> {
+        let child = self.schema.child(case.relation);
+        let can_be_null = |column: usize| {
+            let about = &child.columns[column];
+            !about.not_null && !about.generated && !child.primary_key.contains(&column)
+        };
+        let is_shared = |column: usize| {
+            let others = self.schema.relations.iter().enumerate();
+            others
+                .filter(|(index, _)| *index != case.index)
+                .any(|(_, other)| other.child == case.relation.child && other.child_columns.contains(&column))
+        };
+        let columns = &case.relation.child_columns;
+        let mut chosen: Vec<bool> = columns.iter().map(|&column| can_be_null(column)).collect();
+        if let Some(wanted) = wanted {
+            for (chosen, &column) in chosen.iter_mut().zip(columns) {
+                let name = &child.columns[column].name;
+                let is_wanted = wanted.iter().any(|other| self.schema.names.same(other, name));
+                if is_wanted && !*chosen {
+                    return Err(format!("{name} may not be NULL"));
+                }
+                *chosen &= is_wanted;
+            }
+        } else if columns.iter().zip(&chosen).any(|(&column, chosen)| *chosen && !is_shared(column)) {
+            for (chosen, &column) in chosen.iter_mut().zip(columns) {
+                *chosen &= !is_shared(column);
+            }
+        }
+        if !chosen.contains(&true) {
+            return Err(format!(
+                "{} may not be NULL",
+                side(&child.name, self.schema.child_column_names(case.relation))
+            ));
+        }
+        let columns = chosen.into_iter().map(|chosen| chosen.then_some(Value::Null)).collect();
+        Ok(Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true })
+    }
+
+    fn set_default(&mut self, case: &Case<'a>, groups: &[&Group]) -> Result<Result<Act, String>, TreatError> {
+        let defaults = self.defaults(case.relation.child)?;
+        let child = self.schema.child(case.relation);
+        let texts: Vec<Expression> = case
+            .relation
+            .child_columns
+            .iter()
+            .map(|&column| {
+                let name = &child.columns[column].name;
+                let text = defaults.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone());
+                text.map_or(Expression::Literal(Value::Null), Expression::Sql)
+            })
+            .collect();
+        let wanted: Vec<Wanted<'_>> = texts.iter().map(Wanted::Expression).collect();
+        let key = match self.evaluate(case, None, &wanted, &groups[..1])?.pop() {
+            Some(Ok(key)) => key,
+            _ => return Ok(Err("its DEFAULT gives no value".to_owned())),
+        };
+        if key.contains(&Value::Null) {
+            return Ok(self.set_null(case, None).map_err(|why| format!("its DEFAULT is NULL, and {why}")));
+        }
+        let present = match case.relation.parent.table {
+            Some(parent) => self.stored_keys(parent, &case.relation.parent.columns, &[&key])?.pop().flatten(),
+            None => None,
+        };
+        let Some(_) = present else {
+            return Ok(Err(format!("{} does not have the DEFAULT, {}", case.relation.parent.name, text::key(&key))));
+        };
+        let columns = key.into_iter().map(Some).collect();
+        Ok(Ok(Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true }))
+    }
+
+    /// The values of expressions for each key. An error where `via` does not have the key, or has it more than once.
+    pub(super) fn evaluate(
+        &mut self,
+        case: &Case<'a>,
+        via: Option<&Via>,
+        wanted: &[Wanted<'_>],
+        groups: &[&Group],
+    ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
+        let via_table = match via {
+            None => None,
+            Some(via) => match self.table(&via.table) {
+                Some(table) => Some((table, self.columns(table, &via.columns))),
+                None => return Ok(every(groups, Err(format!("there is no table {}", via.table)))),
+            },
+        };
+        let keys: Vec<(&Key, &RowName)> = groups.iter().map(|group| (&group.key, &group.row)).collect();
+        let evaluation = Evaluation {
+            via: via_table.as_ref().map(|(table, columns)| (&self.schema.tables[*table], columns.as_slice())),
+            keys: &keys,
+            wanted,
+        };
+        let question = self.surgery.evaluate(self.schema, case.relation, &evaluation);
+        let mut answers: BTreeMap<usize, Vec<Vec<Value>>> = BTreeMap::new();
+        self.asker.each_row(&question, &mut |row| {
+            let [number, found, values @ ..] = row else { return };
+            let number = number.as_integer().and_then(|number| usize::try_from(number).ok());
+            if let (Some(number), Some(1)) = (number, found.as_integer()) {
+                answers.entry(number).or_default().push(values.to_vec());
+            }
+        })?;
+        let name = via.map_or("", |via| via.table.as_str());
+        let one = |place: usize| match answers.remove(&place).unwrap_or_default() {
+            several if several.len() > 1 => Err(format!("{name} has the key more than once")),
+            mut one => one.pop().ok_or_else(|| format!("{name} does not have the key")),
+        };
+        Ok((0..groups.len()).map(one).collect())
+    }
+
+    /// Answers that are one key for each number.
+    fn one_each(
+        &mut self,
+        question: &crate::model::sql::Sql,
+        count: usize,
+        none: &str,
+        several: &str,
+    ) -> Result<Vec<Result<Key, String>>, TreatError> {
+        let mut found: Vec<Vec<Key>> = (0..count).map(|_| Vec::new()).collect();
+        self.asker.each_row(question, &mut |row| {
+            let [number, key @ ..] = row else { return };
+            let place = number.as_integer().and_then(|number| usize::try_from(number).ok());
+            if let Some(keys) = place.and_then(|place| found.get_mut(place))
+                && keys.len() < 2
+            {
+                keys.push(key.to_vec());
+            }
+        })?;
+        let one = |mut keys: Vec<Key>| match keys.len() {
+            0 => Err(none.to_owned()),
+            1 => Ok(keys.remove(0)),
+            _ => Err(several.to_owned()),
+        };
+        Ok(found.into_iter().map(one).collect())
+    }
+
+    /// Each key as the table stores it, if it has it exactly once.
+    pub(super) fn stored_keys(
+        &mut self,
+        table: usize,
+        columns: &[usize],
+        keys: &[&Key],
+    ) -> Result<Vec<Option<Key>>, TreatError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let question = self.surgery.present(&self.schema.tables[table], columns, keys);
+        Ok(self.one_each(&question, keys.len(), "", "")?.into_iter().map(Result::ok).collect())
+    }
+
+    /// Which keys this plan already makes a parent for.
+    fn planned(&mut self, case: &Case<'_>, groups: &[&Group]) -> Result<Vec<bool>, TreatError> {
+        let mut planned = vec![false; groups.len()];
+        let Some(parent) = case.relation.parent.table.filter(|table| self.parents.made_in(*table)) else {
+            return Ok(planned);
+        };
+        let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
+        let question = self.surgery.present(&self.schema.tables[parent], &case.relation.parent.columns, &keys);
+        self.room.each_row(&question, &mut |row| {
+            let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
+            if let Some(place) = place.and_then(|place| planned.get_mut(place)) {
+                *place = true;
+            }
+        })?;
+        Ok(planned)
+    }
+
+    pub(super) fn table(&self, name: &str) -> Option<usize> {
+        self.schema.table(name)
+    }
+
+    /// The positions of columns that a check has found to be there.
+    pub(super) fn columns(&self, table: usize, names: &[String]) -> Vec<usize> {
+        let columns = &self.schema.tables[table].columns;
+        let position = |name: &String| columns.iter().position(|column| self.schema.names.same(&column.name, name));
+        names.iter().filter_map(position).collect()
+    }
+}
+
+fn set(key: Key, record: Option<Rc<str>>, quarantine_on_conflict: bool) -> Act {
+    let columns = key.into_iter().map(Some).collect();
+    Act::Set { columns, record, quarantine_on_conflict, blanks: false }
+}
+
+fn every<T: Clone>(groups: &[&Group], one: T) -> Vec<T> {
+    vec![one; groups.len()]
+}

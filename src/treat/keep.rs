@@ -1,0 +1,103 @@
+//! Rows that keep what a repair takes away or replaces, in tables that anybody can read: both keys of rows that are pointed
+//! elsewhere, whole rows that go, and the placeholders that were made.
+
+use super::Case;
+use super::Desk;
+use super::TreatError;
+use super::rows::Pending;
+use crate::model::catalog::TableName;
+use crate::model::plan::Change;
+use crate::model::plan::NewTable;
+use crate::model::plan::Part;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::plan_file;
+
+/// Both keys of a row.
+pub(super) const RECORD: [&str; 7] = ["id", "rule", "relation", "child_table", "child_row", "original_key", "new_key"];
+/// A whole row.
+pub(super) const QUARANTINE: [&str; 6] = ["id", "rule", "relation", "table_name", "row_name", "row"];
+
+impl<'a> Desk<'a> {
+    pub(super) fn keep_keys(
+        &mut self,
+        case: &Case<'a>,
+        record: &str,
+        pending: &Pending<'_>,
+        after: &RowName,
+    ) -> Result<(), TreatError> {
+        let new =
+            self.schema.child_column_names(case.relation).filter_map(|name| super::parents::value_of(after, name));
+        let new = compact(&new.cloned().collect::<Vec<_>>());
+        let child = self.schema.child(case.relation).name.to_string();
+        let row: Vec<Value> = pending.row.iter().map(|(_, value)| value.clone()).collect();
+        let values = vec![Value::text(child), compact(&row), compact(&pending.key), new];
+        self.keep(case, record, &RECORD, values, pending.treatment)
+    }
+
+    pub(super) fn keep_placeholder(
+        &mut self,
+        case: &Case<'a>,
+        record: &str,
+        table: usize,
+        image: &RowName,
+    ) -> Result<(), TreatError> {
+        let table = &self.schema.tables[table];
+        let key: Vec<Value> = case
+            .relation
+            .parent
+            .columns
+            .iter()
+            .filter_map(|&column| super::parents::value_of(image, &table.columns[column].name).cloned())
+            .collect();
+        let values = vec![Value::text(table.name.to_string()), compact(&key), Value::Null, compact(&key)];
+        self.keep(case, record, &RECORD, values, "placeholder")
+    }
+
+    pub(super) fn keep_row(&mut self, case: &Case<'a>, table: &str, going: &Change) -> Result<(), TreatError> {
+        let image = going.before.as_ref().map_or(Value::Null, |row| Value::text(plan_file::row_text(row)));
+        let name = plan_file::row_text(&going.row);
+        let values = vec![Value::text(going.table.to_string()), Value::text(name), image];
+        self.keep(case, table, &QUARANTINE, values, "quarantine")
+    }
+
+    fn keep(
+        &mut self,
+        case: &Case<'a>,
+        table: &str,
+        columns: &[&str],
+        values: Vec<Value>,
+        treatment: &str,
+    ) -> Result<(), TreatError> {
+        let known = self.schema.table(table);
+        let name = known.map_or_else(
+            || TableName { schema: None, table: table.to_owned() },
+            |known| self.schema.tables[known].name.clone(),
+        );
+        if known.is_none() && !self.creates.iter().any(|other| other.name == name) {
+            let columns = columns.iter().map(|&column| column.to_owned()).collect();
+            self.creates.push(NewTable { name: name.clone(), columns });
+        }
+        let number = self.next_record(known, table)?;
+        let said = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
+        let image: RowName =
+            columns.iter().map(|&column| column.to_owned()).zip(said.into_iter().chain(values)).collect();
+        self.put(&Change {
+            table: name,
+            row: image[..1].to_vec(),
+            address: None,
+            before: None,
+            after: Some(image),
+            part: Part::Record,
+            reasons: vec![case.reason(treatment)],
+        })
+    }
+}
+
+/// One value as it is; several as text.
+fn compact(key: &[Value]) -> Value {
+    match key {
+        [one] => one.clone(),
+        several => Value::text(crate::model::text::key(several)),
+    }
+}

@@ -1,0 +1,486 @@
+//! Rows that have to be made so that others have a parent: every column that needs a value gets one, the row's own required
+//! parents are made too, and the row is tried before it is planned.
+//!
+//! It ends on any schema: a required parent is the one sentinel of its table, made at most once, and a table that needs
+//! itself refers to itself.
+
+use std::collections::BTreeMap;
+
+use super::Case;
+use super::Desk;
+use super::Image;
+use super::TreatError;
+use super::images;
+use crate::model::catalog::Column;
+use crate::model::catalog::Family;
+use crate::model::plan::Change;
+use crate::model::plan::Part;
+use crate::model::plan::Reason;
+use crate::model::plan::identity_columns;
+use crate::model::prospect::Sample;
+use crate::model::relation::Judge;
+use crate::model::relation::Relation;
+use crate::model::text;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+/// What was learnt and made so far.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The sentinel of a table, being made or made.
+    sentinels: BTreeMap<usize, Value>,
+    /// The next integer of a column.
+    next: BTreeMap<(usize, String), i64>,
+    /// The last number in a table of records that is still to be made.
+    records: BTreeMap<String, i64>,
+    defaults: BTreeMap<usize, Vec<(String, String)>>,
+    /// Tables in which rows are planned.
+    made: BTreeMap<usize, Vec<RowName>>,
+}
+
+impl Memory {
+    pub(super) fn made_in(&self, table: usize) -> bool {
+        self.made.contains_key(&table)
+    }
+
+    /// Whether this is the key of a sentinel that is still being made.
+    pub(super) fn is_awaited(&self, table: usize, key: &Key) -> bool {
+        matches!(&key[..], [one] if self.sentinels.get(&table) == Some(one))
+    }
+}
+
+/// A row that is being made.
+struct Blank<'k> {
+    table: usize,
+    values: RowName,
+    /// What its other values are derived from, so that no two are alike.
+    seed: &'k Key,
+    reason: Reason,
+}
+
+impl<'a> Desk<'a> {
+    /// A parent with this key, or with one of its own. The answer is its key as it will be stored.
+    pub(super) fn make_parent(
+        &mut self,
+        case: &mut Case<'a>,
+        table: usize,
+        key: Option<&Key>,
+        seed: &Key,
+        values: RowName,
+        record: Option<&str>,
+    ) -> Result<Result<Key, String>, TreatError> {
+        let columns = &case.relation.parent.columns;
+        let about = &self.schema.tables[table];
+        let mut row = RowName::new();
+        if let Some(key) = key {
+            row.extend(
+                columns.iter().zip(key).map(|(&column, value)| (about.columns[column].name.clone(), value.clone())),
+            );
+        }
+        for (name, value) in values {
+            // The names were checked against the table; they are written as it writes them.
+            let name = about
+                .columns
+                .iter()
+                .map(|column| &column.name)
+                .find(|known| self.schema.names.same(known, &name))
+                .cloned()
+                .unwrap_or(name);
+            row.retain(|(known, _)| *known != name);
+            row.push((name, value));
+        }
+        let treatment = case.making;
+        let reason = case.reason(treatment);
+        let blank = Blank { table, values: row, seed, reason };
+        let mut made = Vec::new();
+        match self.make(blank, columns, 0, &mut made)? {
+            Ok(image) => {
+                let key: Option<Key> =
+                    columns.iter().map(|&column| value_of(&image, &about.columns[column].name).cloned()).collect();
+                case.show(treatment, || Sample {
+                    table: about.name.to_string(),
+                    row: made.last().map(|(_, row)| row.clone()).unwrap_or_default(),
+                    before: None,
+                    after: Some(image.clone()),
+                });
+                if let Some(record) = record {
+                    self.keep_placeholder(case, record, table, &image)?;
+                }
+                Ok(key.ok_or_else(|| "the new row has no such key".to_owned()))
+            }
+            Err(why) => {
+                for (table, row) in made.into_iter().rev() {
+                    self.unmake(table, &row)?;
+                }
+                Ok(Err(why))
+            }
+        }
+    }
+
+    /// Makes one row; `key_columns` get a key of the row's own where they have no value. What was made is added to `made`.
+    fn make(
+        &mut self,
+        mut blank: Blank<'_>,
+        key_columns: &[usize],
+        depth: usize,
+        made: &mut Vec<(usize, RowName)>,
+    ) -> Result<Result<RowName, String>, TreatError> {
+        let schema = self.schema;
+        let table = &schema.tables[blank.table];
+        if identity_columns(table).is_empty() || !matches!(table.kind, crate::model::catalog::TableKind::Table) {
+            return Ok(Err(format!("rows of {} cannot be addressed", table.name)));
+        }
+        let defaults = self.defaults(blank.table)?;
+        for &column in key_columns.iter().chain(&table.primary_key) {
+            let about = &table.columns[column];
+            let given = value_of(&blank.values, &about.name).is_some() || about.generated;
+            let has_default = defaults.iter().any(|(name, _)| *name == about.name) && !key_columns.contains(&column);
+            let refers = schema
+                .relations
+                .iter()
+                .any(|relation| relation.child == blank.table && relation.child_columns.contains(&column));
+            if given || has_default || (refers && !key_columns.contains(&column)) {
+                continue;
+            }
+            match self.own_key(blank.table, about, blank.seed)? {
+                Some(value) => blank.values.push((about.name.clone(), value)),
+                None => return Ok(Err(format!("{}.{} needs a value", table.name, about.name))),
+            }
+        }
+        if let Err(why) = self.refer(&mut blank, &defaults, depth, made)? {
+            return Ok(Err(why));
+        }
+        for (place, column) in table.columns.iter().enumerate() {
+            let given = value_of(&blank.values, &column.name).is_some()
+                || defaults.iter().any(|(name, _)| *name == column.name);
+            if column.not_null && !given && !column.generated {
+                let is_unique = table
+                    .indexes
+                    .iter()
+                    .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(place)));
+                blank.values.push((column.name.clone(), neutral(column, blank.seed, is_unique)));
+            }
+        }
+        self.rehearse_parent(blank, made)
+    }
+
+    /// Tries the row, and plans it as it would be stored.
+    fn rehearse_parent(
+        &mut self,
+        blank: Blank<'_>,
+        made: &mut Vec<(usize, RowName)>,
+    ) -> Result<Result<RowName, String>, TreatError> {
+        let table = &self.schema.tables[blank.table];
+        let mut row: RowName = Vec::new();
+        for name in identity_columns(table) {
+            let value = match value_of(&blank.values, name) {
+                Some(value) => value.clone(),
+                None => Value::Integer(self.next_integer(blank.table, name)?),
+            };
+            row.push((name.to_owned(), value));
+        }
+        if let Err(why) = self.room.attempt(&self.surgery.insert(table, &row, &blank.values))? {
+            return Ok(Err(why));
+        }
+        let Some(Image { columns: image, .. }) =
+            images(self.room.as_mut(), self.surgery, table, &[&row])?.pop().flatten()
+        else {
+            return Ok(Err(format!("a row of {} would not be stored under its own key", table.name)));
+        };
+        for (name, value) in &mut row {
+            if let Some(stored) = value_of(&image, name) {
+                *value = stored.clone();
+            }
+        }
+        made.push((blank.table, row.clone()));
+        if let Some(why) = self.collision(blank.table, &image, None, None)? {
+            return Ok(Err(why));
+        }
+        if let Some(why) = self.dangling(blank.table, &image, &row)? {
+            return Ok(Err(why));
+        }
+        self.parents.made.entry(blank.table).or_default().push(row.clone());
+        self.put(&Change {
+            table: table.name.clone(),
+            row,
+            address: None,
+            before: None,
+            after: Some(image.clone()),
+            part: Part::Parent,
+            reasons: vec![blank.reason],
+        })?;
+        Ok(Ok(image))
+    }
+
+    fn unmake(&mut self, table: usize, row: &RowName) -> Result<(), TreatError> {
+        let about = &self.schema.tables[table];
+        let _ = self.room.attempt(&self.surgery.delete(about, row))?;
+        self.bench.take_away(&about.name.to_string(), row)?;
+        self.parents.sentinels.remove(&table);
+        if let Some(rows) = self.parents.made.get_mut(&table) {
+            rows.retain(|other| other != row);
+        }
+        Ok(())
+    }
+
+    /// Gives the references of a new row their parents: as given, else none where NULL will do, else the sentinel.
+    fn refer(
+        &mut self,
+        blank: &mut Blank<'_>,
+        defaults: &[(String, String)],
+        depth: usize,
+        made: &mut Vec<(usize, RowName)>,
+    ) -> Result<Result<(), String>, TreatError> {
+        let schema = self.schema;
+        let table = &schema.tables[blank.table];
+        for relation in schema.relations.iter().filter(|relation| relation.child == blank.table && is_sound(relation)) {
+            let needed: Vec<&Column> = schema
+                .child_columns(relation)
+                .filter(|column| column.not_null && value_of(&blank.values, &column.name).is_none())
+                .filter(|column| !defaults.iter().any(|(name, _)| *name == column.name))
+                .collect();
+            if needed.is_empty() {
+                continue;
+            }
+            if needed.len() < relation.child_columns.len() {
+                return Ok(Err(format!("{} is given only in part", relation.id)));
+            }
+            let Some(parent) = relation.parent.table else {
+                return Ok(Err(format!("its own parent table {} is missing", relation.parent.name)));
+            };
+            let key = match self.required_parent(blank, relation, parent, depth, made)? {
+                Ok(key) => key,
+                Err(why) => return Ok(Err(format!("its own parent in {}: {why}", relation.parent.name))),
+            };
+            for (&column, value) in relation.child_columns.iter().zip(key) {
+                blank.values.push((table.columns[column].name.clone(), value));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// The key of the sentinel that a new row must refer to; of a parent of its own where no two may share one.
+    fn required_parent(
+        &mut self,
+        blank: &Blank<'_>,
+        relation: &Relation,
+        parent: usize,
+        depth: usize,
+        made: &mut Vec<(usize, RowName)>,
+    ) -> Result<Result<Key, String>, TreatError> {
+        let columns = &relation.parent.columns;
+        let names: Vec<String> =
+            columns.iter().map(|&column| self.schema.tables[parent].columns[column].name.clone()).collect();
+        if parent == blank.table {
+            let own: Option<Key> = names.iter().map(|name| value_of(&blank.values, name).cloned()).collect();
+            return Ok(own.ok_or_else(|| "it would have to refer to itself, and has no key yet".to_owned()));
+        }
+        let child = &self.schema.tables[blank.table];
+        let is_unique = child.indexes.iter().any(|index| {
+            index.unique
+                && index
+                    .columns
+                    .iter()
+                    .all(|part| part.column.is_some_and(|column| relation.child_columns.contains(&column)))
+        });
+        if depth > self.schema.tables.len() {
+            return Ok(Err("no end of required parents".to_owned()));
+        }
+        let [column] = columns[..] else {
+            return Ok(Err("a key of several columns has to be given in `values`".to_owned()));
+        };
+        if let Some(key) = self.parents.sentinels.get(&parent).filter(|_| !is_unique) {
+            return Ok(Ok(vec![key.clone()]));
+        }
+        let about = &self.schema.tables[parent].columns[column];
+        let seed = if is_unique { blank.seed.clone() } else { vec![Value::text("unknown")] };
+        let Some(key) = self.own_key(parent, about, &seed)? else {
+            return Ok(Err(format!("{} needs a value", about.name)));
+        };
+        if !is_unique {
+            // Known before it is made, so that a circle of required parents closes here.
+            self.parents.sentinels.insert(parent, key.clone());
+        }
+        let values = vec![(about.name.clone(), key.clone())];
+        let sentinel = Blank { table: parent, values, seed: &seed, reason: blank.reason.clone() };
+        Ok(self
+            .make(sentinel, columns, depth + 1, made)?
+            .map(|image| names.iter().filter_map(|name| value_of(&image, name).cloned()).collect()))
+    }
+
+    /// A key that no row has and no row refers to.
+    fn own_key(&mut self, table: usize, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
+        Ok(match column.family {
+            Family::Integer | Family::Numeric | Family::Real => {
+                Some(Value::Integer(self.next_integer(table, &column.name)?))
+            }
+            Family::Text | Family::Untyped => Some(Value::text(format!("placeholder-{}", plain(seed)))),
+        })
+    }
+
+    /// One more than any row has, than any row refers to, and than the table's own counter.
+    fn next_integer(&mut self, table: usize, column: &str) -> Result<i64, TreatError> {
+        let key = (table, column.to_owned());
+        if !self.parents.next.contains_key(&key) {
+            let about = &self.schema.tables[table];
+            let mut questions = vec![self.surgery.largest(about, column)];
+            for relation in self.schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
+                let pairs = self.schema.parent_columns(relation).zip(self.schema.child_column_names(relation));
+                for (_, name) in pairs.filter(|(ours, _)| ours.name == column) {
+                    questions.push(self.surgery.largest(self.schema.child(relation), name));
+                }
+            }
+            let mut largest = 0;
+            for question in questions {
+                self.asker.each_row(&question, &mut |row| {
+                    largest = largest.max(row.first().and_then(Value::as_integer).unwrap_or(0));
+                })?;
+            }
+            if let Some((_, counted)) = self.counter(table)? {
+                largest = largest.max(counted);
+            }
+            self.parents.next.insert(key.clone(), largest);
+        }
+        let last = self.parents.next.entry(key).or_insert(0);
+        *last = last.saturating_add(1);
+        Ok(*last)
+    }
+
+    /// The next number of a record, in a table that may not be there yet.
+    pub(super) fn next_record(&mut self, known: Option<usize>, name: &str) -> Result<i64, TreatError> {
+        if let Some(table) = known {
+            return self.next_integer(table, "id");
+        }
+        let last = self.parents.records.entry(name.to_owned()).or_insert(0);
+        *last += 1;
+        Ok(*last)
+    }
+
+    /// The table's counter: the address of its row, and its value.
+    fn counter(&mut self, table: usize) -> Result<Option<(i64, i64)>, TreatError> {
+        let mut found = None;
+        if self.schema.table("sqlite_sequence").is_none() {
+            return Ok(None);
+        }
+        if let Some(question) = self.surgery.counter(&self.schema.tables[table]) {
+            self.asker.each_row(&question, &mut |row| {
+                if let [address, _, value] = row {
+                    found = address.as_integer().zip(value.as_integer());
+                }
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// Plans what the counters of tables with new rows will be, so that it can be taken back.
+    pub(super) fn count_on(&mut self) -> Result<(), TreatError> {
+        let Some(counters) = self.schema.table("sqlite_sequence") else { return Ok(()) };
+        let tables: Vec<usize> =
+            self.parents.made.iter().filter(|(_, rows)| !rows.is_empty()).map(|(table, _)| *table).collect();
+        for table in tables {
+            let about = &self.schema.tables[table];
+            let Some(question) = self.surgery.counter(about) else { continue };
+            let mut reached = None;
+            // In the room, only a table that counts has a counter.
+            if self.room.each_row(&question, &mut |row| reached = row.get(2).and_then(Value::as_integer)).is_err() {
+                continue;
+            }
+            let Some(reached) = reached else { continue };
+            let before = self.counter(table)?;
+            if before.is_some_and(|(_, counted)| counted >= reached) {
+                continue;
+            }
+            let image = |value: i64| {
+                vec![("name".to_owned(), Value::text(&about.name.table)), ("seq".to_owned(), Value::Integer(value))]
+            };
+            let address = match before {
+                Some((address, _)) => address,
+                None => self.next_integer(counters, "rowid")?,
+            };
+            let reasons =
+                vec![Reason { relation: String::new(), rule: String::new(), treatment: "placeholder".to_owned() }];
+            self.put(&Change {
+                table: self.schema.tables[counters].name.clone(),
+                row: vec![("rowid".to_owned(), Value::Integer(address))],
+                address: None,
+                before: before.map(|(_, counted)| image(counted)),
+                after: Some(image(reached)),
+                part: Part::Counter,
+                reasons,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The columns of a table that have a DEFAULT, and its text.
+    pub(super) fn defaults(&mut self, table: usize) -> Result<Vec<(String, String)>, TreatError> {
+        if let Some(known) = self.parents.defaults.get(&table) {
+            return Ok(known.clone());
+        }
+        let mut defaults = Vec::new();
+        self.asker.each_row(&self.surgery.defaults(&self.schema.tables[table]), &mut |row| {
+            if let [name, text] = row
+                && let (Some(name), Some(text)) = (name.as_text(), text.as_text())
+                && !text.eq_ignore_ascii_case("null")
+            {
+                defaults.push((name.to_owned(), text.to_owned()));
+            }
+        })?;
+        self.parents.defaults.insert(table, defaults.clone());
+        Ok(defaults)
+    }
+}
+
+impl Case<'_> {
+    pub(super) fn reason(&self, treatment: &str) -> Reason {
+        Reason { relation: self.relation.id.clone(), rule: self.rule.id.value.clone(), treatment: treatment.to_owned() }
+    }
+
+    /// Keeps the first few changes of a treatment as examples.
+    pub(super) fn show(&mut self, treatment: &str, sample: impl FnOnce() -> Sample) {
+        let share = self.outlook.share(treatment);
+        share.changes += 1;
+        if share.samples.len() < super::SAMPLES {
+            share.samples.push(sample());
+        }
+    }
+}
+
+pub(super) fn value_of<'v>(row: &'v RowName, name: &str) -> Option<&'v Value> {
+    row.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+/// Only what can be compared can be referred to.
+pub(super) fn is_sound(relation: &Relation) -> bool {
+    !matches!(relation.judge, Judge::Nobody(_)) && relation.scope.is_everything()
+}
+
+/// A value that says nothing, of the column's own kind.
+fn neutral(column: &Column, seed: &Key, is_unique: bool) -> Value {
+    let kind = column.declared_type.to_ascii_uppercase();
+    let derived = || Value::text(format!("placeholder-{}", plain(seed)));
+    match column.family {
+        Family::Integer | Family::Real if is_unique => match seed.first() {
+            Some(Value::Integer(number)) => Value::Integer(*number),
+            _ => derived(),
+        },
+        Family::Integer => Value::Integer(0),
+        Family::Real => Value::Real(0.0),
+        _ if is_unique => derived(),
+        _ if kind.contains("JSON") => Value::text("{}"),
+        Family::Numeric if kind.contains("TIME") => Value::text("1970-01-01 00:00:00"),
+        Family::Numeric if kind.contains("DATE") => Value::text("1970-01-01"),
+        Family::Numeric => Value::Integer(0),
+        Family::Text | Family::Untyped => derived(),
+    }
+}
+
+/// A key as part of a text.
+fn plain(key: &Key) -> String {
+    let part = |value: &Value| match value.as_text() {
+        Some(text) => text.to_owned(),
+        None => text::value(value),
+    };
+    key.iter().map(part).collect::<Vec<_>>().join("-")
+}
