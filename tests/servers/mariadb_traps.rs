@@ -97,7 +97,7 @@ fn m18_who_may_only_read_sees_every_key_of_what_is_read() {
 
 #[test]
 fn workers_agree() {
-    let seed = include_str!("../../fixtures/multi-source-sync/seed.sql");
+    let seed = include_str!("../data/multi-source-sync.sql");
     let Some((server, report)) = trap(&format!("SELECT 1 | {seed}"), &["orphan"]) else { return };
     assert_eq!(report["findings"][0]["diagnosis"][0]["evidence"], "22 is multi_source_knowledge_base(id)");
     let one = server.run(&["scan", &server.url(), "--format", "json", "--jobs", "1"]);

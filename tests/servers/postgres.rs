@@ -3,7 +3,7 @@
 use super::common;
 use super::server::Server;
 
-const STORY: &str = include_str!("../../fixtures/multi-source-sync/seed.sql");
+const STORY: &str = include_str!("../data/multi-source-sync.sql");
 
 /// The same seed as SQLite's, with the orphans let in.
 fn story() -> String {
