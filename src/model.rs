@@ -21,5 +21,7 @@ pub mod resolve;
 pub mod rule;
 pub mod schema;
 pub mod sql;
+pub mod statement;
 pub mod text;
+pub mod tokens;
 pub mod value;

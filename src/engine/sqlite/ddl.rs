@@ -2,6 +2,8 @@
 //!
 //! The text is cut into SQLite's own tokens; `REFERENCES` is a reserved word and so always opens such a clause.
 
+use crate::model::tokens::tokens;
+
 /// One `REFERENCES` clause, in the order of the text, which is the order in which SQLite numbers them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ReferenceClause {
@@ -35,69 +37,6 @@ pub(super) fn reference_clauses(create_table: &str) -> Vec<ReferenceClause> {
         }
     }
     clauses
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Token {
-    text: String,
-    /// A quoted name or a string is never a keyword.
-    quoted: bool,
-}
-
-impl Token {
-    fn is_word(&self, word: &str) -> bool {
-        !self.quoted && self.text.eq_ignore_ascii_case(word)
-    }
-
-    fn is_any(&self, words: &[&str]) -> bool {
-        words.iter().any(|word| self.is_word(word))
-    }
-}
-
-fn tokens(sql: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut rest = sql;
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |end| end + 4),
-            '\'' | '"' | '`' => quoted_length(rest, first),
-            '[' => rest.find(']').map_or(rest.len(), |end| end + 1),
-            c if is_name(c) => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
-            c => c.len_utf8(),
-        };
-        let text = &rest[..length];
-        match first {
-            '\'' | '"' | '`' => {
-                let inner = text[1..].strip_suffix(first).unwrap_or(&text[1..]);
-                let doubled: String = [first, first].iter().collect();
-                tokens.push(Token { text: inner.replace(&doubled, &first.to_string()), quoted: true });
-            }
-            '[' => tokens.push(Token { text: text.trim_matches(['[', ']']).to_owned(), quoted: true }),
-            '-' | '/' if length > 1 => {}
-            c if c.is_whitespace() => {}
-            _ => tokens.push(Token { text: text.to_owned(), quoted: false }),
-        }
-        rest = &rest[length..];
-    }
-    tokens
-}
-
-/// The length of a quoted token, whose quote is written twice inside it.
-fn quoted_length(text: &str, quote: char) -> usize {
-    let mut end = 1;
-    while let Some(found) = text[end..].find(quote) {
-        end += found + 1;
-        if !text[end..].starts_with(quote) {
-            return end;
-        }
-        end += 1;
-    }
-    text.len()
-}
-
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
 }
 
 #[cfg(test)]
