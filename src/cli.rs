@@ -13,6 +13,7 @@ use crate::config::words;
 use crate::config::words::FailOn;
 use crate::model::pattern::Pattern;
 use crate::model::redaction::Values;
+use crate::report::ExplainFormat;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 
@@ -33,6 +34,8 @@ pub enum Command {
     Scan(Scan),
     /// Show every relation and its health, or draw them
     Schema(Schema),
+    /// Say why a statement fails, every reference that does, and what a delete takes along
+    Explain(Explain),
     /// Plan a repair by rules, and say what it would do; nothing is written unless --apply is given
     Repair(repair::Repair),
     /// Apply a plan that was reviewed
@@ -135,6 +138,37 @@ pub struct Schema {
     pub wait: Option<Duration>,
 }
 
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// The statements, separated by semicolons [default: standard input]. They run on a private copy of the database
+    #[arg(value_name = "SQL")]
+    pub statement: Option<String>,
+    /// Read the statements from a file; - is standard input
+    #[arg(long, short, value_name = "FILE", conflicts_with = "statement")]
+    pub file: Option<PathBuf>,
+    /// A value for a placeholder, in order: 7, 1.5, NULL, x'00ff', anything else is text (repeatable)
+    #[arg(long, short, value_name = "VALUE", allow_hyphen_values = true)]
+    pub param: Vec<String>,
+    /// table or json; F=FILE writes one of several reports to a file
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<ExplainFormat>)]
+    pub format: Vec<Output<ExplainFormat>>,
+    /// Write the report to a file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How many missing keys and rows to show of each finding [default: 5]
+    #[arg(long, value_name = "N", value_parser = words::parse_samples)]
+    pub samples: Option<usize>,
+    /// Stop after this long (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+    pub timeout: Option<Duration>,
+    /// How long to wait for another program's lock [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    pub wait: Option<Duration>,
+}
+
 /// A report that was asked for, and the file it goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output<F> {
@@ -165,6 +199,16 @@ impl Format for SchemaFormat {
 
     fn name(self) -> &'static str {
         SchemaFormat::name(self)
+    }
+}
+
+impl Format for ExplainFormat {
+    fn all() -> Vec<Self> {
+        ExplainFormat::ALL.to_vec()
+    }
+
+    fn name(self) -> &'static str {
+        ExplainFormat::name(self)
     }
 }
 

@@ -21,8 +21,11 @@ mod catalog_row;
 mod mysql;
 mod postgres;
 pub mod sqlite;
+pub mod trial;
 mod wire;
 pub mod write;
+
+pub use trial::Trial;
 
 /// An opened database.
 pub trait Database {
@@ -47,6 +50,11 @@ pub trait Database {
 
     /// Whether what was read may have changed underneath: the report is then incomplete, and this says why.
     fn disturbed(&self) -> Option<String>;
+
+    /// A private copy of the database to try statements on; `progress` is told the pages copied, and of how many.
+    fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
+        Err(trial::unsupported())
+    }
 }
 
 /// One read-only connection inside its snapshot.

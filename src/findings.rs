@@ -75,7 +75,7 @@ pub fn findings(schema: &Schema, index: usize, fact: &Fact, diagnosis: Vec<Diagn
     found
 }
 
-fn plain(index: usize, relation: &Relation, code: Code, message: String, help: String) -> Finding {
+pub(crate) fn plain(index: usize, relation: &Relation, code: Code, message: String, help: String) -> Finding {
     Finding {
         code,
         severity: code.severity(),
@@ -155,12 +155,12 @@ fn wholly_known(schema: &Schema, index: usize, tally: &Tally) -> Finding {
 }
 
 /// One row of each of the most frequent missing keys, then a second of each, until there are enough.
-fn some_samples(tally: &Tally, wanted: usize) -> Vec<Sample> {
+pub(crate) fn some_samples(tally: &Tally, wanted: usize) -> Vec<Sample> {
     let rounds = (0..wanted).flat_map(|round| tally.top.iter().filter_map(move |missing| missing.samples.get(round)));
     rounds.take(wanted).cloned().collect()
 }
 
-fn next_step(relation: &Relation, diagnosis: &[Diagnosis]) -> String {
+pub(crate) fn next_step(relation: &Relation, diagnosis: &[Diagnosis]) -> String {
     let parent = &relation.parent.name;
     if relation.judge == Judge::NoParent {
         return format!("create or restore {parent}; do not delete the rows");

@@ -7,6 +7,7 @@ pub mod config;
 pub mod diagnose;
 pub mod engine;
 pub mod exit;
+pub mod explain;
 pub mod findings;
 pub mod model;
 pub mod plan_file;

@@ -6,6 +6,7 @@
 pub mod applied;
 pub mod csv;
 mod dot;
+mod explanation;
 mod github;
 mod headline;
 mod health;
@@ -30,6 +31,7 @@ mod tests;
 mod wording;
 
 use crate::model::examination::Examination;
+use crate::model::explanation::Explanation;
 use crate::model::schema::Schema;
 
 /// What a report for people is written on. Reports for machines ignore it.
@@ -137,6 +139,24 @@ impl RepairFormat {
     }
 }
 
+/// The forms that explanations are given in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExplainFormat {
+    Table,
+    Json,
+}
+
+impl ExplainFormat {
+    pub const ALL: [ExplainFormat; 2] = [ExplainFormat::Table, ExplainFormat::Json];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            ExplainFormat::Table => "table",
+            ExplainFormat::Json => "json",
+        }
+    }
+}
+
 /// The report of a scan, ending in a newline. It holds what the examination holds; the formats that stream can say
 /// more, see [`csv::Rows`].
 pub fn scan(examination: &Examination, format: ScanFormat, paper: &Paper) -> String {
@@ -167,5 +187,13 @@ pub fn repair(said: &repair::Said<'_>, format: RepairFormat, paper: &Paper) -> S
     match format {
         RepairFormat::Json => json::repair::render(said),
         RepairFormat::Table | RepairFormat::Sql => repair::render(said, paper),
+    }
+}
+
+/// Why statements fail and what they do, ending in a newline.
+pub fn explanation(told: &Explanation, format: ExplainFormat, paper: &Paper) -> String {
+    match format {
+        ExplainFormat::Table => explanation::render(told, paper),
+        ExplainFormat::Json => json::explanation::render(told),
     }
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use crate::cli;
 use crate::exit::Exit;
+use crate::model::redaction::Redaction;
+use crate::model::redaction::Secret;
+use crate::model::redaction::Values;
 use crate::report::Paper;
 use crate::source::Source;
 
@@ -16,6 +19,7 @@ mod baseline;
 mod config_file;
 mod error;
 mod examine;
+mod explain;
 mod outlet;
 mod place;
 mod repair;
@@ -26,10 +30,13 @@ mod scan;
 mod schema;
 mod select;
 
+use config_file::ConfigFile;
+
 pub use apply::apply;
 pub use apply::undo;
 pub use error::RunError;
 pub use examine::examine;
+pub use explain::explain;
 pub use outlet::NoOutlet;
 pub use outlet::Outlet;
 pub use outlet::Stream;
@@ -91,6 +98,17 @@ fn outputs<F: Copy>(
         Some((_, file)) => Err(RunError::shared_place(file.as_deref())),
         None => Ok(outputs),
     }
+}
+
+/// Which values may be shown: what was typed overrules the configuration.
+fn redaction(typed: Option<Values>, file: &ConfigFile, surroundings: &Surroundings) -> Result<Redaction, RunError> {
+    let settings = &file.config.redact;
+    let values = typed.or(settings.values).unwrap_or_default();
+    let secret = surroundings.redact_key.as_deref().filter(|key| key.chars().count() >= 16).map(Secret::new);
+    if values == Values::Hashed && secret.is_none() {
+        return Err(RunError::NoRedactKey { what: "hash the values of rows" });
+    }
+    Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }
 
 /// A slip such as `-o app.db` must not cost the database.

@@ -307,6 +307,19 @@ fn counts(
 
 type Examined = Result<Option<Damage>, EngineError>;
 
+/// Asks for orphans, and folds the answer into a tally without counts.
+pub fn tally(
+    schema: &Schema,
+    session: &mut dyn Session,
+    relation: &Relation,
+    question: &sql::Sql,
+    samples: usize,
+) -> Result<Tally, EngineError> {
+    let mut gatherer = Gatherer::new(schema, relation, samples, &|_| false);
+    session.each_row(question, &mut |row| gatherer.take(row))?;
+    Ok(gatherer.finish())
+}
+
 /// Why a relation's rows cannot be judged, if they cannot.
 fn unreadable<'a>(
     schema: &Schema,

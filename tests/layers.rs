@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::path::PathBuf;
 
-const FORBIDDEN: [(&str, &[&str]); 9] = [
+const FORBIDDEN: [(&str, &[&str]); 10] = [
     (
         "model",
         &[
@@ -119,6 +119,19 @@ const FORBIDDEN: [(&str, &[&str]); 9] = [
         "plan_file",
         &["crate::report", "crate::config", "crate::cli", "crate::run", "crate::engine", "crate::treat", "rusqlite"],
     ),
+    (
+        "explain",
+        &[
+            "crate::report",
+            "crate::config",
+            "crate::cli",
+            "crate::run",
+            "crate::engine::sqlite",
+            "crate::engine::postgres",
+            "rusqlite",
+            "sqlx",
+        ],
+    ),
 ];
 
 fn sources(part: &str) -> Vec<PathBuf> {
@@ -167,6 +180,7 @@ fn only_main_prints_and_exits() {
         "diagnose",
         "engine",
         "exit",
+        "explain",
         "findings",
         "model",
         "report",

@@ -45,4 +45,7 @@ fn the_output_shown_is_real() {
     let run = bench.run(&["scan", demo]);
     assert_eq!(run.code, 1);
     assert!(readme().contains(run.stdout.trim_end()), "{}", run.stdout);
+    let run = bench.run(&["explain", demo, "INSERT INTO sync_run VALUES (5, 22)"]);
+    assert_eq!(run.code, 1);
+    assert!(readme().contains(run.stdout.trim_end()), "{}", run.stdout);
 }

@@ -10,6 +10,7 @@ use super::Database;
 use super::EngineError;
 use super::Patience;
 use super::Session;
+use super::Trial;
 use super::write::Rehearsal;
 use super::write::WriteOptions;
 use super::write::Writer;
@@ -25,6 +26,7 @@ pub mod pages;
 mod rehearsal;
 mod session;
 mod snapshot;
+mod trial;
 mod writer;
 
 pub struct SqliteDatabase {
@@ -107,5 +109,13 @@ impl Database for SqliteDatabase {
             "the file changed while it was read, and its directory does not allow the lock that would prevent it"
                 .to_owned()
         })
+    }
+
+    fn trial(&mut self, progress: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
+        let unreadable = |error| failure::unreadable(&self.path, &error);
+        let source = open::again(&self.path, self.access).map_err(unreadable)?;
+        snapshot::patiently(self.patience.lock_wait, || snapshot::begin(&source)).map_err(unreadable)?;
+        let copy = trial::copy(&source, &self.path, &self.patience, progress)?;
+        Ok(Box::new(copy))
     }
 }

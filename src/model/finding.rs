@@ -25,10 +25,16 @@ pub enum Code {
     NotValidated,
     NotEnforced,
     TriggersDisabled,
+    WouldFail,
+    NotNull,
+    DuplicateKey,
+    CheckFailed,
+    ValueRefused,
+    StatementRefused,
 }
 
 impl Code {
-    pub const ALL: [Code; 16] = [
+    pub const ALL: [Code; 22] = [
         Code::Orphan,
         Code::ParentTableMissing,
         Code::ParentIsView,
@@ -45,6 +51,12 @@ impl Code {
         Code::NotValidated,
         Code::NotEnforced,
         Code::TriggersDisabled,
+        Code::WouldFail,
+        Code::NotNull,
+        Code::DuplicateKey,
+        Code::CheckFailed,
+        Code::ValueRefused,
+        Code::StatementRefused,
     ];
 
     pub fn name(self) -> &'static str {
@@ -65,6 +77,12 @@ impl Code {
             Code::NotValidated => "not-validated",
             Code::NotEnforced => "not-enforced",
             Code::TriggersDisabled => "triggers-disabled",
+            Code::WouldFail => "would-fail",
+            Code::NotNull => "not-null",
+            Code::DuplicateKey => "duplicate-key",
+            Code::CheckFailed => "check-failed",
+            Code::ValueRefused => "value-refused",
+            Code::StatementRefused => "statement-refused",
         }
     }
 
@@ -87,6 +105,12 @@ impl Code {
             Code::NotValidated => "rows that were there before the key have never been checked by the server",
             Code::NotEnforced => "the server does not check writes against this key",
             Code::TriggersDisabled => "the triggers that enforce the key are switched off: writes are not checked",
+            Code::WouldFail => "rows that would be refused, because a parent is missing or taken away",
+            Code::NotNull => "a value is missing where the column demands one",
+            Code::DuplicateKey => "a key that must be unique is there already, or comes twice",
+            Code::CheckFailed => "a CHECK of the table says no",
+            Code::ValueRefused => "the column does not take such a value",
+            Code::StatementRefused => "the statement is refused for another reason, in the engine's own words",
         }
     }
 
@@ -102,7 +126,13 @@ impl Code {
             | Code::ColumnCountMismatch
             | Code::ParentRenamed
             | Code::IndexCorrupt
-            | Code::TriggersDisabled => Severity::Error,
+            | Code::TriggersDisabled
+            | Code::WouldFail
+            | Code::NotNull
+            | Code::DuplicateKey
+            | Code::CheckFailed
+            | Code::ValueRefused
+            | Code::StatementRefused => Severity::Error,
             Code::TypeMismatch | Code::CollationMismatch | Code::NotValidated | Code::NotEnforced => Severity::Warning,
             Code::ChildNotIndexed => Severity::Note,
         }

@@ -17,6 +17,7 @@ mod mysql;
 mod postgres;
 pub mod repair;
 mod sqlite;
+pub mod witness;
 
 /// A statement and its parameters, in order.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,6 @@
 //! Statements as somebody typed them: a text cut at its semicolons, each piece with its line and kind.
 //!
-//! Such a statement is only ever run in a rehearsal, where nothing can stick. It is the one SQL not written by
+//! Such a statement is only ever run in a trial, where nothing can stick. It is the one SQL not written by
 //! [`super::sql`], and it is passed on exactly as it was typed.
 
 use super::tokens::Token;
@@ -27,7 +27,7 @@ pub enum Kind {
     Transaction,
     /// Changes definitions.
     Definition,
-    /// `PRAGMA foreign_keys`: a rehearsal always enforces them.
+    /// `PRAGMA foreign_keys`: a trial always enforces them.
     Enforcement,
     /// Has an effect outside the database, or on the connection.
     Outside,

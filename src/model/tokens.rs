@@ -82,7 +82,13 @@ mod tests {
         let sql = "a -- b\n'it''s' /* c */ [x y];é";
         let found: Vec<(String, bool, &str)> =
             tokens(sql).into_iter().map(|token| (token.text, token.quoted, &sql[token.place])).collect();
-        let expected = [("a", false, "a"), ("it's", true, "'it''s'"), ("x y", true, "[x y]"), (";", false, ";"), ("é", false, "é")];
+        let expected = [
+            ("a", false, "a"),
+            ("it's", true, "'it''s'"),
+            ("x y", true, "[x y]"),
+            (";", false, ";"),
+            ("é", false, "é"),
+        ];
         assert_eq!(found, expected.map(|(text, quoted, place)| (text.to_owned(), quoted, place)));
     }
 

@@ -2,6 +2,7 @@
 //! here and below, because no type of the model is a wire format. Leaves out: anything said for people only.
 
 pub(super) mod examination;
+pub(super) mod explanation;
 pub(super) mod repair;
 pub(super) mod schema;
 

@@ -149,24 +149,29 @@ fn findings(sheet: &mut Sheet, examination: &Examination) {
         if let Some(line) = wording::known(finding) {
             labelled(sheet, "known", line);
         }
-        missing_keys(sheet, examination, finding);
+        missing_keys(sheet, &examination.schema, finding);
         samples(sheet, finding);
         if let Some(reason) = examination.relations.get(finding.relation).and_then(|coverage| coverage.reason.as_ref())
             && finding.code == Code::Orphan
         {
             labelled(sheet, "judged", reason);
         }
-        for (place, diagnosis) in finding.diagnosis.iter().enumerate() {
-            labelled(sheet, if place == 0 { "cause" } else { "" }, wording::diagnosis(diagnosis));
-        }
-        if !finding.help.is_empty() {
-            labelled(sheet, "help", &finding.help);
-        }
+        causes_and_help(sheet, finding);
     }
 }
 
-fn missing_keys(sheet: &mut Sheet, examination: &Examination, finding: &Finding) {
-    let Some(about) = examination.schema.relations.get(finding.relation) else {
+/// The likely causes, and the next step.
+pub(super) fn causes_and_help(sheet: &mut Sheet, finding: &Finding) {
+    for (place, diagnosis) in finding.diagnosis.iter().enumerate() {
+        labelled(sheet, if place == 0 { "cause" } else { "" }, wording::diagnosis(diagnosis));
+    }
+    if !finding.help.is_empty() {
+        labelled(sheet, "help", &finding.help);
+    }
+}
+
+pub(super) fn missing_keys(sheet: &mut Sheet, schema: &Schema, finding: &Finding) {
+    let Some(about) = schema.relations.get(finding.relation) else {
         return;
     };
     let line = |label: &str, what: Piece, rows: u64| {
@@ -175,7 +180,7 @@ fn missing_keys(sheet: &mut Sheet, examination: &Examination, finding: &Finding)
     };
     let mut rows: Vec<Vec<Piece>> = Vec::new();
     for missing in &finding.top_missing {
-        let key = text::named(examination.schema.child_column_names(about).zip(&missing.key));
+        let key = text::named(schema.child_column_names(about).zip(&missing.key));
         rows.push(line(if rows.is_empty() { "missing" } else { "" }, Piece::plain(key), missing.rows));
     }
     let more = finding.missing_keys.saturating_sub(rows.len() as u64);
@@ -190,7 +195,7 @@ fn missing_keys(sheet: &mut Sheet, examination: &Examination, finding: &Finding)
     sheet.grid(Grid { indent: 2, numbers: &[2], first: Some(LABEL), header: &[], rows });
 }
 
-fn samples(sheet: &mut Sheet, finding: &Finding) {
+pub(super) fn samples(sheet: &mut Sheet, finding: &Finding) {
     let mut rows: Vec<Vec<Piece>> = Vec::new();
     for sample in &finding.samples {
         let label = if rows.is_empty() { "rows" } else { "" };

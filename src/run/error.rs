@@ -25,6 +25,9 @@ pub enum RunError {
     /// A filter names nothing that there is.
     #[error("choose relations with {option} {pattern}")]
     Filter { option: &'static str, pattern: String, help: String },
+    /// Something that was given cannot be used.
+    #[error("read {what}")]
+    Input { what: String, why: String, help: String },
     /// A file that an option names.
     #[error("read {}", path.display())]
     Unreadable { path: PathBuf, why: String, option: &'static str },
@@ -86,6 +89,7 @@ impl RunError {
                 Some(why.clone())
             }
             RunError::Config { .. } => None,
+            RunError::Input { why, .. } => Some(why.clone()),
             RunError::Filter { .. } => Some("nothing matches it".to_owned()),
             RunError::NoRedactKey { .. } => Some("hashes that anyone could make would give the values away".to_owned()),
             RunError::OtherSecret { .. } => {
@@ -112,7 +116,7 @@ impl RunError {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())
             }
             RunError::Config { .. } => None,
-            RunError::Filter { help, .. } => Some(help.clone()),
+            RunError::Filter { help, .. } | RunError::Input { help, .. } => Some(help.clone()),
             RunError::Unreadable { option, .. } => {
                 Some(format!("name a file that can be read with {option}, or leave the option out"))
             }

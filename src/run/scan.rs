@@ -25,9 +25,6 @@ use crate::exit::Exit;
 use crate::model::examination::Examination;
 use crate::model::examination::Verdict;
 use crate::model::finding::Severity;
-use crate::model::redaction::Redaction;
-use crate::model::redaction::Secret;
-use crate::model::redaction::Values;
 use crate::model::value::Key;
 use crate::report::ScanFormat;
 use crate::scan::Progress;
@@ -54,7 +51,7 @@ pub fn scan(
     let whole = file.resolve(database.as_mut(), surroundings)?;
     let (schema, mut left_alone) = select::select(whole, &file.config, &typed.table, &typed.relation)?;
     let places = place::places(&schema, &file, typed.schema_file.as_deref())?;
-    let redaction = redaction(typed, &file, surroundings)?;
+    let redaction = super::redaction(typed.redact, &file, surroundings)?;
     let clerk = Clerk::new(typed.baseline.as_deref(), typed.write_baseline.is_some(), &redaction, surroundings)?;
     let is_known = |relation: usize, key: &Key, rows: u64| clerk.sees(&schema, &redaction, relation, key, rows);
     let jobs = typed.jobs.or(settings.jobs).unwrap_or(surroundings.cores).max(1);
@@ -103,14 +100,4 @@ fn bar(typed: &cli::Scan, file: &ConfigFile) -> Option<Severity> {
         FailOn::At(severity) => Some(severity),
         FailOn::Never => None,
     }
-}
-
-fn redaction(typed: &cli::Scan, file: &ConfigFile, surroundings: &Surroundings) -> Result<Redaction, RunError> {
-    let settings = &file.config.redact;
-    let values = typed.redact.or(settings.values).unwrap_or_default();
-    let secret = surroundings.redact_key.as_deref().filter(|key| key.chars().count() >= 16).map(Secret::new);
-    if values == Values::Hashed && secret.is_none() {
-        return Err(RunError::NoRedactKey { what: "hash the values of rows" });
-    }
-    Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use rusqlite::ErrorCode;
 
 use crate::engine::EngineError;
+use crate::model::refusal::Refusal;
+use crate::model::refusal::RefusalKind;
 
 fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
     error.sqlite_error_code()
@@ -20,6 +22,40 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
 
 pub(super) fn is_cannot_open(error: &rusqlite::Error) -> bool {
     matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+pub(super) fn is_interrupted(error: &rusqlite::Error) -> bool {
+    code(error) == Some(ErrorCode::OperationInterrupted)
+}
+
+/// Why SQLite refused a statement, in its own words.
+pub(super) fn refusal(error: &rusqlite::Error) -> Refusal {
+    let (code, message) = match error {
+        rusqlite::Error::SqliteFailure(code, message) => (Some(code), message.clone()),
+        rusqlite::Error::SqlInputError { error, msg, .. } => (Some(error), Some(msg.clone())),
+        _ => (None, None),
+    };
+    let message = message.unwrap_or_else(|| error.to_string());
+    let kind = match code.map(|code| code.extended_code) {
+        Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => RefusalKind::ForeignKey,
+        Some(rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER) if message == "FOREIGN KEY constraint failed" => {
+            RefusalKind::ForeignKey
+        }
+        Some(rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER) => RefusalKind::Raised,
+        Some(rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL) => RefusalKind::NotNull,
+        Some(
+            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+            | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            | rusqlite::ffi::SQLITE_CONSTRAINT_ROWID,
+        ) => RefusalKind::Unique,
+        Some(rusqlite::ffi::SQLITE_CONSTRAINT_CHECK) => RefusalKind::Check,
+        Some(rusqlite::ffi::SQLITE_CONSTRAINT_DATATYPE | rusqlite::ffi::SQLITE_MISMATCH) => RefusalKind::Value,
+        _ if message.starts_with("foreign key mismatch") => RefusalKind::Mismatch,
+        _ if message.starts_with("too many levels of trigger recursion") => RefusalKind::TooDeep,
+        Some(rusqlite::ffi::SQLITE_ERROR) => RefusalKind::Invalid,
+        _ => RefusalKind::Other,
+    };
+    Refusal { kind, message }
 }
 
 /// The database as a whole cannot be read.

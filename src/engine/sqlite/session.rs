@@ -178,7 +178,7 @@ fn from_sqlite(value: ValueRef<'_>) -> Value {
 }
 
 /// Text that is not UTF-8 goes back as the bytes it is.
-fn to_sqlite(value: &Value) -> rusqlite::types::ToSqlOutput<'_> {
+pub(super) fn to_sqlite(value: &Value) -> rusqlite::types::ToSqlOutput<'_> {
     rusqlite::types::ToSqlOutput::Borrowed(match value {
         Value::Null => ValueRef::Null,
         Value::Integer(number) => ValueRef::Integer(*number),

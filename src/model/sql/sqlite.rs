@@ -21,6 +21,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 
 mod repair;
+pub(super) mod witness;
 
 /// White space that near-miss comparison strips: what `trim` in most languages strips.
 const WHITE_SPACE: &str = "char(9,10,11,12,13,32,133,160,8203,65279)";
@@ -46,48 +47,7 @@ impl Dialect for Sqlite {
     }
 
     fn orphans(&self, schema: &Schema, relation: &Relation, among: &Among<'_>) -> Sql {
-        let mut query = Query::default();
-        let child = schema.child(relation);
-        let keys = relation.child_columns.len();
-        let mut inner = Vec::new();
-        let mut order = Vec::new();
-        for position in 0..keys {
-            let stored = child_value(schema, relation, position);
-            let family = parent_family(schema, relation, position);
-            inner.push(format!("{} AS k{position}", converted(&stored, family)));
-            order.push(format!("o.k{position}{}", parent_collation(schema, relation, position)));
-        }
-        inner.extend((0..keys).map(|position| format!("{} AS r{position}", child_value(schema, relation, position))));
-        let names = row_name_columns(child);
-        inner.extend(names.iter().enumerate().map(|(i, name)| format!("child.{} AS i{i}", quoted(name))));
-        let suspect_index = suspect_index(schema, relation) && !among.index_is_proven;
-        inner.push(
-            if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() }
-                + " AS present",
-        );
-        let condition = query.orphan_condition(schema, relation);
-        let needs_truth = suspect_index || has_truth_only(schema, relation);
-        let with = if needs_truth { truth(schema, relation) } else { String::new() };
-        let source = match (among.rows, &child.row_address) {
-            (Some(rows), Some(address)) => {
-                let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
-                let rows = query.parameter(Value::Text(format!("[{}]", rows.join(",")).into_bytes()));
-                let child_row = format!("child.{}", quoted(address));
-                format!(
-                    "json_each({rows}) AS suspect CROSS JOIN {} ON {child_row} = suspect.value",
-                    source(child, "child", true)
-                )
-            }
-            _ => source(child, "child", true),
-        };
-        let identity: Vec<String> = (0..names.len()).map(|i| format!("o.i{i}")).collect();
-        query.finish(format!(
-            "{with}SELECT dense_rank() OVER (ORDER BY {order}) AS g, o.* FROM (SELECT {inner} FROM {source} WHERE {condition}) AS o ORDER BY g{comma}{identity}",
-            order = order.join(", "),
-            inner = inner.join(", "),
-            comma = if identity.is_empty() { "" } else { ", " },
-            identity = identity.join(", "),
-        ))
+        orphans_where(schema, relation, among, None)
     }
 
     fn matched_keys(&self, schema: &Schema, relation: &Relation, enough: u64) -> Sql {
@@ -176,6 +136,54 @@ impl Dialect for Sqlite {
         let source = source(table, alias, false);
         Some(Query::default().finish(format!("SELECT 1 FROM {source} WHERE (\n{condition}\n) LIMIT 0")))
     }
+}
+
+/// [`Dialect::orphans`], among the rows for which `only` holds.
+fn orphans_where(schema: &Schema, relation: &Relation, among: &Among<'_>, only: Option<&str>) -> Sql {
+    let mut query = Query::default();
+    let child = schema.child(relation);
+    let keys = relation.child_columns.len();
+    let mut inner = Vec::new();
+    let mut order = Vec::new();
+    for position in 0..keys {
+        let stored = child_value(schema, relation, position);
+        let family = parent_family(schema, relation, position);
+        inner.push(format!("{} AS k{position}", converted(&stored, family)));
+        order.push(format!("o.k{position}{}", parent_collation(schema, relation, position)));
+    }
+    inner.extend((0..keys).map(|position| format!("{} AS r{position}", child_value(schema, relation, position))));
+    let names = row_name_columns(child);
+    inner.extend(names.iter().enumerate().map(|(i, name)| format!("child.{} AS i{i}", quoted(name))));
+    let suspect_index = suspect_index(schema, relation) && !among.index_is_proven;
+    inner.push(
+        if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() } + " AS present",
+    );
+    let mut condition = query.orphan_condition(schema, relation);
+    if let Some(only) = only {
+        condition = format!("{only} AND {condition}");
+    }
+    let needs_truth = suspect_index || has_truth_only(schema, relation);
+    let with = if needs_truth { truth(schema, relation) } else { String::new() };
+    let source = match (among.rows, &child.row_address) {
+        (Some(rows), Some(address)) => {
+            let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
+            let rows = query.parameter(Value::Text(format!("[{}]", rows.join(",")).into_bytes()));
+            let child_row = format!("child.{}", quoted(address));
+            format!(
+                "json_each({rows}) AS suspect CROSS JOIN {} ON {child_row} = suspect.value",
+                source(child, "child", true)
+            )
+        }
+        _ => source(child, "child", only.is_none()),
+    };
+    let identity: Vec<String> = (0..names.len()).map(|i| format!("o.i{i}")).collect();
+    query.finish(format!(
+        "{with}SELECT dense_rank() OVER (ORDER BY {order}) AS g, o.* FROM (SELECT {inner} FROM {source} WHERE {condition}) AS o ORDER BY g{comma}{identity}",
+        order = order.join(", "),
+        inner = inner.join(", "),
+        comma = if identity.is_empty() { "" } else { ", " },
+        identity = identity.join(", "),
+    ))
 }
 
 /// A statement under way: its parameters so far.

@@ -98,7 +98,7 @@ impl<'a> Examined<'a> {
 }
 
 #[derive(Serialize)]
-struct Found<'a> {
+pub(super) struct Found<'a> {
     id: String,
     code: &'static str,
     severity: &'static str,
@@ -114,7 +114,7 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn of(schema: &'a Schema, finding: &'a Finding) -> Found<'a> {
+    pub(super) fn of(schema: &'a Schema, finding: &'a Finding) -> Found<'a> {
         let about = &schema.relations[finding.relation];
         let key = |values: &'a [_]| Named::new(schema.child_column_names(about).zip(values));
         let row = |row: &'a [(String, _)]| Named::new(row.iter().map(|(column, value)| (column.as_str(), value)));

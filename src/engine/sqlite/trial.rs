@@ -1,0 +1,312 @@
+//! The trial in SQLite: a copy of the database, in memory or in a private temporary folder, whose connection may
+//! write it but nothing else.
+//!
+//! The copy is made with SQLite's own backup, inside a read transaction; the file itself is only ever read. Every
+//! statement runs inside a savepoint, and an authorizer refuses what would reach out of the copy.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use rusqlite::Connection;
+use rusqlite::backup::Backup;
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::AuthAction;
+use rusqlite::hooks::AuthContext;
+use rusqlite::hooks::Authorization;
+use rusqlite::limits::Limit;
+
+use super::failure;
+use super::introspect;
+use super::session;
+use crate::engine::Damage;
+use crate::engine::EngineError;
+use crate::engine::Patience;
+use crate::engine::Session;
+use crate::engine::trial::Leniency;
+use crate::engine::trial::Performance;
+use crate::engine::trial::Trial;
+use crate::engine::trial::Write;
+use crate::model::catalog::Catalog;
+use crate::model::catalog::Table;
+use crate::model::refusal::Refusal;
+use crate::model::refusal::RefusalKind;
+use crate::model::sql::Sql;
+use crate::model::statement::Kind;
+use crate::model::statement::Statement;
+use crate::model::value::Value;
+
+/// A copy up to this size stays in memory.
+const SMALL: u64 = 64 * 1024 * 1024;
+
+/// Pages copied between two words about progress.
+const STRIDE: i32 = 4096;
+
+/// Pragmas that only read, which a view or a trigger may ask as functions.
+const READING: [&str; 8] = [
+    "table_info",
+    "table_xinfo",
+    "table_list",
+    "index_list",
+    "index_info",
+    "index_xinfo",
+    "foreign_key_list",
+    "foreign_key_check",
+];
+
+pub(super) struct SqliteTrial {
+    connection: Connection,
+    name: std::path::PathBuf,
+    patience: Patience,
+    watch: Arc<Mutex<Watch>>,
+    // Last, because the folder can only go once the connection is closed.
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// What the authorizer saw of the statement at hand.
+#[derive(Default)]
+struct Watch {
+    /// Our own statements are not watched.
+    is_on: bool,
+    writes: Vec<Write>,
+    denied: Option<String>,
+}
+
+/// Copies what `source` sees; it must be inside a transaction.
+pub(super) fn copy(
+    source: &Connection,
+    path: &Path,
+    patience: &Patience,
+    progress: &dyn Fn(usize, usize),
+) -> Result<SqliteTrial, EngineError> {
+    let no_room = |why: String| EngineError::Unreadable {
+        what: format!("{} into a private copy", path.display()),
+        why,
+        help: "set TMPDIR to a folder with as much room as the database takes".to_owned(),
+    };
+    let broken = |error: rusqlite::Error| no_room(error.to_string());
+    let size: u64 = ["page_count", "page_size"]
+        .iter()
+        .map(|what| source.query_row(&format!("PRAGMA main.{what}"), [], |row| row.get::<_, u32>(0)).map(u64::from))
+        .product::<rusqlite::Result<u64>>()
+        .map_err(broken)?;
+    let folder = if size > SMALL {
+        Some(tempfile::Builder::new().prefix("fk-doctor-").tempdir().map_err(|error| no_room(error.to_string()))?)
+    } else {
+        None
+    };
+    let mut connection = match &folder {
+        Some(folder) => Connection::open(folder.path().join("trial.db")),
+        None => Connection::open_in_memory(),
+    }
+    .map_err(broken)?;
+    {
+        let backup = Backup::new(source, &mut connection).map_err(broken)?;
+        loop {
+            if patience.deadline.has_passed() {
+                return Err(EngineError::TimeLimit);
+            }
+            let more = backup.step(STRIDE).map_err(broken)? != rusqlite::backup::StepResult::Done;
+            let state = backup.progress();
+            let pages = |number: i32| usize::try_from(number).unwrap_or(0);
+            progress(pages(state.pagecount - state.remaining), pages(state.pagecount));
+            if !more {
+                break;
+            }
+        }
+    }
+    let watch = Arc::new(Mutex::new(Watch::default()));
+    confine(&mut connection, patience, &watch).map_err(broken)?;
+    Ok(SqliteTrial { connection, name: path.to_owned(), patience: patience.clone(), watch, _folder: folder })
+}
+
+/// The connection behaves as an application's would, except that nothing leaves the copy.
+fn confine(connection: &mut Connection, patience: &Patience, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
+    for (setting, value) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
+    ] {
+        connection.set_db_config(setting, value)?;
+    }
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA recursive_triggers = OFF; PRAGMA mmap_size = 0",
+    )?;
+    let deadline = patience.deadline.clone();
+    connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
+    let watch = Arc::clone(watch);
+    connection.authorizer(Some(move |context: AuthContext<'_>| guard(&mut held(&watch), &context)))
+}
+
+fn held(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
+    watch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn guard(watch: &mut Watch, context: &AuthContext<'_>) -> Authorization {
+    if !watch.is_on {
+        return Authorization::Allow;
+    }
+    let denied = match &context.action {
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
+            Some("it reaches for another database file".to_owned())
+        }
+        AuthAction::Pragma { pragma_name, pragma_value } => {
+            let reads = READING.iter().any(|name| name.eq_ignore_ascii_case(pragma_name));
+            let defers = pragma_name.eq_ignore_ascii_case("defer_foreign_keys");
+            (pragma_value.is_some() && !reads && !defers).then(|| format!("it sets PRAGMA {pragma_name}"))
+        }
+        AuthAction::Function { function_name } => ["load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"]
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(function_name))
+            .then(|| format!("it calls {function_name}()")),
+        AuthAction::Insert { table_name }
+        | AuthAction::Delete { table_name }
+        | AuthAction::Update { table_name, .. } => {
+            if context.database_name == Some("main") {
+                let write = Write { table: (*table_name).to_owned(), trigger: context.accessor.map(str::to_owned) };
+                if !watch.writes.contains(&write) {
+                    watch.writes.push(write);
+                }
+            }
+            None
+        }
+        _ => None,
+    };
+    if denied.is_some() {
+        watch.denied = denied;
+        return Authorization::Deny;
+    }
+    Authorization::Allow
+}
+
+impl SqliteTrial {
+    /// Runs one typed statement to its end, watched.
+    fn run(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Performance, EngineError> {
+        *held(&self.watch) = Watch { is_on: true, ..Watch::default() };
+        let result = step_through(&self.connection, statement, parameters);
+        let watch = std::mem::take(&mut *held(&self.watch));
+        let refusal = match result {
+            Ok(None) => None,
+            Ok(Some(refusal)) => Some(refusal),
+            Err(error) if failure::is_interrupted(&error) => return Err(EngineError::TimeLimit),
+            Err(error) => Some(match watch.denied {
+                Some(why) => Refusal { kind: RefusalKind::Forbidden, message: why },
+                None => failure::refusal(&error),
+            }),
+        };
+        Ok(Performance { refusal, writes: watch.writes })
+    }
+
+    fn execute(&self, text: &str) -> Result<(), EngineError> {
+        self.connection.execute_batch(text).map_err(|error| failure::failed(&error))
+    }
+
+    /// Back to before the statement, unless a trigger's ROLLBACK has gone further.
+    fn undo(&self) -> Result<(), EngineError> {
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        self.execute("ROLLBACK TO fk_doctor_try; RELEASE fk_doctor_try")
+    }
+
+    fn enforce(&self, on: bool) -> Result<(), EngineError> {
+        let set = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, on);
+        set.map(|_| ()).map_err(|error| failure::failed(&error))
+    }
+
+    fn defers(&self) -> Result<bool, EngineError> {
+        let answer = self.connection.query_row("PRAGMA defer_foreign_keys", [], |row| row.get(0));
+        answer.map_err(|error| failure::failed(&error))
+    }
+}
+
+/// `Some` if the statement was not even begun.
+fn step_through(
+    connection: &Connection,
+    statement: &Statement,
+    parameters: &[Value],
+) -> rusqlite::Result<Option<Refusal>> {
+    let mut prepared = connection.prepare(&statement.text)?;
+    let wanted = prepared.parameter_count();
+    if wanted > parameters.len() {
+        let message = format!("it has {wanted} parameters, and {} were given", parameters.len());
+        return Ok(Some(Refusal { kind: RefusalKind::Parameters, message }));
+    }
+    for (position, value) in parameters.iter().take(wanted).enumerate() {
+        prepared.raw_bind_parameter(position + 1, session::to_sqlite(value))?;
+    }
+    let mut rows = prepared.raw_query();
+    while rows.next()?.is_some() {}
+    Ok(None)
+}
+
+impl Session for SqliteTrial {
+    fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        if self.patience.deadline.has_passed() {
+            return Err(EngineError::TimeLimit);
+        }
+        session::run(&self.connection, sql, each).map_err(|error| failure::failed(&error))
+    }
+
+    fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
+        Ok(None)
+    }
+}
+
+impl Trial for SqliteTrial {
+    fn catalog(&mut self) -> Result<Catalog, EngineError> {
+        introspect::catalog(&self.connection, &self.name).map_err(|error| failure::unreadable(&self.name, &error))
+    }
+
+    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+        preparations.iter().try_for_each(|sql| self.each_row(sql, &mut |_| {}))
+    }
+
+    fn perform(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Performance, EngineError> {
+        if matches!(statement.kind, Kind::Transaction | Kind::Enforcement) {
+            return self.run(statement, parameters);
+        }
+        self.execute("SAVEPOINT fk_doctor_try")?;
+        let mut performance = self.run(statement, parameters)?;
+        if performance.refusal.is_some() {
+            self.undo()?;
+        } else if let Err(error) = self.connection.execute_batch("RELEASE fk_doctor_try") {
+            // The end of the statement is the end of its transaction: what was deferred is looked at now.
+            performance.refusal = Some(failure::refusal(&error));
+            self.undo()?;
+        }
+        Ok(performance)
+    }
+
+    fn pretend(
+        &mut self,
+        statement: &Statement,
+        parameters: &[Value],
+        leniency: Leniency,
+        look: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let deferred = self.defers()?;
+        self.execute("SAVEPOINT fk_doctor_try")?;
+        match leniency {
+            Leniency::Ignore => self.enforce(false)?,
+            Leniency::ActOnly => self.execute("PRAGMA defer_foreign_keys = ON")?,
+        }
+        let performance = self.run(statement, parameters);
+        let looked = performance.and_then(|performance| look(self, &performance));
+        let undone = self.undo();
+        self.enforce(true)?;
+        if !deferred {
+            self.execute("PRAGMA defer_foreign_keys = OFF")?;
+        }
+        looked.and(undone)
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+}

@@ -1,0 +1,295 @@
+//! Why statements fail, and what they would do: each one runs in a trial, and a witness tells what happened.
+//!
+//! A statement is performed as the engine would perform it; that alone is the verdict. Where foreign keys refuse it,
+//! it is pretended once more with references that refuse nothing, and every row that lacks its parent is looked up:
+//! an engine stops at the first, and names neither row nor value.
+
+use std::sync::Arc;
+
+use crate::engine::EngineError;
+use crate::engine::Trial;
+use crate::engine::trial;
+use crate::engine::trial::Leniency;
+use crate::engine::trial::Performance;
+use crate::model::explanation::Explained;
+use crate::model::explanation::Explanation;
+use crate::model::explanation::Reason;
+use crate::model::explanation::Verdict;
+use crate::model::redaction::Redaction;
+use crate::model::refusal::Refusal;
+use crate::model::refusal::RefusalKind;
+use crate::model::resolve;
+use crate::model::schema::Schema;
+use crate::model::sql::witness;
+use crate::model::sql::witness::Witness;
+use crate::model::statement::Kind;
+use crate::model::statement::Statement;
+use crate::model::value::Value;
+
+mod look;
+mod order;
+mod radius;
+mod reasons;
+
+use look::Seen;
+
+/// What is to be explained, and how much of it is shown.
+pub struct Wishes<'a> {
+    pub statements: Vec<Statement>,
+    /// For the placeholders of a statement, in order.
+    pub parameters: &'a [Value],
+    /// Rows and keys shown of each finding.
+    pub samples: usize,
+    pub redaction: &'a Redaction,
+}
+
+/// Explains statements one after another: each one sees what those before it did.
+pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Result<Explanation, EngineError> {
+    let schema = Arc::new(schema);
+    let witness = witness::of(&schema).ok_or_else(trial::unsupported)?;
+    let mut stage = Stage {
+        trial,
+        witness,
+        schema: Arc::clone(&schema),
+        parameters: wishes.parameters,
+        shown: look::Shown { samples: wishes.samples, redaction: wishes.redaction },
+        round: 0,
+        transaction_since: None,
+    };
+    stage.trial.arrange(&witness.install(&schema))?;
+    let mut statements = Vec::new();
+    for statement in wishes.statements {
+        let explained = stage.explain(statement)?;
+        statements.push(explained);
+        order::found_later(stage.trial, &stage.schema, &mut statements);
+    }
+    Ok(Explanation { schema, statements })
+}
+
+const ACCEPTED_ALL_THE_SAME: &str =
+    "the engine accepts it all the same: it counts what comes and what goes, and does not look at the rows";
+
+struct Stage<'a> {
+    trial: &'a mut dyn Trial,
+    witness: &'static dyn Witness,
+    schema: Arc<Schema>,
+    parameters: &'a [Value],
+    shown: look::Shown<'a>,
+    /// Numbers the statements for the witness.
+    round: u32,
+    /// The first round of the transaction that a statement began.
+    transaction_since: Option<u32>,
+}
+
+impl Stage<'_> {
+    fn explain(&mut self, statement: Statement) -> Result<Explained, EngineError> {
+        let mut told = Explained {
+            schema: Arc::clone(&self.schema),
+            verdict: Verdict::Accepted,
+            reasons: Vec::new(),
+            effects: Vec::new(),
+            radius: Vec::new(),
+            remarks: Vec::new(),
+            statement,
+        };
+        match told.statement.kind {
+            Kind::Outside => {
+                let why = "it reaches beyond the rows of this database, which a trial does not allow";
+                told.verdict = Verdict::Forbidden(why.to_owned());
+            }
+            Kind::Enforcement if !defers(&told.statement) => {
+                let why = "a trial always enforces foreign keys: what fails is to be seen";
+                told.verdict = Verdict::Skipped(why.to_owned());
+            }
+            Kind::Enforcement => {
+                let performance = self.trial.perform(&told.statement, &[])?;
+                told.verdict = verdict(&performance);
+            }
+            Kind::Transaction => self.transaction(&mut told)?,
+            Kind::Definition => self.definition(&mut told)?,
+            Kind::Insert | Kind::Update | Kind::Delete | Kind::Other => self.try_out(&mut told)?,
+        }
+        Ok(told)
+    }
+
+    /// The end of a transaction is where deferred references are looked at: all its statements are to blame.
+    fn transaction(&mut self, told: &mut Explained) -> Result<(), EngineError> {
+        let performance = self.trial.perform(&told.statement, &[])?;
+        told.verdict = verdict(&performance);
+        if let Some(refusal) = &performance.refusal {
+            match (refusal.kind, self.transaction_since) {
+                (RefusalKind::ForeignKey, Some(since)) => {
+                    let seen = look::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
+                    told.reasons = reasons::of_references(&self.schema, &seen, &self.shown);
+                    told.remarks.extend(seen.remarks);
+                }
+                _ => told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)],
+            }
+        }
+        let is_over =
+            !self.trial.is_in_transaction() && !told.statement.text.to_ascii_uppercase().starts_with("ROLLBACK");
+        if let (None, true, Some(since)) = (&performance.refusal, is_over, self.transaction_since) {
+            let seen = look::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
+            told.reasons = reasons::of_references(&self.schema, &seen, &self.shown);
+            if !told.reasons.is_empty() {
+                told.remarks.push(ACCEPTED_ALL_THE_SAME.to_owned());
+            }
+        }
+        self.transaction_since = match (self.trial.is_in_transaction(), self.transaction_since) {
+            (false, _) => None,
+            (true, None) => Some(self.round + 1),
+            (true, since) => since,
+        };
+        Ok(())
+    }
+
+    /// The witness stands aside while definitions change, and then looks at the new ones.
+    fn definition(&mut self, told: &mut Explained) -> Result<(), EngineError> {
+        self.trial.arrange(&self.witness.remove(&self.schema))?;
+        let performance = self.trial.perform(&told.statement, self.parameters)?;
+        told.verdict = verdict(&performance);
+        if let Some(refusal) = &performance.refusal {
+            told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)];
+        }
+        let catalog = self.trial.catalog()?;
+        // Nothing is configured, so that nothing configured can be wrong.
+        if let Ok(schema) = resolve::resolve(catalog, &[]) {
+            self.schema = Arc::new(schema);
+        }
+        self.trial.arrange(&self.witness.install(&self.schema))
+    }
+
+    fn try_out(&mut self, told: &mut Explained) -> Result<(), EngineError> {
+        self.round += 1;
+        let takes_away = told.statement.kind != Kind::Insert || told.statement.may_replace;
+        let alone = if takes_away { self.alone(&told.statement)? } else { Vec::new() };
+        self.begin_round()?;
+        let (performance, witnessed) = self.perform(told)?;
+        told.verdict = verdict(&performance);
+        let seen = match &performance.refusal {
+            None => Some(witnessed.map_or_else(|| self.look(&performance), Ok)?),
+            Some(refusal) if refusal.kind == RefusalKind::ForeignKey => {
+                Some(witnessed.map_or_else(|| self.pretend(&told.statement, Leniency::ActOnly), Ok)?)
+            }
+            Some(refusal) if reasons::is_broken_definition(&self.schema, refusal) => {
+                told.reasons.extend(reasons::of_definitions(&self.schema, refusal, &performance));
+                Some(self.pretend(&told.statement, Leniency::Ignore)?.without_actions(&self.schema))
+            }
+            Some(refusal) if refusal.kind == RefusalKind::Forbidden => {
+                told.verdict = Verdict::Forbidden(refusal.message.clone());
+                None
+            }
+            Some(refusal) => {
+                told.reasons.push(reasons::of_refusal(&self.schema, refusal, &told.statement, &performance));
+                None
+            }
+        };
+        if let Some(seen) = seen {
+            let waits = performance.refusal.is_none() && self.trial.is_in_transaction();
+            if waits {
+                told.remarks.extend(seen.lacking.iter().map(|lacking| reasons::waiting(&self.schema, lacking)));
+            } else {
+                told.reasons.extend(reasons::of_references(&self.schema, &seen, &self.shown));
+            }
+            let more = seen.refusal.as_ref().filter(|refusal| refusal.kind != RefusalKind::ForeignKey);
+            told.reasons
+                .extend(more.map(|refusal| reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)));
+            told.radius = radius::tree(&self.schema, &alone, &seen.follows);
+            told.effects = seen.effects;
+            told.remarks.extend(seen.remarks);
+        }
+        self.say_what_is_odd(told, &performance);
+        Ok(())
+    }
+
+    /// Which tables the statement and its triggers take rows or keys away from, apart from what foreign keys do.
+    fn alone(&mut self, statement: &Statement) -> Result<Vec<usize>, EngineError> {
+        self.begin_round()?;
+        let (schema, round, witness) = (Arc::clone(&self.schema), self.round, self.witness);
+        let mut tables = Vec::new();
+        self.trial.pretend(statement, self.parameters, Leniency::Ignore, &mut |trial, performance| {
+            trial.arrange(&witness.settle(&schema))?;
+            tables = look::effects(trial, witness, &schema, round, performance)
+                .into_iter()
+                .filter(|(_, effect)| effect.deleted + effect.updated > 0)
+                .map(|(table, _)| table)
+                .collect();
+            Ok(())
+        })?;
+        Ok(tables)
+    }
+
+    fn pretend(&mut self, statement: &Statement, leniency: Leniency) -> Result<Seen, EngineError> {
+        let (schema, round, witness, shown) = (Arc::clone(&self.schema), self.round, self.witness, &self.shown);
+        let mut seen = Seen::default();
+        self.trial.pretend(statement, self.parameters, leniency, &mut |trial, performance| {
+            trial.arrange(&witness.settle(&schema))?;
+            seen = look::everything(trial, witness, &schema, round, performance, shown);
+            seen.refusal = performance.refusal.clone();
+            Ok(())
+        })?;
+        Ok(seen)
+    }
+
+    fn look(&mut self, performance: &Performance) -> Result<Seen, EngineError> {
+        self.trial.arrange(&self.witness.settle(&self.schema))?;
+        Ok(look::everything(self.trial, self.witness, &self.schema, self.round, performance, &self.shown))
+    }
+
+    /// Runs the statement for good. Where triggers of ours could change how it goes, the witness only sees it pretended.
+    fn perform(&mut self, told: &mut Explained) -> Result<(Performance, Option<Seen>), EngineError> {
+        if told.statement.may_replace {
+            // SQLite itself lets some orphans through that come with REPLACE, depending on which triggers there are.
+            let seen = self.pretend(&told.statement, Leniency::ActOnly)?;
+            return Ok((self.perform_alone(told)?, Some(seen)));
+        }
+        let performance = self.trial.perform(&told.statement, self.parameters)?;
+        if kind(&performance) != Some(RefusalKind::TooDeep) {
+            return Ok((performance, None));
+        }
+        // The witness's own triggers are one more level than there would be.
+        let performance = self.perform_alone(told)?;
+        if performance.refusal.is_none() {
+            told.remarks.push("it goes so deep that what it does could not be recorded".to_owned());
+        }
+        Ok((performance, None))
+    }
+
+    fn perform_alone(&mut self, told: &Explained) -> Result<Performance, EngineError> {
+        self.trial.arrange(&self.witness.remove(&self.schema))?;
+        let performance = self.trial.perform(&told.statement, self.parameters)?;
+        self.trial.arrange(&self.witness.install(&self.schema))?;
+        self.begin_round()?;
+        Ok(performance)
+    }
+
+    /// What was witnessed of earlier statements is forgotten, unless they are of the same transaction.
+    fn begin_round(&mut self) -> Result<(), EngineError> {
+        let forget = !self.trial.is_in_transaction();
+        self.trial.arrange(&self.witness.begin_round(&self.schema, self.round, forget))
+    }
+
+    fn say_what_is_odd(&self, told: &mut Explained, performance: &Performance) {
+        let relations = told.reasons.iter().filter(|reason| matches!(reason, Reason::Relation(_))).count();
+        match kind(performance) {
+            None if relations > 0 => told.remarks.push(ACCEPTED_ALL_THE_SAME.to_owned()),
+            Some(RefusalKind::ForeignKey) if relations == 0 => told.remarks.push(
+                "no row was found that lacks its parent in the end: the engine looks before the statement is over"
+                    .to_owned(),
+            ),
+            _ => {}
+        }
+    }
+}
+
+fn kind(performance: &Performance) -> Option<RefusalKind> {
+    performance.refusal.as_ref().map(|refusal: &Refusal| refusal.kind)
+}
+
+fn verdict(performance: &Performance) -> Verdict {
+    performance.refusal.clone().map_or(Verdict::Accepted, Verdict::Refused)
+}
+
+fn defers(statement: &Statement) -> bool {
+    statement.text.to_ascii_lowercase().contains("defer_foreign_keys")
+}

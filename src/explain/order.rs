@@ -1,0 +1,53 @@
+//! Parents that come too late: a key that was missing, and that a later statement of the same text brings.
+
+use crate::engine::Trial;
+use crate::model::explanation::Explained;
+use crate::model::explanation::Reason;
+use crate::model::explanation::Verdict;
+use crate::model::finding::Code;
+use crate::model::finding::Finding;
+use crate::model::schema::Schema;
+use crate::model::sql;
+use crate::model::statement::Kind;
+use crate::model::value::Key;
+use crate::model::value::Value;
+
+/// Looks, after the last of these statements, for keys that earlier ones missed.
+pub(super) fn found_later(trial: &mut dyn Trial, schema: &Schema, statements: &mut [Explained]) {
+    let Some((last, earlier)) = statements.split_last_mut() else { return };
+    let writes = matches!(last.statement.kind, Kind::Insert | Kind::Update);
+    if !writes || last.verdict != Verdict::Accepted {
+        return;
+    }
+    for explained in earlier {
+        for reason in &mut explained.reasons {
+            let Reason::Relation(finding) = reason else { continue };
+            if finding.code == Code::WouldFail && all_are_there(trial, schema, finding) {
+                let line = last.statement.line;
+                if !finding.help.contains("comes too late") {
+                    finding.help = format!("its parent comes too late: run the statement of line {line} first");
+                }
+            }
+        }
+    }
+}
+
+fn all_are_there(trial: &mut dyn Trial, schema: &Schema, finding: &Finding) -> bool {
+    let Some(relation) = schema.relations.iter().find(|relation| relation.id == finding.relation_id) else {
+        return false;
+    };
+    let (Some(table), Some(key)) = (schema.parent(relation), relation.parent.key) else { return false };
+    let index = &table.indexes[key];
+    // The index may have the columns in another order than the relation.
+    let in_order = |key: &Key| -> Option<Key> {
+        let place = |column: usize| relation.parent.columns.iter().position(|&known| known == column);
+        index.columns.iter().map(|part| place(part.column?).map(|place| key[place].clone())).collect()
+    };
+    let keys: Option<Vec<Key>> = finding.top_missing.iter().map(|missing| in_order(&missing.key)).collect();
+    let Some(keys) = keys.filter(|keys| !keys.is_empty()) else { return false };
+    let keys: Vec<&Key> = keys.iter().collect();
+    let Some(question) = sql::of(schema).keys_elsewhere(schema, table, index, &keys) else { return false };
+    let mut found = 0;
+    let answered = trial.each_row(&question, &mut |row| found += usize::from(matches!(row, [Value::Integer(_)])));
+    answered.is_ok() && found == keys.len()
+}

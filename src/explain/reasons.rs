@@ -1,0 +1,264 @@
+//! Refusals in words: what is wrong, with which rows, and what to do next.
+
+use super::look::Lacking;
+use super::look::Seen;
+use super::look::Shown;
+use super::look::Side;
+use crate::engine::trial::Performance;
+use crate::findings;
+use crate::model::catalog::Action;
+use crate::model::explanation::Constraint;
+use crate::model::explanation::Reason;
+use crate::model::finding::Cause;
+use crate::model::finding::Code;
+use crate::model::finding::Finding;
+use crate::model::finding::MissingKey;
+use crate::model::finding::Severity;
+use crate::model::refusal::Refusal;
+use crate::model::refusal::RefusalKind;
+use crate::model::relation::Judge;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::schema::side;
+use crate::model::sql::quoted;
+use crate::model::statement::Kind;
+use crate::model::statement::Statement;
+use crate::model::text;
+use crate::model::value::Key;
+
+pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<Reason> {
+    let finding = |lacking| shown.redaction.finding(schema, would_fail(schema, lacking, shown));
+    seen.lacking.iter().map(|lacking| Reason::Relation(finding(lacking))).collect()
+}
+
+/// Rows whose parent may still come, because their reference is only looked at by COMMIT.
+pub(super) fn waiting(schema: &Schema, lacking: &Lacking) -> String {
+    let rows = text::plural(lacking.tally.orphan_rows, "row");
+    format!("{rows} of {} must have a parent by COMMIT", schema.relations[lacking.relation].id)
+}
+
+fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding {
+    let relation = &schema.relations[lacking.relation];
+    let (tally, parent) = (&lacking.tally, &relation.parent.name);
+    let one = tally.orphan_rows == 1;
+    let rows = text::plural(tally.orphan_rows, "row");
+    let keys = text::plural(tally.missing_keys, "key");
+    let child = &schema.child(relation).name;
+    let mut message = match lacking.side {
+        Side::Written => {
+            format!(
+                "{rows} written to {child} {} to {keys} that {parent} does not have",
+                if one { "refers" } else { "refer" }
+            )
+        }
+        Side::Left => {
+            format!(
+                "{rows} of {child} {} to {keys} taken away from {parent}",
+                if one { "still refers" } else { "still refer" }
+            )
+        }
+    };
+    if lacking.already > 0 {
+        let which = match lacking.already {
+            _ if one => "it".to_owned(),
+            all if all == tally.orphan_rows => "they".to_owned(),
+            some => format!("{} of them", text::count(some)),
+        };
+        message.push_str(&format!(
+            "; {which} did so before, but the engine checks every reference that an UPDATE names, even one it leaves as it is"
+        ));
+    }
+    if !lacking.triggers.is_empty() {
+        message.push_str(&format!(", through the trigger {}", lacking.triggers.join(", ")));
+    }
+    let top = tally.top.iter().take(shown.samples);
+    Finding {
+        rows: tally.orphan_rows,
+        missing_keys: tally.missing_keys,
+        top_missing: top
+            .map(|missing| MissingKey { key: missing.key.clone(), rows: missing.rows, span: None })
+            .collect(),
+        samples: findings::some_samples(tally, shown.samples),
+        diagnosis: lacking.diagnosis.clone(),
+        ..findings::plain(
+            lacking.relation,
+            relation,
+            Code::WouldFail,
+            message,
+            next_step(schema, relation, lacking, shown),
+        )
+    }
+}
+
+fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Shown<'_>) -> String {
+    if lacking.side == Side::Left {
+        let child = side(&schema.child(relation).name, schema.child_column_names(relation));
+        return if lacking.changed_key {
+            format!("keep the key; or point {child} elsewhere first; or let the foreign key say ON UPDATE CASCADE")
+        } else {
+            format!(
+                "first point {child} elsewhere or delete these rows; or let the foreign key say ON DELETE CASCADE or SET NULL"
+            )
+        };
+    }
+    let cause = lacking.diagnosis.first().map(|diagnosis| diagnosis.cause);
+    match (cause, lacking.tally.top.first()) {
+        (
+            Some(Cause::Unknown | Cause::NotLoadedYet | Cause::ParentTableEmpty | Cause::ParentLoss) | None,
+            Some(missing),
+        ) if relation.judge == Judge::Engine => {
+            format!(
+                "insert the parent first: {}",
+                parent_insert(schema, relation, &shown.redaction.key(schema, relation, &missing.key))
+            )
+        }
+        _ => findings::next_step(relation, &lacking.diagnosis),
+    }
+}
+
+/// The INSERT that would make a missing parent, with an ellipsis for what nobody but the user knows.
+fn parent_insert(schema: &Schema, relation: &Relation, key: &Key) -> String {
+    let mut columns: Vec<String> = Vec::new();
+    let mut values: Vec<String> = Vec::new();
+    for (position, column) in schema.parent_columns(relation).enumerate() {
+        columns.push(name(&column.name));
+        values.push(key.get(position).map_or_else(|| "…".to_owned(), text::value));
+    }
+    if let Some(parent) = schema.parent(relation) {
+        let others =
+            parent.columns.iter().enumerate().filter(|(place, column)| {
+                column.not_null && !column.generated && !relation.parent.columns.contains(place)
+            });
+        for (place, column) in others {
+            let is_own_number = parent.primary_key == [place] && parent.row_address.is_some();
+            if !is_own_number {
+                columns.push(name(&column.name));
+                values.push("…".to_owned());
+            }
+        }
+    }
+    let table = name(&relation.parent.name.table);
+    format!("INSERT INTO {table}({}) VALUES ({})", columns.join(", "), values.join(", "))
+}
+
+/// Quoted only where it must be.
+fn name(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
+    if plain && !name.starts_with(|c: char| c.is_ascii_digit()) { name.to_owned() } else { quoted(name) }
+}
+
+/// Whether a refusal comes from a foreign key that can never be satisfied as it is defined.
+pub(super) fn is_broken_definition(schema: &Schema, refusal: &Refusal) -> bool {
+    refusal.kind == RefusalKind::Mismatch || missing_parent(schema, refusal).is_some()
+}
+
+/// The parent table that a refusal complains of, where it is a relation's and not the statement's own.
+fn missing_parent<'a>(schema: &'a Schema, refusal: &Refusal) -> Option<&'a Relation> {
+    let table = refusal.message.strip_prefix("no such table: main.")?;
+    let speaks_of = |relation: &&Relation| {
+        relation.judge == Judge::NoParent && schema.names.same(&relation.parent.name.table, table)
+    };
+    schema.relations.iter().find(speaks_of)
+}
+
+/// Every broken definition that stands in the way of the tables at hand: the engine names one, and not its cause.
+pub(super) fn of_definitions(schema: &Schema, refusal: &Refusal, performance: &Performance) -> Vec<Reason> {
+    let mut tables: Vec<&str> = performance.writes.iter().map(|write| write.table.as_str()).collect();
+    // foreign key mismatch - "child" referencing "parent"
+    tables.extend(refusal.message.split('"').skip(1).step_by(2));
+    let named = |name: &str| tables.iter().any(|table| schema.names.same(table, name));
+    let concerned = |relation: &&Relation| match relation.judge {
+        Judge::Engine => false,
+        Judge::NoParent => {
+            named(&schema.child(relation).name.table)
+                || missing_parent(schema, refusal).is_some_and(|m| m.id == relation.id)
+        }
+        _ => named(&schema.child(relation).name.table) || named(&relation.parent.name.table),
+    };
+    let broken = schema.relations.iter().enumerate().filter(|(_, relation)| concerned(relation));
+    let defects = broken.flat_map(|(index, relation)| {
+        let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
+        grave.map(move |defect| {
+            let message = format!("{}; until that is mended the engine refuses writes that concern it", defect.message);
+            Reason::Relation(findings::plain(index, relation, defect.code, message, defect.help.clone()))
+        })
+    });
+    defects.collect()
+}
+
+/// A refusal that is not about a reference, in its own words and with what to do.
+pub(super) fn of_refusal(
+    schema: &Schema,
+    refusal: &Refusal,
+    statement: &Statement,
+    performance: &Performance,
+) -> Reason {
+    let (code, help) = match refusal.kind {
+        RefusalKind::NotNull => (Code::NotNull, "give the column a value, or let it have a DEFAULT"),
+        RefusalKind::Unique => (Code::DuplicateKey, "use another key, or say what to do: INSERT … ON CONFLICT …"),
+        RefusalKind::Check => (Code::CheckFailed, "write values that the CHECK allows"),
+        RefusalKind::Value => (Code::ValueRefused, "write a value of the column's own type"),
+        RefusalKind::Raised => (Code::StatementRefused, "a trigger refuses this: read it, and do what it asks for"),
+        RefusalKind::TooDeep => {
+            (Code::StatementRefused, "delete the lowest rows first: SQLite follows foreign keys 1000 levels deep")
+        }
+        RefusalKind::Parameters => (Code::StatementRefused, "give each placeholder a value, in order: --param VALUE"),
+        _ => (Code::StatementRefused, ""),
+    };
+    let (table, columns) = concerned(refusal);
+    let mut constraint = Constraint { code, table, columns, message: refusal.message.clone(), help: help.to_owned() };
+    if refusal.kind == RefusalKind::Invalid {
+        constraint.help = did_you_mean(schema, refusal);
+    }
+    if let Some(relation) = blanked_by(schema, &constraint, statement) {
+        constraint.message = format!("{}, because of ON DELETE SET NULL in {}", constraint.message, relation.id);
+        constraint.help = "let the column be NULL, or let the foreign key do something else".to_owned();
+    }
+    let triggers: Vec<&str> = performance
+        .writes
+        .iter()
+        .filter(|write| constraint.table.as_ref().is_some_and(|table| schema.names.same(table, &write.table)))
+        .map(|write| write.trigger.as_deref().unwrap_or_default())
+        .collect();
+    if !triggers.is_empty() && !triggers.contains(&"") {
+        constraint.message = format!("{}, through the trigger {}", constraint.message, triggers.join(", "));
+    }
+    Reason::Constraint(constraint)
+}
+
+/// `NOT NULL constraint failed: t.a`, `UNIQUE constraint failed: t.a, t.b`.
+fn concerned(refusal: &Refusal) -> (Option<String>, Vec<String>) {
+    let Some((_, list)) = refusal.message.split_once("constraint failed: ") else { return (None, Vec::new()) };
+    if !matches!(refusal.kind, RefusalKind::NotNull | RefusalKind::Unique) {
+        return (None, Vec::new());
+    }
+    let pairs: Vec<(&str, &str)> = list.split(", ").filter_map(|column| column.split_once('.')).collect();
+    let table = pairs.first().map(|(table, _)| (*table).to_owned());
+    (table, pairs.into_iter().map(|(_, column)| column.to_owned()).collect())
+}
+
+/// The foreign key whose SET NULL a NOT NULL column does not take.
+fn blanked_by<'a>(schema: &'a Schema, constraint: &Constraint, statement: &Statement) -> Option<&'a Relation> {
+    let table = constraint.table.as_ref()?;
+    let blanks = |relation: &&Relation| {
+        let is_there = schema.names.same(&schema.child(relation).name.table, table)
+            && schema.child_column_names(relation).any(|column| constraint.columns.iter().any(|name| name == column));
+        is_there && (relation.on_delete == Action::SetNull || relation.on_update == Action::SetNull)
+    };
+    let may_be = constraint.code == Code::NotNull && statement.kind != Kind::Insert;
+    schema.relations.iter().find(blanks).filter(|_| may_be)
+}
+
+fn did_you_mean(schema: &Schema, refusal: &Refusal) -> String {
+    let last_word = |text: &str| text.rsplit(['.', ' ', '"']).find(|word| !word.is_empty()).map(str::to_owned);
+    let known: Vec<&str> = if refusal.message.starts_with("no such table") {
+        schema.tables.iter().map(|table| table.name.table.as_str()).collect()
+    } else if refusal.message.contains("no such column") || refusal.message.contains("has no column named") {
+        schema.tables.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect()
+    } else {
+        return "check the statement: SQLite did not even begin it".to_owned();
+    };
+    let meant =
+        last_word(&refusal.message).and_then(|word| text::nearest(&word, known.iter().copied()).map(str::to_owned));
+    meant.map_or_else(|| "check the name".to_owned(), |near| format!("did you mean {near}?"))
+}

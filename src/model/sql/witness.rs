@@ -1,0 +1,51 @@
+//! What is asked of a trial: who writes down what a statement does, and what follows from that record.
+//!
+//! A witness records, inside the trial alone, every row that is written: what names it and the columns of its
+//! keys, before and after. Rounds are numbered, so that a question can be about one statement or a whole transaction.
+
+use super::Sql;
+use super::sqlite;
+use crate::model::catalog::Engine;
+use crate::model::explanation::Event;
+use crate::model::schema::Schema;
+
+pub trait Witness {
+    /// Makes the record and what keeps it.
+    fn install(&self, schema: &Schema) -> Vec<Sql>;
+
+    /// Takes all of that away.
+    fn remove(&self, schema: &Schema) -> Vec<Sql>;
+
+    /// From now on this is the round; `forget` empties the record first.
+    fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql>;
+
+    /// Puts the record in order once a statement is done.
+    fn settle(&self, schema: &Schema) -> Vec<Sql>;
+
+    /// One row: how many rows of a table were inserted, updated and deleted.
+    fn effects(&self, schema: &Schema, table: usize, since: u32) -> Sql;
+
+    /// Rows that were written and lack their parent, as [`super::Dialect::orphans`] gives them.
+    fn written_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
+
+    /// One row: how many of those rows lacked it before, and are only named by an UPDATE that changes nothing.
+    fn already_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
+
+    /// Rows that were not written, but whose parent was taken away; in the same form.
+    fn left_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
+
+    /// One row: how many child rows were deleted along with their parents, had their key changed, or stay behind
+    /// without a parent.
+    fn followed(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Sql;
+
+    /// One row: how many deleted rows hang below each other, for a relation of a table to itself.
+    fn levels(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql>;
+}
+
+/// The witness for a schema's engine, where there is one.
+pub fn of(schema: &Schema) -> Option<&'static dyn Witness> {
+    match schema.database.engine {
+        Engine::Sqlite => Some(&sqlite::witness::Triggers),
+        Engine::Postgres | Engine::Mysql | Engine::Mariadb => None,
+    }
+}

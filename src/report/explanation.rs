@@ -1,0 +1,198 @@
+//! Explanations for a terminal: for each statement the verdict, every reason with its rows and next step, what the
+//! statement does or would do, and the tree of what goes along.
+
+use crate::model::explanation::Branch;
+use crate::model::explanation::Constraint;
+use crate::model::explanation::Effect;
+use crate::model::explanation::Event;
+use crate::model::explanation::Explained;
+use crate::model::explanation::Explanation;
+use crate::model::explanation::Reason;
+use crate::model::explanation::Verdict;
+use crate::model::finding::Severity;
+use crate::model::schema::side;
+use crate::model::text::plural;
+use crate::report::Paper;
+use crate::report::layout::Grid;
+use crate::report::layout::Ink;
+use crate::report::layout::Piece;
+use crate::report::layout::Sheet;
+use crate::report::table;
+use crate::report::table::labelled;
+
+/// A statement is shown this long at most.
+const LONGEST: usize = 200;
+
+pub(super) fn render(explanation: &Explanation, paper: &Paper) -> String {
+    let mut sheet = Sheet::new(paper);
+    let several = explanation.statements.len() > 1;
+    if several {
+        summary(&mut sheet, explanation);
+    }
+    if explanation.statements.is_empty() {
+        sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new("there is no statement to explain", Ink::Strong)]);
+    }
+    for explained in &explanation.statements {
+        if several {
+            sheet.blank();
+        }
+        statement(&mut sheet, explained, several);
+    }
+    sheet.finish()
+}
+
+fn summary(sheet: &mut Sheet, explanation: &Explanation) {
+    let all = plural(explanation.statements.len() as u64, "statement");
+    let failing = explanation.statements.iter().filter(|explained| !explained.is_fine()).count();
+    let name = &explanation.schema.database.name;
+    if failing == 0 {
+        sheet.line(0, vec![Piece::new("✓", Ink::Good), Piece::new(format!("{all} pass on {name}"), Ink::Good)]);
+    } else {
+        let line = format!("{failing} of {all} would fail on {name}");
+        sheet.line(0, vec![Piece::new("✗", Ink::Bad), Piece::new(line, Ink::Bad)]);
+    }
+}
+
+fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
+    let (mark, ink) = match &explained.verdict {
+        Verdict::Accepted if explained.reasons.is_empty() => ("✓", Ink::Good),
+        Verdict::Accepted => ("!", Ink::Doubtful),
+        Verdict::Skipped(_) => ("○", Ink::Strong),
+        Verdict::Refused(_) | Verdict::Forbidden(_) => ("✗", Ink::Bad),
+    };
+    let place = if several { format!("line {}: ", explained.statement.line) } else { String::new() };
+    let said = match &explained.verdict {
+        Verdict::Accepted => "accepted".to_owned(),
+        Verdict::Refused(refusal) => format!("refused: {}", refusal.message),
+        Verdict::Forbidden(why) => format!("not run: {why}"),
+        Verdict::Skipped(why) => format!("not run: {why}"),
+    };
+    sheet.line(0, vec![Piece::new(mark, ink), Piece::new(format!("{place}{said}"), ink)]);
+    sheet.line(2, vec![Piece::new(shortened(&explained.statement.text), Ink::Dim)]);
+    for reason in &explained.reasons {
+        sheet.blank();
+        match reason {
+            Reason::Relation(finding) => {
+                let heading = table::grade(finding.code, finding.severity);
+                sheet.heading(heading, Piece::new(&finding.relation_id, Ink::Strong));
+                sheet.line(2, vec![Piece::plain(&finding.message)]);
+                table::missing_keys(sheet, &explained.schema, finding);
+                table::samples(sheet, finding);
+                table::causes_and_help(sheet, finding);
+            }
+            Reason::Constraint(constraint) => constraint_lines(sheet, constraint),
+        }
+    }
+    let follows = !explained.effects.is_empty() || !explained.remarks.is_empty();
+    if follows && !(explained.reasons.is_empty() && explained.radius.is_empty()) {
+        sheet.blank();
+    }
+    what_it_does(sheet, explained);
+    radius(sheet, &explained.radius);
+    for remark in &explained.remarks {
+        labelled(sheet, "note", remark);
+    }
+}
+
+fn constraint_lines(sheet: &mut Sheet, constraint: &Constraint) {
+    let place = match &constraint.table {
+        Some(table) => side(table, constraint.columns.iter().map(String::as_str)),
+        None => String::new(),
+    };
+    sheet.heading(table::grade(constraint.code, Severity::Error), Piece::new(place, Ink::Strong));
+    sheet.line(2, vec![Piece::plain(&constraint.message)]);
+    if !constraint.help.is_empty() {
+        labelled(sheet, "help", &constraint.help);
+    }
+}
+
+/// One line of white space, and not too long.
+fn shortened(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    line.chars().take(LONGEST).chain(['…']).collect()
+}
+
+fn what_it_does(sheet: &mut Sheet, explained: &Explained) {
+    let is_refused = matches!(explained.verdict, Verdict::Refused(_));
+    for (place, effect) in explained.effects.iter().enumerate() {
+        let label = match (place, is_refused) {
+            (0, true) => "would",
+            (0, false) => "does",
+            _ => "",
+        };
+        labelled(sheet, label, in_words(effect));
+    }
+}
+
+fn in_words(effect: &Effect) -> String {
+    let part = |verb: &str, rows: u64| (rows > 0).then(|| format!("{verb} {}", plural(rows, "row")));
+    let parts: Vec<String> =
+        [part("insert", effect.inserted), part("update", effect.updated), part("delete", effect.deleted)]
+            .into_iter()
+            .flatten()
+            .collect();
+    let through = match effect.triggers.as_slice() {
+        [] => String::new(),
+        triggers => format!(", through the trigger {}", triggers.join(", ")),
+    };
+    format!("{} of {}{through}", parts.join(", "), effect.table)
+}
+
+/// The tree of what goes along: one line for each relation through which something follows.
+fn radius(sheet: &mut Sheet, branches: &[Branch]) {
+    if branches.is_empty() {
+        return;
+    }
+    sheet.blank();
+    let mut rows = Vec::new();
+    let mut parents: Vec<&str> = branches.iter().map(|branch| branch.parent.as_str()).collect();
+    parents.dedup();
+    for parent in parents {
+        let here: Vec<&Branch> = branches.iter().filter(|branch| branch.parent == parent).collect();
+        let what = if here.iter().all(|branch| branch.event == Event::Delete) { "deleted" } else { "changed" };
+        rows.push(vec![Piece::new(parent, Ink::Strong), Piece::new("", Ink::Plain), Piece::new(what, Ink::Dim)]);
+        add_rows(&mut rows, &here, "");
+    }
+    sheet.grid(Grid { indent: 2, numbers: &[], first: Some(7), header: &[], rows });
+}
+
+fn add_rows(rows: &mut Vec<Vec<Piece>>, branches: &[&Branch], indent: &str) {
+    for (place, branch) in branches.iter().enumerate() {
+        let is_last = place + 1 == branches.len();
+        let child = side(&branch.child, branch.columns.iter().map(String::as_str));
+        let line = format!("{indent}{} {child}", if is_last { "└─" } else { "├─" });
+        let action = format!("ON {} {}", branch.event.name().to_uppercase(), branch.action.name());
+        let ink = if branch.blocking > 0 { Ink::Bad } else { Ink::Plain };
+        rows.push(vec![Piece::plain(line), Piece::new(action, Ink::Dim), Piece::new(outcome(branch), ink)]);
+        let below: Vec<&Branch> = branch.below.iter().collect();
+        add_rows(rows, &below, &format!("{indent}{}  ", if is_last { " " } else { "│" }));
+    }
+}
+
+fn outcome(branch: &Branch) -> String {
+    let mut parts = Vec::new();
+    if branch.deleted > 0 {
+        parts.push(format!("{} deleted", plural(branch.deleted, "row")));
+    }
+    if branch.changed > 0 {
+        let how = match branch.action.name() {
+            "SET NULL" => "set to NULL",
+            "SET DEFAULT" => "set to the default",
+            _ => "changed along",
+        };
+        parts.push(format!("{} {how}", plural(branch.changed, "row")));
+    }
+    if branch.blocking > 0 {
+        parts.push(format!("{} in the way", plural(branch.blocking, "row")));
+    }
+    if branch.levels > 1 {
+        parts.push(format!("{} levels deep", branch.levels));
+    }
+    if branch.shown_elsewhere {
+        parts.push("see above for what follows".to_owned());
+    }
+    parts.join(", ")
+}

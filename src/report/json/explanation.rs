@@ -1,0 +1,164 @@
+//! Explanations as JSON: `fk-doctor/explain@1`.
+
+use serde::Serialize;
+
+use crate::model::explanation::Branch;
+use crate::model::explanation::Constraint;
+use crate::model::explanation::Effect;
+use crate::model::explanation::Explained;
+use crate::model::explanation::Explanation;
+use crate::model::explanation::Reason;
+use crate::model::explanation::Verdict;
+use crate::report::json::Database;
+use crate::report::json::TOOL;
+use crate::report::json::Tool;
+use crate::report::json::document;
+use crate::report::json::examination::Found;
+
+pub(in crate::report) fn render(explanation: &Explanation) -> String {
+    let statements = &explanation.statements;
+    document(&Report {
+        format: "fk-doctor/explain@1",
+        tool: TOOL,
+        database: Database::of(&explanation.schema.database),
+        summary: Summary {
+            statements: statements.len(),
+            would_fail: statements.iter().filter(|explained| !explained.is_fine()).count(),
+        },
+        statements: statements.iter().map(Told::of).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    tool: Tool,
+    database: Database<'a>,
+    summary: Summary,
+    statements: Vec<Told<'a>>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    statements: usize,
+    would_fail: usize,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    line: usize,
+    statement: &'a str,
+    verdict: &'static str,
+    /// The engine's own words, or why it was not run.
+    message: Option<&'a str>,
+    findings: Vec<Found<'a>>,
+    constraints: Vec<Refused<'a>>,
+    effects: Vec<Done<'a>>,
+    radius: Vec<Followed<'a>>,
+    remarks: &'a [String],
+}
+
+impl<'a> Told<'a> {
+    fn of(explained: &'a Explained) -> Told<'a> {
+        let findings = explained.reasons.iter().filter_map(|reason| match reason {
+            Reason::Relation(finding) => Some(Found::of(&explained.schema, finding)),
+            Reason::Constraint(_) => None,
+        });
+        let constraints = explained.reasons.iter().filter_map(|reason| match reason {
+            Reason::Relation(_) => None,
+            Reason::Constraint(constraint) => Some(Refused::of(constraint)),
+        });
+        Told {
+            line: explained.statement.line,
+            statement: &explained.statement.text,
+            verdict: explained.verdict.name(),
+            message: match &explained.verdict {
+                Verdict::Accepted => None,
+                Verdict::Refused(refusal) => Some(&refusal.message),
+                Verdict::Forbidden(why) | Verdict::Skipped(why) => Some(why),
+            },
+            findings: findings.collect(),
+            constraints: constraints.collect(),
+            effects: explained.effects.iter().map(Done::of).collect(),
+            radius: explained.radius.iter().map(Followed::of).collect(),
+            remarks: &explained.remarks,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    code: &'static str,
+    table: Option<&'a str>,
+    columns: &'a [String],
+    message: &'a str,
+    help: &'a str,
+}
+
+impl<'a> Refused<'a> {
+    fn of(constraint: &'a Constraint) -> Refused<'a> {
+        Refused {
+            code: constraint.code.name(),
+            table: constraint.table.as_deref(),
+            columns: &constraint.columns,
+            message: &constraint.message,
+            help: &constraint.help,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Done<'a> {
+    table: &'a str,
+    inserted: u64,
+    updated: u64,
+    deleted: u64,
+    triggers: &'a [String],
+}
+
+impl<'a> Done<'a> {
+    fn of(effect: &'a Effect) -> Done<'a> {
+        Done {
+            table: &effect.table,
+            inserted: effect.inserted,
+            updated: effect.updated,
+            deleted: effect.deleted,
+            triggers: &effect.triggers,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Followed<'a> {
+    parent: &'a str,
+    child: &'a str,
+    columns: &'a [String],
+    relation: &'a str,
+    event: &'static str,
+    action: &'static str,
+    deleted: u64,
+    changed: u64,
+    blocking: u64,
+    levels: u64,
+    shown_elsewhere: bool,
+    below: Vec<Followed<'a>>,
+}
+
+impl<'a> Followed<'a> {
+    fn of(branch: &'a Branch) -> Followed<'a> {
+        Followed {
+            parent: &branch.parent,
+            child: &branch.child,
+            columns: &branch.columns,
+            relation: &branch.relation_id,
+            event: branch.event.name(),
+            action: branch.action.name(),
+            deleted: branch.deleted,
+            changed: branch.changed,
+            blocking: branch.blocking,
+            levels: branch.levels,
+            shown_elsewhere: branch.shown_elsewhere,
+            below: branch.below.iter().map(Followed::of).collect(),
+        }
+    }
+}

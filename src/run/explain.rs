@@ -1,0 +1,177 @@
+//! `explain`: why statements fail and what they would take along, tried on a private copy of the database.
+
+use std::io::IsTerminal;
+use std::io::Read;
+use std::path::Path;
+
+use super::DEFAULT_SAMPLES;
+use super::DEFAULT_WAIT;
+use super::Outcome;
+use super::RunError;
+use super::Surroundings;
+use super::config_file;
+use crate::cli;
+use crate::engine;
+use crate::engine::Deadline;
+use crate::engine::Patience;
+use crate::exit::Exit;
+use crate::explain;
+use crate::explain::Wishes;
+use crate::model::explanation::Explanation;
+use crate::model::explanation::Verdict;
+use crate::model::resolve;
+use crate::model::statement;
+use crate::model::statement::Statement;
+use crate::model::value::Value;
+use crate::report;
+use crate::report::ExplainFormat;
+use crate::report::Paper;
+
+/// More text than this is not a statement.
+const LONGEST_TEXT: u64 = 64 * 1024 * 1024;
+
+pub fn explain(
+    typed: &cli::Explain,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+    progress: &dyn Fn(usize, usize),
+) -> Result<Outcome, RunError> {
+    let (database, statement) = told_apart(typed, surroundings);
+    let source = super::source(&database, surroundings)?;
+    let outputs = super::outputs(&typed.format, &typed.output, ExplainFormat::Table)?;
+    super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
+    let statements = statements(statement, typed.file.as_deref())?;
+    let file = config_file::read(global, surroundings)?;
+    let settings = &file.config.scan;
+    let redaction = super::redaction(None, &file, surroundings)?;
+    let patience = Patience {
+        lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
+        deadline: Deadline::after(typed.timeout.or(settings.timeout)),
+    };
+    let parameters: Vec<Value> = typed.param.iter().map(|text| literal(text)).collect();
+    let wishes = Wishes {
+        statements,
+        parameters: &parameters,
+        samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
+        redaction: &redaction,
+    };
+    let mut database = engine::open(&source, &patience)?;
+    let mut trial = database.trial(progress)?;
+    // What is configured concerns the scan; here it is the engine that judges.
+    let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::Input {
+        what: "the definitions".to_owned(),
+        why: "they could not be resolved".to_owned(),
+        help: "scan the database first: fk-doctor scan DB".to_owned(),
+    })?;
+    let explanation = explain::explain(trial.as_mut(), schema, wishes)?;
+    let documents = outputs.into_iter().map(|(format, file)| {
+        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+        (file, report::explanation(&explanation, format, &paper))
+    });
+    Ok(Outcome { documents: documents.collect(), exit: exit(&explanation) })
+}
+
+/// With `DATABASE_URL` set, the one argument is the statement.
+fn told_apart(typed: &cli::Explain, surroundings: &Surroundings) -> (Option<String>, Option<String>) {
+    let is_statement = |text: &str| text.contains(char::is_whitespace) && !Path::new(text).exists();
+    match (&typed.database, &typed.statement) {
+        (Some(only), None) if surroundings.database_url.is_some() && is_statement(only) => (None, Some(only.clone())),
+        (database, statement) => (database.clone(), statement.clone()),
+    }
+}
+
+fn statements(typed: Option<String>, file: Option<&Path>) -> Result<Vec<Statement>, RunError> {
+    let text = match (typed, file) {
+        (Some(text), _) if text != "-" => text,
+        (None, Some(path)) if path != Path::new("-") => {
+            text_of(std::fs::File::open(path), &path.display().to_string())?
+        }
+        (None, None) if std::io::stdin().is_terminal() => {
+            return Err(RunError::Input {
+                what: "a statement".to_owned(),
+                why: "none was given".to_owned(),
+                help: "write it after the database, or name a file with --file, or pipe it in".to_owned(),
+            });
+        }
+        _ => text_of(Ok(std::io::stdin()), "standard input")?,
+    };
+    // SQLite would take the text before a NUL for all of it.
+    if text.contains('\0') {
+        return Err(RunError::Input {
+            what: "the statements".to_owned(),
+            why: "there is a NUL character in the text".to_owned(),
+            help: "remove it: an engine would stop reading there".to_owned(),
+        });
+    }
+    Ok(statement::statements(&text))
+}
+
+fn text_of<R: Read>(opened: std::io::Result<R>, name: &str) -> Result<String, RunError> {
+    let unreadable = |why: String| RunError::Input {
+        what: name.to_owned(),
+        why,
+        help: "give a text file of SQL statements in UTF-8".to_owned(),
+    };
+    let mut text = String::new();
+    let mut reader = opened.map_err(|error| unreadable(error.to_string()))?.take(LONGEST_TEXT + 1);
+    reader.read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    if text.len() as u64 > LONGEST_TEXT {
+        return Err(unreadable("it is longer than 64 MiB".to_owned()));
+    }
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+/// A parameter as it is typed: a number, `NULL`, `x'00ff'`, or text; in quotes it is text whatever it is.
+fn literal(text: &str) -> Value {
+    let quoted = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    if let Some(inner) = quoted('\'').or_else(|| quoted('"')) {
+        return Value::text(inner.replace("''", "'"));
+    }
+    if text.eq_ignore_ascii_case("null") {
+        return Value::Null;
+    }
+    let blob =
+        text.strip_prefix(['x', 'X']).and_then(|rest| rest.strip_prefix('\'')).and_then(|rest| rest.strip_suffix('\''));
+    if let Some(digits) = blob.filter(|digits| digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit())) {
+        let byte = |place: usize| u8::from_str_radix(&digits[place..place + 2], 16).unwrap_or(0);
+        return Value::Blob((0..digits.len()).step_by(2).map(byte).collect());
+    }
+    let number = || text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
+    match (text.parse::<i64>(), text.parse::<f64>()) {
+        (Ok(whole), _) => Value::Integer(whole),
+        (_, Ok(real)) if number() => Value::Real(real),
+        _ => Value::text(text),
+    }
+}
+
+fn exit(explanation: &Explanation) -> Exit {
+    let forbidden = |verdict: &Verdict| matches!(verdict, Verdict::Forbidden(_));
+    if explanation.statements.iter().any(|explained| forbidden(&explained.verdict)) {
+        Exit::Refused
+    } else if explanation.statements.iter().all(|explained| explained.is_fine()) {
+        Exit::Clean
+    } else {
+        Exit::Findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_keep_their_class() {
+        for (text, value) in [
+            ("22", Value::Integer(22)),
+            ("-1.5", Value::Real(-1.5)),
+            ("null", Value::Null),
+            ("'22'", Value::text("22")),
+            ("it's", Value::text("it's")),
+            ("x'00fF'", Value::Blob(vec![0, 255])),
+            ("x'0'", Value::text("x'0'")),
+            ("inf", Value::text("inf")),
+        ] {
+            assert_eq!(literal(text), value, "{text}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What `explain` says of statements: every reference that fails, what goes along, and that nothing sticks.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use common::Bench;
+use serde_json::Value;
+
+/// Explains and checks what must always hold: the report obeys its schema, the file stays as it was, nothing is left.
+fn explain(bench: &Bench, sql: &str) -> (i32, Value) {
+    let before = std::fs::read(bench.path("app.db")).unwrap();
+    let run = bench.run(&["explain", "app.db", sql, "--format", "json"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    common::assert_obeys("explain", &report);
+    assert!(std::fs::read(bench.path("app.db")).unwrap() == before, "the file has changed");
+    let left: Vec<_> = std::fs::read_dir(bench.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["app.db"]);
+    (run.code, report)
+}
+
+fn fixture(name: &str) -> Bench {
+    let seed = format!("{}/fixtures/{name}/seed.sql", env!("CARGO_MANIFEST_DIR"));
+    Bench::new(&std::fs::read_to_string(seed).unwrap())
+}
+
+/// Relation, first missing key and first cause of every finding of a statement.
+fn findings(statement: &Value) -> Vec<(String, String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    statement["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (text(&one["relation"]), one["top_missing"][0]["key"].to_string(), text(&one["diagnosis"][0]["cause"]))
+        })
+        .collect()
+}
+
+fn owned(found: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+    found.iter().map(|(a, b, c)| ((*a).to_owned(), (*b).to_owned(), (*c).to_owned())).collect()
+}
+
+/// The three errors that people came with.
+#[test]
+fn the_three_stories_name_the_failing_reference() {
+    let stories = [
+        (
+            "media-sources",
+            "INSERT INTO source_stage_statuses(source_id, stage, status) VALUES ('new', 'queue', 'waiting')",
+            owned(&[(
+                "source_stage_statuses(source_id)->media_sources(source_id)",
+                r#"{"source_id":"new"}"#,
+                "unknown",
+            )]),
+            "INSERT INTO media_sources(source_id, source_type, title, url) VALUES ('new', …, …, …)",
+        ),
+        (
+            "multi-source-sync",
+            "INSERT INTO sync_run(knowledge_base_id) VALUES (22)",
+            owned(&[("sync_run(knowledge_base_id)->knowledge_base(id)", r#"{"knowledge_base_id":22}"#, "wrong-table")]),
+            "point the rows at the right rows of knowledge_base",
+        ),
+        (
+            "video-upscales",
+            "INSERT INTO veo3_video_upscales(video_id, user_id, job_id) VALUES ('v9', 0, 9)",
+            owned(&[
+                ("veo3_video_upscales(video_id)->videos(id)", r#"{"video_id":"v9"}"#, "parent-table-empty"),
+                ("veo3_video_upscales(user_id)->users(id)", r#"{"user_id":0}"#, "sentinel"),
+                ("veo3_video_upscales(job_id)->jobs(id)", r#"{"job_id":9}"#, "not-loaded-yet"),
+            ]),
+            "INSERT INTO videos(id) VALUES ('v9')",
+        ),
+    ];
+    for (name, sql, expected, help) in stories {
+        let (code, report) = explain(&fixture(name), sql);
+        let statement = &report["statements"][0];
+        assert_eq!(code, 1, "{name}");
+        assert_eq!(statement["message"], "FOREIGN KEY constraint failed", "{name}");
+        assert_eq!(findings(statement), expected, "{name}");
+        assert!(statement["findings"][0]["help"].as_str().unwrap().contains(help), "{name}: {report}");
+    }
+}
+
+#[test]
+fn an_accepted_statement_says_so() {
+    let (code, report) = explain(&fixture("media-sources"), "DELETE FROM media_sources WHERE source_id LIKE 'd%'");
+    let statement = &report["statements"][0];
+    assert_eq!((code, &statement["verdict"]), (0, &"accepted".into()));
+    let branch = &statement["radius"][0];
+    assert_eq!((&branch["child"], &branch["deleted"]), (&"source_stage_statuses".into(), &2.into()));
+}
+
+const FAMILY: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY, n TEXT UNIQUE NOT NULL);
+    CREATE TABLE a(id INTEGER PRIMARY KEY, p INT REFERENCES p(id) ON DELETE CASCADE);
+    CREATE TABLE b(id INTEGER PRIMARY KEY, a INT REFERENCES a(id) ON DELETE SET NULL ON UPDATE CASCADE);
+    CREATE TABLE c(id INTEGER PRIMARY KEY, a INT REFERENCES a(id) ON DELETE RESTRICT, p INT REFERENCES p(id));
+    CREATE TABLE n(id INTEGER PRIMARY KEY, up INT REFERENCES n(id) ON DELETE CASCADE);
+    CREATE TABLE strict(id INTEGER PRIMARY KEY, p INT NOT NULL REFERENCES p(id) ON DELETE SET NULL);
+    CREATE TABLE late(id INTEGER PRIMARY KEY, p INT REFERENCES p(id) DEFERRABLE INITIALLY DEFERRED);
+    CREATE TABLE ev(id INTEGER PRIMARY KEY, t TEXT CHECK (length(t) < 5));
+    CREATE TABLE log(p INT REFERENCES p(id));
+    CREATE TRIGGER tg AFTER INSERT ON ev BEGIN INSERT INTO log VALUES (new.id); END;
+    INSERT INTO p VALUES (1, 'one'), (2, 'two'), (3, 'three');
+    INSERT INTO a VALUES (10, 1), (11, 1), (12, 2); INSERT INTO b VALUES (20, 10), (21, 10), (22, 12);
+    INSERT INTO c VALUES (30, 12, 3); INSERT INTO n VALUES (1, NULL), (2, 1), (3, 2), (4, 3), (5, 1);
+    INSERT INTO strict VALUES (1, 3); INSERT INTO late VALUES (1, 99);";
+
+#[test]
+fn the_blast_radius_is_told_by_path_and_action() {
+    let (code, report) = explain(&Bench::new(FAMILY), "DELETE FROM p WHERE id < 3");
+    let statement = &report["statements"][0];
+    assert_eq!((code, &statement["verdict"]), (1, &"refused".into()), "{report}");
+    let a = &statement["radius"][0];
+    assert_eq!((&a["relation"], &a["action"], &a["deleted"]), (&"a(p)->p(id)".into(), &"CASCADE".into(), &3.into()));
+    let (b, c) = (&a["below"][0], &a["below"][1]);
+    assert_eq!((&b["relation"], &b["action"], &b["changed"]), (&"b(a)->a(id)".into(), &"SET NULL".into(), &3.into()));
+    assert_eq!((&c["relation"], &c["action"], &c["blocking"]), (&"c(a)->a(id)".into(), &"RESTRICT".into(), &1.into()));
+    assert_eq!(findings(statement), owned(&[("c(a)->a(id)", r#"{"a":12}"#, "")]));
+
+    let (code, report) = explain(&Bench::new(FAMILY), "DELETE FROM n WHERE id = 1");
+    let branch = &report["statements"][0]["radius"][0];
+    assert_eq!((code, &branch["deleted"], &branch["levels"]), (0, &4.into(), &4.into()));
+
+    let (_, report) = explain(&Bench::new(FAMILY), "UPDATE a SET id = id + 100 WHERE id < 12");
+    let branch = &report["statements"][0]["radius"][0];
+    assert_eq!((&branch["event"], &branch["changed"]), (&"update".into(), &2.into()));
+}
+
+#[test]
+fn other_constraints_are_named() {
+    for (sql, code, table, word) in [
+        ("INSERT INTO p VALUES (9, 'one')", "duplicate-key", "p", "use another key"),
+        ("INSERT INTO p(id) VALUES (9)", "not-null", "p", "give the column a value"),
+        ("INSERT INTO ev VALUES (1, 'too long')", "check-failed", "", "CHECK"),
+        ("INSERT INTO p VALUES ('x', 'y')", "value-refused", "", "own type"),
+        ("DELETE FROM p WHERE id = 3", "not-null", "strict", "let the column be NULL"),
+        ("INSERT INTO pp VALUES (1)", "statement-refused", "", "did you mean p?"),
+        ("INSERT INTO p VALUES (?, ?)", "statement-refused", "", "--param"),
+        ("INSRT INTO p VALUES (1)", "statement-refused", "", "did not even begin"),
+    ] {
+        let (exit, report) = explain(&Bench::new(FAMILY), sql);
+        let found = &report["statements"][0]["constraints"][0];
+        assert_eq!((exit, &found["code"]), (1, &code.into()), "{sql}: {report}");
+        assert_eq!(found["table"].as_str().unwrap_or_default(), table, "{sql}");
+        assert!(found["help"].as_str().unwrap().contains(word), "{sql}: {report}");
+    }
+}
+
+#[test]
+fn a_trigger_that_fails_is_named() {
+    let (code, report) = explain(&Bench::new(FAMILY), "INSERT INTO ev VALUES (50, 'x')");
+    let finding = &report["statements"][0]["findings"][0];
+    assert_eq!((code, &finding["relation"]), (1, &"log(p)->p(id)".into()));
+    assert!(finding["message"].as_str().unwrap().contains("through the trigger tg"), "{report}");
+}
+
+#[test]
+fn a_latent_failure_is_told_from_a_new_one() {
+    let (code, report) = explain(&Bench::new(FAMILY), "UPDATE late SET p = p");
+    assert_eq!(code, 1);
+    let message = report["statements"][0]["findings"][0]["message"].as_str().unwrap();
+    assert!(message.contains("it did so before"), "{message}");
+    let (code, _) = explain(&Bench::new(FAMILY), "UPDATE late SET id = 7");
+    assert_eq!(code, 0, "SQLite does not look at a key that is not named");
+}
+
+#[test]
+fn deferred_references_are_judged_at_commit() {
+    let verdicts = |report: &Value| -> Vec<String> {
+        report["statements"].as_array().unwrap().iter().map(|one| one["verdict"].as_str().unwrap().to_owned()).collect()
+    };
+    let fine = "BEGIN; INSERT INTO late VALUES (5, 50); INSERT INTO p VALUES (50, 'x'); COMMIT";
+    let (code, report) = explain(&Bench::new(FAMILY), fine);
+    assert_eq!((code, verdicts(&report)), (0, vec!["accepted".to_owned(); 4]), "{report}");
+    let bad = "BEGIN; INSERT INTO late VALUES (5, 50), (6, 51); COMMIT";
+    let (code, report) = explain(&Bench::new(FAMILY), bad);
+    assert_eq!((code, verdicts(&report)), (1, ["accepted", "accepted", "refused"].map(str::to_owned).to_vec()));
+    assert_eq!(report["statements"][2]["findings"][0]["rows"], 2);
+}
+
+/// SQLite counts violations: one that goes away hides one that comes.
+#[test]
+fn what_sqlite_lets_through_is_seen() {
+    let sql = "BEGIN; INSERT INTO late VALUES (2, 200); DELETE FROM late WHERE id = 1; COMMIT";
+    let (code, report) = explain(&Bench::new(FAMILY), sql);
+    let commit = &report["statements"][3];
+    assert_eq!((code, &commit["verdict"]), (1, &"accepted".into()), "{report}");
+    assert_eq!(findings(commit)[0].1, r#"{"p":200}"#);
+    assert!(commit["remarks"][0].as_str().unwrap().contains("accepts it all the same"), "{report}");
+}
+
+#[test]
+fn a_broken_definition_is_named_with_its_cause() {
+    let bench = Bench::new(
+        "CREATE TABLE k(v INT); CREATE TABLE q(id INTEGER PRIMARY KEY);
+         CREATE TABLE m(x INT REFERENCES k(v), q INT REFERENCES q(id), g INT REFERENCES gone(id));",
+    );
+    let (code, report) = explain(&bench, "INSERT INTO m VALUES (1, 7, NULL)");
+    let statement = &report["statements"][0];
+    assert_eq!((code, &statement["verdict"]), (1, &"refused".into()));
+    let codes: Vec<&str> =
+        statement["findings"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["parent-key-not-unique", "parent-table-missing", "would-fail", "would-fail"], "{report}");
+}
+
+#[test]
+fn what_reaches_outside_is_not_run() {
+    let bench = Bench::new(FAMILY);
+    let outside = bench.path("outside.db").display().to_string();
+    for sql in [
+        format!("ATTACH '{outside}' AS o"),
+        format!("VACUUM INTO '{outside}'"),
+        "PRAGMA journal_mode = DELETE".to_owned(),
+        "SELECT load_extension('x')".to_owned(),
+        "SELECT fts3_tokenizer('simple')".to_owned(),
+    ] {
+        let (code, report) = explain(&bench, &sql);
+        assert_eq!((code, &report["statements"][0]["verdict"]), (5, &"forbidden".into()), "{sql}");
+    }
+    assert!(!bench.path("outside.db").exists());
+    let (code, report) = explain(&bench, "PRAGMA foreign_keys = OFF; INSERT INTO c(p) VALUES (77)");
+    assert_eq!((code, &report["statements"][0]["verdict"]), (1, &"skipped".into()));
+}
+
+#[test]
+fn statements_see_those_before_and_parents_that_come_too_late_are_pointed_at() {
+    let sql = "INSERT INTO c(p) VALUES (77);\nINSERT INTO p VALUES (77, 'late');\nINSERT INTO c(p) VALUES (77);
+               CREATE TABLE new(r INT REFERENCES p(id));\nINSERT INTO new VALUES (78)";
+    let (code, report) = explain(&Bench::new(FAMILY), sql);
+    assert_eq!((code, &report["summary"]["would_fail"]), (1, &2.into()), "{report}");
+    let help = report["statements"][0]["findings"][0]["help"].as_str().unwrap();
+    assert!(help.contains("run the statement of line 2 first"), "{help}");
+    assert_eq!(findings(&report["statements"][4])[0].0, "new(r)->p(id)");
+}
+
+#[test]
+fn rows_that_replace_takes_away_count() {
+    let (code, report) = explain(&Bench::new(FAMILY), "REPLACE INTO p VALUES (4, 'one')");
+    let statement = &report["statements"][0];
+    assert_eq!(code, 0, "{report}");
+    assert_eq!((&statement["effects"][0]["inserted"], &statement["effects"][0]["deleted"]), (&1.into(), &1.into()));
+    assert_eq!(statement["radius"][0]["deleted"], 2);
+}
+
+#[test]
+fn statements_come_from_a_file_or_a_pipe_too_and_bad_ones_are_told() {
+    let bench = Bench::new(FAMILY);
+    std::fs::write(bench.path("a.sql"), "\u{feff}-- a comment\nDELETE FROM c;").unwrap();
+    let run = bench.run(&["explain", "app.db", "--file", "a.sql"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    std::fs::write(bench.path("b.sql"), b"DELETE FROM \xff").unwrap();
+    for arguments in [&["explain", "app.db", "--file", "b.sql"][..], &["explain", "app.db", "--file", "missing.sql"]] {
+        let run = bench.run(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+        for label in ["error: ", "because: ", "help: "] {
+            assert!(run.stderr.contains(label), "{}", run.stderr);
+        }
+    }
+    let run = bench.run(&["explain", "app.db", "INSERT INTO c(p) VALUES (?)", "--param", "3"]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+}

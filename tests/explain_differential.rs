@@ -1,0 +1,348 @@
+//! Random schemas, rows and statements: what `explain` says is what SQLite does when the statement is really run.
+//!
+//! `FK_DOCTOR_CASES` sets how many statements there are; the seed is fixed, so a failure repeats.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use fastrand::Rng;
+use fk_doctor::engine;
+use fk_doctor::engine::Deadline;
+use fk_doctor::engine::Patience;
+use fk_doctor::explain;
+use fk_doctor::explain::Wishes;
+use fk_doctor::model::explanation::Branch;
+use fk_doctor::model::explanation::Explained;
+use fk_doctor::model::explanation::Reason;
+use fk_doctor::model::explanation::Verdict;
+use fk_doctor::model::finding::Code;
+use fk_doctor::model::redaction::Redaction;
+use fk_doctor::model::resolve;
+use fk_doctor::model::statement;
+use fk_doctor::source::Source;
+use rusqlite::Connection;
+
+const USUAL_CASES: usize = 400;
+const TABLES: usize = 4;
+const ACTIONS: [&str; 7] = ["NO ACTION", "RESTRICT", "SET NULL", "SET NULL", "SET DEFAULT", "CASCADE", "CASCADE"];
+
+fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
+    from[rng.usize(..from.len())]
+}
+
+/// Four tables that refer to each other and themselves; keys are numbers, texts or pairs, with or without rowid.
+fn schema(rng: &mut Rng) -> String {
+    let mut sql = String::new();
+    for table in 0..TABLES {
+        let kind = pick(rng, &["INT", "INTEGER", "TEXT", "", "TEXT COLLATE NOCASE"]);
+        let without_rowid = rng.u8(..4) == 0;
+        let key = if rng.bool() && !without_rowid {
+            "id INTEGER PRIMARY KEY".to_owned()
+        } else {
+            format!("id {kind} PRIMARY KEY NOT NULL")
+        };
+        let mut parts = vec![key, "u INT".to_owned(), "v INT".to_owned()];
+        let mut foreign = Vec::new();
+        for reference in 0..rng.usize(1..3) {
+            let column = format!("r{reference}");
+            let not_null = if rng.u8(..6) == 0 { " NOT NULL" } else { "" };
+            let default = if rng.u8(..4) == 0 { " DEFAULT 1" } else { "" };
+            parts.push(format!("{column} {}{not_null}{default}", pick(rng, &["INT", "TEXT", ""])));
+            let deferred = if rng.u8(..4) == 0 { " DEFERRABLE INITIALLY DEFERRED" } else { "" };
+            let parent = rng.usize(..TABLES);
+            let actions = format!("ON DELETE {} ON UPDATE {}{deferred}", pick(rng, &ACTIONS), pick(rng, &ACTIONS));
+            if rng.u8(..6) == 0 {
+                foreign.push(format!("FOREIGN KEY (u, {column}) REFERENCES t{parent}(u, v) {actions}"));
+            } else {
+                foreign.push(format!("FOREIGN KEY ({column}) REFERENCES t{parent}(id) {actions}"));
+            }
+        }
+        parts.push("UNIQUE (u, v)".to_owned());
+        parts.extend(foreign);
+        let ending = if without_rowid { " WITHOUT ROWID" } else { "" };
+        sql.push_str(&format!("CREATE TABLE t{table}({}){ending};", parts.join(", ")));
+        if rng.bool() {
+            sql.push_str(&format!("CREATE INDEX i{table} ON t{table}(r0);"));
+        }
+    }
+    if rng.u8(..4) == 0 {
+        let (from, to) = (rng.usize(..TABLES), rng.usize(..TABLES));
+        let what = pick(rng, &["DELETE", "INSERT", "UPDATE"]);
+        let then = match rng.u8(..3) {
+            0 => format!("DELETE FROM t{to} WHERE id = 2"),
+            1 => format!("UPDATE t{to} SET r0 = 9 WHERE id = 3"),
+            _ => format!("INSERT INTO t{to}(id, r0) VALUES (abs(random()), 8)"),
+        };
+        sql.push_str(&format!("CREATE TRIGGER g AFTER {what} ON t{from} WHEN 1 BEGIN {then}; END;"));
+    }
+    for table in 0..TABLES {
+        for id in 0..rng.usize(..7) {
+            let r = pick(rng, &["NULL", "1", "2", "3", "4", "5", "'2'", "77"]);
+            let (u, v) = (pick(rng, &["NULL", "1", "2"]), pick(rng, &["NULL", "1", "2", "3"]));
+            sql.push_str(&format!("INSERT OR IGNORE INTO t{table}(id, u, v, r0) VALUES ({id}, {u}, {v}, {r});"));
+        }
+    }
+    sql
+}
+
+fn a_statement(rng: &mut Rng) -> String {
+    let table = rng.usize(..TABLES);
+    let value = |rng: &mut Rng| pick(rng, &["NULL", "0", "1", "2", "3", "4", "5", "6", "77", "'3'", "'x'"]);
+    let condition = match rng.u8(..4) {
+        0 => String::new(),
+        1 => format!(" WHERE id = {}", rng.u8(..7)),
+        2 => format!(" WHERE id > {}", rng.u8(..7)),
+        _ => format!(" WHERE r0 = {}", value(rng)),
+    };
+    match rng.u8(..10) {
+        0..=2 => format!("DELETE FROM t{table}{condition}"),
+        3 => format!("UPDATE t{table} SET id = id + {}{condition}", pick(rng, &["1", "10", "0"])),
+        4..=5 => format!("UPDATE t{table} SET r0 = {}{condition}", value(rng)),
+        6 => format!("UPDATE OR REPLACE t{table} SET u = 1, v = {}{condition}", value(rng)),
+        7 => format!("INSERT OR REPLACE INTO t{table}(id, u, v, r0) VALUES ({}, 1, 2, {})", rng.u8(..9), value(rng)),
+        8 => format!(
+            "INSERT INTO t{table}(id, r0) VALUES ({}, {}) ON CONFLICT DO UPDATE SET r0 = {}",
+            rng.u8(..9),
+            value(rng),
+            value(rng)
+        ),
+        _ => format!("INSERT INTO t{table}(id, r0) VALUES (100, {}), (101, {})", value(rng), value(rng)),
+    }
+}
+
+/// Orphans by relation, as (child, the foreign key's number): their rows.
+type Orphans = BTreeMap<(String, i64), u64>;
+
+fn orphans(database: &Connection) -> Orphans {
+    let mut found = Orphans::new();
+    let mut statement = database.prepare("SELECT \"table\", fkid FROM pragma_foreign_key_check").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    for row in rows {
+        *found.entry(row.unwrap()).or_default() += 1;
+    }
+    found
+}
+
+fn rows(database: &Connection) -> Vec<i64> {
+    let count = |table| database.query_row(&format!("SELECT count(*) FROM t{table}"), [], |row| row.get(0)).unwrap();
+    (0..TABLES).map(count).collect()
+}
+
+fn explained(path: &Path, sql: &str) -> Explained {
+    let patience = Patience { lock_wait: Duration::ZERO, deadline: Deadline::default() };
+    let mut database = engine::open(&Source::Sqlite(path.to_owned()), &patience).unwrap();
+    let mut trial = database.trial(&|_, _| {}).unwrap();
+    let schema = resolve::resolve(trial.catalog().unwrap(), &[]).unwrap();
+    let wishes = Wishes {
+        statements: statement::statements(sql),
+        parameters: &[],
+        samples: 5,
+        redaction: &Redaction::default(),
+    };
+    let explanation = explain::explain(trial.as_mut(), schema, wishes).unwrap();
+    explanation.statements.into_iter().next().unwrap()
+}
+
+#[test]
+fn sqlite_does_what_is_said() {
+    let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
+    let mut rng = Rng::with_seed(20_261_121);
+    let folder = tempfile::tempdir().unwrap();
+    let (mut accepted, mut refused, mut references, mut followed) = (0, 0, 0, 0);
+    for case in 0..cases {
+        let path = folder.path().join(format!("{case}.db"));
+        let seed = schema(&mut rng);
+        let sql = a_statement(&mut rng);
+        let mut real = Connection::open(&path).unwrap();
+        real.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
+            .unwrap();
+        for one in statement::statements(&seed) {
+            let _ = real.execute_batch(&one.text);
+        }
+        let told = explained(&path, &sql);
+        let reasons = || -> Vec<String> {
+            let say = |reason: &Reason| match reason {
+                Reason::Relation(finding) => format!("{} {}", finding.relation_id, finding.message),
+                Reason::Constraint(constraint) => constraint.message.clone(),
+            };
+            told.reasons.iter().map(say).collect()
+        };
+        let context = || {
+            let seed = seed.replace(';', ";\n");
+            format!(
+                "case {case}: {sql}\n{seed}\n{:?}\n{:#?}\n{:#?}\n{:#?}",
+                told.verdict,
+                reasons(),
+                told.effects,
+                told.radius
+            )
+        };
+
+        real.execute_batch("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = OFF").unwrap();
+        let before = (rows(&real), orphans(&real));
+        let outcome = real.execute_batch(&sql);
+        match (&told.verdict, &outcome) {
+            (Verdict::Accepted, Ok(())) => accepted += 1,
+            (Verdict::Refused(refusal), Err(error)) => {
+                let message = error.to_string();
+                assert!(message.contains(&refusal.message), "{message}\n{}", context());
+                refused += 1;
+            }
+            _ => panic!("{outcome:?}\n{}", context()),
+        }
+        let references_fail =
+            matches!(&outcome, Err(error) if error.to_string().contains("FOREIGN KEY constraint failed"));
+        if outcome.is_ok() {
+            // Every table has as many rows as the effects say.
+            for (table, (was, is)) in before.0.iter().zip(rows(&real)).enumerate() {
+                let effect = told.effects.iter().find(|effect| effect.table == format!("t{table}"));
+                let change = effect.map_or(0, |effect| effect.inserted as i64 - effect.deleted as i64);
+                assert_eq!(is - was, change, "t{table}\n{}", context());
+            }
+            check_references(&told, &before.1, &orphans(&real), &context);
+            followed += usize::from(!told.radius.is_empty());
+        } else if references_fail {
+            let transaction = real.transaction().unwrap();
+            transaction.execute_batch("PRAGMA defer_foreign_keys = ON").unwrap();
+            if transaction.execute_batch(&sql).is_ok() {
+                check_references(&told, &before.1, &orphans(&transaction), &context);
+                references += 1;
+            }
+            transaction.rollback().unwrap();
+        }
+        drop(real);
+        std::fs::remove_file(&path).unwrap();
+    }
+    println!(
+        "{cases} statements: {accepted} accepted, {refused} refused; every reference of {references} named; {followed} took others along"
+    );
+    assert!(accepted * 5 > cases && references * 20 > cases && followed * 50 > cases, "the cases are worth judging");
+}
+
+/// Every new orphan is named; what is named beyond that was an orphan before, in a relation the statement touches.
+fn check_references(told: &Explained, before: &Orphans, after: &Orphans, context: &dyn Fn() -> String) {
+    let mut named: BTreeMap<(String, i64), u64> = BTreeMap::new();
+    for reason in &told.reasons {
+        let Reason::Relation(finding) = reason else { continue };
+        assert_eq!(finding.code, Code::WouldFail, "{}", context());
+        let relation = &told.schema.relations[finding.relation];
+        let child = told.schema.child(relation).name.table.clone();
+        // SQLite numbers a table's foreign keys from the last to the first.
+        let of_child = |index: &usize| told.schema.relations[*index].child == relation.child;
+        let place = (finding.relation + 1..told.schema.relations.len()).filter(of_child).count();
+        *named.entry((child, place as i64)).or_default() += finding.rows;
+    }
+    for (relation, &orphans) in after {
+        let old = before.get(relation).copied().unwrap_or(0);
+        let named = named.get(relation).copied().unwrap_or(0);
+        assert!(named + old >= orphans, "{relation:?}: {old} before, {orphans} after, {named} named\n{}", context());
+        assert!(named <= orphans, "{relation:?}: {orphans} after, {named} named\n{}", context());
+    }
+    for relation in named.keys() {
+        assert!(after.contains_key(relation), "{relation:?} is no orphan\n{}", context());
+    }
+}
+
+/// Rows of the tables of a random family: their key, and what each of their references holds.
+type Family = Vec<BTreeMap<i64, Vec<Option<i64>>>>;
+
+/// What a delete takes along, found by hand: rows deleted and rows set to NULL, by child and reference.
+fn by_hand(
+    family: &Family,
+    parents: &[Vec<(usize, bool)>],
+    table: usize,
+    first: i64,
+) -> BTreeMap<(usize, usize), (u64, u64)> {
+    let mut gone = vec![vec![]; family.len()];
+    gone[table].push(first);
+    let mut open = vec![(table, first)];
+    while let Some((parent, key)) = open.pop() {
+        for (child, rows) in family.iter().enumerate() {
+            for (&row, references) in rows {
+                let follows = parents[child]
+                    .iter()
+                    .zip(references)
+                    .any(|(&(to, cascades), &held)| cascades && to == parent && held == Some(key));
+                if follows && !gone[child].contains(&row) {
+                    gone[child].push(row);
+                    open.push((child, row));
+                }
+            }
+        }
+    }
+    let mut counts = BTreeMap::new();
+    for (child, rows) in family.iter().enumerate() {
+        for (&row, references) in rows {
+            for (place, (&(to, cascades), &held)) in parents[child].iter().zip(references).enumerate() {
+                let Some(held) = held.filter(|held| gone[to].contains(held)) else { continue };
+                let itself = (to, held) == (child, row);
+                let count: &mut (u64, u64) = counts.entry((child, place)).or_default();
+                match (gone[child].contains(&row), cascades) {
+                    (true, true) if !itself => count.0 += 1,
+                    (false, false) => count.1 += 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+    counts.retain(|_, count| *count != (0, 0));
+    counts
+}
+
+fn flattened(branches: &[Branch], into: &mut BTreeMap<(usize, usize), (u64, u64)>) {
+    for branch in branches {
+        let number = |text: &str| text[1..].parse::<usize>().unwrap();
+        let place = (number(&branch.child), number(&branch.columns[0]));
+        assert!(into.insert(place, (branch.deleted, branch.changed)).is_none(), "{place:?} is told once");
+        assert_eq!(branch.blocking, 0);
+        flattened(&branch.below, into);
+    }
+}
+
+/// Families whose references all cascade or go NULL, cycles included: the tree is what follows, relation by relation.
+#[test]
+fn the_blast_radius_is_exact() {
+    let mut rng = Rng::with_seed(7);
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows_followed = 0;
+    for case in 0..120 {
+        let parents: Vec<Vec<(usize, bool)>> = (0..TABLES)
+            .map(|_| (0..rng.usize(1..3)).map(|_| (rng.usize(..TABLES), rng.u8(..3) > 0)).collect())
+            .collect();
+        let mut sql = String::new();
+        let mut family: Family = Vec::new();
+        for (table, references) in parents.iter().enumerate() {
+            let columns: Vec<String> = references
+                .iter()
+                .enumerate()
+                .map(|(place, (to, cascades))| {
+                    let action = if *cascades { "CASCADE" } else { "SET NULL" };
+                    format!("r{place} INT REFERENCES t{to}(id) ON DELETE {action}")
+                })
+                .collect();
+            sql.push_str(&format!("CREATE TABLE t{table}(id INTEGER PRIMARY KEY, {});", columns.join(", ")));
+            let held = |rng: &mut Rng| (rng.u8(..4) > 0).then(|| rng.i64(0..8));
+            family.push((0..8).map(|id| (id, references.iter().map(|_| held(&mut rng)).collect())).collect());
+        }
+        for (table, rows) in family.iter().enumerate() {
+            for (id, references) in rows {
+                let held = references.iter().map(|held| held.map_or("NULL".to_owned(), |key| key.to_string()));
+                sql.push_str(&format!("INSERT INTO t{table} VALUES ({id}, {});", held.collect::<Vec<_>>().join(", ")));
+            }
+        }
+        let path = folder.path().join(format!("{case}.db"));
+        let real = Connection::open(&path).unwrap();
+        real.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        real.execute_batch(&format!("BEGIN; {sql} COMMIT")).unwrap();
+        let (table, first) = (rng.usize(..TABLES), rng.i64(0..8));
+        let told = explained(&path, &format!("DELETE FROM t{table} WHERE id = {first}"));
+        let mut radius = BTreeMap::new();
+        flattened(&told.radius, &mut radius);
+        let expected = by_hand(&family, &parents, table, first);
+        assert_eq!(radius, expected, "case {case}: t{table} {first}\n{}", sql.replace(';', ";\n"));
+        rows_followed += expected.values().map(|(deleted, changed)| deleted + changed).sum::<u64>();
+    }
+    assert!(rows_followed > 400, "the cases are worth judging: {rows_followed}");
+}
