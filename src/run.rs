@@ -30,8 +30,6 @@ mod scan;
 mod schema;
 mod select;
 
-use config_file::ConfigFile;
-
 pub use apply::apply;
 pub use apply::undo;
 pub use error::RunError;
@@ -44,6 +42,8 @@ pub use repair::repair;
 pub use rules::rules;
 pub use scan::scan;
 pub use schema::schema;
+
+use config_file::ConfigFile;
 
 const DEFAULT_SAMPLES: usize = 5;
 const DEFAULT_MEMORY: u64 = 256_000_000;
