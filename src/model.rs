@@ -5,6 +5,7 @@
 
 pub mod baseline;
 pub mod catalog;
+pub mod complaint;
 pub mod configured;
 pub mod date;
 pub mod examination;

@@ -1,0 +1,126 @@
+//! The forms in which errors are printed, each as its library prints it.
+
+use super::*;
+
+fn one(text: &str) -> Complaint {
+    let found = complaints(text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found.into_iter().next().unwrap_or_default()
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn list(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn sqlalchemy_over_sqlite_gives_statement_and_parameters() {
+    let found = one("Traceback (most recent call last):
+sqlite3.IntegrityError: FOREIGN KEY constraint failed
+
+The above exception was the direct cause of the following exception:
+
+sqlalchemy.exc.IntegrityError: (sqlite3.IntegrityError) FOREIGN KEY constraint failed
+[SQL: INSERT INTO source_stage_statuses (source_id, stage, status) VALUES (?, ?, ?)]
+[parameters: ('9bZkp7q19f0', \"it's\", None)]
+(Background on this error at: https://sqlalche.me/e/20/gkpj)");
+    assert_eq!(found.statement, some("INSERT INTO source_stage_statuses (source_id, stage, status) VALUES (?, ?, ?)"));
+    assert_eq!(found.parameters, [Value::text("9bZkp7q19f0"), Value::text("it's"), Value::Null]);
+}
+
+#[test]
+fn sqlalchemy_over_postgres_gives_names_too() {
+    let found = one("sqlalchemy.exc.IntegrityError: (psycopg2.errors.ForeignKeyViolation) insert or update on table \"sync_run\" violates foreign key constraint \"sync_run_kb_fkey\"
+DETAIL:  Key (knowledge_base_id)=(22) is not present in table \"knowledge_base\".
+
+[SQL: INSERT INTO sync_run (knowledge_base_id, at) VALUES (%(kb)s, %(at)s) RETURNING sync_run.id]
+[parameters: {'kb': 22, 'at': datetime.datetime(2024, 1, 2)}]");
+    assert_eq!((found.kind, found.child, found.parent), (Kind::ParentMissing, some("sync_run"), some("knowledge_base")));
+    assert_eq!((found.constraint, found.key), (some("sync_run_kb_fkey"), list(&["22"])));
+    assert_eq!(found.child_columns, list(&["knowledge_base_id"]));
+    assert_eq!(found.statement, some("INSERT INTO sync_run (knowledge_base_id, at) VALUES (?, ?) RETURNING sync_run.id"));
+    assert_eq!(found.parameters[0], Value::Integer(22));
+}
+
+#[test]
+fn postgres_tells_the_end_that_fails() {
+    let found = one("ERROR:  update or delete on table \"p\" violates foreign key constraint \"c_fk\" on table \"c\"
+DETAIL:  Key (a, b)=(1, x) is still referenced from table \"c\".");
+    assert_eq!((found.kind, found.parent, found.child), (Kind::StillReferred, some("p"), some("c")));
+    assert_eq!((found.parent_columns, found.key), (list(&["a", "b"]), list(&["1", "x"])));
+}
+
+#[test]
+fn mysql_gives_the_whole_definition() {
+    let found = one("ERROR 1452 (23000): Cannot add or update a child row: a foreign key constraint fails (`shop`.`orders`, CONSTRAINT `orders_ibfk_1` FOREIGN KEY (`customer_id`) REFERENCES `customers` (`id`) ON DELETE CASCADE)");
+    assert_eq!((found.kind, found.child, found.parent), (Kind::ParentMissing, some("orders"), some("customers")));
+    assert_eq!((found.child_columns, found.parent_columns), (list(&["customer_id"]), list(&["id"])));
+    assert_eq!(found.constraint, some("orders_ibfk_1"));
+    let found = one("ActiveRecord::InvalidForeignKey: Mysql2::Error: Cannot delete or update a parent row: a foreign key constraint fails (`d`.`c`, CONSTRAINT `k` FOREIGN KEY (`a`) REFERENCES `p` (`id`))");
+    assert_eq!(found.kind, Kind::StillReferred);
+}
+
+#[test]
+fn rails_prints_pairs_behind_the_statement() {
+    let found = one("ActiveRecord::InvalidForeignKey (SQLite3::ConstraintException: FOREIGN KEY constraint failed: INSERT INTO \"books\" (\"author_id\", \"title\") VALUES (?, ?) [[\"author_id\", 99], [\"title\", \"x, y\"]]");
+    assert_eq!(found.statement, some("INSERT INTO \"books\" (\"author_id\", \"title\") VALUES (?, ?)"));
+    assert_eq!(found.parameters, [Value::Integer(99), Value::text("x, y")]);
+}
+
+#[test]
+fn drizzle_prints_the_query_before_its_cause() {
+    let found = one("DrizzleQueryError: Failed query: insert into \"posts\" (\"id\", \"author_id\") values (null, ?) returning \"id\"
+params: 99
+    at SQLiteSession.run
+  [cause]: SqliteError: FOREIGN KEY constraint failed
+      at PreparedQuery.run {
+    code: 'SQLITE_CONSTRAINT_FOREIGNKEY'");
+    assert_eq!(found.statement, some("insert into \"posts\" (\"id\", \"author_id\") values (null, ?) returning \"id\""));
+    assert_eq!(found.parameters, [Value::Integer(99)]);
+}
+
+#[test]
+fn prisma_and_django_and_bare_forms() {
+    let prisma = one("Invalid `prisma.post.create()` invocation:\n\n\nForeign key constraint failed on the field: `Post_authorId_fkey (index)`");
+    assert_eq!(prisma.constraint, some("Post_authorId_fkey"));
+    let django = one("django.db.utils.IntegrityError: The row in table 'app_book' with primary key '1' has an invalid foreign key: app_book.author_id contains a value '99' that does not have a corresponding value in app_author.id.");
+    assert_eq!((django.child, django.parent), (some("app_book"), some("app_author")));
+    assert_eq!((django.child_columns, django.parent_columns), (list(&["author_id"]), list(&["id"])));
+    assert_eq!(django.key, list(&["99"]));
+    let bare = one("SqliteError: FOREIGN KEY constraint failed");
+    assert!(!bare.is_telling());
+    let mismatch = one("sqlite3.OperationalError: foreign key mismatch - \"c\" referencing \"p\"");
+    assert_eq!((mismatch.kind, mismatch.child, mismatch.parent), (Kind::Mismatch, some("c"), some("p")));
+}
+
+#[test]
+fn a_log_of_several_keeps_each_once() {
+    let text = "12:00 ERROR: insert or update on table \"c\" violates foreign key constraint \"k\"
+12:00 DETAIL: Key (a)=(1) is not present in table \"p\".
+12:01 all is well
+12:02 ERROR: insert or update on table \"c\" violates foreign key constraint \"k\"
+12:02 DETAIL: Key (a)=(1) is not present in table \"p\".
+12:03 ERROR: insert or update on table \"c\" violates foreign key constraint \"k\"
+12:03 DETAIL: Key (a)=(2) is not present in table \"p\".";
+    let keys: Vec<(usize, Vec<String>)> = complaints(text).into_iter().map(|one| (one.line, one.key)).collect();
+    assert_eq!(keys, [(1, list(&["1"])), (6, list(&["2"]))]);
+}
+
+#[test]
+fn text_that_breaks_off_is_read_as_far_as_it_goes() {
+    for text in [
+        "FOREIGN KEY constraint failed\n[SQL: ",
+        "FOREIGN KEY constraint failed\n[SQL: x]\n[parameters: ('a",
+        "FOREIGN KEY constraint failed\n[SQL: x]\n[parameters: {'a': ",
+        "a foreign key constraint fails (",
+        "violates foreign key constraint \"",
+        "has an invalid foreign key: é.",
+        "Failed query: \nparams: \nforeign key constraint failed",
+        "foreign key constraint failed: INSERT INTO [[",
+    ] {
+        complaints(text);
+    }
+}
