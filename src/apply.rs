@@ -23,6 +23,8 @@ use crate::scan::Progress;
 
 mod verify;
 
+use verify::Moment;
+
 /// Rows are read this many at a time.
 const CHUNK: usize = 400;
 
@@ -124,6 +126,9 @@ impl<'w> Walk<'w> {
             writer.rollback();
             return Ok(Done { already: found.after, ..Done::default() });
         }
+        if self.order.batch.is_some() && found.after == 0 && self.order.direction == Direction::Apply {
+            verify::verify(self.order.schema, &self.plan.header, writer, Moment::BeforeBatches, true)?;
+        }
         secure(writer)?;
         self.make_tables(writer)?;
         let is_sure = found.after == 0 && self.order.batch.is_none();
@@ -145,7 +150,8 @@ impl<'w> Walk<'w> {
         }
         self.leave_no_empty_tables(writer)?;
         if self.order.direction == Direction::Apply {
-            verify::verify(self.order.schema, &self.plan.header, writer)?;
+            let in_batches = self.order.batch.is_some();
+            verify::verify(self.order.schema, &self.plan.header, writer, Moment::BeforeCommit, in_batches)?;
         }
         writer.commit()?;
         Ok(self.done)

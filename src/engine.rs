@@ -214,6 +214,14 @@ impl EngineError {
     }
 }
 
+/// Lets an engine finish what a writer that died had begun, where only another writer can.
+pub fn settle(source: &Source, patience: &Patience) -> Result<(), EngineError> {
+    match source {
+        Source::Sqlite(path) => sqlite::settle(path, patience),
+        Source::Postgres(_) | Source::Mysql(_) => Ok(()),
+    }
+}
+
 /// Opens a source with the engine it names.
 pub fn open(source: &Source, patience: &Patience) -> Result<Box<dyn Database>, EngineError> {
     match source {

@@ -90,12 +90,25 @@ struct Case<'a> {
     outlook: Outlook,
     /// Why rows may not be removed or blanked, if they may not.
     guarded: Option<String>,
-    /// Rows that are removed or blanked, dependants included.
-    lost: u64,
+    /// Rows that are removed or blanked, in any table and in the child's own.
+    lost: Lost,
     /// The key whose row was last given up in the second pass.
     given_up: Option<usize>,
     /// The treatment that makes rows at the moment.
     making: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Lost {
+    anywhere: u64,
+    in_child: u64,
+}
+
+impl Lost {
+    fn add(&mut self, rows: u64, is_in_child: bool) {
+        self.anywhere += rows;
+        self.in_child += if is_in_child { rows } else { 0 };
+    }
 }
 
 /// `assigned` names the rule of each relation. The facts are of the moment that the rooms see.
@@ -142,7 +155,17 @@ pub fn plan(
             continue;
         };
         outlook.rule = Some(rule.id.value.clone());
-        let case = Case { index, relation, rule, tally, outlook, guarded: None, lost: 0, given_up: None, making: "" };
+        let case = Case {
+            index,
+            relation,
+            rule,
+            tally,
+            outlook,
+            guarded: None,
+            lost: Lost::default(),
+            given_up: None,
+            making: "",
+        };
         outlooks.push(desk.treat(case, reader.as_mut())?);
     }
     desk.count_on()?;
@@ -257,7 +280,7 @@ impl<'a> Desk<'a> {
                     share.keys += 1;
                     share.rows += group.rows;
                     if act.loses_data() {
-                        case.lost += group.rows;
+                        case.lost.add(group.rows, true);
                     }
                 }
             }
@@ -273,7 +296,7 @@ impl<'a> Desk<'a> {
         reader: &mut dyn Session,
         verdicts: &[Verdict],
     ) -> Result<(), TreatError> {
-        case.lost = 0;
+        case.lost = Lost::default();
         let mut open: Vec<rows::Pending<'_>> = Vec::new();
         let mut failure = None;
         let mut groups = Groups::new(case, self.schema);

@@ -11,7 +11,21 @@ use crate::scan;
 use crate::scan::Fact;
 use crate::scan::Wishes;
 
-pub(super) fn verify(schema: &Schema, header: &Header, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+/// Which count of the forecast the orphans are held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Nothing has changed yet, and batches cannot be rolled back together.
+    BeforeBatches,
+    BeforeCommit,
+}
+
+pub(super) fn verify(
+    schema: &Schema,
+    header: &Header,
+    writer: &mut dyn Writer,
+    moment: Moment,
+    in_batches: bool,
+) -> Result<(), ApplyError> {
     let foreseen = |id: &str| header.forecasts.iter().find(|forecast| forecast.relation == id);
     let mut touched = schema.clone();
     touched.relations.retain(|relation| foreseen(&relation.id).is_some());
@@ -19,7 +33,10 @@ pub(super) fn verify(schema: &Schema, header: &Header, writer: &mut dyn Writer) 
     let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
     let facts = scan::scan(&touched, &mut sessions, &wishes);
     for (relation, fact) in touched.relations.iter().zip(facts) {
-        let most = foreseen(&relation.id).map_or(0, |forecast| forecast.rows_after);
+        let most = foreseen(&relation.id).map_or(0, |forecast| match moment {
+            Moment::BeforeBatches => forecast.rows_before,
+            Moment::BeforeCommit => forecast.rows_after,
+        });
         let why = match fact {
             Fact::Unchecked(why) => format!("{} cannot be checked any more: {why}", relation.id),
             Fact::Checked(tally) if tally.orphan_rows > most => {
@@ -27,16 +44,23 @@ pub(super) fn verify(schema: &Schema, header: &Header, writer: &mut dyn Writer) 
                 let example = example
                     .map_or(String::new(), |sample| format!(" (such as {})", crate::model::text::row(&sample.row)));
                 format!(
-                    "{} would have {}{example}, and the plan foresaw {most}",
+                    "{} has {}{example}, and the plan foresaw {most}",
                     relation.id,
                     plural(tally.orphan_rows, "orphan row")
                 )
             }
             Fact::Checked(_) => continue,
         };
-        let help =
-            "everything was rolled back: orphans were added since, or a trigger made some; make a new plan".to_owned();
-        return Err(ApplyError::Refused { doing: "apply", why, help });
+        let help = match moment {
+            Moment::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
+            Moment::BeforeCommit if in_batches => {
+                "the last batch was rolled back; `fk-doctor undo` takes the others back; then make a new plan"
+            }
+            Moment::BeforeCommit => {
+                "everything was rolled back: orphans were added since, or a trigger made some; make a new plan"
+            }
+        };
+        return Err(ApplyError::Refused { doing: "apply", why, help: help.to_owned() });
     }
     Ok(())
 }

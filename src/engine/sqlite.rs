@@ -56,6 +56,12 @@ pub fn open(path: &Path, patience: &Patience) -> Result<SqliteDatabase, EngineEr
     })
 }
 
+/// Plays back the journal of a writer that died.
+pub fn settle(path: &Path, patience: &Patience) -> Result<(), EngineError> {
+    file::examine(path)?;
+    writer::connect(path, patience, WriteOptions::default())?.settle()
+}
+
 impl Database for SqliteDatabase {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
         // One transaction, so that a busy writer is waited for once and the definitions are of one moment.

@@ -65,6 +65,7 @@ pub(super) fn go(
     let mut plan = PlanFile::open(path)?;
     let header = plan.header.clone();
     let patience = Patience { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
+    engine::settle(source, &patience)?;
     let mut database = engine::open(source, &patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;

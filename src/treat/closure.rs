@@ -128,7 +128,7 @@ impl<'a> Desk<'a> {
         let mut reason = case.reason(treatment);
         reason.relation.clone_from(&relation.id);
         change.reasons.push(reason);
-        case.lost += 1;
+        case.lost.add(1, relation.child == case.relation.child);
         self.put(&change)?;
         Ok(true)
     }
@@ -167,7 +167,7 @@ impl<'a> Desk<'a> {
             self.keep_row(case, keep, &change)?;
         }
         self.put(&change)?;
-        case.lost += 1;
+        case.lost.add(1, table == case.relation.child);
         Ok(true)
     }
 }

@@ -36,22 +36,22 @@ impl<'a> Desk<'a> {
 
     /// Refuses the plan where the rule's limits, or the cautious ones, are passed.
     pub(super) fn check_limits(&mut self, case: &mut Case<'a>) {
-        let touched = case.lost.max(match case.rule.limits {
-            Some(_) => {
-                case.outlook.treatments.iter().filter(|share| share.treatment != "report").map(|share| share.rows).sum()
-            }
-            None => 0,
-        });
+        let shares = case.outlook.treatments.iter().filter(|share| share.treatment != "report");
+        // Limits that are written out hold for every treatment.
+        let treated = if case.rule.limits.is_some() { shares.map(|share| share.rows).sum() } else { 0 };
+        let (touched, here) = (case.lost.anywhere.max(treated), case.lost.in_child.max(treated));
         let limits = case.rule.limits.unwrap_or(Limits::CAUTIOUS);
         let of = case.tally.counts.rows;
-        let exceeded =
-            limits.max_rows.filter(|&most| touched > most).map(|most| format!("max-rows is {}", count(most)));
+        let rows = limits
+            .max_rows
+            .filter(|&most| touched > most)
+            .map(|most| format!("it would touch {}, and max-rows is {}", plural(touched, "row"), count(most)));
         #[allow(clippy::cast_precision_loss, reason = "a share needs no more")]
-        let share = limits
-            .max_share
-            .filter(|&most| touched as f64 > most * of as f64)
-            .map(|most| format!("max-share is {most}"));
-        let Some(limit) = exceeded.or(share) else { return };
+        let share = limits.max_share.filter(|&most| here as f64 > most * of as f64).map(|most| {
+            let table = &self.schema.child(case.relation).name;
+            format!("it would touch {} of the {} in {table}, and max-share is {most}", count(here), plural(of, "row"))
+        });
+        let Some(limit) = rows.or(share) else { return };
         if self.refusals.iter().any(|refusal| refusal.relation == case.relation.id) {
             return;
         }
@@ -63,7 +63,7 @@ impl<'a> Desk<'a> {
         self.refusals.push(Refusal {
             rule: case.rule.id.value.clone(),
             relation: case.relation.id.clone(),
-            why: format!("it would touch {} of {}, and {limit}{whose}", plural(touched, "row"), count(of)),
+            why: format!("{limit}{whose}"),
             help: "look at the rows; if they are right, raise the limit under [limits] in the rule".to_owned(),
         });
     }

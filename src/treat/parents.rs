@@ -381,12 +381,13 @@ impl<'a> Desk<'a> {
         for table in tables {
             let about = &self.schema.tables[table];
             let Some(question) = self.surgery.counter(about) else { continue };
-            let mut reached = None;
-            // In the room, only a table that counts has a counter.
-            if self.room.each_row(&question, &mut |row| reached = row.get(2).and_then(Value::as_integer)).is_err() {
+            // In the room, only a table that counts has a counter; it has also counted rows that were only tried.
+            let mut counts = false;
+            if self.room.each_row(&question, &mut |_| counts = true).is_err() || !counts {
                 continue;
             }
-            let Some(reached) = reached else { continue };
+            let made = self.parents.made.get(&table).into_iter().flatten();
+            let Some(reached) = made.flatten().filter_map(|(_, value)| value.as_integer()).max() else { continue };
             let before = self.counter(table)?;
             if before.is_some_and(|(_, counted)| counted >= reached) {
                 continue;

@@ -48,7 +48,7 @@ impl<'a> Desk<'a> {
                 let before = self.point_elsewhere(case, pending, image, columns)?;
                 match before {
                     Ok(Some(after)) => {
-                        case.lost += u64::from(*blanks);
+                        case.lost.add(u64::from(*blanks), true);
                         if let Some(record) = record {
                             self.keep_keys(case, record, pending, &after)?;
                         }

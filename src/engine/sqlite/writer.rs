@@ -47,6 +47,12 @@ pub(super) fn connect(path: &Path, patience: &Patience, options: WriteOptions) -
 }
 
 impl SqliteWriter {
+    /// To read is enough for SQLite to play a journal back.
+    pub(super) fn settle(&self) -> Result<(), EngineError> {
+        let read = || self.connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()));
+        snapshot::patiently(self.patience.lock_wait, read).map_err(|error| failure::unwritable(&self.path, &error))
+    }
+
     /// Inside a transaction the pragma does nothing, and says nothing: so before it, and read back.
     fn switch_enforcement_off(&self) -> Result<(), EngineError> {
         let switched = || -> rusqlite::Result<bool> {

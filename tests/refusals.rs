@@ -1,0 +1,231 @@
+//! What apply and undo refuse, and that a refusal changes nothing.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use common::Bench;
+use common::Run;
+
+const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE other(x); \
+    CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id), note); CREATE INDEX cr ON c(r); \
+    CREATE TABLE log(x); INSERT INTO p VALUES (1, 'a'); INSERT INTO other VALUES (1), (2); \
+    INSERT INTO c VALUES (1, 1, 'x'), (2, 7, 1.0), (3, 8, NULL), (4, 1, 'y');";
+
+/// 7 is pointed at 1, 8 gets a parent.
+const RULE: &str = "id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"remap\"\nto = \"SELECT 1 WHERE key.r = 7\"\n\
+    record = \"kept\"\n[[treat]]\naction = \"placeholder\"\n";
+
+fn planned(seed: &str) -> Bench {
+    let bench = Bench::new(seed);
+    bench.write("r.toml", RULE);
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    bench
+}
+
+fn apply(bench: &Bench, options: &[&str]) -> Run {
+    bench.run(&[&["apply", "app.db", "plan.ndjson", "--no-backup"], options].concat())
+}
+
+fn undo(bench: &Bench) -> Run {
+    bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"])
+}
+
+/// Refused with this word, and nothing was changed.
+fn refuses(bench: &Bench, run: impl Fn() -> Run, why: &str) {
+    let before = bench.dump();
+    let refused = run();
+    assert_eq!(refused.code, 5, "{why}: {}{}", refused.stdout, refused.stderr);
+    let told = refused.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains(why) && told.contains("help:"), "{why}: {told}");
+    assert_eq!(bench.dump(), before, "{why}");
+}
+
+#[test]
+fn a_stale_plan_is_refused() {
+    let stale = [
+        ("UPDATE c SET r = 9 WHERE id = 2", "c (id = 2) is not as it was"),
+        ("UPDATE c SET note = 'new' WHERE id = 2", "c (id = 2) is not as it was"),
+        ("UPDATE c SET note = 1 WHERE id = 2", "c (id = 2) is not as it was"),
+        ("UPDATE c SET note = '1.0' WHERE id = 2", "c (id = 2) is not as it was"),
+        ("DELETE FROM c WHERE id = 2", "c (id = 2) is not as it was"),
+        ("UPDATE c SET id = 20 WHERE id = 2", "c (id = 2) is not as it was"),
+        ("DELETE FROM c WHERE id = 2; INSERT INTO c VALUES (2, 7, 'another')", "c (id = 2) is not as it was"),
+        ("INSERT INTO p VALUES (7, 'came')", "c (id = 2) has its parent by now"),
+        ("INSERT INTO p VALUES (8, 'came')", "p (id = 8) is not as it was"),
+        ("INSERT INTO c VALUES (5, 99, NULL)", "c(r)->p(id) has 1 orphan row (such as id = 5)"),
+        ("DELETE FROM p WHERE id = 1", "c(r)->p(id) has"),
+        ("ALTER TABLE c ADD COLUMN more", "definitions are not those that the plan was made for"),
+        ("ALTER TABLE p RENAME COLUMN name TO title", "definitions are not those"),
+        ("CREATE TRIGGER t AFTER UPDATE ON c BEGIN SELECT 1; END", "definitions are not those"),
+        ("DROP INDEX cr", "definitions are not those"),
+        ("DROP TABLE other", "definitions are not those"),
+        (
+            "CREATE TABLE kept(id INTEGER PRIMARY KEY, rule, relation, child_table, child_row, original_key, new_key); INSERT INTO kept(id) VALUES (1)",
+            "kept (id = 1) is not as it was",
+        ),
+    ];
+    for (change, why) in stale {
+        let bench = planned(SEED);
+        bench.execute(change);
+        refuses(&bench, || apply(&bench, &[]), why);
+        // Batches are held against what there was, for they cannot be rolled back together.
+        refuses(&bench, || apply(&bench, &["--batch", "1"]), why.split(" 1 orphan").next().unwrap());
+    }
+}
+
+#[test]
+fn undo_refuses_rows_that_changed_since() {
+    for (change, why) in [
+        ("UPDATE c SET r = 8 WHERE id = 2", "c (id = 2)"),
+        ("UPDATE p SET name = 'real' WHERE id = 8", "p (id = 8)"),
+        ("DELETE FROM c WHERE id = 2", "c (id = 2)"),
+        ("DELETE FROM kept; INSERT INTO kept(id) VALUES (1)", "kept (id = 1)"),
+    ] {
+        let bench = planned(SEED);
+        assert_eq!(apply(&bench, &[]).code, 0);
+        bench.execute(change);
+        refuses(&bench, || undo(&bench), why);
+    }
+    // What the plan did not touch is nobody's business.
+    let bench = planned(SEED);
+    assert_eq!(apply(&bench, &[]).code, 0);
+    bench.execute("UPDATE c SET note = 'later' WHERE id = 4; INSERT INTO c VALUES (9, 1, 2)");
+    assert_eq!(undo(&bench).code, 0);
+    assert_eq!(bench.value("SELECT group_concat(id || coalesce(note, '')) FROM c"), "'1x,21.0,3,4later,92'");
+}
+
+#[test]
+fn what_was_not_reviewed_does_not_run() {
+    let bench = planned(SEED);
+    let plan = std::fs::read(bench.path("plan.ndjson")).unwrap();
+    let mut at = 0;
+    while at < plan.len() {
+        let mut damaged = plan.clone();
+        damaged[at] ^= 1;
+        std::fs::write(bench.path("plan.ndjson"), &damaged).unwrap();
+        refuses(&bench, || apply(&bench, &[]), "could not trust the plan");
+        at += 97;
+    }
+    std::fs::write(bench.path("plan.ndjson"), &plan[..plan.len() / 2]).unwrap();
+    refuses(&bench, || apply(&bench, &[]), "it was cut off");
+    std::fs::write(bench.path("plan.ndjson"), &plan).unwrap();
+
+    // Another database with the very same rows.
+    std::fs::copy(bench.path("app.db"), bench.path("copy.db")).unwrap();
+    let elsewhere = bench.run(&["apply", "copy.db", "plan.ndjson", "--no-backup"]);
+    assert_eq!(elsewhere.code, 5);
+    assert!(elsewhere.stderr.contains("made for another database") && elsewhere.stderr.contains("--moved"));
+    assert_eq!(bench.run(&["apply", "copy.db", "plan.ndjson", "--no-backup", "--moved"]).code, 0);
+    let missing = bench.run(&["apply", "app.db", "nope.ndjson"]);
+    assert_eq!(missing.code, 2, "{}", missing.stderr);
+    assert_eq!(bench.run(&["apply", "nope.db", "plan.ndjson"]).code, 3);
+    assert!(!bench.path("nope.db").exists());
+}
+
+/// What a trigger does beyond the plan rolls the plan back; the triggers can be kept silent.
+#[test]
+fn triggers_do_not_smuggle() {
+    for (trigger, why) in [
+        ("AFTER UPDATE ON c BEGIN DELETE FROM other; END", "changed 2 rows beyond the plan"),
+        ("AFTER INSERT ON p BEGIN INSERT INTO log VALUES (new.id); END", "changed 1 row beyond the plan"),
+        ("BEFORE UPDATE ON c BEGIN SELECT RAISE(IGNORE); END", "a trigger kept it as it was"),
+        ("BEFORE UPDATE ON c BEGIN SELECT RAISE(ROLLBACK, 'no'); END", "no"),
+        ("BEFORE UPDATE ON c BEGIN SELECT RAISE(ABORT, 'not you'); END", "not you"),
+    ] {
+        let bench = planned(&format!("{SEED} CREATE TRIGGER t {trigger};"));
+        let told = bench.run(&["repair", "app.db", "--rules", "r.toml"]).stdout;
+        assert!(told.contains("has triggers (t)"), "{told}");
+        refuses(&bench, || apply(&bench, &[]), why);
+        let before = bench.dump();
+        assert_eq!(apply(&bench, &["--no-triggers"]).code, 0, "{why}");
+        assert_eq!(bench.value("SELECT count(*) FROM other"), "2");
+        let undone = bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup", "--no-triggers"]);
+        assert_eq!(undone.code, 0, "{why}: {}", undone.stderr);
+        assert_eq!(bench.dump(), before);
+    }
+    let harmless = planned(&format!("{SEED} CREATE TRIGGER t AFTER UPDATE ON c BEGIN SELECT 1; END;"));
+    assert_eq!(apply(&harmless, &[]).code, 0);
+}
+
+/// A trigger that quietly makes another orphan is not believed, whatever the engine's commit says.
+#[test]
+fn a_new_orphan_anywhere_rolls_back() {
+    let trigger = "CREATE TRIGGER t AFTER INSERT ON p BEGIN UPDATE c SET r = 1000 WHERE id = 1; END;";
+    let bench = planned(&format!("{SEED}{trigger}"));
+    refuses(&bench, || apply(&bench, &[]), "changed 1 row beyond the plan");
+}
+
+#[test]
+fn the_backup_is_made_and_is_whole() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = planned(SEED);
+    std::fs::set_permissions(bench.path("app.db"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let before = bench.dump();
+    let applied = bench.run(&["apply", "app.db", "plan.ndjson", "--backup", "safe.db"]);
+    assert_eq!(applied.code, 0, "{}", applied.stderr);
+    assert!(applied.stdout.contains("safe.db"));
+    assert_eq!(common::dump(&bench.path("safe.db")), before);
+    assert_eq!(std::fs::metadata(bench.path("safe.db")).unwrap().permissions().mode() & 0o777, 0o640);
+    // Never over another file, and without it nothing is changed.
+    let now = bench.dump();
+    let refused = bench.run(&["undo", "app.db", "plan.ndjson", "--backup", "safe.db"]);
+    assert_eq!(refused.code, 3, "{}", refused.stdout);
+    assert!(refused.stderr.contains("could not write a backup to safe.db"), "{}", refused.stderr);
+    assert_eq!(bench.dump(), now);
+    assert_eq!(common::dump(&bench.path("safe.db")), before);
+    // By default it lies beside the database, and each has a name of its own.
+    assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson"]).code, 0);
+    assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson"]).code, 0);
+    let files =
+        std::fs::read_dir(bench.path(".")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(files.filter(|name| name.starts_with("app.db.backup-")).count(), 2);
+}
+
+/// A database that is damaged is not written to.
+#[test]
+fn damage_is_not_repaired_over() {
+    let rows: String = (10..400).map(|i| format!("INSERT INTO other VALUES ('{}');", "x".repeat(i))).collect();
+    let bench = planned(&format!("{SEED} CREATE INDEX ox ON other(x); {rows}"));
+    let mut file = std::fs::read(bench.path("app.db")).unwrap();
+    let end = file.len();
+    file[end - 4096..end - 4000].fill(0xff);
+    std::fs::write(bench.path("app.db"), &file).unwrap();
+    let refused = apply(&bench, &[]);
+    assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("the database is damaged"), "{}", refused.stderr);
+    assert_eq!(std::fs::read(bench.path("app.db")).unwrap(), file);
+}
+
+#[test]
+fn another_writer_is_waited_for_and_named() {
+    let bench = planned(SEED);
+    let other = rusqlite::Connection::open(bench.path("app.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = apply(&bench, &["--wait", "50ms"]);
+    assert_eq!(refused.code, 3, "{}", refused.stdout);
+    assert!(refused.stderr.contains("another program holds a lock"), "{}", refused.stderr);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(apply(&bench, &[]).code, 0);
+}
+
+/// Batches come to the same end, also in a write-ahead log.
+#[test]
+fn batches_come_to_the_same_end() {
+    for mode in ["delete", "wal"] {
+        let rows: String = (10..60).map(|i| format!("INSERT INTO c VALUES ({i}, {}, NULL);", 7 + i % 5)).collect();
+        let seed = format!("PRAGMA journal_mode = {mode}; {SEED} {rows}");
+        let whole = planned(&seed);
+        let before = whole.dump();
+        assert_eq!(apply(&whole, &[]).code, 0);
+        for batch in ["1", "7", "1000"] {
+            let bench = planned(&seed);
+            let applied = apply(&bench, &["--batch", batch]);
+            assert_eq!(applied.code, 0, "{}", applied.stderr);
+            assert_eq!(bench.dump(), whole.dump());
+            let undone = bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup", "--batch", batch]);
+            assert_eq!(undone.code, 0, "{}", undone.stderr);
+            assert_eq!(bench.dump(), before);
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Every treatment on a small database: what it makes of the rows, and that it can be taken back.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod common;
+
+use common::Bench;
+use common::Run;
+
+/// A rule for one relation.
+fn rule(child: &str, treatments: &str) -> String {
+    format!(
+        "id = \"r\"\neven-if-parent-lost = true\n[relation]\nchild = \"{child}\"\n[limits]\nmax-share = 1.0\n{treatments}\n"
+    )
+}
+
+struct Case {
+    bench: Bench,
+    before: String,
+}
+
+impl Case {
+    fn new(seed: &str, rule: &str) -> Case {
+        let bench = Bench::new(seed);
+        bench.write("r.toml", rule);
+        let before = bench.dump();
+        Case { bench, before }
+    }
+
+    fn plan(&self) -> Run {
+        let run = self.bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+        assert_eq!(self.bench.dump(), self.before, "a dry run writes nothing");
+        run
+    }
+
+    /// Plans, applies and looks at the result.
+    fn repair(&self) -> Run {
+        let planned = self.plan();
+        assert_eq!((planned.code, planned.stderr.as_str()), (0, ""), "{}", planned.stdout);
+        let applied = self.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]);
+        assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{}", applied.stdout);
+        assert_eq!(self.bench.scan().1["summary"]["orphan_rows"], 0);
+        applied
+    }
+
+    fn undo(&self) {
+        let undone = self.bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]);
+        assert_eq!((undone.code, undone.stderr.as_str()), (0, ""), "{}", undone.stdout);
+        assert_eq!(self.bench.dump(), self.before);
+    }
+
+    /// Nothing was decided for this reason.
+    fn undecided(&self, why: &str) {
+        let planned = self.plan();
+        assert_eq!(planned.code, 1, "{}{}", planned.stdout, planned.stderr);
+        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(why), "{told}");
+        let refused = self.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]);
+        assert_eq!(refused.code, 5, "{}", refused.stdout);
+        assert_eq!(self.bench.dump(), self.before);
+    }
+
+    /// What the rule asks for is a fault of the rule.
+    fn faulty(&self, what: &str) {
+        let planned = self.plan();
+        assert_eq!(planned.code, 2, "{}{}", planned.stdout, planned.stderr);
+        assert!(planned.stderr.contains(what) && planned.stderr.contains("--> r.toml:"), "{}", planned.stderr);
+    }
+}
+
+const SIMPLE: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); \
+    CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id) ON DELETE SET NULL); \
+    INSERT INTO p VALUES (1, 'a'), (2, 'b'); INSERT INTO c VALUES (1, 1), (2, 7), (3, 7), (4, NULL);";
+
+#[test]
+fn set_null_blanks_the_reference() {
+    let case = Case::new(SIMPLE, &rule("c(r)", "[[treat]]\naction = \"set-null\""));
+    case.repair();
+    assert_eq!(case.bench.value("SELECT group_concat(coalesce(r, 'null')) FROM c"), "'1,null,null,null'");
+    case.undo();
+    let not_null = SIMPLE.replace("r INTEGER", "r INTEGER NOT NULL").replace(", (4, NULL)", "");
+    Case::new(&not_null, &rule("c(r)", "[[treat]]\naction = \"set-null\"")).undecided("c(r) may not be NULL");
+}
+
+#[test]
+fn set_null_of_a_composite_spares_what_others_need() {
+    let seed = "CREATE TABLE t(id INTEGER PRIMARY KEY); CREATE TABLE p(a INT, b INT, PRIMARY KEY(a, b)); \
+        CREATE TABLE c(id INTEGER PRIMARY KEY, a INT REFERENCES t(id), b INT, FOREIGN KEY(a, b) REFERENCES p(a, b)); \
+        INSERT INTO t VALUES (1); INSERT INTO c VALUES (1, 1, 5);";
+    let case = Case::new(seed, &rule("c(a, b)", "[[treat]]\naction = \"set-null\""));
+    case.repair();
+    assert_eq!(case.bench.value("SELECT a || ' ' || coalesce(b, 'null') FROM c"), "'1 null'");
+    case.undo();
+}
+
+#[test]
+fn set_default_needs_its_parent() {
+    let seed = SIMPLE.replace("r INTEGER", "r INTEGER DEFAULT 2");
+    let case = Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"set-default\""));
+    case.repair();
+    assert_eq!(case.bench.value("SELECT group_concat(coalesce(r, 'null')) FROM c"), "'1,2,2,null'");
+    case.undo();
+    let without = SIMPLE.replace("r INTEGER", "r INTEGER DEFAULT 9");
+    Case::new(&without, &rule("c(r)", "[[treat]]\naction = \"set-default\""))
+        .undecided("p does not have the DEFAULT, 9");
+}
+
+#[test]
+fn follow_does_what_was_declared() {
+    let case = Case::new(SIMPLE, &rule("c(r)", "[[treat]]\naction = \"follow\""));
+    case.repair();
+    assert_eq!(case.bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "3");
+    case.undo();
+    let cascade = SIMPLE.replace("SET NULL", "CASCADE");
+    let case = Case::new(&cascade, &rule("c(r)", "[[treat]]\naction = \"follow\""));
+    case.repair();
+    assert_eq!(case.bench.value("SELECT count(*) FROM c"), "2");
+    assert_eq!(case.bench.value("SELECT count(*) FROM fk_doctor_quarantine"), "2");
+    case.undo();
+    let none = SIMPLE.replace("ON DELETE SET NULL", "");
+    Case::new(&none, &rule("c(r)", "[[treat]]\naction = \"follow\""))
+        .undecided("ON DELETE is NO ACTION, which names no repair");
+}
+
+/// Everything that depends on a row goes with it, each by its own policy, and nothing by a cascade that nobody saw.
+#[test]
+fn quarantine_keeps_the_whole_closure() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); \
+        CREATE TABLE a(code TEXT PRIMARY KEY NOT NULL, r INT REFERENCES p(id), data BLOB); \
+        CREATE TABLE b(x TEXT, y INT, a TEXT NOT NULL REFERENCES a(code), PRIMARY KEY(x, y)) WITHOUT ROWID; \
+        CREATE TABLE d(id INTEGER PRIMARY KEY, bx TEXT, by INT, FOREIGN KEY(bx, by) REFERENCES b(x, y) ON DELETE SET NULL); \
+        CREATE TABLE me(id INTEGER PRIMARY KEY, boss INT REFERENCES me(id), a TEXT REFERENCES a(code)); \
+        INSERT INTO p VALUES (1); INSERT INTO a VALUES ('k', 1, x'00ff'), ('l', 9, x'01'), ('m', 1, NULL); \
+        INSERT INTO b VALUES ('u', 1, 'l'), ('v', 2, 'k'), ('w', 3, 'l'); \
+        INSERT INTO d VALUES (1, 'u', 1), (2, 'v', 2), (3, 'w', 3); INSERT INTO me VALUES (1, 1, 'l'), (2, 1, 'k'), (3, 3, 'm');";
+    let case = Case::new(seed, &rule("a(r)", "[[treat]]\naction = \"quarantine\""));
+    case.repair();
+    let left = |table: &str, column: &str| case.bench.value(&format!("SELECT group_concat({column}) FROM {table}"));
+    assert_eq!(left("a", "code"), "'k,m'");
+    assert_eq!(left("b", "x"), "'v'");
+    assert_eq!(left("d", "coalesce(bx, 'null')"), "'null,v,null'");
+    assert_eq!(left("me", "id"), "'3'", "the boss goes, and whoever it is the boss of");
+    assert_eq!(left("fk_doctor_quarantine", "table_name"), "'a,b,b,me,me'");
+    assert_eq!(
+        case.bench
+            .value("SELECT json_extract(row, '$.data.blob_hex') FROM fk_doctor_quarantine WHERE table_name = 'a'"),
+        "'01'"
+    );
+    case.undo();
+}
+
+#[test]
+fn delete_keeps_nothing_and_can_still_be_taken_back() {
+    let seed = SIMPLE.replace("INTEGER PRIMARY KEY, r", "TEXT, r");
+    let case = Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"delete\"\nkeep = false"));
+    case.repair();
+    assert_eq!(case.bench.value("SELECT count(*) FROM c"), "2");
+    assert_eq!(case.bench.value("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'fk_doctor%'"), "0");
+    case.undo();
+}
+
+#[test]
+fn sentinel_is_one_parent_for_all() {
+    let seed = SIMPLE
+        .replace("name TEXT", "name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL CHECK (kind IN ('x', 'y')) DEFAULT 'x'")
+        .replace("(1, 'a'), (2, 'b')", "(1, 'a', 'x')")
+        + "INSERT INTO c VALUES (5, 8);";
+    let case =
+        Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"sentinel\"\nkey = -1\nvalues = { name = \"unknown\" }"));
+    case.repair();
+    assert_eq!(case.bench.value("SELECT group_concat(coalesce(r, 'null')) FROM c"), "'1,-1,-1,null,-1'");
+    assert_eq!(case.bench.value("SELECT id || name || kind FROM p WHERE id < 0"), "'-1unknownx'");
+    case.undo();
+}
+
+#[test]
+fn report_leaves_orphans_on_the_record() {
+    let case = Case::new(SIMPLE, &rule("c(r)", "[[treat]]\naction = \"report\""));
+    let planned = case.plan();
+    assert_eq!(planned.code, 0, "{}", planned.stdout);
+    assert!(planned.stdout.contains("2 orphan rows now, 2 once it is applied"), "{}", planned.stdout);
+    assert_eq!(case.bench.run(&["apply", "app.db", "plan.ndjson"]).code, 6, "applied, and not clean");
+    assert_eq!(case.bench.dump(), case.before);
+}
+
+#[test]
+fn remap_by_query_table_and_file() {
+    let seed = SIMPLE.to_owned() + "CREATE TABLE map(old INT, new INT); INSERT INTO map VALUES (7, 2), (8, 1), (8, 2);";
+    let ways = [
+        "to = \"SELECT id FROM p WHERE name = 'b'\"",
+        "to = \"SELECT new FROM map WHERE old = key.r\"",
+        "to = \"SELECT id FROM p WHERE id = child.id - 1 + (child.id = 3) * 0\"\nrecord = \"kept\"",
+        "table = \"map(old -> new)\"",
+        "map = \"map.csv\"",
+    ];
+    for (place, way) in ways.iter().enumerate() {
+        let case = Case::new(&seed, &rule("c(r)", &format!("[[treat]]\naction = \"remap\"\n{way}")));
+        case.bench.write("map.csv", "old,new\n7,2\n8,1\n");
+        case.repair();
+        let expected = if place == 2 { "'1,1,2,null'" } else { "'1,2,2,null'" };
+        assert_eq!(case.bench.value("SELECT group_concat(coalesce(r, 'null')) FROM c"), expected, "{way}");
+        if place == 2 {
+            assert_eq!(
+                case.bench.value("SELECT group_concat(child_row || ':' || original_key || '->' || new_key) FROM kept"),
+                "'2:7->1,3:7->2'"
+            );
+        }
+        case.undo();
+    }
+    let case = |way: &str, seed: &str| Case::new(seed, &rule("c(r)", &format!("[[treat]]\naction = \"remap\"\n{way}")));
+    case("to = \"SELECT id FROM p WHERE id > 5\"", &seed).undecided("remap: the query gives nothing");
+    case("to = \"SELECT id FROM p\"", &seed).undecided("remap: the query gives several rows");
+    case("to = \"SELECT 99\"", &seed).undecided("remap: what it gives is not in p");
+    case("table = \"map(old -> new)\"", &(seed.clone() + "UPDATE c SET r = 8 WHERE r = 7"))
+        .undecided("remap: map has several");
+    case("to = \"SELECT nope FROM p\"", &seed).faulty("this does not compile: no such column: nope");
+    case("to = \"SELECT id, name FROM p\"", &seed).faulty("this does not compile");
+    case("table = \"mapp(old -> new)\"", &seed).faulty("there is no table mapp");
+    case("table = \"map(old -> neu)\"", &seed).faulty("map has no column neu");
+    case("via = \"map(odl)\"\nto = \"SELECT 1\"", &seed).faulty("did you mean old?");
+    case("map = \"nope.csv\"", &seed).faulty("nope.csv");
+}
+
+/// Rows that would meet in a UNIQUE are never lost: they stay, or are kept aside where that is written out.
+#[test]
+fn a_remap_that_collides_is_a_decision() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE map(old INT, new INT); \
+        CREATE TABLE c(id INTEGER PRIMARY KEY, who TEXT, r INT REFERENCES p(id), UNIQUE(who, r) ON CONFLICT REPLACE); \
+        INSERT INTO p VALUES (1); INSERT INTO map VALUES (7, 1), (8, 1); \
+        INSERT INTO c VALUES (1, 'x', 1), (2, 'x', 7), (3, 'y', 7), (4, 'y', 8), (5, 'z', 8);";
+    let remap = "[[treat]]\naction = \"remap\"\ntable = \"map(old -> new)\"\n";
+    let case = Case::new(seed, &rule("c(r)", remap));
+    case.undecided("UNIQUE constraint failed");
+    let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--leave-undecided", "--no-backup"]);
+    assert_eq!(applied.code, 6, "{}{}", applied.stdout, applied.stderr);
+    assert_eq!(case.bench.value("SELECT group_concat(id || who || r) FROM c"), "'1x1,2x7,3y1,4y8,5z1'");
+    case.undo();
+    let case = Case::new(seed, &rule("c(r)", &format!("{remap}on-conflict = \"quarantine\"")));
+    case.repair();
+    assert_eq!(case.bench.value("SELECT group_concat(id || who || r) FROM c"), "'1x1,3y1,5z1'");
+    assert_eq!(case.bench.value("SELECT count(*) FROM fk_doctor_quarantine"), "2");
+    case.undo();
+}
+
+/// Every column that needs a value gets one: as given, by DEFAULT, or one that says nothing and is like no other.
+#[test]
+fn a_placeholder_satisfies_its_table() {
+    let seed = "CREATE TABLE kind(id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL UNIQUE); \
+        CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT, slug TEXT NOT NULL UNIQUE, n INT NOT NULL, at DATETIME NOT NULL, \
+            flag BOOLEAN NOT NULL DEFAULT 1, kind INT NOT NULL REFERENCES kind(id), up INT REFERENCES p(id), \
+            twice INT AS (n * 2) STORED, CHECK (n >= 0)) STRICT; \
+        CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id)); \
+        INSERT INTO kind VALUES (3, 'k'); INSERT INTO c VALUES (1, 40), (2, 41), (3, 40);"
+        .replace("at DATETIME", "at TEXT")
+        .replace("flag BOOLEAN", "flag INT");
+    let case = Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"placeholder\"\nrecord = \"made\""));
+    case.repair();
+    assert_eq!(case.bench.value("SELECT count(*) FROM kind"), "2", "one sentinel for both");
+    assert_eq!(
+        case.bench.value("SELECT group_concat(id || slug || n || flag || kind, ' ') FROM p"),
+        "'40placeholder-40014 41placeholder-41014'"
+    );
+    assert_eq!(case.bench.value("SELECT seq FROM sqlite_sequence WHERE name = 'p'"), "41");
+    assert_eq!(case.bench.value("SELECT group_concat(new_key) FROM made"), "'40,41'");
+    case.undo();
+    let given = |values: &str| {
+        Case::new(&seed, &rule("c(r)", &format!("[[treat]]\naction = \"placeholder\"\nvalues = {{ {values} }}")))
+    };
+    given("n = -1").undecided("placeholder: CHECK constraint failed: n >= 0");
+    given("n = \"x\"").undecided("placeholder: cannot store TEXT value in INT column p.n");
+    given("slug = \"same\"").undecided("UNIQUE constraint failed: p.slug");
+    given("kind = 77").undecided("p(kind)->kind(id) would have no parent");
+    given("sulg = 1").faulty("did you mean slug?");
+    given("slug = { sql = \"via.x\" }").faulty("this does not compile: no such column: via.x");
+    let case = given(
+        "slug = \"s{key.r}/{child.id}\", kind = { sql = \"(SELECT max(id) FROM kind)\" }, up = { sql = \"key.id\" }",
+    );
+    case.repair();
+    assert_eq!(case.bench.value("SELECT group_concat(slug || kind || up, ' ') FROM p"), "'s40/1340 s41/2341'");
+    case.undo();
+}
+
+#[test]
+fn required_parents_end_also_in_circles() {
+    let seed = "CREATE TABLE a(id INTEGER PRIMARY KEY, b INT NOT NULL REFERENCES b(id)); \
+        CREATE TABLE b(id INTEGER PRIMARY KEY, d INT NOT NULL REFERENCES d(id)); \
+        CREATE TABLE d(id INTEGER PRIMARY KEY, a INT NOT NULL REFERENCES a(id), self INT NOT NULL REFERENCES d(id)); \
+        CREATE TABLE c(r INT REFERENCES a(id)); INSERT INTO c VALUES (5), (6), (7);";
+    let case = Case::new(seed, &rule("c(r)", "[[treat]]\naction = \"placeholder\""));
+    case.repair();
+    assert_eq!(
+        case.bench.value("SELECT (SELECT count(*) FROM a) || (SELECT count(*) FROM b) || (SELECT count(*) FROM d)"),
+        "'411'"
+    );
+    case.undo();
+}
+
+/// A key of its own is one that nobody has, and that no other orphan waits for.
+#[test]
+fn a_new_key_is_nobodys() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); \
+        CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id)); CREATE TABLE e(r INT REFERENCES p(id)); \
+        INSERT INTO p VALUES (1, 'a'); INSERT INTO c VALUES (1, 50), (2, 51); INSERT INTO e VALUES (90);";
+    let case = Case::new(seed, &rule("c(r)", "[[treat]]\naction = \"placeholder\"\nkey = \"new\""));
+    let planned = case.plan();
+    assert_eq!(planned.code, 0, "{}", planned.stdout);
+    let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]);
+    assert_eq!(applied.code, 6, "the other relation still has its orphan: {}", applied.stderr);
+    assert_eq!(case.bench.value("SELECT group_concat(r) FROM c"), "'91,92'");
+    case.undo();
+}
+
+#[test]
+fn several_rules_make_one_change_of_a_row() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE q(id INTEGER PRIMARY KEY); \
+        CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id), s INT REFERENCES q(id), t INT REFERENCES q(id)); \
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 7, 8, 9), (2, 1, 8, NULL);";
+    let rules = "[[rule]]\nid = \"one\"\nrelation.child = \"c(r)\"\nlimits.max-share = 1.0\n[[rule.treat]]\naction = \"remap\"\nto = \"SELECT 1\"\n\
+        [[rule]]\nid = \"two\"\nrelation.child = \"c(s)\"\n[[rule.treat]]\naction = \"placeholder\"\n\
+        [[rule]]\nid = \"three\"\neven-if-parent-lost = true\nrelation.child = \"c(t)\"\nlimits.max-share = 1.0\n[[rule.treat]]\naction = \"set-null\"\n";
+    let case = Case::new(seed, rules);
+    case.repair();
+    assert_eq!(
+        case.bench.value("SELECT group_concat(id || r || s || coalesce(t, 'null'), ' ') FROM c"),
+        "'118null 218null'"
+    );
+    let plan = std::fs::read_to_string(case.bench.path("plan.ndjson")).unwrap();
+    assert_eq!(plan.lines().filter(|line| line.contains("\"table\":\"c\"")).count(), 1, "{plan}");
+    case.undo();
+    let twice = "[[rule]]\nid = \"one\"\nrelation.child = \"c(r)\"\n[[rule.treat]]\naction = \"report\"\n";
+    let fight = format!("{twice}{}", twice.replace("one", "two"));
+    Case::new(seed, &fight).faulty("`one` already treats c(r)->p(id)");
+    Case::new(seed, &rule("c(x)", "[[treat]]\naction = \"report\"")).faulty("the database has no relation c(x)");
+}
+
+/// What would take more than was meant is refused whole, and nothing is written.
+#[test]
+fn limits_and_guards_refuse() {
+    let many: String = (0..40)
+        .map(|i| format!("INSERT INTO p VALUES ({}, 'x'); INSERT INTO c VALUES ({}, {});", 100 + i, 100 + i, 100 + i))
+        .collect();
+    let seed = format!("{SIMPLE}{many}");
+    let plain = |treat: &str| format!("id = \"r\"\n[relation]\nchild = \"c(r)\"\n{treat}");
+    let set_null = "[[treat]]\naction = \"set-null\"\n";
+    Case::new(&seed, &plain(set_null)).repair();
+    let refused = |seed: &str, rule: &str, why: &str| {
+        let case = Case::new(seed, rule);
+        let planned = case.plan();
+        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(planned.code == 5 && told.contains(why), "{}: {told}{}", planned.code, planned.stderr);
+        assert!(!case.bench.path("plan.ndjson").exists());
+        assert_eq!(case.bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply"]).code, 5);
+        assert_eq!(case.bench.dump(), case.before);
+    };
+    let more = "INSERT INTO c(r) VALUES (8), (8);";
+    refused(
+        &format!("{seed}{more}"),
+        &plain(set_null),
+        "it would touch 4 of the 46 rows in c, and max-share is 0.05, as always",
+    );
+    refused(&seed, &plain(&format!("[limits]\nmax-rows = 1\n{set_null}")), "it would touch 2 rows, and max-rows is 1");
+    let placeholder = "[limits]\nmax-rows = 1\n[[treat]]\naction = \"placeholder\"\n";
+    refused(&seed, &plain(placeholder), "max-rows is 1");
+    let lost = format!("{SIMPLE}DELETE FROM p;");
+    let limits = "[limits]\nmax-share = 1.0\n";
+    Case::new(&lost, &plain(&format!("{limits}{set_null}")))
+        .undecided("p seems to have lost rows (2 of 2 distinct keys are missing)");
+    Case::new(&lost, &plain(&format!("{limits}{set_null}[[treat]]\naction = \"placeholder\"\n"))).repair();
+}
