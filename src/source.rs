@@ -30,12 +30,28 @@ impl Address {
         censored
     }
 
+    /// What follows the question mark: names and values.
+    pub fn parameters(&self) -> impl Iterator<Item = (String, String)> {
+        self.written_parameters().map(|(name, value)| (percent_decoded(name), percent_decoded(value)))
+    }
+
+    pub fn has_password(&self) -> bool {
+        self.parts().password.is_some()
+    }
+
+    fn written_parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        // A question mark may stand in the password.
+        let after = self.url.rfind('@').map_or(self.url.as_str(), |at| &self.url[at..]);
+        let query = after.split_once('?').map_or("", |(_, query)| query);
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    }
+
     /// The password as it is written, and as it is meant.
     fn secrets(&self) -> Vec<String> {
         let in_authority = self.parts().password.map(str::to_owned);
-        let query = self.url.split_once('?').map_or("", |(_, query)| query);
-        let parameters = query.split('&').filter_map(|pair| pair.split_once('='));
-        let in_query = parameters.filter(|(name, _)| name.contains("password")).map(|(_, value)| value.to_owned());
+        let in_query = self.written_parameters().filter(|(name, _)| name.contains("password"));
+        let in_query = in_query.map(|(_, value)| value.to_owned());
         let mut secrets: Vec<String> = in_authority.into_iter().chain(in_query).collect();
         secrets.extend_from_within(..);
         let half = secrets.len() / 2;
@@ -219,5 +235,8 @@ mod tests {
         let escaped = Address { url: "postgres://u:hun%74er2@h/d".to_owned() };
         assert_eq!(escaped.censored("told: hunter2"), "told: ***");
         assert_eq!(Address { url: "postgres://u:@h/d".to_owned() }.censored("abc"), "abc");
+        let address = Address { url: "mysql://u:a?b=c@h/d?socket=%2Frun&ssl-mode=REQUIRED".to_owned() };
+        let parameters: Vec<String> = address.parameters().map(|(name, value)| format!("{name} {value}")).collect();
+        assert_eq!(parameters, ["socket /run", "ssl-mode REQUIRED"]);
     }
 }

@@ -11,8 +11,10 @@ use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 
 use super::Deadline;
+use crate::model::text::nearest;
+use crate::source::Address;
 
-/// How long to wait for a server that does not answer at all.
+/// How long to wait for a server that does not answer at all, unless the URL says otherwise.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How much later than the server we give up on an answer ourselves, should it not keep the time.
@@ -29,6 +31,11 @@ pub(super) enum Failure {
         code: String,
         message: String,
     },
+    /// The address, or what the environment adds to it, makes no sense.
+    Misspelt {
+        why: String,
+        help: String,
+    },
     /// There is no server to be heard any more, or never was.
     Unreached {
         why: String,
@@ -40,7 +47,7 @@ impl Failure {
     pub(super) fn why(&self) -> String {
         match self {
             Failure::Refused { message, .. } => message.clone(),
-            Failure::Unreached { why } => why.clone(),
+            Failure::Unreached { why } | Failure::Misspelt { why, .. } => why.clone(),
             Failure::TimeLimit => "the time limit was reached".to_owned(),
         }
     }
@@ -74,12 +81,15 @@ pub(super) struct Line<C: Connection> {
 impl<C: Connection> Line<C> {
     pub(super) fn open(
         connect: impl Future<Output = Result<C, sqlx::Error>>,
+        patience: Option<Duration>,
         deadline: &Deadline,
     ) -> Result<Line<C>, Failure> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::Unreached { why: error.to_string() })?;
-        let limit = deadline.remaining().map_or(CONNECT, |left| left.min(CONNECT));
-        let silent = || Failure::Unreached { why: format!("no answer within {} seconds", limit.as_secs()) };
+        let limit = patience.unwrap_or(CONNECT);
+        let limit = deadline.remaining().map_or(limit, |left| left.min(limit));
+        let silent =
+            || Failure::Unreached { why: format!("no answer within {:.0} seconds", limit.as_secs_f64().ceil()) };
         let open = within(&runtime, Some(limit), connect).ok_or_else(silent)??;
         Ok(Line { open: Some(open), runtime })
     }
@@ -120,6 +130,27 @@ impl<C: Connection> Drop for Line<C> {
             let _ = within(&self.runtime, Some(GOODBYE), connection.close());
         }
     }
+}
+
+/// Refuses what a driver would pass over in silence: a slip in `sslmode` must not cost the encryption.
+pub(super) fn refuse_unknown(address: &Address, known: &[&str]) -> Result<(), Failure> {
+    let unknown = address.parameters().map(|(name, _)| name).find(|name| !known.contains(&name.as_str()));
+    let Some(unknown) = unknown else { return Ok(()) };
+    Err(Failure::Misspelt {
+        why: format!("the URL's parameter {unknown} is not known"),
+        help: match nearest(&unknown, known.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("there are {}", known.join(", ")),
+        },
+    })
+}
+
+/// `connect_timeout=SECONDS`, as PostgreSQL's own clients have it.
+pub(super) fn connect_timeout(text: &str) -> Result<Duration, Failure> {
+    text.parse().map(Duration::from_secs).map_err(|_| Failure::Misspelt {
+        why: format!("connect_timeout is {text}"),
+        help: "give whole seconds: connect_timeout=5".to_owned(),
+    })
 }
 
 /// Waits for an answer; `None` if it did not come within the limit, where there is one.

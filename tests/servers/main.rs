@@ -4,6 +4,8 @@
 mod agreement;
 #[path = "../common.rs"]
 mod common;
+mod connections;
+mod interruptions;
 mod mariadb_differential;
 mod mariadb_traps;
 mod postgres;

@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) bench: Bench,
     client: Mutex<Client>,
+    /// A second connection, once one is wanted.
+    other: Mutex<Option<Client>>,
     runtime: Runtime,
 }
 
@@ -61,7 +63,14 @@ impl Server {
         let name = format!("fk_doctor_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = connect(&runtime, &format!("{address}{any_database}"));
-        let mut server = Server { address, name, bench: Bench::new(""), client: Mutex::new(client), runtime };
+        let mut server = Server {
+            address,
+            name,
+            bench: Bench::empty(),
+            client: Mutex::new(client),
+            other: Mutex::default(),
+            runtime,
+        };
         server.execute(&format!("CREATE DATABASE {}", server.name));
         server.client = Mutex::new(connect(&server.runtime, &server.url()));
         server.execute(seed);
@@ -84,14 +93,14 @@ impl Server {
     }
 
     pub(crate) fn attempt(&self, sql: &str) -> Result<(), sqlx::Error> {
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let client = &mut *self.client.lock().unwrap();
-        self.runtime.block_on(async {
-            match client {
-                Client::Postgres(connection) => sql.execute(connection).await.map(|_| ()),
-                Client::Mysql(connection) => sql.execute(connection).await.map(|_| ()),
-            }
-        })
+        attempt(&self.runtime, &mut self.client.lock().unwrap(), sql)
+    }
+
+    /// Runs statements beside the others: what they lock, the others have to wait for.
+    pub(crate) fn beside(&self, sql: &str) {
+        let mut other = self.other.lock().unwrap();
+        let other = other.get_or_insert_with(|| connect(&self.runtime, &self.url()));
+        attempt(&self.runtime, other, sql).unwrap();
     }
 
     /// The first column of every row.
@@ -128,6 +137,16 @@ impl Server {
         super::common::assert_obeys("scan", &report);
         (run.code, report)
     }
+}
+
+fn attempt(runtime: &Runtime, client: &mut Client, sql: &str) -> Result<(), sqlx::Error> {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    runtime.block_on(async {
+        match client {
+            Client::Postgres(connection) => sql.execute(connection).await.map(|_| ()),
+            Client::Mysql(connection) => sql.execute(connection).await.map(|_| ()),
+        }
+    })
 }
 
 fn connect(runtime: &Runtime, url: &str) -> Client {

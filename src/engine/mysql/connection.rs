@@ -10,6 +10,7 @@ use sqlx::mysql::MySqlConnectOptions;
 
 use super::value;
 use crate::engine::Deadline;
+use crate::engine::wire;
 use crate::engine::wire::Failure;
 use crate::engine::wire::Line;
 use crate::model::value::Value;
@@ -21,13 +22,23 @@ const ENDINGS: [&str; 3] = ["1053", "1927", "4031"];
 /// How many prepared statements are kept rather than closed.
 const STATEMENTS_KEPT: usize = 400;
 
+const PARAMETERS: [&str; 9] =
+    ["connect_timeout", "socket", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode", "sslca", "sslcert", "sslkey"];
+
 pub(super) struct Connection {
     line: Line<MySqlConnection>,
 }
 
 impl Connection {
     pub(super) fn open(address: &Address, deadline: &Deadline) -> Result<Connection, Failure> {
-        let options = MySqlConnectOptions::from_str(address.secret())?;
+        wire::refuse_unknown(address, &PARAMETERS)?;
+        let patience = address.parameters().find(|(name, _)| name == "connect_timeout");
+        let patience = patience.map(|(_, seconds)| wire::connect_timeout(&seconds)).transpose()?;
+        let mut options = MySqlConnectOptions::from_str(address.secret())?;
+        // As MySQL's own clients do.
+        if let (false, Ok(password)) = (address.has_password(), std::env::var("MYSQL_PWD")) {
+            options = options.password(&password);
+        }
         // The model's SQL asks for a conversion to text wherever it wants one, and gets one that is not binary.
         let options = options
             .charset("utf8mb4")
@@ -36,7 +47,7 @@ impl Connection {
             .no_engine_substitution(false)
             .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging();
-        Ok(Connection { line: Line::open(options.connect(), deadline)? })
+        Ok(Connection { line: Line::open(options.connect(), patience, deadline)? })
     }
 
     pub(super) fn is_open(&self) -> bool {

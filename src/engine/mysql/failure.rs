@@ -16,7 +16,7 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
         Failure::Refused { code, .. } if code == LOCK_WAIT_TIMEOUT => {
             "another session holds a lock, wait longer with --wait".to_owned()
         }
-        Failure::Refused { message, .. } => message,
+        Failure::Refused { message, .. } | Failure::Misspelt { why: message, .. } => message,
         Failure::Unreached { why } => format!("the connection was lost: {why}"),
     };
     EngineError::Failed { why: address.censored(&why) }
@@ -26,6 +26,7 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
 pub(super) fn of_the_database(failure: &Failure, address: &Address) -> EngineError {
     let help = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
+        Failure::Misspelt { help, .. } => help,
         Failure::Refused { code, .. } => match code.as_str() {
             "1045" | "1698" => "check the user, and give the password in the URL: mysql://USER:PASSWORD@HOST/DATABASE",
             "1044" | "1049" => "name a database that is there and may be read: mysql://USER@HOST/DATABASE",

@@ -1,6 +1,7 @@
 //! One connection to a PostgreSQL server.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
@@ -8,12 +9,34 @@ use sqlx::ConnectOptions;
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
+use super::failure::ends_the_connection;
 use super::value;
 use crate::engine::Deadline;
+use crate::engine::wire;
 use crate::engine::wire::Failure;
 use crate::engine::wire::Line;
 use crate::model::value::Value;
 use crate::source::Address;
+
+/// The URL's parameters, by the names that PostgreSQL's own clients give them.
+const PARAMETERS: [&str; 13] = [
+    "application_name",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
+/// Those that a driver can hold to. `allow` would be without encryption whatever the server offers.
+const SSL_MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];
 
 pub(super) struct Connection {
     line: Line<PgConnection>,
@@ -21,9 +44,10 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open(address: &Address, deadline: &Deadline) -> Result<Connection, Failure> {
+        let patience = checked(address)?;
         let options = PgConnectOptions::from_str(address.secret())?;
         let options = options.application_name("fk-doctor").disable_statement_logging();
-        Ok(Connection { line: Line::open(options.connect(), deadline)? })
+        Ok(Connection { line: Line::open(options.connect(), patience, deadline)? })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -69,10 +93,23 @@ impl Connection {
         question: impl AsyncFnOnce(&mut PgConnection) -> Result<(), sqlx::Error>,
     ) -> Result<(), Failure> {
         let answer = self.line.ask(deadline, question);
-        // Class 57P: an administrator ended the connection, or the server goes down.
-        if matches!(&answer, Err(Failure::Refused { code, .. }) if code.starts_with("57P") || code.starts_with("08")) {
+        if matches!(&answer, Err(Failure::Refused { code, .. }) if ends_the_connection(code)) {
             self.line.hang_up();
         }
         answer
     }
+}
+
+/// Everything in the address and the environment that must not be passed over; how long to wait for the server.
+fn checked(address: &Address) -> Result<Option<Duration>, Failure> {
+    wire::refuse_unknown(address, &PARAMETERS)?;
+    let given = |name: &str| address.parameters().find(|(known, _)| known == name).map(|(_, value)| value);
+    let setting = |name: &str, variable: &str| given(name).or_else(|| std::env::var(variable).ok());
+    if let Some(mode) = setting("sslmode", "PGSSLMODE").filter(|mode| !SSL_MODES.contains(&mode.as_str())) {
+        return Err(Failure::Misspelt {
+            why: format!("sslmode is {mode}"),
+            help: format!("it can be {}", SSL_MODES.join(", ")),
+        });
+    }
+    setting("connect_timeout", "PGCONNECT_TIMEOUT").map(|seconds| wire::connect_timeout(&seconds)).transpose()
 }

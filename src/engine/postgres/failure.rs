@@ -8,6 +8,11 @@ use crate::source::Address;
 const QUERY_CANCELED: &str = "57014";
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
+/// Class 08 and 57P: an administrator ended the connection, or the server goes down.
+pub(super) fn ends_the_connection(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("57P")
+}
+
 /// One question failed; others may not.
 pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError {
     let why = match failure {
@@ -16,7 +21,10 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
         Failure::Refused { code, message } if code == LOCK_NOT_AVAILABLE => {
             format!("{message}: another session holds a lock, wait longer with --wait")
         }
-        Failure::Refused { message, .. } => message,
+        Failure::Refused { code, message } if ends_the_connection(&code) => {
+            format!("the connection was lost: {message}")
+        }
+        Failure::Refused { message, .. } | Failure::Misspelt { why: message, .. } => message,
         Failure::Unreached { why } => format!("the connection was lost: {why}"),
     };
     EngineError::Failed { why: address.censored(&why) }
@@ -26,6 +34,7 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
 pub(super) fn of_the_database(failure: &Failure, address: &Address) -> EngineError {
     let help = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
+        Failure::Misspelt { help, .. } => help,
         Failure::Refused { code, .. } => match code.as_str() {
             "28P01" | "28000" => {
                 "check the user, and give the password in PGPASSWORD, ~/.pgpass or the URL; pg_hba.conf has the last word"

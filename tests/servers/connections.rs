@@ -1,0 +1,135 @@
+//! Ways to reach a server, and what is said where it cannot be reached: why, and the next step, never a password.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::common::Run;
+use super::server::Server;
+
+fn scan_with(server: &Server, url: &str, environment: &[(&str, &str)]) -> Run {
+    server.bench.run_in(&["scan", url], environment)
+}
+
+/// Whether the scan came through; else the whole of what was told.
+fn told(run: &Run) -> Result<(), String> {
+    match run.code {
+        0 => Ok(()),
+        3 => Err(run.stderr.clone()),
+        other => panic!("{other}: {}{}", run.stdout, run.stderr),
+    }
+}
+
+fn port(server: &Server) -> &str {
+    server.address.rsplit(':').next().unwrap()
+}
+
+#[test]
+fn postgres_encryption_is_as_its_own_clients_name_it() {
+    let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
+    let certificate = std::env::var("FK_DOCTOR_TEST_CERTIFICATE").unwrap();
+    let url = |host: &str, query: &str| format!("postgres://postgres@{host}:{}/{}?{query}", port(&server), server.name);
+    let scan = |url: &str| told(&scan_with(&server, url, &[]));
+    for query in ["sslmode=disable", "sslmode=prefer", "sslmode=require"] {
+        assert_eq!(scan(&url("127.0.0.1", query)), Ok(()));
+    }
+    assert_eq!(scan(&url("localhost", &format!("sslmode=verify-full&sslrootcert={certificate}"))), Ok(()));
+    assert_eq!(scan(&url("127.0.0.1", &format!("sslmode=verify-ca&sslrootcert={certificate}"))), Ok(()));
+    let unknown = scan(&url("localhost", "sslmode=verify-full")).unwrap_err();
+    assert!(unknown.contains("certificate") && unknown.contains("?sslrootcert=FILE"), "{unknown}");
+    let other = scan(&url("127.0.0.1", &format!("sslmode=verify-full&sslrootcert={certificate}"))).unwrap_err();
+    assert!(other.contains("certificate"), "{other}");
+    for (query, help) in [
+        ("sslmode=verify_full", "it can be disable, prefer, require, verify-ca, verify-full"),
+        ("sslmod=require", "did you mean sslmode?"),
+        ("connect_timeout=soon", "give whole seconds"),
+    ] {
+        let told = scan(&url("127.0.0.1", query)).unwrap_err();
+        assert!(told.contains(help), "{told}");
+    }
+    let run = scan_with(&server, &url("127.0.0.1", ""), &[("PGSSLMODE", "verify_full")]);
+    assert!(run.stderr.contains("sslmode is verify_full"), "{}", run.stderr);
+}
+
+#[test]
+fn mariadb_encryption_is_as_its_own_clients_name_it() {
+    let Some(server) = Server::mariadb("CREATE TABLE t(id int)") else { return };
+    let certificate = std::env::var("FK_DOCTOR_TEST_CERTIFICATE").unwrap();
+    let url = |scheme: &str, host: &str, query: &str| {
+        format!("{scheme}://root@{host}:{}/{}?{query}", port(&server), server.name)
+    };
+    let scan = |url: &str| told(&scan_with(&server, url, &[]));
+    for query in ["ssl-mode=DISABLED", "ssl-mode=PREFERRED", "ssl-mode=REQUIRED"] {
+        assert_eq!(scan(&url("mariadb", "127.0.0.1", query)), Ok(()));
+    }
+    let verified = format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={certificate}");
+    assert_eq!(scan(&url("mysql", "localhost", &verified)), Ok(()));
+    assert!(scan(&url("mysql", "127.0.0.1", &verified)).unwrap_err().contains("certificate"));
+    let unknown = scan(&url("mysql", "localhost", "ssl-mode=VERIFY_CA")).unwrap_err();
+    assert!(unknown.contains("certificate") && unknown.contains("?ssl-ca=FILE"), "{unknown}");
+    assert!(scan(&url("mysql", "localhost", "sll-mode=REQUIRED")).unwrap_err().contains("did you mean ssl-mode?"));
+}
+
+#[test]
+fn postgres_takes_what_its_environment_says() {
+    let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
+    let everything =
+        [("PGHOST", "127.0.0.1"), ("PGPORT", port(&server)), ("PGDATABASE", &server.name), ("PGUSER", "postgres")];
+    assert_eq!(told(&scan_with(&server, "postgres://", &everything)), Ok(()));
+}
+
+#[test]
+fn passwords_come_from_where_they_are_kept_and_go_nowhere() {
+    let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
+    // Who is called so has to give a password; tests/run says so in pg_hba.conf.
+    let created = server.attempt("CREATE ROLE knows_a_password LOGIN PASSWORD 'open:sesame'");
+    assert!(created.is_ok() || created.unwrap_err().to_string().contains("already exists"));
+    let url = server.url_as("knows_a_password");
+    let file = server.bench.path("passwords");
+    let line = format!("127.0.0.1:{}:*:knows_a_password:open\\:sesame\n", port(&server));
+    std::fs::write(&file, line).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(told(&scan_with(&server, &url, &[("PGPASSFILE", file.to_str().unwrap())])), Ok(()));
+    assert_eq!(told(&scan_with(&server, &url, &[("PGPASSWORD", "open:sesame")])), Ok(()));
+    assert_eq!(told(&scan_with(&server, &server.url_as("knows_a_password:open:sesame"), &[])), Ok(()));
+    let wrong = told(&scan_with(&server, &server.url_as("knows_a_password:hunter2"), &[])).unwrap_err();
+    assert!(wrong.contains("password authentication failed") && wrong.contains("~/.pgpass"), "{wrong}");
+    assert!(!wrong.contains("hunter2"), "{wrong}");
+    let none = told(&scan_with(&server, &url, &[])).unwrap_err();
+    assert!(none.contains("PGPASSWORD"), "{none}");
+}
+
+#[test]
+fn mariadb_passwords_too() {
+    let Some(server) = Server::mariadb("CREATE TABLE t(id int)") else { return };
+    let user = &server.name;
+    server.execute(&format!(
+        "CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'open sesame'; GRANT SELECT ON {user}.* TO {user}@'127.0.0.1'"
+    ));
+    assert_eq!(told(&scan_with(&server, &server.url_as(user), &[("MYSQL_PWD", "open sesame")])), Ok(()));
+    assert_eq!(told(&scan_with(&server, &server.url_as(&format!("{user}:open%20sesame")), &[])), Ok(()));
+    let wrong = told(&scan_with(&server, &server.url_as(&format!("{user}:hunter2")), &[])).unwrap_err();
+    assert!(wrong.contains("Access denied") && !wrong.contains("hunter2"), "{wrong}");
+    server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
+    for (url, why) in [
+        ("postgres://u:hunter2@127.0.0.1:1/d", "refused"),
+        ("mysql://u:hunter2@127.0.0.1:1/d", "refused"),
+        ("postgres://u:hunter2@nowhere.invalid/d", "lookup"),
+        ("postgres://u:hunter2@[::1/d", "IPv6"),
+    ] {
+        let told = told(&scan_with(&server, url, &[])).unwrap_err();
+        assert!(told.contains(why) && told.contains("help:") && !told.contains("hunter2"), "{told}");
+    }
+    let missing = told(&scan_with(&server, &format!("{}/nosuch", server.address), &[])).unwrap_err();
+    assert!(missing.contains("database \"nosuch\" does not exist"), "{missing}");
+    // A door that nobody opens.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    for scheme in ["postgres", "mysql"] {
+        let url = format!("{scheme}://u@{}/d?connect_timeout=1", silent.local_addr().unwrap());
+        let told = told(&scan_with(&server, &url, &[])).unwrap_err();
+        assert!(told.contains("no answer within 1 seconds"), "{told}");
+    }
+}
