@@ -101,8 +101,8 @@ const SEEDS: [&str; 72] = [
 fn texts() -> Vec<String> {
     let mut random = fastrand::Rng::with_seed(7);
     let mut texts: Vec<String> = SEEDS.map(str::to_owned).to_vec();
-    texts.push("x".repeat(50_000));
-    texts.push("<\u{1b}`|".repeat(1_000));
+    texts.push("x".repeat(5_000));
+    texts.push("<\u{1b}`|".repeat(300));
     while texts.len() < TEXTS {
         let mut text = String::new();
         for _ in 0..random.usize(1..5) {
