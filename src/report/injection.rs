@@ -185,6 +185,7 @@ fn no_text_breaks_out_of_the_page() {
 #[derive(Debug, PartialEq)]
 struct Shape {
     json: String,
+    ndjson: Vec<String>,
     sarif: String,
     junit: String,
     csv: Vec<usize>,
@@ -207,6 +208,7 @@ impl Shape {
         let sarif: serde_json::Value = serde_json::from_str(&report(ScanFormat::Sarif)).unwrap();
         Shape {
             json: keys(&json),
+            ndjson: report(ScanFormat::Ndjson).lines().map(|line| keys(&serde_json::from_str(line).unwrap())).collect(),
             sarif: keys(&sarif),
             junit: elements(&report(ScanFormat::Junit)),
             csv: cells(&report(ScanFormat::Csv)),
