@@ -76,7 +76,7 @@ pub struct Scan {
     /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// table, json, junit, sarif, github, markdown, html or csv; F=FILE writes one of several reports of the same scan to
+    /// table, json, ndjson, junit, sarif, github, markdown, html or csv; F=FILE writes one of several reports of the same scan to
     /// a file
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<ScanFormat>)]
     pub format: Vec<Output<ScanFormat>>,

@@ -14,7 +14,7 @@ pub(crate) struct Desk;
 impl Outlet for Desk {
     fn stream(&self, file: Option<&Path>) -> io::Result<Box<dyn Stream>> {
         Ok(match file {
-            None => Box::new(StandardOutput(io::BufWriter::new(io::stdout().lock()))),
+            None => Box::new(StandardOutput(io::BufWriter::new(io::stdout()))),
             Some(path) if is_special(path) => Box::new(Special(std::fs::OpenOptions::new().write(true).open(path)?)),
             Some(path) => Box::new(Draft { path: path.to_owned(), file: draft(path)? }),
         })
@@ -33,7 +33,7 @@ pub(crate) fn write(file: Option<&Path>, text: &str) -> io::Result<()> {
     stream.finish()
 }
 
-struct StandardOutput(io::BufWriter<io::StdoutLock<'static>>);
+struct StandardOutput(io::BufWriter<io::Stdout>);
 
 impl Write for StandardOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

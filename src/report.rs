@@ -19,6 +19,7 @@ mod layout;
 mod markdown;
 mod markup;
 mod mermaid;
+pub mod ndjson;
 mod overview;
 mod picture;
 pub mod repair;
@@ -47,6 +48,7 @@ pub struct Paper {
 pub enum ScanFormat {
     Table,
     Json,
+    Ndjson,
     Junit,
     Sarif,
     Github,
@@ -56,9 +58,10 @@ pub enum ScanFormat {
 }
 
 impl ScanFormat {
-    pub const ALL: [ScanFormat; 8] = [
+    pub const ALL: [ScanFormat; 9] = [
         ScanFormat::Table,
         ScanFormat::Json,
+        ScanFormat::Ndjson,
         ScanFormat::Junit,
         ScanFormat::Sarif,
         ScanFormat::Github,
@@ -71,6 +74,7 @@ impl ScanFormat {
         match self {
             ScanFormat::Table => "table",
             ScanFormat::Json => "json",
+            ScanFormat::Ndjson => "ndjson",
             ScanFormat::Junit => "junit",
             ScanFormat::Sarif => "sarif",
             ScanFormat::Github => "github",
@@ -80,11 +84,17 @@ impl ScanFormat {
         }
     }
 
+    /// Written while the scan goes on, not as a text at its end.
+    pub fn streams(self) -> bool {
+        matches!(self, ScanFormat::Csv | ScanFormat::Ndjson)
+    }
+
     /// One line for the README.
     pub fn explanation(self) -> &'static str {
         match self {
             ScanFormat::Table => "for people, the default",
             ScanFormat::Json => "everything, as [`schemas/scan.schema.json`](schemas/scan.schema.json) has it",
+            ScanFormat::Ndjson => "the same in lines, each written as soon as it is known",
             ScanFormat::Junit => "one test case per relation: passed, failed, or skipped with the reason",
             ScanFormat::Sarif => "SARIF 2.1.0 for code scanning, with stable fingerprints",
             ScanFormat::Github => "annotations of a workflow run, and the step's summary",
@@ -163,6 +173,7 @@ pub fn scan(examination: &Examination, format: ScanFormat, paper: &Paper) -> Str
     match format {
         ScanFormat::Table => table::render(examination, paper),
         ScanFormat::Json => json::examination::render(examination),
+        ScanFormat::Ndjson => ndjson::render(examination),
         ScanFormat::Junit => junit::render(examination),
         ScanFormat::Sarif => sarif::render(examination),
         ScanFormat::Github => github::render(examination),

@@ -112,15 +112,26 @@ pub struct Wishes<'a> {
 
 pub type IsKnown<'a> = &'a (dyn Fn(usize, &Key, u64) -> bool + Sync);
 
+/// Called by the worker that learnt of a relation, by its position, as soon as it is known.
+pub type Learnt<'a> = &'a (dyn Fn(&mut dyn Session, usize, &Fact) + Sync);
+
 /// Scans every relation of a schema; the facts are in the schema's order.
 pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wishes<'_>) -> Vec<Fact> {
+    scan_and_tell(schema, sessions, wishes, &|_, _, _| {})
+}
+
+/// The same, telling each fact on the way.
+pub fn scan_and_tell(
+    schema: &Schema,
+    sessions: &mut [Box<dyn Session + '_>],
+    wishes: &Wishes<'_>,
+    learnt: Learnt<'_>,
+) -> Vec<Fact> {
     let routes = routes(schema, sessions, wishes);
-    let in_sql: Vec<bool> = routes.iter().map(|route| matches!(route, Route::Ask { .. })).collect();
-    let asked = |relation: usize| in_sql[relation];
+    let asked = |relation: usize| matches!(routes[relation], Route::Ask { .. });
     let tables = tables_of(schema, &asked);
     let children: Vec<usize> = tables.iter().copied().filter(|&table| has_relations(schema, &asked, table)).collect();
-    let questions: Vec<usize> = (0..routes.len()).filter(|&relation| routes[relation].has_a_question()).collect();
-    let total = tables.len() + children.len() + questions.len();
+    let total = tables.len() + children.len() + routes.len();
     let damage = across(
         sessions,
         tables.len(),
@@ -136,37 +147,52 @@ pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wi
         |done| (wishes.progress)(before + done, total),
     );
     before += children.len();
-    let orphans = across(
-        sessions,
-        questions.len(),
-        |session, i| orphans(schema, session, questions[i], &routes, &damage_of, wishes),
-        |done| (wishes.progress)(before + done, total),
-    );
     let counts_of = |index: usize| {
         let child = children.iter().position(|&child| child == schema.relations[index].child)?;
         let place = (0..index).filter(|&earlier| countable(schema, &asked, earlier, children[child])).count();
         Some(counts[child].as_ref().map(|counts| counts.get(place).copied().unwrap_or_default()))
     };
-    let mut orphans = questions.iter().copied().zip(orphans).peekable();
-    let facts = routes.into_iter().enumerate().map(|(index, route)| {
-        let answer = orphans.next_if(|(question, _)| *question == index).map(|(_, answer)| answer);
-        match (route, answer.unwrap_or_else(|| Ok(Tally::default()))) {
-            (Route::Closed(why), _) => Fact::Unchecked(why),
-            (_, Err(why)) => Fact::Unchecked(why),
-            (Route::Read(reading), Ok(tally)) => {
-                let StorageReading { counts, method, suspects, index_is_proven } = reading;
-                Fact::Checked(Tally { counts, method, suspects, index_is_proven, ..tally })
-            }
-            (Route::Ask { why }, Ok(tally)) => match counts_of(index) {
-                Some(Err(error)) => Fact::Unchecked(error.because()),
-                counts => {
-                    let counts = counts.and_then(|counts| counts.as_ref().ok().copied()).unwrap_or_default();
-                    Fact::Checked(Tally { counts, method_reason: why, ..tally })
-                }
-            },
+    let fact = |session: &mut dyn Session, index: usize| {
+        let route = &routes[index];
+        let answer = if route.has_a_question() {
+            orphans(schema, session, index, route, &damage_of, wishes)
+        } else {
+            Ok(Tally::default())
+        };
+        fact_of(route, answer, || counts_of(index))
+    };
+    across(
+        sessions,
+        routes.len(),
+        |session, index| {
+            let fact = fact(session, index);
+            learnt(session, index, &fact);
+            fact
+        },
+        |done| (wishes.progress)(before + done, total),
+    )
+}
+
+fn fact_of<'a>(
+    route: &Route,
+    answer: Result<Tally, String>,
+    counts: impl FnOnce() -> Option<Result<Counts, &'a EngineError>>,
+) -> Fact {
+    match (route, answer) {
+        (Route::Closed(why), _) => Fact::Unchecked(why.clone()),
+        (_, Err(why)) => Fact::Unchecked(why),
+        (Route::Read(reading), Ok(tally)) => {
+            let StorageReading { counts, method, suspects, index_is_proven } = reading.clone();
+            Fact::Checked(Tally { counts, method, suspects, index_is_proven, ..tally })
         }
-    });
-    facts.collect()
+        (Route::Ask { why }, Ok(tally)) => match counts() {
+            Some(Err(error)) => Fact::Unchecked(error.because()),
+            counts => {
+                let counts = counts.and_then(Result::ok).unwrap_or_default();
+                Fact::Checked(Tally { counts, method_reason: why.clone(), ..tally })
+            }
+        },
+    }
 }
 
 /// How one relation is judged.
@@ -357,12 +383,12 @@ fn orphans<'a>(
     schema: &Schema,
     session: &mut dyn Session,
     index: usize,
-    routes: &[Route],
+    route: &Route,
     damage_of: &impl Fn(usize) -> Option<&'a Examined>,
     wishes: &Wishes<'_>,
 ) -> Result<Tally, String> {
     let relation = &schema.relations[index];
-    let among = match &routes[index] {
+    let among = match route {
         Route::Read(reading) => among(&reading.suspects, reading.index_is_proven),
         Route::Ask { .. } | Route::Closed(_) => sql::Among::default(),
     };

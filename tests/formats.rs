@@ -139,3 +139,31 @@ fn quiet_says_nothing_beside_the_report() {
     let run = shop().run(&["--quiet", "scan", "app.db"]);
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));
 }
+
+/// Together the lines say what the JSON report says, in the same order.
+#[test]
+fn lines_are_the_parts_of_the_json_report() {
+    let bench = Bench::new(&format!(
+        "{SHOP} CREATE TABLE line(o INTEGER REFERENCES orders(id), g INTEGER REFERENCES gone(id));"
+    ));
+    let json: serde_json::Value =
+        serde_json::from_str(&bench.run(&["scan", "app.db", "--format", "json"]).stdout).unwrap();
+    for jobs in ["1", "8"] {
+        let run = bench.run(&["scan", "app.db", "--format", "ndjson", "--jobs", jobs]);
+        assert_eq!((run.code, run.stderr.as_str()), (1, ""));
+        let mut whole = serde_json::json!({"format": "fk-doctor/scan@1", "relations": [], "findings": []});
+        for line in run.stdout.lines() {
+            let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let kind = line.as_object_mut().unwrap().remove("type").unwrap();
+            match kind.as_str().unwrap() {
+                "relation" => whole["relations"].as_array_mut().unwrap().push(line),
+                "finding" => whole["findings"].as_array_mut().unwrap().push(line),
+                _ => {
+                    line.as_object_mut().unwrap().remove("format");
+                    whole.as_object_mut().unwrap().extend(line.as_object().unwrap().clone());
+                }
+            }
+        }
+        assert_eq!(whole, json, "{jobs}");
+    }
+}

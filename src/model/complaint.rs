@@ -53,7 +53,8 @@ pub fn complaints(text: &str) -> Vec<Complaint> {
         let end = places.get(number + 1).copied().unwrap_or(lines.len());
         let before = lines[start.max(place.saturating_sub(LINES_BEFORE))..place].join("\n");
         let after = lines[place..end.min(place + LINES_AFTER)].join("\n");
-        let mut complaint = Complaint { line: place + 1, words: lines[place].trim().to_owned(), ..Complaint::default() };
+        let mut complaint =
+            Complaint { line: place + 1, words: lines[place].trim().to_owned(), ..Complaint::default() };
         read_words(&mut complaint, lines[place], &after);
         read_statement(&mut complaint, &before, &after);
         found.push(complaint);
@@ -105,13 +106,15 @@ fn read_words(complaint: &mut Complaint, line: &str, after: &str) {
     } else if lower.contains("foreign key mismatch") {
         complaint.kind = Kind::Mismatch;
         complaint.child = between(line, "\"", "\"").map(str::to_owned);
-        complaint.parent = line.split_once("referencing").and_then(|(_, rest)| between(rest, "\"", "\"")).map(str::to_owned);
+        complaint.parent =
+            line.split_once("referencing").and_then(|(_, rest)| between(rest, "\"", "\"")).map(str::to_owned);
     } else if lower.contains("has an invalid foreign key") {
         django(complaint, line);
     } else if lower.contains("on the field:") || lower.contains("constraint violated:") {
         // Prisma: Foreign key constraint failed on the field: `Post_authorId_fkey (index)`
         complaint.constraint = between(line, "`", "`").map(|name| name.trim_end_matches(" (index)").to_owned());
-        complaint.constraint = complaint.constraint.take().filter(|name| name != "foreign key" && name != "(not available)");
+        complaint.constraint =
+            complaint.constraint.take().filter(|name| name != "foreign key" && name != "(not available)");
     }
 }
 
@@ -123,7 +126,8 @@ fn postgres(complaint: &mut Complaint, line: &str, after: &str) {
     if line.contains("update or delete on table") {
         complaint.kind = Kind::StillReferred;
         complaint.parent = first;
-        complaint.child = rest.split_once("on table ").and_then(|(_, rest)| between(rest, "\"", "\"")).map(str::to_owned);
+        complaint.child =
+            rest.split_once("on table ").and_then(|(_, rest)| between(rest, "\"", "\"")).map(str::to_owned);
     } else {
         complaint.kind = Kind::ParentMissing;
         complaint.child = first;
@@ -154,14 +158,14 @@ fn key_of(text: &str) -> Option<(Vec<String>, Vec<String>, &str)> {
 
 /// ``(`db`.`c`, CONSTRAINT `k` FOREIGN KEY (`a`) REFERENCES `p` (`id`))``
 fn mysql(complaint: &mut Complaint, line: &str) {
-    complaint.kind =
-        if line.contains("parent row") { Kind::StillReferred } else { Kind::ParentMissing };
+    complaint.kind = if line.contains("parent row") { Kind::StillReferred } else { Kind::ParentMissing };
     let Some((_, rest)) = line.split_once("fails (") else { return };
     let table = rest.split(", CONSTRAINT").next().unwrap_or_default();
     complaint.child = names(table).pop();
     let after = |word: &str| rest.split_once(word).map(|(_, rest)| rest);
     complaint.constraint = after("CONSTRAINT ").and_then(|rest| names(rest).into_iter().next());
-    complaint.child_columns = after("FOREIGN KEY ").and_then(|rest| between(rest, "(", ")")).map(names).unwrap_or_default();
+    complaint.child_columns =
+        after("FOREIGN KEY ").and_then(|rest| between(rest, "(", ")")).map(names).unwrap_or_default();
     if let Some(parent) = after("REFERENCES ") {
         let (table, columns) = parent.split_once('(').unwrap_or((parent, ""));
         complaint.parent = names(table).pop();

@@ -101,8 +101,8 @@ const SEEDS: [&str; 72] = [
 fn texts() -> Vec<String> {
     let mut random = fastrand::Rng::with_seed(7);
     let mut texts: Vec<String> = SEEDS.map(str::to_owned).to_vec();
-    texts.push("x".repeat(50_000));
-    texts.push("<\u{1b}`|".repeat(1_000));
+    texts.push("x".repeat(5_000));
+    texts.push("<\u{1b}`|".repeat(300));
     while texts.len() < TEXTS {
         let mut text = String::new();
         for _ in 0..random.usize(1..5) {
@@ -185,6 +185,7 @@ fn no_text_breaks_out_of_the_page() {
 #[derive(Debug, PartialEq)]
 struct Shape {
     json: String,
+    ndjson: Vec<String>,
     sarif: String,
     junit: String,
     csv: Vec<usize>,
@@ -207,6 +208,7 @@ impl Shape {
         let sarif: serde_json::Value = serde_json::from_str(&report(ScanFormat::Sarif)).unwrap();
         Shape {
             json: keys(&json),
+            ndjson: report(ScanFormat::Ndjson).lines().map(|line| keys(&serde_json::from_str(line).unwrap())).collect(),
             sarif: keys(&sarif),
             junit: elements(&report(ScanFormat::Junit)),
             csv: cells(&report(ScanFormat::Csv)),

@@ -42,22 +42,22 @@ fn serialized(report: &impl Serialize, layout: impl Formatter) -> String {
 }
 
 #[derive(Serialize)]
-struct Tool {
+pub(super) struct Tool {
     name: &'static str,
     version: &'static str,
 }
 
-const TOOL: Tool = Tool { name: "fk-doctor", version: env!("CARGO_PKG_VERSION") };
+pub(super) const TOOL: Tool = Tool { name: "fk-doctor", version: env!("CARGO_PKG_VERSION") };
 
 #[derive(Serialize)]
-struct Database<'a> {
+pub(super) struct Database<'a> {
     engine: &'a str,
     name: &'a str,
     version: &'a str,
 }
 
 impl<'a> Database<'a> {
-    fn of(name: &'a DatabaseName) -> Database<'a> {
+    pub(super) fn of(name: &'a DatabaseName) -> Database<'a> {
         Database { engine: name.engine.name(), name: &name.name, version: &name.version }
     }
 }
@@ -77,7 +77,7 @@ impl<'a> Side<'a> {
 
 /// What a relation is, in both reports.
 #[derive(Serialize)]
-struct About<'a> {
+pub(super) struct About<'a> {
     id: &'a str,
     child: Side<'a>,
     parent: Side<'a>,
@@ -90,7 +90,7 @@ struct About<'a> {
 }
 
 impl<'a> About<'a> {
-    fn of(schema: &'a Schema, relation: &'a Relation) -> About<'a> {
+    pub(super) fn of(schema: &'a Schema, relation: &'a Relation) -> About<'a> {
         let parent_columns = relation.parent.column_names.iter().map(String::as_str).collect();
         About {
             id: &relation.id,

@@ -203,7 +203,7 @@ fn a_scan_in_json_reads_in_this_order() {
 fn formats_have_distinct_names() {
     assert_eq!(
         ScanFormat::ALL.map(ScanFormat::name),
-        ["table", "json", "junit", "sarif", "github", "markdown", "html", "csv"]
+        ["table", "json", "ndjson", "junit", "sarif", "github", "markdown", "html", "csv"]
     );
     assert_eq!(SchemaFormat::ALL.map(SchemaFormat::name), ["table", "json", "mermaid", "dot"]);
 }

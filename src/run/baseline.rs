@@ -35,6 +35,8 @@ pub(super) struct Clerk {
     writes: bool,
     fingerprint: Fingerprint,
     today: String,
+    /// Findings below this are not worth an entry.
+    bar: Severity,
     /// Entries of missing keys by their fingerprint, with the rows that they allow.
     keys: HashMap<String, u64>,
     seen: Mutex<Seen>,
@@ -58,6 +60,7 @@ impl Clerk {
     pub(super) fn new(
         file: Option<&Path>,
         writes: bool,
+        fail_on: Option<Severity>,
         redaction: &Redaction,
         surroundings: &Surroundings,
     ) -> Result<Clerk, RunError> {
@@ -86,7 +89,8 @@ impl Clerk {
                 About::Orphans { .. } | About::Defect { .. } => None,
             })
             .collect();
-        Ok(Clerk { old, writes, fingerprint, today, keys, seen: Mutex::default() })
+        let bar = fail_on.unwrap_or(Severity::Error);
+        Ok(Clerk { old, writes, fingerprint, today, bar, keys, seen: Mutex::default() })
     }
 
     /// Notes one missing key, and tells whether the baseline knows it with at least as many rows.
@@ -117,28 +121,32 @@ impl Clerk {
         is_known
     }
 
-    /// Marks what is known of the examination; the text of the new baseline, if one is wanted.
+    /// The finding, marked if it is known as a whole. With a first baseline everything that it will hold is.
+    pub(super) fn mark(&self, finding: Finding) -> Finding {
+        let id = finding.id();
+        let entry = self.valid().find(|entry| entry.id == id);
+        if entry.is_some() {
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).used.insert(id);
+        }
+        let accepted =
+            self.writes && self.old.is_none() && (finding.severity >= self.bar || finding.code == Code::Orphan);
+        if accepted || entry.is_some_and(|entry| knows(entry, &finding)) {
+            Finding { known: Known::Wholly, ..finding }
+        } else {
+            finding
+        }
+    }
+
+    /// Tells the examination what was known; the text of the new baseline, if one is wanted.
     pub(super) fn close(self, examination: &mut Examination) -> Option<String> {
         if self.old.is_none() && !self.writes {
             return None;
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries: HashMap<&str, &Entry> = self.valid().map(|entry| (entry.id.as_str(), entry)).collect();
-        for finding in &mut examination.findings {
-            if let Some(entry) = entries.get(finding.id().as_str()) {
-                seen.used.insert(entry.id.clone());
-                if knows(entry, finding) {
-                    finding.known = Known::Wholly;
-                }
-            }
-        }
-        let mut outcome = self.outcome(&seen, examination);
+        let mut seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        let outcome = self.outcome(&seen, examination);
         let written = self.writes.then(|| self.renewed(&mut seen, examination));
-        outcome.written = written.as_ref().map(|written| written.entries.len());
-        if self.writes && self.old.is_none() {
-            accept(examination, &mut outcome);
-        }
-        examination.baseline = Some(outcome);
+        let number = written.as_ref().map(|written| written.entries.len());
+        examination.baseline = Some(Outcome { written: number, ..outcome });
         written.as_ref().map(config::baseline::render)
     }
 
@@ -176,13 +184,8 @@ impl Clerk {
     /// What stands now, as far as an old baseline knew it; of relations that could not be checked, what it knew.
     fn renewed(&self, seen: &mut Seen, examination: &Examination) -> Baseline {
         let mut entries = Vec::new();
-        let bar = examination.fail_on.unwrap_or(Severity::Error);
         for finding in &examination.findings {
-            let is_wanted = match self.old {
-                None => finding.severity >= bar,
-                Some(_) => finding.known == Known::Wholly,
-            };
-            if finding.code != Code::Orphan && is_wanted {
+            if finding.code != Code::Orphan && finding.known == Known::Wholly {
                 let about = About::Defect { code: finding.code.name().to_owned() };
                 entries.push(Entry { id: finding.id(), relation: finding.relation_id.clone(), about, expires: None });
             }
@@ -229,18 +232,6 @@ fn knows(entry: &Entry, finding: &Finding) -> bool {
         About::Orphans { rows, missing_keys } => finding.rows <= *rows && finding.missing_keys <= *missing_keys,
         About::Key { .. } => false,
     }
-}
-
-/// With a first baseline everything that it holds is known at once.
-fn accept(examination: &mut Examination, outcome: &mut Outcome) {
-    let bar = examination.fail_on.unwrap_or(Severity::Error);
-    for finding in
-        examination.findings.iter_mut().filter(|finding| finding.severity >= bar || finding.code == Code::Orphan)
-    {
-        finding.known = Known::Wholly;
-        outcome.known_defects += u64::from(finding.code != Code::Orphan);
-    }
-    (outcome.known_rows, outcome.known_keys) = examination.known_orphans();
 }
 
 fn read(path: &Path, surroundings: &Surroundings) -> Result<Baseline, RunError> {

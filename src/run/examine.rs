@@ -1,5 +1,9 @@
 //! From a schema whose relations have been chosen to an examination: scan, diagnosis, findings.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
 use crate::diagnose;
 use crate::engine::Session;
 use crate::findings;
@@ -17,10 +21,20 @@ use crate::scan;
 use crate::scan::Fact;
 use crate::scan::Wishes;
 
-/// What findings are seen through: which values are shown, and how grave each is.
+/// What findings are seen through: which values are shown, how grave each is, and whether it is known already.
 pub(super) struct Lens<'a> {
     pub(super) redaction: &'a Redaction,
     pub(super) policy: &'a Policy,
+    pub(super) mark: &'a (dyn Fn(Finding) -> Finding + Sync),
+}
+
+/// Called for each relation in the schema's order, as soon as it and those before it are known.
+pub(super) type Tell<'a> = &'a mut (dyn FnMut(usize, &One) + Send);
+
+/// What was found in one relation.
+pub(super) struct One {
+    pub(super) coverage: Coverage,
+    pub(super) findings: Vec<Finding>,
 }
 
 /// What was found in every relation, in the schema's order.
@@ -32,48 +46,69 @@ pub(super) struct Looked {
 
 /// Scan, diagnosis and findings of a schema whose relations have been chosen.
 pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> Examination {
-    let lens = Lens { redaction: &Redaction::default(), policy: &Policy::default() };
-    let Looked { relations, findings, .. } = look(&schema, sessions, wishes, &lens);
+    let lens = Lens { redaction: &Redaction::default(), policy: &Policy::default(), mark: &|finding| finding };
+    let Looked { relations, findings, .. } = look(&schema, sessions, wishes, &lens, &mut |_, _| {});
     Examination { relations, findings, ..Examination::of(schema) }
 }
 
-pub(super) fn look(schema: &Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>, lens: &Lens<'_>) -> Looked {
-    let facts = scan::scan(schema, sessions, wishes);
-    let diagnoses = scan::across(
-        sessions,
-        facts.len(),
-        |session, i| match &facts[i] {
-            Fact::Checked(tally) => diagnose::diagnose(schema, session, &schema.relations[i], tally, lens.redaction),
-            Fact::Unchecked(_) => Vec::new(),
-        },
-        |_| {},
-    );
-    let coverage = |(relation, fact)| {
-        let coverage = findings::coverage(relation, fact);
-        Coverage { reason: coverage.reason.map(|reason| lens.redaction.message(&reason)), ..coverage }
+pub(super) fn look(
+    schema: &Schema,
+    sessions: &mut [Box<dyn Session>],
+    wishes: &Wishes<'_>,
+    lens: &Lens<'_>,
+    tell: Tell<'_>,
+) -> Looked {
+    let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: Vec::new(), tell });
+    let facts = scan::scan_and_tell(schema, sessions, wishes, &|session, index, fact| {
+        let one = one(schema, session, index, fact, wishes.samples, lens);
+        queue.lock().unwrap_or_else(PoisonError::into_inner).take(index, one);
+    });
+    let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (relations, findings): (Vec<_>, Vec<_>) =
+        queue.done.into_iter().map(|one| (one.coverage, one.findings)).unzip();
+    Looked { relations, findings: findings.into_iter().flatten().collect(), facts }
+}
+
+/// Puts what the workers bring back in order.
+struct Queue<'a> {
+    waiting: BTreeMap<usize, One>,
+    done: Vec<One>,
+    tell: Tell<'a>,
+}
+
+impl Queue<'_> {
+    fn take(&mut self, index: usize, one: One) {
+        self.waiting.insert(index, one);
+        while let Some(ready) = self.waiting.remove(&self.done.len()) {
+            (self.tell)(self.done.len(), &ready);
+            self.done.push(ready);
+        }
+    }
+}
+
+fn one(schema: &Schema, session: &mut dyn Session, index: usize, fact: &Fact, samples: usize, lens: &Lens<'_>) -> One {
+    let relation = &schema.relations[index];
+    let diagnosis = match fact {
+        Fact::Checked(tally) => diagnose::diagnose(schema, session, relation, tally, lens.redaction),
+        Fact::Unchecked(_) => Vec::new(),
     };
-    let mut relations: Vec<Coverage> = schema.relations.iter().zip(&facts).map(coverage).collect();
-    let findings = facts
-        .iter()
-        .zip(diagnoses)
-        .enumerate()
-        .flat_map(|(index, (fact, diagnosis))| findings::findings(schema, index, fact, diagnosis, wishes.samples))
-        .map(|finding| judged(lens, schema, &mut relations, finding))
-        .collect();
-    Looked { relations, findings, facts }
+    let mut coverage = findings::coverage(relation, fact);
+    coverage.reason = coverage.reason.map(|reason| lens.redaction.message(&reason));
+    let found = findings::findings(schema, index, fact, diagnosis, samples);
+    let findings = found.into_iter().map(|finding| judged(lens, schema, &mut coverage, finding)).collect();
+    One { coverage, findings }
 }
 
 /// With the severity that the policy gives it, and nothing that may not be shown.
-fn judged(lens: &Lens<'_>, schema: &Schema, relations: &mut [Coverage], finding: Finding) -> Finding {
+fn judged(lens: &Lens<'_>, schema: &Schema, coverage: &mut Coverage, finding: Finding) -> Finding {
     let about = &schema.relations[finding.relation];
-    let coverage = &mut relations[finding.relation];
     let extent = Extent { orphan_rows: finding.rows, missing_keys: finding.missing_keys, rows: coverage.counts.rows };
     let child = schema.child(about).name.to_string();
     let (severity, why) = lens.policy.severity(finding.code, &finding.relation_id, &child, extent);
     if let Some(why) = why {
         coverage.reason = Some(coverage.reason.take().map_or(why.clone(), |reason| format!("{reason}; {why}")));
     }
-    Finding { severity, ..lens.redaction.finding(schema, finding) }
+    (lens.mark)(Finding { severity, ..lens.redaction.finding(schema, finding) })
 }
 
 pub(super) fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {

@@ -13,7 +13,7 @@ pub trait Outlet {
     fn append(&self, file: &Path, text: &str) -> io::Result<()>;
 }
 
-pub trait Stream: Write {
+pub trait Stream: Write + Send {
     /// All was said. Without this a file is left as it was.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }

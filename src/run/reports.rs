@@ -5,16 +5,20 @@ use std::path::PathBuf;
 
 use super::Outlet;
 use super::RunError;
+use super::Stream;
 use super::Surroundings;
+use super::examine::One;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::examination::Examination;
 use crate::model::redaction::Redaction;
+use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 use crate::report;
 use crate::report::Paper;
 use crate::report::ScanFormat;
 use crate::report::csv::Rows;
+use crate::report::ndjson::Lines;
 use crate::scan;
 use crate::scan::Fact;
 
@@ -26,13 +30,56 @@ pub(super) fn documents(
     outputs: Vec<Output>,
     surroundings: &Surroundings,
 ) -> Vec<(Option<PathBuf>, String)> {
-    let whole = outputs.into_iter().filter(|(format, _)| *format != ScanFormat::Csv);
+    let whole = outputs.into_iter().filter(|(format, _)| !format.streams());
     whole
         .map(|(format, file)| {
             let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
             (file, report::scan(examination, format, &paper))
         })
         .collect()
+}
+
+/// The lines of one report, and the file they go to.
+type LinesOf = (Option<PathBuf>, Lines<Box<dyn Stream>>);
+
+/// The reports that are written while the scan goes on.
+pub(super) struct Live {
+    lines: Vec<LinesOf>,
+    fault: Option<RunError>,
+}
+
+impl Live {
+    pub(super) fn open(
+        outputs: &[Output],
+        schema: &Schema,
+        values: Values,
+        outlet: &dyn Outlet,
+    ) -> Result<Live, RunError> {
+        let live = outputs.iter().filter(|(format, _)| *format == ScanFormat::Ndjson);
+        let lines = live.map(|(_, file)| {
+            let unwritten = |error: std::io::Error| RunError::unwritten(file.as_deref(), &error);
+            let stream = outlet.stream(file.as_deref()).map_err(unwritten)?;
+            Ok((file.clone(), Lines::new(stream, schema, values).map_err(unwritten)?))
+        });
+        Ok(Live { lines: lines.collect::<Result<_, RunError>>()?, fault: None })
+    }
+
+    pub(super) fn tell(&mut self, schema: &Schema, place: usize, one: &One) {
+        for (file, lines) in &mut self.lines {
+            if let Err(error) = lines.relation(schema, place, &one.coverage, &one.findings) {
+                self.fault.get_or_insert(RunError::unwritten(file.as_deref(), &error));
+            }
+        }
+    }
+
+    pub(super) fn finish(self, examination: &Examination) -> Result<(), RunError> {
+        self.fault.map_or(Ok(()), Err)?;
+        for (file, lines) in self.lines {
+            let finished = lines.finish(examination).and_then(Stream::finish);
+            finished.map_err(|error| RunError::unwritten(file.as_deref(), &error))?;
+        }
+        Ok(())
+    }
 }
 
 /// Every orphan, asked for once more in the same snapshot: no number of them is held in memory.

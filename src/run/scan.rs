@@ -13,8 +13,10 @@ use super::config_file::ConfigFile;
 use super::examine;
 use super::examine::Lens;
 use super::examine::Looked;
+use super::examine::One;
 use super::place;
 use super::reports;
+use super::reports::Live;
 use super::select;
 use crate::cli;
 use crate::config::words::FailOn;
@@ -52,7 +54,9 @@ pub fn scan(
     let (schema, mut left_alone) = select::select(whole, &file.config, &typed.table, &typed.relation)?;
     let places = place::places(&schema, &file, typed.schema_file.as_deref())?;
     let redaction = super::redaction(typed.redact, &file, surroundings)?;
-    let clerk = Clerk::new(typed.baseline.as_deref(), typed.write_baseline.is_some(), &redaction, surroundings)?;
+    let fail_on = bar(typed, &file);
+    let clerk =
+        Clerk::new(typed.baseline.as_deref(), typed.write_baseline.is_some(), fail_on, &redaction, surroundings)?;
     let is_known = |relation: usize, key: &Key, rows: u64| clerk.sees(&schema, &redaction, relation, key, rows);
     let jobs = typed.jobs.or(settings.jobs).unwrap_or(surroundings.cores).max(1);
     let wishes = Wishes {
@@ -65,13 +69,15 @@ pub fn scan(
     let mut sessions = database.sessions(jobs.min(schema.relations.len()))?;
     file.check_conditions(&schema, &mut sessions, surroundings)?;
     left_alone.splice(0..0, examine::tables_left_alone(&schema));
-    let lens = Lens { redaction: &redaction, policy: &file.config.policy };
-    let Looked { relations, findings, facts } = examine::look(&schema, &mut sessions, &wishes, &lens);
+    let mark = |finding| clerk.mark(finding);
+    let lens = Lens { redaction: &redaction, policy: &file.config.policy, mark: &mark };
+    let mut live = Live::open(&outputs, &schema, redaction.values, outlet)?;
+    let mut tell = |place: usize, one: &One| live.tell(&schema, place, one);
+    let Looked { relations, findings, facts } = examine::look(&schema, &mut sessions, &wishes, &lens, &mut tell);
     for (_, file) in outputs.iter().filter(|(format, _)| *format == ScanFormat::Csv) {
         reports::stream_orphans(&schema, &facts, &redaction, &mut sessions, outlet, file.as_deref())?;
     }
     drop(sessions);
-    let fail_on = bar(typed, &file);
     let values = redaction.values;
     let examined = Examination { relations, findings, left_alone, fail_on, places, values, ..Examination::of(schema) };
     let mut examination = examined;
@@ -79,6 +85,7 @@ pub fn scan(
         examine::distrust(&mut examination, &why);
     }
     let baseline = clerk.close(&mut examination);
+    live.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
         reports::summarize(&examination, surroundings, outlet)?;
     }

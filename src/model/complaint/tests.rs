@@ -38,10 +38,16 @@ DETAIL:  Key (knowledge_base_id)=(22) is not present in table \"knowledge_base\"
 
 [SQL: INSERT INTO sync_run (knowledge_base_id, at) VALUES (%(kb)s, %(at)s) RETURNING sync_run.id]
 [parameters: {'kb': 22, 'at': datetime.datetime(2024, 1, 2)}]");
-    assert_eq!((found.kind, found.child, found.parent), (Kind::ParentMissing, some("sync_run"), some("knowledge_base")));
+    assert_eq!(
+        (found.kind, found.child, found.parent),
+        (Kind::ParentMissing, some("sync_run"), some("knowledge_base"))
+    );
     assert_eq!((found.constraint, found.key), (some("sync_run_kb_fkey"), list(&["22"])));
     assert_eq!(found.child_columns, list(&["knowledge_base_id"]));
-    assert_eq!(found.statement, some("INSERT INTO sync_run (knowledge_base_id, at) VALUES (?, ?) RETURNING sync_run.id"));
+    assert_eq!(
+        found.statement,
+        some("INSERT INTO sync_run (knowledge_base_id, at) VALUES (?, ?) RETURNING sync_run.id")
+    );
     assert_eq!(found.parameters[0], Value::Integer(22));
 }
 
@@ -55,17 +61,23 @@ DETAIL:  Key (a, b)=(1, x) is still referenced from table \"c\".");
 
 #[test]
 fn mysql_gives_the_whole_definition() {
-    let found = one("ERROR 1452 (23000): Cannot add or update a child row: a foreign key constraint fails (`shop`.`orders`, CONSTRAINT `orders_ibfk_1` FOREIGN KEY (`customer_id`) REFERENCES `customers` (`id`) ON DELETE CASCADE)");
+    let found = one(
+        "ERROR 1452 (23000): Cannot add or update a child row: a foreign key constraint fails (`shop`.`orders`, CONSTRAINT `orders_ibfk_1` FOREIGN KEY (`customer_id`) REFERENCES `customers` (`id`) ON DELETE CASCADE)",
+    );
     assert_eq!((found.kind, found.child, found.parent), (Kind::ParentMissing, some("orders"), some("customers")));
     assert_eq!((found.child_columns, found.parent_columns), (list(&["customer_id"]), list(&["id"])));
     assert_eq!(found.constraint, some("orders_ibfk_1"));
-    let found = one("ActiveRecord::InvalidForeignKey: Mysql2::Error: Cannot delete or update a parent row: a foreign key constraint fails (`d`.`c`, CONSTRAINT `k` FOREIGN KEY (`a`) REFERENCES `p` (`id`))");
+    let found = one(
+        "ActiveRecord::InvalidForeignKey: Mysql2::Error: Cannot delete or update a parent row: a foreign key constraint fails (`d`.`c`, CONSTRAINT `k` FOREIGN KEY (`a`) REFERENCES `p` (`id`))",
+    );
     assert_eq!(found.kind, Kind::StillReferred);
 }
 
 #[test]
 fn rails_prints_pairs_behind_the_statement() {
-    let found = one("ActiveRecord::InvalidForeignKey (SQLite3::ConstraintException: FOREIGN KEY constraint failed: INSERT INTO \"books\" (\"author_id\", \"title\") VALUES (?, ?) [[\"author_id\", 99], [\"title\", \"x, y\"]]");
+    let found = one(
+        "ActiveRecord::InvalidForeignKey (SQLite3::ConstraintException: FOREIGN KEY constraint failed: INSERT INTO \"books\" (\"author_id\", \"title\") VALUES (?, ?) [[\"author_id\", 99], [\"title\", \"x, y\"]]",
+    );
     assert_eq!(found.statement, some("INSERT INTO \"books\" (\"author_id\", \"title\") VALUES (?, ?)"));
     assert_eq!(found.parameters, [Value::Integer(99), Value::text("x, y")]);
 }
@@ -78,15 +90,22 @@ params: 99
   [cause]: SqliteError: FOREIGN KEY constraint failed
       at PreparedQuery.run {
     code: 'SQLITE_CONSTRAINT_FOREIGNKEY'");
-    assert_eq!(found.statement, some("insert into \"posts\" (\"id\", \"author_id\") values (null, ?) returning \"id\""));
+    assert_eq!(
+        found.statement,
+        some("insert into \"posts\" (\"id\", \"author_id\") values (null, ?) returning \"id\"")
+    );
     assert_eq!(found.parameters, [Value::Integer(99)]);
 }
 
 #[test]
 fn prisma_and_django_and_bare_forms() {
-    let prisma = one("Invalid `prisma.post.create()` invocation:\n\n\nForeign key constraint failed on the field: `Post_authorId_fkey (index)`");
+    let prisma = one(
+        "Invalid `prisma.post.create()` invocation:\n\n\nForeign key constraint failed on the field: `Post_authorId_fkey (index)`",
+    );
     assert_eq!(prisma.constraint, some("Post_authorId_fkey"));
-    let django = one("django.db.utils.IntegrityError: The row in table 'app_book' with primary key '1' has an invalid foreign key: app_book.author_id contains a value '99' that does not have a corresponding value in app_author.id.");
+    let django = one(
+        "django.db.utils.IntegrityError: The row in table 'app_book' with primary key '1' has an invalid foreign key: app_book.author_id contains a value '99' that does not have a corresponding value in app_author.id.",
+    );
     assert_eq!((django.child, django.parent), (some("app_book"), some("app_author")));
     assert_eq!((django.child_columns, django.parent_columns), (list(&["author_id"]), list(&["id"])));
     assert_eq!(django.key, list(&["99"]));

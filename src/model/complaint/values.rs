@@ -33,7 +33,9 @@ pub(super) fn read(text: &str) -> Given {
         Some(Item::List(items)) => match items.first() {
             Some(Item::Named(named)) => Given { ordered: Vec::new(), named: named.clone() },
             // [["a", 1], ["b", 2]] is Ruby's; [(1, 2), (3, 4)] is what executemany is given.
-            Some(Item::List(first)) if text.trim_start().starts_with("[(") => Given { ordered: flat(first), named: Vec::new() },
+            Some(Item::List(first)) if text.trim_start().starts_with("[(") => {
+                Given { ordered: flat(first), named: Vec::new() }
+            }
             _ => Given { ordered: flat(&items), named: Vec::new() },
         },
         Some(Item::Value(value)) => Given { ordered: vec![value], named: Vec::new() },
@@ -177,7 +179,9 @@ impl Reader<'_> {
                 _ => String::new(),
             };
             let parts: Vec<String> = inner.iter().map(text).collect();
-            return Some(number(&parts.join("-")).filter(|_| word == "Decimal").unwrap_or(Value::text(parts.join("-"))));
+            return Some(
+                number(&parts.join("-")).filter(|_| word == "Decimal").unwrap_or(Value::text(parts.join("-"))),
+            );
         }
         if end == 0 {
             return None;

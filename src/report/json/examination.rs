@@ -17,7 +17,6 @@ use crate::report::json::Tool;
 use crate::report::json::document;
 
 pub(in crate::report) fn render(examination: &Examination) -> String {
-    let summary = examination.summary();
     let schema = &examination.schema;
     let relations = schema.relations.iter().zip(&examination.relations);
     document(&Report {
@@ -26,19 +25,11 @@ pub(in crate::report) fn render(examination: &Examination) -> String {
         database: Database::of(&schema.database),
         verdict: examination.verdict().name(),
         values: examination.values.name(),
-        summary: Summary {
-            relations: summary.relations,
-            checked: summary.checked,
-            partial: summary.partial,
-            unchecked: summary.unchecked,
-            orphan_rows: summary.orphan_rows,
-            missing_keys: summary.missing_keys,
-            defects: summary.defects,
-        },
+        summary: Totals::of(examination),
         relations: relations.map(|(about, coverage)| Examined::of(About::of(schema, about), coverage)).collect(),
         findings: examination.findings.iter().map(|finding| Found::of(schema, finding)).collect(),
         baseline: examination.baseline.as_ref().map(Baselined::of),
-        left_alone: examination.left_alone.iter().map(|left| Left { what: &left.what, why: &left.why }).collect(),
+        left_alone: Left::all(examination),
     })
 }
 
@@ -49,7 +40,7 @@ struct Report<'a> {
     database: Database<'a>,
     verdict: &'static str,
     values: &'static str,
-    summary: Summary,
+    summary: Totals,
     relations: Vec<Examined<'a>>,
     findings: Vec<Found<'a>>,
     baseline: Option<Baselined<'a>>,
@@ -57,7 +48,7 @@ struct Report<'a> {
 }
 
 #[derive(Serialize)]
-struct Summary {
+pub(in crate::report) struct Totals {
     relations: usize,
     checked: usize,
     partial: usize,
@@ -67,8 +58,23 @@ struct Summary {
     defects: usize,
 }
 
+impl Totals {
+    pub(in crate::report) fn of(examination: &Examination) -> Totals {
+        let summary = examination.summary();
+        Totals {
+            relations: summary.relations,
+            checked: summary.checked,
+            partial: summary.partial,
+            unchecked: summary.unchecked,
+            orphan_rows: summary.orphan_rows,
+            missing_keys: summary.missing_keys,
+            defects: summary.defects,
+        }
+    }
+}
+
 #[derive(Serialize)]
-struct Examined<'a> {
+pub(in crate::report) struct Examined<'a> {
     #[serde(flatten)]
     about: About<'a>,
     coverage: &'static str,
@@ -82,7 +88,7 @@ struct Examined<'a> {
 }
 
 impl<'a> Examined<'a> {
-    fn of(about: About<'a>, coverage: &'a Coverage) -> Examined<'a> {
+    pub(in crate::report) fn of(about: About<'a>, coverage: &'a Coverage) -> Examined<'a> {
         Examined {
             about,
             coverage: coverage.state.name(),
@@ -98,7 +104,7 @@ impl<'a> Examined<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Found<'a> {
+pub(in crate::report) struct Found<'a> {
     id: String,
     code: &'static str,
     severity: &'static str,
@@ -114,7 +120,7 @@ pub(super) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    pub(super) fn of(schema: &'a Schema, finding: &'a Finding) -> Found<'a> {
+    pub(in crate::report) fn of(schema: &'a Schema, finding: &'a Finding) -> Found<'a> {
         let about = &schema.relations[finding.relation];
         let key = |values: &'a [_]| Named::new(schema.child_column_names(about).zip(values));
         let row = |row: &'a [(String, _)]| Named::new(row.iter().map(|(column, value)| (column.as_str(), value)));
@@ -185,7 +191,7 @@ impl KnownPart {
 }
 
 #[derive(Serialize)]
-struct Baselined<'a> {
+pub(in crate::report) struct Baselined<'a> {
     known_rows: u64,
     known_missing_keys: u64,
     known_defects: u64,
@@ -200,7 +206,7 @@ struct Listed<'a> {
 }
 
 impl<'a> Baselined<'a> {
-    fn of(outcome: &'a Outcome) -> Baselined<'a> {
+    pub(in crate::report) fn of(outcome: &'a Outcome) -> Baselined<'a> {
         let listed = |entries: &'a [Entry]| {
             entries.iter().map(|entry| Listed { id: &entry.id, relation: &entry.relation }).collect()
         };
@@ -215,7 +221,13 @@ impl<'a> Baselined<'a> {
 }
 
 #[derive(Serialize)]
-struct Left<'a> {
+pub(in crate::report) struct Left<'a> {
     what: &'a str,
     why: &'a str,
+}
+
+impl<'a> Left<'a> {
+    pub(in crate::report) fn all(examination: &'a Examination) -> Vec<Left<'a>> {
+        examination.left_alone.iter().map(|left| Left { what: &left.what, why: &left.why }).collect()
+    }
 }

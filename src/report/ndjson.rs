@@ -1,0 +1,94 @@
+//! A scan as lines of JSON, each written as soon as it is known: first what is scanned, then every relation and its
+//! findings, at last the verdict. Together the lines say what the JSON report says; see [`json`](super::json).
+
+use std::io;
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::model::examination::Coverage;
+use crate::model::examination::Examination;
+use crate::model::finding::Finding;
+use crate::model::redaction::Values;
+use crate::model::schema::Schema;
+use crate::report::json::About;
+use crate::report::json::Database;
+use crate::report::json::TOOL;
+use crate::report::json::Tool;
+use crate::report::json::compact;
+use crate::report::json::examination::Baselined;
+use crate::report::json::examination::Examined;
+use crate::report::json::examination::Found;
+use crate::report::json::examination::Left;
+use crate::report::json::examination::Totals;
+
+/// The file as it grows.
+pub struct Lines<W: Write> {
+    out: W,
+}
+
+impl<W: Write> Lines<W> {
+    pub fn new(out: W, schema: &Schema, values: Values) -> io::Result<Lines<W>> {
+        let mut lines = Lines { out };
+        let database = Database::of(&schema.database);
+        lines.line(&Line::Scan { format: "fk-doctor/scan-lines@1", tool: TOOL, database, values: values.name() })?;
+        Ok(lines)
+    }
+
+    pub fn relation(
+        &mut self,
+        schema: &Schema,
+        place: usize,
+        coverage: &Coverage,
+        findings: &[Finding],
+    ) -> io::Result<()> {
+        let about = About::of(schema, &schema.relations[place]);
+        self.line(&Line::Relation(Examined::of(about, coverage)))?;
+        for finding in findings {
+            self.line(&Line::Finding(Found::of(schema, finding)))?;
+        }
+        // Whoever reads along need not wait for more.
+        self.out.flush()
+    }
+
+    pub fn finish(mut self, examination: &Examination) -> io::Result<W> {
+        self.line(&Line::End {
+            verdict: examination.verdict().name(),
+            summary: Totals::of(examination),
+            baseline: examination.baseline.as_ref().map(Baselined::of),
+            left_alone: Left::all(examination),
+        })?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
+        self.out.write_all((compact(line) + "\n").as_bytes())
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Line<'a> {
+    Scan { format: &'static str, tool: Tool, database: Database<'a>, values: &'static str },
+    Relation(Examined<'a>),
+    Finding(Found<'a>),
+    End { verdict: &'static str, summary: Totals, baseline: Option<Baselined<'a>>, left_alone: Vec<Left<'a>> },
+}
+
+/// All lines of an examination that is known already.
+pub(super) fn render(examination: &Examination) -> String {
+    let written = (|| {
+        let schema = &examination.schema;
+        let mut lines = Lines::new(Vec::new(), schema, examination.values)?;
+        for (place, coverage) in examination.relations.iter().enumerate() {
+            let own = examination.findings.iter().filter(|finding| finding.relation == place).cloned();
+            lines.relation(schema, place, coverage, &own.collect::<Vec<_>>())?;
+        }
+        lines.finish(examination)
+    })();
+    match written {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(fault) => unreachable!("a Vec takes every byte: {fault}"),
+    }
+}
