@@ -1,7 +1,7 @@
 //! Known findings fail no scan as long as they do not grow; what a baseline knows in vain is said.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 use common::Run;

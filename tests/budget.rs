@@ -1,7 +1,7 @@
 //! Keys that are too many for the memory allowed are worked through in rounds, and the report is the same.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;

@@ -3,7 +3,7 @@
 //! the review.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use std::path::Path;
 use std::path::PathBuf;

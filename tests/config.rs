@@ -1,7 +1,7 @@
 //! Faults of a configuration are told all at once, each with its place; what it asks for is done.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 

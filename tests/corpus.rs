@@ -2,7 +2,7 @@
 //! one, the databases in `fixtures/` are compared.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -2,7 +2,7 @@
 //! where SQLite itself finds an orphan, or cannot read what it must read to know.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Why keys are missing: each cause where it is the cause, and silence where nothing is known.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 

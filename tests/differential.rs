@@ -4,8 +4,8 @@
 //! sets how many cases there are; the seed is fixed, so a failure repeats.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
-mod habitat;
+use crate::common;
+use crate::habitat;
 
 use common::Bench;
 use fastrand::Rng;

@@ -1,7 +1,7 @@
 //! What `explain` says of statements: every reference that fails, what goes along, and that nothing sticks.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 use serde_json::Value;

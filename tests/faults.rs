@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![cfg(target_os = "linux")]
 
-mod common;
+use crate::common;
 
 use std::process::Command;
 

@@ -1,7 +1,7 @@
 //! The formats of a scan as a user gets them: several from one run, each a file like any other file, each well formed.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! A writer that died leaves a journal that only a writer can play back; a reader must not read past it.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 use rusqlite::Connection;

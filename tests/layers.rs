@@ -201,3 +201,14 @@ fn only_main_prints_and_exits() {
         }
     }
 }
+
+#[test]
+fn every_file_of_tests_is_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let suite = std::fs::read_to_string(folder.join("suite.rs")).unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "suite") else { continue };
+        assert!(suite.contains(&format!("mod {module};")), "tests/suite.rs does not name {module}");
+    }
+}

@@ -4,7 +4,7 @@
 //! moments, or a page of one with a page of another, would count the tables differently.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and say what it saw")]
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;

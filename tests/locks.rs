@@ -4,7 +4,7 @@
 //! so is seen only from another process, which here is this test once more.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use std::path::Path;
 use std::process::Command;
@@ -28,7 +28,7 @@ fn another_program() {
 
 fn another_program_can_write(path: &Path) -> bool {
     let this = std::env::current_exe().unwrap();
-    let output = Command::new(this).args(["--exact", "another_program"]).env(VICTIM, path).output().unwrap();
+    let output = Command::new(this).args(["--exact", "locks::another_program"]).env(VICTIM, path).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() || said.contains("DatabaseBusy"), "{said}");
     output.status.success()

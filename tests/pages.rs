@@ -6,8 +6,8 @@
 //! are judged; the seed is fixed, so a failure repeats.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
-mod habitat;
+use crate::common;
+use crate::habitat;
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Values that must not be shown are shown nowhere: not in any format, not in an error.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 use fk_doctor::report::ScanFormat;

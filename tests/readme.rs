@@ -1,7 +1,7 @@
 //! The README's tables and its output are those of the code.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use fk_doctor::exit::Exit;
 use fk_doctor::model::finding::Code;

@@ -1,7 +1,7 @@
 //! What apply and undo refuse, and that a refusal changes nothing.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 use common::Run;

@@ -2,7 +2,7 @@
 //! print is kept beside each fixture; `BLESS=1` writes it anew.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! What the configuration makes of a finding: thresholds for the orphans of a relation, severities of codes.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 use common::Run;

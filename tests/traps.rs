@@ -2,7 +2,7 @@
 //! it refuses to, the defect has its name.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 use rusqlite::Connection;

@@ -1,7 +1,7 @@
 //! Every treatment on a small database: what it makes of the rows, and that it can be taken back.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 use common::Run;

@@ -1,7 +1,7 @@
 //! What a scan says of files that are no database, cannot be read, or want to harm; and what it leaves alone.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 use rusqlite::Connection;

@@ -1,0 +1,30 @@
+//! Every test but those that need a server, as one program: linking is most of what a build of many would take.
+
+mod baseline;
+mod budget;
+mod cases;
+mod common;
+mod config;
+mod corpus;
+mod damage;
+mod diagnosis;
+mod differential;
+mod explain;
+mod explain_differential;
+mod faults;
+mod formats;
+mod habitat;
+mod journal;
+mod layers;
+mod live;
+mod locks;
+mod pages;
+mod permissions;
+mod privacy;
+mod readme;
+mod refusals;
+mod stories;
+mod thresholds;
+mod traps;
+mod treatments;
+mod trust;
