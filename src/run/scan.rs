@@ -1,5 +1,8 @@
 //! `scan`: from what was typed to the reports of an examination.
 
+use std::path::Path;
+use std::path::PathBuf;
+
 use super::DEFAULT_MEMORY;
 use super::DEFAULT_SAMPLES;
 use super::DEFAULT_WAIT;
@@ -14,6 +17,7 @@ use super::examine;
 use super::examine::Lens;
 use super::examine::Looked;
 use super::examine::One;
+use super::part;
 use super::place;
 use super::reports;
 use super::reports::Live;
@@ -24,9 +28,12 @@ use crate::engine;
 use crate::engine::Deadline;
 use crate::engine::Patience;
 use crate::exit::Exit;
+use crate::history_file;
+use crate::model::date;
 use crate::model::examination::Examination;
 use crate::model::examination::Verdict;
 use crate::model::finding::Severity;
+use crate::model::history::Moment;
 use crate::model::value::Key;
 use crate::report::ScanFormat;
 use crate::scan::Progress;
@@ -42,7 +49,8 @@ pub fn scan(
     let source = super::source(&typed.database, surroundings)?;
     let outputs = super::outputs(&typed.format, &typed.output, ScanFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-    super::refuse_to_overwrite(&source, typed.write_baseline.as_deref().into_iter())?;
+    let others = [&typed.write_baseline, &typed.history];
+    super::refuse_to_overwrite(&source, others.into_iter().flatten().map(PathBuf::as_path))?;
     let file = config_file::read(global, surroundings)?;
     let settings = &file.config.scan;
     let patience = Patience {
@@ -51,14 +59,19 @@ pub fn scan(
     };
     let mut database = engine::open(&source, &patience)?;
     let whole = file.resolve(database.as_mut(), surroundings)?;
-    let (schema, mut left_alone) = select::select(whole, &file.config, &typed.table, &typed.relation)?;
+    let chosen = select::select(whole, &file.config, &typed.table, &typed.relation, &typed.changed_tables)?;
+    let (mut schema, mut left_alone) = chosen;
     let places = place::places(&schema, &file, typed.schema_file.as_deref())?;
+    let jobs = typed.jobs.or(settings.jobs).unwrap_or(surroundings.cores).max(1);
+    let mut sessions = database.sessions(jobs.min(schema.relations.len()))?;
+    file.check_conditions(&schema, &mut sessions, surroundings)?;
+    part::narrow(&mut schema, typed, &file.config, sessions.first_mut())?;
+    let schema = schema;
     let redaction = super::redaction(typed.redact, &file, surroundings)?;
     let fail_on = bar(typed, &file);
     let clerk =
         Clerk::new(typed.baseline.as_deref(), typed.write_baseline.is_some(), fail_on, &redaction, surroundings)?;
     let is_known = |relation: usize, key: &Key, rows: u64| clerk.sees(&schema, &redaction, relation, key, rows);
-    let jobs = typed.jobs.or(settings.jobs).unwrap_or(surroundings.cores).max(1);
     let wishes = Wishes {
         samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
         memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
@@ -66,11 +79,10 @@ pub fn scan(
         progress,
         is_known: &is_known,
     };
-    let mut sessions = database.sessions(jobs.min(schema.relations.len()))?;
-    file.check_conditions(&schema, &mut sessions, surroundings)?;
     left_alone.splice(0..0, examine::tables_left_alone(&schema));
     let mark = |finding| clerk.mark(finding);
-    let lens = Lens { redaction: &redaction, policy: &file.config.policy, mark: &mark };
+    let lens =
+        Lens { redaction: &redaction, policy: &file.config.policy, time_columns: &settings.time_columns, mark: &mark };
     let mut live = Live::open(&outputs, &schema, redaction.values, outlet)?;
     let mut tell = |place: usize, one: &One| live.tell(&schema, place, one);
     let Looked { relations, findings, facts } = examine::look(&schema, &mut sessions, &wishes, &lens, &mut tell);
@@ -84,6 +96,7 @@ pub fn scan(
     if let Some(why) = database.disturbed() {
         examine::distrust(&mut examination, &why);
     }
+    examination.history = remember(typed.history.as_deref(), &examination, surroundings, outlet)?;
     let baseline = clerk.close(&mut examination);
     live.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
@@ -107,4 +120,27 @@ fn bar(typed: &cli::Scan, file: &ConfigFile) -> Option<Severity> {
         FailOn::At(severity) => Some(severity),
         FailOn::Never => None,
     }
+}
+
+/// The scans of this database that the history holds, and this one, which is added to it.
+fn remember(
+    file: Option<&Path>,
+    examination: &Examination,
+    surroundings: &Surroundings,
+    outlet: &dyn Outlet,
+) -> Result<Vec<Moment>, RunError> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let path = || file.to_owned();
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(RunError::Unreadable { path: path(), why: error.to_string(), option: "--history" });
+        }
+    };
+    let past = history_file::parse(&text).map_err(|(line, why)| RunError::FaultyHistory { path: path(), line, why })?;
+    let now = Moment::of(examination, date::moment(surroundings.now));
+    outlet.append(file, &history_file::line(&now)).map_err(|error| RunError::unwritten(Some(file), &error))?;
+    let own = past.into_iter().filter(|moment| moment.database == now.database);
+    Ok(own.chain([now.clone()]).collect())
 }
