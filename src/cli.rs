@@ -29,6 +29,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a run")]
 pub enum Command {
     /// Find every orphaned row and every broken foreign key
     Scan(Scan),
@@ -92,6 +93,19 @@ pub struct Scan {
     /// Only relations whose id, child(cols)->parent(cols), matches (a glob, repeatable)
     #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
     pub relation: Vec<Pattern>,
+    /// Only relations whose child or parent is among these tables, which changed (a glob, repeatable, or with commas)
+    #[arg(long, value_name = "GLOB", value_parser = Pattern::new, value_delimiter = ',')]
+    pub changed_tables: Vec<Pattern>,
+    /// Of a child table only the rows that meet a condition in SQL over `child`; coverage is then partial (repeatable)
+    #[arg(long = "where", value_name = "TABLE: SQL", value_parser = condition)]
+    pub condition: Vec<TypedCondition>,
+    /// Only rows that came at this moment or later, where `time-columns` in the configuration tells; coverage is
+    /// then partial
+    #[arg(long, value_name = "MOMENT", value_parser = crate::model::sql::moment)]
+    pub since: Option<String>,
+    /// Add a line about this scan to a file; html then draws the trend
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
     /// How many missing keys and rows to show per relation [default: 5]
     #[arg(long, value_name = "N", value_parser = words::parse_samples)]
     pub samples: Option<usize>,
@@ -167,6 +181,23 @@ pub struct Explain {
     /// How long to wait for another program's lock [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
     pub wait: Option<Duration>,
+}
+
+/// `orders: child.total > 5`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypedCondition {
+    pub table: Pattern,
+    pub sql: String,
+}
+
+fn condition(text: &str) -> Result<TypedCondition, String> {
+    let (table, sql) =
+        text.split_once(':').ok_or("expected a table and a condition, such as orders: child.id > 100")?;
+    let sql = sql.trim();
+    if sql.is_empty() || sql.contains('\0') {
+        return Err("the condition after the table is missing".to_owned());
+    }
+    Ok(TypedCondition { table: Pattern::new(table.trim())?, sql: sql.to_owned() })
 }
 
 /// A report that was asked for, and the file it goes to.

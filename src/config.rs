@@ -55,6 +55,8 @@ pub struct ScanSettings {
     pub wait: Option<Duration>,
     /// Bytes for the keys of parents.
     pub memory: Option<u64>,
+    /// Columns that say when a row came to be: `table.column`, or the name of a column of any table.
+    pub time_columns: Vec<Pattern>,
 }
 
 /// The faults come in the order of the text.
@@ -62,7 +64,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
     reader::read(text, |root| config(root, text))
 }
 
-const SCAN_KEYS: [&str; 6] = ["jobs", "samples", "fail-on", "timeout", "wait", "memory"];
+const SCAN_KEYS: [&str; 7] = ["time-columns", "jobs", "samples", "fail-on", "timeout", "wait", "memory"];
 
 fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
     let exclude = root.take("exclude").map(|item| patterns(&item)).unwrap_or_default();
@@ -99,12 +101,14 @@ fn patterns(item: &Item<'_, '_>) -> Vec<At<Pattern>> {
 }
 
 fn scan(mut reader: Reader<'_, '_>) -> ScanSettings {
-    let [jobs, samples, fail_on, timeout, wait, memory] = SCAN_KEYS.map(|key| reader.take(key));
+    let [time_columns, jobs, samples, fail_on, timeout, wait, memory] = SCAN_KEYS.map(|key| reader.take(key));
     reader.elsewhere(&["exclude"], "write `exclude` above the first `[…]` of the file");
     reader.finish();
     let duration = "a duration such as \"60s\"";
     let bar = "\"error\", \"warning\", \"note\" or \"never\"";
+    let time_columns = time_columns.map(|item| patterns(&item)).unwrap_or_default();
     ScanSettings {
+        time_columns: time_columns.into_iter().map(|pattern| pattern.value).collect(),
         jobs: jobs.and_then(|item| item.count(&words::JOBS)),
         samples: samples.and_then(|item| item.count(&words::SAMPLES)),
         fail_on: fail_on.and_then(|item| item.parsed(bar, words::parse_fail_on)).map(|at| at.value),

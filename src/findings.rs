@@ -29,7 +29,7 @@ pub fn coverage(relation: &Relation, fact: &Fact) -> Coverage {
             missing_keys: 0,
         },
         Fact::Checked(tally) => Coverage {
-            state: CoverageState::Checked,
+            state: if relation.scope.partial.is_some() { CoverageState::Partial } else { CoverageState::Checked },
             reason: remarks(relation, tally),
             method: Some(tally.method),
             method_reason: tally.method_reason.clone(),
@@ -46,7 +46,9 @@ fn remarks(relation: &Relation, tally: &Tally) -> Option<String> {
     if let Judge::Values(because) = &relation.judge {
         remarks.push(because.clone());
     }
-    if relation.scope.condition.is_some() {
+    if let Some(partial) = &relation.scope.partial {
+        remarks.push(partial.clone());
+    } else if relation.scope.condition.is_some() {
         remarks.push("only rows that meet the configured where".to_owned());
     }
     if tally.counts.ignored_rows > 0 {

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod exit;
 pub mod explain;
 pub mod findings;
+pub mod history_file;
 pub mod model;
 pub mod plan_file;
 pub mod report;

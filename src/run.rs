@@ -21,6 +21,7 @@ mod error;
 mod examine;
 mod explain;
 mod outlet;
+mod part;
 mod place;
 mod repair;
 mod reports;

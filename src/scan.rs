@@ -247,6 +247,9 @@ fn routes(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wish
 /// The question to the storage, or why it must be put in SQL.
 fn inclusion(relation: &Relation) -> Result<Inclusion, &'static str> {
     let parent = relation.parent.table.ok_or("there is no parent to read")?;
+    if relation.scope.partial.is_some() {
+        return Err("only some of its rows are asked for");
+    }
     if !relation.scope.is_everything() {
         return Err("what is configured for it is SQL");
     }

@@ -128,6 +128,11 @@ fn entries_expire_and_fall_out_of_use() {
     let run = bench.held();
     assert_eq!(run.code, 1);
     assert!(run.stdout.contains("1 entry expired: c(p)->p(id)"), "{}", run.stdout);
+    // What is gone is no longer needed, unless it was only not chosen.
+    bench.write();
+    let run =
+        bench.change("DROP TABLE c; CREATE TABLE d(p REFERENCES p(id)); CREATE VIRTUAL TABLE v USING fts5(t)").held();
+    assert!(run.stdout.contains("2 entries no longer needed"), "{}", run.stdout);
 }
 
 #[test]

@@ -182,6 +182,7 @@ fn only_main_prints_and_exits() {
         "exit",
         "explain",
         "findings",
+        "history_file",
         "model",
         "report",
         "run",

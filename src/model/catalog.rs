@@ -253,7 +253,7 @@ pub enum Match {
 }
 
 impl Match {
-    pub const ALL: [Match; 1] = [Match::Simple];
+    pub const ALL: [Match; 2] = [Match::Simple, Match::Full];
 
     pub fn name(self) -> &'static str {
         match self {

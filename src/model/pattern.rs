@@ -55,6 +55,11 @@ impl Pattern {
         self.text.contains('(')
     }
 
+    /// Speaks about `table.column`, or about columns of this name in any table.
+    pub fn matches_column(&self, table: &str, column: &str) -> bool {
+        if self.text.contains('.') { self.matches(&format!("{table}.{column}")) } else { self.matches(column) }
+    }
+
     /// A `*` that took too little is the only choice to come back to, and only the latest one: the work is at most
     /// the product of the two lengths.
     pub fn matches(&self, text: &str) -> bool {

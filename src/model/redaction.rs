@@ -178,13 +178,7 @@ impl Redaction {
     }
 
     fn excludes(&self, table: &TableName, column: &str) -> bool {
-        self.columns.iter().any(|pattern| {
-            if pattern.as_str().contains('.') {
-                pattern.matches(&format!("{table}.{column}"))
-            } else {
-                pattern.matches(column)
-            }
-        })
+        self.columns.iter().any(|pattern| pattern.matches_column(&table.to_string(), column))
     }
 
     fn hide(&self, excluded: bool, value: &Value) -> Value {

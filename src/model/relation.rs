@@ -72,6 +72,8 @@ pub struct Scope {
     pub ignored: Vec<Key>,
     /// SQL over `parent`; parents for which it holds do not count.
     pub soft_deleted: Option<String>,
+    /// Why not all rows in scope are looked at, where that was asked for.
+    pub partial: Option<String>,
 }
 
 impl Scope {

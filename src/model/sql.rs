@@ -68,6 +68,12 @@ pub trait Dialect {
     /// are. At most `limit` parents are read.
     fn near_misses(&self, schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql>;
 
+    /// Of these keys, the least and the greatest value of one of the child's columns among their orphans: rows of the
+    /// key's position and the two. `None` where an engine is not asked for that yet.
+    fn spans(&self, _schema: &Schema, _relation: &Relation, _column: &str, _keys: &[&Key]) -> Option<Sql> {
+        None
+    }
+
     /// Nothing but a check that the operator's own conditions compile: no rows.
     fn condition_check(&self, schema: &Schema, relation: &Relation, condition: &str, of_parent: bool) -> Option<Sql>;
 }
@@ -124,6 +130,26 @@ pub fn table_for(engine: Engine, name: &TableName) -> String {
 
 fn in_backticks(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
+}
+
+/// The rows that came at a moment or later. The moment is what an operator typed; see [`moment`].
+pub fn since(engine: Engine, column: &str, moment: &str) -> String {
+    let is_number = moment.bytes().all(|byte| byte.is_ascii_digit());
+    let moment = if is_number { moment.to_owned() } else { format!("'{moment}'") };
+    format!("child.{} >= {moment}", quoted_for(engine, column))
+}
+
+/// A date, a time or a number, and nothing that could be more than that in any engine's SQL.
+pub fn moment(text: &str) -> Result<String, String> {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-+:. ".contains(character);
+    let is_fit =
+        text.starts_with(|first: char| first.is_ascii_digit()) && text.chars().all(is_plain) && text.len() <= 40;
+    if is_fit { Ok(text.to_owned()) } else { Err("expected a date, a time or a number, such as 2026-01-31".to_owned()) }
+}
+
+/// All of these conditions of an operator.
+pub fn all(conditions: impl Iterator<Item = String>) -> Option<String> {
+    conditions.reduce(|all, condition| format!("(\n{all}\n) AND (\n{condition}\n)"))
 }
 
 /// A name as an identifier of standard SQL, whatever it contains.

@@ -164,6 +164,11 @@ fn coverage(examination: &Examination) -> String {
     )
 }
 
+/// A relation's id, which may break before its arrow but not within it.
+fn relation_id(id: &str) -> String {
+    escaped(id).replacen("-&gt;", "<wbr/><span class=\"arrow\">-&gt;</span>", 1)
+}
+
 fn baseline(examination: &Examination) -> String {
     let said = wording::baseline(examination);
     let items: Vec<String> = said.iter().map(|sentence| format!("<li>{}</li>\n", escaped(sentence))).collect();
@@ -174,7 +179,12 @@ fn not_looked_at(examination: &Examination) -> String {
     let relations = examination.schema.relations.iter().zip(&examination.relations);
     let short = relations.filter_map(|(about, coverage)| {
         let reason = wording::shortfall(coverage)?;
-        Some(format!("<li>{} <code>{}</code>: {}</li>\n", coverage.state.name(), escaped(&about.id), escaped(reason)))
+        Some(format!(
+            "<li>{} <code>{}</code>: {}</li>\n",
+            coverage.state.name(),
+            relation_id(&about.id),
+            escaped(reason)
+        ))
     });
     let left = examination
         .left_alone

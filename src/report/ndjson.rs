@@ -1,5 +1,5 @@
 //! A scan as lines of JSON, each written as soon as it is known: first what is scanned, then every relation and its
-//! findings, at last the verdict. Together the lines say what the JSON report says; see [`json`](super::json).
+//! findings, at last the verdict. Together the lines say what the JSON report says.
 
 use std::io;
 use std::io::Write;

@@ -1,6 +1,9 @@
 //! The schema for a terminal: every relation with its actions and its health, and what ails those that are not well.
 //! Leaves out: the rows, which only a scan looks at.
 
+use crate::model::finding::Severity;
+use crate::model::relation::Defect;
+use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
 use crate::report::Paper;
@@ -74,15 +77,37 @@ fn relations(sheet: &mut Sheet, schema: &Schema) {
 }
 
 fn defects(sheet: &mut Sheet, schema: &Schema) {
-    let mut all: Vec<_> =
+    let mut all: Vec<(&Relation, &Defect)> =
         schema.relations.iter().flat_map(|about| about.defects.iter().map(move |defect| (about, defect))).collect();
-    all.sort_by_key(|(_, defect)| std::cmp::Reverse(defect.code.severity()));
-    for (about, defect) in all {
-        sheet.blank();
-        sheet.heading(grade(defect.code, defect.code.severity()), Piece::new(&about.id, Ink::Strong));
-        sheet.line(2, vec![Piece::plain(&defect.message)]);
+    all.sort_by_key(|(_, defect)| (std::cmp::Reverse(defect.code.severity()), defect.code));
+    for alike in all.chunk_by(|(_, one), (_, other)| one.code == other.code) {
+        match alike {
+            [(_, first), _, ..] if first.code.severity() == Severity::Note => notes(sheet, alike),
+            several => several.iter().for_each(|(about, defect)| one(sheet, about, defect)),
+        }
+    }
+}
+
+fn one(sheet: &mut Sheet, about: &Relation, defect: &Defect) {
+    sheet.blank();
+    sheet.heading(grade(defect.code, defect.code.severity()), Piece::new(&about.id, Ink::Strong));
+    sheet.line(2, vec![Piece::plain(&defect.message)]);
+    if !defect.help.is_empty() {
+        labelled(sheet, "help", &defect.help);
+    }
+}
+
+/// Notes are many and alike: what they say is said once.
+fn notes(sheet: &mut Sheet, alike: &[(&Relation, &Defect)]) {
+    let code = alike[0].1.code;
+    sheet.blank();
+    let number = plural(alike.len() as u64, "relation");
+    sheet.heading(grade(code, code.severity()), Piece::new(number, Ink::Strong));
+    sheet.line(2, vec![Piece::plain(code.explanation())]);
+    for (about, defect) in alike {
+        sheet.line(2, vec![Piece::plain(&about.id)]);
         if !defect.help.is_empty() {
-            labelled(sheet, "help", &defect.help);
+            sheet.line(4, vec![Piece::new(&defect.help, Ink::Dim)]);
         }
     }
 }
@@ -121,6 +146,22 @@ note[child-not-indexed] order_items(order_id)->orders(id)
   help     create one
 ";
         assert_eq!(render(&sample::sick().schema, &TERMINAL), expected);
+    }
+
+    #[test]
+    fn notes_that_are_alike_are_told_together() {
+        let mut schema = sample::sick().schema;
+        sample::defect(&mut schema, 0, crate::model::finding::Code::ChildNotIndexed, "no index", "create another");
+        let expected = "
+note[child-not-indexed] 2 relations
+  no index on the child's key: every delete of a parent reads the whole table
+  orders(customer_id)->customers(id)
+    create another
+  order_items(order_id)->orders(id)
+    create one
+";
+        let report = render(&schema, &TERMINAL);
+        assert!(report.ends_with(expected), "{report}");
     }
 
     #[test]

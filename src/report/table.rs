@@ -174,14 +174,22 @@ pub(super) fn missing_keys(sheet: &mut Sheet, schema: &Schema, finding: &Finding
     let Some(about) = schema.relations.get(finding.relation) else {
         return;
     };
-    let line = |label: &str, what: Piece, rows: u64| {
+    let has_spans = finding.top_missing.iter().any(|missing| missing.span.is_some());
+    let line = |label: &str, what: Piece, rows: u64, span: Option<String>| {
         let unit = if rows == 1 { "row" } else { "rows" };
-        vec![Piece::new(label, Ink::Dim), what, Piece::plain(count(rows)), Piece::new(unit, Ink::Dim)]
+        let mut line = vec![Piece::new(label, Ink::Dim), what, Piece::plain(count(rows)), Piece::new(unit, Ink::Dim)];
+        line.extend(has_spans.then(|| Piece::new(span.unwrap_or_default(), Ink::Dim)));
+        line
     };
     let mut rows: Vec<Vec<Piece>> = Vec::new();
     for missing in &finding.top_missing {
         let key = text::named(schema.child_column_names(about).zip(&missing.key));
-        rows.push(line(if rows.is_empty() { "missing" } else { "" }, Piece::plain(key), missing.rows));
+        rows.push(line(
+            if rows.is_empty() { "missing" } else { "" },
+            Piece::plain(key),
+            missing.rows,
+            wording::span(missing),
+        ));
     }
     let more = finding.missing_keys.saturating_sub(rows.len() as u64);
     if rows.is_empty() {
@@ -190,7 +198,7 @@ pub(super) fn missing_keys(sheet: &mut Sheet, schema: &Schema, finding: &Finding
     if more > 0 {
         let listed: u64 = finding.top_missing.iter().map(|missing| missing.rows).sum();
         let others = format!("and {}", plural(more, "more key"));
-        rows.push(line("", Piece::new(others, Ink::Dim), finding.rows.saturating_sub(listed)));
+        rows.push(line("", Piece::new(others, Ink::Dim), finding.rows.saturating_sub(listed), None));
     }
     sheet.grid(Grid { indent: 2, numbers: &[2], first: Some(LABEL), header: &[], rows });
 }

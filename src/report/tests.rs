@@ -1,8 +1,19 @@
 //! What holds for every format, on every sample.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::model::catalog::Action;
+use crate::model::catalog::Match;
+use crate::model::examination::CoverageState;
+use crate::model::examination::Method;
+use crate::model::examination::Verdict;
 use crate::model::finding::Cause;
 use crate::model::finding::Code;
+use crate::model::finding::Severity;
+use crate::model::redaction::Values;
+use crate::model::relation::Origin;
 use crate::model::value::Value;
 use crate::report::health::Health;
 
@@ -206,4 +217,45 @@ fn formats_have_distinct_names() {
         ["table", "json", "ndjson", "junit", "sarif", "github", "markdown", "html", "csv"]
     );
     assert_eq!(SchemaFormat::ALL.map(SchemaFormat::name), ["table", "json", "mermaid", "dot"]);
+}
+
+/// Whatever a word of the model is called, the schema of the report knows it, and no other.
+#[test]
+fn the_schema_knows_the_words_of_the_model() {
+    let schema: serde_json::Value = serde_json::from_str(SCAN_SCHEMA).unwrap();
+    let mut known = BTreeMap::new();
+    enums(&schema, "", &mut known);
+    let words = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<BTreeSet<String>>();
+    let actions = words(Action::ALL.map(Action::name).to_vec());
+    let expected = BTreeMap::from([
+        ("verdict", words(Verdict::ALL.map(Verdict::name).to_vec())),
+        ("values", words(Values::ALL.map(Values::name).to_vec())),
+        ("coverage", words(CoverageState::ALL.map(CoverageState::name).to_vec())),
+        ("method", words(Method::ALL.map(Method::name).to_vec())),
+        ("origin", words(Origin::ALL.map(Origin::name).to_vec())),
+        ("on_delete", actions.clone()),
+        ("on_update", actions),
+        ("match", words(Match::ALL.map(Match::name).to_vec())),
+        ("code", words(Code::ALL.map(Code::name).to_vec())),
+        ("severity", words(Severity::ALL.map(Severity::name).to_vec())),
+        ("cause", words(Cause::ALL.map(Cause::name).to_vec())),
+    ]);
+    for (name, words) in expected {
+        assert_eq!(known.get(name), Some(&words), "{name}");
+    }
+}
+
+/// The closed lists of a schema, by the names of their properties; null aside.
+fn enums(schema: &serde_json::Value, name: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
+    match schema {
+        serde_json::Value::Object(object) => {
+            if let Some(list) = object.get("enum").and_then(serde_json::Value::as_array) {
+                let words = list.iter().filter_map(serde_json::Value::as_str).map(str::to_owned);
+                found.insert(name.to_owned(), words.collect());
+            }
+            object.iter().for_each(|(name, inside)| enums(inside, name, found));
+        }
+        serde_json::Value::Array(array) => array.iter().for_each(|inside| enums(inside, name, found)),
+        _ => {}
+    }
 }

@@ -138,13 +138,14 @@ impl Clerk {
     }
 
     /// Tells the examination what was known; the text of the new baseline, if one is wanted.
-    pub(super) fn close(self, examination: &mut Examination) -> Option<String> {
+    /// `all` are the relations of the whole database, chosen or not.
+    pub(super) fn close(self, examination: &mut Examination, all: &HashSet<String>) -> Option<String> {
         if self.old.is_none() && !self.writes {
             return None;
         }
         let mut seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-        let outcome = self.outcome(&seen, examination);
-        let written = self.writes.then(|| self.renewed(&mut seen, examination));
+        let outcome = self.outcome(&seen, examination, all);
+        let written = self.writes.then(|| self.renewed(&mut seen, examination, all));
         let number = written.as_ref().map(|written| written.entries.len());
         examination.baseline = Some(Outcome { written: number, ..outcome });
         written.as_ref().map(config::baseline::render)
@@ -154,7 +155,7 @@ impl Clerk {
         self.old.iter().flat_map(|old| &old.entries).filter(|entry| !entry.is_expired(&self.today))
     }
 
-    fn outcome(&self, seen: &Seen, examination: &Examination) -> Outcome {
+    fn outcome(&self, seen: &Seen, examination: &Examination, all: &HashSet<String>) -> Outcome {
         let checked: HashMap<&str, bool> = examination
             .schema
             .relations
@@ -163,8 +164,8 @@ impl Clerk {
             .map(|(relation, coverage)| (relation.id.as_str(), coverage.state == CoverageState::Checked))
             .collect();
         // A relation that is not part of this scan may still be there.
-        let is_whole = examination.left_alone.is_empty();
-        let judged = |entry: &&Entry| checked.get(entry.relation.as_str()).copied().unwrap_or(is_whole);
+        let is_gone = |entry: &Entry| !all.contains(&entry.relation);
+        let judged = |entry: &&Entry| checked.get(entry.relation.as_str()).copied().unwrap_or_else(|| is_gone(entry));
         let (known_rows, known_keys) = examination.known_orphans();
         let all = self.old.iter().flat_map(|old| &old.entries);
         Outcome {
@@ -182,7 +183,7 @@ impl Clerk {
     }
 
     /// What stands now, as far as an old baseline knew it; of relations that could not be checked, what it knew.
-    fn renewed(&self, seen: &mut Seen, examination: &Examination) -> Baseline {
+    fn renewed(&self, seen: &mut Seen, examination: &Examination, all: &HashSet<String>) -> Baseline {
         let mut entries = Vec::new();
         for finding in &examination.findings {
             if finding.code != Code::Orphan && finding.known == Known::Wholly {
@@ -199,12 +200,12 @@ impl Clerk {
             }
         }
         if let Some(old) = &self.old {
-            self.keep(old, examination, &mut entries);
+            self.keep(old, examination, all, &mut entries);
         }
         Baseline { check: self.fingerprint.check(), entries }
     }
 
-    fn keep(&self, old: &Baseline, examination: &Examination, entries: &mut Vec<Entry>) {
+    fn keep(&self, old: &Baseline, examination: &Examination, all: &HashSet<String>, entries: &mut Vec<Entry>) {
         for entry in &old.entries {
             if let Some(renewed) = entries.iter_mut().find(|renewed| renewed.id == entry.id) {
                 renewed.expires.clone_from(&entry.expires);
@@ -212,7 +213,7 @@ impl Clerk {
             }
             let place = examination.schema.relations.iter().position(|relation| relation.id == entry.relation);
             let state = place.map(|place| examination.relations[place].state);
-            let was_left_out = place.is_none() && !examination.left_alone.is_empty();
+            let was_left_out = place.is_none() && all.contains(&entry.relation);
             let whole = matches!(entry.about, About::Orphans { .. });
             let finding = examination.findings.iter().find(|finding| finding.id() == entry.id);
             if was_left_out || state.is_some_and(|state| state != CoverageState::Checked) {

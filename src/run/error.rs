@@ -37,6 +37,10 @@ pub enum RunError {
     NoRedactKey { what: &'static str },
     #[error("use the baseline {}", path.display())]
     OtherSecret { path: PathBuf },
+    #[error("understand the condition for {table}")]
+    Condition { table: String, why: String },
+    #[error("read the history {}", path.display())]
+    FaultyHistory { path: PathBuf, line: usize, why: String },
     #[error("write two reports to {name}")]
     SharedPlace { name: String },
     #[error("write a report to {}", path.display())]
@@ -95,6 +99,8 @@ impl RunError {
             RunError::OtherSecret { .. } => {
                 Some("its fingerprints were made with another secret than FK_DOCTOR_REDACT_KEY".to_owned())
             }
+            RunError::Condition { why, .. } => Some(why.clone()),
+            RunError::FaultyHistory { line, why, .. } => Some(format!("line {line}: {why}")),
             RunError::SharedPlace { .. } => Some("one of them would be lost in the other".to_owned()),
             RunError::WouldOverwrite { .. } => {
                 Some("that is the database itself, or a file that belongs to it".to_owned())
@@ -125,6 +131,12 @@ impl RunError {
             ),
             RunError::OtherSecret { .. } => {
                 Some("put the secret that it was written with into FK_DOCTOR_REDACT_KEY".to_owned())
+            }
+            RunError::Condition { .. } => {
+                Some("write it in SQL over child: --where 'orders: child.id > 100'".to_owned())
+            }
+            RunError::FaultyHistory { .. } => {
+                Some("mend or remove the line, or name another file with --history".to_owned())
             }
             RunError::SharedPlace { .. } => Some("give each a file of its own: --format F=FILE".to_owned()),
             RunError::Unwritten { .. } | RunError::WouldOverwrite { .. } => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use super::part;
 use crate::diagnose;
 use crate::engine::Session;
 use crate::findings;
@@ -13,10 +14,16 @@ use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::examination::LeftAlone;
 use crate::model::finding::Finding;
+use crate::model::finding::Span;
+use crate::model::pattern::Pattern;
 use crate::model::policy::Extent;
 use crate::model::policy::Policy;
 use crate::model::redaction::Redaction;
+use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::sql;
+use crate::model::value::Key;
+use crate::model::value::Value;
 use crate::scan;
 use crate::scan::Fact;
 use crate::scan::Wishes;
@@ -25,6 +32,7 @@ use crate::scan::Wishes;
 pub(super) struct Lens<'a> {
     pub(super) redaction: &'a Redaction,
     pub(super) policy: &'a Policy,
+    pub(super) time_columns: &'a [Pattern],
     pub(super) mark: &'a (dyn Fn(Finding) -> Finding + Sync),
 }
 
@@ -45,15 +53,20 @@ pub(super) struct Looked {
 }
 
 /// Scan, diagnosis and findings of a schema whose relations have been chosen.
-pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session>], wishes: &Wishes<'_>) -> Examination {
-    let lens = Lens { redaction: &Redaction::default(), policy: &Policy::default(), mark: &|finding| finding };
+pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wishes<'_>) -> Examination {
+    let lens = Lens {
+        redaction: &Redaction::default(),
+        policy: &Policy::default(),
+        time_columns: &[],
+        mark: &|finding| finding,
+    };
     let Looked { relations, findings, .. } = look(&schema, sessions, wishes, &lens, &mut |_, _| {});
     Examination { relations, findings, ..Examination::of(schema) }
 }
 
 pub(super) fn look(
     schema: &Schema,
-    sessions: &mut [Box<dyn Session>],
+    sessions: &mut [Box<dyn Session + '_>],
     wishes: &Wishes<'_>,
     lens: &Lens<'_>,
     tell: Tell<'_>,
@@ -94,9 +107,35 @@ fn one(schema: &Schema, session: &mut dyn Session, index: usize, fact: &Fact, sa
     };
     let mut coverage = findings::coverage(relation, fact);
     coverage.reason = coverage.reason.map(|reason| lens.redaction.message(&reason));
-    let found = findings::findings(schema, index, fact, diagnosis, samples);
+    let mut found = findings::findings(schema, index, fact, diagnosis, samples);
+    if let Some(column) = part::time_column(schema, relation, lens.time_columns) {
+        found.iter_mut().for_each(|finding| date(schema, session, relation, &column.name, finding));
+    }
     let findings = found.into_iter().map(|finding| judged(lens, schema, &mut coverage, finding)).collect();
     One { coverage, findings }
+}
+
+/// When the missing keys that are told first and last occur; an engine that cannot say leaves it out.
+fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column: &str, finding: &mut Finding) {
+    let keys: Vec<&Key> = finding.top_missing.iter().map(|missing| &missing.key).collect();
+    let question = if keys.is_empty() { None } else { sql::of(schema).spans(schema, relation, column, &keys) };
+    let Some(question) = question else { return };
+    let mut spans = Vec::new();
+    // Without an answer there is no date, and nothing else is lost.
+    let _ = session.each_row(&question, &mut |row| {
+        if let [place, first, last] = row {
+            spans.push((
+                place.as_integer(),
+                Span { column: column.to_owned(), first: first.clone(), last: last.clone() },
+            ));
+        }
+    });
+    for (place, span) in spans {
+        let missing = place.and_then(|place| finding.top_missing.get_mut(usize::try_from(place).ok()?));
+        if let Some(missing) = missing.filter(|_| span.first != Value::Null) {
+            missing.span = Some(span);
+        }
+    }
 }
 
 /// With the severity that the policy gives it, and nothing that may not be shown.

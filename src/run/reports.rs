@@ -39,13 +39,15 @@ pub(super) fn documents(
         .collect()
 }
 
-/// The lines of one report, and the file they go to.
-type LinesOf = (Option<PathBuf>, Lines<Box<dyn Stream>>);
-
 /// The reports that are written while the scan goes on.
 pub(super) struct Live {
-    lines: Vec<LinesOf>,
+    growing: Vec<Growing>,
     fault: Option<RunError>,
+}
+
+struct Growing {
+    file: Option<PathBuf>,
+    lines: Lines<Box<dyn Stream>>,
 }
 
 impl Live {
@@ -56,16 +58,16 @@ impl Live {
         outlet: &dyn Outlet,
     ) -> Result<Live, RunError> {
         let live = outputs.iter().filter(|(format, _)| *format == ScanFormat::Ndjson);
-        let lines = live.map(|(_, file)| {
+        let growing = live.map(|(_, file)| {
             let unwritten = |error: std::io::Error| RunError::unwritten(file.as_deref(), &error);
             let stream = outlet.stream(file.as_deref()).map_err(unwritten)?;
-            Ok((file.clone(), Lines::new(stream, schema, values).map_err(unwritten)?))
+            Ok(Growing { file: file.clone(), lines: Lines::new(stream, schema, values).map_err(unwritten)? })
         });
-        Ok(Live { lines: lines.collect::<Result<_, RunError>>()?, fault: None })
+        Ok(Live { growing: growing.collect::<Result<_, RunError>>()?, fault: None })
     }
 
     pub(super) fn tell(&mut self, schema: &Schema, place: usize, one: &One) {
-        for (file, lines) in &mut self.lines {
+        for Growing { file, lines } in &mut self.growing {
             if let Err(error) = lines.relation(schema, place, &one.coverage, &one.findings) {
                 self.fault.get_or_insert(RunError::unwritten(file.as_deref(), &error));
             }
@@ -74,7 +76,7 @@ impl Live {
 
     pub(super) fn finish(self, examination: &Examination) -> Result<(), RunError> {
         self.fault.map_or(Ok(()), Err)?;
-        for (file, lines) in self.lines {
+        for Growing { file, lines } in self.growing {
             let finished = lines.finish(examination).and_then(Stream::finish);
             finished.map_err(|error| RunError::unwritten(file.as_deref(), &error))?;
         }

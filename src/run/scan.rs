@@ -1,5 +1,9 @@
 //! `scan`: from what was typed to the reports of an examination.
 
+use std::collections::HashSet;
+use std::path::Path;
+use std::path::PathBuf;
+
 use super::DEFAULT_MEMORY;
 use super::DEFAULT_SAMPLES;
 use super::DEFAULT_WAIT;
@@ -14,6 +18,7 @@ use super::examine;
 use super::examine::Lens;
 use super::examine::Looked;
 use super::examine::One;
+use super::part;
 use super::place;
 use super::reports;
 use super::reports::Live;
@@ -21,16 +26,25 @@ use super::select;
 use crate::cli;
 use crate::config::words::FailOn;
 use crate::engine;
+use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::Patience;
+use crate::engine::Session;
 use crate::exit::Exit;
+use crate::history_file;
+use crate::model::date;
 use crate::model::examination::Examination;
+use crate::model::examination::LeftAlone;
 use crate::model::examination::Verdict;
 use crate::model::finding::Severity;
+use crate::model::history::Moment;
+use crate::model::place::Place;
+use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::report::ScanFormat;
 use crate::scan::Progress;
 use crate::scan::Wishes;
+use crate::source::Source;
 
 pub fn scan(
     typed: &cli::Scan,
@@ -42,35 +56,29 @@ pub fn scan(
     let source = super::source(&typed.database, surroundings)?;
     let outputs = super::outputs(&typed.format, &typed.output, ScanFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-    super::refuse_to_overwrite(&source, typed.write_baseline.as_deref().into_iter())?;
+    let others = [&typed.write_baseline, &typed.history];
+    super::refuse_to_overwrite(&source, others.into_iter().flatten().map(PathBuf::as_path))?;
+    // All files are read first: a fault in one must not cost a long scan.
     let file = config_file::read(global, surroundings)?;
     let settings = &file.config.scan;
-    let patience = Patience {
-        lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
-        deadline: Deadline::after(typed.timeout.or(settings.timeout)),
-    };
-    let mut database = engine::open(&source, &patience)?;
-    let whole = file.resolve(database.as_mut(), surroundings)?;
-    let (schema, mut left_alone) = select::select(whole, &file.config, &typed.table, &typed.relation)?;
-    let places = place::places(&schema, &file, typed.schema_file.as_deref())?;
     let redaction = super::redaction(typed.redact, &file, surroundings)?;
     let fail_on = bar(typed, &file);
     let clerk =
         Clerk::new(typed.baseline.as_deref(), typed.write_baseline.is_some(), fail_on, &redaction, surroundings)?;
+    let past = typed.history.as_deref().map(read_history).transpose()?;
+
+    let Opened { database, mut sessions, schema, places, all, left_alone } = open(&source, typed, &file, surroundings)?;
     let is_known = |relation: usize, key: &Key, rows: u64| clerk.sees(&schema, &redaction, relation, key, rows);
-    let jobs = typed.jobs.or(settings.jobs).unwrap_or(surroundings.cores).max(1);
     let wishes = Wishes {
         samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
         memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
-        threads: jobs,
+        threads: jobs(typed, &file, surroundings),
         progress,
         is_known: &is_known,
     };
-    let mut sessions = database.sessions(jobs.min(schema.relations.len()))?;
-    file.check_conditions(&schema, &mut sessions, surroundings)?;
-    left_alone.splice(0..0, examine::tables_left_alone(&schema));
     let mark = |finding| clerk.mark(finding);
-    let lens = Lens { redaction: &redaction, policy: &file.config.policy, mark: &mark };
+    let lens =
+        Lens { redaction: &redaction, policy: &file.config.policy, time_columns: &settings.time_columns, mark: &mark };
     let mut live = Live::open(&outputs, &schema, redaction.values, outlet)?;
     let mut tell = |place: usize, one: &One| live.tell(&schema, place, one);
     let Looked { relations, findings, facts } = examine::look(&schema, &mut sessions, &wishes, &lens, &mut tell);
@@ -78,13 +86,17 @@ pub fn scan(
         reports::stream_orphans(&schema, &facts, &redaction, &mut sessions, outlet, file.as_deref())?;
     }
     drop(sessions);
+
     let values = redaction.values;
     let examined = Examination { relations, findings, left_alone, fail_on, places, values, ..Examination::of(schema) };
     let mut examination = examined;
     if let Some(why) = database.disturbed() {
         examine::distrust(&mut examination, &why);
     }
-    let baseline = clerk.close(&mut examination);
+    let baseline = clerk.close(&mut examination, &all);
+    if let (Some(file), Some(past)) = (&typed.history, past) {
+        remember(file, past, &mut examination, surroundings, outlet)?;
+    }
     live.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
         reports::summarize(&examination, surroundings, outlet)?;
@@ -92,6 +104,46 @@ pub fn scan(
     let mut documents = reports::documents(&examination, outputs, surroundings);
     documents.extend(typed.write_baseline.clone().map(Some).zip(baseline));
     Ok(Outcome { documents, exit: exit(&examination) })
+}
+
+/// A database that is ready to be asked, and what of it.
+struct Opened {
+    // Sessions end before the database they belong to.
+    sessions: Vec<Box<dyn Session>>,
+    database: Box<dyn Database>,
+    schema: Schema,
+    places: Vec<Place>,
+    /// The ids of all relations, chosen or not.
+    all: HashSet<String>,
+    left_alone: Vec<LeftAlone>,
+}
+
+fn open(
+    source: &Source,
+    typed: &cli::Scan,
+    file: &ConfigFile,
+    surroundings: &Surroundings,
+) -> Result<Opened, RunError> {
+    let settings = &file.config.scan;
+    let patience = Patience {
+        lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
+        deadline: Deadline::after(typed.timeout.or(settings.timeout)),
+    };
+    let mut database = engine::open(source, &patience)?;
+    let whole = file.resolve(database.as_mut(), surroundings)?;
+    let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
+    let chosen = select::select(whole, &file.config, &typed.table, &typed.relation, &typed.changed_tables)?;
+    let (mut schema, not_chosen) = chosen;
+    let places = place::places(&schema, file, typed.schema_file.as_deref())?;
+    let mut sessions = database.sessions(jobs(typed, file, surroundings).min(schema.relations.len()))?;
+    file.check_conditions(&schema, &mut sessions, surroundings)?;
+    part::narrow(&mut schema, typed, &file.config, sessions.first_mut())?;
+    let left_alone = [examine::tables_left_alone(&schema), not_chosen].concat();
+    Ok(Opened { sessions, database, schema, places, all, left_alone })
+}
+
+fn jobs(typed: &cli::Scan, file: &ConfigFile, surroundings: &Surroundings) -> usize {
+    typed.jobs.or(file.config.scan.jobs).unwrap_or(surroundings.cores).max(1)
 }
 
 fn exit(examination: &Examination) -> Exit {
@@ -107,4 +159,31 @@ fn bar(typed: &cli::Scan, file: &ConfigFile) -> Option<Severity> {
         FailOn::At(severity) => Some(severity),
         FailOn::Never => None,
     }
+}
+
+/// The scans that a history holds; one that is not there yet holds none.
+fn read_history(file: &Path) -> Result<Vec<Moment>, RunError> {
+    let path = || file.to_owned();
+    let text = match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        read => read,
+    };
+    let text =
+        text.map_err(|error| RunError::Unreadable { path: path(), why: error.to_string(), option: "--history" })?;
+    history_file::parse(&text).map_err(|(line, why)| RunError::FaultyHistory { path: path(), line, why })
+}
+
+/// Adds this scan to the history; the examination gets those of its own database.
+fn remember(
+    file: &Path,
+    past: Vec<Moment>,
+    examination: &mut Examination,
+    surroundings: &Surroundings,
+    outlet: &dyn Outlet,
+) -> Result<(), RunError> {
+    let now = Moment::of(examination, date::moment(surroundings.now));
+    outlet.append(file, &history_file::line(&now)).map_err(|error| RunError::unwritten(Some(file), &error))?;
+    examination.history = past.into_iter().filter(|moment| moment.database == now.database).collect();
+    examination.history.push(now);
+    Ok(())
 }

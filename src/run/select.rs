@@ -14,21 +14,26 @@ pub(super) fn select(
     config: &Config,
     tables: &[Pattern],
     relations: &[Pattern],
+    changed: &[Pattern],
 ) -> Result<(Schema, Vec<LeftAlone>), RunError> {
-    for pattern in tables {
+    for (option, pattern) in
+        tables.iter().map(|pattern| ("--table", pattern)).chain(changed.iter().map(|it| ("--changed-tables", it)))
+    {
         let known: Vec<String> = schema.tables.iter().map(|table| table.name.to_string()).collect();
-        must_match("--table", pattern, &known, "the tables are")?;
+        must_match(option, pattern, &known, "the tables are")?;
     }
     for pattern in relations {
         let known: Vec<String> = schema.relations.iter().map(|relation| relation.id.clone()).collect();
         must_match("--relation", pattern, &known, "the relations are")?;
     }
     let mut left_alone = Vec::new();
-    let mut not_selected = 0_u64;
+    let (mut not_selected, mut unchanged) = (0_u64, 0_u64);
     let mut kept = Vec::new();
     for relation in std::mem::take(&mut schema.relations) {
         if !typed_filters_choose(&schema, &relation, tables, relations) {
             not_selected += 1;
+        } else if !changed.is_empty() && !touches(&schema, &relation, changed) {
+            unchanged += 1;
         } else if let Some(pattern) = config.exclude.iter().find(|pattern| excludes(&schema, &relation, &pattern.value))
         {
             let why = format!("excluded by \"{}\" in the configuration", pattern.value.as_str());
@@ -38,18 +43,27 @@ pub(super) fn select(
         }
     }
     schema.relations = kept;
-    if not_selected > 0 {
-        let what = crate::model::text::plural(not_selected, "relation");
-        left_alone.push(LeftAlone { what, why: "not chosen by --table or --relation".to_owned() });
+    for (number, why) in
+        [(not_selected, "not chosen by --table or --relation"), (unchanged, "of no table in --changed-tables")]
+    {
+        if number > 0 {
+            let what = crate::model::text::plural(number, "relation");
+            left_alone.push(LeftAlone { what, why: why.to_owned() });
+        }
     }
     Ok((schema, left_alone))
 }
 
 fn typed_filters_choose(schema: &Schema, relation: &Relation, tables: &[Pattern], relations: &[Pattern]) -> bool {
-    let sides = [schema.child(relation).name.to_string(), relation.parent.name.to_string()];
-    let by_table = tables.is_empty() || tables.iter().any(|pattern| sides.iter().any(|side| pattern.matches(side)));
+    let by_table = tables.is_empty() || touches(schema, relation, tables);
     let by_relation = relations.is_empty() || relations.iter().any(|pattern| pattern.matches(&relation.id));
     by_table && by_relation
+}
+
+/// Child or parent is one of these tables.
+fn touches(schema: &Schema, relation: &Relation, tables: &[Pattern]) -> bool {
+    let sides = [schema.child(relation).name.to_string(), relation.parent.name.to_string()];
+    tables.iter().any(|pattern| sides.iter().any(|side| pattern.matches(side)))
 }
 
 /// A pattern for tables leaves the rows of such tables alone, so it speaks of the child.

@@ -107,6 +107,7 @@ fn relation(
             condition: text(&wanted.condition),
             ignored: wanted.ignored.iter().map(|key| key.value.clone()).collect(),
             soft_deleted: text(&wanted.soft_deleted),
+            partial: None,
         },
         judge: match incomparable {
             Some(why) => Judge::Nobody(why),

@@ -130,6 +130,24 @@ impl Dialect for Sqlite {
         )))
     }
 
+    fn spans(&self, schema: &Schema, relation: &Relation, column: &str, keys: &[&Key]) -> Option<Sql> {
+        let mut query = Query::default();
+        let missing = query.missing(keys);
+        let considered = query.considered(schema, relation);
+        let equal: Vec<String> = (0..relation.child_columns.len())
+            .map(|i| {
+                let key = converted(&child_value(schema, relation, i), parent_family(schema, relation, i));
+                format!("{key} = +missing.k{i}{}", parent_collation(schema, relation, i))
+            })
+            .collect();
+        let (column, table) = (quoted(column), source(schema.child(relation), "child", true));
+        Some(query.finish(format!(
+            "{missing} SELECT missing.i, min(child.{column}), max(child.{column}) FROM missing JOIN {table} \
+             ON {considered} AND {} GROUP BY missing.i ORDER BY missing.i",
+            equal.join(" AND ")
+        )))
+    }
+
     fn condition_check(&self, schema: &Schema, relation: &Relation, condition: &str, of_parent: bool) -> Option<Sql> {
         let (table, alias) =
             if of_parent { (schema.parent(relation)?, "parent") } else { (schema.child(relation), "child") };

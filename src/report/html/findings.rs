@@ -81,7 +81,7 @@ fn card(examination: &Examination, finding: &Finding, place: usize) -> String {
         finding.rows,
         finding.missing_keys,
         escaped(&finding.relation_id),
-        escaped(&finding.relation_id),
+        html::relation_id(&finding.relation_id),
         finding.code.name(),
         escaped(&finding.message),
         figure(finding.rows, "row", ""),

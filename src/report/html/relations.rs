@@ -28,7 +28,7 @@ pub(super) fn section(examination: &Examination) -> String {
         rows.push_str(&format!(
             "<tr id=\"r-{place}\"><td><code>{}</code></td><td class=\"state {state}\">{state}</td><td>{}</td>{}{}{}{}\
              <td class=\"number\" data-value=\"{share:.9}\">{shown}</td><td>{}</td><td>{}</td></tr>\n",
-            escaped(&about.id),
+            html::relation_id(&about.id),
             coverage.method.map_or("–", |method| method.name()),
             number(coverage.counts.rows),
             number(coverage.counts.null_rows),

@@ -41,7 +41,7 @@ pub(super) fn section(history: &[Moment]) -> String {
     }
     let change = match last.orphan_rows.cmp(&first.orphan_rows) {
         std::cmp::Ordering::Less => format!("{} fewer", count(first.orphan_rows - last.orphan_rows)),
-        std::cmp::Ordering::Equal => "as many".to_owned(),
+        std::cmp::Ordering::Equal => "no more".to_owned(),
         std::cmp::Ordering::Greater => format!("{} more", count(last.orphan_rows - first.orphan_rows)),
     };
     let day = |moment: &Moment| escaped(moment.at.get(..10).unwrap_or(&moment.at));
@@ -56,5 +56,5 @@ pub(super) fn section(history: &[Moment]) -> String {
         right = WIDTH - LEFT,
         most = plural(most, "orphan row"),
     );
-    html::section("Trend", &format!("{change} than at the first of {} scans", history.len()), &inside)
+    html::section("Trend", &format!("{change} orphan rows than at the first of {} scans", history.len()), &inside)
 }

@@ -8,12 +8,14 @@ use crate::model::examination::Coverage;
 use crate::model::examination::Examination;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
+use crate::model::finding::MissingKey;
 use crate::model::schema::Schema;
 use crate::report::json::About;
 use crate::report::json::Database;
 use crate::report::json::Named;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
+use crate::report::json::Wire;
 use crate::report::json::document;
 
 pub(in crate::report) fn render(examination: &Examination) -> String {
@@ -132,11 +134,7 @@ impl<'a> Found<'a> {
             rows: finding.rows,
             missing_keys: finding.missing_keys,
             known: KnownPart::of(finding),
-            top_missing: finding
-                .top_missing
-                .iter()
-                .map(|missing| Missing { key: key(&missing.key), rows: missing.rows })
-                .collect(),
+            top_missing: finding.top_missing.iter().map(|missing| Missing::of(key(&missing.key), missing)).collect(),
             samples: finding
                 .samples
                 .iter()
@@ -157,6 +155,18 @@ impl<'a> Found<'a> {
 struct Missing<'a> {
     key: Named<'a>,
     rows: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<Wire<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<Wire<'a>>,
+}
+
+impl<'a> Missing<'a> {
+    fn of(key: Named<'a>, missing: &'a MissingKey) -> Missing<'a> {
+        let span = missing.span.as_ref();
+        let (first, last) = (span.map(|span| Wire(&span.first)), span.map(|span| Wire(&span.last)));
+        Missing { key, rows: missing.rows, first, last }
+    }
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,163 @@
+//! What pipelines use: the action, the hook, the GitLab example and the image, as far as they run without their hosts.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![cfg(unix)]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use common::Bench;
+use common::Run;
+use saphyr::LoadableYamlNode;
+use saphyr::Yaml;
+
+const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY);
+CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id));
+INSERT INTO c VALUES (1, 918273601);";
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+fn yaml(text: &str) -> Yaml<'_> {
+    Yaml::load_from_str(text).unwrap().remove(0)
+}
+
+/// Runs bash in the bench's folder, with the binary on the path.
+fn bash(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+    let binaries = Path::new(env!("CARGO_BIN_EXE_fk-doctor")).parent().unwrap();
+    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(arguments)
+        .current_dir(bench.path("."))
+        .env("PATH", path)
+        .env_remove("DATABASE_URL")
+        .env_remove("GITHUB_STEP_SUMMARY")
+        .env_remove("GITHUB_OUTPUT")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn script(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("ci").join(name).display().to_string()
+}
+
+#[test]
+fn the_action_gives_its_inputs_to_the_script_as_data() {
+    let text = text("action.yml");
+    let action = yaml(&text);
+    assert_eq!(action["runs"]["using"].as_str(), Some("composite"));
+    let steps: Vec<&Yaml<'_>> = action["runs"]["steps"].as_sequence().unwrap().iter().collect();
+    assert!(steps.iter().all(|step| !step["run"].as_str().unwrap().contains("${{")), "inputs are no part of a script");
+    let given = steps[1]["env"].as_mapping().unwrap().iter();
+    let given: BTreeSet<(&str, &str)> =
+        given.map(|(name, value)| (name.as_str().unwrap(), value.as_str().unwrap())).collect();
+    let inputs: BTreeSet<&str> =
+        action["inputs"].as_mapping().unwrap().keys().map(|name| name.as_str().unwrap()).collect();
+    let script = std::fs::read_to_string(script("scan")).unwrap();
+    for (name, value) in &given {
+        assert!(script.contains(&format!("${{{name}:-")), "the script reads {name}");
+        assert!(
+            inputs.contains(value.trim_start_matches("${{ inputs.").trim_end_matches(" }}")),
+            "{value} is an input"
+        );
+    }
+    assert_eq!(given.len(), inputs.len(), "every input is given on");
+}
+
+#[test]
+fn the_action_annotates_and_writes_what_was_asked_for() {
+    let bench = Bench::new(SEED);
+    let (summary, output) = (bench.path("summary"), bench.path("output"));
+    let variables = [
+        ("FK_DOCTOR_DATABASE", "app.db"),
+        ("FK_DOCTOR_SARIF", "r.sarif"),
+        ("FK_DOCTOR_HTML", "r.html"),
+        ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap()),
+        ("GITHUB_OUTPUT", output.to_str().unwrap()),
+    ];
+    let run = bash(&bench, &[&script("scan")], &variables);
+    assert_eq!((run.code, run.stderr.as_str()), (1, ""));
+    assert!(
+        run.stdout.starts_with("::error file=fk-doctor.toml,line=1,title=fk-doctor%3A orphan::c(p)->p(id)"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(std::fs::read_to_string(output).unwrap(), "exit-code=1\n");
+    for file in [summary, bench.path("r.sarif"), bench.path("r.html")] {
+        let report = std::fs::read_to_string(file).unwrap();
+        assert!(!report.contains("918273601") && !run.stdout.contains("918273601"), "masked unless it is asked for");
+    }
+    let shown = bash(
+        &bench,
+        &[&script("scan")],
+        &[("FK_DOCTOR_DATABASE", "app.db"), ("FK_DOCTOR_REDACT", "none"), ("FK_DOCTOR_FORMAT", "table")],
+    );
+    assert!(shown.stdout.contains("918273601"));
+}
+
+#[test]
+fn inputs_are_never_run() {
+    let bench = Bench::new(SEED);
+    for name in ["$(touch owned)", "`touch owned`", "; touch owned", "--help", "a b*"] {
+        let run =
+            bash(&bench, &[&script("scan")], &[("FK_DOCTOR_DATABASE", name), ("FK_DOCTOR_SARIF", "x; touch owned")]);
+        assert_eq!(run.code, 3, "{name}: {}", run.stderr);
+        assert!(!bench.path("owned").exists());
+    }
+    assert_eq!(bash(&bench, &[&script("install")], &[]).code, 0, "what is there is not built again");
+}
+
+#[test]
+fn the_hook_scans_each_file_of_a_commit() {
+    let text = text(".pre-commit-hooks.yaml");
+    let hooks = yaml(&text);
+    let hook = &hooks[0];
+    let entry = hook["entry"].as_str().unwrap();
+    let bench = Bench::new(SEED);
+    rusqlite::Connection::open(bench.path("fine one.db")).unwrap().execute_batch("CREATE TABLE t(i)").unwrap();
+    // The way the hook's runner calls it: the entry's words, then the files.
+    let hooked = |files: &str| bash(&bench, &["-c", &format!("{entry} {files}")], &[]);
+    let run = hooked("'fine one.db' app.db");
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(
+        run.stdout.contains("fine one.db declares no foreign keys") && run.stdout.contains("1 orphan row"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(hooked("'fine one.db'").code, 0);
+}
+
+#[test]
+fn the_gitlab_example_asks_for_what_the_script_knows() {
+    let text = text("ci/gitlab.yml");
+    let job = &yaml(&text)["foreign-keys"];
+    let script = std::fs::read_to_string(script("scan")).unwrap();
+    for (name, _) in job["variables"].as_mapping().unwrap() {
+        assert!(script.contains(&format!("${{{}:-", name.as_str().unwrap())), "{name:?}");
+    }
+    let image = self::text("Containerfile");
+    assert!(
+        image.contains(&format!("/usr/local/bin/{}\n", job["script"][0].as_str().unwrap())),
+        "the image has the script"
+    );
+    let bench = Bench::new(SEED);
+    let variables = job["variables"]
+        .as_mapping()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.as_str().unwrap(), value.as_str().unwrap()));
+    let variables: Vec<(&str, &str)> = variables.chain([("FK_DOCTOR_DATABASE", "app.db")]).collect();
+    assert_eq!(bash(&bench, &[&self::script("scan")], &variables).code, 1);
+    for artifact in ["foreign-keys.html", "foreign-keys.xml"] {
+        assert!(bench.path(artifact).is_file(), "{artifact}");
+    }
+}
