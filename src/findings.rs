@@ -1,5 +1,7 @@
 //! From facts to findings: what each relation's coverage is, what is wrong with it, in words, and the next step.
 
+use crate::model::catalog::Engine;
+use crate::model::catalog::TableName;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::finding::Cause;
@@ -12,6 +14,7 @@ use crate::model::finding::Sample;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::sql::table_for;
 use crate::model::text;
 use crate::scan::Fact;
 use crate::scan::Tally;
@@ -100,13 +103,19 @@ fn index_corrupt(schema: &Schema, index: usize, tally: &Tally) -> Option<Finding
     let parent = schema.parent(relation)?;
     let name = relation.parent.key.map_or("?", |key| parent.indexes[key].name.as_str());
     let message = format!(
-        "{} of {} look like orphans, but their parent is in {}: it is missing from the index {name}",
+        "{} of {} {}, but their parent is in {}: it is missing from the index {name}",
         text::plural(found.rows, "row"),
         schema.child(relation).name,
+        if found.rows == 1 { "looks like an orphan" } else { "look like orphans" },
         parent.name
     );
-    let help =
-        format!("on a copy: REINDEX {}; then scan again; do not repair these rows", crate::model::sql::quoted(name));
+    let lost_touch = TableName { schema: parent.name.schema.clone(), table: name.to_owned() };
+    let lost_touch = table_for(schema.database.engine, &lost_touch);
+    let reindex = match schema.database.engine {
+        Engine::Sqlite => format!("on a copy: REINDEX {lost_touch}"),
+        _ => format!("REINDEX INDEX CONCURRENTLY {lost_touch}"),
+    };
+    let help = format!("{reindex}; then scan again; do not repair these rows");
     Some(Finding {
         rows: found.rows,
         samples: found.samples.clone(),

@@ -399,12 +399,28 @@ fn orphans<'a>(
         return Err(why);
     }
     let is_known = |missing: &Missing| (wishes.is_known)(index, &missing.key, missing.rows);
-    let mut gatherer = Gatherer::new(schema, relation, wishes.samples, &is_known);
+    let mut gather = |question: &sql::Sql| {
+        let mut gatherer = Gatherer::new(schema, relation, wishes.samples, &is_known);
+        session.each_row(question, &mut |row| gatherer.take(row)).map_err(|error| error.because())?;
+        Ok::<Tally, String>(gatherer.finish())
+    };
     let question = sql::of(schema).orphans(schema, relation, &among);
-    session.each_row(&question, &mut |row| gatherer.take(row)).map_err(|error| error.because())?;
-    let tally = gatherer.finish();
+    let mut tally = gather(&question)?;
+    if let Some(again) = second_opinion(schema, &tally, &among, &question) {
+        let confirmed = gather(&again)?;
+        let rows = tally.orphan_rows.saturating_sub(confirmed.orphan_rows);
+        let false_orphans = (rows > 0).then(|| FalseOrphans { rows, samples: Vec::new() });
+        tally = Tally { false_orphans, ..confirmed };
+    }
     let stale = stale_index(schema, relation, damage_of).filter(|_| tally.false_orphans.is_none());
     stale.map_or(Ok(tally), Err)
+}
+
+/// An index that lost a row makes orphans of those that refer to it, so orphans are confirmed by the tables themselves.
+/// Rows that are known by their addresses already are.
+fn second_opinion(schema: &Schema, tally: &Tally, among: &sql::Among<'_>, question: &sql::Sql) -> Option<sql::Sql> {
+    let is_wanted = tally.orphan_rows > 0 && among.rows.is_none();
+    sql::of(schema).without_indexes(question).filter(|_| is_wanted)
 }
 
 fn among(suspects: &Suspects, index_is_proven: bool) -> sql::Among<'_> {
@@ -424,7 +440,10 @@ pub fn each_orphan(
     each: &mut dyn FnMut(Sample),
 ) -> Result<(), EngineError> {
     let shape = Shape::of(schema, relation);
-    let question = sql::of(schema).orphans(schema, relation, &tally.among());
+    let mut question = sql::of(schema).orphans(schema, relation, &tally.among());
+    if tally.false_orphans.is_some() {
+        question = sql::of(schema).without_indexes(&question).unwrap_or(question);
+    }
     session.each_row(&question, &mut |row| {
         if let Some(row) = shape.split(row).filter(|row| !row.is_present) {
             each(shape.sample(&row));

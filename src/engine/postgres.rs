@@ -12,6 +12,7 @@ use crate::source::Address;
 mod connection;
 mod failure;
 mod introspect;
+mod key_bitmap;
 mod session;
 mod transaction;
 mod value;

@@ -71,16 +71,19 @@ pub enum Method {
     Pages,
     /// The pages of the child's index were read instead.
     IndexWalk,
+    /// The parent's keys went to the server as a bitmap, in which a scan of the child looked its keys up.
+    KeyBitmap,
     Sql,
 }
 
 impl Method {
-    pub const ALL: [Method; 3] = [Method::Pages, Method::IndexWalk, Method::Sql];
+    pub const ALL: [Method; 4] = [Method::Pages, Method::IndexWalk, Method::KeyBitmap, Method::Sql];
 
     pub fn name(self) -> &'static str {
         match self {
             Method::Pages => "pages",
             Method::IndexWalk => "index-walk",
+            Method::KeyBitmap => "key-bitmap",
             Method::Sql => "sql",
         }
     }

@@ -13,6 +13,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+pub mod key_bitmap;
 mod mysql;
 mod postgres;
 pub mod repair;
@@ -24,15 +25,26 @@ pub mod witness;
 pub struct Sql {
     text: String,
     parameters: Vec<Value>,
+    /// No index may be believed.
+    from_tables: bool,
 }
 
 impl Sql {
+    fn new(text: String, parameters: Vec<Value>) -> Sql {
+        Sql { text, parameters, from_tables: false }
+    }
+
     pub fn text(&self) -> &str {
         &self.text
     }
 
     pub fn parameters(&self) -> &[Value] {
         &self.parameters
+    }
+
+    /// Whether the answer has to come from the tables themselves, whatever their indexes say.
+    pub fn is_from_tables(&self) -> bool {
+        self.from_tables
     }
 }
 
@@ -46,6 +58,11 @@ pub trait Dialect {
     /// the key as the child stores it; the row's name (see [`row_name_columns`]); and whether the parent's own table has
     /// the key although its index does not.
     fn orphans(&self, schema: &Schema, relation: &Relation, among: &Among<'_>) -> Sql;
+
+    /// The same question again, to be answered without indexes; `None` where the first answer was.
+    fn without_indexes(&self, _: &Sql) -> Option<Sql> {
+        None
+    }
 
     /// How many distinct keys of the child do have their parent, counted up to `enough`.
     fn matched_keys(&self, schema: &Schema, relation: &Relation, enough: u64) -> Sql;

@@ -46,7 +46,7 @@ fn postgres_a_lock_is_waited_for_as_long_as_is_said() {
     let scan = |options: &[&str]| scan_beside_a_lock(&server, options, POSTGRES_WAITING, || {});
     assert_only_one_is_missing(&scan(&["--wait", "100ms", "--jobs", "1"]), "wait longer with --wait");
     assert_only_one_is_missing(&scan(&["--wait", "100ms", "--jobs", "2"]), "wait longer with --wait");
-    let (code, report) = scan(&["--wait", "60s", "--timeout", "500ms", "--jobs", "1"]);
+    let (code, report) = scan(&["--wait", "60s", "--timeout", "4s", "--jobs", "1"]);
     assert_eq!((code, &report["relations"][0]["reason"]), (4, &"the time limit was reached".into()));
     server.beside("ROLLBACK");
 }
@@ -97,7 +97,7 @@ fn mariadb_a_lost_connection_leaves_the_rest_unchecked() {
     let limited = scan_beside_a_lock(&server, &["--wait", "1s", "--jobs", "1"], &waiting, || {});
     assert_only_one_is_missing(&limited, "wait longer with --wait");
     let (code, report) =
-        scan_beside_a_lock(&server, &["--wait", "60s", "--timeout", "500ms", "--jobs", "1"], &waiting, || {});
+        scan_beside_a_lock(&server, &["--wait", "60s", "--timeout", "4s", "--jobs", "1"], &waiting, || {});
     assert_eq!((code, &report["relations"][0]["reason"]), (4, &"the time limit was reached".into()));
     server.beside("UNLOCK TABLES");
 }

@@ -87,6 +87,27 @@ impl Connection {
         })
     }
 
+    /// Calls `each` with every number of an answer that is one column of eight-byte numbers, none of them NULL. This
+    /// is the quickest way that the server has.
+    pub(super) fn copy(
+        &mut self,
+        question: &str,
+        deadline: &Deadline,
+        each: &mut dyn FnMut(i64),
+    ) -> Result<(), Failure> {
+        let question = format!("COPY ({question}) TO STDOUT (FORMAT binary)");
+        self.ask_line(deadline, async |connection| {
+            let mut pieces = connection.copy_out_raw(&question).await?;
+            let mut numbers = value::CopiedNumbers::default();
+            while let Some(piece) = pieces.try_next().await? {
+                numbers.read(&piece, each).ok_or_else(|| {
+                    sqlx::Error::Protocol("the server copied something else than whole numbers".to_owned())
+                })?;
+            }
+            Ok(())
+        })
+    }
+
     fn ask_line(
         &mut self,
         deadline: &Deadline,

@@ -27,7 +27,7 @@ use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 
 /// The schema whose tables go by their name alone; always this one, so that a relation's id does not depend on who asks.
-const DEFAULT_SCHEMA: &str = "public";
+pub(super) const DEFAULT_SCHEMA: &str = "public";
 
 pub(super) fn catalog(keeper: &mut Connection, deadline: &Deadline) -> Result<Catalog, Failure> {
     let mut database = DatabaseName {

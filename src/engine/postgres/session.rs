@@ -2,16 +2,23 @@
 
 use super::connection::Connection;
 use super::failure;
+use super::introspect::DEFAULT_SCHEMA;
+use super::key_bitmap;
 use super::transaction;
+use super::transaction::Plans;
 use super::transaction::Snapshot;
 use crate::engine::Damage;
 use crate::engine::Deadline;
+use crate::engine::Effort;
 use crate::engine::EngineError;
+use crate::engine::Inclusion;
 use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engine::StorageAnswer;
 use crate::engine::wire::Failure;
 use crate::model::catalog::Table;
 use crate::model::sql::Sql;
+use crate::model::sql::quoted;
 use crate::model::value::Value;
 use crate::source::Address;
 
@@ -40,13 +47,41 @@ impl PostgresSession {
     }
 
     /// Each question has a savepoint to itself: an error goes no further, and no lock outlives its question.
-    fn ask(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), Failure> {
+    pub(super) fn question(&mut self, sql: &Sql, plans: Plans, each: &mut dyn FnMut(&[Value])) -> Result<(), Failure> {
+        self.within_savepoint(plans, |connection, deadline| {
+            connection.ask(sql.text(), sql.parameters(), deadline, each)
+        })
+    }
+
+    /// The whole numbers of an answer that is one column of them, read from the table itself.
+    pub(super) fn whole_numbers(&mut self, sql: &Sql, each: &mut dyn FnMut(i64)) -> Result<(), Failure> {
+        self.within_savepoint(Plans::TablesOnly, |connection, deadline| connection.copy(sql.text(), deadline, each))
+    }
+
+    /// The bytes of a table, without its indexes and what is stored beside it.
+    pub(super) fn size_of(&mut self, table: &Table) -> Result<u64, Failure> {
+        let schema = table.name.schema.as_deref().unwrap_or(DEFAULT_SCHEMA);
+        let name = format!("{}.{}", quoted(schema), quoted(&table.name.table));
+        let mut size = 0;
+        self.within_savepoint(Plans::Any, |connection, deadline| {
+            connection.ask("SELECT pg_relation_size($1::text::regclass)", &[Value::text(name)], deadline, &mut |row| {
+                size = row.first().and_then(Value::as_integer).and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+            })
+        })?;
+        Ok(size)
+    }
+
+    fn within_savepoint(
+        &mut self,
+        plans: Plans,
+        question: impl FnOnce(&mut Connection, &Deadline) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let deadline = &self.patience.deadline;
         if deadline.has_passed() {
             return Err(Failure::TimeLimit);
         }
-        self.connection.run(transaction::begin_question(&self.patience), deadline)?;
-        let answer = self.connection.ask(sql.text(), sql.parameters(), deadline, each);
+        self.connection.run(transaction::begin_question(plans, &self.patience), deadline)?;
+        let answer = question(&mut self.connection, deadline);
         if self.connection.is_open() {
             self.connection.run(transaction::END_QUESTION.to_owned(), &Deadline::default())?;
         }
@@ -66,11 +101,15 @@ impl PostgresSession {
 
 impl Session for PostgresSession {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        let answer = self.ask(sql, each);
+        let answer = self.question(sql, if sql.is_from_tables() { Plans::TablesOnly } else { Plans::Any }, each);
         if !self.connection.is_open() {
             self.reconnect();
         }
         answer.map_err(|failure| failure::of_a_question(failure, &self.address))
+    }
+
+    fn read_storage(&mut self, tables: &[Table], inclusions: &[Inclusion], effort: &Effort<'_>) -> Vec<StorageAnswer> {
+        key_bitmap::judge(self, tables, inclusions, effort)
     }
 
     /// The server finds damage when it reads, and says so.

@@ -29,9 +29,24 @@ pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &Patience) -> String 
 }
 
 /// Lets a question run no longer than is left.
-pub(super) fn begin_question(patience: &Patience) -> String {
+pub(super) fn begin_question(plans: Plans, patience: &Patience) -> String {
     let limit = milliseconds(patience.deadline.remaining());
-    format!("SAVEPOINT question; SET LOCAL statement_timeout = {limit}")
+    let plans = match plans {
+        Plans::Any => "",
+        Plans::TablesOnly => {
+            "; SET LOCAL enable_seqscan = on; SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; \
+             SET LOCAL enable_bitmapscan = off"
+        }
+    };
+    format!("SAVEPOINT question; SET LOCAL statement_timeout = {limit}{plans}")
+}
+
+/// By which ways the server may look for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plans {
+    Any,
+    /// No index is believed.
+    TablesOnly,
 }
 
 pub(super) const END_QUESTION: &str = "ROLLBACK TO SAVEPOINT question; RELEASE SAVEPOINT question";

@@ -98,6 +98,43 @@ fn numeric(bytes: &[u8]) -> Option<Value> {
     Some(Value::text(format!("{sign}{whole}.{fraction}")))
 }
 
+/// Reads what `COPY … (FORMAT binary)` sends of one column of eight-byte numbers, in pieces cut anywhere.
+#[derive(Default)]
+pub(super) struct CopiedNumbers {
+    header_is_read: bool,
+    rest: Vec<u8>,
+}
+
+impl CopiedNumbers {
+    /// The signature, the flags and the length of a further part that is always empty.
+    const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+    /// One field, of eight bytes.
+    const ROW: [u8; 6] = [0, 1, 0, 0, 0, 8];
+    const END: [u8; 2] = [0xff, 0xff];
+
+    /// `None` if it is something else.
+    pub(super) fn read(&mut self, piece: &[u8], each: &mut dyn FnMut(i64)) -> Option<()> {
+        self.rest.extend_from_slice(piece);
+        let mut rest = self.rest.as_slice();
+        if !self.header_is_read {
+            if rest.len() < Self::HEADER.len() {
+                return Self::HEADER.starts_with(rest).then_some(());
+            }
+            rest = rest.strip_prefix(Self::HEADER)?;
+            self.header_is_read = true;
+        }
+        while let Some((row, after)) = rest.split_first_chunk::<14>() {
+            let number = row.strip_prefix(&Self::ROW)?;
+            each(i64::from_be_bytes(number.try_into().ok()?));
+            rest = after;
+        }
+        let row_begins = rest.iter().zip(Self::ROW).all(|(byte, expected)| *byte == expected);
+        let is_sound = row_begins || Self::END.starts_with(rest);
+        self.rest = rest.to_vec();
+        is_sound.then_some(())
+    }
+}
+
 pub(super) fn arguments(parameters: &[Value]) -> Result<PgArguments, sqlx::Error> {
     let mut arguments = PgArguments::default();
     for value in parameters {
@@ -121,6 +158,23 @@ mod tests {
         let head = [u16::try_from(groups.len()).unwrap(), weight.cast_unsigned(), sign, scale];
         let words = head.iter().chain(groups);
         numeric(&words.flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>())
+    }
+
+    #[test]
+    fn copied_numbers_are_read_however_they_are_cut() {
+        let mut bytes = CopiedNumbers::HEADER.to_vec();
+        for number in [1, -2, i64::MAX] {
+            bytes.extend(CopiedNumbers::ROW);
+            bytes.extend(i64::to_be_bytes(number));
+        }
+        bytes.extend(CopiedNumbers::END);
+        for size in 1..=bytes.len() {
+            let mut copied = CopiedNumbers::default();
+            let mut numbers = Vec::new();
+            assert!(bytes.chunks(size).all(|piece| copied.read(piece, &mut |number| numbers.push(number)).is_some()));
+            assert_eq!(numbers, [1, -2, i64::MAX], "in pieces of {size}");
+        }
+        assert_eq!(CopiedNumbers::default().read(b"PGCOPX", &mut |_| {}), None);
     }
 
     #[test]

@@ -45,10 +45,10 @@ impl Dialect for Postgres {
                 None => "0::int8".to_owned(),
             });
         }
-        query.finish(format!("SELECT {} FROM {}", columns.join(", "), source(schema, &schema.tables[child], "child")))
+        query.finish(format!("SELECT {} FROM {}", columns.join(", "), source(&schema.tables[child], "child")))
     }
 
-    fn orphans(&self, schema: &Schema, relation: &Relation, _: &Among<'_>) -> Sql {
+    fn orphans(&self, schema: &Schema, relation: &Relation, among: &Among<'_>) -> Sql {
         let mut query = Query::default();
         let child = schema.child(relation);
         let keys = relation.child_columns.len();
@@ -57,8 +57,8 @@ impl Dialect for Postgres {
         inner.extend((0..keys).map(|place| format!("{} AS r{place}", stored(schema, relation, place))));
         let names = RowName::of(child);
         inner.extend(names.parts.iter().enumerate().map(|(i, (name, _))| format!("child.{} AS i{i}", quoted(name))));
-        let from = format!("SELECT {} FROM {}", inner.join(", "), source(schema, child, "child"));
-        let considered = query.considered(schema, relation);
+        let from = format!("SELECT {} FROM {}", inner.join(", "), source(child, "child"));
+        let considered = format!("{}{}", query.considered(schema, relation), query.among(child, among));
         let mut rows = match match_query(schema, relation) {
             Some(parent) => format!("{from} WHERE {considered} AND NOT EXISTS ({parent})"),
             None => format!("{from} WHERE {considered}"),
@@ -80,6 +80,10 @@ impl Dialect for Postgres {
         ))
     }
 
+    fn without_indexes(&self, question: &Sql) -> Option<Sql> {
+        Some(Sql { from_tables: true, ..question.clone() })
+    }
+
     fn matched_keys(&self, schema: &Schema, relation: &Relation, enough: u64) -> Sql {
         let mut query = Query::default();
         let keys: Vec<String> = (0..relation.child_columns.len())
@@ -90,38 +94,38 @@ impl Dialect for Postgres {
         query.finish(format!(
             "SELECT count(*) FROM (SELECT DISTINCT {} FROM {} WHERE {considered} AND EXISTS ({parent}) LIMIT {enough}) AS matched",
             keys.join(", "),
-            source(schema, schema.child(relation), "child"),
+            source(schema.child(relation), "child"),
         ))
     }
 
     fn parent_has_rows(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
-        let table = source(schema, schema.parent(relation)?, "parent");
+        let table = source(schema.parent(relation)?, "parent");
         Some(Query::default().finish(format!("SELECT EXISTS (SELECT 1 FROM {table})")))
     }
 
     fn largest_parent_key(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
         let column = schema.parent_columns(relation).next().filter(|column| column.family == Family::Integer)?;
-        let table = source(schema, schema.parent(relation)?, "parent");
+        let table = source(schema.parent(relation)?, "parent");
         Some(Query::default().finish(format!("SELECT max(parent.{})::int8 FROM {table}", quoted(&column.name))))
     }
 
-    fn keys_elsewhere(&self, schema: &Schema, table: &Table, index: &Index, keys: &[&Key]) -> Option<Sql> {
+    fn keys_elsewhere(&self, _: &Schema, table: &Table, index: &Index, keys: &[&Key]) -> Option<Sql> {
         let columns = index.columns.iter().map(|part| part.column.map(|column| &table.columns[column]));
         let columns: Vec<&Column> = columns.collect::<Option<_>>()?;
-        equal_to_missing(schema, table, "other", &columns, keys, "")
+        equal_to_missing(table, "other", &columns, keys, "")
     }
 
     fn soft_deleted_keys(&self, schema: &Schema, relation: &Relation, keys: &[&Key]) -> Option<Sql> {
         let condition = relation.scope.soft_deleted.as_ref()?;
         let columns: Vec<&Column> = schema.parent_columns(relation).collect();
         let condition = format!(" AND (\n{condition}\n)");
-        equal_to_missing(schema, schema.parent(relation)?, "parent", &columns, keys, &condition)
+        equal_to_missing(schema.parent(relation)?, "parent", &columns, keys, &condition)
     }
 
     fn near_misses(&self, schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql> {
         // Whole numbers have no other dress, and a server lets only numbers refer to them.
         let column = schema.parent_columns(relation).next().filter(|column| column.family != Family::Integer)?;
-        let table = source(schema, schema.parent(relation)?, "parent");
+        let table = source(schema.parent(relation)?, "parent");
         let name = quoted(&column.name);
         let mut query = Query::default();
         let keys: Vec<Key> = keys.iter().map(|key| vec![Value::text(plain(&key[0]))]).collect();
@@ -144,7 +148,7 @@ impl Dialect for Postgres {
     fn condition_check(&self, schema: &Schema, relation: &Relation, condition: &str, of_parent: bool) -> Option<Sql> {
         let (table, alias) =
             if of_parent { (schema.parent(relation)?, "parent") } else { (schema.child(relation), "child") };
-        let source = source(schema, table, alias);
+        let source = source(table, alias);
         Some(Query::default().finish(format!("SELECT 1::int8 FROM {source} WHERE (\n{condition}\n) LIMIT 0")))
     }
 }
@@ -193,7 +197,7 @@ impl Query {
     }
 
     fn finish(self, text: String) -> Sql {
-        Sql { text, parameters: self.parameters }
+        Sql::new(text, self.parameters)
     }
 
     /// `missing(i, k0, …)`: the given keys, numbered, of these types.
@@ -228,6 +232,14 @@ impl Query {
             alternatives.push(format!("({})", equal.join(" AND ")));
         }
         (!alternatives.is_empty()).then(|| format!("({})", alternatives.join(" OR ")))
+    }
+
+    /// Nothing but the rows of these addresses.
+    fn among(&mut self, child: &Table, among: &Among<'_>) -> String {
+        let (Some(rows), Some(address)) = (among.rows, &child.row_address) else { return String::new() };
+        let rows: Vec<String> = rows.iter().map(|row| format!("\"({},{})\"", row >> 16, row & 0xFFFF)).collect();
+        let rows = self.parameter(Value::text(format!("{{{}}}", rows.join(","))));
+        format!(" AND child.{} = ANY ({rows}::text::tid[])", quoted(address))
     }
 
     /// Rows that must have a parent.
@@ -321,18 +333,11 @@ fn match_query(schema: &Schema, relation: &Relation) -> Option<String> {
         Some(condition) => format!(" AND NOT ((\n{condition}\n) IS TRUE)"),
         None => String::new(),
     };
-    Some(format!("SELECT 1 FROM {} WHERE {}{living}", source(schema, parent, "parent"), equal.join(" AND ")))
+    Some(format!("SELECT 1 FROM {} WHERE {}{living}", source(parent, "parent"), equal.join(" AND ")))
 }
 
 /// Which of these keys a table has under these columns and a condition.
-fn equal_to_missing(
-    schema: &Schema,
-    table: &Table,
-    alias: &str,
-    columns: &[&Column],
-    keys: &[&Key],
-    condition: &str,
-) -> Option<Sql> {
+fn equal_to_missing(table: &Table, alias: &str, columns: &[&Column], keys: &[&Key], condition: &str) -> Option<Sql> {
     let types = columns.iter().enumerate().map(|(place, column)| parameter_type(column, keys, place));
     let types: Vec<String> = types.collect::<Option<_>>()?;
     let mut query = Query::default();
@@ -344,7 +349,7 @@ fn equal_to_missing(
     let equal: Vec<String> = equal.collect();
     Some(query.finish(format!(
         "{missing} SELECT i FROM missing WHERE EXISTS (SELECT 1 FROM {} WHERE {}{condition}) ORDER BY i",
-        source(schema, table, alias),
+        source(table, alias),
         equal.join(" AND ")
     )))
 }
@@ -411,9 +416,8 @@ fn operator(name: &QualifiedName) -> String {
 }
 
 /// `ONLY`: rows of tables that inherit are not in a foreign key; those of partitions are.
-fn source(schema: &Schema, table: &Table, alias: &str) -> String {
+pub(super) fn source(table: &Table, alias: &str) -> String {
     let only = if table.kind == TableKind::Table { "ONLY " } else { "" };
-    let default = schema.database.default_schema.as_deref();
-    let of = table.name.schema.as_deref().or(default).unwrap_or("public");
-    format!("{only}{}.{} AS {alias}", quoted(of), quoted(&table.name.table))
+    let schema = table.name.schema.as_deref().unwrap_or("public");
+    format!("{only}{}.{} AS {alias}", quoted(schema), quoted(&table.name.table))
 }

@@ -217,7 +217,7 @@ impl Query {
     }
 
     fn finish(self, text: String) -> Sql {
-        Sql { text, parameters: self.parameters }
+        Sql::new(text, self.parameters)
     }
 
     /// `missing(i, k0, …)`: the given keys, numbered.

@@ -152,7 +152,7 @@ impl Witness for Triggers {
 }
 
 fn plain(text: String) -> Sql {
-    Sql { text, parameters: Vec::new() }
+    Sql::new(text, Vec::new())
 }
 
 /// What is asked is what the engine itself sees, by way of its indexes.

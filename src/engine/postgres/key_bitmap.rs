@@ -1,0 +1,178 @@
+//! Judging whole-number keys without a join: the parent's keys are fetched, go back to the server as a bitmap, and one
+//! bare scan of the child judges all of its relations. Worth it where a child is large; elsewhere a join is as quick.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::session::PostgresSession;
+use super::transaction::Plans;
+use crate::engine::Effort;
+use crate::engine::Inclusion;
+use crate::engine::StorageAnswer;
+use crate::engine::StorageReading;
+use crate::engine::Suspects;
+use crate::engine::wire::Failure;
+use crate::model::catalog::Family;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::examination::Counts;
+use crate::model::examination::Method;
+use crate::model::sql::key_bitmap;
+use crate::model::sql::key_bitmap::KeyBitmap;
+use crate::model::value::Value;
+
+/// A child that is smaller than this many bytes is joined.
+const SMALLEST_CHILD: u64 = 8 << 20;
+
+/// So much larger than its child a parent may be; reading all of a larger one costs more than looking a few keys up.
+const LARGEST_PARENT: u64 = 2;
+
+/// No bitmap is larger: the server keeps copies of it.
+const LARGEST_BITMAP: u64 = 32 << 20;
+
+/// More rows than these are not listed but joined.
+const MOST_SUSPECTS: u64 = 100_000;
+
+pub(super) fn judge(
+    session: &mut PostgresSession,
+    tables: &[Table],
+    inclusions: &[Inclusion],
+    effort: &Effort<'_>,
+) -> Vec<StorageAnswer> {
+    let mut answers = vec![StorageAnswer::AskSql { why: None }; inclusions.len()];
+    let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (place, inclusion) in inclusions.iter().enumerate().filter(|(_, inclusion)| is_suitable(tables, inclusion)) {
+        children.entry(inclusion.child).or_default().push(place);
+    }
+    let mut judge = Judge { session, tables, bitmaps: HashMap::new(), memory: effort.memory };
+    for (done, (child, places)) in children.iter().enumerate() {
+        let asked: Vec<&Inclusion> = places.iter().map(|&place| &inclusions[place]).collect();
+        match judge.child(*child, &asked) {
+            Ok(readings) => {
+                for (place, reading) in places.iter().zip(readings) {
+                    if let Some(reading) = reading {
+                        answers[*place] = StorageAnswer::Judged(reading);
+                    }
+                }
+            }
+            Err(Failure::TimeLimit) => places.iter().for_each(|&place| answers[place] = StorageAnswer::TimeLimit),
+            // What is wrong will show, and be told, when the same is asked of a join.
+            Err(_) => {}
+        }
+        (effort.progress)(done + 1, children.len());
+    }
+    answers
+}
+
+/// One column of whole numbers on each side, in tables that are one piece.
+fn is_suitable(tables: &[Table], inclusion: &Inclusion) -> bool {
+    let whole = |table: usize, columns: &[usize]| {
+        let table = &tables[table];
+        table.kind == TableKind::Table && matches!(columns, [one] if table.columns[*one].family == Family::Integer)
+    };
+    whole(inclusion.child, &inclusion.child_columns) && whole(inclusion.parent, &inclusion.parent_columns)
+}
+
+struct Judge<'a> {
+    session: &'a mut PostgresSession,
+    tables: &'a [Table],
+    /// By table and column. `None` where there is none to be had.
+    bitmaps: HashMap<(usize, usize), Option<Rc<KeyBitmap>>>,
+    /// Bytes that are left for bitmaps.
+    memory: u64,
+}
+
+impl Judge<'_> {
+    /// `None` for relations that are left to a join.
+    fn child(&mut self, child: usize, asked: &[&Inclusion]) -> Result<Vec<Option<StorageReading>>, Failure> {
+        let size = self.size(child)?;
+        let mut bitmaps = Vec::new();
+        for inclusion in asked {
+            let worth_it =
+                size >= SMALLEST_CHILD && self.size(inclusion.parent)? <= size.saturating_mul(LARGEST_PARENT);
+            bitmaps.push(if worth_it { self.bitmap(inclusion.parent, inclusion.parent_columns[0])? } else { None });
+        }
+        let judged: Vec<(usize, &KeyBitmap)> = asked
+            .iter()
+            .zip(&bitmaps)
+            .filter_map(|(inclusion, bitmap)| Some((inclusion.child_columns[0], bitmap.as_deref()?)))
+            .collect();
+        if judged.is_empty() {
+            return Ok(vec![None; asked.len()]);
+        }
+        let table = &self.tables[child];
+        let numbers = self.numbers(&key_bitmap::counts(table, &judged))?;
+        let mut readings = Vec::new();
+        for (place, (column, bitmap)) in judged.iter().enumerate() {
+            let (rows, null_rows, missing) = (numbers[0], numbers[1 + 2 * place], numbers[2 + 2 * place]);
+            readings.push(StorageReading {
+                method: Method::KeyBitmap,
+                counts: Counts { rows, null_rows, ignored_rows: 0 },
+                suspects: match missing {
+                    0 => Suspects::Rows(Vec::new()),
+                    1..=MOST_SUSPECTS => self.suspects(table, *column, bitmap)?,
+                    _ => Suspects::Many,
+                },
+                index_is_proven: false,
+            });
+        }
+        let mut readings = readings.into_iter();
+        Ok(bitmaps.iter().map(|bitmap| bitmap.as_ref().and_then(|_| readings.next())).collect())
+    }
+
+    fn numbers(&mut self, question: &crate::model::sql::Sql) -> Result<Vec<u64>, Failure> {
+        let mut numbers = Vec::new();
+        self.session.question(question, Plans::Any, &mut |row| {
+            let number = |value: &Value| value.as_integer().and_then(|number| u64::try_from(number).ok());
+            numbers = row.iter().map(|value| number(value).unwrap_or(0)).collect();
+        })?;
+        Ok(numbers)
+    }
+
+    fn size(&mut self, table: usize) -> Result<u64, Failure> {
+        self.session.size_of(&self.tables[table])
+    }
+
+    /// The bitmap of a parent's keys, as its table has them.
+    fn bitmap(&mut self, parent: usize, column: usize) -> Result<Option<Rc<KeyBitmap>>, Failure> {
+        if let Some(known) = self.bitmaps.get(&(parent, column)) {
+            return Ok(known.clone());
+        }
+        let bitmap = self.fetch(&self.tables[parent], column)?.map(Rc::new);
+        let bytes = bitmap.as_ref().map_or(0, |bitmap| bitmap.bits.len() as u64);
+        self.memory = self.memory.saturating_sub(bytes);
+        self.bitmaps.insert((parent, column), bitmap.clone());
+        Ok(bitmap)
+    }
+
+    fn fetch(&mut self, parent: &Table, column: usize) -> Result<Option<KeyBitmap>, Failure> {
+        let mut range = None;
+        self.session.question(&key_bitmap::range(parent, column), Plans::Any, &mut |row| {
+            range = row.first().and_then(Value::as_integer).zip(row.get(1).and_then(Value::as_integer));
+        })?;
+        let most_bytes = self.memory.min(LARGEST_BITMAP);
+        let bitmap = range.and_then(|(lowest, highest)| KeyBitmap::of_range(lowest, highest, most_bytes));
+        let Some(mut bitmap) = bitmap else { return Ok(None) };
+        // The range may come from an index that has lost touch with its table; the keys do not.
+        let mut all_fit = true;
+        self.session.whole_numbers(&key_bitmap::keys(parent, column), &mut |key| all_fit &= bitmap.insert(key))?;
+        Ok(all_fit.then_some(bitmap))
+    }
+
+    fn suspects(&mut self, child: &Table, column: usize, bitmap: &KeyBitmap) -> Result<Suspects, Failure> {
+        let mut rows = Vec::new();
+        self.session.question(&key_bitmap::suspects(child, column, bitmap), Plans::Any, &mut |row| {
+            rows.extend(row.first().and_then(Value::as_text).and_then(address));
+        })?;
+        rows.sort_unstable();
+        Ok(Suspects::Rows(rows))
+    }
+}
+
+/// `(block,line)` as one number.
+fn address(text: &str) -> Option<i64> {
+    let (block, line) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
+    let (block, line) = (block.parse::<u32>().ok()?, line.parse::<u16>().ok()?);
+    Some(i64::from(block) << 16 | i64::from(line))
+}

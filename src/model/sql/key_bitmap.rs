@@ -1,0 +1,111 @@
+//! The questions of judging whole-number keys of PostgreSQL by a bitmap of the parent's keys.
+//!
+//! The bitmap goes back to the server as a value, and a bare scan of the child looks each key up in it. Whole numbers
+//! are equal if and only if they are the same number, so this is the verdict of the server's own operator.
+
+use super::Sql;
+use super::postgres::source;
+use super::quoted;
+use crate::model::catalog::Table;
+use crate::model::value::Value;
+
+/// Which whole numbers between two are keys. The bit of the lowest is the first byte's lowest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyBitmap {
+    pub lowest: i64,
+    pub highest: i64,
+    pub bits: Vec<u8>,
+}
+
+impl KeyBitmap {
+    /// Room for the keys of a range; `None` where that takes more bytes than these.
+    pub fn of_range(lowest: i64, highest: i64, most_bytes: u64) -> Option<KeyBitmap> {
+        let bytes = highest.checked_sub(lowest)? / 8 + 1;
+        let bytes = u64::try_from(bytes).ok().filter(|&bytes| bytes <= most_bytes)?;
+        Some(KeyBitmap { lowest, highest, bits: vec![0; usize::try_from(bytes).ok()?] })
+    }
+
+    /// Notes a key; false if it is outside of the range.
+    #[must_use]
+    pub fn insert(&mut self, key: i64) -> bool {
+        if !(self.lowest..=self.highest).contains(&key) {
+            return false;
+        }
+        let bit = key.abs_diff(self.lowest);
+        let byte = usize::try_from(bit / 8).ok().and_then(|place| self.bits.get_mut(place));
+        byte.map(|byte| *byte |= 1 << (bit % 8)).is_some()
+    }
+}
+
+/// The lowest and the highest key of a parent.
+pub fn range(parent: &Table, column: usize) -> Sql {
+    let key = format!("parent.{}", quoted(&parent.columns[column].name));
+    without_parameters(format!("SELECT min({key})::int8, max({key})::int8 FROM {}", source(parent, "parent")))
+}
+
+/// Every key of a parent.
+pub fn keys(parent: &Table, column: usize) -> Sql {
+    let key = format!("parent.{}", quoted(&parent.columns[column].name));
+    without_parameters(format!("SELECT {key}::int8 FROM {} WHERE {key} IS NOT NULL", source(parent, "parent")))
+}
+
+/// The rows of a child, and for each of these columns the rows with a NULL and those whose key is not in its bitmap.
+pub fn counts(child: &Table, columns: &[(usize, &KeyBitmap)]) -> Sql {
+    let mut sql = without_parameters(String::new());
+    let mut wanted = vec!["count(*)".to_owned()];
+    for (column, bitmap) in columns {
+        let missing = missing(&mut sql, child, *column, bitmap);
+        wanted.push(format!("count(*) - count(child.{})", quoted(&child.columns[*column].name)));
+        wanted.push(format!("count(*) FILTER (WHERE {missing})"));
+    }
+    sql.text = format!("SELECT {} FROM {}", wanted.join(", "), source(child, "child"));
+    sql
+}
+
+/// The addresses of the rows whose key is not in the bitmap, as text.
+pub fn suspects(child: &Table, column: usize, bitmap: &KeyBitmap) -> Sql {
+    let mut sql = without_parameters(String::new());
+    let missing = missing(&mut sql, child, column, bitmap);
+    sql.text = format!("SELECT child.ctid::text FROM {} WHERE {missing}", source(child, "child"));
+    sql
+}
+
+fn without_parameters(text: String) -> Sql {
+    Sql::new(text, Vec::new())
+}
+
+/// The range comes first: outside of it there is no bit to ask for. A NULL is in no range and is no key.
+fn missing(sql: &mut Sql, child: &Table, column: usize, bitmap: &KeyBitmap) -> String {
+    let mut parameter = |value: Value| {
+        sql.parameters.push(value);
+        format!("${}", sql.parameters.len())
+    };
+    let lowest = parameter(Value::Integer(bitmap.lowest));
+    let highest = parameter(Value::Integer(bitmap.highest));
+    let bits = parameter(Value::Blob(bitmap.bits.clone()));
+    let key = format!("child.{}::int8", quoted(&child.columns[column].name));
+    format!(
+        "CASE WHEN {key} BETWEEN {lowest} AND {highest} THEN get_bit({bits}, ({key} - {lowest})::int4) = 0 \
+         ELSE {key} IS NOT NULL END"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_where_the_server_looks_for_them() {
+        let mut bitmap = KeyBitmap::of_range(-3, 12, 2).unwrap();
+        assert!([-3, 4, 5, 12].iter().all(|&key| bitmap.insert(key)));
+        assert_eq!(bitmap.bits, [0b1000_0001, 0b1000_0001]);
+        assert!(!bitmap.insert(13) && !bitmap.insert(i64::MIN));
+    }
+
+    #[test]
+    fn a_range_that_is_too_wide_has_none() {
+        assert_eq!(KeyBitmap::of_range(0, 16, 2), None);
+        assert_eq!(KeyBitmap::of_range(i64::MIN, i64::MAX, u64::MAX), None);
+        assert!(KeyBitmap::of_range(i64::MAX, i64::MAX, 1).unwrap().insert(i64::MAX));
+    }
+}
