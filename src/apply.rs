@@ -219,7 +219,7 @@ impl<'w> Walk<'w> {
         } else {
             self.rows(writer, &stretch.table, &rows)?
         };
-        let standing = |(change, now): (&Change, Option<RowName>)| match change.part {
+        let standing = |(change, now): (&Change, Option<RowName>)| match change.part() {
             Part::Counter => self.counter_standing(change, now.as_ref()),
             _ => change.standing(now.as_ref()),
         };
@@ -264,13 +264,9 @@ impl<'w> Walk<'w> {
         found: &mut Found,
     ) -> Result<(), ApplyError> {
         let mut by_relation: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
-        for (change, _) in stretch
-            .changes
-            .iter()
-            .zip(standings)
-            .filter(|(change, standing)| change.part == Part::Orphan && **standing == Standing::Before)
+        for (change, _) in stretch.changes.iter().zip(standings).filter(|(_, standing)| **standing == Standing::Before)
         {
-            for reason in &change.reasons {
+            for reason in change.reasons.iter().filter(|reason| reason.part == Part::Orphan) {
                 by_relation.entry(&reason.relation).or_default().push(change);
             }
         }
@@ -331,13 +327,13 @@ impl<'w> Walk<'w> {
     }
 
     fn write(&mut self, writer: &mut dyn Writer, stretch: Stretch, is_sure: bool) -> Result<(), ApplyError> {
-        let needs_look = !is_sure || stretch.changes.iter().any(|change| change.part == Part::Counter);
+        let needs_look = !is_sure || stretch.changes.iter().any(|change| change.part() == Part::Counter);
         let standings =
             if needs_look { self.standings(writer, &stretch)? } else { vec![Standing::Before; stretch.changes.len()] };
         for (change, standing) in stretch.changes.iter().zip(standings) {
             match standing {
                 // A counter has moved by itself.
-                Standing::After if change.part == Part::Counter => {}
+                Standing::After if change.part() == Part::Counter => {}
                 Standing::After => self.done.already += 1,
                 Standing::Before => self.write_one(writer, change)?,
                 Standing::Other => {

@@ -26,6 +26,7 @@ pub mod repair;
 #[cfg(test)]
 mod sample;
 mod sarif;
+mod suggestion;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -207,4 +208,9 @@ pub fn explanation(told: &Explanation, format: ExplainFormat, paper: &Paper) -> 
         ExplainFormat::Table => explanation::render(told, paper),
         ExplainFormat::Json => json::explanation::render(told),
     }
+}
+
+/// Rules drafted from a scan, ending in a newline.
+pub fn suggestion(examination: &Examination) -> String {
+    suggestion::render(examination)
 }

@@ -36,6 +36,7 @@ mod guard;
 mod keep;
 mod parents;
 mod rows;
+mod ties;
 
 use decide::Act;
 use decide::Group;
@@ -77,6 +78,9 @@ struct Desk<'a> {
     room: Box<dyn Rehearsal>,
     bench: Workbench,
     parents: parents::Memory,
+    ties: ties::Ties,
+    /// Some rule can take rows away.
+    takes_away: bool,
     creates: Vec<NewTable>,
     refusals: Vec<Refusal>,
 }
@@ -129,6 +133,8 @@ pub fn plan(
         room: rehearsal,
         bench: Workbench::new()?,
         parents: parents::Memory::default(),
+        ties: ties::Ties::default(),
+        takes_away: rules.iter().any(Rule::can_take_away),
         creates: Vec::new(),
         refusals: Vec::new(),
     };

@@ -101,7 +101,7 @@ enum Step {
 }
 
 fn step(change: &Change) -> Step {
-    match (change.part, &change.before, &change.after) {
+    match (change.part(), &change.before, &change.after) {
         (Part::Counter, ..) => Step::Counter,
         (Part::Record, ..) => Step::Record,
         (_, None, _) => Step::Parent,

@@ -101,3 +101,30 @@ fn every_rule_that_ships_is_listed_and_sound() {
     let checked = bench.run(&["rules", "check", rules.to_str().unwrap()]);
     assert_eq!((checked.code, checked.stderr.as_str()), (0, ""));
 }
+
+/// A draft is a sound file of rules that takes nothing away, for every fixture.
+#[test]
+fn drafted_rules_are_sound_and_safe() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    for entry in std::fs::read_dir(fixtures).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !folder(&name).join("seed.sql").is_file() {
+            continue;
+        }
+        let bench = bench(&name);
+        let drafted = bench.run(&["rules", "suggest", "app.db"]);
+        assert_eq!((drafted.code, drafted.stderr.as_str()), (0, ""), "{name}");
+        if !drafted.stdout.contains("[[rule]]") {
+            continue;
+        }
+        bench.write("drafted.toml", &drafted.stdout);
+        let checked = bench.run(&["rules", "check", "drafted.toml", "--against", "app.db"]);
+        assert_eq!(checked.code, 0, "{name}: {}\n{}", checked.stderr, drafted.stdout);
+        let planned = bench.run(&["repair", "app.db", "--rules", "drafted.toml", "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&planned.stdout).unwrap();
+        assert!(report["tables"].as_array().unwrap().iter().all(|table| table["deleted"] == 0), "{name}");
+        if name == "near-misses" {
+            expect(&name, "suggested.toml", &drafted.stdout);
+        }
+    }
+}

@@ -82,6 +82,12 @@ pub enum Rules {
         #[arg(long, value_name = "DB")]
         against: Option<String>,
     },
+    /// Draft rules from a scan: a file to start from
+    Suggest {
+        /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+        #[arg(value_name = "DB")]
+        database: Option<String>,
+    },
     /// List the rules that come with fk-doctor; with a name, print one
     List {
         #[arg(value_name = "NAME")]

@@ -71,7 +71,6 @@ pub struct Change {
     pub before: Option<RowName>,
     /// `None` for a row that goes away.
     pub after: Option<RowName>,
-    pub part: Part,
     /// At least one; several where a row is an orphan of several relations.
     pub reasons: Vec<Reason>,
 }
@@ -107,6 +106,7 @@ impl Part {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
+    pub part: Part,
     pub relation: String,
     pub rule: String,
     pub treatment: String,
@@ -146,6 +146,11 @@ impl NewTable {
 }
 
 impl Change {
+    /// What it was first planned for.
+    pub fn part(&self) -> Part {
+        self.reasons.first().map_or(Part::Orphan, |reason| reason.part)
+    }
+
     /// The change that takes this one back.
     pub fn inverse(self) -> Change {
         Change { before: self.after, after: self.before, ..self }
@@ -219,7 +224,7 @@ mod tests {
     fn change(before: Option<RowName>, after: Option<RowName>) -> Change {
         let table = TableName { schema: None, table: "c".to_owned() };
         let name = vec![("id".to_owned(), Value::Integer(1))];
-        Change { table, row: name, address: None, before, after, part: Part::Orphan, reasons: Vec::new() }
+        Change { table, row: name, address: None, before, after, reasons: Vec::new() }
     }
 
     #[test]

@@ -263,6 +263,15 @@ impl Rule {
         })
     }
 
+    /// Whether rows may go by it.
+    pub fn can_take_away(&self) -> bool {
+        self.treatments.iter().any(|treatment| match &treatment.value {
+            Treatment::Quarantine { .. } | Treatment::Delete | Treatment::Follow { .. } => true,
+            Treatment::Remap(remap) => remap.on_conflict == OnConflict::Quarantine,
+            _ => false,
+        })
+    }
+
     pub fn speaks_of(&self, schema: &Schema, relation: &Relation) -> bool {
         let child = side(&schema.child(relation).name, schema.child_column_names(relation));
         let parent = side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str));

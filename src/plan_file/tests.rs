@@ -30,8 +30,15 @@ fn change(values: &[Value]) -> Change {
         address: Some(-1),
         before: Some(row),
         after: None,
-        part: Part::Orphan,
-        reasons: vec![Reason { relation: "r".to_owned(), rule: "u".to_owned(), treatment: "delete".to_owned() }; 2],
+        reasons: vec![
+            Reason {
+                part: Part::Orphan,
+                relation: "r".to_owned(),
+                rule: "u".to_owned(),
+                treatment: "delete".to_owned()
+            };
+            2
+        ],
     }
 }
 

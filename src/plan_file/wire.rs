@@ -78,7 +78,6 @@ struct WireTreated {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct WireChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<String>,
@@ -88,16 +87,15 @@ struct WireChange {
     address: Option<i64>,
     before: Option<WireRow>,
     after: Option<WireRow>,
-    part: String,
-    relation: String,
-    rule: String,
-    treatment: String,
+    #[serde(flatten)]
+    reason: WireReason,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     also: Vec<WireReason>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct WireReason {
+    part: String,
     relation: String,
     rule: String,
     treatment: String,
@@ -195,13 +193,13 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
 }
 
 pub(super) fn change(change: &Change) -> String {
-    let mut reasons = change.reasons.iter().map(|reason| WireReason {
+    let reason = |reason: &Reason| WireReason {
+        part: reason.part.name().to_owned(),
         relation: reason.relation.clone(),
         rule: reason.rule.clone(),
         treatment: reason.treatment.clone(),
-    });
-    let first =
-        reasons.next().unwrap_or(WireReason { relation: String::new(), rule: String::new(), treatment: String::new() });
+    };
+    let Some((first, also)) = change.reasons.split_first() else { unreachable!("a change without a reason") };
     text(&WireChange {
         schema: change.table.schema.clone(),
         table: change.table.table.clone(),
@@ -209,11 +207,8 @@ pub(super) fn change(change: &Change) -> String {
         address: change.address,
         before: change.before.clone().map(WireRow),
         after: change.after.clone().map(WireRow),
-        part: change.part.name().to_owned(),
-        relation: first.relation,
-        rule: first.rule,
-        treatment: first.treatment,
-        also: reasons.collect(),
+        reason: reason(first),
+        also: also.iter().map(reason).collect(),
     })
 }
 
@@ -223,19 +218,18 @@ pub(super) fn row(row: &RowName) -> String {
 
 pub(super) fn read_change(line: &str) -> Result<Change, String> {
     let wire: WireChange = serde_json::from_str(line).map_err(|error| format!("a line of it is no change: {error}"))?;
-    let part = Part::ALL.into_iter().find(|part| part.name() == wire.part);
-    let first = WireReason { relation: wire.relation, rule: wire.rule, treatment: wire.treatment };
-    let reasons = std::iter::once(first).chain(wire.also);
+    let reason = |wire: WireReason| {
+        let part = Part::ALL.into_iter().find(|part| part.name() == wire.part);
+        let part = part.ok_or_else(|| format!("a line of it has the part {:?}, which is not known", wire.part))?;
+        Ok(Reason { part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment })
+    };
     Ok(Change {
         table: TableName { schema: wire.schema, table: wire.table },
         row: wire.row.0,
         address: wire.address,
         before: wire.before.map(|row| row.0),
         after: wire.after.map(|row| row.0),
-        part: part.ok_or_else(|| format!("a line of it has the part {:?}, which is not known", wire.part))?,
-        reasons: reasons
-            .map(|wire| Reason { relation: wire.relation, rule: wire.rule, treatment: wire.treatment })
-            .collect(),
+        reasons: std::iter::once(wire.reason).chain(wire.also).map(reason).collect::<Result<_, String>>()?,
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::DEFAULT_MEMORY;
+use super::DEFAULT_SAMPLES;
 use super::DEFAULT_WAIT;
 use super::Outcome;
 use super::RunError;
@@ -17,6 +19,8 @@ use crate::engine::Patience;
 use crate::exit::Exit;
 use crate::model::sql;
 use crate::model::text::plural;
+use crate::report;
+use crate::scan::Wishes;
 use crate::source::Source;
 use crate::treat;
 
@@ -27,6 +31,7 @@ pub fn rules(
 ) -> Result<Outcome, RunError> {
     let text = match typed {
         cli::repair::Rules::Check { paths, against } => check(paths, against.as_deref(), global, surroundings)?,
+        cli::repair::Rules::Suggest { database } => suggest(database, global, surroundings)?,
         cli::repair::Rules::List { name: None } => list(),
         cli::repair::Rules::List { name: Some(name) } => match SHIPPED.iter().find(|(known, _)| known == name) {
             Some((_, text)) => (*text).to_owned(),
@@ -37,6 +42,24 @@ pub fn rules(
         },
     };
     Ok(Outcome { documents: vec![(None, text)], exit: Exit::Clean })
+}
+
+/// A whole scan, and what it suggests.
+fn suggest(database: &Option<String>, global: &cli::Global, surroundings: &Surroundings) -> Result<String, RunError> {
+    let source = super::source(database, surroundings)?;
+    let patience = Patience { lock_wait: DEFAULT_WAIT, deadline: Deadline::default() };
+    let mut database = engine::open(&source, &patience)?;
+    let config = config_file::read(global, surroundings)?;
+    let schema = config.resolve(database.as_mut(), surroundings)?;
+    let mut sessions = database.sessions(surroundings.cores.min(schema.relations.len()))?;
+    let wishes = Wishes {
+        samples: DEFAULT_SAMPLES,
+        memory: DEFAULT_MEMORY,
+        threads: surroundings.cores,
+        progress: &|_, _| {},
+        is_known: &|_, _, _| false,
+    };
+    Ok(report::suggestion(&super::examine(schema, &mut sessions, &wishes)))
 }
 
 fn list() -> String {

@@ -1,5 +1,8 @@
 //! Rows that go, and with them every row that refers to them: each by the policy of its own relation, and each written out
-//! in the plan, so that nothing goes by a cascade that nobody saw.
+//! in the plan, so that nothing goes by a cascade that nobody saw. What goes with one orphan is gathered first, so that
+//! it stays whole where another change needs a part of it.
+
+use std::collections::HashSet;
 
 use super::CHUNK;
 use super::Case;
@@ -16,6 +19,24 @@ use crate::model::prospect::Sample;
 use crate::model::relation::Relation;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::plan_file;
+
+/// One row of a closure.
+struct Going<'a> {
+    table: usize,
+    row: RowName,
+    image: Image,
+    part: Part,
+    /// It stays, and only loses this reference.
+    blanked: Option<&'a Relation>,
+}
+
+/// What goes with one orphan.
+#[derive(Default)]
+struct Closure<'a> {
+    rows: Vec<Going<'a>>,
+    seen: HashSet<(usize, String)>,
+}
 
 impl<'a> Desk<'a> {
     /// Plans that an orphan goes, and what depends on it with it.
@@ -27,147 +48,201 @@ impl<'a> Desk<'a> {
         keep: Option<&str>,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(case.relation);
-        case.show(pending.treatment, || Sample {
+        let sample = || Sample {
             table: child.name.to_string(),
             row: pending.row.clone(),
             before: Some(image.columns.clone()),
             after: None,
-        });
-        let treatment = pending.treatment.to_owned();
-        if !self.take_out(case, case.relation.child, &pending.row, image, Part::Orphan, &treatment, keep)? {
-            return Ok(());
-        }
-        let mut going = vec![(case.relation.child, vec![pending.row.clone()])];
-        while let Some((table, rows)) = going.pop() {
-            let schema = self.schema;
-            for relation in schema
-                .relations
-                .iter()
-                .filter(|relation| relation.parent.table == Some(table) && !relation.parent.columns.is_empty())
-            {
-                for some in rows.chunks(CHUNK) {
-                    let gone = self.follow_down(case, relation, some, &treatment, keep)?;
-                    if !gone.is_empty() {
-                        going.push((relation.child, gone));
-                    }
-                }
-                self.check_limits(case);
-                if !self.refusals.is_empty() {
-                    return Ok(());
-                }
+        };
+        let sample = sample();
+        let lost = case.lost;
+        let closure = match self.gather(case, pending, image)? {
+            Ok(closure) => closure,
+            Err(why) => {
+                case.lost = lost;
+                case.give_up(pending, &why);
+                return Ok(());
+            }
+        };
+        case.show(pending.treatment, || sample);
+        for going in closure.rows {
+            match going.blanked {
+                Some(relation) => self.blank(case, relation, going, pending.treatment)?,
+                None => self.take_out(case, going, pending.treatment, keep)?,
             }
         }
         Ok(())
     }
 
-    /// The rows of one relation that refer to rows that go. The answer are those that go too.
-    fn follow_down(
+    /// Everything that goes with an orphan, the orphan first; or why it cannot go.
+    fn gather(
         &mut self,
         case: &mut Case<'a>,
-        relation: &'a Relation,
-        parents: &[RowName],
-        treatment: &str,
-        keep: Option<&str>,
-    ) -> Result<Vec<RowName>, TreatError> {
-        let child = self.schema.child(relation);
-        let names = identity_columns(child);
-        let mut children: Vec<RowName> = Vec::new();
-        let parents: Vec<&RowName> = parents.iter().collect();
-        self.asker.each_row(&self.surgery.children_of(self.schema, relation, &parents), &mut |row| {
-            let values = row.iter().skip(1).cloned();
-            let name: RowName = names.iter().map(|name| (*name).to_owned()).zip(values).collect();
-            if !children.contains(&name) {
-                children.push(name);
-            }
-        })?;
-        let mut gone = Vec::new();
-        let images = self.images(relation.child, &children.iter().collect::<Vec<_>>())?;
-        for (row, image) in children.into_iter().zip(images) {
-            let Some(image) = image else { continue };
-            if relation.on_delete == Action::SetNull && self.blank(case, relation, &row, &image, treatment)? {
-                continue;
-            }
-            if self.take_out(case, relation.child, &row, image, Part::Dependant, treatment, keep)? {
-                gone.push(row);
+        pending: &Pending<'_>,
+        image: Image,
+    ) -> Result<Result<Closure<'a>, String>, TreatError> {
+        let schema = self.schema;
+        let mut closure = Closure::default();
+        let root =
+            Going { table: case.relation.child, row: pending.row.clone(), image, part: Part::Orphan, blanked: None };
+        let mut open: Vec<(usize, Vec<RowName>)> = Vec::new();
+        match self.admit(case, &mut closure, root)? {
+            Admission::Goes(row) => open.push((case.relation.child, vec![row])),
+            Admission::Settled => {}
+            Admission::Needed(why) => return Ok(Err(why)),
+        }
+        while let Some((table, rows)) = open.pop() {
+            let relations = schema
+                .relations
+                .iter()
+                .filter(|relation| relation.parent.table == Some(table) && !relation.parent.columns.is_empty());
+            for relation in relations {
+                for some in rows.chunks(CHUNK) {
+                    let mut gone = Vec::new();
+                    for going in self.dependants(relation, some)? {
+                        match self.admit(case, &mut closure, going)? {
+                            Admission::Goes(row) => gone.push(row),
+                            Admission::Settled => {}
+                            Admission::Needed(why) => return Ok(Err(why)),
+                        }
+                    }
+                    if !gone.is_empty() {
+                        open.push((relation.child, gone));
+                    }
+                    self.check_limits(case);
+                    if !self.refusals.is_empty() {
+                        return Ok(Ok(closure));
+                    }
+                }
             }
         }
-        Ok(gone)
+        Ok(Ok(closure))
     }
 
-    /// Plans that a dependant loses its reference and stays, where its columns allow that.
+    /// Takes a row into a closure, unless it is there already, is planned to go anyway, or is needed.
+    fn admit(
+        &mut self,
+        case: &mut Case<'a>,
+        closure: &mut Closure<'a>,
+        going: Going<'a>,
+    ) -> Result<Admission, TreatError> {
+        let about = &self.schema.tables[going.table];
+        let blanked = going.blanked.map_or("", |relation| relation.id.as_str());
+        if !closure.seen.insert((going.table, format!("{blanked}{}", plan_file::row_text(&going.row)))) {
+            return Ok(Admission::Settled);
+        }
+        let planned = self.bench.get(&about.name.to_string(), &going.row)?;
+        if planned.is_some_and(|planned| planned.after.is_none()) {
+            return Ok(Admission::Settled);
+        }
+        case.lost.add(1, going.table == case.relation.child);
+        if going.blanked.is_some() {
+            closure.rows.push(going);
+            return Ok(Admission::Settled);
+        }
+        if self.is_needed(going.table, &going.image.columns) {
+            let why = format!("a row of {} would go that another change of this plan points at", about.name);
+            return Ok(Admission::Needed(why));
+        }
+        let row = going.row.clone();
+        closure.rows.push(going);
+        Ok(Admission::Goes(row))
+    }
+
+    /// The rows that refer to rows that go, and what becomes of them.
+    fn dependants(&mut self, relation: &'a Relation, parents: &[RowName]) -> Result<Vec<Going<'a>>, TreatError> {
+        let child = self.schema.child(relation);
+        let names = identity_columns(child);
+        let parents: Vec<&RowName> = parents.iter().collect();
+        let mut rows: Vec<RowName> = Vec::new();
+        self.asker.each_row(&self.surgery.children_of(self.schema, relation, &parents), &mut |row| {
+            let values = row.iter().skip(1).cloned();
+            rows.push(names.iter().map(|name| (*name).to_owned()).zip(values).collect());
+        })?;
+        let images = self.images(relation.child, &rows.iter().collect::<Vec<_>>())?;
+        let stays = relation.on_delete == Action::SetNull && self.can_be_blank(relation);
+        let going = rows.into_iter().zip(images).filter_map(|(row, image)| {
+            let blanked = stays.then_some(relation);
+            Some(Going { table: relation.child, row, image: image?, part: Part::Dependant, blanked })
+        });
+        Ok(going.collect())
+    }
+
+    fn can_be_blank(&self, relation: &Relation) -> bool {
+        let child = self.schema.child(relation);
+        let is_fixed = |&column: &usize| {
+            let about = &child.columns[column];
+            about.not_null || about.generated || child.primary_key.contains(&column)
+        };
+        !relation.child_columns.iter().any(is_fixed)
+    }
+
+    /// Plans that a dependant loses its reference and stays.
     fn blank(
         &mut self,
         case: &mut Case<'a>,
         relation: &Relation,
-        row: &RowName,
-        image: &Image,
+        going: Going<'a>,
         treatment: &str,
-    ) -> Result<bool, TreatError> {
+    ) -> Result<(), TreatError> {
         let child = self.schema.child(relation);
-        let columns: Vec<_> = self.schema.child_columns(relation).collect();
-        let fixed = columns.iter().any(|column| column.not_null || column.generated);
-        if fixed || relation.child_columns.iter().any(|column| child.primary_key.contains(column)) {
-            return Ok(false);
-        }
-        let planned = self.bench.get(&child.name.to_string(), row)?;
+        let planned = self.bench.get(&child.name.to_string(), &going.row)?;
         let mut change = planned.unwrap_or_else(|| Change {
             table: child.name.clone(),
-            row: row.clone(),
+            row: going.row,
             address: None,
-            before: Some(image.columns.clone()),
-            after: Some(image.columns.clone()),
-            part: Part::Dependant,
+            before: Some(going.image.columns.clone()),
+            after: Some(going.image.columns),
             reasons: Vec::new(),
         });
-        let Some(after) = &mut change.after else { return Ok(true) };
-        for column in columns {
-            if let Some((_, value)) = after.iter_mut().find(|(name, _)| *name == column.name) {
+        // Its other references may have taken it along.
+        let Some(after) = &mut change.after else { return Ok(()) };
+        for name in self.schema.child_column_names(relation) {
+            if let Some((_, value)) = after.iter_mut().find(|(known, _)| known == name) {
                 *value = Value::Null;
             }
         }
-        let mut reason = case.reason(treatment);
+        let mut reason = case.reason(Part::Dependant, treatment);
         reason.relation.clone_from(&relation.id);
         change.reasons.push(reason);
-        case.lost.add(1, relation.child == case.relation.child);
-        self.put(&change)?;
-        Ok(true)
+        self.put(&change)
     }
 
-    /// Plans that one row goes. False where that was planned already.
-    #[allow(clippy::too_many_arguments, reason = "a row, and everything that is said of its going")]
+    /// Plans that one row goes.
     fn take_out(
         &mut self,
         case: &mut Case<'a>,
-        table: usize,
-        row: &RowName,
-        image: Image,
-        part: Part,
+        going: Going<'a>,
         treatment: &str,
         keep: Option<&str>,
-    ) -> Result<bool, TreatError> {
-        let about = &self.schema.tables[table];
-        let planned = self.bench.get(&about.name.to_string(), row)?;
-        if planned.as_ref().is_some_and(|planned| planned.after.is_none()) {
-            return Ok(false);
-        }
+    ) -> Result<(), TreatError> {
+        let about = &self.schema.tables[going.table];
+        let planned = self.bench.get(&about.name.to_string(), &going.row)?;
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
-        reasons.push(case.reason(treatment));
+        reasons.push(case.reason(going.part, treatment));
+        self.gone(going.table, &going.image.columns);
+        // What was tried for it before no longer stands in anybody's way.
+        let _ = self.room.attempt(&self.surgery.delete(about, &going.row))?;
         let change = Change {
             table: about.name.clone(),
-            row: row.clone(),
-            address: image.address.filter(|_| has_own_address(about)),
-            before: Some(image.columns),
+            row: going.row,
+            address: going.image.address.filter(|_| has_own_address(about)),
+            before: Some(going.image.columns),
             after: None,
-            part,
             reasons,
         };
-        // What was tried for it before no longer stands in anybody's way.
-        let _ = self.room.attempt(&self.surgery.delete(about, row))?;
         if let Some(keep) = keep {
             self.keep_row(case, keep, &change)?;
         }
-        self.put(&change)?;
-        case.lost.add(1, table == case.relation.child);
-        Ok(true)
+        self.put(&change)
     }
+}
+
+/// What becomes of a row that a closure comes upon.
+enum Admission {
+    /// It goes, and what refers to it is to be looked at.
+    Goes(RowName),
+    Settled,
+    /// Another change needs it: why nothing of the closure can go.
+    Needed(String),
 }

@@ -405,7 +405,9 @@ impl<'a> Desk<'a> {
             return Ok(Vec::new());
         }
         let question = self.surgery.present(&self.schema.tables[table], columns, keys);
-        Ok(self.one_each(&question, keys.len(), "", "")?.into_iter().map(Result::ok).collect())
+        let found = self.one_each(&question, keys.len(), "", "")?;
+        // A row that this very plan takes away is not there to be pointed at.
+        Ok(found.into_iter().map(|found| found.ok().filter(|key| !self.is_gone(table, columns, key))).collect())
     }
 
     /// Which keys this plan already makes a parent for.

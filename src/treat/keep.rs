@@ -88,8 +88,7 @@ impl<'a> Desk<'a> {
             address: None,
             before: None,
             after: Some(image),
-            part: Part::Record,
-            reasons: vec![case.reason(treatment)],
+            reasons: vec![case.reason(Part::Record, treatment)],
         })
     }
 }

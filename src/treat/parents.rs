@@ -91,9 +91,10 @@ impl<'a> Desk<'a> {
             row.push((name, value));
         }
         let treatment = case.making;
-        let reason = case.reason(treatment);
+        let reason = case.reason(Part::Parent, treatment);
         let blank = Blank { table, values: row, seed, reason };
         let mut made = Vec::new();
+        let sentinels = self.parents.sentinels.clone();
         match self.make(blank, columns, 0, &mut made)? {
             Ok(image) => {
                 let key: Option<Key> =
@@ -113,6 +114,8 @@ impl<'a> Desk<'a> {
                 for (table, row) in made.into_iter().rev() {
                     self.unmake(table, &row)?;
                 }
+                // Those that were promised and never made are gone too.
+                self.parents.sentinels = sentinels;
                 Ok(Err(why))
             }
         }
@@ -200,6 +203,7 @@ impl<'a> Desk<'a> {
         if let Some(why) = self.dangling(blank.table, &image, &row)? {
             return Ok(Err(why));
         }
+        self.need_all(blank.table, &image)?;
         self.parents.made.entry(blank.table).or_default().push(row.clone());
         self.put(&Change {
             table: table.name.clone(),
@@ -207,7 +211,6 @@ impl<'a> Desk<'a> {
             address: None,
             before: None,
             after: Some(image.clone()),
-            part: Part::Parent,
             reasons: vec![blank.reason],
         })?;
         Ok(Ok(image))
@@ -217,7 +220,6 @@ impl<'a> Desk<'a> {
         let about = &self.schema.tables[table];
         let _ = self.room.attempt(&self.surgery.delete(about, row))?;
         self.bench.take_away(&about.name.to_string(), row)?;
-        self.parents.sentinels.remove(&table);
         if let Some(rows) = self.parents.made.get_mut(&table) {
             rows.retain(|other| other != row);
         }
@@ -399,15 +401,18 @@ impl<'a> Desk<'a> {
                 Some((address, _)) => address,
                 None => self.next_integer(counters, "rowid")?,
             };
-            let reasons =
-                vec![Reason { relation: String::new(), rule: String::new(), treatment: "placeholder".to_owned() }];
+            let reasons = vec![Reason {
+                part: Part::Counter,
+                relation: String::new(),
+                rule: String::new(),
+                treatment: "placeholder".to_owned(),
+            }];
             self.put(&Change {
                 table: self.schema.tables[counters].name.clone(),
                 row: vec![("rowid".to_owned(), Value::Integer(address))],
                 address: None,
                 before: before.map(|(_, counted)| image(counted)),
                 after: Some(image(reached)),
-                part: Part::Counter,
                 reasons,
             })?;
         }
@@ -434,8 +439,13 @@ impl<'a> Desk<'a> {
 }
 
 impl Case<'_> {
-    pub(super) fn reason(&self, treatment: &str) -> Reason {
-        Reason { relation: self.relation.id.clone(), rule: self.rule.id.value.clone(), treatment: treatment.to_owned() }
+    pub(super) fn reason(&self, part: Part, treatment: &str) -> Reason {
+        Reason {
+            part,
+            relation: self.relation.id.clone(),
+            rule: self.rule.id.value.clone(),
+            treatment: treatment.to_owned(),
+        }
     }
 
     /// Keeps the first few changes of a treatment as examples.

@@ -95,7 +95,6 @@ impl<'a> Desk<'a> {
                 address: None,
                 before: Some(image.columns.clone()),
                 after: Some(image.columns.clone()),
-                part: Part::Orphan,
                 reasons: Vec::new(),
             },
         };
@@ -117,9 +116,9 @@ impl<'a> Desk<'a> {
             Ok(after) => after,
             Err(why) => return Ok(Err((image, why))),
         };
+        self.need(case.relation, &after)?;
         change.after = Some(after.clone());
-        change.part = Part::Orphan;
-        change.reasons.push(case.reason(pending.treatment));
+        change.reasons.push(case.reason(Part::Orphan, pending.treatment));
         let set = change.set();
         let old = change.before.as_ref().map(|before| {
             set.iter().filter_map(|(name, _)| Some((name.clone(), value_of(before, name)?.clone()))).collect()
@@ -280,7 +279,7 @@ impl Why {
 
 impl Case<'_> {
     /// The key was decided, and yet this row of it cannot change.
-    fn give_up(&mut self, pending: &Pending<'_>, why: &str) {
+    pub(super) fn give_up(&mut self, pending: &Pending<'_>, why: &str) {
         let share = self.outlook.share(pending.treatment);
         share.rows = share.rows.saturating_sub(1);
         let is_first = self.given_up.replace(pending.group) != Some(pending.group);

@@ -1,0 +1,87 @@
+//! What the changes of one plan need of each other: a row that another change points at must not go, and nothing may be
+//! pointed at a row that goes.
+
+use std::collections::HashSet;
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+
+use super::Desk;
+use super::TreatError;
+use super::parents::value_of;
+use crate::model::relation::Relation;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::plan_file;
+
+/// Keys of parents, as hashes: two that share one only make a change undecided that could have been made.
+#[derive(Default)]
+pub(super) struct Ties {
+    needed: HashSet<u64>,
+    gone: HashSet<u64>,
+}
+
+fn hash(table: usize, columns: &[usize], key: &[Value]) -> u64 {
+    let named: RowName = key.iter().map(|value| (String::new(), value.clone())).collect();
+    // Always the same hash for the same key, in every run.
+    let mut hasher = DefaultHasher::new();
+    (table, columns, plan_file::row_text(&named)).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl<'a> Desk<'a> {
+    /// The parent of this reference has to stay, if there is one.
+    pub(super) fn need(&mut self, relation: &Relation, image: &RowName) -> Result<(), TreatError> {
+        let key: Option<Key> =
+            self.schema.child_column_names(relation).map(|name| value_of(image, name).cloned()).collect();
+        let (Some(key), Some(parent)) = (key.filter(|key| !key.contains(&Value::Null)), relation.parent.table) else {
+            return Ok(());
+        };
+        let columns = &relation.parent.columns;
+        // Where nothing goes, nothing has to be remembered.
+        if self.takes_away
+            && let Some(key) = self.stored_keys(parent, columns, &[&key])?.pop().flatten()
+        {
+            self.ties.needed.insert(hash(parent, columns, &key));
+        }
+        Ok(())
+    }
+
+    /// Every reference that a row has.
+    pub(super) fn need_all(&mut self, table: usize, image: &RowName) -> Result<(), TreatError> {
+        let schema = self.schema;
+        for relation in schema.relations.iter().filter(|relation| relation.child == table) {
+            self.need(relation, image)?;
+        }
+        Ok(())
+    }
+
+    /// Whether another change points at this row.
+    pub(super) fn is_needed(&self, table: usize, image: &RowName) -> bool {
+        self.names(table, image).any(|name| self.ties.needed.contains(&name))
+    }
+
+    pub(super) fn gone(&mut self, table: usize, image: &RowName) {
+        let names: Vec<u64> = self.names(table, image).collect();
+        self.ties.gone.extend(names);
+    }
+
+    pub(super) fn is_gone(&self, table: usize, columns: &[usize], key: &Key) -> bool {
+        self.ties.gone.contains(&hash(table, columns, key))
+    }
+
+    /// By what keys a row can be referred to.
+    fn names(&self, table: usize, image: &RowName) -> impl Iterator<Item = u64> {
+        let schema = self.schema;
+        let about = &schema.tables[table];
+        schema.relations.iter().filter(move |relation| relation.parent.table == Some(table)).filter_map(
+            move |relation| {
+                let columns = &relation.parent.columns;
+                let key: Option<Key> =
+                    columns.iter().map(|&column| value_of(image, &about.columns[column].name).cloned()).collect();
+                key.map(|key| hash(table, columns, &key))
+            },
+        )
+    }
+}
