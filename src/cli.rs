@@ -149,6 +149,9 @@ pub struct Explain {
     /// Read the statements from a file; - is standard input
     #[arg(long, short, value_name = "FILE", conflicts_with = "statement")]
     pub file: Option<PathBuf>,
+    /// Explain an error message instead, as an engine or a library printed it; - reads a log from standard input
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["statement", "file"])]
+    pub error: Option<String>,
     /// A value for a placeholder, in order: 7, 1.5, NULL, x'00ff', anything else is text (repeatable)
     #[arg(long, short, value_name = "VALUE", allow_hyphen_values = true)]
     pub param: Vec<String>,

@@ -186,9 +186,9 @@ fn guard(watch: &mut Watch, context: &AuthContext<'_>) -> Authorization {
 
 impl SqliteTrial {
     /// Runs one typed statement to its end, watched.
-    fn run(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Performance, EngineError> {
+    fn run(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
         *held(&self.watch) = Watch { is_on: true, ..Watch::default() };
-        let result = step_through(&self.connection, statement, parameters);
+        let result = step_through(&self.connection, statement);
         let watch = std::mem::take(&mut *held(&self.watch));
         let refusal = match result {
             Ok(None) => None,
@@ -226,18 +226,14 @@ impl SqliteTrial {
 }
 
 /// `Some` if the statement was not even begun.
-fn step_through(
-    connection: &Connection,
-    statement: &Statement,
-    parameters: &[Value],
-) -> rusqlite::Result<Option<Refusal>> {
+fn step_through(connection: &Connection, statement: &Statement) -> rusqlite::Result<Option<Refusal>> {
     let mut prepared = connection.prepare(&statement.text)?;
     let wanted = prepared.parameter_count();
-    if wanted > parameters.len() {
-        let message = format!("it has {wanted} parameters, and {} were given", parameters.len());
+    if wanted > statement.parameters.len() {
+        let message = format!("it has {wanted} parameters, and {} were given", statement.parameters.len());
         return Ok(Some(Refusal { kind: RefusalKind::Parameters, message }));
     }
-    for (position, value) in parameters.iter().take(wanted).enumerate() {
+    for (position, value) in statement.parameters.iter().take(wanted).enumerate() {
         prepared.raw_bind_parameter(position + 1, session::to_sqlite(value))?;
     }
     let mut rows = prepared.raw_query();
@@ -267,12 +263,12 @@ impl Trial for SqliteTrial {
         preparations.iter().try_for_each(|sql| self.each_row(sql, &mut |_| {}))
     }
 
-    fn perform(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Performance, EngineError> {
+    fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
         if matches!(statement.kind, Kind::Transaction | Kind::Enforcement) {
-            return self.run(statement, parameters);
+            return self.run(statement);
         }
         self.execute("SAVEPOINT fk_doctor_try")?;
-        let mut performance = self.run(statement, parameters)?;
+        let mut performance = self.run(statement)?;
         if performance.refusal.is_some() {
             self.undo()?;
         } else if let Err(error) = self.connection.execute_batch("RELEASE fk_doctor_try") {
@@ -286,7 +282,6 @@ impl Trial for SqliteTrial {
     fn pretend(
         &mut self,
         statement: &Statement,
-        parameters: &[Value],
         leniency: Leniency,
         look: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
@@ -296,7 +291,7 @@ impl Trial for SqliteTrial {
             Leniency::Ignore => self.enforce(false)?,
             Leniency::ActOnly => self.execute("PRAGMA defer_foreign_keys = ON")?,
         }
-        let performance = self.run(statement, parameters);
+        let performance = self.run(statement);
         let looked = performance.and_then(|performance| look(self, &performance));
         let undone = self.undo();
         self.enforce(true)?;
