@@ -11,6 +11,7 @@ use clap::ValueEnum;
 
 use crate::config::words;
 use crate::config::words::FailOn;
+use crate::intake::FileKind;
 use crate::model::pattern::Pattern;
 use crate::model::redaction::Values;
 use crate::report::ExplainFormat;
@@ -34,6 +35,8 @@ pub enum Command {
     Scan(Scan),
     /// Show every relation and its health, or draw them
     Schema(Schema),
+    /// Find the rows of a file that would fail, before they are written
+    Check(Check),
     /// Say why a statement fails, every reference that does, and what a delete takes along
     Explain(Explain),
     /// Plan a repair by rules, and say what it would do; nothing is written unless --apply is given
@@ -136,6 +139,67 @@ pub struct Schema {
     /// How long to wait for another program's lock [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
     pub wait: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// The rows: CSV, TSV, JSON (an array of objects) or NDJSON; - is standard input
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The table that the rows of FILE are for
+    #[arg(long, short, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// A table and a file of rows for it; parents inside the same load count (repeatable)
+    #[arg(long, value_name = "TABLE=FILE", value_parser = load)]
+    pub load: Vec<Load>,
+    /// What kind of file it is [default: as its name ends]
+    #[arg(long, value_name = "KIND", value_parser = file_kind)]
+    pub input: Option<FileKind>,
+    /// The columns, if the first line of a CSV or TSV file does not name them
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// What stands for NULL in CSV and TSV, outside quotes [default: an empty field]
+    #[arg(long, value_name = "TEXT")]
+    pub null: Option<String>,
+    /// table or json; F=FILE writes one of several reports to a file
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<ExplainFormat>)]
+    pub format: Vec<Output<ExplainFormat>>,
+    /// Write the report to a file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How many missing keys and rows to show of each finding [default: 5]
+    #[arg(long, value_name = "N", value_parser = words::parse_samples)]
+    pub samples: Option<usize>,
+    /// Stop after this long (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+    pub timeout: Option<Duration>,
+    /// How long to wait for another program's lock [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    pub wait: Option<Duration>,
+}
+
+/// Rows for a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    pub table: String,
+    pub file: PathBuf,
+}
+
+fn load(text: &str) -> Result<Load, String> {
+    match text.split_once('=') {
+        Some((table, file)) if !table.is_empty() && !file.is_empty() => {
+            Ok(Load { table: table.to_owned(), file: PathBuf::from(file) })
+        }
+        _ => Err("expected TABLE=FILE".to_owned()),
+    }
+}
+
+fn file_kind(text: &str) -> Result<FileKind, String> {
+    let names = FileKind::ALL.map(FileKind::name).join(", ");
+    FileKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| format!("expected {names}"))
 }
 
 #[derive(Debug, Args)]

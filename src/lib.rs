@@ -2,6 +2,7 @@
 
 // In the order in which data flows.
 pub mod apply;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod diagnose;
@@ -9,6 +10,7 @@ pub mod engine;
 pub mod exit;
 pub mod explain;
 pub mod findings;
+pub mod intake;
 pub mod model;
 pub mod plan_file;
 pub mod report;

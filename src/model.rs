@@ -5,6 +5,7 @@
 
 pub mod baseline;
 pub mod catalog;
+pub mod checked;
 pub mod complaint;
 pub mod configured;
 pub mod date;

@@ -4,6 +4,7 @@
 //! and one variant below. Leaves out: where the text goes, and which format was asked for.
 
 pub mod applied;
+mod checked;
 pub mod csv;
 mod dot;
 mod explanation;
@@ -31,6 +32,7 @@ mod table;
 mod tests;
 mod wording;
 
+use crate::model::checked::Checked;
 use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
 use crate::model::schema::Schema;
@@ -206,5 +208,13 @@ pub fn explanation(told: &Explanation, format: ExplainFormat, paper: &Paper) -> 
     match format {
         ExplainFormat::Table => explanation::render(told, paper),
         ExplainFormat::Json => json::explanation::render(told),
+    }
+}
+
+/// Which rows of a load would fail, ending in a newline.
+pub fn checked(checked: &Checked, format: ExplainFormat, paper: &Paper) -> String {
+    match format {
+        ExplainFormat::Table => checked::render(checked, paper),
+        ExplainFormat::Json => json::checked::render(checked),
     }
 }

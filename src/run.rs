@@ -16,6 +16,7 @@ use crate::source::Source;
 
 mod apply;
 mod baseline;
+mod check;
 mod config_file;
 mod error;
 mod examine;
@@ -32,6 +33,7 @@ mod select;
 
 pub use apply::apply;
 pub use apply::undo;
+pub use check::check;
 pub use error::RunError;
 pub use examine::examine;
 pub use explain::explain;

@@ -27,6 +27,12 @@ pub trait Trial: Session {
         look: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
     ) -> Result<(), EngineError>;
 
+    /// From now on rows are only put in: their references are judged by nobody, and nothing is ever committed.
+    fn begin_load(&mut self) -> Result<(), EngineError>;
+
+    /// Puts one row in; `Some` is the engine's reason for refusing it, and leaves no trace.
+    fn put(&mut self, insert: &Sql) -> Result<Option<Refusal>, EngineError>;
+
     /// Whether a statement has begun a transaction that is still open.
     fn is_in_transaction(&self) -> bool;
 }

@@ -13,6 +13,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+pub mod load;
 mod mysql;
 mod postgres;
 pub mod repair;

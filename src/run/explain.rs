@@ -58,17 +58,17 @@ pub fn explain(
         Wanted::Statements(statements) => {
             let mut trial = database.trial(progress)?;
             // What is configured concerns the scan; here it is the engine that judges.
-            let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| unresolved())?;
+            let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             explain::explain(trial.as_mut(), schema, Wishes { statements, samples, redaction: &redaction })?
         }
         Wanted::Errors(complaints) => {
-            let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| unresolved())?;
+            let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             let mut trial = match source {
                 Source::Sqlite(_) => Some(database.trial(progress)?),
                 _ => None,
             };
             let mut sessions = database.sessions(1)?;
-            let session = sessions.first_mut().ok_or_else(unresolved)?;
+            let session = sessions.first_mut().ok_or_else(RunError::unresolved)?;
             let wishes = Wishes { statements: Vec::new(), samples, redaction: &redaction };
             let trial = trial.as_mut().map(|trial| trial.as_mut() as &mut dyn Trial);
             explain::explain_errors(trial, session.as_mut(), schema, &complaints, &wishes)?
@@ -93,14 +93,6 @@ fn told_apart(typed: &cli::Explain, surroundings: &Surroundings) -> (Option<Stri
 enum Wanted {
     Statements(Vec<Statement>),
     Errors(Vec<Complaint>),
-}
-
-fn unresolved() -> RunError {
-    RunError::Input {
-        what: "the definitions".to_owned(),
-        why: "they could not be resolved".to_owned(),
-        help: "scan the database first: fk-doctor scan DB".to_owned(),
-    }
 }
 
 fn wanted(typed: &cli::Explain, statement: Option<String>) -> Result<Wanted, RunError> {
