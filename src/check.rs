@@ -84,13 +84,48 @@ impl<'a> Check<'a> {
         distinct.dedup();
         trial.arrange(&load.prepare(&schema, &distinct))?;
         trial.begin_load()?;
-        Ok(Check { trial, schema: Arc::new(schema), load, samples, loads: Vec::new(), refusals: Refusals::default() })
+        Ok(Check {
+            trial,
+            schema: Arc::new(schema),
+            load,
+            samples,
+            loads: Vec::new(),
+            refusals: Refusals::keeping(samples),
+        })
     }
 
     /// The next records come from this source and are for this table.
     pub fn source(&mut self, table: usize, source: &str) {
         let name = self.schema.tables[table].name.to_string();
-        self.loads.push((table, Loaded { table: name, source: source.to_owned(), rows: 0 }));
+        self.loads.push((table, Loaded { table: name, source: source.to_owned(), is_staged: false, rows: 0 }));
+    }
+
+    /// Takes every row of a staging table, by way of a session of its own, for another table of the same columns.
+    pub fn staged(&mut self, session: &mut dyn Session, staging: usize, table: usize) -> Result<(), CheckError> {
+        let schema = Arc::clone(&self.schema);
+        let (from, to) = (&schema.tables[staging], &schema.tables[table]);
+        let counterpart = |name: &str| to.columns.iter().position(|column| schema.names.same(&column.name, name));
+        let pairs: Vec<(usize, usize)> = from
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(place, column)| Some((place, counterpart(&column.name)?)))
+            .filter(|&(_, column)| !to.columns[column].generated)
+            .collect();
+        let (sources, columns): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
+        let loaded = Loaded { table: to.name.to_string(), source: from.name.to_string(), is_staged: true, rows: 0 };
+        self.loads.push((table, loaded));
+        let (mut ordinal, mut fault) = (0_u64, None);
+        let question = self.load.staged(&schema, staging, &sources);
+        session.each_row(&question, &mut |row| {
+            let Some((address, values)) = row.split_first() else { return };
+            ordinal += 1;
+            let place = address.as_integer().and_then(|address| u64::try_from(address).ok()).unwrap_or(ordinal);
+            if fault.is_none() {
+                fault = self.take(&columns, place.min(PLACES - 1), values.to_vec()).err();
+            }
+        })?;
+        fault.map_or(Ok(()), Err)
     }
 
     /// A function that takes the records of the source at hand.
@@ -226,9 +261,11 @@ impl<'a> Check<'a> {
         match (answered, place) {
             (Ok(()), Some(place)) => {
                 let (source, line) = place_of(&self.loads, place);
+                let is_staged = self.loads.iter().any(|(_, load)| load.source == source && load.is_staged);
+                let (file, number) = if is_staged { ("staging", "row") } else { ("file", "line") };
                 let line = i64::try_from(line).unwrap_or(i64::MAX);
                 Sample {
-                    row: vec![("file".to_owned(), Value::text(source)), ("line".to_owned(), Value::Integer(line))],
+                    row: vec![(file.to_owned(), Value::text(source)), (number.to_owned(), Value::Integer(line))],
                     ..sample
                 }
             }

@@ -155,6 +155,12 @@ pub struct Check {
     /// A table and a file of rows for it; parents inside the same load count (repeatable)
     #[arg(long, value_name = "TABLE=FILE", value_parser = load)]
     pub load: Vec<Load>,
+    /// A table of the database whose rows are to go into --table; columns that have no counterpart are left out
+    #[arg(long, value_name = "TABLE", requires = "table", conflicts_with = "files")]
+    pub staging: Option<String>,
+    /// Check the rows there are against the foreign keys of a planned schema, a script of CREATE statements
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "files", "staging"])]
+    pub against: Option<PathBuf>,
     /// What kind of file it is [default: as its name ends]
     #[arg(long, value_name = "KIND", value_parser = file_kind)]
     pub input: Option<FileKind>,

@@ -16,6 +16,7 @@ pub mod history;
 pub mod pattern;
 pub mod place;
 pub mod plan;
+pub mod planned;
 pub mod policy;
 pub mod prospect;
 pub mod redaction;

@@ -14,6 +14,7 @@ use crate::model::redaction::Values;
 use crate::report::Paper;
 use crate::source::Source;
 
+mod against;
 mod apply;
 mod baseline;
 mod check;

@@ -106,6 +106,63 @@ fn bad_files_and_names_are_told_with_their_line() {
 }
 
 #[test]
+fn a_staging_table_is_checked_row_by_row() {
+    let bench = Bench::new(SHOP);
+    let real = Connection::open(bench.path("app.db")).unwrap();
+    real.execute_batch(
+        "CREATE TABLE incoming(id, customer_id, imported_at); INSERT INTO incoming VALUES (5, 1, 'x'), (6, 22, 'x'), (5, 2, 'x')",
+    )
+    .unwrap();
+    drop(real);
+    let (code, report) = check(&bench, &["--staging", "incoming", "--table", "orders"]);
+    assert_eq!(
+        (code, &report["summary"]["rows"], &report["summary"]["would_fail"]),
+        (1, &3.into(), &2.into()),
+        "{report}"
+    );
+    let row = &report["findings"][0]["samples"][0]["row"];
+    assert_eq!(row, &serde_json::json!({"staging": "incoming", "row": 2}));
+    assert_eq!(report["refused"][0]["places"][0]["line"], 3);
+}
+
+#[test]
+fn rows_are_held_against_a_planned_schema() {
+    let bench = Bench::new(
+        "CREATE TABLE users(id INTEGER PRIMARY KEY, mail TEXT); CREATE TABLE posts(id INTEGER PRIMARY KEY, user_id INT, mail TEXT);
+         INSERT INTO users VALUES (1, 'a'), (2, 'b'); INSERT INTO posts VALUES (1, 1, 'a'), (2, 9, 'b'), (3, 9, 'z'), (4, NULL, NULL);",
+    );
+    let planned = "BEGIN; CREATE TABLE users(id INTEGER PRIMARY KEY, mail TEXT UNIQUE);
+        CREATE TABLE posts(id INTEGER PRIMARY KEY, user_id INT REFERENCES users(id), mail TEXT REFERENCES users(mail),
+            tag INT REFERENCES tags(id));
+        CREATE TABLE tags(id INTEGER PRIMARY KEY, post INT REFERENCES posts(id)); COMMIT;";
+    std::fs::write(bench.path("planned.sql"), planned).unwrap();
+    let run = bench.run(&["check", "app.db", "--against", "planned.sql", "--format", "json"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    common::assert_obeys("scan", &report);
+    let orphans: Vec<(&str, u64)> = report["relations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["id"].as_str().unwrap(), one["orphan_rows"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(
+        (run.code, orphans),
+        (1, vec![("posts(user_id)->users(id)", 2), ("posts(mail)->users(mail)", 1)]),
+        "{report}"
+    );
+    let errors = report["findings"].as_array().unwrap().iter().filter(|one| one["severity"] == "error");
+    assert!(errors.clone().all(|one| one["code"] == "orphan"), "the planned key is unique: {report}");
+    assert_eq!(report["left_alone"].as_array().unwrap().len(), 2, "{report}");
+
+    std::fs::write(bench.path("planned.sql"), "CREATE TABLE t(a);\nCREATE TABL u(b);").unwrap();
+    let run = bench.run(&["check", "app.db", "--against", "planned.sql"]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    std::fs::write(bench.path("planned.sql"), "CREATE TABLE t(a);\nCREATE TABLE u(b").unwrap();
+    let run = bench.run(&["check", "app.db", "--against", "planned.sql"]);
+    assert!(run.code == 2 && run.stderr.contains("line 2"), "{}", run.stderr);
+}
+
+#[test]
 fn a_broken_definition_is_said_before_the_rows() {
     let bench = Bench::new("CREATE TABLE k(v INT); CREATE TABLE m(x INT REFERENCES k(v)); INSERT INTO k VALUES (1)");
     std::fs::write(bench.path("m.csv"), "x\n1\n").unwrap();

@@ -12,13 +12,12 @@ use crate::model::schema::Schema;
 use crate::model::sql::load::Load;
 use crate::model::value::Value;
 
-/// Places kept of each constraint.
-const KEPT: usize = 10;
 /// Constraints told apart; a trigger's messages may be as many as there are rows.
 const MOST: usize = 100;
 
-#[derive(Default)]
 pub(super) struct Refusals {
+    /// How many places are kept of each constraint.
+    kept: usize,
     groups: Vec<Group>,
 }
 
@@ -43,6 +42,10 @@ pub(super) struct Row<'r> {
 }
 
 impl Refusals {
+    pub(super) fn keeping(kept: usize) -> Refusals {
+        Refusals { kept, groups: Vec::new() }
+    }
+
     pub(super) fn add(
         &mut self,
         trial: &mut dyn Trial,
@@ -61,7 +64,7 @@ impl Refusals {
         });
         let group = &mut self.groups[place];
         group.rows += 1;
-        if group.places.len() < KEPT {
+        if group.places.len() < self.kept {
             let holder = if refusal.kind == RefusalKind::Unique {
                 holder(trial, load, schema, &group.constraint, row)
             } else {

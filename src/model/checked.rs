@@ -26,7 +26,9 @@ pub struct Checked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     pub table: String,
+    /// A file, or the name of a staging table.
     pub source: String,
+    pub is_staged: bool,
     pub rows: u64,
 }
 

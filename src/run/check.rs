@@ -5,12 +5,15 @@ use std::io::BufReader;
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::DEFAULT_MEMORY;
 use super::DEFAULT_SAMPLES;
 use super::DEFAULT_WAIT;
 use super::Outcome;
 use super::RunError;
 use super::Surroundings;
+use super::against;
 use super::config_file;
+use super::examine::Lens;
 use crate::check::Check;
 use crate::check::CheckError;
 use crate::cli;
@@ -29,6 +32,7 @@ use crate::report;
 use crate::report::ExplainFormat;
 use crate::report::Paper;
 use crate::scan::Progress;
+use crate::scan::Wishes;
 
 /// How much of a file is read at once.
 const BUFFER: usize = 1 << 18;
@@ -49,11 +53,29 @@ pub fn check(
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
-    let wanted = wanted(typed)?;
     let mut database = engine::open(&source, &patience)?;
+    if let Some(planned) = &typed.against {
+        let wishes = Wishes {
+            samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
+            memory: settings.memory.unwrap_or(DEFAULT_MEMORY),
+            threads: settings.jobs.unwrap_or(surroundings.cores).max(1),
+            progress,
+            is_known: &|_, _, _| false,
+        };
+        let lens = Lens { redaction: &redaction, policy: &file.config.policy };
+        let examination = against::hold(database.as_mut(), planned, &wishes, &lens)?;
+        return Ok(against::outcome(&examination, outputs, surroundings));
+    }
+    let wanted = wanted(typed)?;
     let mut trial = database.trial(progress)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
-    let tables = wanted.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<usize>, RunError>>()?;
+    let mut tables =
+        wanted.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<usize>, RunError>>()?;
+    let staging = match (&typed.staging, &typed.table) {
+        (Some(staging), Some(table)) => Some((table_of(&schema, staging)?, table_of(&schema, table)?)),
+        _ => None,
+    };
+    tables.extend(staging.map(|(_, table)| table));
     let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
     let mut check = Check::begin(trial.as_mut(), schema, &tables, samples)?;
     let manner = Manner { columns: typed.columns.clone(), null: typed.null.clone() };
@@ -67,6 +89,11 @@ pub fn check(
         let reader = Advancing { source: open(path)?, read: 0, told: 0, advance: &advance };
         intake::read(reader, kind, &manner, &mut check.taker()).map_err(|fault| failed(&name, fault))?;
         before += size(path);
+    }
+    if let Some((staging, table)) = staging {
+        let mut sessions = database.sessions(1)?;
+        let session = sessions.first_mut().ok_or_else(RunError::unresolved)?;
+        check.staged(session.as_mut(), staging, table).map_err(|fault| failed("the staging table", fault))?;
     }
     let checked = check.finish(&redaction)?;
     let exit = if checked.is_clean() { Exit::Clean } else { Exit::Findings };
@@ -92,7 +119,7 @@ fn wanted(typed: &cli::Check) -> Result<Vec<(String, PathBuf)>, RunError> {
         }
     }
     wanted.extend(typed.load.iter().map(|load| (load.table.clone(), load.file.clone())));
-    if wanted.is_empty() {
+    if wanted.is_empty() && typed.staging.is_none() {
         return Err(RunError::Input {
             what: "the rows to check".to_owned(),
             why: "no file was given".to_owned(),

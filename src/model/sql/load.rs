@@ -32,7 +32,7 @@ pub trait Load {
     /// At most one row: the place of the row that has these values, or NULL if it was there before the load.
     fn holder(&self, schema: &Schema, table: usize, columns: &[usize], values: &[Value]) -> Sql;
 
-    /// The rows of a staging table, by these columns' names.
+    /// The rows of a staging table: each one's own address, or NULL, and these columns.
     fn staged(&self, schema: &Schema, table: usize, columns: &[usize]) -> Sql;
 }
 

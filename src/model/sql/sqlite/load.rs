@@ -106,7 +106,9 @@ impl Load for Rows {
         let about = &schema.tables[table];
         let names: Vec<String> =
             columns.iter().map(|&column| format!("staged.{}", quoted(&about.columns[column].name))).collect();
-        Query::default().finish(format!("SELECT {} FROM {}", names.join(", "), source(about, "staged", false)))
+        let address = about.row_address.as_ref().map_or("NULL".to_owned(), |name| format!("staged.{}", quoted(name)));
+        let values: Vec<String> = std::iter::once(address).chain(names).collect();
+        Query::default().finish(format!("SELECT {} FROM {}", values.join(", "), source(about, "staged", false)))
     }
 }
 
