@@ -62,7 +62,7 @@ pub fn check(
             progress,
             is_known: &|_, _, _| false,
         };
-        let lens = Lens { redaction: &redaction, policy: &file.config.policy };
+        let lens = Lens { redaction: &redaction, policy: &file.config.policy, mark: &|finding| finding };
         let examination = against::hold(database.as_mut(), planned, &wishes, &lens)?;
         return Ok(against::outcome(&examination, outputs, surroundings));
     }
