@@ -11,6 +11,7 @@ use clap::ValueEnum;
 
 use crate::config::words;
 use crate::config::words::FailOn;
+use crate::intake::FileKind;
 use crate::model::pattern::Pattern;
 use crate::model::redaction::Values;
 use crate::report::ExplainFormat;
@@ -35,6 +36,8 @@ pub enum Command {
     Scan(Scan),
     /// Show every relation and its health, or draw them
     Schema(Schema),
+    /// Find the rows of a file that would fail, before they are written
+    Check(Check),
     /// Say why a statement fails, every reference that does, and what a delete takes along
     Explain(Explain),
     /// Plan a repair by rules, and say what it would do; nothing is written unless --apply is given
@@ -153,6 +156,73 @@ pub struct Schema {
 }
 
 #[derive(Debug, Args)]
+pub struct Check {
+    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// The rows: CSV, TSV, JSON (an array of objects) or NDJSON; - is standard input
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The table that the rows of FILE are for
+    #[arg(long, short, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// A table and a file of rows for it; parents inside the same load count (repeatable)
+    #[arg(long, value_name = "TABLE=FILE", value_parser = load)]
+    pub load: Vec<Load>,
+    /// A table of the database whose rows are to go into --table; columns that have no counterpart are left out
+    #[arg(long, value_name = "TABLE", requires = "table", conflicts_with = "files")]
+    pub staging: Option<String>,
+    /// Check the rows there are against the foreign keys of a planned schema, a script of CREATE statements
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "files", "staging"])]
+    pub against: Option<PathBuf>,
+    /// What kind of file it is [default: as its name ends]
+    #[arg(long, value_name = "KIND", value_parser = file_kind)]
+    pub input: Option<FileKind>,
+    /// The columns, if the first line of a CSV or TSV file does not name them
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// What stands for NULL in CSV and TSV, outside quotes [default: an empty field]
+    #[arg(long, value_name = "TEXT")]
+    pub null: Option<String>,
+    /// table or json; F=FILE writes one of several reports to a file
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<ExplainFormat>)]
+    pub format: Vec<Output<ExplainFormat>>,
+    /// Write the report to a file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How many missing keys and rows to show of each finding [default: 5]
+    #[arg(long, value_name = "N", value_parser = words::parse_samples)]
+    pub samples: Option<usize>,
+    /// Stop after this long (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+    pub timeout: Option<Duration>,
+    /// How long to wait for another program's lock [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    pub wait: Option<Duration>,
+}
+
+/// Rows for a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    pub table: String,
+    pub file: PathBuf,
+}
+
+fn load(text: &str) -> Result<Load, String> {
+    match text.split_once('=') {
+        Some((table, file)) if !table.is_empty() && !file.is_empty() => {
+            Ok(Load { table: table.to_owned(), file: PathBuf::from(file) })
+        }
+        _ => Err("expected TABLE=FILE".to_owned()),
+    }
+}
+
+fn file_kind(text: &str) -> Result<FileKind, String> {
+    let names = FileKind::ALL.map(FileKind::name).join(", ");
+    FileKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| format!("expected {names}"))
+}
+
+#[derive(Debug, Args)]
 pub struct Explain {
     /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
@@ -163,6 +233,9 @@ pub struct Explain {
     /// Read the statements from a file; - is standard input
     #[arg(long, short, value_name = "FILE", conflicts_with = "statement")]
     pub file: Option<PathBuf>,
+    /// Explain an error message instead, as an engine or a library printed it; - reads a log from standard input
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["statement", "file"])]
+    pub error: Option<String>,
     /// A value for a placeholder, in order: 7, 1.5, NULL, x'00ff', anything else is text (repeatable)
     #[arg(long, short, value_name = "VALUE", allow_hyphen_values = true)]
     pub param: Vec<String>,

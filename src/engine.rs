@@ -14,6 +14,7 @@ use crate::model::catalog::Table;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
 use crate::model::sql::Sql;
+use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::source::Source;
 
@@ -50,6 +51,11 @@ pub trait Database {
 
     /// Whether what was read may have changed underneath: the report is then incomplete, and this says why.
     fn disturbed(&self) -> Option<String>;
+
+    /// The definitions that these statements would make in an empty database.
+    fn planned(&mut self, _: &[Statement]) -> Result<Catalog, EngineError> {
+        Err(trial::unsupported())
+    }
 
     /// A private copy of the database to try statements on; `progress` is told the pages copied, and of how many.
     fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {

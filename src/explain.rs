@@ -7,10 +7,12 @@
 use std::sync::Arc;
 
 use crate::engine::EngineError;
+use crate::engine::Session;
 use crate::engine::Trial;
 use crate::engine::trial;
 use crate::engine::trial::Leniency;
 use crate::engine::trial::Performance;
+use crate::model::complaint::Complaint;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::Reason;
@@ -24,8 +26,8 @@ use crate::model::sql::witness;
 use crate::model::sql::witness::Witness;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
-use crate::model::value::Value;
 
+mod complaint;
 mod look;
 mod order;
 mod radius;
@@ -36,8 +38,6 @@ use look::Seen;
 /// What is to be explained, and how much of it is shown.
 pub struct Wishes<'a> {
     pub statements: Vec<Statement>,
-    /// For the placeholders of a statement, in order.
-    pub parameters: &'a [Value],
     /// Rows and keys shown of each finding.
     pub samples: usize,
     pub redaction: &'a Redaction,
@@ -51,7 +51,6 @@ pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Res
         trial,
         witness,
         schema: Arc::clone(&schema),
-        parameters: wishes.parameters,
         shown: look::Shown { samples: wishes.samples, redaction: wishes.redaction },
         round: 0,
         transaction_since: None,
@@ -69,11 +68,54 @@ pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Res
 const ACCEPTED_ALL_THE_SAME: &str =
     "the engine accepts it all the same: it counts what comes and what goes, and does not look at the rows";
 
+/// Explains errors that somebody brings: by their statements where they tell them and there is a trial to run them in,
+/// by what they name otherwise.
+pub fn explain_errors(
+    trial: Option<&mut dyn Trial>,
+    session: &mut dyn Session,
+    schema: Schema,
+    complaints: &[Complaint],
+    wishes: &Wishes<'_>,
+) -> Result<Explanation, EngineError> {
+    let shown = look::Shown { samples: wishes.samples, redaction: wishes.redaction };
+    let told_in_full: Vec<Statement> = complaints
+        .iter()
+        .filter_map(|complaint| {
+            let statement = Statement::new(complaint.statement.as_ref()?, complaint.line);
+            Some(Statement { parameters: complaint.parameters.clone(), ..statement })
+        })
+        .collect();
+    let schema = Arc::new(schema);
+    let mut tried = match trial {
+        Some(trial) if !told_in_full.is_empty() => {
+            let wishes = Wishes { statements: told_in_full, samples: wishes.samples, redaction: wishes.redaction };
+            explain(trial, Schema::clone(&schema), wishes)?.statements
+        }
+        _ => Vec::new(),
+    }
+    .into_iter();
+    let statements = complaints.iter().map(|complaint| {
+        let tried = if complaint.statement.is_some() { tried.next() } else { None };
+        match tried {
+            Some(mut explained) => {
+                if explained.verdict == Verdict::Accepted {
+                    let remark =
+                        "it is accepted now: the parent came after the error, or the error is from another database";
+                    explained.remarks.push(remark.to_owned());
+                }
+                explained
+            }
+            None => complaint::explain(session, &schema, complaint, &shown),
+        }
+    });
+    let statements = statements.collect();
+    Ok(Explanation { schema, statements })
+}
+
 struct Stage<'a> {
     trial: &'a mut dyn Trial,
     witness: &'static dyn Witness,
     schema: Arc<Schema>,
-    parameters: &'a [Value],
     shown: look::Shown<'a>,
     /// Numbers the statements for the witness.
     round: u32,
@@ -102,7 +144,7 @@ impl Stage<'_> {
                 told.verdict = Verdict::Skipped(why.to_owned());
             }
             Kind::Enforcement => {
-                let performance = self.trial.perform(&told.statement, &[])?;
+                let performance = self.trial.perform(&told.statement)?;
                 told.verdict = verdict(&performance);
             }
             Kind::Transaction => self.transaction(&mut told)?,
@@ -114,7 +156,7 @@ impl Stage<'_> {
 
     /// The end of a transaction is where deferred references are looked at: all its statements are to blame.
     fn transaction(&mut self, told: &mut Explained) -> Result<(), EngineError> {
-        let performance = self.trial.perform(&told.statement, &[])?;
+        let performance = self.trial.perform(&told.statement)?;
         told.verdict = verdict(&performance);
         if let Some(refusal) = &performance.refusal {
             match (refusal.kind, self.transaction_since) {
@@ -146,7 +188,7 @@ impl Stage<'_> {
     /// The witness stands aside while definitions change, and then looks at the new ones.
     fn definition(&mut self, told: &mut Explained) -> Result<(), EngineError> {
         self.trial.arrange(&self.witness.remove(&self.schema))?;
-        let performance = self.trial.perform(&told.statement, self.parameters)?;
+        let performance = self.trial.perform(&told.statement)?;
         told.verdict = verdict(&performance);
         if let Some(refusal) = &performance.refusal {
             told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)];
@@ -207,7 +249,7 @@ impl Stage<'_> {
         self.begin_round()?;
         let (schema, round, witness) = (Arc::clone(&self.schema), self.round, self.witness);
         let mut tables = Vec::new();
-        self.trial.pretend(statement, self.parameters, Leniency::Ignore, &mut |trial, performance| {
+        self.trial.pretend(statement, Leniency::Ignore, &mut |trial, performance| {
             trial.arrange(&witness.settle(&schema))?;
             tables = look::effects(trial, witness, &schema, round, performance)
                 .into_iter()
@@ -222,7 +264,7 @@ impl Stage<'_> {
     fn pretend(&mut self, statement: &Statement, leniency: Leniency) -> Result<Seen, EngineError> {
         let (schema, round, witness, shown) = (Arc::clone(&self.schema), self.round, self.witness, &self.shown);
         let mut seen = Seen::default();
-        self.trial.pretend(statement, self.parameters, leniency, &mut |trial, performance| {
+        self.trial.pretend(statement, leniency, &mut |trial, performance| {
             trial.arrange(&witness.settle(&schema))?;
             seen = look::everything(trial, witness, &schema, round, performance, shown);
             seen.refusal = performance.refusal.clone();
@@ -243,7 +285,7 @@ impl Stage<'_> {
             let seen = self.pretend(&told.statement, Leniency::ActOnly)?;
             return Ok((self.perform_alone(told)?, Some(seen)));
         }
-        let performance = self.trial.perform(&told.statement, self.parameters)?;
+        let performance = self.trial.perform(&told.statement)?;
         if kind(&performance) != Some(RefusalKind::TooDeep) {
             return Ok((performance, None));
         }
@@ -257,7 +299,7 @@ impl Stage<'_> {
 
     fn perform_alone(&mut self, told: &Explained) -> Result<Performance, EngineError> {
         self.trial.arrange(&self.witness.remove(&self.schema))?;
-        let performance = self.trial.perform(&told.statement, self.parameters)?;
+        let performance = self.trial.perform(&told.statement)?;
         self.trial.arrange(&self.witness.install(&self.schema))?;
         self.begin_round()?;
         Ok(performance)

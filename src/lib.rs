@@ -2,6 +2,7 @@
 
 // In the order in which data flows.
 pub mod apply;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod diagnose;
@@ -10,6 +11,7 @@ pub mod exit;
 pub mod explain;
 pub mod findings;
 pub mod history_file;
+pub mod intake;
 pub mod model;
 pub mod plan_file;
 pub mod report;

@@ -57,6 +57,12 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
             progress.clear();
             Ok(outcome?)
         }
+        Command::Check(typed) => {
+            let progress = ProgressLine::new(cli.global.quiet);
+            let outcome = run::check(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
+            progress.clear();
+            Ok(outcome?)
+        }
         Command::Explain(typed) => {
             let progress = ProgressLine::new(cli.global.quiet);
             let outcome = run::explain(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));

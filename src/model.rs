@@ -5,6 +5,7 @@
 
 pub mod baseline;
 pub mod catalog;
+pub mod checked;
 pub mod complaint;
 pub mod configured;
 pub mod date;
@@ -15,6 +16,7 @@ pub mod history;
 pub mod pattern;
 pub mod place;
 pub mod plan;
+pub mod planned;
 pub mod policy;
 pub mod prospect;
 pub mod redaction;

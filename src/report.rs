@@ -4,6 +4,7 @@
 //! and one variant below. Leaves out: where the text goes, and which format was asked for.
 
 pub mod applied;
+mod checked;
 pub mod csv;
 mod dot;
 mod explanation;
@@ -32,6 +33,7 @@ mod table;
 mod tests;
 mod wording;
 
+use crate::model::checked::Checked;
 use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
 use crate::model::schema::Schema;
@@ -213,4 +215,12 @@ pub fn explanation(told: &Explanation, format: ExplainFormat, paper: &Paper) -> 
 /// Rules drafted from a scan, ending in a newline.
 pub fn suggestion(examination: &Examination) -> String {
     suggestion::render(examination)
+}
+
+/// Which rows of a load would fail, ending in a newline.
+pub fn checked(checked: &Checked, format: ExplainFormat, paper: &Paper) -> String {
+    match format {
+        ExplainFormat::Table => checked::render(checked, paper),
+        ExplainFormat::Json => json::checked::render(checked),
+    }
 }

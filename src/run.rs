@@ -14,8 +14,10 @@ use crate::model::redaction::Values;
 use crate::report::Paper;
 use crate::source::Source;
 
+mod against;
 mod apply;
 mod baseline;
+mod check;
 mod config_file;
 mod error;
 mod examine;
@@ -33,6 +35,7 @@ mod select;
 
 pub use apply::apply;
 pub use apply::undo;
+pub use check::check;
 pub use error::RunError;
 pub use examine::examine;
 pub use explain::explain;

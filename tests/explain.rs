@@ -259,3 +259,41 @@ fn statements_come_from_a_file_or_a_pipe_too_and_bad_ones_are_told() {
     let run = bench.run(&["explain", "app.db", "INSERT INTO c(p) VALUES (?)", "--param", "3"]);
     assert_eq!(run.code, 0, "{}", run.stdout);
 }
+
+fn explain_error(bench: &Bench, error: &str) -> (i32, Value) {
+    let run = bench.run(&["explain", "app.db", "--error", error, "--format", "json"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    common::assert_obeys("explain", &report);
+    (run.code, report)
+}
+
+#[test]
+fn an_error_is_explained_by_its_statement_or_by_what_it_names() {
+    let bench = fixture("multi-source-sync");
+    let wrapped = "sqlalchemy.exc.IntegrityError: (sqlite3.IntegrityError) FOREIGN KEY constraint failed\n\
+                   [SQL: INSERT INTO sync_run (knowledge_base_id) VALUES (?)]\n[parameters: (22,)]";
+    let detail = "ERROR: insert or update on table \"sync_run\" violates foreign key constraint \"x\"\n\
+                  DETAIL: Key (knowledge_base_id)=(22) is not present in table \"knowledge_base\".";
+    for error in [wrapped, detail] {
+        let (code, report) = explain_error(&bench, error);
+        let expected =
+            ("sync_run(knowledge_base_id)->knowledge_base(id)", r#"{"knowledge_base_id":22}"#, "wrong-table");
+        assert_eq!((code, findings(&report["statements"][0])), (1, owned(&[expected])), "{error}");
+    }
+    let (code, report) = explain_error(&bench, &detail.replace("22", "1"));
+    assert_eq!(code, 0);
+    assert!(report["statements"][0]["remarks"][0].as_str().unwrap().contains("has 1 now"), "{report}");
+    for (error, help) in [
+        ("SqliteError: FOREIGN KEY constraint failed", "give the statement that failed"),
+        (
+            "a foreign key constraint fails (`d`.`sync_runs`, CONSTRAINT `k` FOREIGN KEY (`a`))",
+            "did you mean sync_run?",
+        ),
+    ] {
+        let (code, report) = explain_error(&bench, error);
+        let told = report["statements"][0]["constraints"][0]["help"].as_str().unwrap();
+        assert!(code == 1 && told.contains(help), "{told}");
+    }
+    let run = bench.run(&["explain", "app.db", "--error", "all is well"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+}

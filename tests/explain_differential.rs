@@ -135,12 +135,7 @@ fn explained(path: &Path, sql: &str) -> Explained {
     let mut database = engine::open(&Source::Sqlite(path.to_owned()), &patience).unwrap();
     let mut trial = database.trial(&|_, _| {}).unwrap();
     let schema = resolve::resolve(trial.catalog().unwrap(), &[]).unwrap();
-    let wishes = Wishes {
-        statements: statement::statements(sql),
-        parameters: &[],
-        samples: 5,
-        redaction: &Redaction::default(),
-    };
+    let wishes = Wishes { statements: statement::statements(sql), samples: 5, redaction: &Redaction::default() };
     let explanation = explain::explain(trial.as_mut(), schema, wishes).unwrap();
     explanation.statements.into_iter().next().unwrap()
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::path::PathBuf;
 
-const FORBIDDEN: [(&str, &[&str]); 10] = [
+const FORBIDDEN: [(&str, &[&str]); 12] = [
     (
         "model",
         &[
@@ -132,6 +132,23 @@ const FORBIDDEN: [(&str, &[&str]); 10] = [
             "sqlx",
         ],
     ),
+    (
+        "check",
+        &[
+            "crate::report",
+            "crate::config",
+            "crate::cli",
+            "crate::run",
+            "crate::engine::sqlite",
+            "crate::engine::postgres",
+            "rusqlite",
+            "sqlx",
+        ],
+    ),
+    (
+        "intake",
+        &["crate::report", "crate::config", "crate::cli", "crate::run", "crate::engine", "crate::check", "std::fs"],
+    ),
 ];
 
 fn sources(part: &str) -> Vec<PathBuf> {
@@ -175,6 +192,7 @@ fn imports_run_one_way() {
 fn only_main_prints_and_exits() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for part in [
+        "check",
         "cli",
         "config",
         "diagnose",
@@ -183,6 +201,7 @@ fn only_main_prints_and_exits() {
         "explain",
         "findings",
         "history_file",
+        "intake",
         "model",
         "report",
         "run",

@@ -1,7 +1,7 @@
 //! Scans of a part say that they are; scans over time are remembered.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use common::Bench;
 

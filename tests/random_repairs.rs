@@ -3,7 +3,7 @@
 //! `FK_DOCTOR_CASES` sets how many.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod common;
+use crate::common;
 
 use std::fmt::Write;
 

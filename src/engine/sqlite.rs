@@ -15,6 +15,7 @@ use super::write::Rehearsal;
 use super::write::WriteOptions;
 use super::write::Writer;
 use crate::model::catalog::Catalog;
+use crate::model::statement::Statement;
 
 mod backup;
 mod ddl;
@@ -23,6 +24,7 @@ mod file;
 mod introspect;
 mod open;
 pub mod pages;
+mod planned;
 mod rehearsal;
 mod session;
 mod snapshot;
@@ -115,6 +117,10 @@ impl Database for SqliteDatabase {
             "the file changed while it was read, and its directory does not allow the lock that would prevent it"
                 .to_owned()
         })
+    }
+
+    fn planned(&mut self, statements: &[Statement]) -> Result<Catalog, EngineError> {
+        planned::catalog(statements)
     }
 
     fn trial(&mut self, progress: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {

@@ -6,7 +6,6 @@ use crate::model::catalog::Catalog;
 use crate::model::refusal::Refusal;
 use crate::model::sql::Sql;
 use crate::model::statement::Statement;
-use crate::model::value::Value;
 
 /// Answers questions about the copy as it is now, like any session, and changes it.
 pub trait Trial: Session {
@@ -17,17 +16,22 @@ pub trait Trial: Session {
     fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError>;
 
     /// Runs one statement as the engine would: what is accepted stays, what is refused leaves no trace.
-    fn perform(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Performance, EngineError>;
+    fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError>;
 
     /// Runs one statement with its references judged by nobody, and calls `look` while its effects are there.
     /// Nothing of it stays.
     fn pretend(
         &mut self,
         statement: &Statement,
-        parameters: &[Value],
         leniency: Leniency,
         look: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
     ) -> Result<(), EngineError>;
+
+    /// From now on rows are only put in: their references are judged by nobody, and nothing is ever committed.
+    fn begin_load(&mut self) -> Result<(), EngineError>;
+
+    /// Puts one row in; `Some` is the engine's reason for refusing it, and leaves no trace.
+    fn put(&mut self, insert: &Sql) -> Result<Option<Refusal>, EngineError>;
 
     /// Whether a statement has begun a transaction that is still open.
     fn is_in_transaction(&self) -> bool;

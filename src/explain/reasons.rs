@@ -27,8 +27,11 @@ use crate::model::text;
 use crate::model::value::Key;
 
 pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<Reason> {
-    let finding = |lacking| shown.redaction.finding(schema, would_fail(schema, lacking, shown));
-    seen.lacking.iter().map(|lacking| Reason::Relation(finding(lacking))).collect()
+    seen.lacking.iter().map(|lacking| of_one(schema, lacking, shown)).collect()
+}
+
+pub(super) fn of_one(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Reason {
+    Reason::Relation(shown.redaction.finding(schema, would_fail(schema, lacking, shown)))
 }
 
 /// Rows whose parent may still come, because their reference is only looked at by COMMIT.

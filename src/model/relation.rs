@@ -11,6 +11,8 @@ use crate::model::value::Key;
 pub struct Relation {
     /// `child(columns)->parent(columns)`, unique within a schema.
     pub id: String,
+    /// The constraint's own name, where it has one.
+    pub name: Option<String>,
     pub origin: Origin,
     /// Position of the entry, among the configured relations, that made or narrowed this one.
     pub configured: Option<usize>,

@@ -51,6 +51,7 @@ fn declared(engine: Engine, names: NameRule, tables: &[Table], key: &ForeignKey)
     }
     Relation {
         id: relation_id(child, &child_columns, &parent),
+        name: key.name.clone(),
         origin: Origin::Declared,
         configured: None,
         child: key.child,

@@ -14,6 +14,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 
 pub mod key_bitmap;
+pub mod load;
 mod mysql;
 mod postgres;
 pub mod repair;

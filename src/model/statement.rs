@@ -5,8 +5,9 @@
 
 use super::tokens::Token;
 use super::tokens::tokens;
+use super::value::Value;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
     /// Without the semicolon, and without comments before or after it.
     pub text: String,
@@ -15,6 +16,8 @@ pub struct Statement {
     pub kind: Kind,
     /// It may put new rows in the place of others, or change those it meets.
     pub may_replace: bool,
+    /// For its placeholders, in order.
+    pub parameters: Vec<Value>,
 }
 
 /// What a statement does, as far as its words tell.
@@ -41,7 +44,7 @@ impl Statement {
         let replaces = |pair: &[Token]| pair[0].is_word("OR") && pair[1].is_word("REPLACE");
         let may_replace = words.first().is_some_and(|word| word.is_word("REPLACE"))
             || words.windows(2).any(|pair| replaces(pair) || (pair[0].is_word("DO") && pair[1].is_word("UPDATE")));
-        Statement { text: text.to_owned(), line, kind: kind(&words), may_replace }
+        Statement { text: text.to_owned(), line, kind: kind(&words), may_replace, parameters: Vec::new() }
     }
 }
 

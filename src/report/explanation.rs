@@ -68,7 +68,10 @@ fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
         Verdict::Skipped(why) => format!("not run: {why}"),
     };
     sheet.line(0, vec![Piece::new(mark, ink), Piece::new(format!("{place}{said}"), ink)]);
-    sheet.line(2, vec![Piece::new(shortened(&explained.statement.text), Ink::Dim)]);
+    // An error that somebody brought is its own statement.
+    if !said.ends_with(&explained.statement.text) {
+        sheet.line(2, vec![Piece::new(shortened(&explained.statement.text), Ink::Dim)]);
+    }
     for reason in &explained.reasons {
         sheet.blank();
         match reason {

@@ -64,6 +64,7 @@ pub(super) fn relate(schema: &mut Schema, child: usize, columns: &[usize], paren
     let left = side(&from.name, columns.iter().map(|&column| from.columns[column].name.as_str()));
     schema.relations.push(Relation {
         id: format!("{left}->{}", side(&name, names.iter().copied())),
+        name: None,
         origin: Origin::Declared,
         configured: None,
         child,

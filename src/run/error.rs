@@ -72,6 +72,14 @@ impl RunError {
         RunError::SharedPlace { name: RunError::name(file) }
     }
 
+    pub(super) fn unresolved() -> RunError {
+        RunError::Input {
+            what: "the definitions".to_owned(),
+            why: "they could not be resolved".to_owned(),
+            help: "scan the database first: fk-doctor scan DB".to_owned(),
+        }
+    }
+
     pub fn exit(&self) -> Exit {
         match self {
             RunError::Engine(_) | RunError::Treat(_) | RunError::Apply(ApplyError::Engine(_)) => Exit::Unreadable,

@@ -14,9 +14,12 @@ use crate::cli;
 use crate::engine;
 use crate::engine::Deadline;
 use crate::engine::Patience;
+use crate::engine::Trial;
 use crate::exit::Exit;
 use crate::explain;
 use crate::explain::Wishes;
+use crate::model::complaint;
+use crate::model::complaint::Complaint;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::Verdict;
 use crate::model::resolve;
@@ -26,6 +29,7 @@ use crate::model::value::Value;
 use crate::report;
 use crate::report::ExplainFormat;
 use crate::report::Paper;
+use crate::source::Source;
 
 /// More text than this is not a statement.
 const LONGEST_TEXT: u64 = 64 * 1024 * 1024;
@@ -40,7 +44,7 @@ pub fn explain(
     let source = super::source(&database, surroundings)?;
     let outputs = super::outputs(&typed.format, &typed.output, ExplainFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-    let statements = statements(statement, typed.file.as_deref())?;
+    let wanted = wanted(typed, statement)?;
     let file = config_file::read(global, surroundings)?;
     let settings = &file.config.scan;
     let redaction = super::redaction(None, &file, surroundings)?;
@@ -48,22 +52,28 @@ pub fn explain(
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
-    let parameters: Vec<Value> = typed.param.iter().map(|text| literal(text)).collect();
-    let wishes = Wishes {
-        statements,
-        parameters: &parameters,
-        samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
-        redaction: &redaction,
-    };
+    let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
     let mut database = engine::open(&source, &patience)?;
-    let mut trial = database.trial(progress)?;
-    // What is configured concerns the scan; here it is the engine that judges.
-    let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::Input {
-        what: "the definitions".to_owned(),
-        why: "they could not be resolved".to_owned(),
-        help: "scan the database first: fk-doctor scan DB".to_owned(),
-    })?;
-    let explanation = explain::explain(trial.as_mut(), schema, wishes)?;
+    let explanation = match wanted {
+        Wanted::Statements(statements) => {
+            let mut trial = database.trial(progress)?;
+            // What is configured concerns the scan; here it is the engine that judges.
+            let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
+            explain::explain(trial.as_mut(), schema, Wishes { statements, samples, redaction: &redaction })?
+        }
+        Wanted::Errors(complaints) => {
+            let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
+            let mut trial = match source {
+                Source::Sqlite(_) => Some(database.trial(progress)?),
+                _ => None,
+            };
+            let mut sessions = database.sessions(1)?;
+            let session = sessions.first_mut().ok_or_else(RunError::unresolved)?;
+            let wishes = Wishes { statements: Vec::new(), samples, redaction: &redaction };
+            let trial = trial.as_mut().map(|trial| trial.as_mut() as &mut dyn Trial);
+            explain::explain_errors(trial, session.as_mut(), schema, &complaints, &wishes)?
+        }
+    };
     let documents = outputs.into_iter().map(|(format, file)| {
         let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
         (file, report::explanation(&explanation, format, &paper))
@@ -78,6 +88,30 @@ fn told_apart(typed: &cli::Explain, surroundings: &Surroundings) -> (Option<Stri
         (Some(only), None) if surroundings.database_url.is_some() && is_statement(only) => (None, Some(only.clone())),
         (database, statement) => (database.clone(), statement.clone()),
     }
+}
+
+enum Wanted {
+    Statements(Vec<Statement>),
+    Errors(Vec<Complaint>),
+}
+
+fn wanted(typed: &cli::Explain, statement: Option<String>) -> Result<Wanted, RunError> {
+    let Some(error) = &typed.error else {
+        let parameters: Vec<Value> = typed.param.iter().map(|text| literal(text)).collect();
+        let statements = statements(statement, typed.file.as_deref())?;
+        let with_parameters = statements.into_iter().map(|one| Statement { parameters: parameters.clone(), ..one });
+        return Ok(Wanted::Statements(with_parameters.collect()));
+    };
+    let text = if error == "-" { text_of(Ok(std::io::stdin()), "standard input")? } else { error.clone() };
+    let complaints = complaint::complaints(&text);
+    if complaints.is_empty() {
+        return Err(RunError::Input {
+            what: "the error".to_owned(),
+            why: "no error about a foreign key was found in the text".to_owned(),
+            help: "give the whole message with its details, or a log on standard input: --error -".to_owned(),
+        });
+    }
+    Ok(Wanted::Errors(complaints))
 }
 
 fn statements(typed: Option<String>, file: Option<&Path>) -> Result<Vec<Statement>, RunError> {

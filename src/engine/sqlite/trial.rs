@@ -1,5 +1,5 @@
-//! The trial in SQLite: a copy of the database, in memory or in a private temporary folder, whose connection may
-//! write it but nothing else.
+//! The trial in SQLite: a copy of the database, in memory as long as it is small and then in a file without a name,
+//! whose connection may write it but nothing else.
 //!
 //! The copy is made with SQLite's own backup, inside a read transaction; the file itself is only ever read. Every
 //! statement runs inside a savepoint, and an authorizer refuses what would reach out of the copy.
@@ -38,9 +38,6 @@ use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 
-/// A copy up to this size stays in memory.
-const SMALL: u64 = 64 * 1024 * 1024;
-
 /// Pages copied between two words about progress.
 const STRIDE: i32 = 4096;
 
@@ -61,8 +58,6 @@ pub(super) struct SqliteTrial {
     name: std::path::PathBuf,
     patience: Patience,
     watch: Arc<Mutex<Watch>>,
-    // Last, because the folder can only go once the connection is closed.
-    _folder: Option<tempfile::TempDir>,
 }
 
 /// What the authorizer saw of the statement at hand.
@@ -87,21 +82,8 @@ pub(super) fn copy(
         help: "set TMPDIR to a folder with as much room as the database takes".to_owned(),
     };
     let broken = |error: rusqlite::Error| no_room(error.to_string());
-    let size: u64 = ["page_count", "page_size"]
-        .iter()
-        .map(|what| source.query_row(&format!("PRAGMA main.{what}"), [], |row| row.get::<_, u32>(0)).map(u64::from))
-        .product::<rusqlite::Result<u64>>()
-        .map_err(broken)?;
-    let folder = if size > SMALL {
-        Some(tempfile::Builder::new().prefix("fk-doctor-").tempdir().map_err(|error| no_room(error.to_string()))?)
-    } else {
-        None
-    };
-    let mut connection = match &folder {
-        Some(folder) => Connection::open(folder.path().join("trial.db")),
-        None => Connection::open_in_memory(),
-    }
-    .map_err(broken)?;
+    // A database without a name: it spills to a file that goes with the connection.
+    let mut connection = Connection::open("").map_err(broken)?;
     {
         let backup = Backup::new(source, &mut connection).map_err(broken)?;
         loop {
@@ -119,7 +101,7 @@ pub(super) fn copy(
     }
     let watch = Arc::new(Mutex::new(Watch::default()));
     confine(&mut connection, patience, &watch).map_err(broken)?;
-    Ok(SqliteTrial { connection, name: path.to_owned(), patience: patience.clone(), watch, _folder: folder })
+    Ok(SqliteTrial { connection, name: path.to_owned(), patience: patience.clone(), watch })
 }
 
 /// The connection behaves as an application's would, except that nothing leaves the copy.
@@ -135,7 +117,7 @@ fn confine(connection: &mut Connection, patience: &Patience, watch: &Arc<Mutex<W
     }
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     connection.execute_batch(
-        "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA recursive_triggers = OFF; PRAGMA mmap_size = 0",
+        "PRAGMA synchronous = OFF; PRAGMA recursive_triggers = OFF; PRAGMA mmap_size = 0; PRAGMA cache_size = -32000",
     )?;
     let deadline = patience.deadline.clone();
     connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
@@ -186,9 +168,9 @@ fn guard(watch: &mut Watch, context: &AuthContext<'_>) -> Authorization {
 
 impl SqliteTrial {
     /// Runs one typed statement to its end, watched.
-    fn run(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Performance, EngineError> {
+    fn run(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
         *held(&self.watch) = Watch { is_on: true, ..Watch::default() };
-        let result = step_through(&self.connection, statement, parameters);
+        let result = step_through(&self.connection, statement);
         let watch = std::mem::take(&mut *held(&self.watch));
         let refusal = match result {
             Ok(None) => None,
@@ -226,18 +208,14 @@ impl SqliteTrial {
 }
 
 /// `Some` if the statement was not even begun.
-fn step_through(
-    connection: &Connection,
-    statement: &Statement,
-    parameters: &[Value],
-) -> rusqlite::Result<Option<Refusal>> {
+fn step_through(connection: &Connection, statement: &Statement) -> rusqlite::Result<Option<Refusal>> {
     let mut prepared = connection.prepare(&statement.text)?;
     let wanted = prepared.parameter_count();
-    if wanted > parameters.len() {
-        let message = format!("it has {wanted} parameters, and {} were given", parameters.len());
+    if wanted > statement.parameters.len() {
+        let message = format!("it has {wanted} parameters, and {} were given", statement.parameters.len());
         return Ok(Some(Refusal { kind: RefusalKind::Parameters, message }));
     }
-    for (position, value) in parameters.iter().take(wanted).enumerate() {
+    for (position, value) in statement.parameters.iter().take(wanted).enumerate() {
         prepared.raw_bind_parameter(position + 1, session::to_sqlite(value))?;
     }
     let mut rows = prepared.raw_query();
@@ -267,12 +245,12 @@ impl Trial for SqliteTrial {
         preparations.iter().try_for_each(|sql| self.each_row(sql, &mut |_| {}))
     }
 
-    fn perform(&mut self, statement: &Statement, parameters: &[Value]) -> Result<Performance, EngineError> {
+    fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
         if matches!(statement.kind, Kind::Transaction | Kind::Enforcement) {
-            return self.run(statement, parameters);
+            return self.run(statement);
         }
         self.execute("SAVEPOINT fk_doctor_try")?;
-        let mut performance = self.run(statement, parameters)?;
+        let mut performance = self.run(statement)?;
         if performance.refusal.is_some() {
             self.undo()?;
         } else if let Err(error) = self.connection.execute_batch("RELEASE fk_doctor_try") {
@@ -286,7 +264,6 @@ impl Trial for SqliteTrial {
     fn pretend(
         &mut self,
         statement: &Statement,
-        parameters: &[Value],
         leniency: Leniency,
         look: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
@@ -296,7 +273,7 @@ impl Trial for SqliteTrial {
             Leniency::Ignore => self.enforce(false)?,
             Leniency::ActOnly => self.execute("PRAGMA defer_foreign_keys = ON")?,
         }
-        let performance = self.run(statement, parameters);
+        let performance = self.run(statement);
         let looked = performance.and_then(|performance| look(self, &performance));
         let undone = self.undo();
         self.enforce(true)?;
@@ -304,6 +281,19 @@ impl Trial for SqliteTrial {
             self.execute("PRAGMA defer_foreign_keys = OFF")?;
         }
         looked.and(undone)
+    }
+
+    fn begin_load(&mut self) -> Result<(), EngineError> {
+        self.enforce(false)?;
+        self.execute("BEGIN")
+    }
+
+    fn put(&mut self, insert: &Sql) -> Result<Option<Refusal>, EngineError> {
+        match session::run(&self.connection, insert, &mut |_| {}) {
+            Ok(()) => Ok(None),
+            Err(error) if failure::is_interrupted(&error) => Err(EngineError::TimeLimit),
+            Err(error) => Ok(Some(failure::refusal(&error))),
+        }
     }
 
     fn is_in_transaction(&self) -> bool {

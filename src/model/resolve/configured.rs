@@ -92,6 +92,7 @@ fn relation(
     };
     Relation {
         id: relation_id(&tables[child], &child_columns, &parent),
+        name: None,
         origin: Origin::Configured,
         configured: None,
         child,

@@ -20,6 +20,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+pub(super) mod load;
 mod repair;
 pub(super) mod witness;
 

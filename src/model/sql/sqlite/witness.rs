@@ -17,7 +17,7 @@ use crate::model::sql::Among;
 use crate::model::sql::Sql;
 use crate::model::sql::witness::Witness;
 
-mod record;
+pub(super) mod record;
 
 use record::Record;
 
@@ -156,7 +156,7 @@ fn plain(text: String) -> Sql {
 }
 
 /// What is asked is what the engine itself sees, by way of its indexes.
-fn believed() -> Among<'static> {
+pub(super) fn believed() -> Among<'static> {
     Among { rows: None, index_is_proven: true }
 }
 

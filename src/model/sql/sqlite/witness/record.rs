@@ -16,17 +16,17 @@ const COLLATIONS: [&str; 3] = ["BINARY", "NOCASE", "RTRIM"];
 
 const MOMENTS: [&str; 5] = ["insert", "update", "delete", "before_insert", "before_update"];
 
-pub(super) struct Record<'a> {
+pub(in crate::model::sql::sqlite) struct Record<'a> {
     table: usize,
     about: &'a Table,
     /// What tells one row from another.
-    pub(super) identity: Vec<&'a str>,
+    pub(in crate::model::sql::sqlite) identity: Vec<&'a str>,
     /// Those columns, and every column of a key.
     columns: Vec<&'a str>,
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn of(schema: &'a Schema, table: usize) -> Record<'a> {
+    pub(in crate::model::sql::sqlite) fn of(schema: &'a Schema, table: usize) -> Record<'a> {
         let about = &schema.tables[table];
         let identity: Vec<&str> = match &about.row_address {
             Some(address) => vec![address],
@@ -51,7 +51,7 @@ impl<'a> Record<'a> {
         Record { table, about, identity, columns: kept }
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(in crate::model::sql::sqlite) fn name(&self) -> String {
         quoted(&format!("fk_doctor_log_{}", self.table))
     }
 
@@ -61,7 +61,7 @@ impl<'a> Record<'a> {
     }
 
     /// The recorded column's value after.
-    pub(super) fn after(&self, column: &str) -> String {
+    pub(in crate::model::sql::sqlite) fn after(&self, column: &str) -> String {
         format!("n{}", self.place(column))
     }
 
@@ -134,6 +134,39 @@ impl<'a> Record<'a> {
             }
         }
         made
+    }
+
+    /// The same for rows that are only put in: found again by what names them.
+    pub(in crate::model::sql::sqlite) fn make_for_inserts(&self) -> Vec<String> {
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .enumerate()
+            .flat_map(|(i, name)| [format!("o{i} BLOB"), format!("n{i} {}", self.declared(name))])
+            .collect();
+        let identity: Vec<String> = self.identity.iter().map(|name| self.after(name)).collect();
+        let order: Vec<String> =
+            ["o", "n"].iter().flat_map(|side| (0..self.columns.len()).map(move |i| format!("{side}{i}"))).collect();
+        vec![
+            format!("CREATE TEMP TABLE {}(round INT, op TEXT, relation INT, {})", self.name(), columns.join(", ")),
+            format!("CREATE INDEX temp.\"fk_doctor_row_{}\" ON {}({})", self.table, self.name(), identity.join(", ")),
+            format!(
+                "CREATE TEMP TRIGGER \"fk_doctor_insert_{}\" AFTER INSERT ON main.{} BEGIN \
+                 INSERT INTO {}(round, op, relation, {}) SELECT number, 'i', NULL, {}, {} FROM \"fk_doctor_round\"; END",
+                self.table,
+                quoted(&self.about.name.table),
+                self.name(),
+                order.join(", "),
+                self.nothing(),
+                self.values("NEW"),
+            ),
+        ]
+    }
+
+    /// That a recorded row is this one, under the name it has now.
+    pub(in crate::model::sql::sqlite) fn is_now(&self, record: &str, row: &str) -> String {
+        let same = self.identity.iter().map(|name| format!("{record}.{} = {row}.{}", self.after(name), quoted(name)));
+        same.collect::<Vec<_>>().join(" AND ")
     }
 
     pub(super) fn unmake(&self) -> Vec<String> {

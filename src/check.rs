@@ -1,0 +1,281 @@
+//! Rows that would fail, before they are written: each one is put into a private copy of the table it is for, which
+//! judges its values and keys; then the references of all of them are asked for, parents of the same load included.
+//!
+//! One row is held at a time. A row is known by its place: which source it came from, and the line in it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::diagnose;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::engine::Trial;
+use crate::engine::trial;
+use crate::findings;
+use crate::intake::BadFile;
+use crate::intake::Record;
+use crate::model::checked::Checked;
+use crate::model::checked::Loaded;
+use crate::model::finding::Code;
+use crate::model::finding::Finding;
+use crate::model::finding::MissingKey;
+use crate::model::finding::Sample;
+use crate::model::finding::Severity;
+use crate::model::redaction::Redaction;
+use crate::model::relation::Judge;
+use crate::model::relation::Origin;
+use crate::model::schema::Schema;
+use crate::model::sql::load;
+use crate::model::sql::load::Load;
+use crate::model::text;
+use crate::model::value::Value;
+use crate::scan;
+use crate::scan::Tally;
+
+mod order;
+mod refusals;
+
+use refusals::Refusals;
+
+/// Lines of one source; there is room for as many sources as anybody names.
+const PLACES: u64 = 1 << 40;
+
+/// Puts the records of one source into a trial, one after another.
+pub struct Check<'a> {
+    trial: &'a mut dyn Trial,
+    schema: Arc<Schema>,
+    load: &'static dyn Load,
+    samples: usize,
+    loads: Vec<(usize, Loaded)>,
+    refusals: Refusals,
+}
+
+/// Why a check could not go on.
+#[derive(Debug)]
+pub enum CheckError {
+    /// The file is not what it should be.
+    BadFile(BadFile),
+    Engine(EngineError),
+}
+
+impl From<BadFile> for CheckError {
+    fn from(fault: BadFile) -> CheckError {
+        CheckError::BadFile(fault)
+    }
+}
+
+impl From<EngineError> for CheckError {
+    fn from(error: EngineError) -> CheckError {
+        CheckError::Engine(error)
+    }
+}
+
+impl<'a> Check<'a> {
+    /// Begins a check of rows for these tables.
+    pub fn begin(
+        trial: &'a mut dyn Trial,
+        schema: Schema,
+        tables: &[usize],
+        samples: usize,
+    ) -> Result<Check<'a>, EngineError> {
+        let load = load::of(&schema).ok_or_else(trial::unsupported)?;
+        let mut distinct = tables.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        trial.arrange(&load.prepare(&schema, &distinct))?;
+        trial.begin_load()?;
+        Ok(Check {
+            trial,
+            schema: Arc::new(schema),
+            load,
+            samples,
+            loads: Vec::new(),
+            refusals: Refusals::keeping(samples),
+        })
+    }
+
+    /// The next records come from this source and are for this table.
+    pub fn source(&mut self, table: usize, source: &str) {
+        let name = self.schema.tables[table].name.to_string();
+        self.loads.push((table, Loaded { table: name, source: source.to_owned(), is_staged: false, rows: 0 }));
+    }
+
+    /// Takes every row of a staging table, by way of a session of its own, for another table of the same columns.
+    pub fn staged(&mut self, session: &mut dyn Session, staging: usize, table: usize) -> Result<(), CheckError> {
+        let schema = Arc::clone(&self.schema);
+        let (from, to) = (&schema.tables[staging], &schema.tables[table]);
+        let counterpart = |name: &str| to.columns.iter().position(|column| schema.names.same(&column.name, name));
+        let pairs: Vec<(usize, usize)> = from
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(place, column)| Some((place, counterpart(&column.name)?)))
+            .filter(|&(_, column)| !to.columns[column].generated)
+            .collect();
+        let (sources, columns): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
+        let loaded = Loaded { table: to.name.to_string(), source: from.name.to_string(), is_staged: true, rows: 0 };
+        self.loads.push((table, loaded));
+        let (mut ordinal, mut fault) = (0_u64, None);
+        let question = self.load.staged(&schema, staging, &sources);
+        session.each_row(&question, &mut |row| {
+            let Some((address, values)) = row.split_first() else { return };
+            ordinal += 1;
+            let place = address.as_integer().and_then(|address| u64::try_from(address).ok()).unwrap_or(ordinal);
+            if fault.is_none() {
+                fault = self.take(&columns, place.min(PLACES - 1), values.to_vec()).err();
+            }
+        })?;
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// A function that takes the records of the source at hand.
+    pub fn taker(&mut self) -> impl FnMut(Record) -> Result<(), CheckError> + use<'_, 'a> {
+        let mut known: Option<(Rc<[String]>, Vec<usize>)> = None;
+        move |record| {
+            if !known.as_ref().is_some_and(|(names, _)| Rc::ptr_eq(names, &record.columns)) {
+                let columns = self.columns(&record)?;
+                known = Some((Rc::clone(&record.columns), columns));
+            }
+            match &known {
+                Some((_, columns)) => self.take(columns, record.line, record.values),
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// Which of the table's columns a record's fields are for.
+    fn columns(&self, record: &Record) -> Result<Vec<usize>, BadFile> {
+        let Some((table, _)) = self.loads.last() else { return Ok(Vec::new()) };
+        let table = &self.schema.tables[*table];
+        let mut found: Vec<usize> = Vec::new();
+        for name in record.columns.iter() {
+            let column = table.columns.iter().position(|column| self.schema.names.same(&column.name, name.trim()));
+            let fault = |why: String, help: String| BadFile { line: record.line, why, help };
+            let Some(column) = column else {
+                let known = table.columns.iter().map(|column| column.name.as_str());
+                let help = match text::nearest(name, known) {
+                    Some(near) => format!("did you mean {near}? the first line, or --columns, names the columns"),
+                    None => "the first line, or --columns, names the columns".to_owned(),
+                };
+                return Err(fault(format!("{} has no column {name}", table.name), help));
+            };
+            if found.contains(&column) {
+                return Err(fault(format!("the column {name} is named twice"), "name each column once".to_owned()));
+            }
+            found.push(column);
+        }
+        Ok(found)
+    }
+
+    fn take(&mut self, columns: &[usize], line: u64, values: Vec<Value>) -> Result<(), CheckError> {
+        let number = self.loads.len() as u64;
+        let Some((table, loaded)) = self.loads.last_mut() else { return Ok(()) };
+        loaded.rows += 1;
+        let place = i64::try_from(number * PLACES + line).unwrap_or(i64::MAX);
+        self.trial.arrange(&[self.load.at(place)])?;
+        let insert = self.load.insert(&self.schema, *table, columns, values);
+        let refusal = self.trial.put(&insert)?;
+        if !self.trial.is_in_transaction() {
+            let why = refusal.map_or_else(|| "the load ended by itself".to_owned(), |refusal| refusal.message);
+            return Err(EngineError::Failed { why: format!("a trigger takes the whole load back: {why}") }.into());
+        }
+        if let Some(refusal) = refusal {
+            let row = refusals::Row { table: *table, columns, values: insert.parameters(), place };
+            self.refusals.add(self.trial, self.load, &self.schema, &refusal, &row);
+        }
+        Ok(())
+    }
+
+    /// All rows are in: what would fail.
+    pub fn finish(mut self, redaction: &Redaction) -> Result<Checked, EngineError> {
+        let tables: Vec<usize> = self.loads.iter().map(|(table, _)| *table).collect();
+        let mut found = Vec::new();
+        let schema = Arc::clone(&self.schema);
+        for (index, relation) in schema.relations.iter().enumerate() {
+            if relation.origin != Origin::Declared || !tables.contains(&relation.child) {
+                continue;
+            }
+            let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
+            found.extend(grave.map(|defect| {
+                findings::plain(index, relation, defect.code, defect.message.clone(), defect.help.clone())
+            }));
+            if matches!(relation.judge, Judge::Nobody(_)) {
+                continue;
+            }
+            let question = self.load.orphans(&self.schema, index);
+            let tally = scan::tally(&self.schema, self.trial, relation, &question, self.samples)?;
+            if tally.orphan_rows == 0 {
+                continue;
+            }
+            self.trial.arrange(&[self.load.note_orphans(&self.schema, index)])?;
+            let diagnosis = diagnose::diagnose(&self.schema, self.trial, relation, &tally, redaction);
+            let finding = Finding { diagnosis, ..self.finding(index, &tally) };
+            let samples = finding.samples.clone().into_iter().map(|sample| self.placed(relation.child, sample));
+            let samples = samples.collect();
+            found.push(redaction.finding(&self.schema, Finding { samples, ..finding }));
+        }
+        let session: &mut dyn Session = self.trial;
+        let orphans = session.numbers(&self.load.noted())?.first().copied().unwrap_or(0);
+        let (order, cycles) = order::of(&self.schema, &tables);
+        let name = |place: i64| place_of(&self.loads, place);
+        let refused = self.refusals.finish(&name);
+        Ok(Checked {
+            would_fail: orphans + refused.iter().map(|refused| refused.rows).sum::<u64>(),
+            schema: self.schema,
+            loads: self.loads.into_iter().map(|(_, load)| load).collect(),
+            findings: found,
+            refused,
+            order,
+            cycles,
+        })
+    }
+
+    fn finding(&self, index: usize, tally: &Tally) -> Finding {
+        let relation = &self.schema.relations[index];
+        let verb = if tally.orphan_rows == 1 { "refers" } else { "refer" };
+        let message = format!(
+            "{} for {} {verb} to {} that neither {} nor the load has",
+            text::plural(tally.orphan_rows, "row"),
+            self.schema.child(relation).name,
+            text::plural(tally.missing_keys, "key"),
+            relation.parent.name
+        );
+        let help = format!("load the missing rows of {} first or along, or mend the references", relation.parent.name);
+        let top = tally.top.iter().take(self.samples);
+        Finding {
+            rows: tally.orphan_rows,
+            missing_keys: tally.missing_keys,
+            top_missing: top
+                .map(|missing| MissingKey { key: missing.key.clone(), rows: missing.rows, span: None })
+                .collect(),
+            samples: findings::some_samples(tally, self.samples),
+            ..findings::plain(index, relation, Code::WouldFail, message, help)
+        }
+    }
+
+    /// A row of the load is named by the file and the line it comes from.
+    fn placed(&mut self, table: usize, sample: Sample) -> Sample {
+        let mut place = None;
+        let question = self.load.place_of(&self.schema, table, &sample.row);
+        let answered = self.trial.each_row(&question, &mut |row| place = row.first().and_then(Value::as_integer));
+        match (answered, place) {
+            (Ok(()), Some(place)) => {
+                let (source, line) = place_of(&self.loads, place);
+                let is_staged = self.loads.iter().any(|(_, load)| load.source == source && load.is_staged);
+                let (file, number) = if is_staged { ("staging", "row") } else { ("file", "line") };
+                let line = i64::try_from(line).unwrap_or(i64::MAX);
+                Sample {
+                    row: vec![(file.to_owned(), Value::text(source)), (number.to_owned(), Value::Integer(line))],
+                    ..sample
+                }
+            }
+            _ => sample,
+        }
+    }
+}
+
+fn place_of(loads: &[(usize, Loaded)], place: i64) -> (String, u64) {
+    let place = u64::try_from(place).unwrap_or(0);
+    let load = usize::try_from(place / PLACES).ok().and_then(|number| loads.get(number.checked_sub(1)?));
+    (load.map_or_else(String::new, |(_, load)| load.source.clone()), place % PLACES)
+}

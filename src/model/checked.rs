@@ -1,0 +1,68 @@
+//! What a check of rows to be loaded found: which would be refused, by which reference or constraint, and on which lines.
+
+use std::sync::Arc;
+
+use super::explanation::Constraint;
+use super::finding::Finding;
+use super::schema::Schema;
+
+#[derive(Debug, Clone)]
+pub struct Checked {
+    pub schema: Arc<Schema>,
+    pub loads: Vec<Loaded>,
+    /// Rows that would lack their parent, and broken definitions, by relation. Rows are named by file and line.
+    pub findings: Vec<Finding>,
+    /// Rows that the table itself would not take.
+    pub refused: Vec<Refused>,
+    /// Rows that would fail for one reason or several.
+    pub would_fail: u64,
+    /// The tables of the load, parents first.
+    pub order: Vec<String>,
+    /// Tables that refer to each other in a ring.
+    pub cycles: Vec<Vec<String>>,
+}
+
+/// One source of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    pub table: String,
+    /// A file, or the name of a staging table.
+    pub source: String,
+    pub is_staged: bool,
+    pub rows: u64,
+}
+
+/// Rows refused by one constraint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub constraint: Constraint,
+    pub rows: u64,
+    /// The first of them.
+    pub places: Vec<Place>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub source: String,
+    pub line: u64,
+    /// Where the key is already, if that is the trouble.
+    pub taken: Option<Taken>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// By a row that the table has.
+    Table,
+    /// By an earlier row of the load.
+    Row { source: String, line: u64 },
+}
+
+impl Checked {
+    pub fn rows(&self) -> u64 {
+        self.loads.iter().map(|load| load.rows).sum()
+    }
+
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.refused.is_empty()
+    }
+}

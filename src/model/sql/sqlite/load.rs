@@ -1,0 +1,121 @@
+//! A load in SQLite: a temporary trigger remembers each row that arrives, under the place that was set before.
+
+use super::Query;
+use super::orphans_where;
+use super::quoted;
+use super::source;
+use super::witness::believed;
+use super::witness::record::Record;
+use crate::model::schema::Schema;
+use crate::model::sql::Sql;
+use crate::model::sql::load::Load;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+pub(in crate::model::sql) struct Rows;
+
+impl Load for Rows {
+    fn prepare(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql> {
+        let mut made = vec![
+            "CREATE TEMP TABLE \"fk_doctor_round\"(number INT)".to_owned(),
+            "INSERT INTO temp.\"fk_doctor_round\" VALUES (0)".to_owned(),
+            "CREATE TEMP TABLE \"fk_doctor_noted\"(place INTEGER PRIMARY KEY)".to_owned(),
+        ];
+        for &table in tables {
+            made.extend(Record::of(schema, table).make_for_inserts());
+        }
+        made.into_iter().map(|text| Query::default().finish(text)).collect()
+    }
+
+    fn at(&self, place: i64) -> Sql {
+        let mut query = Query::default();
+        let place = query.parameter(Value::Integer(place));
+        query.finish(format!("UPDATE temp.\"fk_doctor_round\" SET number = {place}"))
+    }
+
+    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], values: Vec<Value>) -> Sql {
+        let about = &schema.tables[table];
+        let names: Vec<String> = columns.iter().map(|&column| quoted(&about.columns[column].name)).collect();
+        let mut query = Query::default();
+        let values: Vec<String> = values.into_iter().map(|value| query.parameter(value)).collect();
+        let table = quoted(&about.name.table);
+        if names.is_empty() {
+            return query.finish(format!("INSERT INTO main.{table} DEFAULT VALUES"));
+        }
+        query.finish(format!("INSERT INTO main.{table}({}) VALUES ({})", names.join(", "), values.join(", ")))
+    }
+
+    fn orphans(&self, schema: &Schema, relation: usize) -> Sql {
+        orphans_where(schema, &schema.relations[relation], &believed(), Some(&arrived(schema, relation)))
+    }
+
+    fn note_orphans(&self, schema: &Schema, relation: usize) -> Sql {
+        let about = &schema.relations[relation];
+        let record = Record::of(schema, about.child);
+        let mut query = Query::default();
+        let condition = query.orphan_condition(schema, about);
+        query.finish(format!(
+            "INSERT OR IGNORE INTO temp.\"fk_doctor_noted\" SELECT was.round FROM temp.{} AS was CROSS JOIN {} ON {} WHERE {condition}",
+            record.name(),
+            source(schema.child(about), "child", false),
+            record.is_now("was", "child"),
+        ))
+    }
+
+    fn noted(&self) -> Sql {
+        Query::default().finish("SELECT count(*) FROM temp.\"fk_doctor_noted\"".to_owned())
+    }
+
+    fn place_of(&self, schema: &Schema, table: usize, row: &RowName) -> Sql {
+        let record = Record::of(schema, table);
+        let mut query = Query::default();
+        let named: Vec<String> = row
+            .iter()
+            .map(|(name, value)| format!("child.{} IS {}", quoted(name), query.parameter(value.clone())))
+            .collect();
+        query.finish(format!(
+            "SELECT was.round FROM {} CROSS JOIN temp.{} AS was ON {} WHERE {} LIMIT 1",
+            source(&schema.tables[table], "child", false),
+            record.name(),
+            record.is_now("was", "child"),
+            named.join(" AND ")
+        ))
+    }
+
+    fn holder(&self, schema: &Schema, table: usize, columns: &[usize], values: &[Value]) -> Sql {
+        let about = &schema.tables[table];
+        let record = Record::of(schema, table);
+        let mut query = Query::default();
+        let equal: Vec<String> = columns
+            .iter()
+            .zip(values)
+            .map(|(&column, value)| {
+                format!("child.{} = {}", quoted(&about.columns[column].name), query.parameter(value.clone()))
+            })
+            .collect();
+        query.finish(format!(
+            "SELECT was.round FROM {} LEFT JOIN temp.{} AS was ON {} WHERE {} LIMIT 1",
+            source(about, "child", false),
+            record.name(),
+            record.is_now("was", "child"),
+            equal.join(" AND ")
+        ))
+    }
+
+    fn staged(&self, schema: &Schema, table: usize, columns: &[usize]) -> Sql {
+        let about = &schema.tables[table];
+        let names: Vec<String> =
+            columns.iter().map(|&column| format!("staged.{}", quoted(&about.columns[column].name))).collect();
+        let address = about.row_address.as_ref().map_or("NULL".to_owned(), |name| format!("staged.{}", quoted(name)));
+        let values: Vec<String> = std::iter::once(address).chain(names).collect();
+        Query::default().finish(format!("SELECT {} FROM {}", values.join(", "), source(about, "staged", false)))
+    }
+}
+
+/// That a child row came with the load.
+fn arrived(schema: &Schema, relation: usize) -> String {
+    let record = Record::of(schema, schema.relations[relation].child);
+    let child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
+    let names: Vec<String> = record.identity.iter().map(|name| record.after(name)).collect();
+    format!("({}) IN (SELECT {} FROM temp.{})", child.join(", "), names.join(", "), record.name())
+}

@@ -1,0 +1,93 @@
+//! A check of rows to be loaded, for a terminal: how many would fail, by which reference or constraint, on which
+//! lines, and the order in which tables are loaded.
+
+use crate::model::checked::Checked;
+use crate::model::checked::Place;
+use crate::model::checked::Refused;
+use crate::model::checked::Taken;
+use crate::model::finding::Severity;
+use crate::model::schema::side;
+use crate::model::text::count;
+use crate::model::text::plural;
+use crate::report::Paper;
+use crate::report::layout::Ink;
+use crate::report::layout::Piece;
+use crate::report::layout::Sheet;
+use crate::report::table;
+use crate::report::table::labelled;
+
+pub(super) fn render(checked: &Checked, paper: &Paper) -> String {
+    let mut sheet = Sheet::new(paper);
+    headline(&mut sheet, checked);
+    for load in &checked.loads {
+        let line = format!("{}: {} for {}", load.source, plural(load.rows, "row"), load.table);
+        sheet.line(2, vec![Piece::new(line, Ink::Dim)]);
+    }
+    for finding in &checked.findings {
+        sheet.blank();
+        sheet.heading(table::grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Ink::Strong));
+        sheet.line(2, vec![Piece::plain(&finding.message)]);
+        table::missing_keys(&mut sheet, &checked.schema, finding);
+        table::samples(&mut sheet, finding);
+        table::causes_and_help(&mut sheet, finding);
+    }
+    for refused in &checked.refused {
+        sheet.blank();
+        constraint(&mut sheet, refused);
+    }
+    order(&mut sheet, checked);
+    sheet.finish()
+}
+
+fn headline(sheet: &mut Sheet, checked: &Checked) {
+    let all = plural(checked.rows(), "row");
+    let name = &checked.schema.database.name;
+    let (mark, ink, line) = if checked.is_clean() {
+        ("✓", Ink::Good, format!("{all} would be taken by {name}"))
+    } else if checked.would_fail == 0 {
+        ("✗", Ink::Bad, format!("{name} would refuse every row: its definitions are broken"))
+    } else {
+        ("✗", Ink::Bad, format!("{} of {all} would be refused by {name}", count(checked.would_fail)))
+    };
+    sheet.line(0, vec![Piece::new(mark, ink), Piece::new(line, ink)]);
+}
+
+fn constraint(sheet: &mut Sheet, refused: &Refused) {
+    let about = &refused.constraint;
+    let place = match &about.table {
+        Some(table) if about.columns.is_empty() => table.clone(),
+        Some(table) => side(table, about.columns.iter().map(String::as_str)),
+        None => String::new(),
+    };
+    sheet.heading(table::grade(about.code, Severity::Error), Piece::new(place, Ink::Strong));
+    sheet.line(2, vec![Piece::plain(format!("{}: {}", plural(refused.rows, "row"), about.message))]);
+    let lines: Vec<String> = refused.places.iter().map(shown).collect();
+    let more = refused.rows.saturating_sub(refused.places.len() as u64);
+    let rest = if more > 0 { format!(", and {} more", count(more)) } else { String::new() };
+    labelled(sheet, "lines", format!("{}{rest}", lines.join(", ")));
+    if !about.help.is_empty() {
+        labelled(sheet, "help", &about.help);
+    }
+}
+
+fn shown(place: &Place) -> String {
+    let at = format!("{}:{}", place.source, place.line);
+    match &place.taken {
+        None => at,
+        Some(Taken::Table) => format!("{at} (the table has it)"),
+        Some(Taken::Row { source, line }) => format!("{at} (as on {source}:{line})"),
+    }
+}
+
+fn order(sheet: &mut Sheet, checked: &Checked) {
+    if checked.order.len() < 2 {
+        return;
+    }
+    sheet.blank();
+    labelled(sheet, "order", checked.order.join(", "));
+    for ring in &checked.cycles {
+        let line =
+            format!("{} refer to each other: load them in one transaction, references deferred", ring.join(", "));
+        labelled(sheet, "cycle", line);
+    }
+}

@@ -1,0 +1,111 @@
+//! A check of rows to be loaded as JSON: `fk-doctor/check@1`.
+
+use serde::Serialize;
+
+use crate::model::checked::Checked;
+use crate::model::checked::Loaded;
+use crate::model::checked::Place;
+use crate::model::checked::Refused;
+use crate::model::checked::Taken;
+use crate::report::json::Database;
+use crate::report::json::TOOL;
+use crate::report::json::Tool;
+use crate::report::json::document;
+use crate::report::json::examination::Found;
+
+pub(in crate::report) fn render(checked: &Checked) -> String {
+    document(&Report {
+        format: "fk-doctor/check@1",
+        tool: TOOL,
+        database: Database::of(&checked.schema.database),
+        summary: Summary { rows: checked.rows(), would_fail: checked.would_fail },
+        loads: checked.loads.iter().map(Load::of).collect(),
+        findings: checked.findings.iter().map(|finding| Found::of(&checked.schema, finding)).collect(),
+        refused: checked.refused.iter().map(Turned::of).collect(),
+        order: &checked.order,
+        cycles: &checked.cycles,
+    })
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    tool: Tool,
+    database: Database<'a>,
+    summary: Summary,
+    loads: Vec<Load<'a>>,
+    findings: Vec<Found<'a>>,
+    refused: Vec<Turned<'a>>,
+    order: &'a [String],
+    cycles: &'a [Vec<String>],
+}
+
+#[derive(Serialize)]
+struct Summary {
+    rows: u64,
+    would_fail: u64,
+}
+
+#[derive(Serialize)]
+struct Load<'a> {
+    table: &'a str,
+    source: &'a str,
+    rows: u64,
+}
+
+impl<'a> Load<'a> {
+    fn of(load: &'a Loaded) -> Load<'a> {
+        Load { table: &load.table, source: &load.source, rows: load.rows }
+    }
+}
+
+#[derive(Serialize)]
+struct Turned<'a> {
+    code: &'static str,
+    table: Option<&'a str>,
+    columns: &'a [String],
+    rows: u64,
+    message: &'a str,
+    help: &'a str,
+    places: Vec<At<'a>>,
+}
+
+impl<'a> Turned<'a> {
+    fn of(refused: &'a Refused) -> Turned<'a> {
+        let about = &refused.constraint;
+        Turned {
+            code: about.code.name(),
+            table: about.table.as_deref(),
+            columns: &about.columns,
+            rows: refused.rows,
+            message: &about.message,
+            help: &about.help,
+            places: refused.places.iter().map(At::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct At<'a> {
+    source: &'a str,
+    line: u64,
+    /// `table`, or the earlier row that has the key.
+    taken_by: Option<Holder<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Holder<'a> {
+    Table(&'static str),
+    Row { source: &'a str, line: u64 },
+}
+
+impl<'a> At<'a> {
+    fn of(place: &'a Place) -> At<'a> {
+        let taken_by = place.taken.as_ref().map(|taken| match taken {
+            Taken::Table => Holder::Table("table"),
+            Taken::Row { source, line } => Holder::Row { source, line: *line },
+        });
+        At { source: &place.source, line: place.line, taken_by }
+    }
+}

@@ -1,0 +1,79 @@
+//! `check --against`: today's rows held against the foreign keys of a planned schema, before the migration.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::Outcome;
+use super::RunError;
+use super::Surroundings;
+use super::examine;
+use super::examine::Lens;
+use super::examine::Looked;
+use crate::engine::Database;
+use crate::exit::Exit;
+use crate::model::examination::Examination;
+use crate::model::examination::Verdict;
+use crate::model::finding::Severity;
+use crate::model::planned;
+use crate::model::statement;
+use crate::report;
+use crate::report::ExplainFormat;
+use crate::report::Paper;
+use crate::report::ScanFormat;
+use crate::scan::Wishes;
+
+/// Today's rows, held against the foreign keys of a planned schema.
+pub(super) fn hold(
+    database: &mut dyn Database,
+    path: &Path,
+    wishes: &Wishes<'_>,
+    lens: &Lens<'_>,
+) -> Result<Examination, RunError> {
+    let unreadable = |why: String| RunError::Input {
+        what: path.display().to_string(),
+        why,
+        help: "name a script of CREATE statements".to_owned(),
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let statements = statement::statements(&text);
+    let planned = database.planned(&statements).map_err(|error| RunError::Input {
+        what: format!("{} of {}", error.to_string().trim_start_matches("read "), path.display()),
+        why: error.because(),
+        help: error.help().unwrap_or_default(),
+    })?;
+    if planned.foreign_keys.is_empty() {
+        return Err(unreadable("it declares no foreign key".to_owned()));
+    }
+    let (schema, left_alone) = planned::lay_over(database.catalog()?, planned);
+    let mut sessions = database.sessions(wishes.threads.min(schema.relations.len()))?;
+    let Looked { relations, findings, .. } = examine::look(&schema, &mut sessions, wishes, lens, &mut |_, _| {});
+    drop(sessions);
+    let fail_on = Some(Severity::Error);
+    let values = lens.redaction.values;
+    let mut examination = Examination { relations, findings, left_alone, fail_on, values, ..Examination::of(schema) };
+    if let Some(why) = database.disturbed() {
+        examine::distrust(&mut examination, &why);
+    }
+    Ok(examination)
+}
+
+pub(super) fn outcome(
+    examination: &Examination,
+    outputs: Vec<(ExplainFormat, Option<PathBuf>)>,
+    surroundings: &Surroundings,
+) -> Outcome {
+    let exit = match examination.verdict() {
+        Verdict::Clean | Verdict::Partial => Exit::Clean,
+        Verdict::Findings => Exit::Findings,
+        Verdict::Incomplete => Exit::Incomplete,
+    };
+    let documents = outputs.into_iter().map(|(format, file)| {
+        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+        let format = match format {
+            ExplainFormat::Table => ScanFormat::Table,
+            ExplainFormat::Json => ScanFormat::Json,
+        };
+        (file, report::scan(examination, format, &paper))
+    });
+    Outcome { documents: documents.collect(), exit }
+}

@@ -1,0 +1,216 @@
+//! `check`: rows that would fail, before they are written; the load is tried on a private copy of the database.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::DEFAULT_MEMORY;
+use super::DEFAULT_SAMPLES;
+use super::DEFAULT_WAIT;
+use super::Outcome;
+use super::RunError;
+use super::Surroundings;
+use super::against;
+use super::config_file;
+use super::examine::Lens;
+use crate::check::Check;
+use crate::check::CheckError;
+use crate::cli;
+use crate::engine;
+use crate::engine::Deadline;
+use crate::engine::Patience;
+use crate::exit::Exit;
+use crate::intake;
+use crate::intake::FileKind;
+use crate::intake::Manner;
+use crate::model::catalog::TableKind;
+use crate::model::resolve;
+use crate::model::schema::Schema;
+use crate::model::text;
+use crate::report;
+use crate::report::ExplainFormat;
+use crate::report::Paper;
+use crate::scan::Progress;
+use crate::scan::Wishes;
+
+/// How much of a file is read at once.
+const BUFFER: usize = 1 << 18;
+
+pub fn check(
+    typed: &cli::Check,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+    progress: Progress<'_>,
+) -> Result<Outcome, RunError> {
+    let source = super::source(&typed.database, surroundings)?;
+    let outputs = super::outputs(&typed.format, &typed.output, ExplainFormat::Table)?;
+    super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
+    let file = config_file::read(global, surroundings)?;
+    let settings = &file.config.scan;
+    let redaction = super::redaction(None, &file, surroundings)?;
+    let patience = Patience {
+        lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
+        deadline: Deadline::after(typed.timeout.or(settings.timeout)),
+    };
+    let mut database = engine::open(&source, &patience)?;
+    if let Some(planned) = &typed.against {
+        let wishes = Wishes {
+            samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
+            memory: settings.memory.unwrap_or(DEFAULT_MEMORY),
+            threads: settings.jobs.unwrap_or(surroundings.cores).max(1),
+            progress,
+            is_known: &|_, _, _| false,
+        };
+        let lens =
+            Lens { redaction: &redaction, policy: &file.config.policy, time_columns: &[], mark: &|finding| finding };
+        let examination = against::hold(database.as_mut(), planned, &wishes, &lens)?;
+        return Ok(against::outcome(&examination, outputs, surroundings));
+    }
+    let wanted = wanted(typed)?;
+    let mut trial = database.trial(progress)?;
+    let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
+    let mut tables =
+        wanted.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<usize>, RunError>>()?;
+    let staging = match (&typed.staging, &typed.table) {
+        (Some(staging), Some(table)) => Some((table_of(&schema, staging)?, table_of(&schema, table)?)),
+        _ => None,
+    };
+    tables.extend(staging.map(|(_, table)| table));
+    let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
+    let mut check = Check::begin(trial.as_mut(), schema, &tables, samples)?;
+    let manner = Manner { columns: typed.columns.clone(), null: typed.null.clone() };
+    let total = wanted.iter().map(|(_, path)| size(path)).sum();
+    let mut before = 0;
+    for (&table, (_, path)) in tables.iter().zip(&wanted) {
+        let name = path.display().to_string();
+        let kind = kind(typed, path)?;
+        check.source(table, &name);
+        let advance = |read: usize| progress(before + read, total);
+        let reader = Advancing { source: open(path)?, read: 0, told: 0, advance: &advance };
+        intake::read(reader, kind, &manner, &mut check.taker()).map_err(|fault| failed(&name, fault))?;
+        before += size(path);
+    }
+    if let Some((staging, table)) = staging {
+        let mut sessions = database.sessions(1)?;
+        let session = sessions.first_mut().ok_or_else(RunError::unresolved)?;
+        check.staged(session.as_mut(), staging, table).map_err(|fault| failed("the staging table", fault))?;
+    }
+    let checked = check.finish(&redaction)?;
+    let exit = if checked.is_clean() { Exit::Clean } else { Exit::Findings };
+    let documents = outputs.into_iter().map(|(format, file)| {
+        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+        (file, report::checked(&checked, format, &paper))
+    });
+    Ok(Outcome { documents: documents.collect(), exit })
+}
+
+/// Tables and the files for them, as typed.
+fn wanted(typed: &cli::Check) -> Result<Vec<(String, PathBuf)>, RunError> {
+    let mut wanted = Vec::new();
+    match &typed.table {
+        Some(table) => wanted.extend(typed.files.iter().map(|file| (table.clone(), file.clone()))),
+        None if typed.files.is_empty() => {}
+        None => {
+            return Err(RunError::Input {
+                what: "what the rows are for".to_owned(),
+                why: "a file was given, and no table".to_owned(),
+                help: "name it: fk-doctor check DB --table T FILE, or --load T=FILE".to_owned(),
+            });
+        }
+    }
+    wanted.extend(typed.load.iter().map(|load| (load.table.clone(), load.file.clone())));
+    if wanted.is_empty() && typed.staging.is_none() {
+        return Err(RunError::Input {
+            what: "the rows to check".to_owned(),
+            why: "no file was given".to_owned(),
+            help: "name them: fk-doctor check DB --table T FILE (- for standard input), or --load T=FILE".to_owned(),
+        });
+    }
+    Ok(wanted)
+}
+
+fn table_of(schema: &Schema, wanted: &str) -> Result<usize, RunError> {
+    let named = |name: &str| schema.names.same(name, wanted);
+    let tables = || schema.tables.iter().filter(|table| table.kind == TableKind::Table);
+    let found = schema.tables.iter().position(|table| table.kind == TableKind::Table && named(&table.name.to_string()));
+    found.ok_or_else(|| {
+        let names: Vec<String> = tables().map(|table| table.name.to_string()).collect();
+        let help = match text::nearest(wanted, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the tables are {}", names.join(", ")),
+        };
+        RunError::Input { what: format!("rows for {wanted}"), why: "there is no such table".to_owned(), help }
+    })
+}
+
+fn kind(typed: &cli::Check, path: &Path) -> Result<FileKind, RunError> {
+    let by_name = FileKind::of(&path.display().to_string());
+    typed.input.or(by_name).ok_or_else(|| RunError::Input {
+        what: path.display().to_string(),
+        why: "its name does not tell what kind of file it is".to_owned(),
+        help: "say it: --input csv, tsv, json or ndjson".to_owned(),
+    })
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, RunError> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::with_capacity(BUFFER, std::io::stdin())));
+    }
+    let opened = std::fs::File::open(path).map_err(|error| RunError::Input {
+        what: path.display().to_string(),
+        why: error.to_string(),
+        help: "check the path and its permissions".to_owned(),
+    })?;
+    Ok(Box::new(BufReader::with_capacity(BUFFER, opened)))
+}
+
+fn size(path: &Path) -> usize {
+    std::fs::metadata(path).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX))
+}
+
+fn failed(name: &str, fault: CheckError) -> RunError {
+    match fault {
+        CheckError::Engine(error) => RunError::Engine(error),
+        CheckError::BadFile(fault) => {
+            RunError::Input { what: format!("{name}, line {}", fault.line), why: fault.why, help: fault.help }
+        }
+    }
+}
+
+/// Tells how far a file was read, a thousand times at most.
+struct Advancing<'a> {
+    source: Box<dyn BufRead>,
+    read: usize,
+    told: usize,
+    advance: &'a dyn Fn(usize),
+}
+
+impl std::io::Read for Advancing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.went(read);
+        Ok(read)
+    }
+}
+
+impl BufRead for Advancing<'_> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.source.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.source.consume(amount);
+        self.went(amount);
+    }
+}
+
+impl Advancing<'_> {
+    fn went(&mut self, bytes: usize) {
+        self.read += bytes;
+        if self.read - self.told >= BUFFER {
+            self.told = self.read;
+            (self.advance)(self.read);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What `check` says of rows to be loaded: which would fail, on which lines; and that it is what a real load does.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use crate::common;
+
+use std::collections::BTreeSet;
+
+use common::Bench;
+use fastrand::Rng;
+use rusqlite::Connection;
+use rusqlite::types::Value as Sqlite;
+use serde_json::Value;
+
+const SHOP: &str = "CREATE TABLE customers(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    CREATE TABLE orders(id INTEGER PRIMARY KEY, customer_id INT NOT NULL REFERENCES customers(id), ref TEXT UNIQUE,
+        n INT CHECK (n > 0), parent INT REFERENCES orders(id));
+    CREATE TABLE a(id INTEGER PRIMARY KEY, b INT REFERENCES b(id));
+    CREATE TABLE b(id INTEGER PRIMARY KEY, a INT REFERENCES a(id));
+    INSERT INTO customers VALUES (1, 'a'), (2, 'b'); INSERT INTO orders VALUES (1, 1, 'r1', 1, NULL);";
+
+fn check(bench: &Bench, arguments: &[&str]) -> (i32, Value) {
+    let before = std::fs::read(bench.path("app.db")).unwrap();
+    let run = bench.run(&[&["check", "app.db"], arguments, &["--format", "json"]].concat());
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    common::assert_obeys("check", &report);
+    assert!(std::fs::read(bench.path("app.db")).unwrap() == before, "the file has changed");
+    (run.code, report)
+}
+
+/// Relation or table and columns, code, and the lines of every row that is named.
+fn named(report: &Value) -> Vec<(String, String, Vec<u64>)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let findings = report["findings"].as_array().unwrap().iter().map(|one| {
+        let lines = one["samples"].as_array().unwrap().iter().map(|sample| sample["row"]["line"].as_u64().unwrap());
+        (text(&one["relation"]), text(&one["code"]), lines.collect())
+    });
+    let refused = report["refused"].as_array().unwrap().iter().map(|one| {
+        let columns: Vec<String> = one["columns"].as_array().unwrap().iter().map(text).collect();
+        let lines = one["places"].as_array().unwrap().iter().map(|place| place["line"].as_u64().unwrap());
+        (format!("{}({})", text(&one["table"]), columns.join(",")), text(&one["code"]), lines.collect())
+    });
+    findings.chain(refused).collect()
+}
+
+#[test]
+fn every_row_that_would_fail_is_named_by_its_line() {
+    let bench = Bench::new(SHOP);
+    let rows = "id,customer_id,ref,n,parent\n2,1,r2,1,1\n3,22,r3,1,\n4,2,r1,1,\n5,,r5,1,\n6,1,r6,0,\n7,2,r2,1,\n\
+                8,22,\"r\n8\",2,99\n9,1,r9,1,10\n10,1,r10,1,9\nx,1,r11,1,\n";
+    std::fs::write(bench.path("o.csv"), rows).unwrap();
+    let (code, report) = check(&bench, &["--table", "orders", "o.csv"]);
+    let expected = [
+        ("orders(customer_id)->customers(id)", "would-fail", vec![3, 8]),
+        ("orders(parent)->orders(id)", "would-fail", vec![8]),
+        ("orders(ref)", "duplicate-key", vec![4, 7]),
+        ("orders(customer_id)", "not-null", vec![5]),
+        ("orders()", "check-failed", vec![6]),
+        ("orders()", "value-refused", vec![12]),
+    ];
+    let expected = expected.map(|(place, code, lines)| (place.to_owned(), code.to_owned(), lines)).to_vec();
+    assert_eq!((code, named(&report)), (1, expected), "{report}");
+    assert_eq!((&report["summary"]["rows"], &report["summary"]["would_fail"]), (&10.into(), &7.into()));
+    let taken = |place: usize| report["refused"][0]["places"][place]["taken_by"].clone();
+    assert_eq!((taken(0), taken(1)), ("table".into(), serde_json::json!({"source": "o.csv", "line": 2})));
+}
+
+#[test]
+fn parents_of_the_same_load_count_in_any_order() {
+    let bench = Bench::new(SHOP);
+    std::fs::write(bench.path("o.tsv"), "id\tcustomer_id\n5\t9\n").unwrap();
+    std::fs::write(bench.path("c.json"), "[{\"id\": 9, \"name\": \"new\"}]").unwrap();
+    let (code, report) = check(&bench, &["--load", "orders=o.tsv", "--load", "customers=c.json"]);
+    assert_eq!((code, &report["order"]), (0, &serde_json::json!(["customers", "orders"])), "{report}");
+    let (code, _) = check(&bench, &["--table", "orders", "o.tsv"]);
+    assert_eq!(code, 1);
+    std::fs::write(bench.path("a.ndjson"), "{\"id\": 1, \"b\": 1}").unwrap();
+    std::fs::write(bench.path("b.ndjson"), "{\"id\": 1, \"a\": 1}").unwrap();
+    let (code, report) = check(&bench, &["--load", "a=a.ndjson", "--load", "b=b.ndjson"]);
+    assert_eq!((code, &report["cycles"]), (0, &serde_json::json!([["a", "b"]])));
+}
+
+#[test]
+fn bad_files_and_names_are_told_with_their_line() {
+    let bench = Bench::new(SHOP);
+    for (content, arguments, words) in [
+        (
+            "id,nam\n1,x\n",
+            &["--table", "customers", "f.csv"][..],
+            &["f.csv, line 2", "no column nam", "did you mean name?"][..],
+        ),
+        ("id,name\n1,\"x\n", &["--table", "customers", "f.csv"], &["line 2", "never closed"]),
+        ("id,name\n1,\u{e9}\n2\n", &["--table", "customers", "f.csv"], &["line 3", "1 fields, and 2 columns"]),
+        ("id,name\n", &["--table", "custmers", "f.csv"], &["no such table", "did you mean customers?"]),
+        ("", &["f.csv"], &["no table"]),
+        ("", &["--table", "customers"], &["no file was given"]),
+        ("", &["--table", "customers", "missing.csv"], &["missing.csv"]),
+        ("", &["--table", "customers", "f"], &["what kind of file"]),
+    ] {
+        std::fs::write(bench.path("f.csv"), content).unwrap();
+        let run = bench.run(&[&["check", "app.db"], arguments].concat());
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{content}");
+        for word in words.iter().chain(&["error: ", "because: ", "help: "]) {
+            assert!(run.stderr.contains(word), "{word}: {}", run.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_staging_table_is_checked_row_by_row() {
+    let bench = Bench::new(SHOP);
+    let real = Connection::open(bench.path("app.db")).unwrap();
+    real.execute_batch(
+        "CREATE TABLE incoming(id, customer_id, imported_at); INSERT INTO incoming VALUES (5, 1, 'x'), (6, 22, 'x'), (5, 2, 'x')",
+    )
+    .unwrap();
+    drop(real);
+    let (code, report) = check(&bench, &["--staging", "incoming", "--table", "orders"]);
+    assert_eq!(
+        (code, &report["summary"]["rows"], &report["summary"]["would_fail"]),
+        (1, &3.into(), &2.into()),
+        "{report}"
+    );
+    let row = &report["findings"][0]["samples"][0]["row"];
+    assert_eq!(row, &serde_json::json!({"staging": "incoming", "row": 2}));
+    assert_eq!(report["refused"][0]["places"][0]["line"], 3);
+}
+
+#[test]
+fn rows_are_held_against_a_planned_schema() {
+    let bench = Bench::new(
+        "CREATE TABLE users(id INTEGER PRIMARY KEY, mail TEXT); CREATE TABLE posts(id INTEGER PRIMARY KEY, user_id INT, mail TEXT);
+         INSERT INTO users VALUES (1, 'a'), (2, 'b'); INSERT INTO posts VALUES (1, 1, 'a'), (2, 9, 'b'), (3, 9, 'z'), (4, NULL, NULL);",
+    );
+    let planned = "BEGIN; CREATE TABLE users(id INTEGER PRIMARY KEY, mail TEXT UNIQUE);
+        CREATE TABLE posts(id INTEGER PRIMARY KEY, user_id INT REFERENCES users(id), mail TEXT REFERENCES users(mail),
+            tag INT REFERENCES tags(id));
+        CREATE TABLE tags(id INTEGER PRIMARY KEY, post INT REFERENCES posts(id)); COMMIT;";
+    std::fs::write(bench.path("planned.sql"), planned).unwrap();
+    let run = bench.run(&["check", "app.db", "--against", "planned.sql", "--format", "json"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    common::assert_obeys("scan", &report);
+    let orphans: Vec<(&str, u64)> = report["relations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["id"].as_str().unwrap(), one["orphan_rows"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(
+        (run.code, orphans),
+        (1, vec![("posts(user_id)->users(id)", 2), ("posts(mail)->users(mail)", 1)]),
+        "{report}"
+    );
+    let errors = report["findings"].as_array().unwrap().iter().filter(|one| one["severity"] == "error");
+    assert!(errors.clone().all(|one| one["code"] == "orphan"), "the planned key is unique: {report}");
+    assert_eq!(report["left_alone"].as_array().unwrap().len(), 2, "{report}");
+
+    std::fs::write(bench.path("planned.sql"), "CREATE TABLE t(a);\nCREATE TABL u(b);").unwrap();
+    let run = bench.run(&["check", "app.db", "--against", "planned.sql"]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    std::fs::write(bench.path("planned.sql"), "CREATE TABLE t(a);\nCREATE TABLE u(b").unwrap();
+    let run = bench.run(&["check", "app.db", "--against", "planned.sql"]);
+    assert!(run.code == 2 && run.stderr.contains("line 2"), "{}", run.stderr);
+}
+
+#[test]
+fn a_broken_definition_is_said_before_the_rows() {
+    let bench = Bench::new("CREATE TABLE k(v INT); CREATE TABLE m(x INT REFERENCES k(v)); INSERT INTO k VALUES (1)");
+    std::fs::write(bench.path("m.csv"), "x\n1\n").unwrap();
+    let (code, report) = check(&bench, &["--table", "m", "m.csv"]);
+    assert_eq!((code, &report["findings"][0]["code"]), (1, &"parent-key-not-unique".into()));
+}
+
+/// Random rows into tables of every kind of key: the rows that a real load leaves out, or that its check finds
+/// orphaned, are the rows that were named.
+#[test]
+fn a_real_load_refuses_the_same_rows() {
+    let mut rng = Rng::with_seed(11);
+    let (mut loaded, mut refused) = (0, 0);
+    for case in 0..60 {
+        let pick = |rng: &mut Rng, from: &[&'static str]| from[rng.usize(..from.len())];
+        let kinds = ["INT", "TEXT", "", "REAL", "TEXT COLLATE NOCASE"];
+        let key = pick(
+            &mut rng,
+            &["k INTEGER PRIMARY KEY", "k TEXT PRIMARY KEY", "k INT UNIQUE NOT NULL", "k TEXT COLLATE NOCASE UNIQUE"],
+        );
+        let without_rowid = if rng.bool() { " WITHOUT ROWID" } else { "" };
+        let seed = format!(
+            "CREATE TABLE p({key}); CREATE TABLE c(id {} PRIMARY KEY NOT NULL, r {} REFERENCES p(k), s {} UNIQUE, \
+             t INT CHECK (t < 5), up REFERENCES c(id)){without_rowid};
+             INSERT OR IGNORE INTO p VALUES ('1'), ('2'), ('a'), ('B'); INSERT INTO c VALUES (1, 1, 1, 1, NULL);",
+            pick(&mut rng, &kinds),
+            pick(&mut rng, &kinds),
+            pick(&mut rng, &kinds),
+        );
+        // 'a' is no INTEGER: such a parent is left out.
+        let seed = if key.contains("INTEGER") { seed.replace(", ('a'), ('B')", "") } else { seed };
+        let bench = Bench::new(&seed);
+        let words = ["", "1", "2", "3", "a", "A", "b", "01", "2.0", " 1", "9"];
+        let rows: Vec<[&str; 5]> = (0..12)
+            .map(|_| {
+                [
+                    pick(&mut rng, &words),
+                    pick(&mut rng, &words),
+                    pick(&mut rng, &words),
+                    pick(&mut rng, &words),
+                    pick(&mut rng, &["", "", "1", "2"]),
+                ]
+            })
+            .collect();
+        let lines: Vec<String> = rows.iter().map(|row| row.join(",")).collect();
+        std::fs::write(bench.path("c.csv"), format!("id,r,s,t,up\n{}\n", lines.join("\n"))).unwrap();
+        let (_, report) = check(&bench, &["--table", "c", "c.csv", "--samples", "100"]);
+        let told: BTreeSet<u64> = named(&report).into_iter().flat_map(|(_, _, lines)| lines).collect();
+
+        let real = Connection::open(bench.path("app.db")).unwrap();
+        real.execute_batch("PRAGMA foreign_keys = OFF; BEGIN").unwrap();
+        let mut expected = BTreeSet::new();
+        let mut ids = Vec::new();
+        for (place, row) in rows.iter().enumerate() {
+            let line = place as u64 + 2;
+            let value = |text: &&str| if text.is_empty() { Sqlite::Null } else { Sqlite::Text((*text).to_owned()) };
+            match real
+                .execute("INSERT INTO c VALUES (?1, ?2, ?3, ?4, ?5)", rusqlite::params_from_iter(row.iter().map(value)))
+            {
+                Ok(_) => ids.push((line, row[0])),
+                Err(_) => {
+                    expected.insert(line);
+                }
+            }
+        }
+        for (line, id) in ids {
+            let orphan = "SELECT EXISTS (SELECT 1 FROM c WHERE id = ?1 AND ((r IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p WHERE p.k = +c.r)) \
+                          OR (up IS NOT NULL AND NOT EXISTS (SELECT 1 FROM c AS o WHERE o.id = +c.up))))";
+            if real.query_row(orphan, [id], |row| row.get(0)).unwrap() {
+                expected.insert(line);
+            }
+        }
+        assert_eq!(told, expected, "case {case}\n{seed}\n{}\n{report:#}", lines.join("\n"));
+        assert_eq!(report["summary"]["would_fail"], expected.len());
+        refused += expected.len();
+        loaded += rows.len() - expected.len();
+    }
+    assert!(refused > 100 && loaded > 50, "the cases are worth judging: {refused} {loaded}");
+}
