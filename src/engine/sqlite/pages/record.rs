@@ -147,6 +147,31 @@ pub fn value(serial: u64, bytes: &[u8]) -> Stored<'_> {
     }
 }
 
+/// The integer in a field of a record with a small header, as nearly all have; `None` says nothing about the field.
+#[inline(always)]
+pub fn plain_integer(record: &[u8], field: usize) -> Option<i64> {
+    let header = usize::from(*record.first()?);
+    let serials = record.get(1..header)?.get(..=field).filter(|_| header < 0x80)?;
+    let mut start = header;
+    for &serial in &serials[..field] {
+        match SIZES.get(usize::from(serial)) {
+            None | Some(&NO_TYPE) => return None,
+            Some(&size) => start += usize::from(size),
+        }
+    }
+    let size = match serials[field] {
+        serial @ 1..=6 => usize::from(SIZES[usize::from(serial)]),
+        8 => return Some(0),
+        9 => return Some(1),
+        _ => return None,
+    };
+    let bytes = record.get(start..)?;
+    match bytes.first_chunk::<8>() {
+        Some(word) => Some(i64::from_be_bytes(*word) >> (64 - 8 * size)),
+        None => bytes.get(..size).map(integer),
+    }
+}
+
 #[inline(always)]
 fn integer(bytes: &[u8]) -> i64 {
     match *bytes {
@@ -196,6 +221,29 @@ mod tests {
         assert_eq!(value(6, &i64::MIN.to_be_bytes()), Stored::Integer(i64::MIN));
         assert_eq!(value(8, &[]), Stored::Integer(0));
         assert_eq!(value(7, &2.5f64.to_be_bytes()), Stored::Real(2.5));
+    }
+
+    #[test]
+    fn a_plain_integer_is_what_the_field_holds_or_nothing() {
+        // A text of two bytes, then integers of every size, NULL, and a real number.
+        let serials = [17, 1, 2, 3, 4, 5, 6, 8, 9, 0, 7];
+        let mut record = vec![12];
+        record.extend(serials);
+        record.extend(b"ab");
+        for size in [1, 2, 3, 4, 6, 8] {
+            record.extend([&[0xff; 8][..size - 1], &[0xfe]].concat());
+        }
+        record.extend(1.5f64.to_be_bytes());
+        let whole: Vec<Option<i64>> = (0..12).map(|field| plain_integer(&record, field)).collect();
+        let two = Some(-2);
+        assert_eq!(whole, [None, two, two, two, two, two, two, Some(0), Some(1), None, None, None]);
+        let last = record.len() - 8;
+        assert_eq!(plain_integer(&record[..last], 6), two, "the last value may end with the record");
+        assert_eq!(plain_integer(&record[..last - 1], 6), None, "and not beyond it");
+        assert_eq!(plain_integer(&[3, 10, 1, 5], 1), None, "there is no type 10");
+        assert_eq!(plain_integer(&[0x81, 0x01, 1, 5], 0), None, "the header is long");
+        assert_eq!(plain_integer(&[], 0), None);
+        assert_eq!(plain_integer(&[0], 0), None);
     }
 
     #[test]

@@ -10,10 +10,12 @@ use super::super::key::Key;
 use super::super::key::Rule;
 use super::super::keyset::KeySet;
 use super::super::keyset::Share;
+use super::super::layout::Column;
 use super::super::page::Cell;
 use super::super::reading::Fields;
 use super::super::reading::Found;
 use super::super::reading::Reader;
+use super::super::record;
 use super::super::record::Stored;
 use super::super::source::PageSource;
 use super::super::tree::Piece;
@@ -113,12 +115,23 @@ pub(super) fn read(
             None => answers.push((probe.inclusion, Err(Fault::unsupported("its parent was not read")))),
         }
     }
-    let child = Child { pass, wanted, probes, limit };
+    let readable = pass.probes.iter().filter_map(|probe| Some((probe, parents.get(&probe.parent)?.as_ref().ok()?)));
+    let plain: Option<Vec<(usize, &KeySet)>> =
+        readable.map(|(probe, parent)| Some((plain_field(probe, parent)?, &parent.keys))).collect();
+    let child = Child { pass, wanted, plain: plain.unwrap_or_default(), probes, limit };
     match child.read(source, meter) {
         Ok(tallies) => answers.extend(inclusions.into_iter().zip(tallies.into_iter().map(Ok))),
         Err(fault) => answers.extend(inclusions.into_iter().map(|inclusion| (inclusion, Err(fault.clone())))),
     }
     answers
+}
+
+/// The field of a key that is one integer, where the set has a bit for each.
+fn plain_field(probe: &super::plan::Probe, parent: &Parent) -> Option<usize> {
+    match (&probe.key[..], &parent.keys) {
+        ([Column::Field(field)], KeySet::Dense(_)) if probe.share == Share::ALL => Some(field.number),
+        _ => None,
+    }
 }
 
 fn wanted(pass: &Pass) -> Vec<usize> {
@@ -134,6 +147,8 @@ fn wanted(pass: &Pass) -> Vec<usize> {
 struct Child<'a> {
     pass: &'a Pass,
     wanted: Vec<usize>,
+    /// Where all keys are single integers with one bit each: the fields, and the bits.
+    plain: Vec<(usize, &'a KeySet)>,
     probes: Vec<Probe<'a>>,
     limit: usize,
 }
@@ -206,6 +221,9 @@ impl Child<'_> {
                 self.pass.tree.each_page(source, piece, buffer, |page| {
                     pages += 1;
                     page.each_cell(|cell| {
+                        if self.settles(&cell) {
+                            return Ok(());
+                        }
                         reader.read(page, &cell, fields)?;
                         for desk in desks.iter_mut() {
                             let key = desk.probe.lookup.key(desk.probe.rule, &cell, fields, bytes);
@@ -225,6 +243,15 @@ impl Child<'_> {
             )?;
         self.compare_with_table(tallies.first().map_or(0, |tally| tally.rows), source)?;
         Ok(tallies)
+    }
+
+    /// Whether all parents of a row are found at first glance, as those of nearly all rows are.
+    #[inline(always)]
+    fn settles(&self, cell: &Cell<'_>) -> bool {
+        let found = |&(field, keys): &(usize, &KeySet)| {
+            record::plain_integer(cell.local, field).is_some_and(|number| keys.has(Key::Integer(number)))
+        };
+        !self.plain.is_empty() && self.plain.iter().all(found)
     }
 
     #[inline]
