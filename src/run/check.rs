@@ -62,8 +62,12 @@ pub fn check(
             progress,
             is_known: &|_, _, _| false,
         };
-        let lens =
-            Lens { redaction: &redaction, policy: &file.config.policy, time_columns: &[], mark: &|finding| finding };
+        let lens = Lens {
+            redaction: &redaction,
+            policy: &file.config.policy,
+            time_columns: &settings.time_columns,
+            mark: &|finding| finding,
+        };
         let examination = against::hold(database.as_mut(), planned, &wishes, &lens)?;
         return Ok(against::outcome(&examination, outputs, surroundings));
     }
