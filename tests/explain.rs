@@ -351,3 +351,15 @@ fn a_time_limit_ends_a_statement_without_end() {
     assert_eq!(run.code, 3, "{}", run.stdout);
     assert!(run.stderr.contains("time limit"), "{}", run.stderr);
 }
+
+#[test]
+fn what_is_not_to_be_shown_is_hidden_in_statements_too() {
+    let bench = fixture("media-sources");
+    std::fs::write(bench.path("fk-doctor.toml"), "[redact]\nvalues = \"mask\"\n").unwrap();
+    let sql = "INSERT INTO source_stage_statuses(source_id, stage, status) VALUES ('secret', 'queue', 'waiting')";
+    for format in ["table", "json"] {
+        let run = bench.run(&["explain", "app.db", sql, "--format", format]);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        assert!(!run.stdout.contains("secret") && run.stdout.contains("***"), "{}", run.stdout);
+    }
+}
