@@ -82,6 +82,20 @@ fn the_three_stories_name_the_failing_reference() {
 }
 
 #[test]
+fn a_value_that_means_none_is_helped_as_the_column_allows() {
+    let schema = |null: &str| {
+        format!(
+            "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INT {null} REFERENCES p(id)); INSERT INTO p VALUES (1)"
+        )
+    };
+    for (null, help) in [("", "write NULL instead"), ("NOT NULL", "INSERT INTO p(id) VALUES (0)")] {
+        let (_, report) = explain(&Bench::new(&schema(null)), "INSERT INTO c VALUES (0)");
+        let told = report["statements"][0]["findings"][0]["help"].as_str().unwrap();
+        assert!(told.contains(help), "{told}");
+    }
+}
+
+#[test]
 fn an_accepted_statement_says_so() {
     let (code, report) = explain(&fixture("media-sources"), "DELETE FROM media_sources WHERE source_id LIKE 'd%'");
     let statement = &report["statements"][0];
