@@ -14,7 +14,7 @@ use crate::config::words::FailOn;
 use crate::intake::FileKind;
 use crate::model::pattern::Pattern;
 use crate::model::redaction::Values;
-use crate::report::ExplainFormat;
+use crate::report::AnswerFormat;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
 
@@ -185,8 +185,8 @@ pub struct Check {
     #[arg(long, value_name = "TEXT")]
     pub null: Option<String>,
     /// table or json; F=FILE writes one of several reports to a file
-    #[arg(long, value_name = "F[=FILE]", value_parser = output::<ExplainFormat>)]
-    pub format: Vec<Output<ExplainFormat>>,
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<AnswerFormat>)]
+    pub format: Vec<Output<AnswerFormat>>,
     /// Write the report to a file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -240,8 +240,8 @@ pub struct Explain {
     #[arg(long, short, value_name = "VALUE", allow_hyphen_values = true)]
     pub param: Vec<String>,
     /// table or json; F=FILE writes one of several reports to a file
-    #[arg(long, value_name = "F[=FILE]", value_parser = output::<ExplainFormat>)]
-    pub format: Vec<Output<ExplainFormat>>,
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<AnswerFormat>)]
+    pub format: Vec<Output<AnswerFormat>>,
     /// Write the report to a file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -306,13 +306,13 @@ impl Format for SchemaFormat {
     }
 }
 
-impl Format for ExplainFormat {
+impl Format for AnswerFormat {
     fn all() -> Vec<Self> {
-        ExplainFormat::ALL.to_vec()
+        AnswerFormat::ALL.to_vec()
     }
 
     fn name(self) -> &'static str {
-        ExplainFormat::name(self)
+        AnswerFormat::name(self)
     }
 }
 

@@ -62,11 +62,20 @@ pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Res
         statements.push(explained);
         order::found_later(stage.trial, &stage.schema, &mut statements);
     }
+    statements.iter_mut().for_each(|explained| hide(explained, wishes.redaction));
     Ok(Explanation { schema, statements })
 }
 
 const ACCEPTED_ALL_THE_SAME: &str =
     "the engine accepts it all the same: it counts what comes and what goes, and does not look at the rows";
+
+/// A statement and an engine's words may quote values that are not to be shown.
+fn hide(explained: &mut Explained, redaction: &Redaction) {
+    explained.statement.text = redaction.message(&explained.statement.text);
+    if let Verdict::Refused(refusal) = &mut explained.verdict {
+        refusal.message = redaction.message(&refusal.message);
+    }
+}
 
 /// Explains errors that somebody brings: by their statements where they tell them and there is a trial to run them in,
 /// by what they name otherwise.
@@ -105,7 +114,11 @@ pub fn explain_errors(
                 }
                 explained
             }
-            None => complaint::explain(session, &schema, complaint, &shown),
+            None => {
+                let mut explained = complaint::explain(session, &schema, complaint, &shown);
+                hide(&mut explained, wishes.redaction);
+                explained
+            }
         }
     });
     let statements = statements.collect();

@@ -152,20 +152,20 @@ impl RepairFormat {
     }
 }
 
-/// The forms that explanations are given in.
+/// The forms that the answer to a question is given in: an explanation, a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExplainFormat {
+pub enum AnswerFormat {
     Table,
     Json,
 }
 
-impl ExplainFormat {
-    pub const ALL: [ExplainFormat; 2] = [ExplainFormat::Table, ExplainFormat::Json];
+impl AnswerFormat {
+    pub const ALL: [AnswerFormat; 2] = [AnswerFormat::Table, AnswerFormat::Json];
 
     pub fn name(self) -> &'static str {
         match self {
-            ExplainFormat::Table => "table",
-            ExplainFormat::Json => "json",
+            AnswerFormat::Table => "table",
+            AnswerFormat::Json => "json",
         }
     }
 }
@@ -205,10 +205,10 @@ pub fn repair(said: &repair::Said<'_>, format: RepairFormat, paper: &Paper) -> S
 }
 
 /// Why statements fail and what they do, ending in a newline.
-pub fn explanation(told: &Explanation, format: ExplainFormat, paper: &Paper) -> String {
+pub fn explanation(told: &Explanation, format: AnswerFormat, paper: &Paper) -> String {
     match format {
-        ExplainFormat::Table => explanation::render(told, paper),
-        ExplainFormat::Json => json::explanation::render(told),
+        AnswerFormat::Table => explanation::render(told, paper),
+        AnswerFormat::Json => json::explanation::render(told),
     }
 }
 
@@ -218,9 +218,9 @@ pub fn suggestion(examination: &Examination) -> String {
 }
 
 /// Which rows of a load would fail, ending in a newline.
-pub fn checked(checked: &Checked, format: ExplainFormat, paper: &Paper) -> String {
+pub fn checked(checked: &Checked, format: AnswerFormat, paper: &Paper) -> String {
     match format {
-        ExplainFormat::Table => checked::render(checked, paper),
-        ExplainFormat::Json => json::checked::render(checked),
+        AnswerFormat::Table => checked::render(checked, paper),
+        AnswerFormat::Json => json::checked::render(checked),
     }
 }

@@ -82,6 +82,20 @@ fn the_three_stories_name_the_failing_reference() {
 }
 
 #[test]
+fn a_value_that_means_none_is_helped_as_the_column_allows() {
+    let schema = |null: &str| {
+        format!(
+            "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INT {null} REFERENCES p(id)); INSERT INTO p VALUES (1)"
+        )
+    };
+    for (null, help) in [("", "write NULL instead"), ("NOT NULL", "INSERT INTO p(id) VALUES (0)")] {
+        let (_, report) = explain(&Bench::new(&schema(null)), "INSERT INTO c VALUES (0)");
+        let told = report["statements"][0]["findings"][0]["help"].as_str().unwrap();
+        assert!(told.contains(help), "{told}");
+    }
+}
+
+#[test]
 fn an_accepted_statement_says_so() {
     let (code, report) = explain(&fixture("media-sources"), "DELETE FROM media_sources WHERE source_id LIKE 'd%'");
     let statement = &report["statements"][0];
@@ -296,4 +310,70 @@ fn an_error_is_explained_by_its_statement_or_by_what_it_names() {
     }
     let run = bench.run(&["explain", "app.db", "--error", "all is well"]);
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+}
+
+/// Nothing that a terminal would obey leaves the report, wherever it came from.
+#[test]
+fn escapes_in_statements_names_and_values_stay_inert() {
+    let bench = Bench::new(
+        "CREATE TABLE \"p\x1b[31m\"(id TEXT PRIMARY KEY); \
+         CREATE TABLE \"c\u{202e}\"(\"r\x07\" TEXT REFERENCES \"p\x1b[31m\" ON DELETE CASCADE); \
+         INSERT INTO \"p\x1b[31m\" VALUES ('a'); INSERT INTO \"c\u{202e}\" VALUES ('a')",
+    );
+    std::fs::write(bench.path("\x1b.csv"), "r\x07\n\x1b]0;x\x07\n").unwrap();
+    for arguments in [
+        &["explain", "app.db", "INSERT INTO \"c\u{202e}\" VALUES ('\x1b]0;owned\x07') /* \x1b */"][..],
+        &["explain", "app.db", "DELETE FROM \"p\x1b[31m\""],
+        &["explain", "app.db", "INSERT INTO \"\x1b[2J\" VALUES (1)"],
+        &["explain", "app.db", "--error", "\x1b[31mforeign key constraint fails (`a`.`\x1b[2J`, CONSTRAINT `\x07`"],
+        &["check", "app.db", "--table", "c\u{202e}", "\x1b.csv"],
+        &["check", "app.db", "--table", "\x1b[2J", "\x1b.csv"],
+    ] {
+        for format in ["table", "json"] {
+            let run = bench.run(&[arguments, &["--format", format]].concat());
+            for text in [&run.stdout, &run.stderr] {
+                let raw = text.chars().find(|&c| (c.is_control() && c != '\n') || c == '\u{202e}');
+                assert_eq!(raw, None, "{arguments:?} {format}: {}", text.escape_debug());
+            }
+        }
+    }
+}
+
+/// Rows that are only in the write-ahead log are in the copy, and the log stays as it was.
+#[test]
+fn a_database_in_use_is_copied_as_it_is() {
+    let bench =
+        Bench::new("PRAGMA journal_mode = WAL; CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p)");
+    let writer = rusqlite::Connection::open(bench.path("app.db")).unwrap();
+    writer.execute_batch("PRAGMA wal_autocheckpoint = 0; INSERT INTO p VALUES (7)").unwrap();
+    let log = std::fs::read(bench.path("app.db-wal")).unwrap();
+    let run =
+        bench.run(&["explain", "app.db", "INSERT INTO c VALUES (7); INSERT INTO c VALUES (8)", "--format", "json"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, &report["summary"]["would_fail"]), (1, &1.into()), "{report}");
+    assert!(std::fs::read(bench.path("app.db-wal")).unwrap() == log);
+    writer.execute_batch("BEGIN IMMEDIATE; INSERT INTO p VALUES (8)").unwrap();
+    let run = bench.run(&["explain", "app.db", "INSERT INTO c VALUES (8)"]);
+    assert_eq!(run.code, 1, "what is not committed is not there");
+}
+
+#[test]
+fn a_time_limit_ends_a_statement_without_end() {
+    let sql =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) DELETE FROM c WHERE id IN (SELECT i FROM n)";
+    let run = Bench::new(FAMILY).run(&["explain", "app.db", sql, "--timeout", "200ms"]);
+    assert_eq!(run.code, 3, "{}", run.stdout);
+    assert!(run.stderr.contains("time limit"), "{}", run.stderr);
+}
+
+#[test]
+fn what_is_not_to_be_shown_is_hidden_in_statements_too() {
+    let bench = fixture("media-sources");
+    std::fs::write(bench.path("fk-doctor.toml"), "[redact]\nvalues = \"mask\"\n").unwrap();
+    let sql = "INSERT INTO source_stage_statuses(source_id, stage, status) VALUES ('secret', 'queue', 'waiting')";
+    for format in ["table", "json"] {
+        let run = bench.run(&["explain", "app.db", sql, "--format", format]);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        assert!(!run.stdout.contains("secret") && run.stdout.contains("***"), "{}", run.stdout);
+    }
 }

@@ -115,6 +115,14 @@ fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Sh
                 parent_insert(schema, relation, &shown.redaction.key(schema, relation, &missing.key))
             )
         }
+        (Some(Cause::Sentinel), Some(_)) if schema.child_columns(relation).all(|column| !column.not_null) => {
+            "if the value means \"none\", write NULL instead".to_owned()
+        }
+        (Some(Cause::Sentinel), Some(missing)) if relation.judge == Judge::Engine => {
+            let key = shown.redaction.key(schema, relation, &missing.key);
+            let parent = parent_insert(schema, relation, &key);
+            format!("name a real parent; or, as the column takes no NULL, make one that stands for \"none\": {parent}")
+        }
         _ => findings::next_step(relation, &lacking.diagnosis),
     }
 }

@@ -17,7 +17,7 @@ use crate::model::finding::Severity;
 use crate::model::planned;
 use crate::model::statement;
 use crate::report;
-use crate::report::ExplainFormat;
+use crate::report::AnswerFormat;
 use crate::report::Paper;
 use crate::report::ScanFormat;
 use crate::scan::Wishes;
@@ -59,7 +59,7 @@ pub(super) fn hold(
 
 pub(super) fn outcome(
     examination: &Examination,
-    outputs: Vec<(ExplainFormat, Option<PathBuf>)>,
+    outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
     surroundings: &Surroundings,
 ) -> Outcome {
     let exit = match examination.verdict() {
@@ -70,8 +70,8 @@ pub(super) fn outcome(
     let documents = outputs.into_iter().map(|(format, file)| {
         let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
         let format = match format {
-            ExplainFormat::Table => ScanFormat::Table,
-            ExplainFormat::Json => ScanFormat::Json,
+            AnswerFormat::Table => ScanFormat::Table,
+            AnswerFormat::Json => ScanFormat::Json,
         };
         (file, report::scan(examination, format, &paper))
     });

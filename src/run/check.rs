@@ -18,6 +18,7 @@ use crate::check::Check;
 use crate::check::CheckError;
 use crate::cli;
 use crate::engine;
+use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::Patience;
 use crate::exit::Exit;
@@ -25,11 +26,13 @@ use crate::intake;
 use crate::intake::FileKind;
 use crate::intake::Manner;
 use crate::model::catalog::TableKind;
+use crate::model::checked::Checked;
+use crate::model::redaction::Redaction;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::report;
-use crate::report::ExplainFormat;
+use crate::report::AnswerFormat;
 use crate::report::Paper;
 use crate::scan::Progress;
 use crate::scan::Wishes;
@@ -44,7 +47,7 @@ pub fn check(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = super::source(&typed.database, surroundings)?;
-    let outputs = super::outputs(&typed.format, &typed.output, ExplainFormat::Table)?;
+    let outputs = super::outputs(&typed.format, &typed.output, AnswerFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let file = config_file::read(global, surroundings)?;
     let settings = &file.config.scan;
@@ -54,19 +57,41 @@ pub fn check(
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
     let mut database = engine::open(&source, &patience)?;
+    let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
     if let Some(planned) = &typed.against {
         let wishes = Wishes {
-            samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
+            samples,
             memory: settings.memory.unwrap_or(DEFAULT_MEMORY),
             threads: settings.jobs.unwrap_or(surroundings.cores).max(1),
             progress,
             is_known: &|_, _, _| false,
         };
-        let lens =
-            Lens { redaction: &redaction, policy: &file.config.policy, time_columns: &[], mark: &|finding| finding };
+        let lens = Lens {
+            redaction: &redaction,
+            policy: &file.config.policy,
+            time_columns: &settings.time_columns,
+            mark: &|finding| finding,
+        };
         let examination = against::hold(database.as_mut(), planned, &wishes, &lens)?;
         return Ok(against::outcome(&examination, outputs, surroundings));
     }
+    let checked = try_load(database.as_mut(), typed, samples, &redaction, progress)?;
+    let exit = if checked.is_clean() { Exit::Clean } else { Exit::Findings };
+    let documents = outputs.into_iter().map(|(format, file)| {
+        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+        (file, report::checked(&checked, format, &paper))
+    });
+    Ok(Outcome { documents: documents.collect(), exit })
+}
+
+/// Puts every row into a private copy of the database.
+fn try_load(
+    database: &mut dyn Database,
+    typed: &cli::Check,
+    samples: usize,
+    redaction: &Redaction,
+    progress: Progress<'_>,
+) -> Result<Checked, RunError> {
     let wanted = wanted(typed)?;
     let mut trial = database.trial(progress)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
@@ -77,7 +102,6 @@ pub fn check(
         _ => None,
     };
     tables.extend(staging.map(|(_, table)| table));
-    let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
     let mut check = Check::begin(trial.as_mut(), schema, &tables, samples)?;
     let manner = Manner { columns: typed.columns.clone(), null: typed.null.clone() };
     let total = wanted.iter().map(|(_, path)| size(path)).sum();
@@ -96,13 +120,7 @@ pub fn check(
         let session = sessions.first_mut().ok_or_else(RunError::unresolved)?;
         check.staged(session.as_mut(), staging, table).map_err(|fault| failed("the staging table", fault))?;
     }
-    let checked = check.finish(&redaction)?;
-    let exit = if checked.is_clean() { Exit::Clean } else { Exit::Findings };
-    let documents = outputs.into_iter().map(|(format, file)| {
-        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-        (file, report::checked(&checked, format, &paper))
-    });
-    Ok(Outcome { documents: documents.collect(), exit })
+    Ok(check.finish(redaction)?)
 }
 
 /// Tables and the files for them, as typed.

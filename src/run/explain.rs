@@ -27,7 +27,7 @@ use crate::model::statement;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::report;
-use crate::report::ExplainFormat;
+use crate::report::AnswerFormat;
 use crate::report::Paper;
 use crate::source::Source;
 
@@ -42,7 +42,7 @@ pub fn explain(
 ) -> Result<Outcome, RunError> {
     let (database, statement) = told_apart(typed, surroundings);
     let source = super::source(&database, surroundings)?;
-    let outputs = super::outputs(&typed.format, &typed.output, ExplainFormat::Table)?;
+    let outputs = super::outputs(&typed.format, &typed.output, AnswerFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let wanted = wanted(typed, statement)?;
     let file = config_file::read(global, surroundings)?;
