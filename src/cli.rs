@@ -245,6 +245,10 @@ pub struct Explain {
     /// Write the report to a file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Show no value of any row: mask them, or =hash them with the key in FK_DOCTOR_REDACT_KEY
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "mask",
+        value_parser = words::parse_redact)]
+    pub redact: Option<Values>,
     /// How many missing keys and rows to show of each finding [default: 5]
     #[arg(long, value_name = "N", value_parser = words::parse_samples)]
     pub samples: Option<usize>,
