@@ -152,3 +152,20 @@ fn a_statement_is_explained_without_values() {
         assert_eq!(canaries(&(run.stdout.clone() + &run.stderr)), Vec::<String>::new(), "{}", run.stdout);
     }
 }
+
+#[test]
+fn rows_of_a_file_are_checked_without_values() {
+    let bench = Bench::new(SEED);
+    std::fs::write(bench.path("rows.csv"), "ref,user_id,mail\ncanary-20,918273677,canary-21@example.org\n").unwrap();
+    for format in ["table", "json"] {
+        let check = |more: &[&str]| {
+            let run =
+                bench.run(&[&["check", "app.db", "--table", "orders", "rows.csv", "--format", format], more].concat());
+            assert_eq!(run.code, 1, "{}", run.stderr);
+            run.stdout + &run.stderr
+        };
+        assert!(!canaries(&check(&[])).is_empty(), "{format}: the canaries would be seen");
+        let hidden = check(&["--redact"]);
+        assert_eq!(canaries(&hidden), Vec::<String>::new(), "{format}: {hidden}");
+    }
+}

@@ -8,9 +8,9 @@ use clap::Subcommand;
 
 use crate::cli::Format;
 use crate::cli::Output;
+use crate::cli::Privacy;
 use crate::cli::output;
 use crate::config::words;
-use crate::model::redaction::Values;
 use crate::report::RepairFormat;
 
 #[derive(Debug, Args)]
@@ -27,11 +27,8 @@ pub struct Repair {
     /// table, json, or sql (the changes as a script); F=FILE writes one of several to a file
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<RepairFormat>)]
     pub format: Vec<Output<RepairFormat>>,
-    /// Show no value of any row in the report: mask them, or =hash them with the key in FK_DOCTOR_REDACT_KEY. The plan
-    /// and the script hold all values
-    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "mask",
-        value_parser = words::parse_redact)]
-    pub redact: Option<Values>,
+    #[command(flatten)]
+    pub privacy: Privacy,
     /// Apply the plan at once
     #[arg(long)]
     pub apply: bool,

@@ -57,7 +57,7 @@ pub fn repair(
     let files = rule_files::read(&typed.rules, surroundings)?;
     let patience = Patience { lock_wait: typed.writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
     let config = config_file::read(global, surroundings)?;
-    let redaction = super::redaction(typed.redact, &config, surroundings)?;
+    let redaction = super::redaction(typed.privacy.redact, &config, surroundings)?;
     let mut database = engine::open(&source, &patience)?;
     let planned = plan(database.as_mut(), &files, &config, surroundings, progress)?;
     let exit = exit(&planned.draft.prospect);
