@@ -68,6 +68,15 @@ pub struct Global {
     pub color: Color,
 }
 
+/// What every report of rows can be asked for.
+#[derive(Debug, Clone, Args)]
+pub struct Privacy {
+    /// Show no value of any row: mask them, or =hash them with the key in FK_DOCTOR_REDACT_KEY (plans hold all values)
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "mask",
+        value_parser = words::parse_redact)]
+    pub redact: Option<Values>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     Auto,
@@ -121,10 +130,8 @@ pub struct Scan {
     /// Write down what is found as known; with --baseline only what that knew and is still there
     #[arg(long, value_name = "FILE")]
     pub write_baseline: Option<PathBuf>,
-    /// Show no value of any row: mask them, or =hash them with the key in FK_DOCTOR_REDACT_KEY
-    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "mask",
-        value_parser = words::parse_redact)]
-    pub redact: Option<Values>,
+    #[command(flatten)]
+    pub privacy: Privacy,
     /// Stop after this long; what was not checked by then is said (500ms, 60s, 5m)
     #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
     pub timeout: Option<Duration>,
@@ -193,6 +200,8 @@ pub struct Check {
     /// How many missing keys and rows to show of each finding [default: 5]
     #[arg(long, value_name = "N", value_parser = words::parse_samples)]
     pub samples: Option<usize>,
+    #[command(flatten)]
+    pub privacy: Privacy,
     /// Stop after this long (500ms, 60s, 5m)
     #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
     pub timeout: Option<Duration>,
@@ -245,6 +254,8 @@ pub struct Explain {
     /// Write the report to a file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub privacy: Privacy,
     /// How many missing keys and rows to show of each finding [default: 5]
     #[arg(long, value_name = "N", value_parser = words::parse_samples)]
     pub samples: Option<usize>,

@@ -117,3 +117,55 @@ fn a_password_is_in_no_error() {
         assert_eq!(canaries(&(run.stdout + &run.stderr)), Vec::<String>::new(), "{source}");
     }
 }
+
+/// What a repair would do is told without values; the plan itself is data and holds them.
+#[test]
+fn a_repair_is_previewed_without_values() {
+    let bench = Bench::new(SEED);
+    let rule = "id = \"blank\"\nexplain = \"Blank what is missing.\"\neven-if-parent-lost = true\n[relation]\nchild = \"orders(user_id)\"\nparent = \"users(id)\"\n\
+                [limits]\nmax-rows = 10\nmax-share = 1.0\n[[treat]]\naction = \"set-null\"\n";
+    std::fs::write(bench.path("blank.toml"), rule).unwrap();
+    let repair = |more: &[&str]| {
+        let run = bench.run_in(&[&["repair", "app.db", "--rules", "blank.toml"], more].concat(), &[KEY]);
+        assert!(run.stderr.is_empty(), "{}", run.stderr);
+        run.stdout
+    };
+    for format in ["table", "json"] {
+        assert!(!canaries(&repair(&["--format", format])).is_empty(), "{format}: the canaries would be seen");
+        let hidden = repair(&["--format", format, "--redact", "-o", "plan.ndjson"]);
+        assert_eq!(canaries(&hidden), Vec::<String>::new(), "{format}: {hidden}");
+        assert!(hidden.contains("***"), "{format}: {hidden}");
+        assert_eq!(canaries(&repair(&["--format", format, "--redact=hash"])), Vec::<String>::new(), "{format}");
+    }
+    assert!(!canaries(&std::fs::read_to_string(bench.path("plan.ndjson")).unwrap()).is_empty());
+    std::fs::write(bench.path("fk-doctor.toml"), "[redact]\ncolumns = [\"orders.ref\"]\n").unwrap();
+    let table = repair(&[]);
+    assert!(!table.contains("canary-04") && table.contains("918273603"), "{table}");
+}
+
+#[test]
+fn a_statement_is_explained_without_values() {
+    let bench = Bench::new(SEED);
+    for format in ["table", "json"] {
+        let sql = "UPDATE orders SET user_id = user_id + 1";
+        let run = bench.run(&["explain", "app.db", sql, "--format", format, "--redact"]);
+        assert_eq!(canaries(&(run.stdout.clone() + &run.stderr)), Vec::<String>::new(), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn rows_of_a_file_are_checked_without_values() {
+    let bench = Bench::new(SEED);
+    std::fs::write(bench.path("rows.csv"), "ref,user_id,mail\ncanary-20,918273677,canary-21@example.org\n").unwrap();
+    for format in ["table", "json"] {
+        let check = |more: &[&str]| {
+            let run =
+                bench.run(&[&["check", "app.db", "--table", "orders", "rows.csv", "--format", format], more].concat());
+            assert_eq!(run.code, 1, "{}", run.stderr);
+            run.stdout + &run.stderr
+        };
+        assert!(!canaries(&check(&[])).is_empty(), "{format}: the canaries would be seen");
+        let hidden = check(&["--redact"]);
+        assert_eq!(canaries(&hidden), Vec::<String>::new(), "{format}: {hidden}");
+    }
+}

@@ -8,6 +8,7 @@ use clap::Subcommand;
 
 use crate::cli::Format;
 use crate::cli::Output;
+use crate::cli::Privacy;
 use crate::cli::output;
 use crate::config::words;
 use crate::report::RepairFormat;
@@ -26,6 +27,8 @@ pub struct Repair {
     /// table, json, or sql (the changes as a script); F=FILE writes one of several to a file
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<RepairFormat>)]
     pub format: Vec<Output<RepairFormat>>,
+    #[command(flatten)]
+    pub privacy: Privacy,
     /// Apply the plan at once
     #[arg(long)]
     pub apply: bool,

@@ -4,11 +4,12 @@
 //!
 //! Applied where findings are made, so that no report sees what it must not say.
 
+mod repair;
+
 use sha2::Digest;
 use sha2::Sha256;
 
 use crate::model::catalog::Table;
-use crate::model::catalog::TableName;
 use crate::model::finding::Finding;
 use crate::model::finding::MissingKey;
 use crate::model::finding::Sample;
@@ -111,7 +112,7 @@ impl Redaction {
                 value
             } else {
                 let of_key = schema.child_column_names(relation).position(|column| column == name);
-                let excluded = self.excludes(&child.name, &name)
+                let excluded = self.excludes(&child.name.to_string(), &name)
                     || of_key.is_some_and(|column| self.excludes_key_column(schema, relation, column));
                 self.hide(excluded, &value)
             };
@@ -139,7 +140,7 @@ impl Redaction {
     }
 
     fn span(&self, schema: &Schema, relation: &Relation, span: Span) -> Span {
-        let excluded = self.excludes(&schema.child(relation).name, &span.column);
+        let excluded = self.excludes(&schema.child(relation).name.to_string(), &span.column);
         Span { first: self.hide(excluded, &span.first), last: self.hide(excluded, &span.last), ..span }
     }
 
@@ -173,12 +174,12 @@ impl Redaction {
     fn excludes_key_column(&self, schema: &Schema, relation: &Relation, column: usize) -> bool {
         let child = schema.child_column_names(relation).nth(column);
         let parent = relation.parent.column_names.get(column);
-        child.is_some_and(|name| self.excludes(&schema.child(relation).name, name))
-            || parent.is_some_and(|name| self.excludes(&relation.parent.name, name))
+        child.is_some_and(|name| self.excludes(&schema.child(relation).name.to_string(), name))
+            || parent.is_some_and(|name| self.excludes(&relation.parent.name.to_string(), name))
     }
 
-    fn excludes(&self, table: &TableName, column: &str) -> bool {
-        self.columns.iter().any(|pattern| pattern.matches_column(&table.to_string(), column))
+    fn excludes(&self, table: &str, column: &str) -> bool {
+        self.columns.iter().any(|pattern| pattern.matches_column(table, column))
     }
 
     fn hide(&self, excluded: bool, value: &Value) -> Value {

@@ -47,7 +47,7 @@ pub fn explain(
     let wanted = wanted(typed, statement)?;
     let file = config_file::read(global, surroundings)?;
     let settings = &file.config.scan;
-    let redaction = super::redaction(None, &file, surroundings)?;
+    let redaction = super::redaction(typed.privacy.redact, &file, surroundings)?;
     let patience = Patience {
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),

@@ -10,6 +10,7 @@ use super::Outcome;
 use super::RunError;
 use super::Surroundings;
 use super::config_file;
+use super::config_file::ConfigFile;
 use super::rule_files;
 use super::rule_files::RuleFiles;
 use crate::cli;
@@ -55,8 +56,10 @@ pub fn repair(
     super::refuse_to_overwrite(&source, typed.output.as_deref().into_iter())?;
     let files = rule_files::read(&typed.rules, surroundings)?;
     let patience = Patience { lock_wait: typed.writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
+    let config = config_file::read(global, surroundings)?;
+    let redaction = super::redaction(typed.privacy.redact, &config, surroundings)?;
     let mut database = engine::open(&source, &patience)?;
-    let planned = plan(database.as_mut(), &files, global, surroundings, progress)?;
+    let planned = plan(database.as_mut(), &files, &config, surroundings, progress)?;
     let exit = exit(&planned.draft.prospect);
     let is_refused = !planned.draft.prospect.refusals.is_empty();
     let path = match (&typed.output, typed.apply) {
@@ -68,9 +71,10 @@ pub fn repair(
     if let Some(path) = &path {
         write(path, &planned.header, &planned.draft)?;
     }
+    let shown = redaction.prospect(&planned.schema, &planned.draft.prospect);
     let said = report::repair::Said {
         schema: &planned.schema,
-        prospect: &planned.draft.prospect,
+        prospect: &shown,
         plan: path.as_deref(),
         database: typed.database.as_deref(),
         is_applied: typed.apply,
@@ -115,11 +119,10 @@ struct Planned {
 fn plan(
     database: &mut dyn Database,
     files: &RuleFiles,
-    global: &cli::Global,
+    config: &ConfigFile,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
-    let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database, surroundings)?;
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let (assigned, faults) = treat::assign::assign(&schema, &files.rules);

@@ -61,7 +61,7 @@ pub fn scan(
     // All files are read first: a fault in one must not cost a long scan.
     let file = config_file::read(global, surroundings)?;
     let settings = &file.config.scan;
-    let redaction = super::redaction(typed.redact, &file, surroundings)?;
+    let redaction = super::redaction(typed.privacy.redact, &file, surroundings)?;
     let fail_on = bar(typed, &file);
     let clerk =
         Clerk::new(typed.baseline.as_deref(), typed.write_baseline.is_some(), fail_on, &redaction, surroundings)?;

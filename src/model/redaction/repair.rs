@@ -1,0 +1,60 @@
+//! The same for what a repair would do. The plan itself holds every value: it is data, and not a report.
+
+use super::Redaction;
+use crate::model::prospect::Outlook;
+use crate::model::prospect::Prospect;
+use crate::model::prospect::Sample;
+use crate::model::prospect::Share;
+use crate::model::prospect::Undecided;
+use crate::model::schema::Schema;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+impl Redaction {
+    pub fn prospect(&self, schema: &Schema, prospect: &Prospect) -> Prospect {
+        if self.shows_everything() {
+            return prospect.clone();
+        }
+        let outlook = |outlook: &Outlook| Outlook {
+            treatments: outlook.treatments.iter().map(|share| self.share(schema, share)).collect(),
+            undecided: outlook.undecided.iter().map(|left| self.undecided(schema, outlook.relation, left)).collect(),
+            unchecked: outlook.unchecked.as_ref().map(|why| self.message(why)),
+            ..outlook.clone()
+        };
+        Prospect { relations: prospect.relations.iter().map(outlook).collect(), ..prospect.clone() }
+    }
+
+    fn share(&self, schema: &Schema, share: &Share) -> Share {
+        let sample = |sample: &Sample| Sample {
+            table: sample.table.clone(),
+            row: self.row(schema, &sample.table, &sample.row),
+            before: sample.before.as_ref().map(|row| self.row(schema, &sample.table, row)),
+            after: sample.after.as_ref().map(|row| self.row(schema, &sample.table, row)),
+        };
+        Share { samples: share.samples.iter().map(sample).collect(), ..share.clone() }
+    }
+
+    fn undecided(&self, schema: &Schema, relation: usize, left: &Undecided) -> Undecided {
+        let example = match schema.relations.get(relation) {
+            Some(relation) => self.key(schema, relation, &left.example),
+            None => Vec::new(),
+        };
+        Undecided { example, why: self.message(&left.why), ..left.clone() }
+    }
+
+    /// A row of any table, by the table's name; a column that refers to an excluded one is hidden with it.
+    fn row(&self, schema: &Schema, table: &str, row: &RowName) -> RowName {
+        let position = schema.tables.iter().position(|known| known.name.to_string() == table);
+        let hide = |(name, value): &(String, Value)| {
+            if position.is_some_and(|position| super::is_address(&schema.tables[position], name)) {
+                return (name.clone(), value.clone());
+            }
+            let refers = schema.relations.iter().filter(|relation| Some(relation.child) == position).any(|relation| {
+                let column = schema.child_column_names(relation).position(|column| column == name);
+                column.is_some_and(|column| self.excludes_key_column(schema, relation, column))
+            });
+            (name.clone(), self.hide(refers || self.excludes(table, name), value))
+        };
+        row.iter().map(hide).collect()
+    }
+}
