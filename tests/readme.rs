@@ -49,3 +49,18 @@ fn the_output_shown_is_real() {
     assert_eq!(run.code, 1);
     assert!(readme().contains(run.stdout.trim_end()), "{}", run.stdout);
 }
+
+/// The rule shown is a rule, and the actions are those of the grammar.
+#[test]
+fn the_rule_shown_is_sound() {
+    let readme = readme();
+    let (_, section) = readme.split_once("## Repair\n").unwrap();
+    let (_, rule) = section.split_once("```toml\n").unwrap();
+    let rule = rule.split("```").next().unwrap();
+    assert_eq!(fk_doctor::config::rules::parse(rule).unwrap().len(), 1);
+    let actions: Vec<String> = table("Repair").iter().map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
+    let schema_actions = ["relax", "enforce", "prevent"];
+    let known: Vec<&str> =
+        fk_doctor::config::rules::ACTIONS.into_iter().filter(|action| !schema_actions.contains(action)).collect();
+    assert_eq!(actions, known);
+}

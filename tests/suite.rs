@@ -13,6 +13,7 @@ mod differential;
 mod explain;
 mod explain_differential;
 mod faults;
+mod field_cases;
 mod formats;
 mod habitat;
 mod journal;

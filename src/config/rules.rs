@@ -6,6 +6,8 @@
 mod treatment;
 mod values;
 
+pub use treatment::ACTIONS;
+
 use crate::config::fault::line_number;
 use crate::config::reader;
 use crate::config::reader::Item;

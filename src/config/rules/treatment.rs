@@ -19,7 +19,8 @@ use crate::model::rule::Treatment;
 use crate::model::rule::Via;
 use crate::model::text::nearest;
 
-const ACTIONS: [&str; 12] = [
+/// Every action that a treatment can name.
+pub const ACTIONS: [&str; 12] = [
     "remap",
     "placeholder",
     "sentinel",

@@ -23,7 +23,7 @@ pub(super) struct Room {
 pub(super) fn build(real: &Connection) -> rusqlite::Result<Room> {
     let connection = Connection::open("")?;
     open::distrust(&connection)?;
-    connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
+    connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")?;
     let encoding: String = real.query_row("PRAGMA main.encoding", [], |row| row.get(0))?;
     connection.pragma_update(None, "encoding", encoding)?;
     let mut definitions = real.prepare(
@@ -38,6 +38,8 @@ pub(super) fn build(real: &Connection) -> rusqlite::Result<Room> {
             let _ = statement.execute([]);
         }
     }
+    // One transaction, which nobody ever commits.
+    connection.execute_batch("BEGIN")?;
     Ok(Room { connection })
 }
 
