@@ -4,8 +4,12 @@
 //! servers' engines knows that there is such a thing.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::Either;
+use futures_util::future::select;
+use sqlx::ConnectOptions;
 use sqlx::Connection;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
@@ -72,15 +76,27 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
+/// How often to see whether a server that has long been silent is still there.
+#[derive(Debug, Clone, Copy)]
+struct Pulse {
+    every: Duration,
+    patience: Duration,
+    /// It is given up after so many failures in a row.
+    times: usize,
+}
+
+const PULSE: Pulse = Pulse { every: Duration::from_secs(60), patience: CONNECT, times: 3 };
+
 pub(super) struct Line<C: Connection> {
     // `None` once it is of no use. Before the runtime, because it must be dropped before it.
     open: Option<C>,
+    options: C::Options,
     runtime: Runtime,
 }
 
 impl<C: Connection> Line<C> {
     pub(super) fn open(
-        connect: impl Future<Output = Result<C, sqlx::Error>>,
+        options: C::Options,
         patience: Option<Duration>,
         deadline: &Deadline,
     ) -> Result<Line<C>, Failure> {
@@ -88,10 +104,12 @@ impl<C: Connection> Line<C> {
         let runtime = runtime.map_err(|error| Failure::Unreached { why: error.to_string() })?;
         let limit = patience.unwrap_or(CONNECT);
         let limit = deadline.remaining().map_or(limit, |left| left.min(limit));
-        let silent =
-            || Failure::Unreached { why: format!("no answer within {:.0} seconds", limit.as_secs_f64().ceil()) };
-        let open = within(&runtime, Some(limit), connect).ok_or_else(silent)??;
-        Ok(Line { open: Some(open), runtime })
+        let silent = || {
+            let seconds = limit.as_secs_f64().ceil();
+            Failure::Unreached { why: format!("no answer within {seconds:.0} seconds") }
+        };
+        let open = within(&runtime, Some(limit), options.connect()).ok_or_else(silent)??;
+        Ok(Line { open: Some(open), options, runtime })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -109,8 +127,14 @@ impl<C: Connection> Line<C> {
             return Err(Failure::Unreached { why: "it was closed".to_owned() });
         };
         let limit = deadline.remaining().map(|left| left + GRACE);
-        let answer = within(&self.runtime, limit, question(connection));
-        let answer = answer.map_or(Err(Failure::TimeLimit), |answer| answer.map_err(Failure::from));
+        let answer = within(&self.runtime, limit, async {
+            let silence = pin!(silence::<C>(&self.options, PULSE));
+            match select(pin!(question(connection)), silence).await {
+                Either::Left((answer, _)) => answer.map_err(Failure::from),
+                Either::Right(_) => Err(Failure::Unreached { why: "the server does not answer any more".to_owned() }),
+            }
+        });
+        let answer = answer.unwrap_or(Err(Failure::TimeLimit));
         if matches!(answer, Err(Failure::Unreached { .. } | Failure::TimeLimit)) {
             self.hang_up();
         }
@@ -132,6 +156,23 @@ impl<C: Connection> Drop for Line<C> {
     }
 }
 
+/// Ends when the server cannot be reached any more. A network that fails says nothing to who only waits for an answer,
+/// so further connections are made from time to time. A server that refuses one is there.
+async fn silence<C: Connection>(options: &C::Options, pulse: Pulse) {
+    let mut failures = 0;
+    while failures < pulse.times {
+        tokio::time::sleep(pulse.every / if failures == 0 { 1 } else { 10 }).await;
+        match tokio::time::timeout(pulse.patience, options.connect()).await {
+            Ok(Ok(connection)) => {
+                let _ = tokio::time::timeout(GOODBYE, connection.close()).await;
+                failures = 0;
+            }
+            Ok(Err(sqlx::Error::Database(_))) => failures = 0,
+            Ok(Err(_)) | Err(_) => failures += 1,
+        }
+    }
+}
+
 /// Refuses what a driver would pass over in silence: a slip in `sslmode` must not cost the encryption.
 pub(super) fn refuse_unknown(address: &Address, known: &[&str]) -> Result<(), Failure> {
     let unknown = address.parameters().map(|(name, _)| name).find(|name| !known.contains(&name.as_str()));
@@ -143,6 +184,27 @@ pub(super) fn refuse_unknown(address: &Address, known: &[&str]) -> Result<(), Fa
             None => format!("there are {}", known.join(", ")),
         },
     })
+}
+
+/// A server's words without what it quotes, which may be a row's value.
+pub(super) fn without_values(message: &str) -> String {
+    let mut shown = String::new();
+    let mut quote = None;
+    for character in message.chars() {
+        match (quote, character) {
+            (None, '"' | '\'') => {
+                quote = Some(character);
+                shown.extend([character, '…']);
+            }
+            (None, _) => shown.push(character),
+            (Some(open), _) if open == character => {
+                quote = None;
+                shown.push(character);
+            }
+            (Some(_), _) => {}
+        }
+    }
+    shown
 }
 
 /// `connect_timeout=SECONDS`, as PostgreSQL's own clients have it.
@@ -161,4 +223,28 @@ fn within<T>(runtime: &Runtime, limit: Option<Duration>, answer: impl Future<Out
             None => Some(answer.await),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_is_not_told() {
+        let message = "invalid input syntax for type integer: \"4111 1111\"";
+        assert_eq!(without_values(message), "invalid input syntax for type integer: \"…\"");
+        assert_eq!(without_values("Incorrect value: 'it\"s"), "Incorrect value: '…");
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_is_given_up() {
+        // It lets connections wait and never says a word.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let options = sqlx::postgres::PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
+        let brief = Duration::from_millis(5);
+        let pulse = Pulse { every: brief, patience: brief, times: 3 };
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        assert_eq!(within(&runtime, None, silence::<sqlx::PgConnection>(&options, pulse)), Some(()));
+    }
 }

@@ -8,6 +8,7 @@ use super::part;
 use crate::diagnose;
 use crate::engine::Session;
 use crate::findings;
+use crate::model::catalog::Engine;
 use crate::model::catalog::TableKind;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
@@ -152,7 +153,10 @@ fn judged(lens: &Lens<'_>, schema: &Schema, coverage: &mut Coverage, finding: Fi
 
 pub(super) fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {
     let why = |kind: TableKind| match kind {
-        TableKind::Virtual => Some("a virtual table: its rows come from a module's code, which is not run"),
+        TableKind::Virtual if schema.database.engine == Engine::Sqlite => {
+            Some("a virtual table: its rows come from a module's code, which is not run")
+        }
+        TableKind::Virtual => Some("reading it would ask another server, or run code that a user wrote"),
         TableKind::Shadow => Some("the storage of a virtual table"),
         TableKind::Table | TableKind::Partitioned | TableKind::View => None,
     };

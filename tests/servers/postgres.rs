@@ -84,16 +84,17 @@ fn a_bitmap_of_keys_agrees_with_the_join() {
     assert_eq!(finding["missing_keys"], 2);
 }
 
-/// What a configuration relates may be a view; no view is read that it does not name.
+/// What a configuration relates may be a view; no view is read that it does not name. What a server says of values is
+/// told without them.
 #[test]
 fn views_may_be_children_of_configured_relations() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); INSERT INTO p VALUES (1); CREATE TABLE t(r int); INSERT INTO t VALUES (1), (2);
         CREATE VIEW v AS SELECT r FROM t; CREATE MATERIALIZED VIEW m AS SELECT r + 1 AS r FROM t;
-        CREATE VIEW broken AS SELECT 1 / (r - 1) AS r FROM t";
+        CREATE VIEW broken AS SELECT ('number ' || r)::int AS r FROM t";
     let Some(server) = Server::postgres(seed) else { return };
     let config = |child: &str| format!("[[relation]]\nchild = \"{child}\"\nparent = \"p(id)\"\n");
     std::fs::write(server.bench.path("fk-doctor.toml"), ["v(r)", "m(r)", "broken(r)"].map(config).concat()).unwrap();
     let (code, report) = server.scan();
     assert_eq!(orphans(&report), [("v(r)->p(id)", 1), ("m(r)->p(id)", 2), ("broken(r)->p(id)", 0)]);
-    assert_eq!((code, &report["relations"][2]["reason"]), (4, &"division by zero".into()));
+    assert_eq!((code, &report["relations"][2]["reason"]), (4, &"invalid input syntax for type integer: \"…\"".into()));
 }

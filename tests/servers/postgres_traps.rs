@@ -173,6 +173,37 @@ fn p15_a_schema_cannot_run_code_as_the_scanner() {
     assert!(!report.to_string().contains("ran "), "{report:#}");
 }
 
+/// The server evaluates the constants of an index's condition while it plans a query.
+#[test]
+fn p15_an_index_cannot_run_code_as_the_scanner() {
+    let Some(server) =
+        Server::postgres("CREATE SCHEMA m; CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE q(id int PRIMARY KEY)")
+    else {
+        return;
+    };
+    let mallory = role(&server);
+    server.execute(&format!(
+        "GRANT ALL ON SCHEMA m TO {mallory}; GRANT ALL ON p, q TO {mallory};
+         CREATE FUNCTION m.f(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;
+         ALTER FUNCTION m.f OWNER TO {mallory};
+         CREATE TABLE c(r int REFERENCES p); CREATE INDEX ON c(r) WHERE m.f(1) > 0;
+         CREATE TABLE d(r int REFERENCES p); CREATE TABLE e(r int) PARTITION BY HASH (r);
+         CREATE TABLE e0 PARTITION OF e FOR VALUES WITH (MODULUS 1, REMAINDER 0); CREATE INDEX ON e0((m.f(2)));
+         ALTER TABLE e ADD FOREIGN KEY (r) REFERENCES q; CREATE TABLE loot(id int PRIMARY KEY); CREATE INDEX ON loot(id) WHERE m.f(3) > 0;
+         CREATE OR REPLACE FUNCTION m.f(int) RETURNS int IMMUTABLE LANGUAGE plpgsql
+             AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+         SET session_replication_role = replica; INSERT INTO d VALUES (1)"
+    ));
+    let (code, report) = server.scan();
+    assert_eq!((code, orphans(&report)), (4, vec![("c(r)->p(id)", 0), ("d(r)->p(id)", 1), ("e(r)->q(id)", 0)]));
+    for place in [0, 2] {
+        let reason = report["relations"][place]["reason"].as_str().unwrap();
+        assert!(reason.contains("would run m.f(integer)"), "{reason}");
+    }
+    assert!(!report.to_string().contains("ran as"), "{report:#}");
+    server.execute(&format!("DROP OWNED BY {mallory} CASCADE; DROP ROLE {mallory}"));
+}
+
 #[test]
 fn p26_values_are_data_whatever_the_server_takes_for_quotes() {
     let sql = "CREATE TABLE p(k text PRIMARY KEY); CREATE TABLE c(r text REFERENCES p);

@@ -47,7 +47,7 @@ impl Connection {
             .no_engine_substitution(false)
             .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging();
-        Ok(Connection { line: Line::open(options.connect(), patience, deadline)? })
+        Ok(Connection { line: Line::open(options, patience, deadline)? })
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -2,10 +2,13 @@
 
 use crate::engine::EngineError;
 use crate::engine::wire::Failure;
+use crate::engine::wire::without_values;
 use crate::source::Address;
 
 /// The server broke a statement off, as we had asked it to at the end of the time: MariaDB, MySQL.
 const TIMED_OUT: [&str; 2] = ["1969", "3024"];
+/// Wrong, cut off, out of range.
+const ABOUT_VALUES: [&str; 6] = ["1264", "1265", "1292", "1366", "1411", "1690"];
 const LOCK_WAIT_TIMEOUT: &str = "1205";
 
 /// One question failed; others may not.
@@ -16,6 +19,7 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
         Failure::Refused { code, .. } if code == LOCK_WAIT_TIMEOUT => {
             "another session holds a lock, wait longer with --wait".to_owned()
         }
+        Failure::Refused { code, message } if ABOUT_VALUES.contains(&code.as_str()) => without_values(&message),
         Failure::Refused { message, .. } | Failure::Misspelt { why: message, .. } => message,
         Failure::Unreached { why } => format!("the connection was lost: {why}"),
     };

@@ -47,7 +47,7 @@ impl Connection {
         let patience = checked(address)?;
         let options = PgConnectOptions::from_str(address.secret())?;
         let options = options.application_name("fk-doctor").disable_statement_logging();
-        Ok(Connection { line: Line::open(options.connect(), patience, deadline)? })
+        Ok(Connection { line: Line::open(options, patience, deadline)? })
     }
 
     pub(super) fn is_open(&self) -> bool {

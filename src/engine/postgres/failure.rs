@@ -2,6 +2,7 @@
 
 use crate::engine::EngineError;
 use crate::engine::wire::Failure;
+use crate::engine::wire::without_values;
 use crate::source::Address;
 
 /// The server cancelled a statement, as we had asked it to at the end of the time.
@@ -24,6 +25,8 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
         Failure::Refused { code, message } if ends_the_connection(&code) => {
             format!("the connection was lost: {message}")
         }
+        // Class 22 is about values.
+        Failure::Refused { code, message } if code.starts_with("22") => without_values(&message),
         Failure::Refused { message, .. } | Failure::Misspelt { why: message, .. } => message,
         Failure::Unreached { why } => format!("the connection was lost: {why}"),
     };

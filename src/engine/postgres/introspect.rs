@@ -45,6 +45,7 @@ pub(super) fn catalog(keeper: &mut Connection, deadline: &Deadline) -> Result<Ca
     each(keeper, deadline, include_str!("tables.sql"), |row| tables.add(row))?;
     each(keeper, deadline, include_str!("columns.sql"), |row| tables.add_column(row))?;
     each(keeper, deadline, include_str!("indexes.sql"), |row| tables.add_index_column(row))?;
+    each(keeper, deadline, include_str!("foreign_code.sql"), |row| tables.shun(row))?;
     let mut keys = Keys { known: &tables, last: None, found: Vec::new() };
     each(keeper, deadline, include_str!("foreign_keys.sql"), |row| keys.add_column(row))?;
     let mut foreign_keys = keys.found;
@@ -64,6 +65,8 @@ fn each(
 #[derive(Default)]
 struct Tables {
     found: Vec<Table>,
+    /// By a table's oid, the code that planning a query of it would run.
+    foreign_code: HashMap<i64, String>,
     /// From a table's oid to its position.
     position: HashMap<i64, usize>,
     /// From a table's oid and a column's number to the column's position: numbers have gaps where columns were dropped.
@@ -89,6 +92,15 @@ impl Tables {
             row_address,
             without_foreign_keys: None,
         });
+    }
+
+    /// It is left alone as a table is whose rows are not the server's own.
+    fn shun(&mut self, row: &mut CatalogRow<'_>) {
+        let (oid, code) = (row.number(), row.text());
+        if let Some(&position) = self.position.get(&oid) {
+            self.found[position].kind = TableKind::Virtual;
+            self.foreign_code.insert(oid, code);
+        }
     }
 
     fn add_column(&mut self, row: &mut CatalogRow<'_>) {
@@ -218,7 +230,12 @@ impl Keys<'_> {
             deferrable,
             comparisons: Vec::new(),
             flaws,
-            incomparable: temporal.then(|| "it is a temporal key (PERIOD), which this version cannot judge".to_owned()),
+            incomparable: match [child, parent].iter().find_map(|oid| self.known.foreign_code.get(oid)) {
+                Some(code) => Some(format!(
+                    "reading it as a superuser would run {code}, which a superuser did not write: scan with another role"
+                )),
+                None => temporal.then(|| "it is a temporal key (PERIOD), which this version cannot judge".to_owned()),
+            },
         };
         Some((key, (child, parent)))
     }

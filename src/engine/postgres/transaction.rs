@@ -23,6 +23,7 @@ pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &Patience) -> String 
          SET LOCAL idle_in_transaction_session_timeout = 0;
          SET LOCAL work_mem = '{WORK_MEM}';
          SET LOCAL jit = off;
+         SET LOCAL constraint_exclusion = off;
          SELECT set_config(name, '5s', true) FROM pg_settings WHERE name = 'client_connection_check_interval'",
         milliseconds(Some(patience.lock_wait)),
     )

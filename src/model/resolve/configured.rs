@@ -183,7 +183,8 @@ fn one_side(names: NameRule, tables: &[Table], wanted: &At<SideName>) -> Result<
     };
     let table = &tables[position];
     if !readable(table) {
-        let message = format!("{} is a virtual table, whose module a scan does not run", table.name);
+        let message =
+            format!("{} is read by running code that is not the database's own, which a scan does not do", table.name);
         return Err(fault(&wanted.place, message, None));
     }
     match columns_of(names, table, &wanted.value.columns) {
