@@ -19,6 +19,7 @@ use crate::model::sql::Sql;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
+use crate::model::text::is_unseen;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -396,8 +397,8 @@ fn literal(value: &Value) -> String {
         Value::Real(number) => if *number > 0.0 { "9e999" } else { "-9e999" }.to_owned(),
         Value::Blob(bytes) => format!("X'{}'", hex(bytes)),
         Value::Text(bytes) => match std::str::from_utf8(bytes) {
-            // A control character could end the statement, or repaint the screen it is read on.
-            Ok(text) if !text.contains(|c: char| c.is_control() && c != '\n') => {
+            // What is unseen could end the statement, repaint the screen it is read on, or hide what it says.
+            Ok(text) if !text.contains(|c: char| c != '\n' && is_unseen(c)) => {
                 format!("'{}'", text.replace('\'', "''"))
             }
             _ => format!("CAST(X'{}' AS TEXT)", hex(bytes)),
