@@ -21,6 +21,7 @@ use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
 use crate::scan::Progress;
 
+mod redefine;
 mod verify;
 
 use verify::Moment;
@@ -52,6 +53,8 @@ pub struct Done {
     pub made: u64,
     pub changed: u64,
     pub deleted: u64,
+    /// Tables that got another definition.
+    pub redefined: u64,
     /// Rows that already were as they should be.
     pub already: u64,
 }
@@ -131,6 +134,9 @@ impl<'w> Walk<'w> {
         }
         secure(writer)?;
         self.make_tables(writer)?;
+        if self.order.direction == Direction::Apply {
+            self.redefine(writer)?;
+        }
         let is_sure = found.after == 0 && self.order.batch.is_none();
         let batch = self.order.batch.unwrap_or(usize::MAX);
         let mut in_batch = 0;
@@ -147,6 +153,9 @@ impl<'w> Walk<'w> {
                 writer.begin()?;
                 in_batch = 0;
             }
+        }
+        if self.order.direction == Direction::Undo {
+            self.redefine(writer)?;
         }
         self.leave_no_empty_tables(writer)?;
         if self.order.direction == Direction::Apply {
@@ -180,6 +189,7 @@ impl<'w> Walk<'w> {
     /// How every row stands to its change. One that stands elsewhere, or is no orphan any more, refuses the plan.
     fn inspect(&mut self, writer: &mut dyn Writer) -> Result<Found, ApplyError> {
         let mut found = Found::default();
+        self.inspect_definitions(writer, &mut found)?;
         let total = self.plan.changes();
         let mut position = 0;
         while position < total {

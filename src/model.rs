@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod checked;
 pub mod complaint;
 pub mod configured;
+pub mod create_table;
 pub mod date;
 pub mod examination;
 pub mod explanation;

@@ -35,6 +35,7 @@ mod decide;
 mod guard;
 mod keep;
 mod parents;
+pub mod relax;
 mod rows;
 mod ties;
 
@@ -146,6 +147,8 @@ pub fn plan(
         let mut outlook = Outlook { relation: index, id: relation.id.clone(), ..Outlook::default() };
         let tally = match &facts[index] {
             Fact::Checked(tally) => tally,
+            // What is not declared any more need not be checked.
+            Fact::Unchecked(_) if relax::is_relaxed(relation, assigned[index].map(|rule| &rules[rule])) => continue,
             Fact::Unchecked(why) => {
                 outlook.unchecked = Some(why.clone());
                 outlook.rule = assigned[index].map(|rule| rules[rule].id.value.clone());
@@ -179,7 +182,7 @@ pub fn plan(
     outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
     let tables = desk.bench.tables()?;
     let Desk { bench, creates, refusals, .. } = desk;
-    Ok(Draft { bench, prospect: Prospect { relations: outlooks, tables, creates, hazards: Vec::new(), refusals } })
+    Ok(Draft { bench, prospect: Prospect { relations: outlooks, tables, creates, refusals, ..Prospect::default() } })
 }
 
 /// Relations whose rules point elsewhere first, then those that make parents, then those that take away: so that none
@@ -226,6 +229,9 @@ impl<'a> Desk<'a> {
 
     /// Why no treatment can be tried at all, if none can.
     fn cannot_be_treated(&self, case: &Case<'_>) -> Option<String> {
+        if case.rule.treatments.iter().all(|treatment| matches!(treatment.value, Treatment::Relax(_))) {
+            return None;
+        }
         if crate::model::plan::identity_columns(self.schema.child(case.relation)).is_empty() {
             return Some("the child's rows have neither a primary key nor an address to find them by".to_owned());
         }

@@ -28,6 +28,7 @@ mod privacy;
 mod random_repairs;
 mod readme;
 mod refusals;
+mod relax;
 mod stories;
 mod thresholds;
 mod traps;

@@ -19,8 +19,14 @@ pub struct Repair {
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// A file of rules, a folder of such files, or a rule by its name (`fk-doctor rules list`); repeatable
-    #[arg(long, value_name = "PATH", required = true)]
+    #[arg(long, value_name = "PATH", required_unless_present = "relax")]
     pub rules: Vec<PathBuf>,
+    /// Take the foreign keys of a table out of its definition: child(columns), or child(*) for all of them; repeatable
+    #[arg(long, value_name = "CHILD")]
+    pub relax: Vec<String>,
+    /// The columns of a relaxed foreign key may be NULL, too
+    #[arg(long, requires = "relax")]
+    pub nullable: bool,
     /// Write the plan to a file
     #[arg(long, short, value_name = "PLAN")]
     pub output: Option<PathBuf>,

@@ -28,6 +28,10 @@ pub trait Writer: Session {
     /// Runs one change. The answer is how many rows changed anywhere: through triggers and cascades too.
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError>;
 
+    /// Puts another text in the place of a table's definition; the rows stay where they are. The answer is how many
+    /// definitions changed.
+    fn redefine(&mut self, statement: &Sql) -> Result<u64, EngineError>;
+
     /// An error means that nothing was committed.
     fn commit(&mut self) -> Result<(), EngineError>;
 

@@ -22,6 +22,7 @@ pub struct Header {
     pub schema: String,
     pub rules: Vec<RuleDigest>,
     pub creates: Vec<NewTable>,
+    pub redefinitions: Vec<Redefinition>,
     pub forecasts: Vec<Forecast>,
     pub treated: Vec<Treated>,
     /// Missing keys that no treatment could decide.
@@ -39,6 +40,21 @@ pub struct RuleDigest {
 pub struct NewTable {
     pub name: TableName,
     pub columns: Vec<String>,
+}
+
+/// A table whose definition changes while every row stays where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redefinition {
+    pub table: TableName,
+    /// The whole text of the definition, as the database has it.
+    pub before: String,
+    pub after: String,
+    /// The relations that are not declared any more.
+    pub dropped: Vec<String>,
+    /// The columns that may be NULL then.
+    pub nullable: Vec<String>,
+    pub rule: String,
+    pub treatment: String,
 }
 
 /// How many orphans a relation had when the plan was made, and how many it may have once the plan is applied.

@@ -2,6 +2,7 @@
 //! what stays undecided and why, what else will happen, and what is refused.
 
 use crate::model::plan::NewTable;
+use crate::model::plan::Redefinition;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 
@@ -12,6 +13,7 @@ pub struct Prospect {
     /// Rows that will be made, changed and deleted, per table.
     pub tables: Vec<TableChanges>,
     pub creates: Vec<NewTable>,
+    pub redefinitions: Vec<Redefinition>,
     pub hazards: Vec<String>,
     pub refusals: Vec<Refusal>,
 }
@@ -86,8 +88,10 @@ impl Prospect {
         self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.keys).sum()
     }
 
+    /// Rows and definitions that change.
     pub fn changes(&self) -> u64 {
-        self.tables.iter().map(|table| table.made + table.changed + table.deleted).sum()
+        let rows: u64 = self.tables.iter().map(|table| table.made + table.changed + table.deleted).sum();
+        rows + self.redefinitions.len() as u64
     }
 }
 

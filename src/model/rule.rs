@@ -56,13 +56,23 @@ pub enum Treatment {
         keep: bool,
     },
     Report,
+    /// The relation is not declared any more.
+    Relax(Nullable),
     /// Changes the schema, which a later version does.
     Schema(SchemaAction),
 }
 
+/// Which columns of a relaxed relation's child may be NULL then.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Nullable {
+    AsBefore,
+    /// Those of the key.
+    Key,
+    Columns(Vec<At<String>>),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaAction {
-    Relax,
     Enforce,
     Prevent,
 }
@@ -217,7 +227,7 @@ impl Treatment {
             Treatment::Delete => "delete",
             Treatment::Follow { .. } => "follow",
             Treatment::Report => "report",
-            Treatment::Schema(SchemaAction::Relax) => "relax",
+            Treatment::Relax(_) => "relax",
             Treatment::Schema(SchemaAction::Enforce) => "enforce",
             Treatment::Schema(SchemaAction::Prevent) => "prevent",
         }
@@ -269,6 +279,14 @@ impl Rule {
             Treatment::Quarantine { .. } | Treatment::Delete | Treatment::Follow { .. } => true,
             Treatment::Remap(remap) => remap.on_conflict == OnConflict::Quarantine,
             _ => false,
+        })
+    }
+
+    /// Its relations are not declared any more once it is applied, and what may be NULL then.
+    pub fn relaxes(&self) -> Option<&Nullable> {
+        self.treatments.iter().find_map(|treatment| match &treatment.value {
+            Treatment::Relax(nullable) => Some(nullable),
+            _ => None,
         })
     }
 

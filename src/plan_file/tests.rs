@@ -16,6 +16,7 @@ fn header() -> Header {
         schema: "s".to_owned(),
         rules: Vec::new(),
         creates: Vec::new(),
+        redefinitions: Vec::new(),
         forecasts: Vec::new(),
         treated: Vec::new(),
         undecided: 0,

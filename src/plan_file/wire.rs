@@ -17,6 +17,7 @@ use crate::model::plan::Header;
 use crate::model::plan::NewTable;
 use crate::model::plan::Part;
 use crate::model::plan::Reason;
+use crate::model::plan::Redefinition;
 use crate::model::plan::RuleDigest;
 use crate::model::plan::Treated;
 use crate::model::text::is_unseen;
@@ -36,6 +37,8 @@ struct WireHeader {
     schema: String,
     rules: Vec<WireRule>,
     creates: Vec<WireTable>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    redefines: Vec<WireRedefinition>,
     relations: Vec<WireForecast>,
     treated: Vec<WireTreated>,
     undecided: u64,
@@ -59,6 +62,20 @@ struct WireTable {
     schema: Option<String>,
     table: String,
     columns: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireRedefinition {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
+    table: String,
+    before: String,
+    after: String,
+    dropped: Vec<String>,
+    nullable: Vec<String>,
+    rule: String,
+    treatment: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,6 +137,16 @@ pub(super) fn header(header: &Header) -> String {
         table: table.name.table.clone(),
         columns: table.columns.clone(),
     });
+    let redefines = header.redefinitions.iter().map(|change| WireRedefinition {
+        schema: change.table.schema.clone(),
+        table: change.table.table.clone(),
+        before: change.before.clone(),
+        after: change.after.clone(),
+        dropped: change.dropped.clone(),
+        nullable: change.nullable.clone(),
+        rule: change.rule.clone(),
+        treatment: change.treatment.clone(),
+    });
     let relations = header.forecasts.iter().map(|forecast| WireForecast {
         relation: forecast.relation.clone(),
         rows_before: forecast.rows_before,
@@ -141,6 +168,7 @@ pub(super) fn header(header: &Header) -> String {
         schema: header.schema.clone(),
         rules: rules.collect(),
         creates: creates.collect(),
+        redefines: redefines.collect(),
         relations: relations.collect(),
         treated: treated.collect(),
         undecided: header.undecided,
@@ -166,6 +194,19 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
             .map(|table| NewTable {
                 name: TableName { schema: table.schema, table: table.table },
                 columns: table.columns,
+            })
+            .collect(),
+        redefinitions: wire
+            .redefines
+            .into_iter()
+            .map(|wire| Redefinition {
+                table: TableName { schema: wire.schema, table: wire.table },
+                before: wire.before,
+                after: wire.after,
+                dropped: wire.dropped,
+                nullable: wire.nullable,
+                rule: wire.rule,
+                treatment: wire.treatment,
             })
             .collect(),
         forecasts: wire

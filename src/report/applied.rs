@@ -21,6 +21,7 @@ pub struct Said<'a> {
     pub made: u64,
     pub changed: u64,
     pub deleted: u64,
+    pub redefined: u64,
     pub already: u64,
     pub relations: u64,
     pub unchecked: u64,
@@ -29,7 +30,7 @@ pub struct Said<'a> {
 
 pub fn render(said: &Said<'_>, paper: &Paper) -> String {
     let mut sheet = Sheet::new(paper);
-    let total = said.made + said.changed + said.deleted;
+    let total = said.made + said.changed + said.deleted + said.redefined;
     let name = said.database;
     let line = match (total, said.is_undo) {
         (0, false) => format!("the plan is already applied to {name}: nothing was changed"),
@@ -43,7 +44,8 @@ pub fn render(said: &Said<'_>, paper: &Paper) -> String {
     if total > 0 {
         let part = |number: u64, verb: &str| (number > 0).then(|| format!("{} {verb}", plural(number, "row")));
         let parts = [part(said.made, "made"), part(said.changed, "changed"), part(said.deleted, "deleted")];
-        let mut line = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let defined = (said.redefined > 0).then(|| format!("{} redefined", plural(said.redefined, "table")));
+        let mut line = parts.into_iter().flatten().chain(defined).collect::<Vec<_>>().join(", ");
         if said.already > 0 {
             line.push_str(&format!("; {} were so already", count(said.already)));
         }

@@ -42,6 +42,7 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
         examples(&mut sheet, outlook);
         undecided(&mut sheet, said.schema, outlook);
     }
+    redefinitions(&mut sheet, said.prospect);
     refusals(&mut sheet, said.prospect);
     aftermath(&mut sheet, said);
     sheet.finish()
@@ -52,9 +53,9 @@ fn headline(sheet: &mut Sheet, said: &Said<'_>) {
     let name = &said.schema.database.name;
     let (mark, ink, line) = if !prospect.refusals.is_empty() {
         ("✗", Ink::Bad, format!("the repair of {name} is refused; nothing was written"))
-    } else if prospect.relations.iter().all(|outlook| outlook.rows == 0) {
+    } else if prospect.redefinitions.is_empty() && prospect.relations.iter().all(|outlook| outlook.rows == 0) {
         ("✓", Ink::Good, format!("{name} has no orphans: nothing is to be repaired"))
-    } else if prospect.relations.iter().all(|outlook| outlook.rule.is_none()) {
+    } else if prospect.redefinitions.is_empty() && prospect.relations.iter().all(|outlook| outlook.rule.is_none()) {
         ("○", Ink::Strong, format!("no rule treats a relation of {name} that has orphans"))
     } else {
         let undecided = prospect.undecided_keys();
@@ -178,6 +179,22 @@ fn undecided(sheet: &mut Sheet, schema: &Schema, outlook: &Outlook) {
     }
 }
 
+/// What is not declared any more, table by table.
+fn redefinitions(sheet: &mut Sheet, prospect: &Prospect) {
+    for change in &prospect.redefinitions {
+        sheet.blank();
+        sheet.heading(Piece::new(&change.treatment, Ink::Strong), Piece::plain(change.table.to_string()));
+        sheet.line(2, vec![Piece::new(format!("by rule {}", change.rule), Ink::Dim)]);
+        for (place, relation) in change.dropped.iter().enumerate() {
+            let label = if place == 0 { "drops" } else { "" };
+            sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(relation));
+        }
+        if !change.nullable.is_empty() {
+            sheet.labelled(LABEL, Piece::new("nullable", Ink::Dim), Piece::plain(change.nullable.join(", ")));
+        }
+    }
+}
+
 fn refusals(sheet: &mut Sheet, prospect: &Prospect) {
     for refusal in &prospect.refusals {
         sheet.blank();
@@ -191,12 +208,17 @@ fn refusals(sheet: &mut Sheet, prospect: &Prospect) {
 /// What changes in all, what will be left, and what to do next.
 fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
     let prospect = said.prospect;
-    if !prospect.refusals.is_empty() || prospect.relations.is_empty() {
+    let is_idle = prospect.relations.is_empty() && prospect.redefinitions.is_empty();
+    if !prospect.refusals.is_empty() || is_idle {
         return;
     }
     sheet.blank();
+    for change in &prospect.redefinitions {
+        let line = format!("{}: another definition, and every row as it is", change.table);
+        sheet.labelled(LABEL, Piece::new("changes", Ink::Dim), Piece::plain(line));
+    }
     for (place, table) in prospect.tables.iter().enumerate() {
-        let label = if place == 0 { "changes" } else { "" };
+        let label = if place == 0 && prospect.redefinitions.is_empty() { "changes" } else { "" };
         let is_new = prospect.creates.iter().any(|new| new.name.to_string() == table.table);
         let new = if is_new { " (a new table)" } else { "" };
         let line = format!("{}{new}: {}", table.table, numbers(table));

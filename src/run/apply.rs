@@ -79,7 +79,9 @@ pub(super) fn go(
         return Err(refused(direction, why, "if this is that database and it was moved, say --moved").into());
     }
     let mut admit = |writer: &mut dyn Writer| {
-        if repair::fingerprint(&repair::definitions(writer, surgery)?, &header.creates) == header.schema {
+        if repair::fingerprint(&repair::definitions(writer, surgery)?, &header.creates, &header.redefinitions)
+            == header.schema
+        {
             return Ok(());
         }
         let why = "the database's definitions are not those that the plan was made for".to_owned();
@@ -129,6 +131,7 @@ pub(super) fn go(
         made: done.made,
         changed: done.changed,
         deleted: done.deleted,
+        redefined: done.redefined,
         already: done.already,
         relations: left.relations,
         unchecked: left.unchecked,

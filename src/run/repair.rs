@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
+use crate::model::plan::Redefinition;
 use crate::model::plan::Treated;
 use crate::model::prospect::Prospect;
 use crate::model::schema::Schema;
@@ -43,6 +44,7 @@ use crate::treat;
 use crate::treat::Draft;
 use crate::treat::Rooms;
 use crate::treat::TreatError;
+use crate::treat::relax;
 
 pub fn repair(
     typed: &cli::repair::Repair,
@@ -54,7 +56,7 @@ pub fn repair(
     let outputs = super::outputs(&typed.format, &None, RepairFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     super::refuse_to_overwrite(&source, typed.output.as_deref().into_iter())?;
-    let files = rule_files::read(&typed.rules, surroundings)?;
+    let files = rule_files::read_with(&typed.rules, relaxing(typed), surroundings)?;
     let patience = Patience { lock_wait: typed.writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
     let config = config_file::read(global, surroundings)?;
     let redaction = super::redaction(typed.privacy.redact, &config, surroundings)?;
@@ -83,7 +85,7 @@ pub fn repair(
     for (format, file) in outputs {
         let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
         let text = match format {
-            RepairFormat::Sql => script(&planned.schema, planned.surgery, &planned.draft)?,
+            RepairFormat::Sql => script(&planned)?,
             format => report::repair(&said, format, &paper),
         };
         documents.push((file, text));
@@ -108,9 +110,24 @@ pub fn repair(
     }
 }
 
+/// `--relax` as the rules that it is short for.
+fn relaxing(typed: &cli::repair::Repair) -> Vec<(PathBuf, String)> {
+    let rule = |(number, child): (usize, &String)| {
+        let id = if number == 0 { "relax".to_owned() } else { format!("relax-{}", number + 1) };
+        // What JSON writes as a string is a string of TOML, too.
+        let child = serde_json::Value::from(child.as_str());
+        let nullable = typed.nullable;
+        let text =
+            format!("id = \"{id}\"\nrelation.child = {child}\n[[treat]]\naction = \"relax\"\nnullable = {nullable}\n");
+        (PathBuf::from("--relax"), text)
+    };
+    typed.relax.iter().enumerate().map(rule).collect()
+}
+
 /// A plan that is thought of and not yet written.
 struct Planned {
     schema: Schema,
+    definitions: Definitions,
     surgery: &'static dyn RepairDialect,
     header: Header,
     draft: Draft,
@@ -151,19 +168,23 @@ fn plan(
     drop(sessions);
     let rooms = Rooms { reader, asker, rehearsal: database.rehearsal()? };
     let mut draft = treat::plan(&schema, &facts, &files.rules, &assigned, surgery, rooms, progress)?;
+    let (redefinitions, refusals) = relax::redefinitions(&schema, &files.rules, &assigned, &definitions);
+    draft.prospect.redefinitions = redefinitions;
+    draft.prospect.refusals.extend(refusals);
     draft.prospect.hazards = hazards(&schema, &definitions, &draft.prospect);
     let header = Header {
         engine: schema.database.engine,
         database: schema.database.name.clone(),
         identity: plan_file::digest([database.identity()?.as_bytes()]),
-        schema: fingerprint(&definitions, &draft.prospect.creates),
+        schema: fingerprint(&definitions, &draft.prospect.creates, &draft.prospect.redefinitions),
         rules: files.digests(),
         creates: draft.prospect.creates.clone(),
+        redefinitions: draft.prospect.redefinitions.clone(),
         forecasts: forecasts(&schema, &facts, &draft.prospect),
         treated: treated(&draft.prospect),
         undecided: draft.prospect.undecided_keys(),
     };
-    Ok(Planned { schema, surgery, header, draft })
+    Ok(Planned { schema, definitions, surgery, header, draft })
 }
 
 /// Kind, name, table and text of every definition.
@@ -181,10 +202,17 @@ pub(super) fn definitions(session: &mut dyn Session, surgery: &dyn RepairDialect
     Ok(definitions)
 }
 
-/// A digest of all definitions but those of the tables that the plan itself makes.
-pub(super) fn fingerprint(definitions: &Definitions, creates: &[NewTable]) -> String {
+/// A digest of all definitions, as they are before the plan: without the tables that it makes.
+pub(super) fn fingerprint(definitions: &Definitions, creates: &[NewTable], changes: &[Redefinition]) -> String {
     let own = |definition: &&[String; 4]| !creates.iter().any(|table| table.name.table == definition[2]);
-    plan_file::digest(definitions.iter().filter(own).flatten().map(String::as_bytes))
+    let before = |definition: &&[String; 4]| {
+        let [kind, name, _, text] = definition;
+        let is_after = |change: &&Redefinition| kind == "table" && change.table.table == *name && change.after == *text;
+        let change = changes.iter().find(is_after);
+        [kind, name, &definition[2], change.map_or(text, |change| &change.before)].map(|text| text.as_bytes().to_vec())
+    };
+    let all: Vec<Vec<u8>> = definitions.iter().filter(own).flat_map(|definition| before(&definition)).collect();
+    plan_file::digest(all.iter().map(Vec::as_slice))
 }
 
 /// What else will happen when the plan is applied.
@@ -215,7 +243,10 @@ fn forecasts(schema: &Schema, facts: &[scan::Fact], prospect: &Prospect) -> Vec<
             prospect.tables.iter().any(|changes| changes.table == name)
         })
     };
-    let touched = schema.relations.iter().zip(facts).enumerate().filter_map(|(index, (relation, fact))| match fact {
+    let is_dropped = |id: &String| prospect.redefinitions.iter().any(|change| change.dropped.contains(id));
+    let declared =
+        schema.relations.iter().zip(facts).enumerate().filter(|(_, (relation, _))| !is_dropped(&relation.id));
+    let touched = declared.filter_map(|(index, (relation, fact))| match fact {
         scan::Fact::Checked(tally) if is_changed(Some(relation.child)) || is_changed(relation.parent.table) => {
             let outlook = prospect.relations.iter().find(|outlook| outlook.relation == index);
             Some(Forecast {
@@ -298,8 +329,14 @@ impl From<rusqlite::Error> for Kept {
 }
 
 /// The plan as SQL, for people who must run it themselves.
-fn script(schema: &Schema, surgery: &dyn RepairDialect, draft: &Draft) -> Result<String, RunError> {
+fn script(planned: &Planned) -> Result<String, RunError> {
+    let Planned { schema, surgery, draft, .. } = planned;
     let mut script = surgery.script_start();
+    for change in &draft.prospect.redefinitions {
+        let Some(table) = schema.table(&change.table.to_string()) else { continue };
+        let rebuilt = surgery.rebuild(change, &schema.tables[table], &planned.definitions);
+        script.push_str(&rebuilt.map_err(|why| RunError::Engine(EngineError::Failed { why }))?);
+    }
     for table in &draft.prospect.creates {
         script.push_str(&format!("{};\n", surgery.create(table).text()));
     }

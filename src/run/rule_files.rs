@@ -16,12 +16,13 @@ use crate::model::rule::Treatment;
 use crate::plan_file;
 
 /// The rules that come with the program: name and text.
-pub(super) const SHIPPED: [(&str, &str); 5] = [
+pub(super) const SHIPPED: [(&str, &str); 6] = [
     ("follow-declared", include_str!("../../rules/follow-declared.toml")),
     ("media-sources", include_str!("../../rules/media-sources.toml")),
     ("multi-source-sync", include_str!("../../rules/multi-source-sync.toml")),
     ("near-misses", include_str!("../../rules/near-misses.toml")),
     ("placeholders", include_str!("../../rules/placeholders.toml")),
+    ("video-upscales", include_str!("../../rules/video-upscales.toml")),
 ];
 
 /// Rules, and the texts that their faults point into.
@@ -39,9 +40,24 @@ struct RuleFile {
 
 /// Reads everything that is named; the faults of all files at once.
 pub(super) fn read(paths: &[PathBuf], surroundings: &Surroundings) -> Result<RuleFiles, RunError> {
+    understood(texts(paths)?, surroundings)
+}
+
+/// The same, with rules that were typed and not written down.
+pub(super) fn read_with(
+    paths: &[PathBuf],
+    typed: Vec<(PathBuf, String)>,
+    surroundings: &Surroundings,
+) -> Result<RuleFiles, RunError> {
+    let mut all = texts(paths)?;
+    all.extend(typed);
+    understood(all, surroundings)
+}
+
+fn understood(texts: Vec<(PathBuf, String)>, surroundings: &Surroundings) -> Result<RuleFiles, RunError> {
     let mut read = RuleFiles { files: Vec::new(), rules: Vec::new(), file_of: Vec::new() };
     let mut faults: Vec<(usize, Fault)> = Vec::new();
-    for (path, text) in texts(paths)? {
+    for (path, text) in texts {
         let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
         let file = read.files.len();
         match rules::parse(&text) {

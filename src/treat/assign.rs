@@ -12,7 +12,8 @@ use crate::model::text::nearest;
 pub fn assign(schema: &Schema, rules: &[Rule]) -> (Vec<Option<usize>>, Vec<(usize, Fault)>) {
     let mut faults = Vec::new();
     for (position, rule) in rules.iter().enumerate() {
-        if is_exact(rule) && !schema.relations.iter().any(|relation| rule.speaks_of(schema, relation)) {
+        let treats_any = || schema.relations.iter().any(|relation| rule.speaks_of(schema, relation));
+        if is_exact(rule) && !treats_any() && !is_relaxed_already(schema, rule) {
             faults.push((position, treats_nothing(schema, rule)));
         }
     }
@@ -34,6 +35,17 @@ pub fn assign(schema: &Schema, rules: &[Rule]) -> (Vec<Option<usize>>, Vec<(usiz
 fn is_exact(rule: &Rule) -> bool {
     let plain = |pattern: &At<Pattern>| !pattern.value.as_str().contains(['*', '?', '[']);
     plain(&rule.child) && rule.parent.as_ref().is_none_or(plain)
+}
+
+/// The table and its columns are there, and refer to nothing: as they should.
+fn is_relaxed_already(schema: &Schema, rule: &Rule) -> bool {
+    let side = rule.child.value.as_str().trim_end_matches(')').rsplit_once('(');
+    let (Some(_), Some((table, columns))) = (rule.relaxes(), side) else { return false };
+    let table = schema.tables.iter().find(|known| schema.names.same(&known.name.to_string(), table));
+    table.is_some_and(|table| {
+        let is_column = |name: &str| table.columns.iter().any(|column| schema.names.same(&column.name, name.trim()));
+        columns.split(',').all(is_column)
+    })
 }
 
 fn treats_nothing(schema: &Schema, rule: &Rule) -> Fault {

@@ -10,6 +10,7 @@ use crate::model::configured::Fault;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
+use crate::model::rule::Nullable;
 use crate::model::rule::RemapHow;
 use crate::model::rule::Rule;
 use crate::model::rule::Treatment;
@@ -100,12 +101,34 @@ impl<'c> Checker<'c> {
                     }
                 }
             }
+            Treatment::Relax(Nullable::Columns(columns)) => {
+                for column in columns {
+                    self.nullable(column);
+                }
+            }
             Treatment::Schema(_) => {
                 self.fault(&treatment.place, format!("`{}` is not built yet", treatment.value.name()), None);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn nullable(&mut self, column: &At<String>) {
+        let child = self.schema.child(self.relation);
+        let same = |name: &str| self.schema.names.same(name, &column.value);
+        match child.columns.iter().position(|known| same(&known.name)) {
+            None => {
+                let near = nearest(&column.value, child.columns.iter().map(|known| known.name.as_str()));
+                let help = near.map(|near| format!("did you mean {near}?"));
+                self.fault(&column.place, format!("{} has no column {}", child.name, column.value), help);
+            }
+            Some(place) if child.primary_key.contains(&place) => {
+                let message = format!("{} is in the primary key of {}, and stays NOT NULL", column.value, child.name);
+                self.fault(&column.place, message, Some("leave it out".to_owned()));
+            }
+            Some(_) => {}
+        }
     }
 
     fn via(&mut self, via: &At<Via>, width: usize) -> bool {

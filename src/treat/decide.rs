@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::Case;
 use super::Desk;
 use super::TreatError;
+use super::relax::is_relaxed;
 use crate::model::catalog::Action;
 use crate::model::rule::Expression;
 use crate::model::rule::Placeholder;
@@ -121,6 +122,8 @@ impl<'a> Desk<'a> {
             Treatment::Delete => Ok(every(groups, Ok(Act::Remove { keep: None }))),
             Treatment::Follow { keep } => self.follow(case, *keep, groups),
             Treatment::Report => Ok(every(groups, Ok(Act::Nothing))),
+            Treatment::Relax(_) if is_relaxed(case.relation, Some(case.rule)) => Ok(every(groups, Ok(Act::Nothing))),
+            Treatment::Relax(_) => Ok(every(groups, Err("it is not declared, so nothing enforces it".to_owned()))),
             Treatment::Schema(_) => Ok(every(groups, Err("schema changes are not built yet".to_owned()))),
         }
     }

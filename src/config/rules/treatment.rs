@@ -1,5 +1,7 @@
 //! One `[[treat]]` → a treatment, with exactly the keys that its action has.
 
+use toml::de::DeValue;
+
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
 use crate::config::reader::quoted;
@@ -8,6 +10,7 @@ use crate::config::side;
 use crate::model::configured::At;
 use crate::model::rule::KeyMap;
 use crate::model::rule::Normal;
+use crate::model::rule::Nullable;
 use crate::model::rule::OnConflict;
 use crate::model::rule::Placeholder;
 use crate::model::rule::PlaceholderKey;
@@ -49,10 +52,7 @@ pub(super) fn read(mut reader: Reader<'_, '_>) -> Option<At<Treatment>> {
         "delete" => delete(&mut reader, &item),
         "follow" => Some(Treatment::Follow { keep: keep(&mut reader).unwrap_or(true) }),
         "report" => Some(Treatment::Report),
-        "relax" => {
-            reader.take("nullable");
-            Some(Treatment::Schema(SchemaAction::Relax))
-        }
+        "relax" => Some(Treatment::Relax(reader.take("nullable").map_or(Nullable::AsBefore, |item| nullable(&item)))),
         "enforce" => Some(Treatment::Schema(SchemaAction::Enforce)),
         "prevent" => Some(Treatment::Schema(SchemaAction::Prevent)),
         unknown => {
@@ -182,6 +182,19 @@ fn via(item: &Item<'_, '_>) -> Option<At<Via>> {
 
 fn name(item: &Item<'_, '_>) -> Option<String> {
     Some(item.text("the name of a table")?.value.to_owned())
+}
+
+/// `true` is for the key's columns.
+fn nullable(item: &Item<'_, '_>) -> Nullable {
+    match item.value() {
+        DeValue::Array(_) => names(item).map_or(Nullable::AsBefore, Nullable::Columns),
+        DeValue::Boolean(true) => Nullable::Key,
+        DeValue::Boolean(false) => Nullable::AsBefore,
+        _ => {
+            item.mismatch("true, false or an array of column names", None);
+            Nullable::AsBefore
+        }
+    }
 }
 
 fn names(item: &Item<'_, '_>) -> Option<Vec<At<String>>> {

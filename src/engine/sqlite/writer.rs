@@ -53,6 +53,44 @@ impl SqliteWriter {
         snapshot::patiently(self.patience.lock_wait, read).map_err(|error| failure::unwritable(&self.path, &error))
     }
 
+    /// SQLite's own way to change a definition without touching a row: the text is replaced, and a new number of the schema
+    /// makes every connection read it again. The lock on definitions is open only meanwhile.
+    fn with_writable_schema<T>(&self, write: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+        let failed = |error: rusqlite::Error| failure::failed(&error);
+        let version = session::schema_version(&self.connection).map_err(failed)?;
+        let open = || -> rusqlite::Result<()> {
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;
+            self.connection.execute_batch("PRAGMA writable_schema = ON")
+        };
+        let close = || -> rusqlite::Result<()> {
+            self.connection.execute_batch("PRAGMA writable_schema = RESET")?;
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map(|_| ())
+        };
+        let done = open().map_err(failed).and_then(|()| {
+            let done = write()?;
+            let next = if version == i64::from(i32::MAX) { 1 } else { version + 1 };
+            self.connection.execute_batch(&format!("PRAGMA main.schema_version = {next}")).map_err(failed)?;
+            Ok(done)
+        });
+        close().map_err(failed)?;
+        done
+    }
+
+    fn changed(&self, statement: &Sql) -> Result<u64, EngineError> {
+        let before = self.connection.total_changes();
+        let done = session::run(&self.connection, statement, &mut |_| {});
+        if self.connection.is_autocommit() {
+            // A trigger, or SQLite itself on a full disk, ended the transaction: what follows would stand alone.
+            let why = match done {
+                Ok(()) => "the transaction was ended by a trigger".to_owned(),
+                Err(error) => failure::plain(&error),
+            };
+            return Err(EngineError::Failed { why });
+        }
+        done.map_err(|error| failure::failed(&error))?;
+        Ok(self.connection.total_changes() - before)
+    }
+
     /// Inside a transaction the pragma does nothing, and says nothing: so before it, and read back.
     fn switch_enforcement_off(&self) -> Result<(), EngineError> {
         let switched = || -> rusqlite::Result<bool> {
@@ -87,18 +125,11 @@ impl Writer for SqliteWriter {
     }
 
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {
-        let before = self.connection.total_changes();
-        let done = session::run(&self.connection, statement, &mut |_| {});
-        if self.connection.is_autocommit() {
-            // A trigger, or SQLite itself on a full disk, ended the transaction: what follows would stand alone.
-            let why = match done {
-                Ok(()) => "the transaction was ended by a trigger".to_owned(),
-                Err(error) => failure::plain(&error),
-            };
-            return Err(EngineError::Failed { why });
-        }
-        done.map_err(|error| failure::failed(&error))?;
-        Ok(self.connection.total_changes() - before)
+        self.changed(statement)
+    }
+
+    fn redefine(&mut self, statement: &Sql) -> Result<u64, EngineError> {
+        self.with_writable_schema(|| self.changed(statement))
     }
 
     fn commit(&mut self) -> Result<(), EngineError> {

@@ -4,7 +4,9 @@
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
 use crate::model::plan::NewTable;
+use crate::model::plan::Redefinition;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
 use crate::model::rule::Normal;
@@ -60,6 +62,19 @@ pub trait RepairDialect {
     fn create(&self, table: &NewTable) -> Sql;
 
     fn drop(&self, table: &NewTable) -> Sql;
+
+    /// Puts the new text of a definition in the place of the old one.
+    fn redefine(&self, change: &Redefinition) -> Sql;
+
+    /// What the database makes of a table's definition. Rows of what it is (`reference` and `not null` among them), its
+    /// name, and all else that is known of it.
+    fn shape(&self, table: &TableName) -> Sql;
+
+    /// Any row whose column is NULL.
+    fn has_null(&self, table: &TableName, column: &str) -> Sql;
+
+    /// The same change as a script that needs no access to the definitions: the table is built anew and its rows are copied.
+    fn rebuild(&self, change: &Redefinition, table: &Table, definitions: &[[String; 4]]) -> Result<String, String>;
 
     /// What a script of changes begins and ends with.
     fn script_start(&self) -> String;

@@ -21,6 +21,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 
 pub(super) mod load;
+mod rebuild;
 mod repair;
 pub(super) mod witness;
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::model::plan::Redefinition;
 use crate::model::prospect::Outlook;
 use crate::model::prospect::Sample;
 use crate::model::value::RowName;
@@ -46,6 +47,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
                 deleted: table.deleted,
             })
             .collect(),
+        definitions: prospect.redefinitions.iter().map(definition).collect(),
         hazards: prospect.hazards.iter().map(String::as_str).collect(),
         refusals: prospect
             .refusals
@@ -93,6 +95,18 @@ fn relation<'a>(said: &Said<'a>, outlook: &'a Outlook) -> Relation<'a> {
     }
 }
 
+fn definition(change: &Redefinition) -> Definition<'_> {
+    Definition {
+        table: change.table.to_string(),
+        rule: &change.rule,
+        treatment: &change.treatment,
+        dropped: &change.dropped,
+        nullable: &change.nullable,
+        before: &change.before,
+        after: &change.after,
+    }
+}
+
 fn sample(sample: &Sample) -> Sampled<'_> {
     Sampled {
         table: &sample.table,
@@ -116,6 +130,8 @@ struct Report<'a> {
     summary: Summary,
     relations: Vec<Relation<'a>>,
     tables: Vec<Changes<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    definitions: Vec<Definition<'a>>,
     hazards: Vec<&'a str>,
     refusals: Vec<Refused<'a>>,
 }
@@ -171,6 +187,17 @@ struct Changes<'a> {
     made: u64,
     changed: u64,
     deleted: u64,
+}
+
+#[derive(Serialize)]
+struct Definition<'a> {
+    table: String,
+    rule: &'a str,
+    treatment: &'a str,
+    dropped: &'a [String],
+    nullable: &'a [String],
+    before: &'a str,
+    after: &'a str,
 }
 
 #[derive(Serialize)]

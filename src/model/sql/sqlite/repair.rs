@@ -5,10 +5,13 @@
 use super::Query;
 use super::Sqlite;
 use super::quoted;
+use super::rebuild;
 use super::source;
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
 use crate::model::plan::NewTable;
+use crate::model::plan::Redefinition;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
@@ -248,6 +251,22 @@ impl RepairDialect for Sqlite {
         Query::default().finish(format!("DROP TABLE main.{}", quoted(&table.name.table)))
     }
 
+    fn redefine(&self, change: &Redefinition) -> Sql {
+        rebuild::redefine(change)
+    }
+
+    fn shape(&self, table: &TableName) -> Sql {
+        rebuild::shape(table)
+    }
+
+    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+        rebuild::has_null(table, column)
+    }
+
+    fn rebuild(&self, change: &Redefinition, table: &Table, definitions: &[[String; 4]]) -> Result<String, String> {
+        rebuild::script(change, table, definitions)
+    }
+
     fn script_start(&self) -> String {
         "-- Made by fk-doctor. Look at what the last statement says before you keep it.\nPRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;\n".to_owned()
     }
@@ -388,7 +407,7 @@ fn in_form(value: &str, forms: &[Normal]) -> String {
 }
 
 /// A value as SQL text that gives exactly this value.
-fn literal(value: &Value) -> String {
+pub(super) fn literal(value: &Value) -> String {
     let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
     match value {
         Value::Null => "NULL".to_owned(),

@@ -1,0 +1,373 @@
+//! Tables that are relaxed: only what was chosen goes from the definition, and undo brings all of it back. The shapes are made
+//! up of everything that SQLite lets a table have.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use crate::common;
+
+use std::path::Path;
+
+use common::Bench;
+use fastrand::Rng;
+use fk_doctor::model::tokens::tokens;
+use rusqlite::Connection;
+
+/// A table as it is written, and as it is to be once it is relaxed.
+struct Shape {
+    name: &'static str,
+    before: String,
+    after: String,
+    seed: String,
+    arguments: Vec<String>,
+}
+
+/// Parts of a definition, and whether they are to go.
+type Parts = Vec<(String, bool)>;
+
+fn shape(number: u64) -> Shape {
+    let mut random = Rng::with_seed(number);
+    let pick = |random: &mut Rng, from: &[&'static str]| from[random.usize(0..from.len())];
+    let (name, written) = [
+        ("c", "c"),
+        ("odd name", "\"odd name\""),
+        ("br ack", "[br ack]"),
+        ("tick", "`tick`"),
+        ("we\"ird", "\"we\"\"ird\""),
+        ("select", "\"select\""),
+        ("é", "é"),
+        ("str", "'str'"),
+        ("REFERENCES", "\"REFERENCES\""),
+    ][random.usize(0..9)];
+    let strict = random.u8(0..5) == 0;
+    let all = random.bool();
+    let nullable = random.bool();
+    let (key, options) = [
+        ("id INTEGER PRIMARY KEY", ""),
+        ("id INTEGER PRIMARY KEY AUTOINCREMENT", ""),
+        ("id INTEGER NOT NULL PRIMARY KEY DESC", ""),
+        ("id INTEGER NOT NULL UNIQUE", ""),
+        ("id INTEGER /* the key */ CONSTRAINT pk PRIMARY KEY NOT NULL", "WITHOUT ROWID"),
+    ][random.usize(0..5)];
+    let mut parts: Parts = vec![(format!("{written}{}(\n  {key}", pick(&mut random, &["", " ", "/* ( */"])), false)];
+
+    // A column with everything on it, in any order.
+    parts.push((
+        pick(&mut random, &[",\n  r1 INTEGER", ", -- first\n  \"r1\" INTEGER", ",r1 INTEGER/**/"]).into(),
+        false,
+    ));
+    let mut clauses: Vec<Parts> = vec![
+        vec![(
+            pick(&mut random, &[" NOT NULL", "\n NOT -- never\n NULL", " CONSTRAINT nn NOT NULL ON CONFLICT FAIL"])
+                .into(),
+            nullable,
+        )],
+        vec![(pick(&mut random, &[" DEFAULT 1", " DEFAULT (1 + 1)", " DEFAULT -1", ""]).into(), false)],
+        vec![(
+            pick(&mut random, &[" CHECK (r1 <> 99)", " CONSTRAINT ck CHECK(r1 IS NOT 'REFERENCES p(id)')", ""]).into(),
+            false,
+        )],
+    ];
+    let on = pick(
+        &mut random,
+        &["", " ON DELETE CASCADE", " ON UPDATE SET NULL ON DELETE NO ACTION", " MATCH FULL ON DELETE SET DEFAULT"],
+    );
+    let called = pick(&mut random, &["", " CONSTRAINT \"fk one\"", "/* why */ CONSTRAINT fk"]);
+    let mut reference =
+        vec![(format!("{called} REFERENCES {}{on}", pick(&mut random, &["p(id)", "p", "\"p\" ( [id] )"])), true)];
+    if random.bool() {
+        reference.push((pick(&mut random, &[" CHECK(r1 < 1000)", " UNIQUE", ""]).into(), false));
+        reference.push((
+            pick(&mut random, &[" DEFERRABLE INITIALLY DEFERRED", " NOT DEFERRABLE", " DEFERRABLE"]).into(),
+            true,
+        ));
+    }
+    clauses.push(reference);
+    random.shuffle(&mut clauses);
+    parts.extend(clauses.into_iter().flatten());
+
+    parts.push((", r2 INTEGER".into(), false));
+    parts.push((pick(&mut random, &[" NOT NULL", ""]).into(), all && nullable));
+    parts.push((format!(", x INTEGER{}", pick(&mut random, &["", " DEFAULT NULL"])), false));
+    parts.push((", y TEXT COLLATE NOCASE".into(), false));
+    parts.push((pick(&mut random, &["", " REFERENCES q(k) ON DELETE SET NULL"]).into(), all));
+    let generated = [", g INTEGER AS (id + 1)", ", g INTEGER GENERATED ALWAYS AS (id + 1) STORED", ""];
+    let generated = pick(&mut random, &generated);
+    parts.push((generated.into(), false));
+    if !generated.is_empty() {
+        parts.push((pick(&mut random, &["", " REFERENCES p(id)"]).into(), all));
+    }
+    // Constraints of the table, with commas and without.
+    let mut constraints: Parts = vec![
+        (
+            pick(
+                &mut random,
+                &[
+                    ",\n  FOREIGN KEY (r2) REFERENCES p(id) -- and so on\n",
+                    ", -- why\n CONSTRAINT f2 FOREIGN KEY(\"r2\") REFERENCES p",
+                ],
+            )
+            .into(),
+            all,
+        ),
+        (
+            pick(&mut random, &[", FOREIGN KEY (x, r2) REFERENCES pair(a, b) DEFERRABLE INITIALLY DEFERRED", ""])
+                .into(),
+            all,
+        ),
+        (format!(", FOREIGN KEY (x) REFERENCES {written}(id) ON DELETE CASCADE"), all),
+        (
+            pick(
+                &mut random,
+                &[
+                    ", CHECK (x > -5)",
+                    ", CONSTRAINT u UNIQUE (id, r2)",
+                    ", UNIQUE (id, x) ON CONFLICT REPLACE CHECK (id > 0)",
+                    "",
+                ],
+            )
+            .into(),
+            false,
+        ),
+    ];
+    random.shuffle(&mut constraints);
+    parts.extend(constraints);
+    let strict = if strict { ["STRICT", ""][usize::from(generated.is_empty())] } else { "" };
+    let options = [options, strict].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
+    parts.push((format!("\n) {options}"), false));
+    let text = |keep: &dyn Fn(bool) -> bool| -> String {
+        parts.iter().filter(|(_, goes)| keep(*goes)).map(|(text, _)| text.as_str()).collect()
+    };
+    let (before, after) = (text(&|_| true), text(&|goes| !goes));
+
+    let mut seed = format!(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE q(k TEXT UNIQUE);\n\
+         CREATE TABLE pair(a, b, PRIMARY KEY(a, b));\nCREATE TABLE {before};\n\
+         CREATE TABLE other(id INTEGER PRIMARY KEY, c_id REFERENCES {written}(id) ON DELETE CASCADE);\n"
+    );
+    for made in [
+        format!("CREATE INDEX i1 ON {written}(r1 DESC, y COLLATE RTRIM) WHERE r1 > 0 -- partial"),
+        format!("CREATE UNIQUE INDEX \"i 2\" ON {written}(abs(id), y || 'x')"),
+        format!("CREATE VIEW v AS SELECT id, r1 FROM {written} /* REFERENCES p */"),
+        format!("CREATE TRIGGER t1 AFTER DELETE ON {written} BEGIN DELETE FROM other WHERE c_id = old.id; END"),
+        format!("CREATE TRIGGER t2 AFTER UPDATE ON p BEGIN UPDATE {written} SET r1 = new.id WHERE r1 = old.id; END"),
+    ] {
+        if random.bool() {
+            seed.push_str(&format!("{made};\n"));
+        }
+    }
+    seed.push_str("INSERT INTO p VALUES (1), (2); INSERT INTO q VALUES ('a');\n");
+    for id in 1..6 {
+        let (r1, r2) = (random.u8(1..90), random.u8(1..4));
+        seed.push_str(&format!(
+            "INSERT OR IGNORE INTO {written}(id, r1, r2, x, y) VALUES ({}, {r1}, {r2}, {id}, 'y{id}');\n",
+            id * 7
+        ));
+    }
+    seed.push_str(&format!("DELETE FROM {written} WHERE id = 35; INSERT INTO other VALUES (1, 7), (2, 8);\n"));
+    if random.bool() {
+        seed.push_str("ANALYZE;\n");
+    }
+    let child = if all { format!("{name}(*)") } else { format!("{name}(r1)") };
+    let mut arguments = vec!["--relax".to_owned(), child];
+    arguments.extend(nullable.then(|| "--nullable".to_owned()));
+    Shape { name, before, after, seed, arguments }
+}
+
+fn words(text: &str) -> Vec<String> {
+    tokens(text).into_iter().map(|token| text[token.place].to_owned()).collect()
+}
+
+/// Everything but one table's text: what kind, which name, of which table, at which page.
+fn surroundings(path: &Path, name: &str, with_places: bool) -> Vec<String> {
+    let place = if with_places { "rowid || ' ' || rootpage" } else { "''" };
+    let database = Connection::open(path).unwrap();
+    let question = format!(
+        "SELECT {place} || type || name || tbl_name || iif(type = 'table' AND name = ?1, '', coalesce(sql, ''))
+         FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY {}",
+        if with_places { "rowid" } else { "type, name" }
+    );
+    let mut statement = database.prepare(&question).unwrap();
+    statement.query_map([name], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+fn definition(path: &Path, name: &str) -> String {
+    let database = Connection::open(path).unwrap();
+    database
+        .query_row("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1", [name], |row| row.get(0))
+        .unwrap()
+}
+
+/// Every row of every table, without what the tables are.
+fn rows(path: &Path) -> String {
+    let database = Connection::open(path).unwrap();
+    let mut tables = database
+        .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_s%' ORDER BY 1")
+        .unwrap();
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut rows = String::new();
+    for name in tables {
+        let mut statement =
+            database.prepare(&format!("SELECT * FROM \"{}\" ORDER BY 1, 2", name.replace('"', "\"\""))).unwrap();
+        let width = statement.column_count();
+        let mut found = statement.query([]).unwrap();
+        while let Some(row) = found.next().unwrap() {
+            let values: Vec<rusqlite::types::Value> = (0..width).map(|at| row.get(at).unwrap()).collect();
+            rows.push_str(&format!("{name}: {values:?}\n"));
+        }
+    }
+    if database.prepare("SELECT * FROM sqlite_sequence").is_ok() {
+        let counters: String = database
+            .query_row("SELECT coalesce(group_concat(name || seq ORDER BY name), '') FROM sqlite_sequence", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        rows.push_str(&counters);
+    }
+    rows
+}
+
+fn shapes(numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        let shape = shape(number);
+        let bench = Bench::new(&shape.seed);
+        let path = bench.path("app.db");
+        let (dump, around) = (bench.dump(), surroundings(&path, shape.name, true));
+        let context = format!("{number}: {}\n{:?}", shape.before, shape.arguments);
+        let arguments: Vec<&str> = shape.arguments.iter().map(String::as_str).collect();
+
+        let script = bench.run(&[&["repair", "app.db", "--format", "sql"], &arguments[..]].concat());
+        assert_eq!((script.code, script.stderr.as_str()), (0, ""), "{context}");
+        let relaxed =
+            bench.run(&[&["repair", "app.db", "-o", "plan", "--apply", "--no-backup"], &arguments[..]].concat());
+        assert!(relaxed.stdout.contains("1 table redefined"), "{context}\n{}{}", relaxed.stdout, relaxed.stderr);
+        let text = definition(&path, shape.name);
+        assert_eq!(words(&text), words(&format!("CREATE TABLE {}", shape.after)), "{context}\n{text}");
+        assert_eq!(surroundings(&path, shape.name, true), around, "{context}");
+        let after = (surroundings(&path, shape.name, false), rows(&path));
+
+        let again = bench.run(&[&["repair", "app.db", "--no-backup", "--apply"], &arguments[..]].concat());
+        assert_eq!(definition(&path, shape.name), text, "{context}\n{}{}", again.stdout, again.stderr);
+        let undone = bench.run(&["undo", "app.db", "plan"]);
+        assert_eq!(undone.code, 0, "{context}\n{}", undone.stderr);
+        assert_eq!(bench.dump(), dump, "{context}");
+        assert_eq!(surroundings(&path, shape.name, true), around, "{context}");
+
+        let by_hand = Bench::new(&shape.seed);
+        by_hand.execute(&script.stdout);
+        let path = by_hand.path("app.db");
+        assert_eq!((surroundings(&path, shape.name, false), rows(&path)), after, "{context}\n{}", script.stdout);
+        let [name, rest @ ..] = &words(&definition(&path, shape.name))[2..] else { panic!("{context}") };
+        assert_eq!(
+            (name.as_str(), rest),
+            (format!("\"{}\"", shape.name.replace('"', "\"\"")).as_str(), &words(&shape.after)[1..])
+        );
+    }
+}
+
+#[test]
+fn odd_shapes_are_relaxed_and_taken_back_1() {
+    shapes(0..60);
+}
+
+#[test]
+fn odd_shapes_are_relaxed_and_taken_back_2() {
+    shapes(60..120);
+}
+
+#[test]
+fn odd_shapes_are_relaxed_and_taken_back_3() {
+    shapes(120..180);
+}
+
+#[test]
+fn odd_shapes_are_relaxed_and_taken_back_4() {
+    shapes(180..240);
+}
+
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/video-upscales");
+
+fn story() -> Bench {
+    Bench::new(&std::fs::read_to_string(format!("{FIXTURE}/seed.sql")).unwrap())
+}
+
+fn expect(file: &str, got: &str) {
+    let expected = format!("{FIXTURE}/expected/{file}");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&expected, got).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&expected).unwrap_or_default(), got, "BLESS=1 accepts this: {file}");
+}
+
+#[test]
+fn upscales_are_written_before_their_video() {
+    let bench = story();
+    let dump = bench.dump();
+    let dry = bench.run(&["repair", "app.db", "--rules", "video-upscales", "-o", "plan.ndjson"]);
+    expect("repair.txt", &format!("{}exit code {}\n", dry.stdout, dry.code));
+    let json = bench.run(&["repair", "app.db", "--rules", "video-upscales", "--format", "json"]);
+    expect("repair.json", &json.stdout.replace(rusqlite::version(), "SQLITE_VERSION"));
+    common::assert_obeys("repair", &serde_json::from_str(&json.stdout).unwrap());
+    let script = bench.run(&["repair", "app.db", "--rules", "video-upscales", "--format", "sql"]);
+    expect("repair.sql", &script.stdout);
+    assert_eq!(bench.dump(), dump, "a dry run writes nothing");
+
+    let applied = bench.run(&["apply", "app.db", "plan.ndjson"]);
+    assert_eq!(applied.code, 0, "{}", applied.stderr);
+    assert_eq!(bench.scan().0, 0);
+    let again = bench.run(&["apply", "app.db", "plan.ndjson"]);
+    assert!(again.stdout.contains("nothing was changed"), "{}{}", again.stdout, again.stderr);
+    let none = bench.run(&["repair", "app.db", "--rules", "video-upscales"]);
+    assert_eq!((none.code, none.stdout.contains("nothing is to be repaired")), (0, true), "{}", none.stdout);
+
+    // What the application could not write before.
+    let insert = "PRAGMA foreign_keys = ON; INSERT INTO veo3_video_upscales VALUES (4, NULL, 77, 77)";
+    Connection::open(bench.path("app.db")).unwrap().execute_batch(insert).unwrap();
+    let refused = bench.run(&["undo", "app.db", "plan.ndjson"]);
+    assert_eq!(refused.code, 5, "{}", refused.stdout);
+    assert!(refused.stderr.contains("given NULL in video_id"), "{}", refused.stderr);
+    bench.execute("DELETE FROM veo3_video_upscales WHERE id = 4; UPDATE sqlite_sequence SET seq = 3");
+    let undone = bench.run(&["undo", "app.db", "plan.ndjson"]);
+    assert_eq!(undone.code, 0, "{}", undone.stderr);
+    assert_eq!(bench.dump(), dump);
+}
+
+/// A plan is for the definition that was read.
+#[test]
+fn a_definition_that_was_changed_since_is_left_alone() {
+    let bench = story();
+    bench.run(&["repair", "app.db", "--rules", "video-upscales", "-o", "plan.ndjson"]);
+    bench.execute("ALTER TABLE veo3_video_upscales ADD COLUMN note");
+    let dump = bench.dump();
+    assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson"]).code, 5);
+    assert_eq!(bench.dump(), dump);
+}
+
+/// Another connection that had read the definitions before sees the new ones.
+#[test]
+fn open_connections_see_the_new_definition() {
+    let bench = story();
+    let other = Connection::open(bench.path("app.db")).unwrap();
+    let insert = "INSERT INTO veo3_video_upscales(video_id, user_id, job_id) VALUES (NULL, 5, 5)";
+    assert!(other.execute(insert, []).is_err());
+    let run = bench.run(&["repair", "app.db", "--rules", "video-upscales", "--apply"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    other.execute(insert, []).unwrap();
+}
+
+#[test]
+fn what_cannot_be_relaxed_is_said() {
+    let bench = story();
+    for (arguments, told) in [
+        (&["--relax", "nothing(x)"][..], "the database has no relation nothing(x)"),
+        (&["--relax", "veo3_video_upscales"], "is not of the form"),
+        (&["--relax", "videos(id)"], ""),
+        (&["--nullable"], "--relax"),
+    ] {
+        let run = bench.run(&[&["repair", "app.db"], arguments].concat());
+        assert_eq!(run.code, if told.is_empty() { 0 } else { 2 }, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains(told), "{arguments:?}: {}", run.stderr);
+    }
+    bench.write("r.toml", "id = \"r\"\nrelation.child = \"veo3_video_upscales(*)\"\n[[treat]]\naction = \"relax\"\nnullable = [\"id\", \"nope\"]\n");
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("has no column nope") && run.stderr.contains("stays NOT NULL"), "{}", run.stderr);
+}
