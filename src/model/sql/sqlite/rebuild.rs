@@ -64,6 +64,8 @@ pub(super) fn script(change: &Redefinition, table: &Table, definitions: &[[Strin
     let (old_name, new_name) = (quoted(old), quoted(&new));
 
     let mut script = format!("-- {old_name}: the rows are copied into a table with the new definition.\n");
+    // Otherwise what refers to the table would be made to refer to the copy.
+    script.push_str("PRAGMA legacy_alter_table = ON;\n");
     script.push_str(&format!("{create};\n"));
     script
         .push_str(&format!("INSERT OR ABORT INTO main.{new_name}({columns}) SELECT {columns} FROM main.{old_name};\n"));
@@ -75,6 +77,7 @@ pub(super) fn script(change: &Redefinition, table: &Table, definitions: &[[Strin
         ));
     }
     script.push_str(&format!("DROP TABLE main.{old_name};\nALTER TABLE main.{new_name} RENAME TO {old_name};\n"));
+    script.push_str("PRAGMA legacy_alter_table = OFF;\n");
     let own = definitions.iter().filter(|[kind, _, of, _]| of.eq_ignore_ascii_case(old) && kind != "table");
     for [_, _, _, text] in own.filter(|[kind, ..]| kind == "index" || kind == "trigger") {
         script.push_str(&format!("{text};\n"));
