@@ -139,7 +139,8 @@ impl<'t> CreateTable<'t> {
             }
         }
         let end = self.deferral(at).unwrap_or(at).min(self.tokens.len());
-        self.references.push(Reference { columns, parent, parent_columns, clauses: vec![start..end] });
+        let clauses = std::iter::once(start..end).collect();
+        self.references.push(Reference { columns, parent, parent_columns, clauses });
         end
     }
 
