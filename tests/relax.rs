@@ -373,3 +373,29 @@ fn what_cannot_be_relaxed_is_said() {
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("has no column nope") && run.stderr.contains("stays NOT NULL"), "{}", run.stderr);
 }
+
+/// What can be pointed at its parent is, and then the rest need not be.
+#[test]
+fn rows_and_a_definition_change_by_one_plan() {
+    for batch in [&[][..], &["--batch", "1"]] {
+        let bench = Bench::new(
+            "CREATE TABLE p(k TEXT PRIMARY KEY NOT NULL); INSERT INTO p VALUES ('a');
+             CREATE TABLE c(id INTEGER PRIMARY KEY, r TEXT NOT NULL REFERENCES p(k));
+             INSERT INTO c VALUES (1, ' a'), (2, 'a '), (3, 'zz')",
+        );
+        bench.write(
+            "r.toml",
+            "id = \"r\"\nrelation.child = \"c(r)\"\n[[treat]]\naction = \"remap\"\nnormalize = [\"trim\"]\n\
+             [[treat]]\naction = \"relax\"\n",
+        );
+        let dump = bench.dump();
+        bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan"]);
+        let applied = bench.run(&[&["apply", "app.db", "plan"], batch].concat());
+        assert_eq!(applied.code, 0, "{}", applied.stderr);
+        assert_eq!(bench.value("SELECT group_concat(r ORDER BY id) FROM c"), "'a,a,zz'");
+        assert_eq!(definition(&bench.path("app.db"), "c"), "CREATE TABLE c(id INTEGER PRIMARY KEY, r TEXT NOT NULL)");
+        let undone = bench.run(&[&["undo", "app.db", "plan"], batch].concat());
+        assert_eq!(undone.code, 0, "{}", undone.stderr);
+        assert_eq!(bench.dump(), dump);
+    }
+}
