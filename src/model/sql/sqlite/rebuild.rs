@@ -11,6 +11,7 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::plan::Redefinition;
 use crate::model::sql::Sql;
+use crate::model::text::is_unseen;
 use crate::model::tokens::tokens;
 use crate::model::value::Value;
 
@@ -81,6 +82,12 @@ pub(super) fn script(change: &Redefinition, table: &Table, definitions: &[[Strin
     let own = definitions.iter().filter(|[kind, _, of, _]| of.eq_ignore_ascii_case(old) && kind != "table");
     for [_, _, _, text] in own.filter(|[kind, ..]| kind == "index" || kind == "trigger") {
         script.push_str(&format!("{text};\n"));
+    }
+    let is_hidden = |c: char| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t');
+    if script.contains(is_hidden) {
+        return Err(format!(
+            "a definition of {old} has characters that are not seen: a script would hide what it does"
+        ));
     }
     if definitions.iter().any(|[_, name, ..]| name == "sqlite_stat1") {
         script.push_str(&format!("ANALYZE main.{old_name};\n"));
