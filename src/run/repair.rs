@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
+use crate::model::plan::Part;
 use crate::model::plan::Treated;
 use crate::model::prospect::Prospect;
 use crate::model::schema::Schema;
@@ -333,6 +334,11 @@ fn script(schema: &Schema, surgery: &dyn RepairDialect, draft: &Draft) -> Result
             };
             script.push_str(&surgery.written_out(&statement));
             script.push_str(";\n");
+            if let (Part::Parent, Some(after)) = (change.part(), &change.after) {
+                for advance in surgery.advance(table, after) {
+                    script.push_str(&format!("{};\n", surgery.written_out(&advance)));
+                }
+            }
             Ok(())
         })
         .map_err(|error: rusqlite::Error| RunError::Treat(TreatError::from(error)))?;

@@ -12,6 +12,7 @@ use crate::model::schema::Schema;
 use crate::model::sql::Sql;
 use crate::model::value::Key;
 use crate::model::value::RowName;
+use crate::model::value::Value;
 
 /// A repair, in the SQL of one engine. Every question about several things numbers them from 0, and every row of its
 /// answer begins with such a number.
@@ -50,6 +51,34 @@ pub trait RepairDialect {
 
     /// The counter that gives a table its next key, where tables have such rows: the row's name, and its value.
     fn counter(&self, table: &Table) -> Option<Sql>;
+
+    /// One number: the last that the column's sequence gave out, where it has one.
+    fn sequence(&self, _table: &Table, _column: &str) -> Option<Sql> {
+        None
+    }
+
+    /// Lets no sequence give out the keys of a row that was made with keys of its own.
+    fn advance(&self, _table: &Table, _row: &RowName) -> Vec<Sql> {
+        Vec::new()
+    }
+
+    /// Keeps everybody else from writing to these tables, where a transaction does not do so by itself.
+    fn lock(&self, _tables: &[&Table]) -> Option<Sql> {
+        None
+    }
+
+    /// A value as a table holds it that a repair brings along.
+    fn recorded(&self, value: Value) -> Value {
+        value
+    }
+
+    /// The same for the tables of the rehearsal, which may be called otherwise.
+    fn in_room(&self) -> &'static dyn RepairDialect;
+
+    /// Makes a table of the rehearsal, where the engine does not bring it: empty, with these defaults.
+    fn furnish(&self, _table: &Table, _defaults: &[(String, String)]) -> Vec<Sql> {
+        Vec::new()
+    }
 
     fn insert(&self, table: &Table, row: &RowName, image: &RowName) -> Sql;
 
@@ -92,6 +121,7 @@ pub enum Wanted<'a> {
 pub fn of(schema: &Schema) -> Option<&'static dyn RepairDialect> {
     match schema.database.engine {
         Engine::Sqlite => Some(&super::sqlite::Sqlite),
-        Engine::Postgres | Engine::Mysql | Engine::Mariadb => None,
+        Engine::Postgres => Some(&super::postgres::repair::SURGERY),
+        Engine::Mysql | Engine::Mariadb => None,
     }
 }

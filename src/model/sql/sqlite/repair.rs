@@ -248,6 +248,10 @@ impl RepairDialect for Sqlite {
         Query::default().finish(format!("DROP TABLE main.{}", quoted(&table.name.table)))
     }
 
+    fn in_room(&self) -> &'static dyn RepairDialect {
+        &Sqlite
+    }
+
     fn script_start(&self) -> String {
         "-- Made by fk-doctor. Look at what the last statement says before you keep it.\nPRAGMA foreign_keys = OFF;\nBEGIN IMMEDIATE;\n".to_owned()
     }
