@@ -139,3 +139,36 @@ fn mysql_says_that_it_is_not_repaired_yet() {
     assert_ne!(run.code, 0);
     assert!(run.stderr.contains("repairs are not built for its engine yet"), "{}", run.stderr);
 }
+
+/// Without a compatible knowledge base, 22 gets a placeholder; a role that owns the tables can do that, and not undo it.
+#[test]
+fn an_owner_repairs_and_is_told_what_undo_takes() {
+    let Some(server) = Server::postgres(STORY) else { return };
+    let role = format!("{}_owner", server.name);
+    server.execute("UPDATE knowledge_base SET name = 'wikide' WHERE id = 30");
+    server.execute(&format!("CREATE ROLE {role} LOGIN; GRANT CREATE ON SCHEMA public TO {role}"));
+    for table in ["knowledge_base", "multi_source_knowledge_base", "unrelated", "sync_run"] {
+        server.execute(&format!("ALTER TABLE {table} OWNER TO {role}"));
+    }
+    let url = server.url_as(&role);
+    let dry = server.run(&["repair", &url, "--rules", "multi-source-sync", "-o", "plan.ndjson"]);
+    assert_eq!((dry.code, dry.stderr.as_str()), (0, ""), "{}", dry.stdout);
+    let applied = server.run(&["apply", &url, "plan.ndjson"]);
+    assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{}", applied.stdout);
+    let made = "SELECT concat_ws('|', id, name, source_config) FROM knowledge_base WHERE source_config IS NOT NULL ORDER BY id";
+    assert_eq!(
+        server.texts(made),
+        [
+            r#"31|wiki_placeholder|{"placeholder": true, "multi_source_kb_id": 22}"#,
+            r#"32|handbook_placeholder|{"placeholder": true, "multi_source_kb_id": 23}"#
+        ]
+    );
+    let healed = rows(&server);
+    let undone = server.run(&["undo", &url, "plan.ndjson"]);
+    assert_eq!(undone.code, 3, "{}", undone.stderr);
+    assert!(undone.stderr.contains("orphans come back only through a superuser"), "{}", undone.stderr);
+    assert_eq!(rows(&server), healed);
+    let by_superuser = server.run(&["undo", &server.url(), "plan.ndjson"]);
+    assert_eq!(by_superuser.code, 0, "{}", by_superuser.stderr);
+    server.execute(&format!("REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}"));
+}
