@@ -10,9 +10,11 @@ use crate::engine::EngineError;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
 use crate::model::plan::Change;
+use crate::model::plan::Header;
 use crate::model::plan::Part;
 use crate::model::plan::Standing;
 use crate::model::schema::Schema;
+use crate::model::sql::Sql;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::text;
 use crate::model::value::RowName;
@@ -82,12 +84,24 @@ pub fn run(
     admit: Step<'_>,
     secure: Step<'_>,
 ) -> Result<Done, ApplyError> {
-    writer.begin()?;
+    let locks = locks(order, &plan.header);
+    writer.begin(locks.as_ref())?;
     let done = admit(writer).and_then(|()| Walk::new(order, plan)?.go(writer, secure));
     if done.is_err() {
         writer.rollback();
     }
     done
+}
+
+/// Keeps writers from both sides of every relation that the plan has a part in: none may add the missing parent meanwhile,
+/// or another orphan.
+fn locks(order: &Order<'_>, header: &Header) -> Option<Sql> {
+    let relations = order.schema.relations.iter();
+    let touched = relations.filter(|relation| header.forecasts.iter().any(|forecast| forecast.relation == relation.id));
+    let tables: Vec<&Table> = touched
+        .flat_map(|relation| std::iter::once(order.schema.child(relation)).chain(order.schema.parent(relation)))
+        .collect();
+    order.surgery.lock(&tables)
 }
 
 struct Walk<'w> {
@@ -150,7 +164,7 @@ impl<'w> Walk<'w> {
             self.write(writer, stretch, is_sure)?;
             if in_batch >= batch && position < total {
                 writer.commit()?;
-                writer.begin()?;
+                writer.begin(locks(self.order, &self.plan.header).as_ref())?;
                 in_batch = 0;
             }
         }
@@ -384,6 +398,11 @@ impl<'w> Walk<'w> {
                     text::plural(more - 1, "row")
                 );
                 return Err(self.refused(why, "nothing was changed: --no-triggers keeps triggers silent"));
+            }
+        }
+        if let (Part::Parent, None, Some(after)) = (change.part(), &change.before, &change.after) {
+            for advance in surgery.advance(table, after) {
+                writer.each_row(&advance, &mut |_| {})?;
             }
         }
         match (&change.before, &change.after) {

@@ -5,6 +5,8 @@
 //! database would refuse is known now and not when the plan is applied. Two passes over a relation's orphans: the first
 //! decides key by key, the second changes row by row; changes lie on the workbench, one per row.
 
+use std::collections::BTreeSet;
+
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Rehearsal;
@@ -77,6 +79,8 @@ struct Desk<'a> {
     surgery: &'static dyn RepairDialect,
     asker: Box<dyn Session>,
     room: Box<dyn Rehearsal>,
+    /// Tables that the room has.
+    furnished: BTreeSet<usize>,
     bench: Workbench,
     parents: parents::Memory,
     ties: ties::Ties,
@@ -132,6 +136,7 @@ pub fn plan(
         surgery,
         asker,
         room: rehearsal,
+        furnished: BTreeSet::new(),
         bench: Workbench::new()?,
         parents: parents::Memory::default(),
         ties: ties::Ties::default(),
@@ -337,6 +342,18 @@ impl<'a> Desk<'a> {
         Ok(self.bench.put(change)?)
     }
 
+    /// The room with this table in it, and the dialect that is spoken there.
+    fn room(&mut self, table: usize) -> Result<(&mut dyn Rehearsal, &'static dyn RepairDialect), TreatError> {
+        if !self.furnished.contains(&table) {
+            let defaults = self.defaults(table)?;
+            for statement in self.surgery.furnish(&self.schema.tables[table], &defaults) {
+                self.room.each_row(&statement, &mut |_| {})?;
+            }
+            self.furnished.insert(table);
+        }
+        Ok((self.room.as_mut(), self.surgery.in_room()))
+    }
+
     /// The rows with these names as the database has them: the address, and the stored columns.
     fn images(&mut self, table: usize, rows: &[&RowName]) -> Result<Vec<Option<Image>>, TreatError> {
         let table = &self.schema.tables[table];
@@ -350,8 +367,8 @@ struct Image {
     columns: RowName,
 }
 
-fn images(
-    session: &mut dyn Session,
+fn images<S: Session + ?Sized>(
+    session: &mut S,
     surgery: &dyn RepairDialect,
     table: &crate::model::catalog::Table,
     rows: &[&RowName],

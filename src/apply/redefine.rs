@@ -9,6 +9,7 @@ use crate::engine::EngineError;
 use crate::engine::write::Writer;
 use crate::model::plan::Redefinition;
 use crate::model::plan::Standing;
+use crate::model::sql::repair::RedefiningDialect;
 use crate::model::value::Value;
 
 /// What a definition comes to: one row for each column, index, NOT NULL and foreign key.
@@ -79,7 +80,7 @@ impl Walk<'_> {
         }
         let before = self.shape(writer, change)?;
         let others = self.other_definitions(writer, change)?;
-        let rows = match writer.redefine(&self.order.surgery.redefine(change)) {
+        let rows = match writer.redefine(&self.redefining()?.redefine(change)) {
             Err(EngineError::Failed { why }) => {
                 return Err(self.refused(format!("{} cannot be redefined: {why}", change.table), NOTHING));
             }
@@ -103,10 +104,15 @@ impl Walk<'_> {
         Err(self.refused(why, NOTHING))
     }
 
+    fn redefining(&self) -> Result<&'static dyn RedefiningDialect, ApplyError> {
+        let refused = || self.refused("the plan changes definitions, which is done on SQLite only".to_owned(), NOTHING);
+        self.order.surgery.redefining().ok_or_else(refused)
+    }
+
     fn refuse_new_nulls(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<(), ApplyError> {
         for column in &change.nullable {
             let mut found = false;
-            writer.each_row(&self.order.surgery.has_null(&change.table, column), &mut |_| found = true)?;
+            writer.each_row(&self.redefining()?.has_null(&change.table, column), &mut |_| found = true)?;
             if found {
                 let why = format!("rows of {} have been given NULL in {column} since", change.table);
                 return Err(self.refused(why, "nothing was changed: fill these columns first, then take the plan back"));
@@ -117,7 +123,7 @@ impl Walk<'_> {
 
     fn shape(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<Shape, ApplyError> {
         let mut shape = Shape::new();
-        writer.each_row(&self.order.surgery.shape(&change.table), &mut |row| shape.push(row.to_vec()))?;
+        writer.each_row(&self.redefining()?.shape(&change.table), &mut |row| shape.push(row.to_vec()))?;
         Ok(shape)
     }
 

@@ -5,6 +5,9 @@ use super::EngineError;
 use super::Patience;
 use super::Session;
 use super::wire::Failure;
+use super::write::Rehearsal;
+use super::write::WriteOptions;
+use super::write::Writer;
 use crate::model::catalog::Catalog;
 use crate::model::value::Value;
 use crate::source::Address;
@@ -13,13 +16,17 @@ mod connection;
 mod failure;
 mod introspect;
 mod key_bitmap;
+mod room;
 mod session;
 mod transaction;
 mod value;
+mod writer;
 
 use connection::Connection;
+use room::Room;
 use session::PostgresSession;
 use transaction::Snapshot;
+use writer::PostgresWriter;
 
 pub(super) struct PostgresDatabase {
     address: Address,
@@ -57,6 +64,36 @@ impl Database for PostgresDatabase {
             }
         }
         Ok(sessions)
+    }
+
+    /// The server's own number, where it may be known, and the database's in it.
+    fn identity(&mut self) -> Result<String, EngineError> {
+        let mut asked = Connection::open(&self.address, &self.patience.deadline)
+            .map_err(|failure| failure::of_the_database(&failure, &self.address))?;
+        let deadline = &self.patience.deadline;
+        let mut parts = Vec::new();
+        let database = "SELECT oid::text || ' ' || datname FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
+        let take = |parts: &mut Vec<String>, row: &[Value]| {
+            parts.extend(row.first().and_then(Value::as_text).map(str::to_owned));
+        };
+        asked
+            .ask(database, &[], deadline, &mut |row| take(&mut parts, row))
+            .map_err(|failure| failure::of_the_database(&failure, &self.address))?;
+        let server = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()";
+        // Not every role may know it.
+        let _ = asked.ask(server, &[], deadline, &mut |row| take(&mut parts, row));
+        Ok(parts.join(" of "))
+    }
+
+    fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
+        let room = Room::open(&self.address, &self.patience);
+        Ok(Box::new(room.map_err(|failure| failure::of_the_database(&failure, &self.address))?))
+    }
+
+    fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {
+        // What the definitions were read under must not be in the writer's way.
+        let _ = self.keeper.run("COMMIT".to_owned(), &self.patience.deadline);
+        Ok(Box::new(PostgresWriter::open(&self.address, &self.patience, options)?))
     }
 
     fn disturbed(&self) -> Option<String> {

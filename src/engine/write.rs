@@ -19,20 +19,22 @@ pub trait Rehearsal: Session {
     fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError>;
 }
 
-/// The one connection that may write. Foreign keys are not enforced by it, so that what is planned can be written in
-/// any order; what comes of it is checked before it is committed.
+/// The one connection that may write. Where it can do without, foreign keys are not enforced by it, so that what is planned
+/// can be written in any order; what comes of it is checked before it is committed.
 pub trait Writer: Session {
-    /// Keeps every other writer out until the end of the transaction.
-    fn begin(&mut self) -> Result<(), EngineError>;
+    /// Keeps every other writer out until the end of the transaction: by this lock, where one is needed for that.
+    fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError>;
 
     /// Runs one change. The answer is how many rows changed anywhere: through triggers and cascades too.
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError>;
 
     /// Puts another text in the place of a table's definition; the rows stay where they are. The answer is how many
     /// definitions changed.
-    fn redefine(&mut self, statement: &Sql) -> Result<u64, EngineError>;
+    fn redefine(&mut self, _: &Sql) -> Result<u64, EngineError> {
+        Err(EngineError::Failed { why: "definitions are changed on SQLite only".to_owned() })
+    }
 
-    /// An error means that nothing was committed.
+    /// An error means that nothing was committed, or says that it is not known.
     fn commit(&mut self) -> Result<(), EngineError>;
 
     /// Also ends a transaction that the engine has already ended by itself.
@@ -50,6 +52,8 @@ pub trait Writer: Session {
 pub struct WriteOptions {
     /// Triggers stay silent.
     pub no_triggers: bool,
+    /// Rows become orphans again.
+    pub takes_back: bool,
 }
 
 /// A session that somebody else goes on to own.

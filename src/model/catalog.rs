@@ -100,6 +100,9 @@ pub struct Table {
     pub without_foreign_keys: Option<String>,
 }
 
+/// An address that a row leaves when it changes: it names the row only for a moment.
+pub const MOVING_ADDRESS: &str = "ctid";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableKind {
     Table,

@@ -6,6 +6,7 @@
 use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
+use crate::model::catalog::MOVING_ADDRESS;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
@@ -212,7 +213,7 @@ pub fn identity_columns(table: &Table) -> Vec<&str> {
     if !table.primary_key.is_empty() && key.clone().all(|column| column.not_null) {
         return key.map(|column| column.name.as_str()).collect();
     }
-    table.row_address.as_deref().into_iter().collect()
+    table.row_address.as_deref().filter(|address| *address != MOVING_ADDRESS).into_iter().collect()
 }
 
 /// Of the values that name a row to a person (see [`crate::model::sql::row_name_columns`]), those that name it for good.

@@ -62,6 +62,10 @@ pub(super) fn go(
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
+    if writing.backup.is_some() && !matches!(source, Source::Sqlite(_)) {
+        let why = "--backup copies files of SQLite, and this database is on a server".to_owned();
+        return Err(refused(direction, why, "make the backup with the server's own tool, such as pg_dump").into());
+    }
     let mut plan = PlanFile::open(path)?;
     let header = plan.header.clone();
     let patience = Patience { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
@@ -104,7 +108,8 @@ pub(super) fn go(
         }
         Ok(())
     };
-    let mut writer = database.writer(WriteOptions { no_triggers: writing.no_triggers })?;
+    let mut writer =
+        database.writer(WriteOptions { no_triggers: writing.no_triggers, takes_back: direction == Direction::Undo })?;
     let order = Order {
         schema: &schema,
         surgery,

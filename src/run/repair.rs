@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
+use crate::model::plan::Part;
 use crate::model::plan::Redefinition;
 use crate::model::plan::Treated;
 use crate::model::prospect::Prospect;
@@ -334,7 +335,8 @@ fn script(planned: &Planned) -> Result<String, RunError> {
     let mut script = surgery.script_start();
     for change in &draft.prospect.redefinitions {
         let Some(table) = schema.table(&change.table.to_string()) else { continue };
-        let rebuilt = surgery.rebuild(change, &schema.tables[table], &planned.definitions);
+        let Some(redefining) = surgery.redefining() else { continue };
+        let rebuilt = redefining.rebuild(change, &schema.tables[table], &planned.definitions);
         script.push_str(&rebuilt.map_err(|why| RunError::Engine(EngineError::Failed { why }))?);
     }
     for table in &draft.prospect.creates {
@@ -370,6 +372,11 @@ fn script(planned: &Planned) -> Result<String, RunError> {
             };
             script.push_str(&surgery.written_out(&statement));
             script.push_str(";\n");
+            if let (Part::Parent, Some(after)) = (change.part(), &change.after) {
+                for advance in surgery.advance(table, after) {
+                    script.push_str(&format!("{};\n", surgery.written_out(&advance)));
+                }
+            }
             Ok(())
         })
         .map_err(|error: rusqlite::Error| RunError::Treat(TreatError::from(error)))?;

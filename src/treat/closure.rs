@@ -222,7 +222,8 @@ impl<'a> Desk<'a> {
         reasons.push(case.reason(going.part, treatment));
         self.gone(going.table, &going.image.columns);
         // What was tried for it before no longer stands in anybody's way.
-        let _ = self.room.attempt(&self.surgery.delete(about, &going.row))?;
+        let (room, surgery) = self.room(going.table)?;
+        let _ = room.attempt(&surgery.delete(about, &going.row))?;
         let change = Change {
             table: about.name.clone(),
             row: going.row,

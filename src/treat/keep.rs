@@ -5,6 +5,7 @@ use super::Case;
 use super::Desk;
 use super::TreatError;
 use super::rows::Pending;
+use crate::model::catalog::Family;
 use crate::model::catalog::TableName;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
@@ -79,6 +80,20 @@ impl<'a> Desk<'a> {
             self.creates.push(NewTable { name: name.clone(), columns });
         }
         let number = self.next_record(known, table)?;
+        let is_number = |place: usize| {
+            known.is_some_and(|known| {
+                let column = self.schema.tables[known]
+                    .columns
+                    .iter()
+                    .find(|column| Some(&*column.name) == columns.get(place).copied());
+                column.is_some_and(|column| column.family == Family::Integer)
+            })
+        };
+        let values: Vec<Value> = values
+            .into_iter()
+            .enumerate()
+            .map(|(place, value)| if is_number(place + 3) { value } else { self.surgery.recorded(value) })
+            .collect();
         let said = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
         let image: RowName =
             columns.iter().map(|&column| column.to_owned()).zip(said.into_iter().chain(values)).collect();

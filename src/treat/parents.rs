@@ -183,12 +183,11 @@ impl<'a> Desk<'a> {
             };
             row.push((name.to_owned(), value));
         }
-        if let Err(why) = self.room.attempt(&self.surgery.insert(table, &row, &blank.values))? {
+        let (room, surgery) = self.room(blank.table)?;
+        if let Err(why) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
             return Ok(Err(why));
         }
-        let Some(Image { columns: image, .. }) =
-            images(self.room.as_mut(), self.surgery, table, &[&row])?.pop().flatten()
-        else {
+        let Some(Image { columns: image, .. }) = images(room, surgery, table, &[&row])?.pop().flatten() else {
             return Ok(Err(format!("a row of {} would not be stored under its own key", table.name)));
         };
         for (name, value) in &mut row {
@@ -218,7 +217,8 @@ impl<'a> Desk<'a> {
 
     fn unmake(&mut self, table: usize, row: &RowName) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
-        let _ = self.room.attempt(&self.surgery.delete(about, row))?;
+        let (room, surgery) = self.room(table)?;
+        let _ = room.attempt(&surgery.delete(about, row))?;
         self.bench.take_away(&about.name.to_string(), row)?;
         if let Some(rows) = self.parents.made.get_mut(&table) {
             rows.retain(|other| other != row);
@@ -327,6 +327,7 @@ impl<'a> Desk<'a> {
         if !self.parents.next.contains_key(&key) {
             let about = &self.schema.tables[table];
             let mut questions = vec![self.surgery.largest(about, column)];
+            questions.extend(self.surgery.sequence(about, column));
             for relation in self.schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
                 let pairs = self.schema.parent_columns(relation).zip(self.schema.child_column_names(relation));
                 for (_, name) in pairs.filter(|(ours, _)| ours.name == column) {
@@ -483,6 +484,8 @@ fn neutral(column: &Column, seed: &Key, is_unique: bool) -> Value {
         Family::Numeric if kind.contains("TIME") => Value::text("1970-01-01 00:00:00"),
         Family::Numeric if kind.contains("DATE") => Value::text("1970-01-01"),
         Family::Numeric => Value::Integer(0),
+        Family::Untyped if kind.contains("TIMESTAMP") || kind == "DATE" => Value::text("1970-01-01"),
+        Family::Untyped if kind == "BOOLEAN" => Value::text("false"),
         Family::Text | Family::Untyped => derived(),
     }
 }

@@ -145,22 +145,24 @@ impl<'a> Desk<'a> {
         let stays = child.indexes.iter().any(|index| {
             index.unique && index.columns.iter().any(|part| part.column.is_none_or(|column| changed.contains(&column)))
         });
+        let (room, surgery) = self.room(case.relation.child)?;
         if stays {
-            let _ = self.room.attempt(&self.surgery.delete(child, row))?;
+            let _ = room.attempt(&surgery.delete(child, row))?;
         }
-        if let Err(why) = self.room.attempt(&self.surgery.insert(child, row, &after))? {
+        if let Err(why) = room.attempt(&surgery.insert(child, row, &after))? {
             let is_collision = why.starts_with("UNIQUE");
             return Ok(Err(Why { text: why, is_collision }));
         }
-        let stored = images(self.room.as_mut(), self.surgery, child, &[row])?.pop().flatten();
+        let stored = images(room, surgery, child, &[row])?.pop().flatten();
         if !stays {
-            let _ = self.room.attempt(&self.surgery.delete(child, row))?;
+            let _ = room.attempt(&surgery.delete(child, row))?;
         }
         let Some(Image { columns: stored, .. }) = stored else {
             return Ok(Err(Why::plain("the row would get another name".to_owned())));
         };
         if stays && let Some(text) = self.collision(case.relation.child, &stored, Some(row), Some(changed))? {
-            let _ = self.room.attempt(&self.surgery.delete(child, row))?;
+            let (room, surgery) = self.room(case.relation.child)?;
+            let _ = room.attempt(&surgery.delete(child, row))?;
             return Ok(Err(Why { text, is_collision: true }));
         }
         if let Some(text) = self.breaks_another(case, &stored, changed)? {
@@ -259,8 +261,9 @@ impl<'a> Desk<'a> {
             return Ok(true);
         }
         let mut planned = false;
-        let question = self.surgery.present(&self.schema.tables[parent], &relation.parent.columns, &[&key]);
-        self.room.each_row(&question, &mut |_| planned = true)?;
+        let table = &self.schema.tables[parent];
+        let (room, surgery) = self.room(parent)?;
+        room.each_row(&surgery.present(table, &relation.parent.columns, &[&key]), &mut |_| planned = true)?;
         Ok(planned || (in_making.is_some() && self.parents.is_awaited(parent, &key)))
     }
 }

@@ -10,5 +10,6 @@ mod mariadb_differential;
 mod mariadb_traps;
 mod postgres;
 mod postgres_differential;
+mod postgres_repair;
 mod postgres_traps;
 mod server;

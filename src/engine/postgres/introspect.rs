@@ -18,6 +18,7 @@ use crate::model::catalog::Flaw;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
 use crate::model::catalog::IndexColumn;
+use crate::model::catalog::MOVING_ADDRESS;
 use crate::model::catalog::Match;
 use crate::model::catalog::NameRule;
 use crate::model::catalog::QualifiedName;
@@ -78,7 +79,7 @@ impl Tables {
         self.position.insert(row.number(), self.found.len());
         let name = table_name(row.text(), row.text());
         let (kind, row_address) = match row.text().as_str() {
-            "r" => (TableKind::Table, Some("ctid".to_owned())),
+            "r" => (TableKind::Table, Some(MOVING_ADDRESS.to_owned())),
             "p" => (TableKind::Partitioned, None),
             "f" => (TableKind::Virtual, None),
             _ => (TableKind::View, None),

@@ -13,9 +13,23 @@ pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &Patience) -> String 
     let same_moment =
         snapshot.map(|snapshot| format!("SET TRANSACTION SNAPSHOT '{}';", snapshot.0)).unwrap_or_default();
     // A role's settings may be anybody's: search_path first, because what follows it is looked up.
+    format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {same_moment} {}", settings(patience))
+}
+
+/// Starts a transaction that writes: whoever would be in its way is locked out at its beginning, so it sees what is there.
+pub(super) fn begin_writing(patience: &Patience) -> String {
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {}; SET CONSTRAINTS ALL DEFERRED", settings(patience))
+}
+
+/// Neither triggers nor foreign keys are heard, but for those that are for replicas.
+pub(super) const AS_REPLICA: &str = "SET LOCAL session_replication_role = replica";
+
+pub(super) const END_ATTEMPT: &str = "ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt";
+
+fn settings(patience: &Patience) -> String {
+    // Values are the same text whoever reads them.
     format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {same_moment}
-         SET LOCAL search_path = pg_catalog, pg_temp;
+        "SET LOCAL search_path = pg_catalog, pg_temp;
          SET LOCAL row_security = off;
          SET LOCAL standard_conforming_strings = on;
          SET LOCAL lock_timeout = {};
@@ -24,6 +38,12 @@ pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &Patience) -> String 
          SET LOCAL work_mem = '{WORK_MEM}';
          SET LOCAL jit = off;
          SET LOCAL constraint_exclusion = off;
+         SET LOCAL DateStyle = 'ISO, YMD';
+         SET LOCAL IntervalStyle = 'postgres';
+         SET LOCAL TimeZone = 'UTC';
+         SET LOCAL lc_monetary = 'C';
+         SET LOCAL extra_float_digits = 1;
+         SET LOCAL bytea_output = 'hex';
          SELECT set_config(name, '5s', true) FROM pg_settings WHERE name = 'client_connection_check_interval'",
         milliseconds(Some(patience.lock_wait)),
     )

@@ -119,7 +119,7 @@ impl Session for SqliteWriter {
 }
 
 impl Writer for SqliteWriter {
-    fn begin(&mut self) -> Result<(), EngineError> {
+    fn begin(&mut self, _: Option<&Sql>) -> Result<(), EngineError> {
         snapshot::patiently(self.patience.lock_wait, || self.connection.execute_batch("BEGIN IMMEDIATE"))
             .map_err(|error| failure::unwritable(&self.path, &error))
     }

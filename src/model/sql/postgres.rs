@@ -24,6 +24,8 @@ use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+pub(super) mod repair;
+
 /// White space that near-miss comparison strips: what `trim` in most languages strips.
 const WHITE_SPACE: &str = r"E'\t\n\x0b\f\r \u0085\u00a0\u200b\ufeff'";
 
@@ -315,6 +317,15 @@ fn collated(how: &Comparison) -> String {
 /// The parent of the child's row at hand; `None` where the parent's table is missing.
 fn match_query(schema: &Schema, relation: &Relation) -> Option<String> {
     let parent = schema.parent(relation)?;
+    let living = match &relation.scope.soft_deleted {
+        Some(condition) => format!(" AND NOT ((\n{condition}\n) IS TRUE)"),
+        None => String::new(),
+    };
+    Some(format!("SELECT 1 FROM {} WHERE {}{living}", source(parent, "parent"), equal_to_parent(schema, relation)))
+}
+
+/// The parent's row at hand has the key of the child's.
+fn equal_to_parent(schema: &Schema, relation: &Relation) -> String {
     let columns = schema.parent_columns(relation).enumerate();
     let equal: Vec<String> = columns
         .map(|(place, column)| {
@@ -329,11 +340,7 @@ fn match_query(schema: &Schema, relation: &Relation) -> Option<String> {
             }
         })
         .collect();
-    let living = match &relation.scope.soft_deleted {
-        Some(condition) => format!(" AND NOT ((\n{condition}\n) IS TRUE)"),
-        None => String::new(),
-    };
-    Some(format!("SELECT 1 FROM {} WHERE {}{living}", source(parent, "parent"), equal.join(" AND ")))
+    equal.join(" AND ")
 }
 
 /// Which of these keys a table has under these columns and a condition.
@@ -418,6 +425,9 @@ fn operator(name: &QualifiedName) -> String {
 /// `ONLY`: rows of tables that inherit are not in a foreign key; those of partitions are.
 pub(super) fn source(table: &Table, alias: &str) -> String {
     let only = if table.kind == TableKind::Table { "ONLY " } else { "" };
-    let schema = table.name.schema.as_deref().unwrap_or("public");
-    format!("{only}{}.{} AS {alias}", quoted(schema), quoted(&table.name.table))
+    format!("{only}{} AS {alias}", table_name(table))
+}
+
+fn table_name(table: &Table) -> String {
+    format!("{}.{}", quoted(table.name.schema.as_deref().unwrap_or("public")), quoted(&table.name.table))
 }

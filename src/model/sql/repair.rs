@@ -14,6 +14,23 @@ use crate::model::schema::Schema;
 use crate::model::sql::Sql;
 use crate::model::value::Key;
 use crate::model::value::RowName;
+use crate::model::value::Value;
+
+/// The statements that change the definition of a table.
+pub trait RedefiningDialect {
+    /// Puts the new text of a definition in the place of the old one.
+    fn redefine(&self, change: &Redefinition) -> Sql;
+
+    /// What the database makes of a table's definition. Rows of what it is (`reference` and `not null` among them), its
+    /// name, and all else that is known of it.
+    fn shape(&self, table: &TableName) -> Sql;
+
+    /// Any row whose column is NULL.
+    fn has_null(&self, table: &TableName, column: &str) -> Sql;
+
+    /// The same change as a script that needs no access to the definitions: the table is built anew and its rows are copied.
+    fn rebuild(&self, change: &Redefinition, table: &Table, definitions: &[[String; 4]]) -> Result<String, String>;
+}
 
 /// A repair, in the SQL of one engine. Every question about several things numbers them from 0, and every row of its
 /// answer begins with such a number.
@@ -53,6 +70,34 @@ pub trait RepairDialect {
     /// The counter that gives a table its next key, where tables have such rows: the row's name, and its value.
     fn counter(&self, table: &Table) -> Option<Sql>;
 
+    /// One number: the last that the column's sequence gave out, where it has one.
+    fn sequence(&self, _table: &Table, _column: &str) -> Option<Sql> {
+        None
+    }
+
+    /// Lets no sequence give out the keys of a row that was made with keys of its own.
+    fn advance(&self, _table: &Table, _row: &RowName) -> Vec<Sql> {
+        Vec::new()
+    }
+
+    /// Keeps everybody else from writing to these tables, where a transaction does not do so by itself.
+    fn lock(&self, _tables: &[&Table]) -> Option<Sql> {
+        None
+    }
+
+    /// A value as a table holds it that a repair brings along.
+    fn recorded(&self, value: Value) -> Value {
+        value
+    }
+
+    /// The same for the tables of the rehearsal, which may be called otherwise.
+    fn in_room(&self) -> &'static dyn RepairDialect;
+
+    /// Makes a table of the rehearsal, where the engine does not bring it: empty, with these defaults.
+    fn furnish(&self, _table: &Table, _defaults: &[(String, String)]) -> Vec<Sql> {
+        Vec::new()
+    }
+
     fn insert(&self, table: &Table, row: &RowName, image: &RowName) -> Sql;
 
     fn update(&self, table: &Table, row: &RowName, columns: &RowName) -> Sql;
@@ -63,18 +108,10 @@ pub trait RepairDialect {
 
     fn drop(&self, table: &NewTable) -> Sql;
 
-    /// Puts the new text of a definition in the place of the old one.
-    fn redefine(&self, change: &Redefinition) -> Sql;
-
-    /// What the database makes of a table's definition. Rows of what it is (`reference` and `not null` among them), its
-    /// name, and all else that is known of it.
-    fn shape(&self, table: &TableName) -> Sql;
-
-    /// Any row whose column is NULL.
-    fn has_null(&self, table: &TableName, column: &str) -> Sql;
-
-    /// The same change as a script that needs no access to the definitions: the table is built anew and its rows are copied.
-    fn rebuild(&self, change: &Redefinition, table: &Table, definitions: &[[String; 4]]) -> Result<String, String>;
+    /// How definitions of tables are changed; `None` where that is not built.
+    fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
+        None
+    }
 
     /// What a script of changes begins and ends with.
     fn script_start(&self) -> String;
@@ -107,6 +144,7 @@ pub enum Wanted<'a> {
 pub fn of(schema: &Schema) -> Option<&'static dyn RepairDialect> {
     match schema.database.engine {
         Engine::Sqlite => Some(&super::sqlite::Sqlite),
-        Engine::Postgres | Engine::Mysql | Engine::Mariadb => None,
+        Engine::Postgres => Some(&super::postgres::repair::SURGERY),
+        Engine::Mysql | Engine::Mariadb => None,
     }
 }

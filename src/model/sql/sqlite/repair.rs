@@ -20,6 +20,7 @@ use crate::model::rule::Piece;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
 use crate::model::sql::repair::Evaluation;
+use crate::model::sql::repair::RedefiningDialect;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
 use crate::model::text::is_unseen;
@@ -251,20 +252,12 @@ impl RepairDialect for Sqlite {
         Query::default().finish(format!("DROP TABLE main.{}", quoted(&table.name.table)))
     }
 
-    fn redefine(&self, change: &Redefinition) -> Sql {
-        rebuild::redefine(change)
+    fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
+        Some(&Sqlite)
     }
 
-    fn shape(&self, table: &TableName) -> Sql {
-        rebuild::shape(table)
-    }
-
-    fn has_null(&self, table: &TableName, column: &str) -> Sql {
-        rebuild::has_null(table, column)
-    }
-
-    fn rebuild(&self, change: &Redefinition, table: &Table, definitions: &[[String; 4]]) -> Result<String, String> {
-        rebuild::script(change, table, definitions)
+    fn in_room(&self) -> &'static dyn RepairDialect {
+        &Sqlite
     }
 
     fn script_start(&self) -> String {
@@ -422,5 +415,23 @@ pub(super) fn literal(value: &Value) -> String {
             }
             _ => format!("CAST(X'{}' AS TEXT)", hex(bytes)),
         },
+    }
+}
+
+impl RedefiningDialect for Sqlite {
+    fn redefine(&self, change: &Redefinition) -> Sql {
+        rebuild::redefine(change)
+    }
+
+    fn shape(&self, table: &TableName) -> Sql {
+        rebuild::shape(table)
+    }
+
+    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+        rebuild::has_null(table, column)
+    }
+
+    fn rebuild(&self, change: &Redefinition, table: &Table, definitions: &[[String; 4]]) -> Result<String, String> {
+        rebuild::script(change, table, definitions)
     }
 }

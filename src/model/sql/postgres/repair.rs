@@ -1,0 +1,598 @@
+//! Repairs in PostgreSQL's SQL.
+//!
+//! Values travel as whole numbers, floats, exact numbers, bytes or text, and become the column's own type by a cast that is
+//! written here. A rule's SQL may name the tables of the default schema alone: each that it mentions stands in front of it
+//! as a query of that name, so that the search path stays closed to everybody's functions and operators.
+
+use super::Query;
+use super::Sql;
+use super::as_text;
+use super::equal_to_parent;
+use super::is_bytes;
+use super::match_query;
+use super::operator;
+use super::partly_null;
+use super::plain;
+use super::qualified;
+use super::shown;
+use super::table_name;
+use crate::model::catalog::Column;
+use crate::model::catalog::Family;
+use crate::model::catalog::Match;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::plan::NewTable;
+use crate::model::plan::identity_columns;
+use crate::model::relation::Relation;
+use crate::model::rule::Expression;
+use crate::model::rule::Normal;
+use crate::model::rule::Piece;
+use crate::model::schema::Schema;
+use crate::model::sql::quoted;
+use crate::model::sql::repair::Evaluation;
+use crate::model::sql::repair::RepairDialect;
+use crate::model::sql::repair::Wanted;
+use crate::model::text::is_unseen;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+/// The number of a key; no column of a user is called so.
+const NUMBER: &str = "\"fk-doctor number\"";
+
+pub(in crate::model::sql) struct Surgery {
+    /// Tables are those of the rehearsal.
+    in_room: bool,
+}
+
+pub(in crate::model::sql) static SURGERY: Surgery = Surgery { in_room: false };
+static REHEARSAL: Surgery = Surgery { in_room: true };
+
+impl RepairDialect for Surgery {
+    fn evaluate(&self, schema: &Schema, relation: &Relation, evaluation: &Evaluation<'_>) -> Sql {
+        let mut query = Query::default();
+        let child = schema.child(relation);
+        let row = evaluation.keys.first().map_or(&[][..], |(_, row)| row.as_slice());
+        let width = relation.child_columns.len();
+        let columns: Vec<Option<&Column>> =
+            schema.child_columns(relation).map(Some).chain(row.iter().map(|(name, _)| column(child, name))).collect();
+        let values = evaluation.keys.iter().map(|(key, row)| key.iter().chain(row.iter().map(|(_, value)| value)));
+        let wanted = query.numbered(&columns, values);
+        let mut key = vec![format!("i AS {NUMBER}")];
+        key.extend(key_names(schema, relation).iter().map(|(place, name)| format!("v{place} AS {}", quoted(name))));
+        key.extend((0..row.len()).map(|place| format!("v{} AS \"fk-doctor row {place}\"", width + place)));
+        let is_row = row
+            .iter()
+            .enumerate()
+            .map(|(place, (name, _))| format!("{} \"key\".\"fk-doctor row {place}\"", left_of(child, "child", name)));
+        let mut from = format!("\"key\" LEFT JOIN {} ON {}", self.source(child, "child"), all(is_row));
+        let mut found = "1::int8".to_owned();
+        if let Some((table, columns)) = evaluation.via {
+            let names = columns.iter().map(|&column| table.columns[column].name.as_str());
+            let keys = schema.child_column_names(relation);
+            let equal = names
+                .clone()
+                .zip(keys)
+                .map(|(name, key)| format!("{} \"key\".{}", left_of(table, "via", name), quoted(key)));
+            from.push_str(&format!(" LEFT JOIN {} ON {}", self.source(table, "via"), all(equal)));
+            found = all(names.map(|name| format!("via.{} IS NOT NULL", quoted(name))));
+        }
+        let values: Vec<String> =
+            evaluation.wanted.iter().map(|wanted| format!(", {}", query.wanted(wanted))).collect();
+        let tables = named_tables(schema, evaluation.wanted);
+        query.finish(format!(
+            "{wanted}, \"key\" AS (SELECT {} FROM wanted){tables} SELECT \"key\".{NUMBER}, {found}{} FROM {from} ORDER BY 1",
+            key.join(", "),
+            values.concat()
+        ))
+    }
+
+    fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
+        self.keyed(table, columns, columns, keys)
+    }
+
+    fn mapped(&self, table: &Table, from: &[usize], into: &[usize], keys: &[&Key]) -> Sql {
+        self.keyed(table, from, into, keys)
+    }
+
+    fn equal_in_form(&self, table: &Table, column: usize, forms: &[Normal], keys: &[&Key]) -> Sql {
+        let mut query = Query::default();
+        let keys: Vec<Key> =
+            keys.iter().map(|key| key.iter().map(|value| Value::text(plain(value))).collect()).collect();
+        let missing = query.missing(&keys.iter().collect::<Vec<_>>(), &["text".to_owned()]);
+        let column = &table.columns[column];
+        let name = format!("parent.{}", quoted(&column.name));
+        query.finish(format!(
+            "{missing}, sought AS MATERIALIZED (SELECT i, {} AS n FROM missing) SELECT sought.i, p.k FROM \
+             (SELECT {} AS k, {} AS n FROM {} WHERE {name} IS NOT NULL) AS p JOIN sought ON sought.n = p.n ORDER BY 1, 2",
+            in_form("k0", forms),
+            shown(&name, column),
+            in_form(&format!("format('%s', {name})"), forms),
+            self.source(table, "parent"),
+        ))
+    }
+
+    fn rows_at(&self, table: &Table, rows: &[&RowName]) -> Sql {
+        let mut query = Query::default();
+        let wanted = query.rows(table, rows);
+        let stored = table.columns.iter().filter(|column| !column.generated);
+        let columns: Vec<String> =
+            stored.map(|column| format!(", {}", shown(&format!("t.{}", quoted(&column.name)), column))).collect();
+        query.finish(format!(
+            "{wanted} SELECT i, NULL::int8{} FROM wanted JOIN {} ON {} ORDER BY i",
+            columns.concat(),
+            self.source(table, "t"),
+            named(table, "t", rows),
+        ))
+    }
+
+    fn orphans_at(&self, schema: &Schema, relation: &Relation, rows: &[&RowName]) -> Sql {
+        let mut query = Query::default();
+        let child = schema.child(relation);
+        let wanted = query.rows(child, rows);
+        let mut orphan = format!("({}", query.considered(schema, relation));
+        if let Some(parent) = match_query(schema, relation) {
+            orphan.push_str(&format!(" AND NOT EXISTS ({parent})"));
+        }
+        orphan.push(')');
+        if relation.match_rule == Match::Full {
+            orphan = format!("({orphan} OR ({}))", partly_null(schema, relation));
+        }
+        query.finish(format!(
+            "{wanted} SELECT i FROM wanted JOIN {} ON {} WHERE {orphan} ORDER BY i",
+            self.source(child, "child"),
+            named(child, "child", rows),
+        ))
+    }
+
+    fn children_of(&self, schema: &Schema, relation: &Relation, parents: &[&RowName]) -> Sql {
+        let mut query = Query::default();
+        let Some(parent) = schema.parent(relation) else {
+            return query.finish("SELECT 1::int8 WHERE false".to_owned());
+        };
+        let child = schema.child(relation);
+        let wanted = query.rows(parent, parents);
+        let names = identity_columns(child);
+        let shown: Vec<String> = names
+            .iter()
+            .filter_map(|name| Some(shown(&format!("child.{}", quoted(name)), column(child, name)?)))
+            .collect();
+        let order: Vec<String> = names.iter().map(|name| format!("child.{}", quoted(name))).collect();
+        query.finish(format!(
+            "{wanted} SELECT i, {} FROM wanted JOIN {} ON {} JOIN {} ON {} AND {} ORDER BY i, {}",
+            shown.join(", "),
+            self.source(parent, "parent"),
+            named(parent, "parent", parents),
+            self.source(child, "child"),
+            equal_to_parent(schema, relation),
+            super::in_scope(relation),
+            order.join(", "),
+        ))
+    }
+
+    /// A default that draws from a sequence is left out: to try it would move the sequence.
+    fn defaults(&self, table: &Table) -> Sql {
+        let mut query = Query::default();
+        let name = query.parameter(Value::text(table_name(table)));
+        query.finish(format!(
+            "SELECT a.attname::text, pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef AS d \
+             JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
+             WHERE d.adrelid = {name}::text::regclass AND a.attgenerated = '' AND a.attidentity = '' \
+             AND pg_get_expr(d.adbin, d.adrelid) NOT LIKE '%nextval(%' ORDER BY a.attnum"
+        ))
+    }
+
+    fn definitions(&self) -> Sql {
+        Query::default().finish(include_str!("definitions.sql").to_owned())
+    }
+
+    fn largest(&self, table: &Table, name: &str) -> Sql {
+        let largest = match column(table, name) {
+            Some(column) if matches!(column.family, Family::Integer | Family::Numeric) => {
+                shown(&format!("max(t.{})", quoted(name)), column)
+            }
+            // Where values have no order, whether there is any row is all that is known.
+            _ => "max(1::int8)".to_owned(),
+        };
+        Query::default().finish(format!("SELECT {largest} FROM {}", self.source(table, "t")))
+    }
+
+    fn counter(&self, _: &Table) -> Option<Sql> {
+        None
+    }
+
+    fn sequence(&self, table: &Table, column: &str) -> Option<Sql> {
+        let mut query = Query::default();
+        let sequence = query.sequence(table, column);
+        Some(query.finish(format!(
+            "SELECT CASE WHEN has_sequence_privilege(s.seqrelid, 'USAGE, SELECT') \
+             THEN pg_sequence_last_value(s.seqrelid::regclass) END FROM pg_sequence AS s WHERE {sequence}"
+        )))
+    }
+
+    fn advance(&self, table: &Table, row: &RowName) -> Vec<Sql> {
+        let numbers = row.iter().filter_map(|(name, value)| Some((name, value.as_integer()?)));
+        let advances =
+            numbers.filter(|(name, _)| identity_columns(table).contains(&name.as_str())).map(|(name, number)| {
+                let mut query = Query::default();
+                let number = query.parameter(Value::Integer(number));
+                let sequence = query.sequence(table, name);
+                query.finish(format!(
+                    "SELECT setval(s.seqrelid::regclass, {number}::int8) FROM pg_sequence AS s WHERE {sequence} \
+                 AND s.seqincrement > 0 AND {number}::int8 BETWEEN s.seqmin AND s.seqmax \
+                 AND {number}::int8 > coalesce(pg_sequence_last_value(s.seqrelid::regclass), {number}::int8 - 1)"
+                ))
+            });
+        advances.collect()
+    }
+
+    fn lock(&self, tables: &[&Table]) -> Option<Sql> {
+        let mut names: Vec<String> = tables.iter().map(|table| self.relation(table)).collect();
+        names.sort();
+        names.dedup();
+        (!names.is_empty())
+            .then(|| Query::default().finish(format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", names.join(", "))))
+    }
+
+    fn insert(&self, table: &Table, _: &RowName, image: &RowName) -> Sql {
+        let mut query = Query::default();
+        let (names, values): (Vec<String>, Vec<String>) =
+            image.iter().map(|(name, value)| (quoted(name), query.typed(column(table, name), value))).unzip();
+        query.finish(format!(
+            "INSERT INTO {}({}) OVERRIDING SYSTEM VALUE VALUES ({})",
+            self.name(table),
+            names.join(", "),
+            values.join(", ")
+        ))
+    }
+
+    fn update(&self, table: &Table, row: &RowName, columns: &RowName) -> Sql {
+        let mut query = Query::default();
+        let set: Vec<String> = columns
+            .iter()
+            .map(|(name, value)| format!("{} = {}", quoted(name), query.typed(column(table, name), value)))
+            .collect();
+        let is_row = query.is_row(table, row);
+        query.finish(format!("UPDATE {} SET {} WHERE {is_row}", self.source(table, "t"), set.join(", ")))
+    }
+
+    fn delete(&self, table: &Table, row: &RowName) -> Sql {
+        let mut query = Query::default();
+        let is_row = query.is_row(table, row);
+        query.finish(format!("DELETE FROM {} WHERE {is_row}", self.source(table, "t")))
+    }
+
+    fn create(&self, table: &NewTable) -> Sql {
+        let columns: Vec<String> = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(place, name)| format!("{} {}", quoted(name), if place == 0 { "int8 PRIMARY KEY" } else { "text" }))
+            .collect();
+        Query::default().finish(format!("CREATE TABLE {}({})", table_name(&table.as_table()), columns.join(", ")))
+    }
+
+    fn drop(&self, table: &NewTable) -> Sql {
+        Query::default().finish(format!("DROP TABLE {}", table_name(&table.as_table())))
+    }
+
+    /// All columns of such a table but its number are text.
+    fn recorded(&self, value: Value) -> Value {
+        match value {
+            Value::Null => Value::Null,
+            other => Value::text(plain(&other)),
+        }
+    }
+
+    fn in_room(&self) -> &'static dyn RepairDialect {
+        &REHEARSAL
+    }
+
+    fn furnish(&self, table: &Table, defaults: &[(String, String)]) -> Vec<Sql> {
+        let sql = |text: String| Query::default().finish(text);
+        let room = REHEARSAL.name(table);
+        let mut furnished = vec![sql(format!(
+            "CREATE TEMPORARY TABLE {room} (LIKE {} INCLUDING ALL EXCLUDING DEFAULTS EXCLUDING STATISTICS EXCLUDING COMMENTS)",
+            table_name(table)
+        ))];
+        furnished.extend(
+            defaults.iter().map(|(name, text)| {
+                sql(format!("ALTER TABLE {room} ALTER COLUMN {} SET DEFAULT {text}", quoted(name)))
+            }),
+        );
+        furnished
+    }
+
+    fn script_start(&self) -> String {
+        "-- Made by fk-doctor. Run it with: psql --single-transaction --set ON_ERROR_STOP=1 --file THIS_FILE\n\
+         SET LOCAL search_path = pg_catalog, pg_temp;\nSET LOCAL standard_conforming_strings = on;\n"
+            .to_owned()
+    }
+
+    fn script_end(&self) -> String {
+        String::new()
+    }
+
+    fn written_out(&self, statement: &Sql) -> String {
+        let mut rest = statement.text();
+        let mut text = String::new();
+        // Our own statements have no `$` but for parameters, outside of quoted names.
+        while let Some(at) = rest.find(['$', '"']) {
+            text.push_str(&rest[..at]);
+            rest = &rest[at..];
+            if let Some(name) = rest.strip_prefix('"') {
+                let length = 1 + name.find('"').map_or(name.len(), |end| end + 1);
+                text.push_str(&rest[..length]);
+                rest = &rest[length..];
+                continue;
+            }
+            let digits = rest[1..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - 1);
+            let place = rest[1..=digits].parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            let value = place.and_then(|place| statement.parameters().get(place));
+            text.push_str(&value.map_or_else(String::new, literal));
+            rest = &rest[1 + digits..];
+        }
+        text.push_str(rest);
+        text
+    }
+}
+
+impl Surgery {
+    /// Names of the rehearsal hold their schema, because it has one namespace for all.
+    fn name(&self, table: &Table) -> String {
+        if self.in_room {
+            let schema = table.name.schema.as_deref().unwrap_or("public");
+            format!("pg_temp.{}", quoted(&format!("{schema}.{}", table.name.table)))
+        } else {
+            table_name(table)
+        }
+    }
+
+    /// Without the tables that inherit from it.
+    fn relation(&self, table: &Table) -> String {
+        let only = if table.kind == TableKind::Table { "ONLY " } else { "" };
+        format!("{only}{}", self.name(table))
+    }
+
+    fn source(&self, table: &Table, alias: &str) -> String {
+        format!("{} AS {alias}", self.relation(table))
+    }
+
+    /// The rows that have these keys: the key's number, and some of the row's columns.
+    fn keyed(&self, table: &Table, columns: &[usize], wanted: &[usize], keys: &[&Key]) -> Sql {
+        let mut query = Query::default();
+        let types: Vec<Option<&Column>> = columns.iter().map(|&column| Some(&table.columns[column])).collect();
+        // What is no number cannot be found in a column of numbers, and would be an error there.
+        let can_be_there =
+            |key: &&&Key| key.iter().zip(&types).all(|(value, column)| column.is_some_and(|c| fits(value, c)));
+        let numbered: Vec<(usize, &&Key)> = keys.iter().enumerate().filter(|(_, key)| can_be_there(key)).collect();
+        if numbered.is_empty() {
+            return query.finish("SELECT 1::int8 WHERE false".to_owned());
+        }
+        let rows = query.numbered_as(&types, numbered.into_iter().map(|(number, key)| (number, key.iter())));
+        let equal = columns.iter().enumerate().map(|(place, &column)| {
+            format!("{} wanted.v{place}", left_of(table, "keyed", &table.columns[column].name))
+        });
+        let shown: Vec<String> = wanted
+            .iter()
+            .map(|&column| &table.columns[column])
+            .map(|column| shown(&format!("keyed.{}", quoted(&column.name)), column))
+            .collect();
+        query.finish(format!(
+            "{rows} SELECT DISTINCT i, {} FROM wanted JOIN {} ON {} ORDER BY 1",
+            shown.join(", "),
+            self.source(table, "keyed"),
+            all(equal)
+        ))
+    }
+}
+
+impl Query {
+    /// `wanted(i, v0, …)`: rows of values, numbered, each of its column's type.
+    fn numbered<'v>(
+        &mut self,
+        columns: &[Option<&Column>],
+        rows: impl Iterator<Item = impl Iterator<Item = &'v Value>>,
+    ) -> String {
+        self.numbered_as(columns, rows.enumerate())
+    }
+
+    fn numbered_as<'v>(
+        &mut self,
+        columns: &[Option<&Column>],
+        rows: impl Iterator<Item = (usize, impl Iterator<Item = &'v Value>)>,
+    ) -> String {
+        let names: Vec<String> = (0..columns.len()).map(|place| format!(", v{place}")).collect();
+        let rows: Vec<String> = rows
+            .map(|(i, row)| {
+                let values: Vec<String> =
+                    row.zip(columns).map(|(value, column)| format!(", {}", self.typed(*column, value))).collect();
+                format!("({i}::int8{})", values.concat())
+            })
+            .collect();
+        format!("WITH wanted(i{}) AS (VALUES {})", names.concat(), rows.join(", "))
+    }
+
+    fn rows(&mut self, table: &Table, rows: &[&RowName]) -> String {
+        let first = rows.first().map_or(&[][..], |row| row.as_slice());
+        let columns: Vec<Option<&Column>> = first.iter().map(|(name, _)| column(table, name)).collect();
+        self.numbered(&columns, rows.iter().map(|row| row.iter().map(|(_, value)| value)))
+    }
+
+    fn is_row(&mut self, table: &Table, row: &RowName) -> String {
+        let equal: Vec<String> = row
+            .iter()
+            .map(|(name, value)| {
+                let left = left_of(table, "t", name);
+                // In a script, a row is also told by what it held: types without equality are held as text.
+                let column = column(table, name);
+                match column.and_then(|column| column.sql_type.as_ref()) {
+                    Some(of) if of.equality.name.is_empty() => {
+                        let text = self.parameter(Value::text(plain(value)));
+                        format!("{} = {text}::text", as_text(&format!("t.{}", quoted(name))))
+                    }
+                    _ => format!("{left} {}", self.typed(column, value)),
+                }
+            })
+            .collect();
+        all(equal.into_iter())
+    }
+
+    /// A value of a column's type. Whole numbers stay wide: the server narrows them when it stores them.
+    fn typed(&mut self, column: Option<&Column>, value: &Value) -> String {
+        let parameter = self.parameter(value.clone());
+        let Some(column) = column else { return format!("{parameter}::text") };
+        match (&column.family, &column.sql_type) {
+            (Family::Integer, _) => format!("{parameter}::int8"),
+            (Family::Real, _) => format!("{parameter}::float8"),
+            (Family::Numeric, _) => format!("{parameter}::numeric"),
+            (Family::Text, _) | (Family::Untyped, None) => format!("{parameter}::text"),
+            (Family::Untyped, Some(_)) if is_bytes(column) && matches!(value, Value::Blob(_)) => parameter,
+            (Family::Untyped, Some(of)) if of.base.name == "bool" && matches!(value, Value::Integer(_)) => {
+                format!("({parameter}::int8 <> 0)")
+            }
+            (Family::Untyped, Some(of)) => format!("{parameter}::text::{}", qualified(&of.base)),
+        }
+    }
+
+    /// The sequence `s` is the one that the column draws from.
+    fn sequence(&mut self, table: &Table, column: &str) -> String {
+        let table = self.parameter(Value::text(table_name(table)));
+        let column = self.parameter(Value::text(column));
+        format!("s.seqrelid = pg_get_serial_sequence({table}::text, {column}::text)::regclass")
+    }
+
+    /// What it gives, as text; the column that it is for reads it.
+    fn wanted(&mut self, wanted: &Wanted<'_>) -> String {
+        let first = |query: &str| format!("(SELECT {} FROM (\n{query}\n) AS given(x) LIMIT 1)", as_text("given.x"));
+        match wanted {
+            Wanted::Expression(Expression::Literal(value)) => {
+                let kind = match value {
+                    Value::Integer(_) => "int8",
+                    Value::Real(_) => "float8",
+                    Value::Blob(_) => "bytea",
+                    Value::Null | Value::Text(_) => "text",
+                };
+                format!("{}::{kind}", self.parameter(value.clone()))
+            }
+            Wanted::Expression(Expression::Sql(sql)) => first(&format!("SELECT (\n{sql}\n)")),
+            Wanted::Expression(Expression::Template(pieces)) => {
+                let parts: Vec<String> = pieces
+                    .iter()
+                    .map(|piece| match piece {
+                        Piece::Text(text) => format!("{}::text", self.parameter(Value::text(text))),
+                        Piece::Column { scope, column } => {
+                            format!("format('%s', {}.{})", quoted(scope.name()), quoted(column))
+                        }
+                    })
+                    .collect();
+                if parts.is_empty() { "''::text".to_owned() } else { format!("({})", parts.join(" || ")) }
+            }
+            Wanted::Query(query) => first(query),
+            Wanted::RowsOf(query) => {
+                format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) AS given LIMIT 2) AS few)")
+            }
+        }
+    }
+}
+
+/// The tables of the default schema that a rule's SQL mentions, each under its own name.
+fn named_tables(schema: &Schema, wanted: &[Wanted<'_>]) -> String {
+    let texts: Vec<&str> = wanted
+        .iter()
+        .filter_map(|wanted| match wanted {
+            Wanted::Query(query) | Wanted::RowsOf(query) => Some(*query),
+            Wanted::Expression(Expression::Sql(sql)) => Some(sql.as_str()),
+            Wanted::Expression(_) => None,
+        })
+        .collect();
+    let is_ours = |name: &str| ["wanted", "key", "child", "via"].contains(&name);
+    let mentioned = schema.tables.iter().filter(|table| {
+        table.name.schema.is_none()
+            && !is_ours(&table.name.table)
+            && texts.iter().any(|text| text.to_lowercase().contains(&table.name.table.to_lowercase()))
+    });
+    mentioned
+        .map(|table| {
+            let name = quoted(&table.name.table);
+            format!(", {name} AS NOT MATERIALIZED (SELECT * FROM {})", table_name(table))
+        })
+        .collect()
+}
+
+/// The columns of `key`: called as the child calls them, and as the parent does where that is another name.
+fn key_names<'a>(schema: &'a Schema, relation: &'a Relation) -> Vec<(usize, &'a str)> {
+    let mut names: Vec<(usize, &str)> = schema.child_column_names(relation).enumerate().collect();
+    for (place, name) in relation.parent.column_names.iter().enumerate() {
+        if !names.iter().any(|(_, known)| schema.names.same(known, name)) {
+            names.push((place, name));
+        }
+    }
+    names
+}
+
+fn column<'t>(table: &'t Table, name: &str) -> Option<&'t Column> {
+    table.columns.iter().find(|column| column.name == name)
+}
+
+/// Whether a value can be one of the column's at all.
+fn fits(value: &Value, column: &Column) -> bool {
+    match (&column.family, value) {
+        (Family::Integer, Value::Text(_)) => value.as_text().is_some_and(|text| text.trim().parse::<i64>().is_ok()),
+        (Family::Integer, other) => matches!(other, Value::Integer(_)),
+        (Family::Real | Family::Numeric, Value::Text(_)) => {
+            value.as_text().is_some_and(|text| text.trim().parse::<f64>().is_ok())
+        }
+        (Family::Real | Family::Numeric, other) => matches!(other, Value::Integer(_) | Value::Real(_)),
+        _ => true,
+    }
+}
+
+/// A column and the operator under which its values are equal.
+fn left_of(table: &Table, alias: &str, name: &str) -> String {
+    let equality = column(table, name).and_then(|column| column.sql_type.as_ref()).map(|of| operator(&of.equality));
+    format!("{alias}.{} {}", quoted(name), equality.unwrap_or_else(|| "=".to_owned()))
+}
+
+/// The row of an alias is the wanted one.
+fn named(table: &Table, alias: &str, rows: &[&RowName]) -> String {
+    let row = rows.first().map_or(&[][..], |row| row.as_slice());
+    all(row.iter().enumerate().map(|(place, (name, _))| format!("{} wanted.v{place}", left_of(table, alias, name))))
+}
+
+fn all(conditions: impl Iterator<Item = String>) -> String {
+    let conditions: Vec<String> = conditions.collect();
+    if conditions.is_empty() { "false".to_owned() } else { conditions.join(" AND ") }
+}
+
+/// A text in its normal form.
+fn in_form(text: &str, forms: &[Normal]) -> String {
+    let mut form = format!("{text} COLLATE \"C\"");
+    for normal in forms {
+        form = match normal {
+            Normal::Trim => format!("btrim({form}, {})", super::WHITE_SPACE),
+            Normal::Casefold => format!("lower({form})"),
+            Normal::ZeroPadding => format!("ltrim({form}, '0')"),
+            Normal::Uuid => format!("replace(replace(replace(lower({form}), '-', ''), '{{', ''), '}}', '')"),
+        };
+    }
+    form
+}
+
+/// A value as SQL text that gives exactly this value.
+fn literal(value: &Value) -> String {
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Integer(number) => format!("'{number}'"),
+        Value::Real(number) => format!("'{number:?}'"),
+        Value::Blob(bytes) => format!("'\\x{}'::bytea", hex(bytes)),
+        Value::Text(bytes) => match std::str::from_utf8(bytes) {
+            // What is unseen could end the statement, repaint the screen it is read on, or hide what it says.
+            Ok(text) if !text.contains(|c: char| c != '\n' && is_unseen(c)) => {
+                format!("'{}'", text.replace('\'', "''"))
+            }
+            _ => format!("convert_from('\\x{}'::bytea, 'UTF8')", hex(bytes)),
+        },
+    }
+}
