@@ -91,12 +91,17 @@ pub(super) struct Line<C: Connection> {
     // `None` once it is of no use. Before the runtime, because it must be dropped before it.
     open: Option<C>,
     options: C::Options,
+    is_final: IsFinal,
     runtime: Runtime,
 }
+
+/// Whether a server that refuses with this code ends the connection.
+pub(super) type IsFinal = fn(&str) -> bool;
 
 impl<C: Connection> Line<C> {
     pub(super) fn open(
         options: C::Options,
+        is_final: IsFinal,
         patience: Option<Duration>,
         deadline: &Deadline,
     ) -> Result<Line<C>, Failure> {
@@ -109,7 +114,7 @@ impl<C: Connection> Line<C> {
             Failure::Unreached { why: format!("no answer within {seconds:.0} seconds") }
         };
         let open = within(&runtime, Some(limit), options.connect()).ok_or_else(silent)??;
-        Ok(Line { open: Some(open), options, runtime })
+        Ok(Line { open: Some(open), options, is_final, runtime })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -135,15 +140,15 @@ impl<C: Connection> Line<C> {
             }
         });
         let answer = answer.unwrap_or(Err(Failure::TimeLimit));
-        if matches!(answer, Err(Failure::Unreached { .. } | Failure::TimeLimit)) {
-            self.hang_up();
+        let is_over = match &answer {
+            Err(Failure::Unreached { .. } | Failure::TimeLimit) => true,
+            Err(Failure::Refused { code, .. }) => (self.is_final)(code),
+            Ok(()) | Err(Failure::Misspelt { .. }) => false,
+        };
+        if is_over {
+            self.open = None;
         }
         answer
-    }
-
-    /// Gives the connection up without a word.
-    pub(super) fn hang_up(&mut self) {
-        self.open = None;
     }
 }
 

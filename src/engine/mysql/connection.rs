@@ -47,7 +47,7 @@ impl Connection {
             .no_engine_substitution(false)
             .statement_cache_capacity(STATEMENTS_KEPT)
             .disable_statement_logging();
-        Ok(Connection { line: Line::open(options, patience, deadline)? })
+        Ok(Connection { line: Line::open(options, ends_the_connection, patience, deadline)? })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -56,7 +56,7 @@ impl Connection {
 
     /// Runs statements whose answers nobody wants.
     pub(super) fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure> {
-        self.ask_line(deadline, async |connection| {
+        self.line.ask(deadline, async |connection| {
             sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await?;
             Ok(())
         })
@@ -75,7 +75,7 @@ impl Connection {
         // The plain way would run several statements at once, which one without a semicolon cannot be.
         let plainly = parameters.is_empty() && !question.contains(';');
         let question = AssertSqlSafe(question.to_owned());
-        self.ask_line(deadline, async |connection| {
+        self.line.ask(deadline, async |connection| {
             let mut rows = if plainly {
                 sqlx::raw_sql(question).fetch(connection)
             } else {
@@ -91,16 +91,8 @@ impl Connection {
             Ok(())
         })
     }
+}
 
-    fn ask_line(
-        &mut self,
-        deadline: &Deadline,
-        question: impl AsyncFnOnce(&mut MySqlConnection) -> Result<(), sqlx::Error>,
-    ) -> Result<(), Failure> {
-        let answer = self.line.ask(deadline, question);
-        if matches!(&answer, Err(Failure::Refused { code, .. }) if ENDINGS.contains(&code.as_str())) {
-            self.line.hang_up();
-        }
-        answer
-    }
+fn ends_the_connection(code: &str) -> bool {
+    ENDINGS.contains(&code)
 }

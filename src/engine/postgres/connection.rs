@@ -47,7 +47,7 @@ impl Connection {
         let patience = checked(address)?;
         let options = PgConnectOptions::from_str(address.secret())?;
         let options = options.application_name("fk-doctor").disable_statement_logging();
-        Ok(Connection { line: Line::open(options, patience, deadline)? })
+        Ok(Connection { line: Line::open(options, ends_the_connection, patience, deadline)? })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -56,7 +56,7 @@ impl Connection {
 
     /// Runs statements whose answers nobody wants.
     pub(super) fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure> {
-        self.ask_line(deadline, async |connection| {
+        self.line.ask(deadline, async |connection| {
             sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await?;
             Ok(())
         })
@@ -71,7 +71,7 @@ impl Connection {
         each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), Failure> {
         let arguments = value::arguments(parameters)?;
-        self.ask_line(deadline, async |connection| {
+        self.line.ask(deadline, async |connection| {
             let query = sqlx::query_with(AssertSqlSafe(question.to_owned()), arguments).persistent(false);
             let mut rows = query.fetch(connection);
             let mut readings = None;
@@ -96,7 +96,7 @@ impl Connection {
         each: &mut dyn FnMut(i64),
     ) -> Result<(), Failure> {
         let question = format!("COPY ({question}) TO STDOUT (FORMAT binary)");
-        self.ask_line(deadline, async |connection| {
+        self.line.ask(deadline, async |connection| {
             let mut pieces = connection.copy_out_raw(&question).await?;
             let mut numbers = value::CopiedNumbers::default();
             while let Some(piece) = pieces.try_next().await? {
@@ -106,18 +106,6 @@ impl Connection {
             }
             Ok(())
         })
-    }
-
-    fn ask_line(
-        &mut self,
-        deadline: &Deadline,
-        question: impl AsyncFnOnce(&mut PgConnection) -> Result<(), sqlx::Error>,
-    ) -> Result<(), Failure> {
-        let answer = self.line.ask(deadline, question);
-        if matches!(&answer, Err(Failure::Refused { code, .. }) if ends_the_connection(code)) {
-            self.line.hang_up();
-        }
-        answer
     }
 }
 
