@@ -18,7 +18,6 @@ use crate::model::checked::Checked;
 use crate::model::checked::Loaded;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
-use crate::model::finding::MissingKey;
 use crate::model::finding::Sample;
 use crate::model::finding::Severity;
 use crate::model::redaction::Redaction;
@@ -241,16 +240,8 @@ impl<'a> Check<'a> {
             relation.parent.name
         );
         let help = format!("load the missing rows of {} first or along, or mend the references", relation.parent.name);
-        let top = tally.top.iter().take(self.samples);
-        Finding {
-            rows: tally.orphan_rows,
-            missing_keys: tally.missing_keys,
-            top_missing: top
-                .map(|missing| MissingKey { key: missing.key.clone(), rows: missing.rows, span: None })
-                .collect(),
-            samples: findings::some_samples(tally, self.samples),
-            ..findings::plain(index, relation, Code::WouldFail, message, help)
-        }
+        let finding = findings::plain(index, relation, Code::WouldFail, message, help);
+        findings::with_tally(finding, tally, self.samples)
     }
 
     /// A row of the load is named by the file and the line it comes from.

@@ -133,18 +133,22 @@ fn orphans(schema: &Schema, index: usize, tally: &Tally, diagnosis: Vec<Diagnosi
     let relation = &schema.relations[index];
     let message = orphans_message(schema, relation, tally.orphan_rows, tally.missing_keys);
     let help = next_step(relation, &diagnosis);
+    let finding = plain(index, relation, Code::Orphan, message, help);
+    Some(Finding { diagnosis, known, ..with_tally(finding, tally, samples) })
+}
+
+/// A finding with the counts of a tally, and some of its keys and rows.
+pub(crate) fn with_tally(finding: Finding, tally: &Tally, samples: usize) -> Finding {
     let top = tally.top.iter().take(samples);
-    Some(Finding {
+    Finding {
         rows: tally.orphan_rows,
         missing_keys: tally.missing_keys,
         top_missing: top
             .map(|missing| MissingKey { key: missing.key.clone(), rows: missing.rows, span: None })
             .collect(),
         samples: some_samples(tally, samples),
-        diagnosis,
-        known,
-        ..plain(index, relation, Code::Orphan, message, help)
-    })
+        ..finding
+    }
 }
 
 fn orphans_message(schema: &Schema, relation: &Relation, rows: u64, keys: u64) -> String {
@@ -166,7 +170,7 @@ fn wholly_known(schema: &Schema, index: usize, tally: &Tally) -> Finding {
 }
 
 /// One row of each of the most frequent missing keys, then a second of each, until there are enough.
-pub(crate) fn some_samples(tally: &Tally, wanted: usize) -> Vec<Sample> {
+fn some_samples(tally: &Tally, wanted: usize) -> Vec<Sample> {
     let rounds = (0..wanted).flat_map(|round| tally.top.iter().filter_map(move |missing| missing.samples.get(round)));
     rounds.take(wanted).cloned().collect()
 }

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::DeArray;
+use toml::de::DeInteger;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
@@ -195,6 +196,14 @@ impl<'t, 'f> Item<'t, 'f> {
             .and_then(|number| usize::try_from(number).ok());
         if number.is_none() {
             self.fault(&format!("{expected}, found {}", quoted(&integer.to_string())), None);
+        }
+        number
+    }
+
+    pub(crate) fn whole_number(&self, written: &DeInteger<'_>) -> Option<i64> {
+        let number = i64::from_str_radix(written.as_str(), written.radix()).ok();
+        if number.is_none() {
+            self.fault("the integer does not fit into 64 bits", None);
         }
         number
     }

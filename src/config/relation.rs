@@ -78,13 +78,7 @@ fn key(entry: &Item<'_, '_>, width: Option<usize>) -> Option<At<Key>> {
 fn value(item: &Item<'_, '_>) -> Option<Value> {
     match item.value() {
         DeValue::String(text) => Some(Value::text(text.as_ref())),
-        DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
-            Ok(number) => Some(Value::Integer(number)),
-            Err(_) => {
-                item.fault("the integer does not fit into 64 bits", None);
-                None
-            }
-        },
+        DeValue::Integer(integer) => item.whole_number(integer).map(Value::Integer),
         // Nothing equals a NaN, and what is written with digits does not mean infinity.
         DeValue::Float(float) => match float.as_str().parse::<f64>() {
             Ok(number) if number.is_finite() || (number.is_infinite() && float.as_str().ends_with("inf")) => {

@@ -12,7 +12,6 @@ use crate::model::explanation::Reason;
 use crate::model::finding::Cause;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
-use crate::model::finding::MissingKey;
 use crate::model::finding::Severity;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
@@ -74,23 +73,9 @@ fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding 
     if !lacking.triggers.is_empty() {
         message.push_str(&format!(", through the trigger {}", lacking.triggers.join(", ")));
     }
-    let top = tally.top.iter().take(shown.samples);
-    Finding {
-        rows: tally.orphan_rows,
-        missing_keys: tally.missing_keys,
-        top_missing: top
-            .map(|missing| MissingKey { key: missing.key.clone(), rows: missing.rows, span: None })
-            .collect(),
-        samples: findings::some_samples(tally, shown.samples),
-        diagnosis: lacking.diagnosis.clone(),
-        ..findings::plain(
-            lacking.relation,
-            relation,
-            Code::WouldFail,
-            message,
-            next_step(schema, relation, lacking, shown),
-        )
-    }
+    let help = next_step(schema, relation, lacking, shown);
+    let finding = findings::plain(lacking.relation, relation, Code::WouldFail, message, help);
+    Finding { diagnosis: lacking.diagnosis.clone(), ..findings::with_tally(finding, tally, shown.samples) }
 }
 
 fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Shown<'_>) -> String {

@@ -50,13 +50,7 @@ fn literal(item: &Item<'_, '_>) -> Option<Value> {
     match item.value() {
         DeValue::String(text) => Some(Value::text(text.as_ref())),
         DeValue::Boolean(flag) => Some(Value::Integer(i64::from(*flag))),
-        DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
-            Ok(number) => Some(Value::Integer(number)),
-            Err(_) => {
-                item.fault("the integer does not fit into 64 bits", None);
-                None
-            }
-        },
+        DeValue::Integer(integer) => item.whole_number(integer).map(Value::Integer),
         DeValue::Float(float) => match float.as_str().parse::<f64>() {
             Ok(number) if number.is_finite() => Some(Value::Real(number)),
             _ => {
