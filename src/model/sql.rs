@@ -13,6 +13,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+mod clauses;
 pub mod key_bitmap;
 pub mod load;
 mod mysql;

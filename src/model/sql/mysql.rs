@@ -9,6 +9,8 @@
 use super::Among;
 use super::Dialect;
 use super::Sql;
+use super::clauses;
+use super::clauses::child_column;
 use super::in_backticks;
 use super::row_name_columns;
 use crate::model::catalog::Column;
@@ -179,33 +181,23 @@ impl Query {
 
     /// Whether a row's key is one that the configuration ignores.
     fn ignored(&mut self, schema: &Schema, relation: &Relation) -> Option<String> {
-        let mut alternatives = Vec::new();
-        for key in &relation.scope.ignored {
-            let mut equal = Vec::new();
-            for (place, value) in key.iter().enumerate() {
-                let stored = stored(schema, relation, place);
-                let number = child_column(schema, relation, place).family == Family::Integer;
-                equal.push(match value {
-                    Value::Integer(_) if number => format!("{stored} = {}", self.parameter(value.clone())),
-                    _ => format!(
-                        "CAST(CAST({stored} AS CHAR) AS BINARY) = CAST({} AS BINARY)",
-                        self.parameter(Value::text(plain(value)))
-                    ),
-                });
+        clauses::any_key(&relation.scope.ignored, |place, value| {
+            let stored = stored(schema, relation, place);
+            let number = child_column(schema, relation, place).family == Family::Integer;
+            match value {
+                Value::Integer(_) if number => format!("{stored} = {}", self.parameter(value.clone())),
+                _ => format!(
+                    "CAST(CAST({stored} AS CHAR) AS BINARY) = CAST({} AS BINARY)",
+                    self.parameter(Value::text(plain(value)))
+                ),
             }
-            alternatives.push(format!("({})", equal.join(" AND ")));
-        }
-        (!alternatives.is_empty()).then(|| format!("({})", alternatives.join(" OR ")))
+        })
     }
 
     /// Rows that must have a parent.
     fn considered(&mut self, schema: &Schema, relation: &Relation) -> String {
-        let mut parts = vec![complete(schema, relation)];
-        if relation.scope.condition.is_some() {
-            parts.push(in_scope(relation));
-        }
-        parts.extend(self.ignored(schema, relation).map(|ignored| format!("NOT {ignored}")));
-        parts.join(" AND ")
+        let ignored = self.ignored(schema, relation);
+        clauses::considered(relation, complete(schema, relation), in_scope, ignored)
     }
 }
 
@@ -222,10 +214,6 @@ fn in_scope(relation: &Relation) -> String {
 
 fn named<'a>(table: &'a Table, name: &str) -> Option<&'a Column> {
     table.columns.iter().find(|column| column.name == name)
-}
-
-fn child_column<'a>(schema: &'a Schema, relation: &Relation, place: usize) -> &'a Column {
-    &schema.child(relation).columns[relation.child_columns[place]]
 }
 
 fn stored(schema: &Schema, relation: &Relation, place: usize) -> String {

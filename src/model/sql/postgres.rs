@@ -8,6 +8,8 @@
 use super::Among;
 use super::Dialect;
 use super::Sql;
+use super::clauses;
+use super::clauses::child_column;
 use super::quoted;
 use super::row_name_columns;
 use crate::model::catalog::Column;
@@ -220,20 +222,14 @@ impl Query {
 
     /// Whether a row's key is one that the configuration ignores.
     fn ignored(&mut self, schema: &Schema, relation: &Relation) -> Option<String> {
-        let mut alternatives = Vec::new();
-        for key in &relation.scope.ignored {
-            let mut equal = Vec::new();
-            for (place, value) in key.iter().enumerate() {
-                let stored = stored(schema, relation, place);
-                let number = child_column(schema, relation, place).family == Family::Integer;
-                equal.push(match value {
-                    Value::Integer(_) if number => format!("{stored} = {}", self.parameter(value.clone())),
-                    _ => format!("format('%s', {stored}) = {}", self.parameter(Value::text(plain(value)))),
-                });
+        clauses::any_key(&relation.scope.ignored, |place, value| {
+            let stored = stored(schema, relation, place);
+            let number = child_column(schema, relation, place).family == Family::Integer;
+            match value {
+                Value::Integer(_) if number => format!("{stored} = {}", self.parameter(value.clone())),
+                _ => format!("format('%s', {stored}) = {}", self.parameter(Value::text(plain(value)))),
             }
-            alternatives.push(format!("({})", equal.join(" AND ")));
-        }
-        (!alternatives.is_empty()).then(|| format!("({})", alternatives.join(" OR ")))
+        })
     }
 
     /// Nothing but the rows of these addresses.
@@ -246,12 +242,8 @@ impl Query {
 
     /// Rows that must have a parent.
     fn considered(&mut self, schema: &Schema, relation: &Relation) -> String {
-        let mut parts = vec![complete(schema, relation)];
-        if relation.scope.condition.is_some() {
-            parts.push(in_scope(relation));
-        }
-        parts.extend(self.ignored(schema, relation).map(|ignored| format!("NOT {ignored}")));
-        parts.join(" AND ")
+        let ignored = self.ignored(schema, relation);
+        clauses::considered(relation, complete(schema, relation), in_scope, ignored)
     }
 }
 
@@ -260,10 +252,6 @@ fn in_scope(relation: &Relation) -> String {
         Some(condition) => format!("((\n{condition}\n) IS TRUE)"),
         None => "true".to_owned(),
     }
-}
-
-fn child_column<'a>(schema: &'a Schema, relation: &Relation, place: usize) -> &'a Column {
-    &schema.child(relation).columns[relation.child_columns[place]]
 }
 
 fn stored(schema: &Schema, relation: &Relation, place: usize) -> String {

@@ -9,6 +9,7 @@
 use super::Among;
 use super::Dialect;
 use super::Sql;
+use super::clauses;
 use super::quoted;
 use super::row_name_columns;
 use crate::model::catalog::Family;
@@ -239,28 +240,18 @@ impl Query {
 
     /// Whether a row's key is one that the configuration ignores.
     fn ignored(&mut self, schema: &Schema, relation: &Relation) -> Option<String> {
-        let mut alternatives = Vec::new();
-        for key in &relation.scope.ignored {
-            let mut equal = Vec::new();
-            for (position, value) in key.iter().enumerate() {
-                let family = parent_family(schema, relation, position);
-                let stored = converted(&child_value(schema, relation, position), family);
-                let parameter = self.parameter(value.clone());
-                equal.push(format!("{stored} IS {}", converted(&parameter, family)));
-            }
-            alternatives.push(format!("({})", equal.join(" AND ")));
-        }
-        (!alternatives.is_empty()).then(|| format!("({})", alternatives.join(" OR ")))
+        clauses::any_key(&relation.scope.ignored, |position, value| {
+            let family = parent_family(schema, relation, position);
+            let stored = converted(&child_value(schema, relation, position), family);
+            let parameter = self.parameter(value.clone());
+            format!("{stored} IS {}", converted(&parameter, family))
+        })
     }
 
     /// Rows that must have a parent.
     fn considered(&mut self, schema: &Schema, relation: &Relation) -> String {
-        let mut parts = vec![complete(schema, relation)];
-        if relation.scope.condition.is_some() {
-            parts.push(in_scope(relation));
-        }
-        parts.extend(self.ignored(schema, relation).map(|ignored| format!("NOT {ignored}")));
-        parts.join(" AND ")
+        let ignored = self.ignored(schema, relation);
+        clauses::considered(relation, complete(schema, relation), in_scope, ignored)
     }
 
     fn orphan_condition(&mut self, schema: &Schema, relation: &Relation) -> String {
@@ -288,8 +279,7 @@ fn complete(schema: &Schema, relation: &Relation) -> String {
 
 /// The child's value with its affinity taken away.
 fn child_value(schema: &Schema, relation: &Relation, position: usize) -> String {
-    let column = relation.child_columns[position];
-    format!("+child.{}", quoted(&schema.child(relation).columns[column].name))
+    format!("+child.{}", quoted(&clauses::child_column(schema, relation, position).name))
 }
 
 fn parent_family<'a>(schema: &'a Schema, relation: &'a Relation, position: usize) -> &'a Family {

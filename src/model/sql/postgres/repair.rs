@@ -28,11 +28,14 @@ use crate::model::rule::Expression;
 use crate::model::rule::Normal;
 use crate::model::rule::Piece;
 use crate::model::schema::Schema;
+use crate::model::sql::clauses;
+use crate::model::sql::clauses::hex;
+use crate::model::sql::clauses::key_names;
+use crate::model::sql::clauses::quoted_text;
 use crate::model::sql::quoted;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
-use crate::model::text::is_unseen;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -520,17 +523,6 @@ fn named_tables(schema: &Schema, wanted: &[Wanted<'_>]) -> String {
         .collect()
 }
 
-/// The columns of `key`: called as the child calls them, and as the parent does where that is another name.
-fn key_names<'a>(schema: &'a Schema, relation: &'a Relation) -> Vec<(usize, &'a str)> {
-    let mut names: Vec<(usize, &str)> = schema.child_column_names(relation).enumerate().collect();
-    for (place, name) in relation.parent.column_names.iter().enumerate() {
-        if !names.iter().any(|(_, known)| schema.names.same(known, name)) {
-            names.push((place, name));
-        }
-    }
-    names
-}
-
 fn column<'t>(table: &'t Table, name: &str) -> Option<&'t Column> {
     table.columns.iter().find(|column| column.name == name)
 }
@@ -567,32 +559,19 @@ fn all(conditions: impl Iterator<Item = String>) -> String {
 
 /// A text in its normal form.
 fn in_form(text: &str, forms: &[Normal]) -> String {
-    let mut form = format!("{text} COLLATE \"C\"");
-    for normal in forms {
-        form = match normal {
-            Normal::Trim => format!("btrim({form}, {})", super::WHITE_SPACE),
-            Normal::Casefold => format!("lower({form})"),
-            Normal::ZeroPadding => format!("ltrim({form}, '0')"),
-            Normal::Uuid => format!("replace(replace(replace(lower({form}), '-', ''), '{{', ''), '}}', '')"),
-        };
-    }
-    form
+    let trimmed = |form: &str| format!("btrim({form}, {})", super::WHITE_SPACE);
+    clauses::in_form(format!("{text} COLLATE \"C\""), forms, trimmed)
 }
 
 /// A value as SQL text that gives exactly this value.
 fn literal(value: &Value) -> String {
-    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Integer(number) => format!("'{number}'"),
         Value::Real(number) => format!("'{number:?}'"),
         Value::Blob(bytes) => format!("'\\x{}'::bytea", hex(bytes)),
-        Value::Text(bytes) => match std::str::from_utf8(bytes) {
-            // What is unseen could end the statement, repaint the screen it is read on, or hide what it says.
-            Ok(text) if !text.contains(|c: char| c != '\n' && is_unseen(c)) => {
-                format!("'{}'", text.replace('\'', "''"))
-            }
-            _ => format!("convert_from('\\x{}'::bytea, 'UTF8')", hex(bytes)),
-        },
+        Value::Text(bytes) => {
+            quoted_text(bytes).unwrap_or_else(|| format!("convert_from('\\x{}'::bytea, 'UTF8')", hex(bytes)))
+        }
     }
 }

@@ -19,11 +19,14 @@ use crate::model::rule::Normal;
 use crate::model::rule::Piece;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
+use crate::model::sql::clauses;
+use crate::model::sql::clauses::hex;
+use crate::model::sql::clauses::key_names;
+use crate::model::sql::clauses::quoted_text;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RedefiningDialect;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
-use crate::model::text::is_unseen;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -351,17 +354,6 @@ impl Query {
     }
 }
 
-/// The columns of `key`: called as the child calls them, and as the parent does where that is another name.
-fn key_names<'a>(schema: &'a Schema, relation: &'a Relation) -> Vec<(usize, &'a str)> {
-    let mut names: Vec<(usize, &str)> = schema.child_column_names(relation).enumerate().collect();
-    for (place, name) in relation.parent.column_names.iter().enumerate() {
-        if !names.iter().any(|(_, known)| schema.names.same(known, name)) {
-            names.push((place, name));
-        }
-    }
-    names
-}
-
 fn column_names(table: &Table, columns: &[usize]) -> Vec<String> {
     columns.iter().map(|&column| quoted(&table.columns[column].name)).collect()
 }
@@ -387,34 +379,23 @@ fn all(conditions: &[String]) -> String {
 
 /// A value in its normal form, as text.
 fn in_form(value: &str, forms: &[Normal]) -> String {
-    let mut form = format!("CASE typeof({value}) WHEN 'blob' THEN hex({value}) ELSE CAST({value} AS TEXT) END");
-    for normal in forms {
-        form = match normal {
-            Normal::Trim => format!("trim({form}, {})", super::WHITE_SPACE),
-            Normal::Casefold => format!("lower({form})"),
-            Normal::ZeroPadding => format!("ltrim({form}, '0')"),
-            Normal::Uuid => format!("replace(replace(replace(lower({form}), '-', ''), '{{', ''), '}}', '')"),
-        };
-    }
-    form
+    let trimmed = |form: &str| format!("trim({form}, {})", super::WHITE_SPACE);
+    clauses::in_form(
+        format!("CASE typeof({value}) WHEN 'blob' THEN hex({value}) ELSE CAST({value} AS TEXT) END"),
+        forms,
+        trimmed,
+    )
 }
 
 /// A value as SQL text that gives exactly this value.
 pub(super) fn literal(value: &Value) -> String {
-    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Integer(number) => number.to_string(),
         Value::Real(number) if number.is_finite() => format!("{number:?}"),
         Value::Real(number) => if *number > 0.0 { "9e999" } else { "-9e999" }.to_owned(),
         Value::Blob(bytes) => format!("X'{}'", hex(bytes)),
-        Value::Text(bytes) => match std::str::from_utf8(bytes) {
-            // What is unseen could end the statement, repaint the screen it is read on, or hide what it says.
-            Ok(text) if !text.contains(|c: char| c != '\n' && is_unseen(c)) => {
-                format!("'{}'", text.replace('\'', "''"))
-            }
-            _ => format!("CAST(X'{}' AS TEXT)", hex(bytes)),
-        },
+        Value::Text(bytes) => quoted_text(bytes).unwrap_or_else(|| format!("CAST(X'{}' AS TEXT)", hex(bytes))),
     }
 }
 
