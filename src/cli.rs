@@ -162,6 +162,28 @@ pub struct Schema {
     pub wait: Option<Duration>,
 }
 
+/// How `check` and `explain` are to answer.
+#[derive(Debug, Args)]
+pub struct Answer {
+    /// table or json; F=FILE writes one of several reports to a file
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<AnswerFormat>)]
+    pub format: Vec<Output<AnswerFormat>>,
+    /// Write the report to a file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How many missing keys and rows to show of each finding [default: 5]
+    #[arg(long, value_name = "N", value_parser = words::parse_samples)]
+    pub samples: Option<usize>,
+    #[command(flatten)]
+    pub privacy: Privacy,
+    /// Stop after this long (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+    pub timeout: Option<Duration>,
+    /// How long to wait for another program's lock [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    pub wait: Option<Duration>,
+}
+
 #[derive(Debug, Args)]
 pub struct Check {
     /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
@@ -191,23 +213,8 @@ pub struct Check {
     /// What stands for NULL in CSV and TSV, outside quotes [default: an empty field]
     #[arg(long, value_name = "TEXT")]
     pub null: Option<String>,
-    /// table or json; F=FILE writes one of several reports to a file
-    #[arg(long, value_name = "F[=FILE]", value_parser = output::<AnswerFormat>)]
-    pub format: Vec<Output<AnswerFormat>>,
-    /// Write the report to a file
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// How many missing keys and rows to show of each finding [default: 5]
-    #[arg(long, value_name = "N", value_parser = words::parse_samples)]
-    pub samples: Option<usize>,
     #[command(flatten)]
-    pub privacy: Privacy,
-    /// Stop after this long (500ms, 60s, 5m)
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
-    pub timeout: Option<Duration>,
-    /// How long to wait for another program's lock [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
-    pub wait: Option<Duration>,
+    pub answer: Answer,
 }
 
 /// Rows for a table.
@@ -248,23 +255,8 @@ pub struct Explain {
     /// A value for a placeholder, in order: 7, 1.5, NULL, x'00ff', anything else is text (repeatable)
     #[arg(long, short, value_name = "VALUE", allow_hyphen_values = true)]
     pub param: Vec<String>,
-    /// table or json; F=FILE writes one of several reports to a file
-    #[arg(long, value_name = "F[=FILE]", value_parser = output::<AnswerFormat>)]
-    pub format: Vec<Output<AnswerFormat>>,
-    /// Write the report to a file
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
     #[command(flatten)]
-    pub privacy: Privacy,
-    /// How many missing keys and rows to show of each finding [default: 5]
-    #[arg(long, value_name = "N", value_parser = words::parse_samples)]
-    pub samples: Option<usize>,
-    /// Stop after this long (500ms, 60s, 5m)
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
-    pub timeout: Option<Duration>,
-    /// How long to wait for another program's lock [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
-    pub wait: Option<Duration>,
+    pub answer: Answer,
 }
 
 /// `orders: child.total > 5`.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use clap::CommandFactory;
 use clap::Parser;
+use fk_doctor::apply::Direction;
 use fk_doctor::cli::Cli;
 use fk_doctor::cli::Color;
 use fk_doctor::cli::Command;
@@ -19,6 +20,7 @@ use fk_doctor::run;
 use fk_doctor::run::Outcome;
 use fk_doctor::run::RunError;
 use fk_doctor::run::Surroundings;
+use fk_doctor::scan::Progress;
 
 mod desk;
 
@@ -48,47 +50,24 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: &Cli) -> Result<Outcome, Failure> {
-    let surroundings = surroundings(cli);
+    let (global, surroundings) = (&cli.global, surroundings(cli));
+    let shown = |go: &dyn Fn(Progress<'_>) -> Result<Outcome, RunError>| {
+        let progress = ProgressLine::new(global.quiet);
+        let outcome = go(&|done, total| progress.show(done, total));
+        progress.clear();
+        Ok(outcome?)
+    };
     match &cli.command {
-        Command::Scan(typed) => {
-            let progress = ProgressLine::new(cli.global.quiet);
-            let outcome =
-                run::scan(typed, &cli.global, &surroundings, &Desk, &|done, total| progress.show(done, total));
-            progress.clear();
-            Ok(outcome?)
-        }
-        Command::Check(typed) => {
-            let progress = ProgressLine::new(cli.global.quiet);
-            let outcome = run::check(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
-            progress.clear();
-            Ok(outcome?)
-        }
-        Command::Explain(typed) => {
-            let progress = ProgressLine::new(cli.global.quiet);
-            let outcome = run::explain(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
-            progress.clear();
-            Ok(outcome?)
-        }
-        Command::Schema(typed) => Ok(run::schema(typed, &cli.global, &surroundings)?),
-        Command::Repair(typed) => {
-            let progress = ProgressLine::new(cli.global.quiet);
-            let outcome = run::repair(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
-            progress.clear();
-            Ok(outcome?)
-        }
+        Command::Scan(typed) => shown(&|progress| run::scan(typed, global, &surroundings, &Desk, progress)),
+        Command::Check(typed) => shown(&|progress| run::check(typed, global, &surroundings, progress)),
+        Command::Explain(typed) => shown(&|progress| run::explain(typed, global, &surroundings, progress)),
+        Command::Repair(typed) => shown(&|progress| run::repair(typed, global, &surroundings, progress)),
         Command::Apply(typed) => {
-            let progress = ProgressLine::new(cli.global.quiet);
-            let outcome = run::apply(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
-            progress.clear();
-            Ok(outcome?)
+            shown(&|progress| run::apply(Direction::Apply, typed, global, &surroundings, progress))
         }
-        Command::Undo(typed) => {
-            let progress = ProgressLine::new(cli.global.quiet);
-            let outcome = run::undo(typed, &cli.global, &surroundings, &|done, total| progress.show(done, total));
-            progress.clear();
-            Ok(outcome?)
-        }
-        Command::Rules(typed) => Ok(run::rules(typed, &cli.global, &surroundings)?),
+        Command::Undo(typed) => shown(&|progress| run::apply(Direction::Undo, typed, global, &surroundings, progress)),
+        Command::Schema(typed) => Ok(run::schema(typed, global, &surroundings)?),
+        Command::Rules(typed) => Ok(run::rules(typed, global, &surroundings)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "fk-doctor", &mut script);

@@ -25,6 +25,7 @@ mod explain;
 mod outlet;
 mod part;
 mod place;
+mod question;
 mod repair;
 mod reports;
 mod rule_files;
@@ -34,7 +35,6 @@ mod schema;
 mod select;
 
 pub use apply::apply;
-pub use apply::undo;
 pub use check::check;
 pub use error::RunError;
 pub use examine::examine;

@@ -45,13 +45,19 @@ impl Bench {
 
     /// With these variables in the environment.
     pub(crate) fn run_in(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
-        let output = Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
+        self.run_program(env!("CARGO_BIN_EXE_fk-doctor"), arguments, variables)
+    }
+
+    /// Another program in the same place.
+    pub(crate) fn run_program(&self, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+        let output = Command::new(program)
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("DATABASE_URL")
             .env_remove("NO_COLOR")
             .env_remove("COLUMNS")
             .env_remove("GITHUB_STEP_SUMMARY")
+            .env_remove("GITHUB_OUTPUT")
             .envs(variables.iter().copied())
             .output()
             .unwrap();

@@ -6,7 +6,6 @@ use crate::common;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use common::Bench;
 use common::Run;
@@ -29,21 +28,8 @@ fn yaml(text: &str) -> Yaml<'_> {
 fn bash(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let binaries = Path::new(env!("CARGO_BIN_EXE_fk-doctor")).parent().unwrap();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
-    let output = Command::new("bash")
-        .args(arguments)
-        .current_dir(bench.path("."))
-        .env("PATH", path)
-        .env_remove("DATABASE_URL")
-        .env_remove("GITHUB_STEP_SUMMARY")
-        .env_remove("GITHUB_OUTPUT")
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    Run {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    let variables: Vec<(&str, &str)> = [("PATH", path.as_str())].into_iter().chain(variables.iter().copied()).collect();
+    bench.run_program("bash", arguments, &variables)
 }
 
 fn script(name: &str) -> String {

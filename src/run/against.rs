@@ -1,11 +1,8 @@
 //! `check --against`: today's rows held against the foreign keys of a planned schema, before the migration.
 
 use std::path::Path;
-use std::path::PathBuf;
 
-use super::Outcome;
 use super::RunError;
-use super::Surroundings;
 use super::examine;
 use super::examine::Lens;
 use super::examine::Looked;
@@ -57,23 +54,18 @@ pub(super) fn hold(
     Ok(examination)
 }
 
-pub(super) fn outcome(
-    examination: &Examination,
-    outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
-    surroundings: &Surroundings,
-) -> Outcome {
-    let exit = match examination.verdict() {
+pub(super) fn exit(examination: &Examination) -> Exit {
+    match examination.verdict() {
         Verdict::Clean | Verdict::Partial => Exit::Clean,
         Verdict::Findings => Exit::Findings,
         Verdict::Incomplete => Exit::Incomplete,
+    }
+}
+
+pub(super) fn render(examination: &Examination, format: AnswerFormat, paper: &Paper) -> String {
+    let format = match format {
+        AnswerFormat::Table => ScanFormat::Table,
+        AnswerFormat::Json => ScanFormat::Json,
     };
-    let documents = outputs.into_iter().map(|(format, file)| {
-        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-        let format = match format {
-            AnswerFormat::Table => ScanFormat::Table,
-            AnswerFormat::Json => ScanFormat::Json,
-        };
-        (file, report::scan(examination, format, &paper))
-    });
-    Outcome { documents: documents.collect(), exit }
+    report::scan(examination, format, paper)
 }

@@ -34,23 +34,14 @@ use crate::scan::Wishes;
 use crate::source::Source;
 
 pub fn apply(
+    direction: Direction,
     typed: &cli::repair::Apply,
     global: &cli::Global,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = Source::parse(&typed.database).map_err(RunError::Source)?;
-    go(Direction::Apply, &source, &typed.plan, &typed.writing, global, surroundings, progress)
-}
-
-pub fn undo(
-    typed: &cli::repair::Apply,
-    global: &cli::Global,
-    surroundings: &Surroundings,
-    progress: Progress<'_>,
-) -> Result<Outcome, RunError> {
-    let source = Source::parse(&typed.database).map_err(RunError::Source)?;
-    go(Direction::Undo, &source, &typed.plan, &typed.writing, global, surroundings, progress)
+    go(direction, &source, &typed.plan, &typed.writing, global, surroundings, progress)
 }
 
 pub(super) fn go(

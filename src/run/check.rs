@@ -6,34 +6,27 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::DEFAULT_MEMORY;
-use super::DEFAULT_SAMPLES;
-use super::DEFAULT_WAIT;
 use super::Outcome;
 use super::RunError;
 use super::Surroundings;
 use super::against;
-use super::config_file;
 use super::examine::Lens;
+use super::question::Question;
 use crate::check::Check;
 use crate::check::CheckError;
 use crate::cli;
 use crate::engine;
 use crate::engine::Database;
-use crate::engine::Deadline;
-use crate::engine::Patience;
 use crate::exit::Exit;
 use crate::intake;
 use crate::intake::FileKind;
 use crate::intake::Manner;
 use crate::model::catalog::TableKind;
 use crate::model::checked::Checked;
-use crate::model::redaction::Redaction;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::report;
-use crate::report::AnswerFormat;
-use crate::report::Paper;
 use crate::scan::Progress;
 use crate::scan::Wishes;
 
@@ -46,50 +39,38 @@ pub fn check(
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let source = super::source(&typed.database, surroundings)?;
-    let outputs = super::outputs(&typed.format, &typed.output, AnswerFormat::Table)?;
-    super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-    let file = config_file::read(global, surroundings)?;
-    let settings = &file.config.scan;
-    let redaction = super::redaction(typed.privacy.redact, &file, surroundings)?;
-    let patience = Patience {
-        lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
-        deadline: Deadline::after(typed.timeout.or(settings.timeout)),
-    };
-    let mut database = engine::open(&source, &patience)?;
-    let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
+    let question = Question::new(&typed.database, &typed.answer, global, surroundings)?;
+    let mut database = engine::open(&question.source, &question.patience)?;
     if let Some(planned) = &typed.against {
+        let config = &question.file.config;
+        let settings = &config.scan;
         let wishes = Wishes {
-            samples,
+            samples: question.samples,
             memory: settings.memory.unwrap_or(DEFAULT_MEMORY),
             threads: settings.jobs.unwrap_or(surroundings.cores).max(1),
             progress,
             is_known: &|_, _, _| false,
         };
         let lens = Lens {
-            redaction: &redaction,
-            policy: &file.config.policy,
+            redaction: &question.redaction,
+            policy: &config.policy,
             time_columns: &settings.time_columns,
             mark: &|finding| finding,
         };
         let examination = against::hold(database.as_mut(), planned, &wishes, &lens)?;
-        return Ok(against::outcome(&examination, outputs, surroundings));
+        let exit = against::exit(&examination);
+        return Ok(question.answered(exit, surroundings, |format, paper| against::render(&examination, format, paper)));
     }
-    let checked = try_load(database.as_mut(), typed, samples, &redaction, progress)?;
+    let checked = try_load(database.as_mut(), typed, &question, progress)?;
     let exit = if checked.is_clean() { Exit::Clean } else { Exit::Findings };
-    let documents = outputs.into_iter().map(|(format, file)| {
-        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-        (file, report::checked(&checked, format, &paper))
-    });
-    Ok(Outcome { documents: documents.collect(), exit })
+    Ok(question.answered(exit, surroundings, |format, paper| report::checked(&checked, format, paper)))
 }
 
 /// Puts every row into a private copy of the database.
 fn try_load(
     database: &mut dyn Database,
     typed: &cli::Check,
-    samples: usize,
-    redaction: &Redaction,
+    question: &Question,
     progress: Progress<'_>,
 ) -> Result<Checked, RunError> {
     let wanted = wanted(typed)?;
@@ -102,7 +83,7 @@ fn try_load(
         _ => None,
     };
     tables.extend(staging.map(|(_, table)| table));
-    let mut check = Check::begin(trial.as_mut(), schema, &tables, samples)?;
+    let mut check = Check::begin(trial.as_mut(), schema, &tables, question.samples)?;
     let manner = Manner { columns: typed.columns.clone(), null: typed.null.clone() };
     let total = wanted.iter().map(|(_, path)| size(path)).sum();
     let mut before = 0;
@@ -120,7 +101,7 @@ fn try_load(
         let session = sessions.first_mut().ok_or_else(RunError::unresolved)?;
         check.staged(session.as_mut(), staging, table).map_err(|fault| failed("the staging table", fault))?;
     }
-    Ok(check.finish(redaction)?)
+    Ok(check.finish(&question.redaction)?)
 }
 
 /// Tables and the files for them, as typed.

@@ -4,16 +4,12 @@ use std::io::IsTerminal;
 use std::io::Read;
 use std::path::Path;
 
-use super::DEFAULT_SAMPLES;
-use super::DEFAULT_WAIT;
 use super::Outcome;
 use super::RunError;
 use super::Surroundings;
-use super::config_file;
+use super::question::Question;
 use crate::cli;
 use crate::engine;
-use crate::engine::Deadline;
-use crate::engine::Patience;
 use crate::engine::Trial;
 use crate::exit::Exit;
 use crate::explain;
@@ -27,8 +23,6 @@ use crate::model::statement;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::report;
-use crate::report::AnswerFormat;
-use crate::report::Paper;
 use crate::source::Source;
 
 /// More text than this is not a statement.
@@ -41,44 +35,32 @@ pub fn explain(
     progress: &dyn Fn(usize, usize),
 ) -> Result<Outcome, RunError> {
     let (database, statement) = told_apart(typed, surroundings);
-    let source = super::source(&database, surroundings)?;
-    let outputs = super::outputs(&typed.format, &typed.output, AnswerFormat::Table)?;
-    super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
+    let question = Question::new(&database, &typed.answer, global, surroundings)?;
     let wanted = wanted(typed, statement)?;
-    let file = config_file::read(global, surroundings)?;
-    let settings = &file.config.scan;
-    let redaction = super::redaction(typed.privacy.redact, &file, surroundings)?;
-    let patience = Patience {
-        lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
-        deadline: Deadline::after(typed.timeout.or(settings.timeout)),
-    };
-    let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
-    let mut database = engine::open(&source, &patience)?;
+    let mut database = engine::open(&question.source, &question.patience)?;
+    let (samples, redaction) = (question.samples, &question.redaction);
     let explanation = match wanted {
         Wanted::Statements(statements) => {
             let mut trial = database.trial(progress)?;
             // What is configured concerns the scan; here it is the engine that judges.
             let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
-            explain::explain(trial.as_mut(), schema, Wishes { statements, samples, redaction: &redaction })?
+            explain::explain(trial.as_mut(), schema, Wishes { statements, samples, redaction })?
         }
         Wanted::Errors(complaints) => {
             let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
-            let mut trial = match source {
+            let mut trial = match question.source {
                 Source::Sqlite(_) => Some(database.trial(progress)?),
                 _ => None,
             };
             let mut sessions = database.sessions(1)?;
             let session = sessions.first_mut().ok_or_else(RunError::unresolved)?;
-            let wishes = Wishes { statements: Vec::new(), samples, redaction: &redaction };
+            let wishes = Wishes { statements: Vec::new(), samples, redaction };
             let trial = trial.as_mut().map(|trial| trial.as_mut() as &mut dyn Trial);
             explain::explain_errors(trial, session.as_mut(), schema, &complaints, &wishes)?
         }
     };
-    let documents = outputs.into_iter().map(|(format, file)| {
-        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-        (file, report::explanation(&explanation, format, &paper))
-    });
-    Ok(Outcome { documents: documents.collect(), exit: exit(&explanation) })
+    let exit = exit(&explanation);
+    Ok(question.answered(exit, surroundings, |format, paper| report::explanation(&explanation, format, paper)))
 }
 
 /// With `DATABASE_URL` set, the one argument is the statement.

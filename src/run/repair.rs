@@ -334,9 +334,11 @@ fn script(planned: &Planned) -> Result<String, RunError> {
     let Planned { schema, surgery, draft, .. } = planned;
     let mut script = surgery.script_start();
     for change in &draft.prospect.redefinitions {
-        let Some(table) = schema.table(&change.table.to_string()) else { continue };
-        let Some(redefining) = surgery.redefining() else { continue };
-        let rebuilt = redefining.rebuild(change, &schema.tables[table], &planned.definitions);
+        let redefining = surgery.redefining().ok_or(RunError::NoRepair)?;
+        let rebuilt = match schema.table(&change.table.to_string()) {
+            Some(table) => redefining.rebuild(change, &schema.tables[table], &planned.definitions),
+            None => Err(format!("there is no table {}", change.table)),
+        };
         script.push_str(&rebuilt.map_err(|why| RunError::Engine(EngineError::Failed { why }))?);
     }
     for table in &draft.prospect.creates {

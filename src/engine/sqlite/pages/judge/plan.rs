@@ -1,7 +1,9 @@
 //! What is read in which order: which inclusions the pages can tell, which trees that takes, and how the parents' keys
 //! are shared out over rounds so that each round fits into the memory allowed.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -124,18 +126,17 @@ pub(super) fn plan(
         planned.push(planner.inclusion(position, inclusion));
     }
     let mut passes = planner.passes(inclusions, &mut planned);
-    let by_index: Vec<bool> = (0..inclusions.len())
-        .map(|position| {
-            let reads = |pass: &&Pass| pass.probes.iter().any(|probe| probe.inclusion == position);
-            passes.iter().find(reads).is_some_and(|pass| pass.table.is_some())
-        })
-        .collect();
+    let of_indexes = passes.iter().filter(|pass| pass.table.is_some());
+    let by_index: HashSet<usize> =
+        of_indexes.flat_map(|pass| pass.probes.iter().map(|probe| probe.inclusion)).collect();
     let parents = planner.parents;
     let rounds = rounds(&parents, &mut passes, memory);
     let inclusions = planned
         .into_iter()
-        .zip(by_index)
-        .map(|(planned, by_index)| planned.map(|(_, probe)| Planned { parent: probe.parent, by_index }))
+        .enumerate()
+        .map(|(position, planned)| {
+            planned.map(|(_, probe)| Planned { parent: probe.parent, by_index: by_index.contains(&position) })
+        })
         .collect();
     Plan { inclusions, parents, rounds }
 }
@@ -259,22 +260,16 @@ impl Planner<'_> {
 
     /// One pass for each child table, or one for each key's index where that is much less to read.
     fn passes(&mut self, inclusions: &[Inclusion], planned: &mut [Result<(usize, Probe), Fault>]) -> Vec<Pass> {
-        let mut children: Vec<usize> = planned.iter().flatten().map(|(child, _)| *child).collect();
-        children.sort_unstable();
-        children.dedup();
+        let mut of_children: BTreeMap<usize, Vec<Probe>> = BTreeMap::new();
+        for (child, probe) in planned.iter().flatten() {
+            of_children.entry(*child).or_default().push(probe.clone());
+        }
         let mut passes = Vec::new();
-        for child in children {
-            let probes: Vec<Probe> =
-                planned.iter().flatten().filter(|(table, _)| *table == child).map(|(_, probe)| probe.clone()).collect();
+        for (child, probes) in of_children {
+            let positions: Vec<usize> = probes.iter().map(|probe| probe.inclusion).collect();
             match self.passes_of(child, inclusions, probes) {
                 Ok(found) => passes.extend(found),
-                Err(fault) => {
-                    for known in
-                        planned.iter_mut().filter(|known| known.as_ref().is_ok_and(|(table, _)| *table == child))
-                    {
-                        *known = Err(fault.clone());
-                    }
-                }
+                Err(fault) => positions.into_iter().for_each(|position| planned[position] = Err(fault.clone())),
             }
         }
         passes

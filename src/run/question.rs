@@ -1,0 +1,65 @@
+//! What `check` and `explain` begin and end with alike: what is asked about which database, and where the answer goes.
+
+use std::path::PathBuf;
+
+use super::DEFAULT_SAMPLES;
+use super::DEFAULT_WAIT;
+use super::Outcome;
+use super::RunError;
+use super::Surroundings;
+use super::config_file;
+use super::config_file::ConfigFile;
+use crate::cli;
+use crate::engine::Deadline;
+use crate::engine::Patience;
+use crate::exit::Exit;
+use crate::model::redaction::Redaction;
+use crate::report::AnswerFormat;
+use crate::report::Paper;
+use crate::source::Source;
+
+pub(super) struct Question {
+    pub(super) source: Source,
+    pub(super) file: ConfigFile,
+    pub(super) redaction: Redaction,
+    pub(super) samples: usize,
+    pub(super) patience: Patience,
+    outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
+}
+
+impl Question {
+    pub(super) fn new(
+        database: &Option<String>,
+        typed: &cli::Answer,
+        global: &cli::Global,
+        surroundings: &Surroundings,
+    ) -> Result<Question, RunError> {
+        let source = super::source(database, surroundings)?;
+        let outputs = super::outputs(&typed.format, &typed.output, AnswerFormat::Table)?;
+        super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
+        let file = config_file::read(global, surroundings)?;
+        let redaction = super::redaction(typed.privacy.redact, &file, surroundings)?;
+        let settings = &file.config.scan;
+        let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
+        let patience = Patience {
+            lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
+            deadline: Deadline::after(typed.timeout.or(settings.timeout)),
+        };
+        Ok(Question { source, file, redaction, samples, patience, outputs })
+    }
+
+    /// The answer in every form that was asked for; colours are for terminals.
+    pub(super) fn answered(
+        self,
+        exit: Exit,
+        surroundings: &Surroundings,
+        render: impl Fn(AnswerFormat, &Paper) -> String,
+    ) -> Outcome {
+        let documents = self.outputs.into_iter().map(|(format, file)| {
+            let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+            let text = render(format, &paper);
+            (file, text)
+        });
+        Outcome { documents: documents.collect(), exit }
+    }
+}
