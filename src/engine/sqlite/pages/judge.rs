@@ -41,8 +41,21 @@ pub fn judge(
         Err(error) => return vec![Err(Fault::unsupported(error.to_string())); inclusions.len()],
     };
     let plan = plan::plan(tables, inclusions, connection, source, effort.memory);
-    let meter = Meter { done: AtomicU64::new(0), total: plan.pages(), effort, deadline };
+    let meter = Meter::new(&plan, effort, deadline);
     pool.install(|| run(&plan, source, &meter))
+}
+
+/// The same on the threads that the caller is on, for a test that judges millions of files.
+#[cfg(test)]
+pub fn judge_here(
+    tables: &[Table],
+    inclusions: &[Inclusion],
+    connection: &Connection,
+    source: &PageSource,
+    effort: &Effort<'_>,
+) -> Vec<Result<StorageReading, Fault>> {
+    let plan = plan::plan(tables, inclusions, connection, source, effort.memory);
+    run(&plan, source, &Meter::new(&plan, effort, &Deadline::after(None)))
 }
 
 fn run(plan: &plan::Plan, source: &PageSource, meter: &Meter<'_>) -> Vec<Result<StorageReading, Fault>> {
@@ -91,7 +104,11 @@ struct Meter<'a> {
     deadline: &'a Deadline,
 }
 
-impl Meter<'_> {
+impl<'a> Meter<'a> {
+    fn new(plan: &plan::Plan, effort: &'a Effort<'a>, deadline: &'a Deadline) -> Meter<'a> {
+        Meter { done: AtomicU64::new(0), total: plan.pages(), effort, deadline }
+    }
+
     fn read(&self, pages: u64) -> Result<(), Fault> {
         if self.deadline.has_passed() {
             return Err(Fault::TimeLimit);

@@ -23,12 +23,21 @@ pub enum Key {
     Wide(u128),
 }
 
+impl Key {
+    #[inline(always)]
+    pub fn pair(one: i64, two: i64) -> Key {
+        Key::Wide(u128::from(one.cast_unsigned()) << 64 | u128::from(two.cast_unsigned()))
+    }
+}
+
 /// How the columns of a parent key compare, in the key's order.
 #[derive(Debug, Clone)]
 pub struct Rule {
     columns: Vec<Column>,
     shape: Shape,
     hasher: SipHasher13,
+    /// Where a key is one text and compares byte for byte: its own hasher, so that no other value comes out the same.
+    text_hasher: Option<SipHasher13>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,7 +86,10 @@ impl Rule {
             (true, 2) => Shape::TwoIntegers,
             _ => Shape::Hashed,
         };
-        Some(Rule { columns: rules, shape, hasher: SipHasher13::new_with_keys(seed.0, seed.1) })
+        let is_one_text =
+            matches!(&rules[..], [Column { family: Family::Text | Family::Untyped, fold: Fold::Bytes, .. }]);
+        let text_hasher = is_one_text.then(|| SipHasher13::new_with_keys(!seed.0, seed.1));
+        Some(Rule { columns: rules, shape, hasher: SipHasher13::new_with_keys(seed.0, seed.1), text_hasher })
     }
 
     pub fn shape(&self) -> Shape {
@@ -93,11 +105,18 @@ impl Rule {
     pub fn key(&self, values: &[Stored<'_>], scratch: &mut Vec<u8>) -> Key {
         match (self.shape, values) {
             (Shape::Integer, [Stored::Integer(number)]) => Key::Integer(*number),
-            (Shape::TwoIntegers, [Stored::Integer(one), Stored::Integer(two)]) => {
-                Key::Wide(u128::from(one.cast_unsigned()) << 64 | u128::from(two.cast_unsigned()))
+            (Shape::TwoIntegers, [Stored::Integer(one), Stored::Integer(two)]) => Key::pair(*one, *two),
+            (Shape::Hashed, [Stored::Text(text)]) => {
+                self.text_key(text).unwrap_or_else(|| self.other_key(values, scratch))
             }
             _ => self.other_key(values, scratch),
         }
+    }
+
+    /// Of a key that is one text and compares byte for byte.
+    #[inline(always)]
+    pub fn text_key(&self, text: &[u8]) -> Option<Key> {
+        self.text_hasher.as_ref().map(|hasher| Key::Wide(hasher.hash(text).as_u128()))
     }
 
     fn other_key(&self, values: &[Stored<'_>], scratch: &mut Vec<u8>) -> Key {

@@ -1,5 +1,5 @@
 //! The keys of a parent, so that many lookups are cheap: one bit a key where integers are dense, otherwise the keys
-//! themselves, spread evenly, sorted, and found through their first bits. Exact in every case.
+//! themselves, spread evenly over slots, and found through their first bits. Exact in every case.
 
 use rayon::slice::ParallelSliceMut;
 
@@ -44,9 +44,10 @@ fn part(spread: u64, of: u32) -> u32 {
 
 pub enum KeySet {
     Dense(Bits),
-    Integers(Compact<u64>),
+    Integers(Sown<u64>),
     Pairs { first: (i64, i64), width: u64, bits: Bits },
-    Wide(Compact<u128>),
+    SparsePairs(Sown<u128>),
+    Hashed(Sown<u128>),
 }
 
 impl KeySet {
@@ -62,8 +63,24 @@ impl KeySet {
                 across < *width
                     && down.checked_mul(*width).is_some_and(|at| at.checked_add(across).is_some_and(|at| bits.bit(at)))
             }
-            (KeySet::Wide(set), Key::Wide(key)) => set.has(mixed(key)),
+            (KeySet::SparsePairs(set), Key::Wide(pair)) => set.has(mixed(pair)),
+            (KeySet::Hashed(set), Key::Wide(hash)) => set.has(hash),
             _ => false,
+        }
+    }
+
+    /// Names those of many keys that are not there.
+    pub fn each_missing<A: Copy>(&self, keys: &[(Key, A)], mut missing: impl FnMut(A)) {
+        match self {
+            KeySet::Integers(set) => set.each_missing(keys, missing, |key| match key {
+                Key::Integer(number) => Some(spread(number)),
+                _ => None,
+            }),
+            KeySet::Hashed(set) => set.each_missing(keys, missing, |key| match key {
+                Key::Wide(hash) => Some(hash),
+                _ => None,
+            }),
+            _ => keys.iter().filter(|(key, _)| !self.has(*key)).for_each(|&(_, what)| missing(what)),
         }
     }
 
@@ -76,7 +93,7 @@ impl KeySet {
             keys.iter().for_each(|&key| bits.set(key));
             return KeySet::Dense(bits);
         }
-        KeySet::Integers(Compact::new(keys.into_iter().map(spread).collect()))
+        KeySet::Integers(Sown::new(keys.into_iter().map(spread).collect()))
     }
 
     pub fn of_pairs(keys: Vec<u128>) -> KeySet {
@@ -101,12 +118,12 @@ impl KeySet {
                 return KeySet::Pairs { first: (down.0, across.0), width, bits };
             }
         }
-        KeySet::of_wide(keys)
+        KeySet::SparsePairs(Sown::new(keys.into_iter().map(mixed).collect()))
     }
 
-    pub fn of_wide(mut keys: Vec<u128>) -> KeySet {
-        keys.iter_mut().for_each(|key| *key = mixed(*key));
-        KeySet::Wide(Compact::new(keys))
+    /// Of keyed hashes, which are spread evenly as they are.
+    pub fn of_hashes(hashes: Vec<u128>) -> KeySet {
+        KeySet::Hashed(Sown::new(hashes))
     }
 }
 
@@ -183,54 +200,82 @@ impl Bits {
 
 /// A number whose bits are spread evenly.
 pub trait Spread: Copy + Ord + Send {
-    fn first_bits(self, count: u32) -> usize;
+    fn first_bits(self) -> u64;
 }
 
 impl Spread for u64 {
-    #[inline]
-    fn first_bits(self, count: u32) -> usize {
-        if count == 0 { 0 } else { (self >> (64 - count)) as usize }
+    #[inline(always)]
+    fn first_bits(self) -> u64 {
+        self
     }
 }
 
 impl Spread for u128 {
-    #[inline]
-    fn first_bits(self, count: u32) -> usize {
-        ((self >> 64) as u64).first_bits(count)
+    #[inline(always)]
+    fn first_bits(self) -> u64 {
+        (self >> 64) as u64
     }
 }
 
-/// Sorted keys, and where those with the same first bits begin.
-pub struct Compact<T> {
-    keys: Vec<T>,
-    begins: Vec<u32>,
-    bits: u32,
+/// Sorted keys with gaps, each at the place that its first bits say or soon after; a gap repeats the key after it. One
+/// look at memory finds most keys.
+pub struct Sown<T> {
+    slots: Vec<T>,
+    /// Slots that first bits lead to; those that found no room follow.
+    room: usize,
 }
 
-impl<T: Spread> Compact<T> {
-    fn new(mut keys: Vec<T>) -> Compact<T> {
+/// More slots than this are not looked at one by one: somebody chose keys that lie together.
+const FEW: usize = 16;
+
+impl<T: Spread> Sown<T> {
+    fn new(mut keys: Vec<T>) -> Sown<T> {
         keys.par_sort_unstable();
-        // One or two keys share their first bits. More keys than 32 bits count are made into several shares before.
-        let bits = keys.len().max(1).ilog2();
-        let mut begins = vec![0u32; (1 << bits) + 1];
-        for key in &keys {
-            begins[key.first_bits(bits) + 1] += 1;
+        keys.dedup();
+        let room = keys.len() + keys.len() / 2;
+        let mut slots = Vec::with_capacity(room);
+        for &key in &keys {
+            let place = place(key, room);
+            while slots.len() <= place {
+                slots.push(key);
+            }
+            if slots.last() != Some(&key) {
+                slots.push(key);
+            }
         }
-        let mut sum = 0;
-        for begin in &mut begins {
-            sum += *begin;
-            *begin = sum;
+        if let Some(&last) = slots.last() {
+            slots.resize(slots.len().max(room), last);
         }
-        Compact { keys, begins, bits }
+        Sown { slots, room }
     }
 
-    #[inline]
+    #[inline(always)]
     fn has(&self, key: T) -> bool {
-        let place = key.first_bits(self.bits);
-        let (from, to) = (self.begins[place] as usize, self.begins[place + 1] as usize);
-        let near = &self.keys[from..to];
-        if near.len() > 8 { near.binary_search(&key).is_ok() } else { near.contains(&key) }
+        let slots = self.slots.get(place(key, self.room)..).unwrap_or_default();
+        match slots.iter().take(FEW).find(|&&slot| slot >= key) {
+            Some(&slot) => slot == key,
+            None => slots.get(FEW..).is_some_and(|far| far.binary_search(&key).is_ok()),
+        }
     }
+
+    /// Names those of many keys that are not there; `spread` makes a key what the slots hold.
+    #[inline(always)]
+    fn each_missing<A: Copy>(&self, keys: &[(Key, A)], mut missing: impl FnMut(A), spread: impl Fn(Key) -> Option<T>) {
+        // All slots are touched before the first is compared, so that the processor waits for many at once.
+        let touch = |key| self.slots.get(place(key, self.room)).map_or(0, |slot| slot.first_bits());
+        let touched = keys.iter().filter_map(|&(key, _)| spread(key)).fold(0, |all, key| all ^ touch(key));
+        std::hint::black_box(touched);
+        for &(key, what) in keys {
+            if !spread(key).is_some_and(|key| self.has(key)) {
+                missing(what);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn place<T: Spread>(key: T, room: usize) -> usize {
+    ((u128::from(key.first_bits()) * room as u128) >> 64) as usize
 }
 
 #[cfg(test)]
@@ -263,7 +308,7 @@ mod tests {
         let dense: Vec<u128> = (0..50).flat_map(|a| (-5..5).map(move |b| pair(a, b))).collect();
         let sparse: Vec<u128> = (0..50).map(|a| pair(a * 1_000_000_007, -a)).collect();
         assert!(matches!(KeySet::of_pairs(dense.clone()), KeySet::Pairs { .. }));
-        assert!(matches!(KeySet::of_pairs(sparse.clone()), KeySet::Wide(_)));
+        assert!(matches!(KeySet::of_pairs(sparse.clone()), KeySet::SparsePairs(_)));
         for keys in [dense, sparse, vec![pair(i64::MIN, i64::MAX)], vec![]] {
             let set = KeySet::of_pairs(keys.clone());
             assert!(keys.iter().all(|&key| set.has(Key::Wide(key))));
@@ -271,6 +316,19 @@ mod tests {
                 assert_eq!(set.has(Key::Wide(other)), keys.contains(&other), "{other}");
             }
         }
+    }
+
+    #[test]
+    fn keys_that_lie_together_are_found_too() {
+        let keys: Vec<u128> = (0..500).map(|i| i * 2 + if i < 400 { 0 } else { 1 << 100 }).chain([u128::MAX]).collect();
+        let set = KeySet::of_hashes(keys.clone());
+        let probes = (0..1_002).flat_map(|i| [i, i + (1 << 100)]).chain([u128::MAX - 1, u128::MAX]);
+        let probes: Vec<(Key, u128)> = probes.map(|key| (Key::Wide(key), key)).collect();
+        let mut missing = Vec::new();
+        set.each_missing(&probes, |key| missing.push(key));
+        let absent: Vec<u128> = probes.iter().map(|(_, key)| *key).filter(|key| !keys.contains(key)).collect();
+        assert_eq!(missing, absent);
+        assert!(probes.iter().all(|&(probe, key)| set.has(probe) == keys.contains(&key)));
     }
 
     #[test]

@@ -91,7 +91,10 @@ impl<'a> Page<'a> {
 
     /// The keys of the first and last row of a table's page.
     pub fn first_and_last(&self) -> Result<(Option<i64>, Option<i64>), Fault> {
-        let rowid = |address: &[u8]| self.cell_at(address).map(|(cell, ..)| cell.rowid);
+        let rowid = |address: &[u8]| match self.cell_at(address) {
+            Ok((cell, ..)) => Ok(cell.rowid),
+            Err(what) => self.damaged(what),
+        };
         let mut addresses = self.addresses.chunks_exact(2);
         let first = addresses.next().map(rowid).transpose()?;
         let last = addresses.next_back().map(rowid).transpose()?;
@@ -108,7 +111,10 @@ impl<'a> Page<'a> {
         let mut descending = true;
         let mut before = None;
         for address in page.addresses.chunks_exact(2) {
-            let (cell, start, end) = page.cell_at(address)?;
+            let (cell, start, end) = match page.cell_at(address) {
+                Ok(found) => found,
+                Err(what) => return self.damaged(what),
+            };
             descending &= end <= lowest;
             lowest = start;
             if !page.kind.is_index() && before.replace(cell.rowid).is_some_and(|before| before >= cell.rowid) {
@@ -121,26 +127,36 @@ impl<'a> Page<'a> {
 
     #[inline(never)]
     fn cells_overlap(&self) -> Result<bool, Fault> {
-        let mut taken = Vec::with_capacity(self.cell_count());
+        // One bit for each byte of the page.
+        let mut taken = vec![0u64; self.bytes.len() / 64 + 1];
         for address in self.addresses.chunks_exact(2) {
-            let (_, start, end) = self.cell_at(address)?;
-            taken.push((start as u32, end as u32));
+            let (_, mut start, end) = self.cell_at(address).or_else(|what| self.damaged(what))?;
+            while start < end {
+                let next = (start / 64 + 1) * 64;
+                let bits = (u64::MAX << (start % 64)) & if next <= end { u64::MAX } else { (1 << (end % 64)) - 1 };
+                let word = &mut taken[start / 64];
+                if *word & bits != 0 {
+                    return Ok(true);
+                }
+                *word |= bits;
+                start = next;
+            }
         }
-        taken.sort_unstable();
-        Ok(taken.windows(2).any(|pair| pair[0].1 > pair[1].0))
+        Ok(false)
     }
 
-    /// The cell that an address leads to, with where it starts and ends.
+    /// The cell that an address leads to, with where it starts and ends; or what is wrong with it, in a word that fits
+    /// into registers.
     #[inline(always)]
-    fn cell_at(&self, address: &[u8]) -> Result<(Cell<'a>, usize, usize), Fault> {
+    fn cell_at(&self, address: &[u8]) -> Result<(Cell<'a>, usize, usize), &'static str> {
         let start = usize::from(u16::from_be_bytes([address[0], address[1]]));
         self.cell(start).map(|(cell, end)| (cell, start, end))
     }
 
     #[inline(always)]
-    fn cell(&self, start: usize) -> Result<(Cell<'a>, usize), Fault> {
+    fn cell(&self, start: usize) -> Result<(Cell<'a>, usize), &'static str> {
         if start < self.content || start + 4 > self.bytes.len() {
-            return self.damaged("a cell lies outside the page");
+            return Err("a cell lies outside the page");
         }
         let mut at = start;
         let mut left = 0;
@@ -151,13 +167,13 @@ impl<'a> Page<'a> {
         let cut = "a cell is cut off";
         let mut length = 0;
         if self.kind != Kind::InteriorTable {
-            let Some((value, width)) = record::varint(&self.bytes[at..]) else { return self.damaged(cut) };
+            let Some((value, width)) = record::varint(&self.bytes[at..]) else { return Err(cut) };
             length = value;
             at += width;
         }
         let mut rowid = 0;
         if !self.kind.is_index() {
-            let Some((value, width)) = record::varint(&self.bytes[at..]) else { return self.damaged(cut) };
+            let Some((value, width)) = record::varint(&self.bytes[at..]) else { return Err(cut) };
             rowid = value.cast_signed();
             at += width;
         }
@@ -166,7 +182,7 @@ impl<'a> Page<'a> {
         let spilled = local as u64 != length;
         let after = end + if spilled { 4 } else { 0 };
         if after > self.bytes.len() {
-            return self.damaged("a cell reaches beyond the page");
+            return Err("a cell reaches beyond the page");
         }
         let overflow = if spilled { self.u32_at(end) } else { 0 };
         // A cell never takes less than four bytes.

@@ -147,9 +147,10 @@ pub fn value(serial: u64, bytes: &[u8]) -> Stored<'_> {
     }
 }
 
-/// The integer in a field of a record with a small header, as nearly all have; `None` says nothing about the field.
+/// The type of a field and where its value starts, in a record with a small header, as nearly all have; `None` says
+/// nothing about the field.
 #[inline(always)]
-pub fn plain_integer(record: &[u8], field: usize) -> Option<i64> {
+fn plain_place(record: &[u8], field: usize) -> Option<(u8, usize)> {
     let header = usize::from(*record.first()?);
     let serials = record.get(1..header)?.get(..=field).filter(|_| header < 0x80)?;
     let mut start = header;
@@ -159,8 +160,15 @@ pub fn plain_integer(record: &[u8], field: usize) -> Option<i64> {
             Some(&size) => start += usize::from(size),
         }
     }
-    let size = match serials[field] {
-        serial @ 1..=6 => usize::from(SIZES[usize::from(serial)]),
+    Some((serials[field], start))
+}
+
+/// The integer in a field of a record with a small header; `None` says nothing about the field.
+#[inline(always)]
+pub fn plain_integer(record: &[u8], field: usize) -> Option<i64> {
+    let (serial, start) = plain_place(record, field)?;
+    let size = match serial {
+        1..=6 => usize::from(SIZES[usize::from(serial)]),
         8 => return Some(0),
         9 => return Some(1),
         _ => return None,
@@ -170,6 +178,15 @@ pub fn plain_integer(record: &[u8], field: usize) -> Option<i64> {
         Some(word) => Some(i64::from_be_bytes(*word) >> (64 - 8 * size)),
         None => bytes.get(..size).map(integer),
     }
+}
+
+/// The text in a field of a record with a small header; `None` says nothing about the field.
+#[inline(always)]
+pub fn plain_text(record: &[u8], field: usize) -> Option<&[u8]> {
+    let (serial, start) = plain_place(record, field)?;
+    let is_text = serial >= 13 && serial % 2 == 1;
+    let size = *SIZES.get(usize::from(serial)).filter(|_| is_text)?;
+    record.get(start..)?.get(..usize::from(size))
 }
 
 #[inline(always)]
@@ -243,6 +260,11 @@ mod tests {
         assert_eq!(plain_integer(&[3, 10, 1, 5], 1), None, "there is no type 10");
         assert_eq!(plain_integer(&[0x81, 0x01, 1, 5], 0), None, "the header is long");
         assert_eq!(plain_integer(&[], 0), None);
+        assert_eq!(plain_text(&record, 0), Some(&b"ab"[..]));
+        assert_eq!(plain_text(&record, 1), None, "it is an integer");
+        assert_eq!(plain_text(&[3, 1, 17, 5, b'a', b'b'], 1), Some(&b"ab"[..]));
+        assert_eq!(plain_text(&[3, 1, 17, 5, b'a'], 1), None, "it ends elsewhere");
+        assert_eq!(plain_text(&[3, 1, 16, 5, b'a', b'b'], 1), None, "it is a blob");
         assert_eq!(plain_integer(&[0], 0), None);
     }
 

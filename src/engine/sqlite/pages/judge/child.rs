@@ -8,10 +8,12 @@ use rayon::iter::ParallelIterator;
 use super::super::fault::Fault;
 use super::super::key::Key;
 use super::super::key::Rule;
+use super::super::key::Shape;
 use super::super::keyset::KeySet;
 use super::super::keyset::Share;
 use super::super::layout::Column;
 use super::super::page::Cell;
+use super::super::page::Page;
 use super::super::reading::Fields;
 use super::super::reading::Found;
 use super::super::reading::Reader;
@@ -105,6 +107,7 @@ pub(super) fn read(
             Some(Ok(parent)) => {
                 inclusions.push(probe.inclusion);
                 probes.push(Probe {
+                    quick: Quick::of(&probe.key, &plan.parents[probe.parent].rule, pass.address),
                     lookup: Lookup::new(&probe.key, &wanted),
                     rule: &plan.parents[probe.parent].rule,
                     keys: &parent.keys,
@@ -154,18 +157,61 @@ struct Child<'a> {
 }
 
 struct Probe<'a> {
+    quick: Quick,
     lookup: Lookup,
     rule: &'a Rule,
     keys: &'a KeySet,
     share: Share,
 }
 
+/// Keys that nearly every record shows at a glance: the fields that they are made of.
+enum Quick {
+    Integer(usize),
+    TwoIntegers(usize, usize),
+    Text(usize),
+    Never,
+}
+
+impl Quick {
+    fn of(key: &[Column], rule: &Rule, address: Address) -> Quick {
+        match (key, rule.shape()) {
+            // The record has to be read for its address.
+            _ if matches!(address, Address::Field(_)) => Quick::Never,
+            ([Column::Field(field)], Shape::Integer) => Quick::Integer(field.number),
+            ([Column::Field(one), Column::Field(two)], Shape::TwoIntegers) => {
+                Quick::TwoIntegers(one.number, two.number)
+            }
+            ([Column::Field(field)], Shape::Hashed) => Quick::Text(field.number),
+            _ => Quick::Never,
+        }
+    }
+}
+
+impl Probe<'_> {
+    /// `None` says nothing about the key.
+    #[inline(always)]
+    fn quick_key(&self, cell: &Cell<'_>) -> Option<Key> {
+        let integer = |field| record::plain_integer(cell.local, field);
+        match self.quick {
+            Quick::Integer(field) => Some(Key::Integer(integer(field)?)),
+            Quick::TwoIntegers(one, two) => Some(Key::pair(integer(one)?, integer(two)?)),
+            Quick::Text(field) => self.rule.text_key(record::plain_text(cell.local, field)?),
+            Quick::Never => None,
+        }
+    }
+}
+
 /// What one worker needs to read pieces.
 struct Worker<'a> {
     buffer: Vec<u8>,
-    fields: Fields,
-    bytes: Vec<u8>,
+    record: Record,
     desks: Vec<Desk<'a>>,
+}
+
+/// The record at hand, and room for a key of it.
+struct Record {
+    fields: Fields,
+    key: Vec<u8>,
 }
 
 /// Where a worker handles one probe.
@@ -184,8 +230,8 @@ impl Desk<'_> {
             key if !self.probe.share.has(key) => {}
             Key::Outside => self.tally.suspect(address()),
             key => match self.probe.keys {
-                KeySet::Dense(_) if self.probe.keys.has(key) => {}
-                KeySet::Dense(_) => self.tally.suspect(address()),
+                KeySet::Dense(_) | KeySet::Pairs { .. } if self.probe.keys.has(key) => {}
+                KeySet::Dense(_) | KeySet::Pairs { .. } => self.tally.suspect(address()),
                 _ => self.waiting.push((key, address())),
             },
         }
@@ -193,11 +239,7 @@ impl Desk<'_> {
 
     fn end_page(&mut self, rows: usize) {
         self.tally.rows += rows as u64;
-        for &(key, address) in &self.waiting {
-            if !self.probe.keys.has(key) {
-                self.tally.suspect(address);
-            }
-        }
+        self.probe.keys.each_missing(&self.waiting, |address| self.tally.suspect(address));
         self.waiting.clear();
     }
 }
@@ -208,28 +250,19 @@ impl Child<'_> {
         let reader = Reader::new(source, self.wanted.len());
         let worker = || Worker {
             buffer: Vec::new(),
-            fields: Fields::new(&self.wanted),
-            bytes: Vec::new(),
+            record: Record { fields: Fields::new(&self.wanted), key: Vec::new() },
             desks: self.probes.iter().map(|probe| Desk { probe, tally: empty(), waiting: Vec::new() }).collect(),
         };
         let pieces: Vec<Piece> = self.pass.tree.pieces().collect();
         let tallies = pieces
             .into_par_iter()
             .map_init(worker, |worker, piece| {
-                let Worker { buffer, fields, bytes, desks } = worker;
+                let Worker { buffer, record, desks } = worker;
                 let mut pages = 0;
                 self.pass.tree.each_page(source, piece, buffer, |page| {
                     pages += 1;
                     page.each_cell(|cell| {
-                        if self.settles(&cell) {
-                            return Ok(());
-                        }
-                        reader.read(page, &cell, fields)?;
-                        for desk in desks.iter_mut() {
-                            let key = desk.probe.lookup.key(desk.probe.rule, &cell, fields, bytes);
-                            desk.take(key, || self.address(&cell, fields));
-                        }
-                        Ok(())
+                        if self.settles(&cell) { Ok(()) } else { self.look_up(page, cell, &reader, record, desks) }
                     })?;
                     desks.iter_mut().for_each(|desk| desk.end_page(page.cell_count()));
                     Ok(())
@@ -243,6 +276,34 @@ impl Child<'_> {
             )?;
         self.compare_with_table(tallies.first().map_or(0, |tally| tally.rows), source)?;
         Ok(tallies)
+    }
+
+    /// Takes every key of a row to its desk. Apart from the loop over rows, which is short then, and quick.
+    #[inline(never)]
+    fn look_up(
+        &self,
+        page: &Page<'_>,
+        cell: Cell<'_>,
+        reader: &Reader<'_>,
+        record: &mut Record,
+        desks: &mut [Desk<'_>],
+    ) -> Result<(), Fault> {
+        let Record { fields, key: scratch } = record;
+        let mut is_read = false;
+        for desk in desks {
+            let key = match desk.probe.quick_key(&cell) {
+                Some(key) => key,
+                None => {
+                    if !is_read {
+                        reader.read(page, &cell, fields)?;
+                        is_read = true;
+                    }
+                    desk.probe.lookup.key(desk.probe.rule, &cell, fields, scratch)
+                }
+            };
+            desk.take(key, || self.address(&cell, fields));
+        }
+        Ok(())
     }
 
     /// Whether all parents of a row are found at first glance, as those of nearly all rows are.

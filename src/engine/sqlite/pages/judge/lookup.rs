@@ -61,6 +61,12 @@ impl Lookup {
                 None => Key::Outside,
             };
         }
+        if let [one, two] = self.parts[..] {
+            return match (one.value(cell, fields), two.value(cell, fields)) {
+                (Some(one), Some(two)) => rule.key(&[one, two], scratch),
+                _ => Key::Outside,
+            };
+        }
         let mut values = [Stored::Null; WIDEST_KEY];
         match self.values(cell, fields, &mut values) {
             Some(values) => rule.key(values, scratch),

@@ -66,7 +66,7 @@ pub(super) fn read(parent: &ParentPlan, share: Share, source: &PageSource, meter
     let keys = match parent.rule.shape() {
         Shape::Integer => KeySet::of_integers(gathered.integers),
         Shape::TwoIntegers => KeySet::of_pairs(gathered.wide),
-        Shape::Hashed => KeySet::of_wide(gathered.wide),
+        Shape::Hashed => KeySet::of_hashes(gathered.wide),
     };
     let Some((tree, fields)) = parent.index.as_ref().filter(|_| share.is_first()) else {
         return Ok(Parent { keys, index_is_proven: true });

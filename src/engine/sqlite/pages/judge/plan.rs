@@ -348,7 +348,7 @@ fn rounds(parents: &[ParentPlan], passes: &mut [Pass], memory: u64) -> Vec<Round
 /// What the keys of a parent take, by a careful guess.
 fn bytes_for(parent: &ParentPlan) -> u64 {
     let rows = parent.rows + parent.rows / 4;
-    let listed = rows * if parent.rule.shape() == Shape::Integer { 12 } else { 20 };
+    let listed = rows * if parent.rule.shape() == Shape::Integer { 12 } else { 24 };
     match parent.rowids {
         Some((first, last)) => (last.wrapping_sub(first).cast_unsigned() / 8).min(listed),
         None => listed,
