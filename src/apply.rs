@@ -26,6 +26,7 @@ use crate::scan::Progress;
 mod redefine;
 mod verify;
 
+use redefine::Side;
 use verify::Moment;
 
 /// Rows are read this many at a time.
@@ -55,7 +56,7 @@ pub struct Done {
     pub made: u64,
     pub changed: u64,
     pub deleted: u64,
-    /// Tables that got another definition.
+    /// Definitions that changed.
     pub redefined: u64,
     /// Rows that already were as they should be.
     pub already: u64,
@@ -148,9 +149,7 @@ impl<'w> Walk<'w> {
         }
         secure(writer)?;
         self.make_tables(writer)?;
-        if self.order.direction == Direction::Apply {
-            self.redefine(writer)?;
-        }
+        self.redefine(writer, Side::Before)?;
         let is_sure = found.after == 0 && self.order.batch.is_none();
         let batch = self.order.batch.unwrap_or(usize::MAX);
         let mut in_batch = 0;
@@ -168,9 +167,7 @@ impl<'w> Walk<'w> {
                 in_batch = 0;
             }
         }
-        if self.order.direction == Direction::Undo {
-            self.redefine(writer)?;
-        }
+        self.redefine(writer, Side::After)?;
         self.leave_no_empty_tables(writer)?;
         if self.order.direction == Direction::Apply {
             let in_batches = self.order.batch.is_some();

@@ -21,6 +21,7 @@ pub mod planned;
 pub mod policy;
 pub mod prospect;
 pub mod redaction;
+pub mod redefinition;
 pub mod refusal;
 pub mod relation;
 pub mod resolve;

@@ -37,7 +37,7 @@ mod decide;
 mod guard;
 mod keep;
 mod parents;
-pub mod relax;
+pub mod redefine;
 mod rows;
 mod ties;
 
@@ -153,7 +153,7 @@ pub fn plan(
         let tally = match &facts[index] {
             Fact::Checked(tally) => tally,
             // What is not declared any more need not be checked.
-            Fact::Unchecked(_) if relax::is_relaxed(relation, assigned[index].map(|rule| &rules[rule])) => continue,
+            Fact::Unchecked(_) if redefine::is_relaxed(relation, assigned[index].map(|rule| &rules[rule])) => continue,
             Fact::Unchecked(why) => {
                 outlook.unchecked = Some(why.clone());
                 outlook.rule = assigned[index].map(|rule| rules[rule].id.value.clone());
@@ -164,7 +164,8 @@ pub fn plan(
         outlook.keys = tally.missing_keys;
         outlook.rows = tally.orphan_rows;
         outlook.rows_after = tally.orphan_rows;
-        let Some(rule) = assigned[index].map(|rule| &rules[rule]).filter(|_| tally.orphan_rows > 0) else {
+        let rule = assigned[index].map(|rule| &rules[rule]);
+        let Some(rule) = rule.filter(|rule| tally.orphan_rows > 0 && rule.is_for_orphans()) else {
             outlooks.push(outlook);
             continue;
         };
@@ -234,7 +235,7 @@ impl<'a> Desk<'a> {
 
     /// Why no treatment can be tried at all, if none can.
     fn cannot_be_treated(&self, case: &Case<'_>) -> Option<String> {
-        if case.rule.treatments.iter().all(|treatment| matches!(treatment.value, Treatment::Relax(_))) {
+        if case.rule.treatments.iter().all(|treatment| treatment.value.is_of_the_schema()) {
             return None;
         }
         if crate::model::plan::identity_columns(self.schema.child(case.relation)).is_empty() {

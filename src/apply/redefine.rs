@@ -1,5 +1,6 @@
-//! Definitions that change while every row stays where it is: before the rows of a plan, and after them when it is taken
-//! back. What the database then makes of the definition is held against what it made of the one before.
+//! Definitions that change while every row stays where it is: what allows more before the rows of a plan, what forbids
+//! or acts after them; the other way round when it is taken back. What the database then makes of a definition is held
+//! against what it made of the one before.
 
 use super::ApplyError;
 use super::Direction;
@@ -7,34 +8,49 @@ use super::Found;
 use super::Walk;
 use crate::engine::EngineError;
 use crate::engine::write::Writer;
-use crate::model::plan::Redefinition;
 use crate::model::plan::Standing;
-use crate::model::sql::repair::RedefiningDialect;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::sql::redefine::RedefiningDialect;
+use crate::model::sql::redefine::Step;
 use crate::model::value::Value;
 
 /// What a definition comes to: one row for each column, index, NOT NULL and foreign key.
 type Shape = Vec<Vec<Value>>;
 
+/// On which side of the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Before,
+    After,
+}
+
 impl Walk<'_> {
     pub(super) fn inspect_definitions(&self, writer: &mut dyn Writer, found: &mut Found) -> Result<(), ApplyError> {
-        for change in self.redefinitions() {
-            match self.definition_standing(writer, &change)? {
+        if self.plan.header.redefinitions.is_empty() {
+            return Ok(());
+        }
+        let definitions = self.definitions(writer)?;
+        for change in self.redefinitions(Side::Before).iter().chain(&self.redefinitions(Side::After)) {
+            match change.standing(&definitions) {
                 Standing::Before => found.before += 1,
                 Standing::After => found.after += 1,
-                Standing::Other => return Err(self.defined_otherwise(&change)),
+                Standing::Other => return Err(self.defined_otherwise(change)),
             }
         }
         found.partly = found.after > 0;
         Ok(())
     }
 
-    pub(super) fn redefine(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+    pub(super) fn redefine(&mut self, writer: &mut dyn Writer, side: Side) -> Result<(), ApplyError> {
         let mut is_changed = false;
-        for change in self.redefinitions() {
-            match self.definition_standing(writer, &change)? {
+        for change in self.redefinitions(side) {
+            let definitions = self.definitions(writer)?;
+            match change.standing(&definitions) {
                 Standing::After => self.done.already += 1,
                 Standing::Before => {
-                    self.redefine_one(writer, &change)?;
+                    self.redefine_one(writer, &change, &definitions)?;
                     self.done.redefined += 1;
                     is_changed = true;
                 }
@@ -48,64 +64,105 @@ impl Walk<'_> {
     }
 
     /// In the direction and order of the walk.
-    fn redefinitions(&self) -> Vec<Redefinition> {
-        let changes = self.plan.header.redefinitions.iter().cloned();
+    fn redefinitions(&self, side: Side) -> Vec<Redefinition> {
+        let all = self.plan.header.redefinitions.iter();
         match self.order.direction {
-            Direction::Apply => changes.collect(),
-            Direction::Undo => changes
-                .rev()
-                .map(|change| Redefinition { before: change.after, after: change.before, ..change })
-                .collect(),
+            Direction::Apply => all.filter(|change| change.comes_last() == (side == Side::After)).cloned().collect(),
+            Direction::Undo => {
+                let here = all.rev().filter(|change| change.comes_last() == (side == Side::Before));
+                here.map(|change| change.clone().inverse()).collect()
+            }
         }
     }
 
-    fn definition_standing(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<Standing, ApplyError> {
-        let mut standing = Standing::Other;
+    fn definitions(&self, writer: &mut dyn Writer) -> Result<Vec<Definition>, ApplyError> {
+        let mut definitions = Vec::new();
         writer.each_row(&self.order.surgery.definitions(), &mut |row| {
-            let [kind, name, _, text] = row else { return };
-            if *kind == Value::text("table") && *name == Value::text(&change.table.table) {
-                standing = match text {
-                    text if *text == Value::text(&change.before) => Standing::Before,
-                    text if *text == Value::text(&change.after) => Standing::After,
-                    _ => Standing::Other,
-                };
-            }
+            let text = |place: usize| row.get(place).and_then(Value::as_text).unwrap_or_default().to_owned();
+            definitions.push([text(0), text(1), text(2), text(3)]);
         })?;
-        Ok(standing)
+        Ok(definitions)
     }
 
-    fn redefine_one(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<(), ApplyError> {
+    fn redefine_one(
+        &self,
+        writer: &mut dyn Writer,
+        change: &Redefinition,
+        definitions: &[Definition],
+    ) -> Result<(), ApplyError> {
+        let dialect = self.redefining()?;
         if self.order.direction == Direction::Undo {
             self.refuse_new_nulls(writer, change)?;
         }
         let before = self.shape(writer, change)?;
-        let others = self.other_definitions(writer, change)?;
-        let rows = match writer.redefine(&self.redefining()?.redefine(change)) {
-            Err(EngineError::Failed { why }) => {
-                return Err(self.refused(format!("{} cannot be redefined: {why}", change.table), NOTHING));
+        for step in dialect.steps(change) {
+            let done = match &step {
+                Step::Statement(statement) => writer.define(statement),
+                Step::Replacement(statement) => writer.redefine(statement),
+            };
+            match done {
+                Err(EngineError::Failed { why }) => {
+                    let why = format!("the {} {} cannot be redefined: {why}", change.kind.name(), change.name);
+                    return Err(self.refused(why, NOTHING));
+                }
+                done => done?,
             }
-            answer => answer?,
-        };
-        let after = self.shape(writer, change)?;
-        let (lost, gained) = match self.order.direction {
-            Direction::Apply => differences(before, after),
-            Direction::Undo => differences(after, before),
-        };
-        let is_nullable = |name: &Value| change.nullable.iter().any(|column| Value::text(column) == *name);
-        let references = lost.iter().filter(|row| row[0] == Value::text("reference")).count();
-        let only_nulls = lost.iter().all(|row| {
-            row[0] == Value::text("reference") || (row[0] == Value::text("not null") && is_nullable(&row[1]))
-        });
-        let is_as_planned = rows == 1 && gained.is_empty() && only_nulls && references == change.dropped.len();
-        if is_as_planned && others == self.other_definitions(writer, change)? {
-            return Ok(());
         }
-        let why = format!("the new definition of {} would change more than was planned", change.table);
-        Err(self.refused(why, NOTHING))
+        let after = self.shape(writer, change)?;
+        let is_as_planned = self.is_as_planned(change, before, after);
+        let mut expected = definitions.to_vec();
+        change.done_to(&mut expected);
+        let mut now = self.definitions(writer)?;
+        expected.sort();
+        now.sort();
+        if !is_as_planned || expected != now {
+            let why = format!("the new definition of {} would change more than was planned", change.name);
+            return Err(self.refused(why, NOTHING));
+        }
+        if self.order.direction == Direction::Apply { self.prove(writer, change) } else { Ok(()) }
+    }
+
+    /// Only what was named is another in what the database makes of the table.
+    fn is_as_planned(&self, change: &Redefinition, before: Shape, after: Shape) -> bool {
+        let (lost, gained) = differences(before, after);
+        let is = |row: &[Value], what: &str| row.first() == Some(&Value::text(what));
+        let is_named = |row: &[Value]| change.nullable.iter().any(|column| row.get(1) == Some(&Value::text(column)));
+        let references = |rows: &Shape| rows.iter().filter(|row| is(row, "reference")).count();
+        let no_more = |rows: &Shape, may_be_not_null: bool| {
+            rows.iter().all(|row| is(row, "reference") || (may_be_not_null && is(row, "not null") && is_named(row)))
+        };
+        let is_undo = self.order.direction == Direction::Undo;
+        let is_table = change.kind == DefinitionKind::Table;
+        !is_table
+            || (references(&lost) == change.dropped.len()
+                && references(&gained) == change.declared.len()
+                && no_more(&lost, !is_undo)
+                && no_more(&gained, is_undo))
+    }
+
+    fn prove(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<(), ApplyError> {
+        for proof in self.redefining()?.proofs(self.order.schema, change) {
+            let mut found = false;
+            match writer.each_row(&proof, &mut |_| found = true) {
+                Err(EngineError::Failed { why }) => {
+                    let why = format!("the new {} {} does not work: {why}", change.kind.name(), change.name);
+                    return Err(self.refused(why, NOTHING));
+                }
+                done => done?,
+            }
+            if found {
+                let why = format!("{} has orphans, as the database itself finds", change.declared.join(", "));
+                return Err(self.refused(why, NOTHING));
+            }
+        }
+        Ok(())
     }
 
     fn redefining(&self) -> Result<&'static dyn RedefiningDialect, ApplyError> {
-        let refused = || self.refused("the plan changes definitions, which is done on SQLite only".to_owned(), NOTHING);
+        let refused = || {
+            let title = self.order.schema.database.engine.title();
+            self.refused(format!("the plan changes definitions, which this version does not do on {title}"), NOTHING)
+        };
         self.order.surgery.redefining().ok_or_else(refused)
     }
 
@@ -123,23 +180,18 @@ impl Walk<'_> {
 
     fn shape(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<Shape, ApplyError> {
         let mut shape = Shape::new();
-        writer.each_row(&self.redefining()?.shape(&change.table), &mut |row| shape.push(row.to_vec()))?;
+        if let Some(question) = self.redefining()?.shape(&change.table) {
+            writer.each_row(&question, &mut |row| shape.push(row.to_vec()))?;
+        }
         Ok(shape)
     }
 
-    fn other_definitions(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<Shape, ApplyError> {
-        let mut others = Shape::new();
-        writer.each_row(&self.order.surgery.definitions(), &mut |row| {
-            let is_own = row[0] == Value::text("table") && row[1] == Value::text(&change.table.table);
-            if !is_own {
-                others.push(row.to_vec());
-            }
-        })?;
-        Ok(others)
-    }
-
     fn defined_otherwise(&self, change: &Redefinition) -> ApplyError {
-        self.refused(format!("{} is defined otherwise by now", change.table), NOTHING)
+        let what = match change.kind {
+            DefinitionKind::Table => change.name.clone(),
+            kind => format!("the {} {} of {}", kind.name(), change.name, change.table),
+        };
+        self.refused(format!("{what} is defined otherwise by now"), NOTHING)
     }
 }
 

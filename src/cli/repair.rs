@@ -10,7 +10,9 @@ use crate::cli::Format;
 use crate::cli::Output;
 use crate::cli::Privacy;
 use crate::cli::output;
+use crate::config::rules;
 use crate::config::words;
+use crate::model::catalog::Action;
 use crate::report::RepairFormat;
 
 #[derive(Debug, Args)]
@@ -19,7 +21,7 @@ pub struct Repair {
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// A file of rules, a folder of such files, or a rule by its name (`fk-doctor rules list`); repeatable
-    #[arg(long, value_name = "PATH", required_unless_present = "relax")]
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["relax", "enforce", "no_prevent"])]
     pub rules: Vec<PathBuf>,
     /// Take the foreign keys of a table out of its definition: child(columns), or child(*) for all of them; repeatable
     #[arg(long, value_name = "CHILD")]
@@ -27,6 +29,21 @@ pub struct Repair {
     /// The columns of a relaxed foreign key may be NULL, too
     #[arg(long, requires = "relax")]
     pub nullable: bool,
+    /// Declare a foreign key that has no orphans: 'child(columns) -> parent(columns)'; repeatable
+    #[arg(long, value_name = "RELATION")]
+    pub enforce: Vec<String>,
+    /// What the foreign keys of --enforce do when their parent goes: cascade, set-null, set-default, restrict
+    #[arg(long, value_name = "ACTION", requires = "enforce", value_parser = rules::action)]
+    pub on_delete: Option<Action>,
+    /// What they do when their parent's key changes
+    #[arg(long, value_name = "ACTION", requires = "enforce", value_parser = rules::action)]
+    pub on_update: Option<Action>,
+    /// Also make triggers that make the rules' placeholders for the rows that are still to come
+    #[arg(long, requires = "rules")]
+    pub prevent: bool,
+    /// Drop the triggers that --prevent made: child(columns), or child(*); repeatable
+    #[arg(long, value_name = "CHILD")]
+    pub no_prevent: Vec<String>,
     /// Write the plan to a file
     #[arg(long, short, value_name = "PLAN")]
     pub output: Option<PathBuf>,

@@ -7,6 +7,8 @@ mod treatment;
 mod values;
 
 pub use treatment::ACTIONS;
+pub use treatment::action;
+pub use treatment::spelled;
 
 use crate::config::fault::line_number;
 use crate::config::reader;

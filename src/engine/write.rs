@@ -28,10 +28,14 @@ pub trait Writer: Session {
     /// Runs one change. The answer is how many rows changed anywhere: through triggers and cascades too.
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError>;
 
-    /// Puts another text in the place of a table's definition; the rows stay where they are. The answer is how many
-    /// definitions changed.
-    fn redefine(&mut self, _: &Sql) -> Result<u64, EngineError> {
-        Err(EngineError::Failed { why: "definitions are changed on SQLite only".to_owned() })
+    /// Runs a statement that makes or drops a definition, and changes no row.
+    fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
+        self.each_row(statement, &mut |_| {})
+    }
+
+    /// Puts another text in the place of a table's definition; the rows stay where they are.
+    fn redefine(&mut self, _: &Sql) -> Result<(), EngineError> {
+        Err(EngineError::Failed { why: "the texts of definitions are SQLite's alone to replace".to_owned() })
     }
 
     /// An error means that nothing was committed, or says that it is not known.

@@ -1,5 +1,5 @@
-//! The text of a SQLite `CREATE TABLE` taken apart, so that a foreign key or a NOT NULL can be taken out of it and every
-//! other byte stays: comments, quotes, spaces, and what has no name in a catalog.
+//! The text of a SQLite `CREATE TABLE` taken apart, so that a foreign key or a NOT NULL can be taken out of it, or a foreign
+//! key be added, and every other byte stays: comments, quotes, spaces, and what has no name in a catalog.
 //!
 //! Follows SQLite's own grammar: constraints of a table may stand side by side without a comma, the name of a constraint
 //! is a clause of its own, and a column's `DEFERRABLE` belongs to the last `REFERENCES` before it, however far away.
@@ -81,6 +81,28 @@ impl<'t> CreateTable<'t> {
             }
         }
         self.written(&gone)
+    }
+
+    /// The same definition with one constraint more, which comes last and is laid out as what comes before it.
+    pub fn with(&self, constraint: &str) -> String {
+        let last = self.items.last().map_or(0..0, Range::clone);
+        let Some(before) = self.tokens.get(last.end.saturating_sub(1)) else { return self.text.to_owned() };
+        let close = self.tokens.get(last.end).map_or(self.text.len(), |token| token.place.start);
+        let first = self.tokens.get(last.start).map_or(0, |token| token.place.start);
+        let line = self.text[..first].rfind('\n').map_or(0, |end| end + 1);
+        let lead = &self.text[line..first];
+        let has_line_of_its_own = line > 0 && lead.trim().is_empty();
+        let gap = &self.text[before.place.end..close];
+        let (start, end) = (&self.text[..before.place.end], &self.text[close..]);
+        // What is said of the last item stays behind it.
+        let said = gap.trim_end();
+        if has_line_of_its_own || ends_in_comment(said) {
+            let lead = if has_line_of_its_own { lead } else { " " };
+            let after = if gap.contains('\n') { &gap[gap.rfind('\n').unwrap_or(0)..] } else { "" };
+            format!("{start},{said}\n{lead}{constraint}{after}{end}")
+        } else {
+            format!("{start},{said} {constraint}{}{end}", &gap[said.len()..])
+        }
     }
 
     /// The columns that are NOT NULL by a clause of their own.
@@ -285,6 +307,24 @@ mod tests {
         let text = "CREATE TABLE c(a INT CONSTRAINT nn NOT NULL ON CONFLICT IGNORE DEFAULT 1, b NOT NULL, [x y] TEXT NOT NULL)";
         assert_eq!(relaxed(text, &[], &["a", "x y"]), "CREATE TABLE c(a INT DEFAULT 1, b NOT NULL, [x y] TEXT)");
         assert_eq!(CreateTable::parse(text).expect("parses").not_null_columns().collect::<Vec<_>>(), ["a", "b", "x y"]);
+    }
+
+    #[test]
+    fn a_constraint_is_added_last() {
+        for (text, with) in [
+            ("CREATE TABLE c(a INT)", "CREATE TABLE c(a INT, CHECK (1))"),
+            ("CREATE TABLE c(a INT )STRICT", "CREATE TABLE c(a INT, CHECK (1) )STRICT"),
+            ("CREATE TABLE c(\n  a INT,\n  b\n) STRICT", "CREATE TABLE c(\n  a INT,\n  b,\n  CHECK (1)\n) STRICT"),
+            (
+                "CREATE TABLE c(\n\ta, -- one\n\tb -- two\n)",
+                "CREATE TABLE c(\n\ta, -- one\n\tb, -- two\n\tCHECK (1)\n)",
+            ),
+            ("CREATE TABLE c(a /* x */)", "CREATE TABLE c(a, /* x */ CHECK (1))"),
+            ("CREATE TABLE c(a -- x\n)", "CREATE TABLE c(a, -- x\n CHECK (1)\n)"),
+            ("CREATE TABLE c(a, UNIQUE(a) CHECK(a))", "CREATE TABLE c(a, UNIQUE(a) CHECK(a), CHECK (1))"),
+        ] {
+            assert_eq!(CreateTable::parse(text).expect("parses").with("CHECK (1)"), with);
+        }
     }
 
     #[test]

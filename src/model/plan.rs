@@ -10,6 +10,7 @@ use crate::model::catalog::MOVING_ADDRESS;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
+use crate::model::redefinition::Redefinition;
 use crate::model::value::RowName;
 
 /// What is said once, before the changes.
@@ -41,21 +42,6 @@ pub struct RuleDigest {
 pub struct NewTable {
     pub name: TableName,
     pub columns: Vec<String>,
-}
-
-/// A table whose definition changes while every row stays where it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redefinition {
-    pub table: TableName,
-    /// The whole text of the definition, as the database has it.
-    pub before: String,
-    pub after: String,
-    /// The relations that are not declared any more.
-    pub dropped: Vec<String>,
-    /// The columns that may be NULL then.
-    pub nullable: Vec<String>,
-    pub rule: String,
-    pub treatment: String,
 }
 
 /// How many orphans a relation had when the plan was made, and how many it may have once the plan is applied.

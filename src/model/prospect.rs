@@ -2,7 +2,7 @@
 //! what stays undecided and why, what else will happen, and what is refused.
 
 use crate::model::plan::NewTable;
-use crate::model::plan::Redefinition;
+use crate::model::redefinition::Redefinition;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 

@@ -3,6 +3,7 @@
 //! What the author wrote, understood but not yet held against a database. Every part that can be wrong there remembers
 //! its place in the text.
 
+use crate::model::catalog::Action;
 use crate::model::configured::At;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
@@ -58,8 +59,10 @@ pub enum Treatment {
     Report,
     /// The relation is not declared any more.
     Relax(Nullable),
-    /// Changes the schema, which a later version does.
-    Schema(SchemaAction),
+    /// The relation is declared, once it has no orphans.
+    Enforce(Enforcement),
+    /// What the rule's placeholder makes for the orphans that are there, a trigger makes for those to come.
+    Prevent(Prevention),
 }
 
 /// Which columns of a relaxed relation's child may be NULL then.
@@ -71,10 +74,19 @@ pub enum Nullable {
     Columns(Vec<At<String>>),
 }
 
+/// How a relation is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SchemaAction {
-    Enforce,
-    Prevent,
+pub struct Enforcement {
+    pub on_delete: Action,
+    pub on_update: Action,
+    /// The child gets an index where none leads with the key.
+    pub index: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prevention {
+    /// The triggers that are there go.
+    pub remove: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -228,9 +240,19 @@ impl Treatment {
             Treatment::Follow { .. } => "follow",
             Treatment::Report => "report",
             Treatment::Relax(_) => "relax",
-            Treatment::Schema(SchemaAction::Enforce) => "enforce",
-            Treatment::Schema(SchemaAction::Prevent) => "prevent",
+            Treatment::Enforce(_) => "enforce",
+            Treatment::Prevent(_) => "prevent",
         }
+    }
+
+    /// Changes definitions, and no row.
+    pub fn is_of_the_schema(&self) -> bool {
+        matches!(self, Treatment::Relax(_) | Treatment::Enforce(_) | Treatment::Prevent(_))
+    }
+
+    /// Has an answer to orphans that are there.
+    fn is_for_orphans(&self) -> bool {
+        !matches!(self, Treatment::Enforce(_) | Treatment::Prevent(_))
     }
 
     /// Takes rows away, or what they referred to.
@@ -273,6 +295,10 @@ impl Rule {
         })
     }
 
+    pub fn is_for_orphans(&self) -> bool {
+        self.treatments.iter().any(|treatment| treatment.value.is_for_orphans())
+    }
+
     /// Whether rows may go by it.
     pub fn can_take_away(&self) -> bool {
         self.treatments.iter().any(|treatment| match &treatment.value {
@@ -286,6 +312,20 @@ impl Rule {
     pub fn relaxes(&self) -> Option<&Nullable> {
         self.treatments.iter().find_map(|treatment| match &treatment.value {
             Treatment::Relax(nullable) => Some(nullable),
+            _ => None,
+        })
+    }
+
+    pub fn enforces(&self) -> Option<&Enforcement> {
+        self.treatments.iter().find_map(|treatment| match &treatment.value {
+            Treatment::Enforce(enforcement) => Some(enforcement),
+            _ => None,
+        })
+    }
+
+    pub fn prevents(&self) -> Option<Prevention> {
+        self.treatments.iter().find_map(|treatment| match &treatment.value {
+            Treatment::Prevent(prevention) => Some(*prevention),
             _ => None,
         })
     }

@@ -18,6 +18,7 @@ pub mod key_bitmap;
 pub mod load;
 mod mysql;
 mod postgres;
+pub mod redefine;
 pub mod repair;
 mod sqlite;
 pub mod witness;

@@ -17,9 +17,10 @@ use crate::model::plan::Header;
 use crate::model::plan::NewTable;
 use crate::model::plan::Part;
 use crate::model::plan::Reason;
-use crate::model::plan::Redefinition;
 use crate::model::plan::RuleDigest;
 use crate::model::plan::Treated;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
 use crate::model::text::is_unseen;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -67,12 +68,15 @@ struct WireTable {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireRedefinition {
+    kind: String,
+    name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<String>,
     table: String,
-    before: String,
-    after: String,
+    before: Option<String>,
+    after: Option<String>,
     dropped: Vec<String>,
+    declared: Vec<String>,
     nullable: Vec<String>,
     rule: String,
     treatment: String,
@@ -138,11 +142,14 @@ pub(super) fn header(header: &Header) -> String {
         columns: table.columns.clone(),
     });
     let redefines = header.redefinitions.iter().map(|change| WireRedefinition {
+        kind: change.kind.name().to_owned(),
+        name: change.name.clone(),
         schema: change.table.schema.clone(),
         table: change.table.table.clone(),
         before: change.before.clone(),
         after: change.after.clone(),
         dropped: change.dropped.clone(),
+        declared: change.declared.clone(),
         nullable: change.nullable.clone(),
         rule: change.rule.clone(),
         treatment: change.treatment.clone(),
@@ -196,19 +203,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
                 columns: table.columns,
             })
             .collect(),
-        redefinitions: wire
-            .redefines
-            .into_iter()
-            .map(|wire| Redefinition {
-                table: TableName { schema: wire.schema, table: wire.table },
-                before: wire.before,
-                after: wire.after,
-                dropped: wire.dropped,
-                nullable: wire.nullable,
-                rule: wire.rule,
-                treatment: wire.treatment,
-            })
-            .collect(),
+        redefinitions: wire.redefines.into_iter().map(read_redefinition).collect::<Result<_, String>>()?,
         forecasts: wire
             .relations
             .into_iter()
@@ -230,6 +225,22 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
             })
             .collect(),
         undecided: wire.undecided,
+    })
+}
+
+fn read_redefinition(wire: WireRedefinition) -> Result<Redefinition, String> {
+    let kind = DefinitionKind::ALL.into_iter().find(|kind| kind.name() == wire.kind);
+    Ok(Redefinition {
+        kind: kind.ok_or_else(|| format!("it changes a definition of the kind {:?}, which is not known", wire.kind))?,
+        name: wire.name,
+        table: TableName { schema: wire.schema, table: wire.table },
+        before: wire.before,
+        after: wire.after,
+        dropped: wire.dropped,
+        declared: wire.declared,
+        nullable: wire.nullable,
+        rule: wire.rule,
+        treatment: wire.treatment,
     })
 }
 

@@ -44,7 +44,7 @@ pub fn render(said: &Said<'_>, paper: &Paper) -> String {
     if total > 0 {
         let part = |number: u64, verb: &str| (number > 0).then(|| format!("{} {verb}", plural(number, "row")));
         let parts = [part(said.made, "made"), part(said.changed, "changed"), part(said.deleted, "deleted")];
-        let defined = (said.redefined > 0).then(|| format!("{} redefined", plural(said.redefined, "table")));
+        let defined = (said.redefined > 0).then(|| format!("{} changed", plural(said.redefined, "definition")));
         let mut line = parts.into_iter().flatten().chain(defined).collect::<Vec<_>>().join(", ");
         if said.already > 0 {
             line.push_str(&format!("; {} were so already", count(said.already)));

@@ -7,6 +7,7 @@ use crate::model::prospect::Outlook;
 use crate::model::prospect::Prospect;
 use crate::model::prospect::Sample;
 use crate::model::prospect::TableChanges;
+use crate::model::redefinition::DefinitionKind;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::text::count;
@@ -179,20 +180,45 @@ fn undecided(sheet: &mut Sheet, schema: &Schema, outlook: &Outlook) {
     }
 }
 
-/// What is not declared any more, table by table.
+/// What is declared otherwise then, table by table.
 fn redefinitions(sheet: &mut Sheet, prospect: &Prospect) {
+    let mut last = None;
+    let mut last_label = "";
     for change in &prospect.redefinitions {
-        sheet.blank();
-        sheet.heading(Piece::new(&change.treatment, Ink::Strong), Piece::plain(change.table.to_string()));
-        sheet.line(2, vec![Piece::new(format!("by rule {}", change.rule), Ink::Dim)]);
-        for (place, relation) in change.dropped.iter().enumerate() {
-            let label = if place == 0 { "drops" } else { "" };
-            sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(relation));
+        if last.replace((&change.table, &change.treatment)) != Some((&change.table, &change.treatment)) {
+            sheet.blank();
+            sheet.heading(Piece::new(&change.treatment, Ink::Strong), Piece::plain(change.table.to_string()));
+            sheet.line(2, vec![Piece::new(format!("by rule {}", change.rule), Ink::Dim)]);
+            last_label = "";
+        }
+        for (label, relations) in [("drops", &change.dropped), ("declares", &change.declared)] {
+            for (place, relation) in relations.iter().enumerate() {
+                let label = if place == 0 { label } else { "" };
+                sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(relation));
+            }
         }
         if !change.nullable.is_empty() {
             sheet.labelled(LABEL, Piece::new("nullable", Ink::Dim), Piece::plain(change.nullable.join(", ")));
         }
+        if matches!(change.kind, DefinitionKind::Index | DefinitionKind::Trigger) {
+            let label = if change.after.is_some() { "makes" } else { "drops" };
+            let label = if std::mem::replace(&mut last_label, label) == label { "" } else { label };
+            let what = format!("{} {}", change.kind.name(), change.name);
+            sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(what));
+        }
     }
+}
+
+/// The tables that definitions change of, each once.
+fn redefined(prospect: &Prospect) -> Vec<String> {
+    let mut tables: Vec<String> = Vec::new();
+    for change in &prospect.redefinitions {
+        let name = change.table.to_string();
+        if !tables.contains(&name) {
+            tables.push(name);
+        }
+    }
+    tables
 }
 
 fn refusals(sheet: &mut Sheet, prospect: &Prospect) {
@@ -213,9 +239,10 @@ fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
         return;
     }
     sheet.blank();
-    for change in &prospect.redefinitions {
-        let line = format!("{}: another definition, and every row as it is", change.table);
-        sheet.labelled(LABEL, Piece::new("changes", Ink::Dim), Piece::plain(line));
+    for (place, table) in redefined(prospect).into_iter().enumerate() {
+        let label = if place == 0 { "changes" } else { "" };
+        let line = format!("{table}: its definition, and no row for that");
+        sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(line));
     }
     for (place, table) in prospect.tables.iter().enumerate() {
         let label = if place == 0 && prospect.redefinitions.is_empty() { "changes" } else { "" };

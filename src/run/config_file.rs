@@ -8,6 +8,7 @@ use crate::config;
 use crate::config::Config;
 use crate::engine::Database;
 use crate::engine::Session;
+use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
 use crate::model::resolve;
 use crate::model::schema::Schema;
@@ -19,6 +20,8 @@ pub(super) struct ConfigFile {
     pub(super) path: String,
     pub(super) text: String,
     pub(super) config: Config,
+    /// Relations that were typed with --enforce, each with its text.
+    pub(super) typed: Vec<(String, ConfiguredRelation)>,
 }
 
 pub(super) fn read(global: &cli::Global, surroundings: &Surroundings) -> Result<ConfigFile, RunError> {
@@ -31,13 +34,18 @@ pub(super) fn read(global: &cli::Global, surroundings: &Surroundings) -> Result<
             .find(|path| path.is_file()),
     };
     let Some(path) = found else {
-        return Ok(ConfigFile { path: String::new(), text: String::new(), config: Config::default() });
+        return Ok(ConfigFile {
+            path: String::new(),
+            text: String::new(),
+            config: Config::default(),
+            typed: Vec::new(),
+        });
     };
     let text = std::fs::read_to_string(&path)
         .map_err(|error| RunError::ConfigFile { path: path.clone(), why: error.to_string() })?;
     let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
     match config::parse(&text) {
-        Ok(config) => Ok(ConfigFile { path: shown, text, config }),
+        Ok(config) => Ok(ConfigFile { path: shown, text, config, typed: Vec::new() }),
         Err(faults) => {
             Err(RunError::Config { rendered: config::fault::render(&faults, &text, &shown, surroundings.paper.color) })
         }
@@ -51,7 +59,15 @@ impl ConfigFile {
 
     pub(super) fn resolve(&self, database: &mut dyn Database, surroundings: &Surroundings) -> Result<Schema, RunError> {
         let catalog = database.catalog()?;
-        let schema = resolve::resolve(catalog, &self.config.relations);
+        for (text, relation) in &self.typed {
+            let color = surroundings.paper.color;
+            resolve::resolve(catalog.clone(), std::slice::from_ref(relation)).map_err(|faults| RunError::Config {
+                rendered: config::fault::render(&faults, text, "--enforce", color),
+            })?;
+        }
+        let typed = self.typed.iter().map(|(_, relation)| relation);
+        let relations: Vec<ConfiguredRelation> = self.config.relations.iter().chain(typed).cloned().collect();
+        let schema = resolve::resolve(catalog, &relations);
         let schema = schema.map_err(|faults| self.faults(&faults, surroundings))?;
         let idle = self.config.policy.thresholds.iter().filter(|threshold| {
             !schema

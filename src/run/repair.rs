@@ -1,5 +1,6 @@
 //! `repair`: rules and a database → a report and a plan; with `--apply`, the plan is applied too.
 
+use std::collections::BTreeMap;
 use std::io::BufWriter;
 use std::path::Path;
 use std::path::PathBuf;
@@ -24,12 +25,15 @@ use crate::exit::Exit;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
-use crate::model::plan::Part;
-use crate::model::plan::Redefinition;
 use crate::model::plan::Treated;
 use crate::model::prospect::Prospect;
+use crate::model::redefinition;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
 use crate::model::schema::Schema;
 use crate::model::sql;
+use crate::model::sql::redefine::trigger_names;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::value::Value;
 use crate::plan_file;
@@ -44,8 +48,10 @@ use crate::source::Source;
 use crate::treat;
 use crate::treat::Draft;
 use crate::treat::Rooms;
-use crate::treat::TreatError;
-use crate::treat::relax;
+use crate::treat::redefine;
+
+mod script;
+mod wishes;
 
 pub fn repair(
     typed: &cli::repair::Repair,
@@ -57,9 +63,13 @@ pub fn repair(
     let outputs = super::outputs(&typed.format, &None, RepairFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     super::refuse_to_overwrite(&source, typed.output.as_deref().into_iter())?;
-    let files = rule_files::read_with(&typed.rules, relaxing(typed), surroundings)?;
+    let mut files = rule_files::read_with(&typed.rules, wishes::rules(typed)?, surroundings)?;
     let patience = Patience { lock_wait: typed.writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
-    let config = config_file::read(global, surroundings)?;
+    if typed.prevent {
+        wishes::prevent(&mut files.rules)?;
+    }
+    let mut config = config_file::read(global, surroundings)?;
+    config.typed = wishes::relations(typed)?;
     let redaction = super::redaction(typed.privacy.redact, &config, surroundings)?;
     let mut database = engine::open(&source, &patience)?;
     let planned = plan(database.as_mut(), &files, &config, surroundings, progress)?;
@@ -86,7 +96,7 @@ pub fn repair(
     for (format, file) in outputs {
         let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
         let text = match format {
-            RepairFormat::Sql => script(&planned)?,
+            RepairFormat::Sql => script::script(&planned)?,
             format => report::repair(&said, format, &paper),
         };
         documents.push((file, text));
@@ -111,24 +121,10 @@ pub fn repair(
     }
 }
 
-/// `--relax` as the rules that it is short for.
-fn relaxing(typed: &cli::repair::Repair) -> Vec<(PathBuf, String)> {
-    let rule = |(number, child): (usize, &String)| {
-        let id = if number == 0 { "relax".to_owned() } else { format!("relax-{}", number + 1) };
-        // What JSON writes as a string is a string of TOML, too.
-        let child = serde_json::Value::from(child.as_str());
-        let nullable = typed.nullable;
-        let text =
-            format!("id = \"{id}\"\nrelation.child = {child}\n[[treat]]\naction = \"relax\"\nnullable = {nullable}\n");
-        (PathBuf::from("--relax"), text)
-    };
-    typed.relax.iter().enumerate().map(rule).collect()
-}
-
 /// A plan that is thought of and not yet written.
 struct Planned {
     schema: Schema,
-    definitions: Definitions,
+    definitions: Vec<Definition>,
     surgery: &'static dyn RepairDialect,
     header: Header,
     draft: Draft,
@@ -162,6 +158,7 @@ fn plan(
     };
     let facts = scan::scan(&schema, &mut sessions, &wishes);
     let definitions = definitions(sessions[0].as_mut(), surgery)?;
+    let defaults = defaults(&schema, files, &assigned, surgery, sessions[0].as_mut())?;
     let (Some(reader), Some(asker)) = (sessions.pop(), sessions.pop()) else {
         let why = "other programs write to it too often for two sessions to see one moment".to_owned();
         return Err(RunError::Engine(EngineError::Failed { why }));
@@ -169,9 +166,17 @@ fn plan(
     drop(sessions);
     let rooms = Rooms { reader, asker, rehearsal: database.rehearsal()? };
     let mut draft = treat::plan(&schema, &facts, &files.rules, &assigned, surgery, rooms, progress)?;
-    let (redefinitions, refusals) = relax::redefinitions(&schema, &files.rules, &assigned, &definitions);
-    draft.prospect.redefinitions = redefinitions;
-    draft.prospect.refusals.extend(refusals);
+    let decided = redefine::decide(&redefine::Matter {
+        schema: &schema,
+        rules: &files.rules,
+        assigned: &assigned,
+        outlooks: &draft.prospect.relations,
+        definitions: &definitions,
+        defaults: &defaults,
+        dialect: surgery.redefining(),
+    });
+    draft.prospect.redefinitions = decided.changes;
+    draft.prospect.refusals.extend(decided.refusals);
     draft.prospect.hazards = hazards(&schema, &definitions, &draft.prospect);
     let header = Header {
         engine: schema.database.engine,
@@ -188,10 +193,29 @@ fn plan(
     Ok(Planned { schema, definitions, surgery, header, draft })
 }
 
-/// Kind, name, table and text of every definition.
-pub(super) type Definitions = Vec<[String; 4]>;
+/// The columns of parents that have a DEFAULT, where triggers are to make such parents.
+fn defaults(
+    schema: &Schema,
+    files: &RuleFiles,
+    assigned: &[Option<usize>],
+    surgery: &dyn RepairDialect,
+    session: &mut dyn Session,
+) -> Result<BTreeMap<usize, Vec<String>>, EngineError> {
+    let mut defaults = BTreeMap::new();
+    for parent in redefine::parents_to_know(schema, &files.rules, assigned) {
+        let mut names = Vec::new();
+        session.each_row(&surgery.defaults(&schema.tables[parent]), &mut |row| {
+            names.extend(row.first().and_then(Value::as_text).map(str::to_owned));
+        })?;
+        defaults.insert(parent, names);
+    }
+    Ok(defaults)
+}
 
-pub(super) fn definitions(session: &mut dyn Session, surgery: &dyn RepairDialect) -> Result<Definitions, EngineError> {
+pub(super) fn definitions(
+    session: &mut dyn Session,
+    surgery: &dyn RepairDialect,
+) -> Result<Vec<Definition>, EngineError> {
     let mut definitions = Vec::new();
     session.each_row(&surgery.definitions(), &mut |row| {
         let text = |place: usize| match row.get(place) {
@@ -204,20 +228,14 @@ pub(super) fn definitions(session: &mut dyn Session, surgery: &dyn RepairDialect
 }
 
 /// A digest of all definitions, as they are before the plan: without the tables that it makes.
-pub(super) fn fingerprint(definitions: &Definitions, creates: &[NewTable], changes: &[Redefinition]) -> String {
-    let own = |definition: &&[String; 4]| !creates.iter().any(|table| table.name.table == definition[2]);
-    let before = |definition: &&[String; 4]| {
-        let [kind, name, _, text] = definition;
-        let is_after = |change: &&Redefinition| kind == "table" && change.table.table == *name && change.after == *text;
-        let change = changes.iter().find(is_after);
-        [kind, name, &definition[2], change.map_or(text, |change| &change.before)].map(|text| text.as_bytes().to_vec())
-    };
-    let all: Vec<Vec<u8>> = definitions.iter().filter(own).flat_map(|definition| before(&definition)).collect();
-    plan_file::digest(all.iter().map(Vec::as_slice))
+pub(super) fn fingerprint(definitions: &[Definition], creates: &[NewTable], changes: &[Redefinition]) -> String {
+    let own = |definition: &&Definition| !creates.iter().any(|table| table.name.table == definition[2]);
+    let before = redefinition::before(changes, definitions);
+    plan_file::digest(before.iter().filter(own).flatten().map(String::as_bytes))
 }
 
 /// What else will happen when the plan is applied.
-fn hazards(schema: &Schema, definitions: &Definitions, prospect: &Prospect) -> Vec<String> {
+fn hazards(schema: &Schema, definitions: &[Definition], prospect: &Prospect) -> Vec<String> {
     let mut hazards = Vec::new();
     for table in &prospect.tables {
         let triggers: Vec<&str> = definitions
@@ -233,6 +251,17 @@ fn hazards(schema: &Schema, definitions: &Definitions, prospect: &Prospect) -> V
             ));
         }
     }
+    for relation in &schema.relations {
+        let names = trigger_names(schema, relation);
+        let makes = |change: &&Redefinition| change.kind == DefinitionKind::Trigger && change.after.is_some();
+        let makes_its = |change: &Redefinition| names.contains(&change.name);
+        if prospect.redefinitions.iter().filter(makes).any(makes_its) {
+            hazards.push(format!(
+                "{} gets a row before its own writer comes: that has to update it then (INSERT … ON CONFLICT … DO UPDATE)",
+                relation.parent.name
+            ));
+        }
+    }
     hazards
 }
 
@@ -244,11 +273,14 @@ fn forecasts(schema: &Schema, facts: &[scan::Fact], prospect: &Prospect) -> Vec<
             prospect.tables.iter().any(|changes| changes.table == name)
         })
     };
+    let is_declared = |id: &String| prospect.redefinitions.iter().any(|change| change.declared.contains(id));
     let is_dropped = |id: &String| prospect.redefinitions.iter().any(|change| change.dropped.contains(id));
     let declared =
         schema.relations.iter().zip(facts).enumerate().filter(|(_, (relation, _))| !is_dropped(&relation.id));
     let touched = declared.filter_map(|(index, (relation, fact))| match fact {
-        scan::Fact::Checked(tally) if is_changed(Some(relation.child)) || is_changed(relation.parent.table) => {
+        scan::Fact::Checked(tally)
+            if is_changed(Some(relation.child)) || is_changed(relation.parent.table) || is_declared(&relation.id) =>
+        {
             let outlook = prospect.relations.iter().find(|outlook| outlook.relation == index);
             Some(Forecast {
                 relation: relation.id.clone(),
@@ -327,61 +359,4 @@ impl From<rusqlite::Error> for Kept {
     fn from(error: rusqlite::Error) -> Kept {
         Kept::Bench(error)
     }
-}
-
-/// The plan as SQL, for people who must run it themselves.
-fn script(planned: &Planned) -> Result<String, RunError> {
-    let Planned { schema, surgery, draft, .. } = planned;
-    let mut script = surgery.script_start();
-    for change in &draft.prospect.redefinitions {
-        let redefining = surgery.redefining().ok_or(RunError::NoRepair)?;
-        let rebuilt = match schema.table(&change.table.to_string()) {
-            Some(table) => redefining.rebuild(change, &schema.tables[table], &planned.definitions),
-            None => Err(format!("there is no table {}", change.table)),
-        };
-        script.push_str(&rebuilt.map_err(|why| RunError::Engine(EngineError::Failed { why }))?);
-    }
-    for table in &draft.prospect.creates {
-        script.push_str(&format!("{};\n", surgery.create(table).text()));
-    }
-    draft
-        .bench
-        .each(|change| {
-            let made;
-            let table = match schema.table(&change.table.to_string()) {
-                Some(table) => &schema.tables[table],
-                None => {
-                    let new = draft.prospect.creates.iter().find(|new| new.name == change.table);
-                    let Some(new) = new else { return Ok(()) };
-                    made = new.as_table();
-                    &made
-                }
-            };
-            // Only a row that is still as it was.
-            let mut row = change.row.clone();
-            let set = change.set();
-            let old = change.before.iter().flatten().filter(|(name, value)| {
-                *value != Value::Null
-                    && set.iter().any(|(other, _)| other == name)
-                    && !row.iter().any(|(other, _)| other == name)
-            });
-            let old: Vec<_> = old.cloned().collect();
-            row.extend(old);
-            let statement = match (&change.before, &change.after) {
-                (None, Some(after)) => surgery.insert(table, &row, after),
-                (Some(_), None) => surgery.delete(table, &row),
-                _ => surgery.update(table, &row, &set),
-            };
-            script.push_str(&surgery.written_out(&statement));
-            script.push_str(";\n");
-            if let (Part::Parent, Some(after)) = (change.part(), &change.after) {
-                for advance in surgery.advance(table, after) {
-                    script.push_str(&format!("{};\n", surgery.written_out(&advance)));
-                }
-            }
-            Ok(())
-        })
-        .map_err(|error: rusqlite::Error| RunError::Treat(TreatError::from(error)))?;
-    script.push_str(&surgery.script_end());
-    Ok(script)
 }

@@ -11,6 +11,7 @@ use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
 use crate::model::rule::Nullable;
+use crate::model::rule::Prevention;
 use crate::model::rule::RemapHow;
 use crate::model::rule::Rule;
 use crate::model::rule::Treatment;
@@ -36,7 +37,9 @@ pub fn check(
     for (relation, rule) in
         schema.relations.iter().zip(assigned).filter_map(|(relation, rule)| Some((relation, (*rule)?)))
     {
-        let mut checker = Checker { schema, relation, surgery, session, faults: Vec::new() };
+        let has_placeholder =
+            rules[rule].treatments.iter().any(|treatment| matches!(treatment.value, Treatment::Placeholder(_)));
+        let mut checker = Checker { schema, relation, has_placeholder, surgery, session, faults: Vec::new() };
         for treatment in &rules[rule].treatments {
             checker.treatment(treatment)?;
         }
@@ -50,6 +53,7 @@ pub fn check(
 struct Checker<'c> {
     schema: &'c Schema,
     relation: &'c Relation,
+    has_placeholder: bool,
     surgery: &'c dyn RepairDialect,
     session: &'c mut dyn Session,
     faults: Vec<Fault>,
@@ -106,8 +110,11 @@ impl<'c> Checker<'c> {
                     self.nullable(column);
                 }
             }
-            Treatment::Schema(_) => {
-                self.fault(&treatment.place, format!("`{}` is not built yet", treatment.value.name()), None);
+            Treatment::Prevent(Prevention { remove: false }) if !self.has_placeholder => {
+                let message =
+                    "`prevent` makes what a `placeholder` of the same rule says, and there is none".to_owned();
+                let help = Some("put a `[[treat]]` with action = \"placeholder\" before it".to_owned());
+                self.fault(&treatment.place, message, help);
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::Case;
 use super::Desk;
 use super::TreatError;
-use super::relax::is_relaxed;
+use super::redefine::is_relaxed;
 use crate::model::catalog::Action;
 use crate::model::rule::Expression;
 use crate::model::rule::Placeholder;
@@ -124,7 +124,8 @@ impl<'a> Desk<'a> {
             Treatment::Report => Ok(every(groups, Ok(Act::Nothing))),
             Treatment::Relax(_) if is_relaxed(case.relation, Some(case.rule)) => Ok(every(groups, Ok(Act::Nothing))),
             Treatment::Relax(_) => Ok(every(groups, Err("it is not declared, so nothing enforces it".to_owned()))),
-            Treatment::Schema(_) => Ok(every(groups, Err("schema changes are not built yet".to_owned()))),
+            Treatment::Enforce(_) => Ok(every(groups, Err("it is for a relation without orphans".to_owned()))),
+            Treatment::Prevent(_) => Ok(every(groups, Err("it is for rows that are still to come".to_owned()))),
         }
     }
 

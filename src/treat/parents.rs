@@ -468,25 +468,37 @@ pub(super) fn is_sound(relation: &Relation) -> bool {
     !matches!(relation.judge, Judge::Nobody(_)) && relation.scope.is_everything()
 }
 
-/// A value that says nothing, of the column's own kind.
-fn neutral(column: &Column, seed: &Key, is_unique: bool) -> Value {
+/// What says nothing, of a column's own kind.
+pub(super) enum Neutral {
+    Plain(Value),
+    /// Text that is derived from the key.
+    Derived,
+    /// The key itself, where it is a number.
+    Key,
+}
+
+pub(super) fn neutral_kind(column: &Column, is_unique: bool) -> Neutral {
     let kind = column.declared_type.to_ascii_uppercase();
-    let derived = || Value::text(format!("placeholder-{}", plain(seed)));
     match column.family {
-        Family::Integer | Family::Real if is_unique => match seed.first() {
-            Some(Value::Integer(number)) => Value::Integer(*number),
-            _ => derived(),
-        },
-        Family::Integer => Value::Integer(0),
-        Family::Real => Value::Real(0.0),
-        _ if is_unique => derived(),
-        _ if kind.contains("JSON") => Value::text("{}"),
-        Family::Numeric if kind.contains("TIME") => Value::text("1970-01-01 00:00:00"),
-        Family::Numeric if kind.contains("DATE") => Value::text("1970-01-01"),
-        Family::Numeric => Value::Integer(0),
-        Family::Untyped if kind.contains("TIMESTAMP") || kind == "DATE" => Value::text("1970-01-01"),
-        Family::Untyped if kind == "BOOLEAN" => Value::text("false"),
-        Family::Text | Family::Untyped => derived(),
+        Family::Integer | Family::Real if is_unique => Neutral::Key,
+        Family::Integer => Neutral::Plain(Value::Integer(0)),
+        Family::Real => Neutral::Plain(Value::Real(0.0)),
+        _ if is_unique => Neutral::Derived,
+        _ if kind.contains("JSON") => Neutral::Plain(Value::text("{}")),
+        Family::Numeric if kind.contains("TIME") => Neutral::Plain(Value::text("1970-01-01 00:00:00")),
+        Family::Numeric if kind.contains("DATE") => Neutral::Plain(Value::text("1970-01-01")),
+        Family::Numeric => Neutral::Plain(Value::Integer(0)),
+        Family::Untyped if kind.contains("TIMESTAMP") || kind == "DATE" => Neutral::Plain(Value::text("1970-01-01")),
+        Family::Untyped if kind == "BOOLEAN" => Neutral::Plain(Value::text("false")),
+        Family::Text | Family::Untyped => Neutral::Derived,
+    }
+}
+
+fn neutral(column: &Column, seed: &Key, is_unique: bool) -> Value {
+    match (neutral_kind(column, is_unique), seed.first()) {
+        (Neutral::Plain(value), _) => value,
+        (Neutral::Key, Some(Value::Integer(number))) => Value::Integer(*number),
+        _ => Value::text(format!("placeholder-{}", plain(seed))),
     }
 }
 

@@ -7,16 +7,18 @@ use crate::config::reader::Reader;
 use crate::config::reader::quoted;
 use crate::config::rules::values;
 use crate::config::side;
+use crate::model::catalog::Action;
 use crate::model::configured::At;
+use crate::model::rule::Enforcement;
 use crate::model::rule::KeyMap;
 use crate::model::rule::Normal;
 use crate::model::rule::Nullable;
 use crate::model::rule::OnConflict;
 use crate::model::rule::Placeholder;
 use crate::model::rule::PlaceholderKey;
+use crate::model::rule::Prevention;
 use crate::model::rule::Remap;
 use crate::model::rule::RemapHow;
-use crate::model::rule::SchemaAction;
 use crate::model::rule::Sentinel;
 use crate::model::rule::Treatment;
 use crate::model::rule::Via;
@@ -53,8 +55,11 @@ pub(super) fn read(mut reader: Reader<'_, '_>) -> Option<At<Treatment>> {
         "follow" => Some(Treatment::Follow { keep: keep(&mut reader).unwrap_or(true) }),
         "report" => Some(Treatment::Report),
         "relax" => Some(Treatment::Relax(reader.take("nullable").map_or(Nullable::AsBefore, |item| nullable(&item)))),
-        "enforce" => Some(Treatment::Schema(SchemaAction::Enforce)),
-        "prevent" => Some(Treatment::Schema(SchemaAction::Prevent)),
+        "enforce" => Some(Treatment::Enforce(enforcement(&mut reader))),
+        "prevent" => {
+            let remove = reader.take("remove").and_then(|item| item.flag()).unwrap_or_default();
+            Some(Treatment::Prevent(Prevention { remove }))
+        }
         unknown => {
             let known = format!("known actions: {}", ACTIONS.join(", "));
             let help = nearest(unknown, ACTIONS).map(|near| format!("did you mean `{near}`? {known}"));
@@ -157,6 +162,27 @@ fn sentinel(reader: &mut Reader<'_, '_>) -> Option<Sentinel> {
     let values = reader.take("values").map(|item| values::read(&item)).unwrap_or_default();
     let key = key.and_then(|item| Some(At { value: values::key(&item)?, place: item.place() }))?;
     Some(Sentinel { key, values })
+}
+
+fn enforcement(reader: &mut Reader<'_, '_>) -> Enforcement {
+    let mut on = |key: &'static str| {
+        let action = reader.take(key).and_then(|item| item.parsed("an action such as \"cascade\"", action));
+        action.map_or(Action::NoAction, |at| at.value)
+    };
+    let (on_delete, on_update) = (on("on-delete"), on("on-update"));
+    let index = reader.take("index").and_then(|item| item.flag()).unwrap_or(true);
+    Enforcement { on_delete, on_update, index }
+}
+
+/// An action of a foreign key as rules spell it: `set-null`.
+pub fn action(text: &str) -> Result<Action, String> {
+    let known = Action::ALL.map(spelled).join(", ");
+    Action::ALL.into_iter().find(|action| spelled(*action) == text).ok_or_else(|| format!("expected one of {known}"))
+}
+
+/// An action as [`action`] reads it.
+pub fn spelled(action: Action) -> String {
+    action.name().to_lowercase().replace(' ', "-")
 }
 
 /// Deleting without a copy is never the meaning of a short rule.

@@ -128,8 +128,12 @@ impl Writer for SqliteWriter {
         self.changed(statement)
     }
 
-    fn redefine(&mut self, statement: &Sql) -> Result<u64, EngineError> {
-        self.with_writable_schema(|| self.changed(statement))
+    fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
+        self.changed(statement).map(|_| ())
+    }
+
+    fn redefine(&mut self, statement: &Sql) -> Result<(), EngineError> {
+        self.with_writable_schema(|| self.changed(statement).map(|_| ()))
     }
 
     fn commit(&mut self) -> Result<(), EngineError> {

@@ -4,33 +4,16 @@
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
-use crate::model::catalog::TableName;
 use crate::model::plan::NewTable;
-use crate::model::plan::Redefinition;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
 use crate::model::rule::Normal;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
+use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
-
-/// The statements that change the definition of a table.
-pub trait RedefiningDialect {
-    /// Puts the new text of a definition in the place of the old one.
-    fn redefine(&self, change: &Redefinition) -> Sql;
-
-    /// What the database makes of a table's definition. Rows of what it is (`reference` and `not null` among them), its
-    /// name, and all else that is known of it.
-    fn shape(&self, table: &TableName) -> Sql;
-
-    /// Any row whose column is NULL.
-    fn has_null(&self, table: &TableName, column: &str) -> Sql;
-
-    /// The same change as a script that needs no access to the definitions: the table is built anew and its rows are copied.
-    fn rebuild(&self, change: &Redefinition, table: &Table, definitions: &[[String; 4]]) -> Result<String, String>;
-}
 
 /// A repair, in the SQL of one engine. Every question about several things numbers them from 0, and every row of its
 /// answer begins with such a number.

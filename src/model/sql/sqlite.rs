@@ -21,7 +21,9 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+mod define;
 pub(super) mod load;
+mod prevent;
 mod rebuild;
 mod repair;
 pub(super) mod witness;

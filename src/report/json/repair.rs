@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::model::plan::Redefinition;
 use crate::model::prospect::Outlook;
 use crate::model::prospect::Sample;
+use crate::model::redefinition::Redefinition;
 use crate::model::value::RowName;
 use crate::report::json::Database;
 use crate::report::json::Named;
@@ -97,13 +97,16 @@ fn relation<'a>(said: &Said<'a>, outlook: &'a Outlook) -> Relation<'a> {
 
 fn definition(change: &Redefinition) -> Definition<'_> {
     Definition {
+        kind: change.kind.name(),
+        name: &change.name,
         table: change.table.to_string(),
         rule: &change.rule,
         treatment: &change.treatment,
         dropped: &change.dropped,
+        declared: &change.declared,
         nullable: &change.nullable,
-        before: &change.before,
-        after: &change.after,
+        before: change.before.as_deref(),
+        after: change.after.as_deref(),
     }
 }
 
@@ -191,13 +194,16 @@ struct Changes<'a> {
 
 #[derive(Serialize)]
 struct Definition<'a> {
+    kind: &'static str,
+    name: &'a str,
     table: String,
     rule: &'a str,
     treatment: &'a str,
     dropped: &'a [String],
+    declared: &'a [String],
     nullable: &'a [String],
-    before: &'a str,
-    after: &'a str,
+    before: Option<&'a str>,
+    after: Option<&'a str>,
 }
 
 #[derive(Serialize)]

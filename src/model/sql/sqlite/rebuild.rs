@@ -6,25 +6,142 @@
 //! the twelve steps that any tool may run.
 
 use super::Query;
+use super::Sqlite;
+use super::define;
+use super::prevent;
 use super::quoted;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
-use crate::model::plan::Redefinition;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::schema::Schema;
 use crate::model::sql::Sql;
+use crate::model::sql::redefine::Enforcing;
+use crate::model::sql::redefine::Preventing;
+use crate::model::sql::redefine::RedefiningDialect;
+use crate::model::sql::redefine::Relaxing;
+use crate::model::sql::redefine::Step;
+use crate::model::sql::redefine::free_name;
 use crate::model::text::is_unseen;
 use crate::model::tokens::tokens;
 use crate::model::value::Value;
 
-pub(super) fn redefine(change: &Redefinition) -> Sql {
+impl RedefiningDialect for Sqlite {
+    fn relaxed(
+        &self,
+        schema: &Schema,
+        table: &Table,
+        wishes: &[Relaxing<'_>],
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        define::relaxed(schema, table, wishes, definitions).map(|change| vec![change])
+    }
+
+    fn enforced(
+        &self,
+        schema: &Schema,
+        wish: &Enforcing<'_>,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        define::enforced(schema, wish, definitions)
+    }
+
+    fn prevented(
+        &self,
+        schema: &Schema,
+        wish: &Preventing<'_>,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        prevent::prevented(schema, wish, definitions)
+    }
+
+    fn steps(&self, change: &Redefinition) -> Vec<Step> {
+        match (change.kind, &change.before, &change.after) {
+            // A text that is replaced keeps its place among the definitions.
+            (DefinitionKind::Table | DefinitionKind::Trigger, Some(before), Some(after)) => {
+                vec![Step::Replacement(replacement(change, before, after))]
+            }
+            _ => statements(change).into_iter().map(|text| Step::Statement(Query::default().finish(text))).collect(),
+        }
+    }
+
+    fn shape(&self, table: &TableName) -> Option<Sql> {
+        Some(shape(table))
+    }
+
+    fn proofs(&self, schema: &Schema, change: &Redefinition) -> Vec<Sql> {
+        let mut query = Query::default();
+        match change.kind {
+            DefinitionKind::Table if !change.declared.is_empty() => {
+                // The foreign key that was declared last has the first number.
+                let name = query.parameter(Value::text(&change.table.table));
+                let newest = change.declared.len();
+                vec![query.finish(format!(
+                    "SELECT 1 FROM pragma_foreign_key_check({name}, 'main') WHERE fkid < {newest} LIMIT 1"
+                ))]
+            }
+            DefinitionKind::Trigger if change.after.is_some() => compilations(schema, change),
+            _ => Vec::new(),
+        }
+    }
+
+    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+        // An index of a NOT NULL column could be believed to have no NULL.
+        let (table, column) = (quoted(&table.table), quoted(column));
+        Query::default().finish(format!("SELECT 1 FROM main.{table} NOT INDEXED WHERE +{column} IS NULL LIMIT 1"))
+    }
+
+    fn script(&self, schema: &Schema, change: &Redefinition, definitions: &[Definition]) -> Result<String, String> {
+        let table = schema.tables.iter().find(|table| table.name == change.table);
+        let script = match (change.kind, &change.after, table) {
+            (DefinitionKind::Table, Some(after), Some(table)) => script(change, after, table, definitions)?,
+            _ => statements(change).iter().map(|text| format!("{text};\n")).collect(),
+        };
+        let is_hidden = |c: char| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t');
+        if script.contains(is_hidden) {
+            return Err(format!(
+                "a definition of {} has characters that are not seen: a script would hide what it does",
+                change.table
+            ));
+        }
+        Ok(script)
+    }
+}
+
+fn replacement(change: &Redefinition, before: &str, after: &str) -> Sql {
     let mut query = Query::default();
-    let (after, name, before) = (&change.after, &change.table.table, &change.before);
-    let [after, name, before] = [after, name, before].map(|text| query.parameter(Value::text(text)));
+    let texts = [after, change.kind.name(), &change.name, before];
+    let [after, kind, name, before] = texts.map(|text| query.parameter(Value::text(text)));
     query.finish(format!(
-        "UPDATE main.sqlite_schema SET sql = {after} WHERE type = 'table' AND name = {name} AND sql = {before}"
+        "UPDATE main.sqlite_schema SET sql = {after} WHERE type = {kind} AND name = {name} AND sql = {before}"
     ))
 }
 
-pub(super) fn shape(table: &TableName) -> Sql {
+/// What makes an index or a trigger, or takes it away.
+fn statements(change: &Redefinition) -> Vec<String> {
+    let kind = change.kind.name().to_uppercase();
+    let drop = change.before.as_ref().map(|_| format!("DROP {kind} {}", quoted(&change.name)));
+    drop.into_iter().chain(change.after.clone()).collect()
+}
+
+/// Writes that change no row and yet have SQLite compile every trigger that they could fire.
+fn compilations(schema: &Schema, change: &Redefinition) -> Vec<Sql> {
+    let Some(table) = schema.tables.iter().find(|table| table.name == change.table) else { return Vec::new() };
+    let name = quoted(&table.name.table);
+    let stored: Vec<String> =
+        table.columns.iter().filter(|column| !column.generated).map(|column| quoted(&column.name)).collect();
+    let same: Vec<String> = stored.iter().map(|column| format!("{column} = {column}")).collect();
+    let columns = stored.join(", ");
+    [
+        format!("INSERT INTO main.{name}({columns}) SELECT {columns} FROM main.{name} WHERE 0"),
+        format!("UPDATE main.{name} SET {} WHERE 0", same.join(", ")),
+    ]
+    .map(|text| Query::default().finish(text))
+    .to_vec()
+}
+
+fn shape(table: &TableName) -> Sql {
     let mut query = Query::default();
     let name = query.parameter(Value::text(&table.table));
     query.finish(format!(
@@ -41,21 +158,13 @@ pub(super) fn shape(table: &TableName) -> Sql {
     ))
 }
 
-pub(super) fn has_null(table: &TableName, column: &str) -> Sql {
-    // An index of a NOT NULL column could be believed to have no NULL.
-    let (table, column) = (quoted(&table.table), quoted(column));
-    Query::default().finish(format!("SELECT 1 FROM main.{table} NOT INDEXED WHERE +{column} IS NULL LIMIT 1"))
-}
-
 /// The error says why there can be no script.
-pub(super) fn script(change: &Redefinition, table: &Table, definitions: &[[String; 4]]) -> Result<String, String> {
+fn script(change: &Redefinition, after: &str, table: &Table, definitions: &[Definition]) -> Result<String, String> {
     let old = &change.table.table;
-    let new = (1..).map(|number| format!("{old} new {number}"));
-    let is_free = |name: &String| !definitions.iter().any(|[_, known, ..]| known.eq_ignore_ascii_case(name));
-    let new = new.into_iter().find(is_free).unwrap_or_default();
-    let words = tokens(&change.after);
+    let new = free_name(&format!("{old} new"), definitions);
+    let words = tokens(after);
     let name = words.get(2).ok_or_else(|| format!("the definition of {old} cannot be read"))?;
-    let create = format!("{}{}{}", &change.after[..name.place.start], quoted(&new), &change.after[name.place.end..]);
+    let create = format!("{}{}{}", &after[..name.place.start], quoted(&new), &after[name.place.end..]);
     let counts = words.iter().any(|word| word.is_word("AUTOINCREMENT"));
 
     let has_own_address = table.indexes.iter().any(|index| index.primary && index.name == "rowid");
@@ -82,12 +191,6 @@ pub(super) fn script(change: &Redefinition, table: &Table, definitions: &[[Strin
     let own = definitions.iter().filter(|[kind, _, of, _]| of.eq_ignore_ascii_case(old) && kind != "table");
     for [_, _, _, text] in own.filter(|[kind, ..]| kind == "index" || kind == "trigger") {
         script.push_str(&format!("{text};\n"));
-    }
-    let is_hidden = |c: char| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t');
-    if script.contains(is_hidden) {
-        return Err(format!(
-            "a definition of {old} has characters that are not seen: a script would hide what it does"
-        ));
     }
     if definitions.iter().any(|[_, name, ..]| name == "sqlite_stat1") {
         script.push_str(&format!("ANALYZE main.{old_name};\n"));

@@ -5,13 +5,10 @@
 use super::Query;
 use super::Sqlite;
 use super::quoted;
-use super::rebuild;
 use super::source;
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
-use crate::model::catalog::TableName;
 use crate::model::plan::NewTable;
-use crate::model::plan::Redefinition;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
@@ -23,8 +20,8 @@ use crate::model::sql::clauses;
 use crate::model::sql::clauses::hex;
 use crate::model::sql::clauses::key_names;
 use crate::model::sql::clauses::quoted_text;
+use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::repair::Evaluation;
-use crate::model::sql::repair::RedefiningDialect;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
 use crate::model::value::Key;
@@ -396,23 +393,5 @@ pub(super) fn literal(value: &Value) -> String {
         Value::Real(number) => if *number > 0.0 { "9e999" } else { "-9e999" }.to_owned(),
         Value::Blob(bytes) => format!("X'{}'", hex(bytes)),
         Value::Text(bytes) => quoted_text(bytes).unwrap_or_else(|| format!("CAST(X'{}' AS TEXT)", hex(bytes))),
-    }
-}
-
-impl RedefiningDialect for Sqlite {
-    fn redefine(&self, change: &Redefinition) -> Sql {
-        rebuild::redefine(change)
-    }
-
-    fn shape(&self, table: &TableName) -> Sql {
-        rebuild::shape(table)
-    }
-
-    fn has_null(&self, table: &TableName, column: &str) -> Sql {
-        rebuild::has_null(table, column)
-    }
-
-    fn rebuild(&self, change: &Redefinition, table: &Table, definitions: &[[String; 4]]) -> Result<String, String> {
-        rebuild::script(change, table, definitions)
     }
 }

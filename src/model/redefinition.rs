@@ -1,0 +1,177 @@
+//! A definition that changes while every row stays where it is: of a table, an index, a trigger or a constraint.
+//!
+//! Both texts are there, so that it can be taken back, as a row's change can. Leaves out how a text is written and put
+//! in its place (`model::sql`).
+
+use crate::model::catalog::TableName;
+use crate::model::plan::Standing;
+
+/// Kind, name, table and text of a definition, as a database has it.
+pub type Definition = [String; 4];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redefinition {
+    pub kind: DefinitionKind,
+    pub name: String,
+    /// The table that it is of, or that it is.
+    pub table: TableName,
+    /// The whole text, as the database has it; `None` for what is made.
+    pub before: Option<String>,
+    /// `None` for what goes.
+    pub after: Option<String>,
+    /// The relations that are not declared any more.
+    pub dropped: Vec<String>,
+    /// The relations that are declared then.
+    pub declared: Vec<String>,
+    /// The columns that may be NULL then.
+    pub nullable: Vec<String>,
+    pub rule: String,
+    pub treatment: String,
+}
+
+/// What a definition defines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefinitionKind {
+    Table,
+    Column,
+    Constraint,
+    Comment,
+    Index,
+    Trigger,
+}
+
+impl DefinitionKind {
+    pub const ALL: [DefinitionKind; 6] = [
+        DefinitionKind::Table,
+        DefinitionKind::Column,
+        DefinitionKind::Constraint,
+        DefinitionKind::Comment,
+        DefinitionKind::Index,
+        DefinitionKind::Trigger,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            DefinitionKind::Table => "table",
+            DefinitionKind::Column => "column",
+            DefinitionKind::Constraint => "constraint",
+            DefinitionKind::Comment => "comment",
+            DefinitionKind::Index => "index",
+            DefinitionKind::Trigger => "trigger",
+        }
+    }
+}
+
+impl Redefinition {
+    /// The change that takes this one back.
+    pub fn inverse(self) -> Redefinition {
+        Redefinition { before: self.after, after: self.before, dropped: self.declared, declared: self.dropped, ..self }
+    }
+
+    /// Whether it forbids something or acts by itself, and so comes after the rows; what allows more comes before them.
+    pub fn comes_last(&self) -> bool {
+        let declares = !self.declared.is_empty() && self.dropped.is_empty() && self.nullable.is_empty();
+        let acts = self.kind == DefinitionKind::Trigger && self.after.is_some();
+        self.before.is_none() || declares || acts
+    }
+
+    pub fn is_of(&self, definition: &Definition) -> bool {
+        let [kind, name, of, _] = definition;
+        self.kind.name() == kind && self.name == *name && self.table.to_string() == *of
+    }
+
+    pub fn standing(&self, definitions: &[Definition]) -> Standing {
+        let now = definitions.iter().find(|definition| self.is_of(definition)).map(|[.., text]| text);
+        if now == self.after.as_ref() {
+            Standing::After
+        } else if now == self.before.as_ref() {
+            Standing::Before
+        } else {
+            Standing::Other
+        }
+    }
+
+    /// The definitions as they are once it is done.
+    pub fn done_to(&self, definitions: &mut Vec<Definition>) {
+        definitions.retain(|definition| !self.is_of(definition));
+        if let Some(text) = &self.after {
+            let kind = self.kind.name().to_owned();
+            definitions.push([kind, self.name.clone(), self.table.to_string(), text.clone()]);
+        }
+    }
+}
+
+/// Adds a change; two of the same definition become one.
+pub fn add(changes: &mut Vec<Redefinition>, change: Redefinition) {
+    let same = |known: &&mut Redefinition| {
+        known.kind == change.kind && known.name == change.name && known.table == change.table
+    };
+    let Some(known) = changes.iter_mut().find(same) else {
+        changes.push(change);
+        return;
+    };
+    known.after = change.after;
+    known.dropped.extend(change.dropped);
+    known.declared.extend(change.declared);
+    known.nullable.extend(change.nullable);
+    for (known, more) in [(&mut known.rule, change.rule), (&mut known.treatment, change.treatment)] {
+        if !known.split(", ").any(|part| part == more) {
+            known.push_str(&format!(", {more}"));
+        }
+    }
+}
+
+/// All definitions as they were before these changes, whichever of them are done already; in a fixed order.
+pub fn before(changes: &[Redefinition], definitions: &[Definition]) -> Vec<Definition> {
+    let mut all = definitions.to_vec();
+    for change in changes.iter().rev().filter(|change| change.standing(definitions) == Standing::After) {
+        change.clone().inverse().done_to(&mut all);
+    }
+    all.sort();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(before: Option<&str>, after: Option<&str>) -> Redefinition {
+        Redefinition {
+            kind: DefinitionKind::Index,
+            name: "i".to_owned(),
+            table: TableName { schema: None, table: "t".to_owned() },
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
+            dropped: Vec::new(),
+            declared: Vec::new(),
+            nullable: Vec::new(),
+            rule: "r".to_owned(),
+            treatment: "enforce".to_owned(),
+        }
+    }
+
+    fn definition(text: &str) -> Definition {
+        ["index", "i", "t", text].map(str::to_owned)
+    }
+
+    #[test]
+    fn what_is_made_stands_before_until_it_is_there() {
+        let made = change(None, Some("x"));
+        assert_eq!(made.standing(&[]), Standing::Before);
+        assert_eq!(made.standing(&[definition("x")]), Standing::After);
+        assert_eq!(made.standing(&[definition("y")]), Standing::Other);
+        assert_eq!(made.clone().inverse().standing(&[]), Standing::After);
+        assert_eq!(before(std::slice::from_ref(&made), &[definition("x")]), Vec::<Definition>::new());
+        assert_eq!(before(&[made], &[definition("y")]), [definition("y")]);
+    }
+
+    #[test]
+    fn two_changes_of_one_definition_are_one() {
+        let mut changes = Vec::new();
+        add(&mut changes, change(Some("x"), Some("y")));
+        add(&mut changes, Redefinition { treatment: "relax".to_owned(), ..change(Some("y"), Some("z")) });
+        assert_eq!(changes.len(), 1);
+        assert_eq!((changes[0].before.as_deref(), changes[0].after.as_deref()), (Some("x"), Some("z")));
+        assert_eq!((changes[0].rule.as_str(), changes[0].treatment.as_str()), ("r", "enforce, relax"));
+    }
+}

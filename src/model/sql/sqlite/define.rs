@@ -1,0 +1,118 @@
+//! Which definitions SQLite has once a relation is relaxed or enforced: the text of the table, edited where its own
+//! grammar says, and an index on the child.
+
+use super::quoted;
+use crate::model::catalog::Action;
+use crate::model::catalog::Table;
+use crate::model::create_table::CreateTable;
+use crate::model::create_table::Reference;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::relation::Relation;
+use crate::model::rule::Nullable;
+use crate::model::schema::Schema;
+use crate::model::sql::redefine::Enforcing;
+use crate::model::sql::redefine::Relaxing;
+use crate::model::sql::redefine::free_name;
+use crate::model::sql::redefine::text_of;
+
+pub(super) fn relaxed(
+    schema: &Schema,
+    table: &Table,
+    wishes: &[Relaxing<'_>],
+    definitions: &[Definition],
+) -> Result<Redefinition, String> {
+    let text = text_of(definitions, "table", &table.name.table, &table.name.table).ok_or(NO_TABLE)?;
+    let parsed = CreateTable::parse(text).ok_or(NO_TABLE)?;
+    let is_dropped = |reference: &Reference| wishes.iter().any(|wish| is_of(schema, reference, wish.relation));
+    let found = parsed.references.iter().filter(|reference| is_dropped(reference)).count();
+    if found != wishes.len() {
+        return Err("its foreign keys are not those that SQLite reads from it".to_owned());
+    }
+    let same = |left: &str, right: &str| schema.names.same(left, right);
+    let wanted = |column: &str| {
+        wishes.iter().any(|wish| match wish.nullable {
+            Nullable::Key => schema.child_column_names(wish.relation).any(|name| same(name, column)),
+            Nullable::Columns(columns) => columns.iter().any(|name| same(&name.value, column)),
+            Nullable::AsBefore => false,
+        })
+    };
+    // A key may not be NULL, whatever is said of its columns.
+    let is_key = |column: &str| table.primary_key.iter().any(|&key| same(&table.columns[key].name, column));
+    let is_nullable = |column: &str| wanted(column) && !is_key(column);
+    let mut nullable: Vec<String> =
+        parsed.not_null_columns().filter(|column| is_nullable(column)).map(str::to_owned).collect();
+    nullable.dedup();
+    Ok(Redefinition {
+        before: Some(text.to_owned()),
+        after: Some(parsed.without(&is_dropped, &is_nullable)),
+        dropped: wishes.iter().map(|wish| wish.relation.id.clone()).collect(),
+        nullable,
+        ..of_table(table, wishes.first().map_or("", |wish| wish.rule), "relax")
+    })
+}
+
+pub(super) fn enforced(
+    schema: &Schema,
+    wish: &Enforcing<'_>,
+    definitions: &[Definition],
+) -> Result<Vec<Redefinition>, String> {
+    let relation = wish.relation;
+    let table = schema.child(relation);
+    let text = text_of(definitions, "table", &table.name.table, &table.name.table).ok_or(NO_TABLE)?;
+    let parsed = CreateTable::parse(text).ok_or(NO_TABLE)?;
+    let names = |names: &mut dyn Iterator<Item = &str>| names.map(quoted).collect::<Vec<_>>().join(", ");
+    let columns = names(&mut schema.child_column_names(relation));
+    let parent = names(&mut schema.parent_columns(relation).map(|column| column.name.as_str()));
+    let mut clause = format!("FOREIGN KEY ({columns}) REFERENCES {}({parent})", quoted(&relation.parent.name.table));
+    for (when, action) in [("UPDATE", wish.on_update), ("DELETE", wish.on_delete)] {
+        if action != Action::NoAction {
+            clause.push_str(&format!(" ON {when} {}", action.name()));
+        }
+    }
+    let declared = vec![relation.id.clone()];
+    let mut changes = vec![Redefinition {
+        before: Some(text.to_owned()),
+        after: Some(parsed.with(&clause)),
+        declared: declared.clone(),
+        ..of_table(table, wish.rule, "enforce")
+    }];
+    if wish.needs_index {
+        let plain: Vec<&str> = schema.child_column_names(relation).collect();
+        let name = free_name(&format!("{}_{}", table.name.table, plain.join("_")), definitions);
+        let text = format!("CREATE INDEX {} ON {}({columns})", quoted(&name), quoted(&table.name.table));
+        let index = of_table(table, wish.rule, "enforce");
+        changes.push(Redefinition { kind: DefinitionKind::Index, name, after: Some(text), ..index });
+    }
+    Ok(changes)
+}
+
+const NO_TABLE: &str = "it is no CREATE TABLE with columns";
+
+/// A change of a table's own definition that is still to be filled in.
+pub(super) fn of_table(table: &Table, rule: &str, treatment: &str) -> Redefinition {
+    Redefinition {
+        kind: DefinitionKind::Table,
+        name: table.name.table.clone(),
+        table: table.name.clone(),
+        before: None,
+        after: None,
+        dropped: Vec::new(),
+        declared: Vec::new(),
+        nullable: Vec::new(),
+        rule: rule.to_owned(),
+        treatment: treatment.to_owned(),
+    }
+}
+
+fn is_of(schema: &Schema, reference: &Reference, relation: &Relation) -> bool {
+    let same = |left: &[String], right: &mut dyn Iterator<Item = &str>| {
+        let right: Vec<&str> = right.collect();
+        left.len() == right.len() && left.iter().zip(right).all(|(left, right)| schema.names.same(left, right))
+    };
+    same(&reference.columns, &mut schema.child_column_names(relation))
+        && schema.names.same(&reference.parent, &relation.parent.name.table)
+        && (reference.parent_columns.is_empty()
+            || same(&reference.parent_columns, &mut relation.parent.column_names.iter().map(String::as_str)))
+}

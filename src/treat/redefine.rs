@@ -1,0 +1,382 @@
+//! Rules that change the schema → the definitions that change, and what cannot be changed and why.
+//!
+//! A relation that is relaxed has no orphans any more; one that is to be enforced must have none left; one whose rule
+//! prevents gets its placeholders from then on by itself. Leaves out what a definition's text is (`model::sql`).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::parents::Neutral;
+use super::parents::is_sound;
+use super::parents::neutral_kind;
+use crate::model::catalog::Catalog;
+use crate::model::catalog::Engine;
+use crate::model::catalog::ForeignKey;
+use crate::model::catalog::TableKind;
+use crate::model::finding::Code;
+use crate::model::prospect::Outlook;
+use crate::model::prospect::Refusal;
+use crate::model::redefinition;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::relation::Defect;
+use crate::model::relation::Origin;
+use crate::model::relation::Relation;
+use crate::model::resolve;
+use crate::model::rule::Enforcement;
+use crate::model::rule::Expression;
+use crate::model::rule::Placeholder;
+use crate::model::rule::PlaceholderKey;
+use crate::model::rule::Prevention;
+use crate::model::rule::Rule;
+use crate::model::rule::Treatment;
+use crate::model::schema::Schema;
+use crate::model::sql::redefine::Enforcing;
+use crate::model::sql::redefine::Given;
+use crate::model::sql::redefine::Preventing;
+use crate::model::sql::redefine::RedefiningDialect;
+use crate::model::sql::redefine::Relaxing;
+use crate::model::sql::redefine::trigger_names;
+use crate::model::text;
+
+/// Whether a relation is not declared any more once its rule is applied.
+pub fn is_relaxed(relation: &Relation, rule: Option<&Rule>) -> bool {
+    relation.origin == Origin::Declared && rule.is_some_and(|rule| rule.relaxes().is_some())
+}
+
+/// What is known when definitions are decided about.
+pub struct Matter<'a> {
+    pub schema: &'a Schema,
+    pub rules: &'a [Rule],
+    /// The rule of each relation.
+    pub assigned: &'a [Option<usize>],
+    /// What becomes of the orphans.
+    pub outlooks: &'a [Outlook],
+    pub definitions: &'a [Definition],
+    /// Of the parents whose placeholders triggers make, the columns that have a DEFAULT.
+    pub defaults: &'a BTreeMap<usize, Vec<String>>,
+    pub dialect: Option<&'static dyn RedefiningDialect>,
+}
+
+/// What changes, and what is refused.
+#[derive(Default)]
+pub struct Decided {
+    pub changes: Vec<Redefinition>,
+    pub refusals: Vec<Refusal>,
+}
+
+/// The parents whose columns have to be known before [`decide`] is asked.
+pub fn parents_to_know(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> Vec<usize> {
+    let treated =
+        schema.relations.iter().zip(assigned).filter_map(|(relation, rule)| Some((relation, &rules[(*rule)?])));
+    treated.filter(|(_, rule)| rule.prevents().is_some()).filter_map(|(relation, _)| relation.parent.table).collect()
+}
+
+pub fn decide(matter: &Matter<'_>) -> Decided {
+    let mut decided = Decided::default();
+    // Later changes start from what earlier ones leave.
+    let mut definitions = matter.definitions.to_vec();
+    let treated: Vec<(&Relation, &Rule)> = matter
+        .schema
+        .relations
+        .iter()
+        .zip(matter.assigned)
+        .filter_map(|(relation, rule)| Some((relation, &matter.rules[(*rule)?])))
+        .collect();
+    for position in 0..matter.schema.tables.len() {
+        let relaxed: Vec<&(&Relation, &Rule)> = treated
+            .iter()
+            .filter(|(relation, rule)| relation.child == position && is_relaxed(relation, Some(rule)))
+            .collect();
+        if let Some((relation, rule)) = relaxed.first() {
+            let change = matter.relaxed(position, &relaxed, &definitions);
+            decided.take(change.map_err(|why| (why, None)), relation, rule, &mut definitions);
+        }
+    }
+    for (relation, rule) in &treated {
+        if let Some(enforcement) = rule.enforces()
+            && relation.origin == Origin::Configured
+        {
+            decided.take(matter.enforced(relation, rule, enforcement, &definitions), relation, rule, &mut definitions);
+        }
+    }
+    for (relation, rule) in &treated {
+        let changes = match rule.prevents() {
+            Some(Prevention { remove: true }) => Ok(matter.unprevented(relation, rule)),
+            Some(Prevention { remove: false }) => {
+                matter.prevented(relation, rule, &definitions).map_err(|why| (why, None))
+            }
+            None => continue,
+        };
+        decided.take(changes, relation, rule, &mut definitions);
+    }
+    decided
+}
+
+/// Why something cannot be done, and what to do instead where that is known.
+type Objection = (String, Option<String>);
+
+impl Decided {
+    fn take(
+        &mut self,
+        changes: Result<Vec<Redefinition>, Objection>,
+        relation: &Relation,
+        rule: &Rule,
+        definitions: &mut Vec<Definition>,
+    ) {
+        match changes {
+            Ok(changes) => {
+                for change in changes {
+                    change.done_to(definitions);
+                    redefinition::add(&mut self.changes, change);
+                }
+            }
+            Err((why, help)) => self.refusals.push(Refusal {
+                rule: rule.id.value.clone(),
+                relation: relation.id.clone(),
+                why,
+                help: help.unwrap_or_else(|| "nothing was written: take this relation out of the rule".to_owned()),
+            }),
+        }
+    }
+}
+
+impl Matter<'_> {
+    fn dialect(&self) -> Result<&'static dyn RedefiningDialect, String> {
+        let title = self.schema.database.engine.title();
+        self.dialect.ok_or_else(|| format!("definitions of {title} are not changed by this version"))
+    }
+
+    fn relaxed(
+        &self,
+        table: usize,
+        relaxed: &[&(&Relation, &Rule)],
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        let wishes: Vec<Relaxing<'_>> = relaxed
+            .iter()
+            .filter_map(|(relation, rule)| Some(Relaxing { relation, nullable: rule.relaxes()?, rule: &rule.id.value }))
+            .collect();
+        let table = &self.schema.tables[table];
+        let changes = self.dialect()?.relaxed(self.schema, table, &wishes, definitions);
+        changes.map_err(|why| format!("the definition of {} cannot be changed: {why}", table.name))
+    }
+
+    /// A relation that the database does not declare is, unless something speaks against it.
+    fn enforced(
+        &self,
+        relation: &Relation,
+        rule: &Rule,
+        enforcement: &Enforcement,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, Objection> {
+        let dialect = self.dialect().map_err(|why| (why, None))?;
+        let child = self.schema.child(relation);
+        if !relation.scope.is_everything() {
+            let why = "the configuration narrows it (where, ignore-values or soft-deleted), and a foreign key is for every row";
+            let help = "make it hold for every row, then take these out of fk-doctor.toml";
+            return Err((why.to_owned(), Some(help.to_owned())));
+        }
+        if !matches!(child.kind, TableKind::Table | TableKind::Partitioned) {
+            return Err((format!("{} is no ordinary table", child.name), None));
+        }
+        let judged = self.as_declared(relation, enforcement);
+        if let Some(defect) = judged.iter().find(|defect| is_fatal(defect.code)) {
+            return Err((defect.message.clone(), Some(defect.help.clone())));
+        }
+        if let Some(outlook) = self.outlooks.iter().find(|outlook| outlook.id == relation.id) {
+            if let Some(why) = &outlook.unchecked {
+                return Err((format!("its rows could not be checked: {why}"), None));
+            }
+            if outlook.rows_after > 0 {
+                let keys: u64 = match outlook.rule {
+                    Some(_) => outlook.undecided.iter().map(|undecided| undecided.keys).sum(),
+                    None => outlook.keys,
+                };
+                let rows = text::plural(outlook.rows_after, "orphan row");
+                let why = format!(
+                    "{rows} would be left ({}), and a foreign key allows none",
+                    text::plural(keys, "missing key")
+                );
+                let help = "put treatments for them before `enforce` in the rule; `fk-doctor scan` shows them";
+                return Err((why, Some(help.to_owned())));
+            }
+        }
+        let wish = Enforcing {
+            relation,
+            on_delete: enforcement.on_delete,
+            on_update: enforcement.on_update,
+            needs_index: enforcement.index && judged.iter().any(|defect| defect.code == Code::ChildNotIndexed),
+            rule: &rule.id.value,
+        };
+        dialect.enforced(self.schema, &wish, definitions).map_err(|why| (why, None))
+    }
+
+    /// What would be wrong with the relation if it were declared.
+    fn as_declared(&self, relation: &Relation, enforcement: &Enforcement) -> Vec<Defect> {
+        let key = ForeignKey {
+            name: None,
+            child: relation.child,
+            columns: self.schema.child_column_names(relation).map(str::to_owned).collect(),
+            parent: relation.parent.name.clone(),
+            parent_columns: Some(relation.parent.column_names.clone()),
+            on_delete: enforcement.on_delete,
+            on_delete_columns: Vec::new(),
+            on_update: enforcement.on_update,
+            match_rule: relation.match_rule,
+            deferrable: false,
+            comparisons: relation.comparisons.clone(),
+            flaws: Vec::new(),
+            incomparable: None,
+        };
+        let Schema { database, names, tables, .. } = self.schema.clone();
+        let engine = database.engine;
+        let catalog = Catalog { database, names, tables, foreign_keys: vec![key] };
+        let mut defects = relation.defects.clone();
+        let declared = resolve::resolve(catalog, &[]).ok().and_then(|schema| schema.relations.into_iter().next());
+        defects.extend(declared.into_iter().flat_map(|declared| declared.defects));
+        // A server judges the parent's key itself when the key is declared; here it has not done so yet.
+        if engine != Engine::Sqlite && relation.parent.key.is_none() {
+            let columns = relation.parent.column_names.join(", ");
+            defects.push(Defect {
+                code: Code::ParentKeyNotUnique,
+                message: format!(
+                    "{}({columns}) is neither a primary key nor the whole of a unique index",
+                    relation.parent.name
+                ),
+                help: format!("remove duplicates, then make ({columns}) UNIQUE"),
+            });
+        }
+        defects
+    }
+
+    fn prevented(
+        &self,
+        relation: &Relation,
+        rule: &Rule,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        let dialect = self.dialect()?;
+        let wish = placeholder_of(rule).ok_or("the rule has no `placeholder`, which says what a parent holds")?;
+        if wish.key == PlaceholderKey::New {
+            return Err("a trigger cannot point the row elsewhere, as `key = \"new\"` says".to_owned());
+        }
+        if !relation.scope.is_everything() {
+            return Err("the configuration narrows it, and a trigger is for every row".to_owned());
+        }
+        let parent = self.parent_of(relation)?;
+        let wish = Preventing {
+            relation,
+            via: wish.via.as_ref().map(|via| &via.value),
+            values: self.values(relation, parent, wish)?,
+            rule: &rule.id.value,
+        };
+        dialect.prevented(self.schema, &wish, definitions)
+    }
+
+    fn parent_of(&self, relation: &Relation) -> Result<usize, String> {
+        let is_table = |&table: &usize| self.schema.tables[table].kind == TableKind::Table;
+        let parent = relation.parent.table.filter(is_table).filter(|_| !relation.parent.columns.is_empty());
+        parent.ok_or_else(|| "there is no parent table to make a row in".to_owned())
+    }
+
+    /// What every column of a placeholder holds that needs a value: the key, what the rule says, else what says nothing.
+    fn values<'w>(
+        &'w self,
+        relation: &Relation,
+        parent: usize,
+        wish: &'w Placeholder,
+    ) -> Result<Vec<(&'w crate::model::catalog::Column, Given<'w>)>, String> {
+        let table = &self.schema.tables[parent];
+        let has_default =
+            |name: &str| self.defaults.get(&parent).is_some_and(|names| names.iter().any(|own| own == name));
+        let own: Vec<&Relation> = self
+            .schema
+            .relations
+            .iter()
+            .filter(|other| other.child == parent && is_sound(other) && other.id != relation.id)
+            .collect();
+        let mut values = Vec::new();
+        for (place, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
+            if let Some(part) = relation.parent.columns.iter().position(|&key| key == place) {
+                values.push((column, Given::Key(part)));
+                continue;
+            }
+            let given = wish.values.iter().find(|(name, _)| self.schema.names.same(&name.value, &column.name));
+            if let Some((_, expression)) = given {
+                values.push((column, Given::Expression(Cow::Borrowed(&expression.value))));
+                continue;
+            }
+            let numbers_itself = table.indexes.iter().any(|index| index.name == "rowid" && index.primary)
+                && table.primary_key.contains(&place);
+            if !column.not_null || has_default(&column.name) || numbers_itself {
+                continue;
+            }
+            if let Some(required) = own.iter().find(|other| other.child_columns.contains(&place)) {
+                return Err(format!(
+                    "the placeholder needs a parent itself ({}): give {} in `values`",
+                    required.id, column.name
+                ));
+            }
+            let is_unique = table
+                .indexes
+                .iter()
+                .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(place)));
+            values.push((
+                column,
+                match neutral_kind(column, is_unique) {
+                    Neutral::Plain(value) => Given::Expression(Cow::Owned(Expression::Literal(value))),
+                    Neutral::Derived => Given::Derived,
+                    Neutral::Key => Given::Key(0),
+                },
+            ));
+        }
+        Ok(values)
+    }
+
+    /// The triggers of an earlier repair go.
+    fn unprevented(&self, relation: &Relation, rule: &Rule) -> Vec<Redefinition> {
+        let names = trigger_names(self.schema, relation);
+        let table = &self.schema.child(relation).name;
+        let own = self
+            .definitions
+            .iter()
+            .filter(|[kind, name, of, _]| kind == "trigger" && *of == table.to_string() && names.contains(name));
+        own.map(|[_, name, _, text]| Redefinition {
+            kind: DefinitionKind::Trigger,
+            name: name.clone(),
+            table: table.clone(),
+            before: Some(text.clone()),
+            after: None,
+            dropped: Vec::new(),
+            declared: Vec::new(),
+            nullable: Vec::new(),
+            rule: rule.id.value.clone(),
+            treatment: "prevent".to_owned(),
+        })
+        .collect()
+    }
+}
+
+/// No engine enforces a foreign key with this.
+fn is_fatal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::ParentTableMissing
+            | Code::ParentIsView
+            | Code::ParentColumnMissing
+            | Code::ParentKeyNotUnique
+            | Code::ParentKeyPartialIndex
+            | Code::ParentKeyCollation
+            | Code::ColumnCountMismatch
+            | Code::NotEnforced
+    )
+}
+
+fn placeholder_of(rule: &Rule) -> Option<&Placeholder> {
+    rule.treatments.iter().find_map(|treatment| match &treatment.value {
+        Treatment::Placeholder(placeholder) => Some(placeholder),
+        _ => None,
+    })
+}

@@ -1,0 +1,212 @@
+//! Triggers that make the parent of a row that arrives before it: the application's own statements work from then on.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use crate::common;
+
+use common::Bench;
+use rusqlite::Connection;
+
+fn story() -> Bench {
+    let seed = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/media-sources/seed.sql");
+    Bench::new(&std::fs::read_to_string(seed).unwrap())
+}
+
+/// A connection of the application: it enforces foreign keys.
+fn application(bench: &Bench) -> Connection {
+    let database = Connection::open(bench.path("app.db")).unwrap();
+    database.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+    database
+}
+
+const STATUS: &str = "INSERT INTO source_stage_statuses(source_id, stage, status, metadata) VALUES ('abc', 'queue', 'waiting', '{\"url\": \"https://a.b/abc\"}')";
+const REAL: &str = "INSERT INTO media_sources VALUES ('abc', 'vimeo', 'A film', 'https://a.b/abc') \
+    ON CONFLICT(source_id) DO UPDATE SET source_type = excluded.source_type, title = excluded.title, url = excluded.url";
+
+#[test]
+fn statuses_arrive_before_their_source() {
+    let bench = story();
+    assert!(application(&bench).execute_batch(STATUS).is_err(), "this is what fails today");
+    let dump = bench.dump();
+    let dry = bench.run(&["repair", "app.db", "--rules", "media-sources", "--prevent", "-o", "plan"]);
+    assert_eq!((dry.code, dry.stderr.as_str()), (0, ""), "{}", dry.stdout);
+    assert!(dry.stdout.contains("trigger fk_doctor_prevent_source_stage_statuses_source_id_insert"), "{}", dry.stdout);
+    assert!(dry.stdout.contains("ON CONFLICT … DO UPDATE"), "{}", dry.stdout);
+    assert_eq!(bench.dump(), dump);
+    let json = bench.run(&["repair", "app.db", "--rules", "media-sources", "--prevent", "--format", "json"]);
+    common::assert_obeys("repair", &serde_json::from_str(&json.stdout).unwrap());
+    let applied = bench.run(&["apply", "app.db", "plan"]);
+    assert_eq!(applied.code, 0, "{}", applied.stderr);
+    let prevented = bench.dump();
+
+    let application = application(&bench);
+    application.execute_batch(STATUS).unwrap();
+    let source = "SELECT source_type || '|' || title || '|' || url FROM media_sources WHERE source_id = 'abc'";
+    assert_eq!(bench.value(source), "'youtube|Queued: abc|https://a.b/abc'");
+    application.execute_batch(STATUS).unwrap();
+    application.execute_batch(REAL).unwrap();
+    assert_eq!(bench.value(source), "'vimeo|A film|https://a.b/abc'");
+    assert_eq!(bench.value("SELECT count(*) FROM source_stage_statuses WHERE source_id = 'abc'"), "2");
+    application.execute_batch("UPDATE source_stage_statuses SET source_id = 'moved' WHERE id = 1").unwrap();
+    assert_eq!(bench.scan().0, 0);
+
+    // A placeholder that another source's address stands against is not made, and nothing is replaced for it.
+    let clash = "INSERT OR REPLACE INTO source_stage_statuses(source_id, stage, status, metadata) \
+        VALUES ('other', 'q', 'w', '{\"url\": \"https://a.b/abc\"}')";
+    assert!(application.execute_batch(clash).unwrap_err().to_string().contains("FOREIGN KEY"));
+    assert_eq!(bench.value(source), "'vimeo|A film|https://a.b/abc'");
+
+    let again = bench.run(&["repair", "app.db", "--rules", "media-sources", "--prevent"]);
+    assert!(again.stdout.contains("nothing is to be repaired"), "{}", again.stdout);
+    application
+        .execute_batch(
+            "DELETE FROM source_stage_statuses WHERE source_id = 'abc';
+             UPDATE source_stage_statuses SET source_id = 'dQw4w9WgXcQ' WHERE id = 1;
+             DELETE FROM media_sources WHERE source_id IN ('abc', 'moved')",
+        )
+        .unwrap();
+    assert_eq!(bench.dump(), prevented);
+    let undone = bench.run(&["undo", "app.db", "plan"]);
+    assert_eq!(undone.code, 0, "{}", undone.stderr);
+    assert_eq!(bench.dump(), dump);
+}
+
+/// Without a plan at hand the triggers can be dropped, whatever orphans there are; and brought back.
+#[test]
+fn triggers_are_dropped_directly() {
+    let bench = story();
+    let dump = bench.dump();
+    let rule = ["repair", "app.db", "--rules", "media-sources", "--prevent", "-o", "plan", "--apply", "--no-backup"];
+    assert_eq!(bench.run(&rule).code, 0);
+    let prevented = bench.dump();
+    bench.execute("DELETE FROM media_sources WHERE source_id = 'jNQXAC9IVRw'");
+    let dropped = bench.run(&[
+        "repair",
+        "app.db",
+        "--no-prevent",
+        "source_stage_statuses(*)",
+        "-o",
+        "drop",
+        "--apply",
+        "--no-backup",
+    ]);
+    assert_eq!(dropped.code, 6, "an orphan is left: {}{}", dropped.stdout, dropped.stderr);
+    assert_eq!(bench.value("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'"), "0");
+    assert_eq!(bench.run(&["undo", "app.db", "drop", "--no-backup"]).code, 0);
+    bench.execute("INSERT INTO media_sources VALUES ('jNQXAC9IVRw', 'youtube', 'At the zoo', 'https://www.youtube.com/watch?v=jNQXAC9IVRw')");
+    assert_eq!(bench.dump().lines().count(), prevented.lines().count());
+    assert_eq!(bench.run(&["undo", "app.db", "plan", "--no-backup"]).code, 0);
+    assert_eq!(bench.dump().lines().count(), dump.lines().count());
+}
+
+/// The script is what the plan does.
+#[test]
+fn the_script_prevents_too() {
+    let bench = story();
+    let script = bench.run(&["repair", "app.db", "--rules", "media-sources", "--prevent", "--format", "sql"]).stdout;
+    bench.execute(&script);
+    let by_script = bench.dump();
+    let other = story();
+    other.run(&["repair", "app.db", "--rules", "media-sources", "--prevent", "--apply"]);
+    assert_eq!(other.dump(), by_script, "{script}");
+    assert!(script.contains("-- Made by fk-doctor, by its rule media-sources"), "{script}");
+    application(&bench).execute_batch(STATUS).unwrap();
+}
+
+/// Keys of several columns and odd names, `via`, defaults, columns that need a value, and a rule that changes.
+#[test]
+fn a_placeholder_has_all_that_it_needs() {
+    let bench = Bench::new(
+        "CREATE TABLE \"odd \"\"p\"(b INT, a TEXT, n INT NOT NULL, t TEXT NOT NULL UNIQUE, j JSON NOT NULL,
+             d TEXT NOT NULL DEFAULT 'given', g AS (n + 1), PRIMARY KEY(a, b)) STRICT, WITHOUT ROWID;"
+            .replace(" STRICT,", "")
+            .as_str(),
+    );
+    bench.execute(
+        "CREATE TABLE known(k TEXT PRIMARY KEY, v TEXT); INSERT INTO known VALUES ('x', 'from via');
+         CREATE TABLE \"the child\"(id INTEGER PRIMARY KEY, \"k 1\" TEXT, k2 INT, note TEXT,
+             FOREIGN KEY(\"k 1\", k2) REFERENCES \"odd \"\"p\"(a, b));",
+    );
+    let rule = |more: &str| {
+        format!(
+            "id = \"r\"\nrelation.child = \"the child(*)\"\n[[treat]]\naction = \"placeholder\"\n{more}\n\
+             [[treat]]\naction = \"prevent\"\n"
+        )
+    };
+    bench.write("r.toml", &rule("values = { t = \"{child.note} of {key.a}-{key.k2}\" }"));
+    let dump = bench.dump();
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan", "--apply"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let application = application(&bench);
+    application
+        .execute_batch(
+            "INSERT INTO \"the child\" VALUES (1, 'x', 5, 'note'), (2, NULL, 5, 'none'), (3, 'x', 5, 'more')",
+        )
+        .unwrap();
+    assert_eq!(
+        bench.value("SELECT group_concat(concat_ws('|', a, b, n, t, j, d)) FROM \"odd \"\"p\""),
+        "'x|5|0|note of x-5|{}|given'"
+    );
+    application.execute_batch("DELETE FROM \"the child\"; DELETE FROM \"odd \"\"p\"").unwrap();
+
+    // Another placeholder of the same rule replaces the triggers; undo brings the earlier ones back.
+    let first = bench.dump();
+    bench.write("r.toml", "id = \"r\"\nrelation.child = \"the child(*)\"\n[[treat]]\naction = \"placeholder\"\nvalues = { t = 'other' }\n[[treat]]\naction = \"prevent\"\n");
+    let changed = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "second", "--apply"]);
+    assert_eq!(changed.code, 0, "{}{}", changed.stdout, changed.stderr);
+    application.execute_batch("INSERT INTO \"the child\" VALUES (1, 'x', 5, 'note')").unwrap();
+    assert_eq!(bench.value("SELECT t FROM \"odd \"\"p\""), "'other'");
+    application.execute_batch("DELETE FROM \"the child\"; DELETE FROM \"odd \"\"p\"").unwrap();
+    assert_eq!(bench.run(&["undo", "app.db", "second"]).code, 0);
+    assert_eq!(bench.dump(), first);
+    assert_eq!(bench.run(&["undo", "app.db", "plan"]).code, 0);
+    assert_eq!(bench.dump(), dump);
+}
+
+/// Only keys that `via` has get a placeholder: others are refused as before.
+#[test]
+fn via_decides_who_gets_a_placeholder() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT NOT NULL); CREATE TABLE known(k INT UNIQUE, v TEXT);
+         INSERT INTO known VALUES (5, 'five'); CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id));",
+    );
+    bench.write(
+        "r.toml",
+        "id = \"r\"\nrelation.child = \"c(r)\"\n[[treat]]\naction = \"placeholder\"\nvia = \"known(k)\"\n\
+         values = { name = \"{via.v}\" }\n[[treat]]\naction = \"prevent\"\n",
+    );
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let application = application(&bench);
+    application.execute_batch("INSERT INTO c VALUES (1, 5)").unwrap();
+    assert_eq!(bench.value("SELECT name FROM p WHERE id = 5"), "'five'");
+    assert!(application.execute_batch("INSERT INTO c VALUES (2, 6)").is_err());
+}
+
+#[test]
+fn what_cannot_be_prevented_is_said() {
+    let bench = Bench::new(
+        "CREATE TABLE o(id INTEGER PRIMARY KEY); CREATE TABLE p(id INTEGER PRIMARY KEY, o INT NOT NULL REFERENCES o(id));
+         CREATE TABLE c(id INTEGER PRIMARY KEY REFERENCES p(id), r INT REFERENCES p(id));",
+    );
+    let dump = bench.dump();
+    let placeholder = "[[treat]]\naction = \"placeholder\"\n";
+    for (child, treat, code, told) in [
+        ("c(r)", String::new(), 2, "`prevent` makes what a `placeholder` of the same rule says"),
+        ("c(r)", placeholder.to_owned(), 5, "needs a parent itself (p(o)->o(id)): give o in `values`"),
+        ("c(id)", format!("{placeholder}values = {{ o = 1 }}\n"), 5, "is the row's own address"),
+        ("c(r)", format!("{placeholder}key = \"new\"\nvalues = {{ o = 1 }}\n"), 5, "cannot point the row elsewhere"),
+    ] {
+        bench.write(
+            "r.toml",
+            &format!("id = \"r\"\nrelation.child = \"{child}\"\n{treat}[[treat]]\naction = \"prevent\"\n"),
+        );
+        let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply"]);
+        assert_eq!(run.code, code, "{told}: {}{}", run.stdout, run.stderr);
+        let all = format!("{}{}", run.stdout, run.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(all.contains(told), "{told}: {}{}", run.stdout, run.stderr);
+        assert_eq!(bench.dump(), dump);
+    }
+    let run = bench.run(&["repair", "app.db", "--rules", "near-misses", "--prevent"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("none of the rules has a `placeholder`"), "{}", run.stderr);
+}
