@@ -4,6 +4,7 @@ use super::Database;
 use super::EngineError;
 use super::Patience;
 use super::Session;
+use super::Trial;
 use super::wire::Failure;
 use super::write::Rehearsal;
 use super::write::WriteOptions;
@@ -19,6 +20,7 @@ mod key_bitmap;
 mod room;
 mod session;
 mod transaction;
+mod trial;
 mod value;
 mod writer;
 
@@ -26,6 +28,7 @@ use connection::Connection;
 use room::Room;
 use session::PostgresSession;
 use transaction::Snapshot;
+use trial::PostgresTrial;
 use writer::PostgresWriter;
 
 pub(super) struct PostgresDatabase {
@@ -88,6 +91,10 @@ impl Database for PostgresDatabase {
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
         let room = Room::open(&self.address, &self.patience);
         Ok(Box::new(room.map_err(|failure| failure::of_the_database(&failure, &self.address))?))
+    }
+
+    fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
+        Ok(Box::new(PostgresTrial::open(&self.address, &self.patience)?))
     }
 
     fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {

@@ -1,8 +1,11 @@
-//! A trial: a private copy of a database in which statements really run, and from which nothing returns.
+//! A trial: a place in which statements really run, and from which nothing returns. Of a file it is a private copy; on a
+//! server it is a transaction of the database itself, which is always rolled back.
 
 use super::EngineError;
 use super::Session;
 use crate::model::catalog::Catalog;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
 use crate::model::refusal::Refusal;
 use crate::model::sql::Sql;
 use crate::model::statement::Statement;
@@ -19,13 +22,41 @@ pub trait Trial: Session {
     fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError>;
 
     /// Runs one statement with its references judged by nobody, and calls `look` while its effects are there.
-    /// Nothing of it stays.
+    /// Nothing of it stays. Only a copy can do that.
     fn pretend(
         &mut self,
-        statement: &Statement,
-        leniency: Leniency,
-        look: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError>;
+        _: &Statement,
+        _: Leniency,
+        _: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        Err(unsupported())
+    }
+
+    /// Runs preparations that hold pieces of a typed statement: names mean what they mean to its author.
+    fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+        self.arrange(preparations)
+    }
+
+    /// The table that a typed name means, as text and in its parts.
+    fn table_named(&mut self, _: &str, parts: &[&str]) -> Result<Option<TableName>, EngineError> {
+        let table = parts.last().map(|table| (*table).to_owned());
+        Ok(table.map(|table| TableName { schema: None, table }))
+    }
+
+    /// Triggers and rules that the database's owners put on a table.
+    fn triggers_of(&mut self, _: &Table) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// What no rollback takes back: everything that counts up, and where it stands.
+    fn counters(&mut self) -> Result<Vec<(String, i64)>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// How many rows were inserted, updated and deleted so far, by table, where the engine counts that.
+    fn written(&mut self) -> Result<Option<Vec<(TableName, [u64; 3])>>, EngineError> {
+        Ok(None)
+    }
 
     /// From now on rows are only put in: their references are judged by nobody, and nothing is ever committed.
     fn begin_load(&mut self) -> Result<(), EngineError>;
@@ -64,7 +95,7 @@ pub struct Write {
 pub fn unsupported() -> EngineError {
     EngineError::Unreadable {
         what: "a private copy of the database".to_owned(),
-        why: "statements are only tried on SQLite so far".to_owned(),
+        why: "statements are not tried on this engine".to_owned(),
         help: "find what is broken already: fk-doctor scan DB".to_owned(),
     }
 }

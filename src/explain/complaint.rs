@@ -44,9 +44,9 @@ pub(super) fn explain(
     let kind = if complaint.kind == Kind::Mismatch { RefusalKind::Mismatch } else { RefusalKind::ForeignKey };
     let text = complaint.statement.as_deref().unwrap_or(&complaint.words);
     let mut told = Explained {
-        statement: Statement { line: complaint.line, ..Statement::new(text, complaint.line) },
+        statement: Statement { line: complaint.line, ..Statement::new(schema.database.engine, text, complaint.line) },
         schema: Arc::clone(schema),
-        verdict: Verdict::Refused(Refusal { kind, message: complaint.words.clone() }),
+        verdict: Verdict::Refused(Refusal::new(kind, &complaint.words)),
         reasons: Vec::new(),
         effects: Vec::new(),
         radius: Vec::new(),
@@ -66,7 +66,7 @@ pub(super) fn explain(
 }
 
 /// The declared relations that fit all that the error says.
-fn candidates(schema: &Schema, complaint: &Complaint) -> Vec<usize> {
+pub(super) fn candidates(schema: &Schema, complaint: &Complaint) -> Vec<usize> {
     if !complaint.is_telling() {
         return Vec::new();
     }

@@ -201,7 +201,10 @@ pub(super) fn of_refusal(
         RefusalKind::Parameters => (Code::StatementRefused, "give each placeholder a value, in order: --param VALUE"),
         _ => (Code::StatementRefused, ""),
     };
-    let (table, columns) = concerned(refusal);
+    let (table, columns) = match (&refusal.table, refusal.columns.as_slice()) {
+        (None, []) => concerned(refusal),
+        (table, columns) => (table.clone(), columns.to_vec()),
+    };
     let mut constraint = Constraint { code, table, columns, message: refusal.message.clone(), help: help.to_owned() };
     if refusal.kind == RefusalKind::Invalid {
         constraint.help = did_you_mean(schema, refusal);

@@ -22,13 +22,25 @@ pub(super) const BEGIN: &str = "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVE
 /// Grows whenever a transaction that writes begins or is committed. MySQL does not tell.
 pub(super) const MOMENT: &str = "SHOW GLOBAL STATUS LIKE 'Innodb\\_max\\_trx\\_id'";
 
-/// Lets a question run no longer than is left.
-pub(super) fn begin_question(server: &Server, patience: &Patience) -> String {
-    let limit = patience.deadline.remaining().map(|left| match server.engine {
+/// Begins the transaction of a trial.
+pub(super) fn begin_trial(patience: &Patience) -> String {
+    let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
+    format!(
+        "SET SESSION innodb_lock_wait_timeout = {lock_wait}; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION"
+    )
+}
+
+/// Lets the next statements run no longer than is left.
+pub(super) fn statement_limit(server: &Server, patience: &Patience) -> Option<String> {
+    patience.deadline.remaining().map(|left| match server.engine {
         Engine::Mariadb => format!("SET SESSION max_statement_time = {:.3}; ", seconds(left)),
         _ => format!("SET SESSION max_execution_time = {}; ", left.as_millis().clamp(1, u32::MAX.into())),
-    });
-    format!("{}SAVEPOINT question", limit.unwrap_or_default())
+    })
+}
+
+/// Lets a question run no longer than is left.
+pub(super) fn begin_question(server: &Server, patience: &Patience) -> String {
+    format!("{}SAVEPOINT question", statement_limit(server, patience).unwrap_or_default())
 }
 
 /// Going back to a savepoint gives back the locks on definitions, so that nobody waits for us to change a table.

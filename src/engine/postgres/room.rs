@@ -52,7 +52,7 @@ impl Rehearsal for Room {
         }
         match tried {
             Ok(()) => Ok(Ok(())),
-            Err(Failure::Refused { code, message }) if failure::is_of_the_row(&code) => {
+            Err(Failure::Refused { code, message, .. }) if failure::is_of_the_row(&code) => {
                 // Every engine's refusal of a second row with the same key begins alike.
                 Ok(Err(if code == failure::UNIQUE_VIOLATION { format!("UNIQUE: {message}") } else { message }))
             }

@@ -177,7 +177,7 @@ impl SqliteTrial {
             Ok(Some(refusal)) => Some(refusal),
             Err(error) if failure::is_interrupted(&error) => return Err(EngineError::TimeLimit),
             Err(error) => Some(match watch.denied {
-                Some(why) => Refusal { kind: RefusalKind::Forbidden, message: why },
+                Some(why) => Refusal::new(RefusalKind::Forbidden, why),
                 None => failure::refusal(&error),
             }),
         };
@@ -213,7 +213,7 @@ fn step_through(connection: &Connection, statement: &Statement) -> rusqlite::Res
     let wanted = prepared.parameter_count();
     if wanted > statement.parameters.len() {
         let message = format!("it has {wanted} parameters, and {} were given", statement.parameters.len());
-        return Ok(Some(Refusal { kind: RefusalKind::Parameters, message }));
+        return Ok(Some(Refusal::new(RefusalKind::Parameters, message)));
     }
     for (position, value) in statement.parameters.iter().take(wanted).enumerate() {
         prepared.raw_bind_parameter(position + 1, session::to_sqlite(value))?;
