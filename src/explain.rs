@@ -264,7 +264,7 @@ impl Stage<'_> {
         let mut tables = Vec::new();
         self.trial.pretend(statement, Leniency::Ignore, &mut |trial, performance| {
             trial.arrange(&witness.settle(&schema))?;
-            tables = look::effects(trial, witness, &schema, round, performance)
+            tables = look::effects(trial, witness, &schema, round, performance, &mut Vec::new())
                 .into_iter()
                 .filter(|(_, effect)| effect.deleted + effect.updated > 0)
                 .map(|(table, _)| table)

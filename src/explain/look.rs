@@ -78,7 +78,7 @@ pub(super) fn everything(
     shown: &Shown<'_>,
 ) -> Seen {
     let mut seen = orphans(trial, account, schema, since, Some(performance), shown);
-    seen.follows = follows(trial, account, schema, since, performance);
+    seen.follows = follows(trial, account, schema, since, performance, &mut seen.remarks);
     for lacking in &mut seen.lacking {
         let blocks = |event| {
             let speaks = |follow: &&Follow| follow.relation == lacking.relation && follow.event == event;
@@ -86,7 +86,8 @@ pub(super) fn everything(
         };
         lacking.changed_key = blocks(Event::Update) && !blocks(Event::Delete);
     }
-    seen.effects = effects(trial, account, schema, since, performance).into_iter().map(|(_, effect)| effect).collect();
+    let effects = effects(trial, account, schema, since, performance, &mut seen.remarks);
+    seen.effects = effects.into_iter().map(|(_, effect)| effect).collect();
     seen
 }
 
@@ -138,7 +139,7 @@ pub(super) fn orphans(
                     let triggers = performance.map_or_else(Vec::new, |seen| triggers_on(schema, table, seen));
                     let question = account.already_orphans(schema, index, since);
                     let already = match side {
-                        Side::Written => numbers(trial, &question).first().copied().unwrap_or(0),
+                        Side::Written => numbers(trial, &question, &mut seen.remarks).first().copied().unwrap_or(0),
                         Side::Left => 0,
                     };
                     seen.lacking.push(Lacking {
@@ -165,11 +166,14 @@ pub(super) fn effects(
     schema: &Schema,
     since: u32,
     performance: &Performance,
+    remarks: &mut Vec<String>,
 ) -> Vec<(usize, Effect)> {
     let mut found = Vec::new();
     for table in written_tables(schema, performance) {
         let question = account.effects(schema, table, since);
-        let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question)) else { continue };
+        let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question, remarks)) else {
+            continue;
+        };
         if inserted + updated + deleted > 0 {
             let name = schema.tables[table].name.to_string();
             let triggers = triggers_on(schema, table, performance);
@@ -185,6 +189,7 @@ fn follows(
     schema: &Schema,
     since: u32,
     performance: &Performance,
+    remarks: &mut Vec<String>,
 ) -> Vec<Follow> {
     let mut found = Vec::new();
     for (index, relation) in schema.relations.iter().enumerate() {
@@ -194,23 +199,30 @@ fn follows(
         }
         for event in [Event::Delete, Event::Update] {
             let question = account.followed(schema, index, event, since);
-            let Ok([deleted, changed, blocking]) = <[u64; 3]>::try_from(numbers(trial, &question)) else {
+            let Ok([deleted, changed, blocking]) = <[u64; 3]>::try_from(numbers(trial, &question, remarks)) else {
                 continue;
             };
             if deleted + changed + blocking == 0 {
                 continue;
             }
             let levels = account.levels(schema, index, since).filter(|_| event == Event::Delete);
-            let levels = levels.map_or(0, |question| numbers(trial, &question).first().copied().unwrap_or(0));
+            let levels = levels.map_or(0, |question| numbers(trial, &question, remarks).first().copied().unwrap_or(0));
             found.push(Follow { relation: index, event, deleted, changed, blocking, levels });
         }
     }
     found
 }
 
-fn numbers(trial: &mut dyn Trial, question: &Sql) -> Vec<u64> {
+/// One row of numbers; where there is no answer, that is remarked.
+fn numbers(trial: &mut dyn Trial, question: &Sql, remarks: &mut Vec<String>) -> Vec<u64> {
     let session: &mut dyn crate::engine::Session = trial;
-    session.numbers(question).unwrap_or_default()
+    session.numbers(question).unwrap_or_else(|error| {
+        let remark = format!("not all could be counted: {}", error.because());
+        if !remarks.contains(&remark) {
+            remarks.push(remark);
+        }
+        Vec::new()
+    })
 }
 
 fn written_tables(schema: &Schema, performance: &Performance) -> Vec<usize> {

@@ -121,11 +121,12 @@ impl Site<'_> {
             (Err(why), refusal) => {
                 self.tell(told, Foreseen::default(), refusal.as_ref(), None)?;
                 let is_reference = refusal.as_ref().is_some_and(|refusal| refusal.kind == RefusalKind::ForeignKey);
-                told.remarks.push(if is_reference {
-                    format!("this is the first reference that fails; others were not looked for: {why}")
-                } else {
-                    format!("what goes along was not looked for: {why}")
-                });
+                if is_reference {
+                    let first = "this is the first reference that fails; others were not looked for";
+                    told.remarks.push(format!("{first}: {why}"));
+                } else if refusal.is_none() {
+                    told.remarks.push(format!("what goes along was not looked for: {why}"));
+                }
             }
         }
         told.remarks.extend(lasting);
@@ -268,16 +269,13 @@ impl Site<'_> {
         foresight: &Foresight,
         made: &mut bool,
     ) -> Result<Foreseen, EngineError> {
-        self.trial.arrange(&foresight.make(schema))?;
-        *made = true;
         let mut counted = Vec::new();
         let question = foresight.counted_columns(schema, table);
         self.trial.each_row(&question, &mut |row| {
             counted.extend(row.first().and_then(|name| name.as_text()).map(str::to_owned));
         })?;
-        let uncounted: Vec<_> =
-            counted.iter().filter_map(|column| foresight.without_counter(schema, table, column)).collect();
-        self.trial.arrange(&uncounted)?;
+        self.trial.arrange(&foresight.make(schema, table, &counted))?;
+        *made = true;
         let Some(direct) = foresight.direct(schema, table, dml) else { return Err(not_taken_apart()) };
         self.trial.arrange_as_typed(&direct)?;
         let mut doubts = Vec::new();

@@ -89,6 +89,17 @@ impl<'s> Dml<'s> {
         self.slice(&self.target.whole)
     }
 
+    /// Whether an INSERT says which columns its values are for.
+    pub fn names_columns(&self) -> bool {
+        let Writes::Insert { rest } = &self.writes else { return true };
+        let words = &self.tokens[rest.clone()];
+        match words {
+            [first, second, ..] if first.is_word("(") => !second.is_any(&["SELECT", "WITH", "VALUES", "("]),
+            [first, ..] => first.is_word("SET"),
+            [] => false,
+        }
+    }
+
     pub fn with(&self, numbered_from: usize) -> Piece {
         self.piece(&self.with, numbered_from)
     }

@@ -5,6 +5,8 @@ mod agreement;
 #[path = "../common.rs"]
 mod common;
 mod connections;
+mod explain;
+mod explain_differential;
 mod interruptions;
 mod mariadb_differential;
 mod mariadb_traps;

@@ -22,11 +22,11 @@ pub(super) const BEGIN: &str = "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVE
 /// Grows whenever a transaction that writes begins or is committed. MySQL does not tell.
 pub(super) const MOMENT: &str = "SHOW GLOBAL STATUS LIKE 'Innodb\\_max\\_trx\\_id'";
 
-/// Begins the transaction of a trial.
+/// Begins the transaction of a trial. Should something end it after all, what follows is still not committed by itself.
 pub(super) fn begin_trial(patience: &Patience) -> String {
     let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
     format!(
-        "SET SESSION innodb_lock_wait_timeout = {lock_wait}; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION"
+        "SET SESSION innodb_lock_wait_timeout = {lock_wait}; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION autocommit = 0; START TRANSACTION"
     )
 }
 

@@ -169,7 +169,12 @@ impl PostgresTrial {
             self.in_transaction = false;
             return Ok(None);
         }
-        self.attempt(&statement.text, &[])
+        self.run("SAVEPOINT fk_doctor_guard")?;
+        let refusal = self.attempt(&statement.text, &[])?;
+        if refusal.is_some() {
+            self.run("ROLLBACK TO SAVEPOINT fk_doctor_guard")?;
+        }
+        Ok(refusal)
     }
 }
 

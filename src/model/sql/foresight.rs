@@ -31,8 +31,10 @@ pub(super) trait Tongue: Sync {
     /// A temporary table of ours.
     fn temporary(&self, name: &str) -> String;
 
-    /// Makes both tables of the record.
-    fn make(&self, schema: &Schema, table: &Table, old: &str, new: &str) -> Vec<String>;
+    /// Makes both tables of the record. These columns of the new rows draw no numbers.
+    fn make(&self, schema: &Schema, table: &Table, names: [&str; 2], counted: &[String]) -> Vec<String>;
+
+    fn unmake(&self, name: &str) -> String;
 
     /// The user's own table under an alias.
     fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String;
@@ -54,6 +56,9 @@ pub(super) trait Tongue: Sync {
     /// An expression, brought to a column's type as an assignment would.
     fn assigned(&self, column: &Column, expression: &str) -> String;
 
+    /// What stands for the columns of an INSERT that names none; rows may be shorter where the engine lets them.
+    fn all_columns(&self, columns: &[String]) -> String;
+
     /// What begins a SELECT that gives each row of an alias once.
     fn select_once(&self, alias: &str) -> String;
 
@@ -64,11 +69,7 @@ pub(super) trait Tongue: Sync {
     fn checks_moved_rows(&self) -> bool;
 
     /// One row for each column whose default is a number that the server counts up: its name.
-    fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql;
-
-    /// That column of a temporary table has no default any more.
-    fn without_counter(&self, temporary: &str, column: &Column) -> String;
-}
+    fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql;}
 
 /// The record of one statement, and what is asked of it.
 pub struct Foresight {
@@ -98,25 +99,23 @@ impl Foresight {
         &self.tables
     }
 
-    pub fn make(&self, schema: &Schema) -> Vec<Sql> {
-        let both = |&table: &usize| self.tongue.make(schema, &schema.tables[table], &self.old(table), &self.new(table));
+    /// Makes the record; `counted` are columns of the table that is written, as [`Foresight::counted_columns`] gives them.
+    pub fn make(&self, schema: &Schema, written: usize, counted: &[String]) -> Vec<Sql> {
+        let both = |&table: &usize| {
+            let counted = if table == written { counted } else { &[] };
+            self.tongue.make(schema, &schema.tables[table], [&self.old(table), &self.new(table)], counted)
+        };
         self.tables.iter().flat_map(both).map(plain).collect()
     }
 
     pub fn unmake(&self) -> Vec<Sql> {
         let both = |&table: &usize| [self.old(table), self.new(table)];
-        self.tables.iter().flat_map(both).map(|name| plain(format!("DROP TABLE {name}"))).collect()
+        self.tables.iter().flat_map(both).map(|name| plain(self.tongue.unmake(&name))).collect()
     }
 
     /// Columns that would draw from the server's counters when a row is foreseen: rows of one name.
     pub fn counted_columns(&self, schema: &Schema, table: usize) -> Sql {
         self.tongue.counted_columns(schema, &schema.tables[table])
-    }
-
-    /// Draws no number for that column.
-    pub fn without_counter(&self, schema: &Schema, table: usize, column: &str) -> Option<Sql> {
-        let column = schema.tables[table].columns.iter().find(|known| known.name == column)?;
-        Some(plain(self.tongue.without_counter(&self.new(table), column)))
     }
 
     /// The rows that the statement itself writes. The statement's own pieces stand in these as they were typed.
@@ -125,6 +124,11 @@ impl Foresight {
             Writes::Insert { rest } => {
                 let mut query = Typed::with(dml);
                 query.text.push_str(&format!("INSERT INTO {} ", self.new(table)));
+                if !dml.names_columns() {
+                    let columns: Vec<String> =
+                        schema.tables[table].columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
+                    query.text.push_str(&self.tongue.all_columns(&columns));
+                }
                 query.push(dml, rest);
                 Some(vec![query.finish()])
             }

@@ -152,7 +152,8 @@ fn orphans_among(
     query.finish(format!(
         "SELECT dense_rank() OVER (ORDER BY {}) AS g, {}, 0 FROM (SELECT {} FROM {from} WHERE {orphaned}) AS o ORDER BY g{}",
         order.join(", "),
-        columns.join(", "),
+        // Each under a name of its own, so that the answer can be asked in turn.
+        columns.iter().enumerate().map(|(i, column)| format!("{column} AS c{i}")).collect::<Vec<_>>().join(", "),
         inner.join(", "),
         by_name.collect::<String>(),
     ))

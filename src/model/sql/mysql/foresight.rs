@@ -23,17 +23,27 @@ impl Tongue for PrimaryKey {
         name.to_owned()
     }
 
-    fn make(&self, schema: &Schema, table: &Table, old: &str, new: &str) -> Vec<String> {
-        let both = |name: &str| {
-            // Ours come last: an INSERT without a list of columns fills the first ones.
-            let marks = "ADD COLUMN fk_doctor_op char(1) CHARACTER SET ascii DEFAULT 'i', ADD COLUMN fk_doctor_wave int DEFAULT 0, \
-                         ADD COLUMN fk_doctor_relation int DEFAULT -1, ADD COLUMN fk_doctor_place varchar(6200) CHARACTER SET ascii";
-            [
-                format!("CREATE TEMPORARY TABLE {name} ENGINE=InnoDB AS SELECT child.* FROM {} LIMIT 0", source(schema, table, "child")),
-                format!("ALTER TABLE {name} {marks}"),
-            ]
+    fn make(&self, schema: &Schema, table: &Table, [old, new]: [&str; 2], counted: &[String]) -> Vec<String> {
+        // Whatever changed a temporary table later would commit.
+        let make = |name: &str, counted: &[String]| {
+            let columns = table.columns.iter().map(|column| {
+                let name = in_backticks(&column.name);
+                let is_counted = counted.contains(&column.name);
+                if is_counted { format!("if(FALSE, child.{name}, NULL) AS {name}") } else { format!("child.{name}") }
+            });
+            format!(
+                "CREATE TEMPORARY TABLE {name} (fk_doctor_op char(1) CHARACTER SET ascii DEFAULT 'i', fk_doctor_wave int DEFAULT 0, \
+                 fk_doctor_relation int DEFAULT -1, fk_doctor_place varchar(6200) CHARACTER SET ascii) ENGINE=InnoDB \
+                 AS SELECT {} FROM {} LIMIT 0",
+                columns.collect::<Vec<_>>().join(", "),
+                source(schema, table, "child")
+            )
         };
-        [both(old), both(new)].concat()
+        vec![make(old, &[]), make(new, counted)]
+    }
+
+    fn unmake(&self, name: &str) -> String {
+        format!("DROP TEMPORARY TABLE {name}")
     }
 
     fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String {
@@ -71,6 +81,10 @@ impl Tongue for PrimaryKey {
         format!("({expression})")
     }
 
+    fn all_columns(&self, columns: &[String]) -> String {
+        format!("({}) ", columns.join(", "))
+    }
+
     fn select_once(&self, _: &str) -> String {
         "SELECT ".to_owned()
     }
@@ -91,14 +105,6 @@ impl Tongue for PrimaryKey {
              AND (extra LIKE '%auto_increment%' OR column_default LIKE '%nextval(%')"
                 .to_owned(),
             vec![Value::text(of), Value::text(&table.name.table)],
-        )
-    }
-
-    fn without_counter(&self, temporary: &str, column: &Column) -> String {
-        format!(
-            "ALTER TABLE {temporary} MODIFY COLUMN {} {} NULL DEFAULT NULL",
-            in_backticks(&column.name),
-            column.declared_type
         )
     }
 }

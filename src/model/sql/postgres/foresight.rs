@@ -25,7 +25,7 @@ impl Tongue for Tid {
         format!("pg_temp.{name}")
     }
 
-    fn make(&self, _: &Schema, table: &Table, old: &str, new: &str) -> Vec<String> {
+    fn make(&self, _: &Schema, table: &Table, [old, new]: [&str; 2], counted: &[String]) -> Vec<String> {
         // Ours come last: an INSERT without a list of columns fills the first ones.
         let marks = "fk_doctor_op text DEFAULT 'i', fk_doctor_wave int4 DEFAULT 0, fk_doctor_relation int4 DEFAULT -1, \
                      fk_doctor_table oid, fk_doctor_place tid";
@@ -34,6 +34,7 @@ impl Tongue for Tid {
             format!("CREATE TABLE {old} (LIKE {name}, {marks})"),
             format!("CREATE TABLE {new} (LIKE {name} INCLUDING DEFAULTS INCLUDING GENERATED, {marks})"),
         ];
+        made.extend(counted.iter().map(|name| format!("ALTER TABLE {new} ALTER COLUMN {} DROP DEFAULT", quoted(name))));
         let nullable: Vec<String> = table
             .columns
             .iter()
@@ -44,6 +45,10 @@ impl Tongue for Tid {
             made.extend([old, new].map(|both| format!("ALTER TABLE {both} {}", nullable.join(", "))));
         }
         made
+    }
+
+    fn unmake(&self, name: &str) -> String {
+        format!("DROP TABLE {name}")
     }
 
     fn source(&self, _: &Schema, table: &Table, alias: &str) -> String {
@@ -75,6 +80,10 @@ impl Tongue for Tid {
         format!("({expression})::{}", column.declared_type)
     }
 
+    fn all_columns(&self, _: &[String]) -> String {
+        String::new()
+    }
+
     fn select_once(&self, alias: &str) -> String {
         format!("SELECT DISTINCT ON ({alias}.tableoid, {alias}.ctid) ")
     }
@@ -95,9 +104,5 @@ impl Tongue for Tid {
              ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = {name}::text::regclass \
              AND a.attgenerated = '' AND pg_get_expr(d.adbin, d.adrelid) LIKE '%nextval(%'"
         ))
-    }
-
-    fn without_counter(&self, temporary: &str, column: &Column) -> String {
-        format!("ALTER TABLE {temporary} ALTER COLUMN {} DROP DEFAULT", quoted(&column.name))
     }
 }
