@@ -186,7 +186,7 @@ pub struct Answer {
 
 #[derive(Debug, Args)]
 pub struct Check {
-    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    /// A path, sqlite:PATH, postgres://… or mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// The rows: CSV, TSV, JSON (an array of objects) or NDJSON; - is standard input
@@ -240,10 +240,10 @@ fn file_kind(text: &str) -> Result<FileKind, String> {
 
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    /// A path, sqlite:PATH, postgres://… or mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// The statements, separated by semicolons [default: standard input]. They run on a private copy of the database
+    /// The statements, separated by semicolons [default: standard input]. They run on a private copy of a file, on a server in a transaction that is rolled back
     #[arg(value_name = "SQL")]
     pub statement: Option<String>,
     /// Read the statements from a file; - is standard input

@@ -136,7 +136,8 @@ fn explained(path: &Path, sql: &str) -> Explained {
     let mut database = engine::open(&Source::Sqlite(path.to_owned()), &patience).unwrap();
     let mut trial = database.trial(&|_, _| {}).unwrap();
     let schema = resolve::resolve(trial.catalog().unwrap(), &[]).unwrap();
-    let wishes = Wishes { statements: statement::statements(Engine::Sqlite, sql), samples: 5, redaction: &Redaction::default() };
+    let wishes =
+        Wishes { statements: statement::statements(Engine::Sqlite, sql), samples: 5, redaction: &Redaction::default() };
     let explanation = explain::explain(trial.as_mut(), schema, wishes).unwrap();
     explanation.statements.into_iter().next().unwrap()
 }

@@ -53,8 +53,8 @@ pub trait Trial: Session {
         Ok(Vec::new())
     }
 
-    /// How many rows were inserted, updated and deleted so far, by table, where the engine counts that.
-    fn written(&mut self) -> Result<Option<Vec<(TableName, [u64; 3])>>, EngineError> {
+    /// What was written so far, where the engine counts that.
+    fn written(&mut self) -> Result<Option<Vec<Written>>, EngineError> {
         Ok(None)
     }
 
@@ -66,6 +66,15 @@ pub trait Trial: Session {
 
     /// Whether a statement has begun a transaction that is still open.
     fn is_in_transaction(&self) -> bool;
+}
+
+/// Rows of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub table: TableName,
+    pub inserted: u64,
+    pub updated: u64,
+    pub deleted: u64,
 }
 
 /// How foreign keys are looked at while a statement is only pretended.

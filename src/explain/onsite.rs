@@ -19,9 +19,9 @@ use crate::engine::Session;
 use crate::engine::Trial;
 use crate::engine::trial::Performance;
 use crate::engine::trial::Write;
+use crate::engine::trial::Written;
 use crate::model::bounds;
 use crate::model::catalog::Engine;
-use crate::model::catalog::TableName;
 use crate::model::complaint as complaints;
 use crate::model::dml::Dml;
 use crate::model::dml::Writes;
@@ -138,7 +138,7 @@ impl Site<'_> {
         told: &mut Explained,
         foreseen: Foreseen,
         refusal: Option<&Refusal>,
-        before: Option<Vec<(TableName, [u64; 3])>>,
+        before: Option<Vec<Written>>,
     ) -> Result<(), EngineError> {
         let Foreseen { seen, root, doubts, .. } = foreseen;
         let found = reasons::of_references(&self.schema, &seen, &self.shown);
@@ -207,12 +207,15 @@ impl Site<'_> {
     fn count_what_was_written(
         &mut self,
         told: &mut Explained,
-        before: Option<Vec<(TableName, [u64; 3])>>,
+        before: Option<Vec<Written>>,
     ) -> Result<(), EngineError> {
         let (Some(before), Some(after)) = (before, self.trial.written()?) else { return Ok(()) };
-        for (name, counts) in after {
-            let was = before.iter().find(|(known, _)| *known == name).map_or([0; 3], |(_, counts)| *counts);
-            let [inserted, updated, deleted] = [0, 1, 2].map(|place| counts[place].saturating_sub(was[place]));
+        for Written { table: name, inserted, updated, deleted } in after {
+            let was = before.iter().find(|known| known.table == name);
+            let since = |is: u64, was: Option<u64>| is.saturating_sub(was.unwrap_or(0));
+            let inserted = since(inserted, was.map(|was| was.inserted));
+            let updated = since(updated, was.map(|was| was.updated));
+            let deleted = since(deleted, was.map(|was| was.deleted));
             let table = name.to_string();
             let known = told.effects.iter().find(|effect| effect.table == table);
             let foreseen = known.is_some_and(|effect| {
@@ -245,11 +248,14 @@ impl Site<'_> {
         let schema = Arc::clone(&self.schema);
         let dml = Dml::read(schema.database.engine, &statement.text, &statement.parameters)
             .ok_or("the statement is of a kind that is not taken apart")?;
-        let named = self.trial.table_named(dml.table_name(), &dml.table_name_parts()).map_err(|error| error.because())?;
+        let named =
+            self.trial.table_named(dml.table_name(), &dml.table_name_parts()).map_err(|error| error.because())?;
         let table = named
-            .and_then(|named| schema.tables.iter().position(|table| {
-                table.name.schema == named.schema && schema.names.same(&table.name.table, &named.table)
-            }))
+            .and_then(|named| {
+                schema.tables.iter().position(|table| {
+                    table.name.schema == named.schema && schema.names.same(&table.name.table, &named.table)
+                })
+            })
             .ok_or("its table is none that was read")?;
         let foresight = Foresight::of(&schema, table, &dml).ok_or_else(|| not_foreseen(&schema))?;
         let mut made = false;
@@ -289,7 +295,8 @@ impl Site<'_> {
             let triggers = self.trial.triggers_of(&schema.tables[table])?;
             if !triggers.is_empty() {
                 let what = if triggers.len() == 1 { "the trigger" } else { "the triggers" };
-                doubts.push(format!("{name} has {what} {}: what they would change is not foreseen", triggers.join(", ")));
+                doubts
+                    .push(format!("{name} has {what} {}: what they would change is not foreseen", triggers.join(", ")));
             }
         }
         let performance = Performance { refusal: None, writes };
@@ -343,9 +350,7 @@ fn placeholders(engine: Engine, text: &str) -> usize {
     let tokens = tokens_of(engine, text);
     let unquoted = tokens.iter().filter(|token| !token.quoted);
     match engine {
-        Engine::Postgres => {
-            unquoted.filter_map(|token| token.text.strip_prefix('$')?.parse().ok()).max().unwrap_or(0)
-        }
+        Engine::Postgres => unquoted.filter_map(|token| token.text.strip_prefix('$')?.parse().ok()).max().unwrap_or(0),
         _ => unquoted.filter(|token| token.text == "?").count(),
     }
 }

@@ -35,7 +35,8 @@ pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
     let tokens = tokens_of(engine, &statement.text);
     let first = tokens.first().map_or_else(String::new, |token| token.text.to_uppercase());
     let has = |words: &[&str]| tokens.iter().any(|token| token.is_any(words));
-    let pair = |left: &str, right: &[&str]| tokens.windows(2).any(|pair| pair[0].is_word(left) && pair[1].is_any(right));
+    let pair =
+        |left: &str, right: &[&str]| tokens.windows(2).any(|pair| pair[0].is_word(left) && pair[1].is_any(right));
     if is_mysql && (statement.text.contains("/*!") || statement.text.contains("/*M!")) {
         return Some("it hides words from other programs in a comment: write them out".to_owned());
     }

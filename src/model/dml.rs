@@ -35,10 +35,19 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Writes {
     /// What follows the table: columns, and rows or a query.
-    Insert { rest: Range<usize> },
+    Insert {
+        rest: Range<usize>,
+    },
     /// The columns that are assigned, by name, each with its expression; other tables; and the condition.
-    Update { assigned: Vec<(String, Range<usize>)>, others: Range<usize>, condition: Range<usize> },
-    Delete { others: Range<usize>, condition: Range<usize> },
+    Update {
+        assigned: Vec<(String, Range<usize>)>,
+        others: Range<usize>,
+        condition: Range<usize>,
+    },
+    Delete {
+        others: Range<usize>,
+        condition: Range<usize>,
+    },
 }
 
 /// A piece of the text as it was typed, its placeholders numbered anew, and the values for them.
@@ -129,7 +138,9 @@ impl<'s> Dml<'s> {
     fn placeholder(&self, place: usize) -> Option<usize> {
         let token = &self.tokens[place];
         match self.engine {
-            Engine::Postgres => token.text.strip_prefix('$').filter(|_| !token.quoted)?.parse::<usize>().ok()?.checked_sub(1),
+            Engine::Postgres => {
+                token.text.strip_prefix('$').filter(|_| !token.quoted)?.parse::<usize>().ok()?.checked_sub(1)
+            }
             _ => token.is_word("?").then(|| self.tokens[..place].iter().filter(|token| token.is_word("?")).count()),
         }
     }
@@ -206,7 +217,8 @@ impl Reader<'_> {
             return None;
         }
         let name = self.at;
-        let is_name = |token: &Token| token.quoted || token.text.chars().all(|c| c.is_alphanumeric() || "_$".contains(c));
+        let is_name =
+            |token: &Token| token.quoted || token.text.chars().all(|c| c.is_alphanumeric() || "_$".contains(c));
         self.tokens.get(self.at).filter(|token| is_name(token))?;
         self.at += 1;
         while self.skip(".") {
@@ -217,7 +229,10 @@ impl Reader<'_> {
         self.skip("*");
         let mut called = name.end - 1;
         let has_alias = self.skip("AS")
-            || self.tokens.get(self.at).is_some_and(|token| is_name(token) && (token.quoted || !token.is_any(&CLAUSES)));
+            || self
+                .tokens
+                .get(self.at)
+                .is_some_and(|token| is_name(token) && (token.quoted || !token.is_any(&CLAUSES)));
         if has_alias {
             self.tokens.get(self.at).filter(|token| is_name(token))?;
             called = self.at;
@@ -273,7 +288,8 @@ impl Reader<'_> {
         let condition = self.until(&["RETURNING"]);
         let words = &self.tokens[condition.clone()];
         let begins = words.first().is_none_or(|token| token.is_any(&["WHERE", "ORDER", "LIMIT"]));
-        let by_cursor = words.get(1).is_some_and(|token| token.is_word("CURRENT")) && words.get(2).is_some_and(|token| token.is_word("OF"));
+        let by_cursor = words.get(1).is_some_and(|token| token.is_word("CURRENT"))
+            && words.get(2).is_some_and(|token| token.is_word("OF"));
         (begins && !by_cursor).then_some(condition)
     }
 
@@ -294,7 +310,8 @@ impl Reader<'_> {
             start = place + 1;
         }
         let depends = |(place, (_, value)): (usize, &(String, Range<usize>))| {
-            let earlier = |token: &Token| assigned[..place].iter().any(|(name, _)| name.eq_ignore_ascii_case(&token.text));
+            let earlier =
+                |token: &Token| assigned[..place].iter().any(|(name, _)| name.eq_ignore_ascii_case(&token.text));
             // MySQL's later expressions see what the earlier ones assigned.
             self.is_mysql() && self.tokens[value.clone()].iter().any(earlier)
         };
@@ -344,7 +361,9 @@ mod tests {
         let postgres = |text| told(Engine::Postgres, text);
         let expected = |text: &str| Some(text.to_owned());
         assert_eq!(
-            postgres("WITH x AS (SELECT 1) UPDATE only s.\"T\" AS a SET A = (1, 2), b=a.c IS DISTINCT FROM 3 FROM x, y WHERE a.id = $2 RETURNING *"),
+            postgres(
+                "WITH x AS (SELECT 1) UPDATE only s.\"T\" AS a SET A = (1, 2), b=a.c IS DISTINCT FROM 3 FROM x, y WHERE a.id = $2 RETURNING *"
+            ),
             expected("WITH x AS (SELECT 1) a [s.\"T\"] a:(1, 2);b:a.c IS DISTINCT FROM 3 | x, y | WHERE a.id = $1")
         );
         assert_eq!(postgres("DELETE FROM t USING u WHERE true"), expected("t [t] u | WHERE true"));

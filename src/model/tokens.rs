@@ -147,10 +147,7 @@ mod tests {
             tokens_of(engine, sql).into_iter().map(|token| sql[token.place].to_owned()).collect()
         };
         let sql = "E'a\\'b;' $x$ ; $$ $x$ /* a /* b */ ; */ $1 a[1]";
-        assert_eq!(
-            words(Engine::Postgres, sql),
-            ["E", "'a\\'b;'", "$x$ ; $$ $x$", "$1", "a", "[", "1", "]"]
-        );
+        assert_eq!(words(Engine::Postgres, sql), ["E", "'a\\'b;'", "$x$ ; $$ $x$", "$1", "a", "[", "1", "]"]);
         let sql = "'a\\';b' # c ;\n\"it\\\"s\" `x\\`;";
         assert_eq!(words(Engine::Mariadb, sql), ["'a\\';b'", "\"it\\\"s\"", "`x\\`", ";"]);
     }

@@ -30,14 +30,17 @@ fn both() -> Vec<Server> {
 fn explain(server: &Server, sql: &str) -> (i32, Value) {
     let before = rows(server);
     let run = server.run(&["explain", &server.url(), sql, "--format", "json"]);
-    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {sql}: {}", run.stderr));
+    let report: Value =
+        serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {sql}: {}", run.stderr));
     super::common::assert_obeys("explain", &report);
     assert_eq!(rows(server), before, "{sql}");
     (run.code, report)
 }
 
 fn rows(server: &Server) -> Vec<String> {
-    let all = |table: &str, columns: &str| server.texts(&format!("SELECT concat_ws('|', {columns}) FROM {table} ORDER BY id"));
+    let all = |table: &str, columns: &str| {
+        server.texts(&format!("SELECT concat_ws('|', {columns}) FROM {table} ORDER BY id"))
+    };
     [all("p", "id, n"), all("a", "id, p"), all("b", "id, a"), all("c", "id, a, p"), all("n", "id, up")].concat()
 }
 
@@ -56,8 +59,10 @@ fn every_reference_that_fails_is_named_and_not_only_the_first() {
         let (code, report) = explain(&server, "INSERT INTO c VALUES (1, 99, 98), (2, 10, 97), (3, NULL, 98)");
         let statement = &report["statements"][0];
         assert_eq!((code, &statement["verdict"]), (1, &"refused".into()), "{report:#}");
-        let expected =
-            [("c(a)->a(id)".to_owned(), 1, r#"{"a":99}"#.to_owned()), ("c(p)->p(id)".to_owned(), 3, r#"{"p":98}"#.to_owned())];
+        let expected = [
+            ("c(a)->a(id)".to_owned(), 1, r#"{"a":99}"#.to_owned()),
+            ("c(p)->p(id)".to_owned(), 3, r#"{"p":98}"#.to_owned()),
+        ];
         assert_eq!(findings(statement), expected);
         let help = statement["findings"][0]["help"].as_str().unwrap();
         assert_eq!(help, "insert the parent first: INSERT INTO a(id) VALUES (99)");
@@ -65,7 +70,8 @@ fn every_reference_that_fails_is_named_and_not_only_the_first() {
         let (code, report) = explain(&server, "INSERT INTO c VALUES (1, 10, 1)");
         assert_eq!((code, &report["statements"][0]["verdict"]), (0, &"accepted".into()));
         let (code, report) = explain(&server, "UPDATE c SET a = a + 1, p = 77 WHERE id = 30");
-        let names: Vec<String> = findings(&report["statements"][0]).into_iter().map(|(relation, ..)| relation).collect();
+        let names: Vec<String> =
+            findings(&report["statements"][0]).into_iter().map(|(relation, ..)| relation).collect();
         assert_eq!((code, names), (1, vec!["c(a)->a(id)".to_owned(), "c(p)->p(id)".to_owned()]));
     }
 }
@@ -77,10 +83,19 @@ fn the_blast_radius_is_told_by_path_and_action() {
         let statement = &report["statements"][0];
         assert_eq!((code, &statement["verdict"]), (1, &"refused".into()), "{report:#}");
         let a = &statement["radius"][0];
-        assert_eq!((&a["relation"], &a["action"], &a["deleted"]), (&"a(p)->p(id)".into(), &"CASCADE".into(), &3.into()));
+        assert_eq!(
+            (&a["relation"], &a["action"], &a["deleted"]),
+            (&"a(p)->p(id)".into(), &"CASCADE".into(), &3.into())
+        );
         let (b, c) = (&a["below"][0], &a["below"][1]);
-        assert_eq!((&b["relation"], &b["action"], &b["changed"]), (&"b(a)->a(id)".into(), &"SET NULL".into(), &3.into()));
-        assert_eq!((&c["relation"], &c["action"], &c["blocking"]), (&"c(a)->a(id)".into(), &"RESTRICT".into(), &1.into()));
+        assert_eq!(
+            (&b["relation"], &b["action"], &b["changed"]),
+            (&"b(a)->a(id)".into(), &"SET NULL".into(), &3.into())
+        );
+        assert_eq!(
+            (&c["relation"], &c["action"], &c["blocking"]),
+            (&"c(a)->a(id)".into(), &"RESTRICT".into(), &1.into())
+        );
         assert_eq!(findings(statement), [("c(a)->a(id)".to_owned(), 1, r#"{"a":12}"#.to_owned())]);
 
         let (code, report) = explain(&server, "DELETE FROM n WHERE id = 1");
@@ -123,7 +138,9 @@ fn what_a_rollback_would_not_take_back_is_not_run() {
         assert_eq!((code, &statement["verdict"]), (5, &"forbidden".into()), "{sql}");
         assert!(message.contains(why), "{sql}: {message}");
     };
-    if let Some(server) = mariadb("CREATE TABLE lasting(id int PRIMARY KEY) ENGINE=MyISAM; INSERT INTO lasting VALUES (1)") {
+    if let Some(server) =
+        mariadb("CREATE TABLE lasting(id int PRIMARY KEY) ENGINE=MyISAM; INSERT INTO lasting VALUES (1)")
+    {
         for (sql, why) in [
             ("DELETE FROM lasting", "is stored by MyISAM, which cannot be rolled back"),
             ("INSERT INTO p SELECT id, id FROM `lasting`", "cannot be rolled back"),
@@ -189,7 +206,9 @@ fn a_transaction_of_the_script_is_none_of_the_database() {
         assert_eq!(verdicts, ["accepted", "accepted", "accepted", "accepted", "refused", "accepted"], "{report:#}");
         assert_eq!((code, findings(&statements[4]).len()), (1, 1));
     }
-    let Some(server) = postgres("ALTER TABLE c ALTER CONSTRAINT c_p_fkey DEFERRABLE INITIALLY DEFERRED") else { return };
+    let Some(server) = postgres("ALTER TABLE c ALTER CONSTRAINT c_p_fkey DEFERRABLE INITIALLY DEFERRED") else {
+        return;
+    };
     let (code, report) = explain(&server, "BEGIN; INSERT INTO c(id, p) VALUES (1, 99); COMMIT");
     assert_eq!((code, &report["statements"][1]["verdict"]), (1, &"accepted".into()), "{report:#}");
     assert!(report["statements"][1]["remarks"].to_string().contains("must have a parent by COMMIT"));
@@ -199,7 +218,15 @@ fn a_transaction_of_the_script_is_none_of_the_database() {
 #[test]
 fn placeholders_get_their_values() {
     if let Some(server) = postgres("") {
-        let run = server.run(&["explain", &server.url(), "INSERT INTO c(id, a) VALUES ($1, $2)", "--param", "1", "--param", "99"]);
+        let run = server.run(&[
+            "explain",
+            &server.url(),
+            "INSERT INTO c(id, a) VALUES ($1, $2)",
+            "--param",
+            "1",
+            "--param",
+            "99",
+        ]);
         assert!(run.code == 1 && run.stdout.contains("a = 99"), "{}{}", run.stdout, run.stderr);
         let run = server.run(&["explain", &server.url(), "DELETE FROM p WHERE id = $1", "--param", "1"]);
         assert!(run.code == 0 && run.stdout.contains("2 rows deleted"), "{}{}", run.stdout, run.stderr);
@@ -207,7 +234,15 @@ fn placeholders_get_their_values() {
         assert!(run.code == 1 && run.stdout.contains("--param"), "{}{}", run.stdout, run.stderr);
     }
     if let Some(server) = mariadb("") {
-        let run = server.run(&["explain", &server.url(), "UPDATE c SET a = ? WHERE id = ?", "--param", "99", "--param", "30"]);
+        let run = server.run(&[
+            "explain",
+            &server.url(),
+            "UPDATE c SET a = ? WHERE id = ?",
+            "--param",
+            "99",
+            "--param",
+            "30",
+        ]);
         assert!(run.code == 1 && run.stdout.contains("a = 99"), "{}{}", run.stdout, run.stderr);
     }
 }
@@ -224,7 +259,8 @@ fn what_triggers_do_is_counted_by_the_server() {
     };
     let (code, report) = explain(&server, "INSERT INTO p VALUES (7, 'seven')");
     let statement = &report["statements"][0];
-    let effects: Vec<&str> = statement["effects"].as_array().unwrap().iter().map(|one| one["table"].as_str().unwrap()).collect();
+    let effects: Vec<&str> =
+        statement["effects"].as_array().unwrap().iter().map(|one| one["table"].as_str().unwrap()).collect();
     assert_eq!((code, effects), (0, vec!["p", "seen"]), "{report:#}");
     assert!(statement["remarks"].to_string().contains("p has the trigger noted"), "{report:#}");
 }

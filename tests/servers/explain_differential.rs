@@ -141,7 +141,8 @@ fn compare(kind: Kind) -> Option<Tally> {
         let sql = a_statement(&mut rng);
         server.execute(off);
         let cascade = if kind == Kind::Postgres { " CASCADE" } else { "" };
-        server.execute(&(0..TABLES).map(|table| format!("DROP TABLE IF EXISTS t{table}{cascade};")).collect::<String>());
+        server
+            .execute(&(0..TABLES).map(|table| format!("DROP TABLE IF EXISTS t{table}{cascade};")).collect::<String>());
         server.execute(&seed);
         server.execute(on);
         let relations = relations(&seed);
@@ -160,7 +161,11 @@ fn compare(kind: Kind) -> Option<Tally> {
         // What would be, were nothing refused.
         let truth = kind == Kind::Postgres || !sql.starts_with("DELETE") && !sql.contains("SET id");
         let anyway = truth.then(|| {
-            let lenient = if kind == Kind::Postgres { "BEGIN; SET CONSTRAINTS ALL DEFERRED" } else { "BEGIN; SET foreign_key_checks = 0" };
+            let lenient = if kind == Kind::Postgres {
+                "BEGIN; SET CONSTRAINTS ALL DEFERRED"
+            } else {
+                "BEGIN; SET foreign_key_checks = 0"
+            };
             server.execute(lenient);
             let done = server.attempt(&sql);
             let is = done.is_ok().then(|| orphans(&server, &relations));
@@ -172,7 +177,8 @@ fn compare(kind: Kind) -> Option<Tally> {
         let findings = told["findings"].as_array().unwrap();
         let mut named: BTreeMap<String, u64> = BTreeMap::new();
         for finding in findings {
-            *named.entry(finding["relation"].as_str().unwrap().to_owned()).or_default() += finding["rows"].as_u64().unwrap();
+            *named.entry(finding["relation"].as_str().unwrap().to_owned()).or_default() +=
+                finding["rows"].as_u64().unwrap();
         }
         match (&outcome, told["verdict"].as_str().unwrap()) {
             (Ok(()), "accepted") => {
@@ -213,7 +219,12 @@ fn check_named(
 ) {
     for (relation, &orphans) in is {
         let rows = named.get(relation).copied().unwrap_or(0);
-        assert!(rows + was[relation] >= orphans, "{relation}: {} before, {orphans} after, {rows} named\n{}", was[relation], context());
+        assert!(
+            rows + was[relation] >= orphans,
+            "{relation}: {} before, {orphans} after, {rows} named\n{}",
+            was[relation],
+            context()
+        );
         assert!(rows <= orphans, "{relation}: {orphans} after, {rows} named\n{}", context());
     }
 }
@@ -224,7 +235,12 @@ fn check_effects(told: &Value, before: &State, after: &State, sql: &str, context
         let name = format!("t{table}");
         let effect = told["effects"].as_array().unwrap().iter().find(|effect| effect["table"] == name.as_str());
         let count = |what: &str| effect.map_or(0, |effect| effect[what].as_u64().unwrap());
-        assert_eq!(is.len() as i64 - was.len() as i64, count("inserted") as i64 - count("deleted") as i64, "{name}\n{}", context());
+        assert_eq!(
+            is.len() as i64 - was.len() as i64,
+            count("inserted") as i64 - count("deleted") as i64,
+            "{name}\n{}",
+            context()
+        );
         let is_target = sql.contains(&format!("{name} ")) || sql.ends_with(&name) || sql.contains(&format!("{name}("));
         if !is_target {
             let changed = was.iter().filter(|(id, row)| is.get(*id).is_some_and(|now| now != *row)).count() as u64;
@@ -247,6 +263,8 @@ fn mariadb_does_what_is_said() {
 
 fn report(server: &str, tally: &Tally) {
     let Tally { accepted, refused, named, followed } = tally;
-    println!("{server}: {accepted} accepted, {refused} refused, {named} of them with their references named; {followed} took others along");
+    println!(
+        "{server}: {accepted} accepted, {refused} refused, {named} of them with their references named; {followed} took others along"
+    );
     assert!(*accepted > 5 && *named > 5 && *followed > 2, "the cases are worth judging");
 }

@@ -1,5 +1,5 @@
 //! What is promised of servers, held on real ones.
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and say what it saw")]
 
 mod agreement;
 #[path = "../common.rs"]

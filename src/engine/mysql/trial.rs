@@ -149,7 +149,11 @@ impl Trial for MysqlTrial {
         self.run("SAVEPOINT fk_doctor_try")?;
         let refusal = self.attempt(&statement.text, &statement.parameters)?;
         // Gone if the statement has ended the transaction, which is not to be passed over.
-        self.run(if refusal.is_some() { "ROLLBACK TO SAVEPOINT fk_doctor_try" } else { "RELEASE SAVEPOINT fk_doctor_try" })?;
+        self.run(if refusal.is_some() {
+            "ROLLBACK TO SAVEPOINT fk_doctor_try"
+        } else {
+            "RELEASE SAVEPOINT fk_doctor_try"
+        })?;
         Ok(Performance { refusal, writes: Vec::new() })
     }
 

@@ -56,7 +56,8 @@ pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, En
     };
     // Key (a, b)=(1, 2) already exists.
     let listed = about.detail.as_deref().and_then(|detail| detail.strip_prefix("Key (")?.split_once(")=("));
-    let listed = listed.map(|(columns, _)| columns.split(", ").map(|column| column.trim_matches('"').to_owned()).collect());
+    let listed =
+        listed.map(|(columns, _)| columns.split(", ").map(|column| column.trim_matches('"').to_owned()).collect());
     let columns = match kind {
         RefusalKind::Unique => listed.unwrap_or_default(),
         _ => about.column.into_iter().collect(),

@@ -13,6 +13,7 @@ use crate::engine::Patience;
 use crate::engine::Session;
 use crate::engine::trial::Performance;
 use crate::engine::trial::Trial;
+use crate::engine::trial::Written;
 use crate::engine::wire::Failure;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
@@ -238,7 +239,11 @@ impl Trial for PostgresTrial {
         self.speak_as_user(false)?;
         self.run("SAVEPOINT fk_doctor_row")?;
         let refusal = self.attempt(insert.text(), insert.parameters())?;
-        self.run(if refusal.is_some() { "ROLLBACK TO SAVEPOINT fk_doctor_row; RELEASE SAVEPOINT fk_doctor_row" } else { "RELEASE SAVEPOINT fk_doctor_row" })?;
+        self.run(if refusal.is_some() {
+            "ROLLBACK TO SAVEPOINT fk_doctor_row; RELEASE SAVEPOINT fk_doctor_row"
+        } else {
+            "RELEASE SAVEPOINT fk_doctor_row"
+        })?;
         Ok(refusal)
     }
 
@@ -274,13 +279,13 @@ impl Trial for PostgresTrial {
         Ok(found)
     }
 
-    fn written(&mut self) -> Result<Option<Vec<(TableName, [u64; 3])>>, EngineError> {
+    fn written(&mut self) -> Result<Option<Vec<Written>>, EngineError> {
         self.speak_as_user(false)?;
         let mut found = Vec::new();
         self.each(WRITTEN, &[], &mut |row| {
             let number = |place: usize| row[place].as_integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-            if let Some(name) = table_name(row) {
-                found.push((name, [number(2), number(3), number(4)]));
+            if let Some(table) = table_name(row) {
+                found.push(Written { table, inserted: number(2), updated: number(3), deleted: number(4) });
             }
         })?;
         Ok(Some(found))

@@ -69,7 +69,8 @@ pub(super) trait Tongue: Sync {
     fn checks_moved_rows(&self) -> bool;
 
     /// One row for each column whose default is a number that the server counts up: its name.
-    fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql;}
+    fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql;
+}
 
 /// The record of one statement, and what is asked of it.
 pub struct Foresight {
@@ -103,13 +104,13 @@ impl Foresight {
     pub fn make(&self, schema: &Schema, written: usize, counted: &[String]) -> Vec<Sql> {
         let both = |&table: &usize| {
             let counted = if table == written { counted } else { &[] };
-            self.tongue.make(schema, &schema.tables[table], [&self.old(table), &self.new(table)], counted)
+            self.tongue.make(schema, &schema.tables[table], [&self.before(table), &self.after(table)], counted)
         };
         self.tables.iter().flat_map(both).map(plain).collect()
     }
 
     pub fn unmake(&self) -> Vec<Sql> {
-        let both = |&table: &usize| [self.old(table), self.new(table)];
+        let both = |&table: &usize| [self.before(table), self.after(table)];
         self.tables.iter().flat_map(both).map(|name| plain(self.tongue.unmake(&name))).collect()
     }
 
@@ -123,7 +124,7 @@ impl Foresight {
         match &dml.writes {
             Writes::Insert { rest } => {
                 let mut query = Typed::with(dml);
-                query.text.push_str(&format!("INSERT INTO {} ", self.new(table)));
+                query.text.push_str(&format!("INSERT INTO {} ", self.after(table)));
                 if !dml.names_columns() {
                     let columns: Vec<String> =
                         schema.tables[table].columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
@@ -164,7 +165,7 @@ impl Foresight {
             about.columns.iter().filter(|column| assigned.is_none() || !column.generated).collect();
         let called = dml.called();
         let names: Vec<String> = columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
-        let (into, wave) = if assigned.is_some() { (self.new(table), 0) } else { (self.old(table), 0) };
+        let (into, wave) = if assigned.is_some() { (self.after(table), 0) } else { (self.before(table), 0) };
         let mut query = Typed::with(dml);
         query.text.push_str(&format!(
             "INSERT INTO {into}({}, fk_doctor_op, fk_doctor_wave, fk_doctor_relation, {}) {}",
@@ -204,17 +205,30 @@ impl Foresight {
             return Vec::new();
         }
         let gone = format!("{} AND parent.fk_doctor_wave = {wave}", self.gone(schema, about, parent, event));
-        let from = format!("{}, {}", self.tongue.source(schema, schema.child(about), "child"), self.gone_from(parent, event));
+        let from =
+            format!("{}, {}", self.tongue.source(schema, schema.child(about), "child"), self.gone_from(parent, event));
         let refers = format!("{gone} AND {} AND {}", self.tongue.equal(schema, about), self.stays(schema, about.child));
         let deletes = event == Event::Delete && action == Action::Cascade;
         if deletes {
-            return vec![self.noted(schema, about.child, &self.old(about.child), "d", relation, wave + 1, &from, &refers, None)];
+            return vec![self.noted(
+                schema,
+                about.child,
+                &self.before(about.child),
+                "d",
+                relation,
+                wave + 1,
+                &from,
+                &refers,
+                None,
+            )];
         }
         let once = |into: &str| {
             let same = self.tongue.is_row(schema.child(about), "seen", "child");
-            format!("{refers} AND NOT EXISTS (SELECT 1 FROM {into} AS seen WHERE seen.fk_doctor_relation = {relation} AND {same})")
+            format!(
+                "{refers} AND NOT EXISTS (SELECT 1 FROM {into} AS seen WHERE seen.fk_doctor_relation = {relation} AND {same})"
+            )
         };
-        let (old, new) = (self.old(about.child), self.new(about.child));
+        let (old, new) = (self.before(about.child), self.after(about.child));
         let before = self.noted(schema, about.child, &old, "u", relation, wave + 1, &from, &once(&old), None);
         let seen = format!(
             "{refers} AND NOT EXISTS (SELECT 1 FROM {new} AS seen WHERE seen.fk_doctor_relation = {relation} AND {})",
@@ -228,7 +242,7 @@ impl Foresight {
 
     /// One row: how many rows a wave brought to a table.
     pub fn brought(&self, table: usize, wave: u32) -> Sql {
-        plain(format!("SELECT count(*) FROM {} AS was WHERE was.fk_doctor_wave = {wave}", self.old(table)))
+        plain(format!("SELECT count(*) FROM {} AS was WHERE was.fk_doctor_wave = {wave}", self.before(table)))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the clauses of one statement")]
@@ -267,8 +281,8 @@ impl Foresight {
 
     fn changed_value(&self, schema: &Schema, change: &Change<'_>, column: &Column, kept: String) -> Option<String> {
         let relation = change.relation;
-        let place = (0..relation.child_columns.len())
-            .find(|&place| child_column(schema, relation, place).name == column.name);
+        let place =
+            (0..relation.child_columns.len()).find(|&place| child_column(schema, relation, place).name == column.name);
         let Some(place) = place else { return Some(kept) };
         let only = &relation.on_delete_columns;
         if change.event == Event::Delete && !only.is_empty() && !only.contains(&column.name) {
@@ -287,8 +301,8 @@ impl Foresight {
     /// Parents that are gone for a reason, called `parent`; with what they become, `now`, where they are changed.
     fn gone_from(&self, parent: usize, event: Event) -> String {
         match event {
-            Event::Delete => format!("{} AS parent", self.old(parent)),
-            Event::Update => format!("{} AS parent, {} AS now", self.old(parent), self.new(parent)),
+            Event::Delete => format!("{} AS parent", self.before(parent)),
+            Event::Update => format!("{} AS parent, {} AS now", self.before(parent), self.after(parent)),
         }
     }
 
@@ -336,7 +350,7 @@ impl Foresight {
     fn is_kept(&self, table: usize, recorded: &str) -> String {
         format!(
             "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor_op = 'd' AND {})",
-            self.old(table),
+            self.before(table),
             self.same_place("dead", recorded)
         )
     }
@@ -345,7 +359,7 @@ impl Foresight {
     fn stays(&self, schema: &Schema, child: usize) -> String {
         format!(
             "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor_op = 'd' AND {})",
-            self.old(child),
+            self.before(child),
             self.tongue.is_row(&schema.tables[child], "dead", "child")
         )
     }
@@ -360,12 +374,27 @@ impl Foresight {
         }
         let untouched = format!(
             "NOT EXISTS (SELECT 1 FROM {} AS gone WHERE {})",
-            self.old(parent),
+            self.before(parent),
             self.tongue.is_row(&schema.tables[parent], "gone", "parent")
         );
+        // A row that is changed in several ways is recorded once for each: its key is the one that was changed.
+        let key: Vec<&Column> = schema.parent_columns(relation).collect();
+        let was = format!("{} AS was", self.before(parent));
+        let own = format!(
+            "EXISTS (SELECT 1 FROM {was} WHERE {} AND {})",
+            self.linked("parent", "was"),
+            self.any_differs("was", "parent", &key)
+        );
+        let other = format!(
+            "EXISTS (SELECT 1 FROM {was}, {} AS now WHERE {} AND {} AND {})",
+            self.after(parent),
+            self.same_place("was", "parent"),
+            self.linked("now", "was"),
+            self.any_differs("was", "now", &key)
+        );
         Some(format!(
-            "SELECT 1 FROM {source} WHERE {equal} AND {untouched} UNION ALL SELECT 1 FROM {} AS parent WHERE {equal} AND {}",
-            self.new(parent),
+            "SELECT 1 FROM {source} WHERE {equal} AND {untouched} UNION ALL SELECT 1 FROM {} AS parent WHERE {equal} AND {} AND ({own} OR NOT {other})",
+            self.after(parent),
             self.is_kept(parent, "parent"),
         ))
     }
@@ -379,7 +408,7 @@ impl Foresight {
         }
         format!(
             "(child.fk_doctor_op = 'i' OR EXISTS (SELECT 1 FROM {} AS was WHERE {} AND ({}))) AND {}",
-            self.old(relation.child),
+            self.before(relation.child),
             self.linked("was", "child"),
             why.join(" OR "),
             self.is_kept(relation.child, "child"),
@@ -407,8 +436,8 @@ impl Foresight {
         let key: Vec<&Column> = schema.child_columns(relation).collect();
         let pointed = format!(
             "NOT EXISTS (SELECT 1 FROM {} AS was, {} AS now WHERE {} AND {} AND {})",
-            self.old(relation.child),
-            self.new(relation.child),
+            self.before(relation.child),
+            self.after(relation.child),
             self.tongue.is_row(schema.child(relation), "was", "child"),
             self.linked("now", "was"),
             self.any_differs("was", "now", &key)
@@ -417,8 +446,11 @@ impl Foresight {
     }
 
     fn left(&self, schema: &Schema, relation: &Relation, events: &[Event]) -> Sql {
-        let left: Vec<String> =
-            events.iter().filter_map(|event| self.is_left(schema, relation, *event)).map(|left| format!("({left})")).collect();
+        let left: Vec<String> = events
+            .iter()
+            .filter_map(|event| self.is_left(schema, relation, *event))
+            .map(|left| format!("({left})"))
+            .collect();
         let only = if left.is_empty() { "1 = 0".to_owned() } else { format!("({})", left.join(" OR ")) };
         let from = self.tongue.source(schema, schema.child(relation), "child");
         self.tongue.orphans(schema, relation, &from, &only, self.survivor(schema, relation).as_deref())
@@ -439,18 +471,18 @@ impl Foresight {
         )
     }
 
-    fn old(&self, table: usize) -> String {
+    fn before(&self, table: usize) -> String {
         self.tongue.temporary(&format!("fk_doctor_old_{table}"))
     }
 
-    fn new(&self, table: usize) -> String {
+    fn after(&self, table: usize) -> String {
         self.tongue.temporary(&format!("fk_doctor_new_{table}"))
     }
 }
 
 impl Account for Foresight {
     fn effects(&self, _: &Schema, table: usize, _: u32) -> Sql {
-        let (old, new) = (self.old(table), self.new(table));
+        let (old, new) = (self.before(table), self.after(table));
         plain(format!(
             "SELECT (SELECT count(*) FROM {new} AS child WHERE child.fk_doctor_op = 'i'), \
              (SELECT count(*) FROM (SELECT DISTINCT {place} FROM {old} AS child WHERE child.fk_doctor_op = 'u' AND {kept}) AS changed), \
@@ -462,7 +494,7 @@ impl Account for Foresight {
 
     fn written_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
         let about = &schema.relations[relation];
-        let from = format!("{} AS child", self.new(about.child));
+        let from = format!("{} AS child", self.after(about.child));
         let only = self.is_checked(schema, about);
         self.tongue.orphans(schema, about, &from, &only, self.survivor(schema, about).as_deref())
     }
@@ -470,11 +502,11 @@ impl Account for Foresight {
     fn already_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
         let about = &schema.relations[relation];
         let key: Vec<&Column> = schema.child_columns(about).collect();
-        let from = format!("{} AS child", self.new(about.child));
+        let from = format!("{} AS child", self.after(about.child));
         let only = format!(
             "{} AND child.fk_doctor_op = 'u' AND NOT EXISTS (SELECT 1 FROM {} AS was WHERE {} AND {})",
             self.is_checked(schema, about),
-            self.old(about.child),
+            self.before(about.child),
             self.linked("was", "child"),
             self.any_differs("was", "child", &key),
         );
@@ -494,7 +526,7 @@ impl Account for Foresight {
         if !self.tables.contains(&about.child) {
             return plain(format!("SELECT 0, 0, (SELECT count(*) FROM ({}) AS blocking)", blocking.text()));
         }
-        let (old, referred) = (self.old(about.child), self.referred(schema, about, parent, event));
+        let (old, referred) = (self.before(about.child), self.referred(schema, about, parent, event));
         let deletes = event == Event::Delete && about.on_delete == Action::Cascade;
         let deleted = if deletes { referred.as_str() } else { "1 = 0" };
         plain(format!(
@@ -511,7 +543,7 @@ impl Account for Foresight {
         if about.parent.table != Some(about.child) || !self.tables.contains(&about.child) {
             return None;
         }
-        let old = self.old(about.child);
+        let old = self.before(about.child);
         let refers = format!("{} AND NOT ({})", self.tongue.equal(schema, about), self.same_place("parent", "child"));
         let columns: Vec<String> =
             schema.child(about).columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();

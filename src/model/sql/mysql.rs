@@ -269,7 +269,11 @@ fn match_query(schema: &Schema, relation: &Relation) -> Option<String> {
         Some(condition) => format!(" AND NOT ((\n{condition}\n) IS TRUE)"),
         None => String::new(),
     };
-    Some(format!("SELECT 1 FROM {} WHERE {}{living}", source(schema, parent, "parent"), equal_to_parent(schema, relation)))
+    Some(format!(
+        "SELECT 1 FROM {} WHERE {}{living}",
+        source(schema, parent, "parent"),
+        equal_to_parent(schema, relation)
+    ))
 }
 
 /// The parent's row at hand has the key of the child's.
