@@ -59,10 +59,17 @@ pub trait Trial: Session {
     }
 
     /// From now on rows are only put in: their references are judged by nobody, and nothing is ever committed.
-    fn begin_load(&mut self) -> Result<(), EngineError>;
+    fn begin_load(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
-    /// Puts one row in; `Some` is the engine's reason for refusing it, and leaves no trace.
-    fn put(&mut self, insert: &Sql) -> Result<Option<Refusal>, EngineError>;
+    /// Puts rows in, all or none of them; what `collisions` answers is one reason against them.
+    fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError>;
+
+    /// Whether what was put in is still there: a trigger may take all of it back.
+    fn holds_load(&self) -> bool {
+        true
+    }
 
     /// Whether a statement has begun a transaction that is still open.
     fn is_in_transaction(&self) -> bool;
@@ -75,6 +82,16 @@ pub struct Written {
     pub inserted: u64,
     pub updated: u64,
     pub deleted: u64,
+}
+
+/// How putting rows in went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    Taken,
+    /// The engine refuses a row.
+    Refused(Refusal),
+    /// The real table has the key of a row already; the number is that of a unique index.
+    Collides(usize),
 }
 
 /// How foreign keys are looked at while a statement is only pretended.

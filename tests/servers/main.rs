@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and say what it saw")]
 
 mod agreement;
+mod check;
 #[path = "../common.rs"]
 mod common;
 mod connections;

@@ -12,6 +12,7 @@ use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Session;
 use crate::engine::trial::Performance;
+use crate::engine::trial::Put;
 use crate::engine::trial::Trial;
 use crate::engine::trial::Written;
 use crate::engine::wire::Failure;
@@ -231,20 +232,29 @@ impl Trial for PostgresTrial {
         Ok(Performance { refusal, writes: Vec::new() })
     }
 
-    fn begin_load(&mut self) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn put(&mut self, insert: &Sql) -> Result<Option<Refusal>, EngineError> {
-        self.speak_as_user(false)?;
-        self.run("SAVEPOINT fk_doctor_row")?;
-        let refusal = self.attempt(insert.text(), insert.parameters())?;
-        self.run(if refusal.is_some() {
-            "ROLLBACK TO SAVEPOINT fk_doctor_row; RELEASE SAVEPOINT fk_doctor_row"
+    fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
+        self.speak_as_user(true)?;
+        self.run("SAVEPOINT fk_doctor_rows")?;
+        let mut put = Put::Taken;
+        for sql in insert {
+            if let Some(refusal) = self.attempt(sql.text(), sql.parameters())? {
+                put = Put::Refused(refusal);
+                break;
+            }
+        }
+        if let (Put::Taken, Some(collisions)) = (&put, collisions) {
+            let mut index = None;
+            self.each(collisions.text(), collisions.parameters(), &mut |row| {
+                index = index.or_else(|| usize::try_from(row.first()?.as_integer()?).ok());
+            })?;
+            put = index.map_or(Put::Taken, Put::Collides);
+        }
+        self.run(if put == Put::Taken {
+            "RELEASE SAVEPOINT fk_doctor_rows"
         } else {
-            "RELEASE SAVEPOINT fk_doctor_row"
+            "ROLLBACK TO SAVEPOINT fk_doctor_rows; RELEASE SAVEPOINT fk_doctor_rows"
         })?;
-        Ok(refusal)
+        Ok(put)
     }
 
     fn is_in_transaction(&self) -> bool {

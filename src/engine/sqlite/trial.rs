@@ -27,6 +27,7 @@ use crate::engine::Patience;
 use crate::engine::Session;
 use crate::engine::trial::Leniency;
 use crate::engine::trial::Performance;
+use crate::engine::trial::Put;
 use crate::engine::trial::Trial;
 use crate::engine::trial::Write;
 use crate::model::catalog::Catalog;
@@ -288,12 +289,17 @@ impl Trial for SqliteTrial {
         self.execute("BEGIN")
     }
 
-    fn put(&mut self, insert: &Sql) -> Result<Option<Refusal>, EngineError> {
-        match session::run(&self.connection, insert, &mut |_| {}) {
-            Ok(()) => Ok(None),
+    /// SQLite sees every collision by itself.
+    fn put(&mut self, insert: &[Sql], _: Option<&Sql>) -> Result<Put, EngineError> {
+        match insert.iter().try_for_each(|sql| session::run(&self.connection, sql, &mut |_| {})) {
+            Ok(()) => Ok(Put::Taken),
             Err(error) if failure::is_interrupted(&error) => Err(EngineError::TimeLimit),
-            Err(error) => Ok(Some(failure::refusal(&error))),
+            Err(error) => Ok(Put::Refused(failure::refusal(&error))),
         }
+    }
+
+    fn holds_load(&self) -> bool {
+        !self.connection.is_autocommit()
     }
 
     fn is_in_transaction(&self) -> bool {

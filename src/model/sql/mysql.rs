@@ -24,6 +24,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 
 pub(super) mod foresight;
+pub(super) mod load;
 
 pub(super) struct Mysql;
 

@@ -27,6 +27,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 
 pub(super) mod foresight;
+pub(super) mod load;
 pub(super) mod repair;
 
 /// White space that near-miss comparison strips: what `trim` in most languages strips.

@@ -442,7 +442,7 @@ impl Query {
     }
 
     /// A value of a column's type. Whole numbers stay wide: the server narrows them when it stores them.
-    fn typed(&mut self, column: Option<&Column>, value: &Value) -> String {
+    pub(super) fn typed(&mut self, column: Option<&Column>, value: &Value) -> String {
         let parameter = self.parameter(value.clone());
         let Some(column) = column else { return format!("{parameter}::text") };
         match (&column.family, &column.sql_type) {

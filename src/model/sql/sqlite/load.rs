@@ -27,22 +27,25 @@ impl Load for Rows {
         made.into_iter().map(|text| Query::default().finish(text)).collect()
     }
 
-    fn at(&self, place: i64) -> Sql {
-        let mut query = Query::default();
-        let place = query.parameter(Value::Integer(place));
-        query.finish(format!("UPDATE temp.\"fk_doctor_round\" SET number = {place}"))
-    }
-
-    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], values: Vec<Value>) -> Sql {
+    /// One row at a time, as SQLite itself sees every constraint.
+    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
         let about = &schema.tables[table];
         let names: Vec<String> = columns.iter().map(|&column| quoted(&about.columns[column].name)).collect();
-        let mut query = Query::default();
-        let values: Vec<String> = values.into_iter().map(|value| query.parameter(value)).collect();
         let table = quoted(&about.name.table);
-        if names.is_empty() {
-            return query.finish(format!("INSERT INTO main.{table} DEFAULT VALUES"));
+        let mut statements = Vec::new();
+        for (place, values) in rows {
+            let mut query = Query::default();
+            let place = query.parameter(Value::Integer(*place));
+            statements.push(query.finish(format!("UPDATE temp.\"fk_doctor_round\" SET number = {place}")));
+            let mut query = Query::default();
+            let values: Vec<String> = values.iter().map(|value| query.parameter(value.clone())).collect();
+            let row = match names.is_empty() {
+                true => " DEFAULT VALUES".to_owned(),
+                false => format!("({}) VALUES ({})", names.join(", "), values.join(", ")),
+            };
+            statements.push(query.finish(format!("INSERT INTO main.{table}{row}")));
         }
-        query.finish(format!("INSERT INTO main.{table}({}) VALUES ({})", names.join(", "), values.join(", ")))
+        statements
     }
 
     fn orphans(&self, schema: &Schema, relation: usize) -> Sql {
