@@ -1,4 +1,4 @@
-//! Rows that would fail, before they are written: each one is put into a private copy of the table it is for, which
+//! Rows that would fail, before they are written: each one is put into a copy of the table it is for, which
 //! judges its values and keys; then the references of all of them are asked for, parents of the same load included.
 //!
 //! One row is held at a time. A row is known by its place: which source it came from, and the line in it.

@@ -1,4 +1,4 @@
-//! `check`: rows that would fail, before they are written; the load is tried on a private copy of the database.
+//! `check`: rows that would fail, before they are written; the load is tried where nothing of it stays.
 
 use std::io::BufRead;
 use std::io::BufReader;

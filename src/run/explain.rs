@@ -1,4 +1,4 @@
-//! `explain`: why statements fail and what they would take along, tried on a private copy of the database.
+//! `explain`: why statements fail and what they would take along, tried where nothing of it stays.
 
 use std::io::IsTerminal;
 use std::io::Read;

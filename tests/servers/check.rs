@@ -126,7 +126,7 @@ fn no_number_is_drawn() {
 /// Random rows: those that a real load leaves out, or that are orphans after it, are those that were named.
 #[test]
 fn a_real_load_refuses_the_same_rows() {
-    let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(25);
+    let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
     for (postgres, server) in [(true, Server::postgres("SELECT 1")), (false, Server::mariadb("SELECT 1"))] {
         let Some(server) = server else { continue };
         let mut rng = Rng::with_seed(11);
@@ -142,12 +142,16 @@ fn a_real_load_refuses_the_same_rows() {
                  up {id}, FOREIGN KEY (r) REFERENCES p(k), FOREIGN KEY (up) REFERENCES c(id)); \
                  INSERT INTO p VALUES ('1'), ('2'); INSERT INTO c VALUES ('1', '1', '1', 1, NULL)"
             ));
-            let words = ["", "1", "2", "3", "a", "A", "b", "01", "2.0", " 1", "9", "77777", "abc"];
             let rows: Vec<[&str; 5]> = (0..12)
                 .map(|_| {
-                    let mut word = || pick(&mut rng, &words);
-                    let row = [word(), word(), word(), word()];
-                    [row[0], row[1], row[2], row[3], pick(&mut rng, &["", "", "1", "2"])]
+                    let ids = ["2", "3", "4", "5", "6", "7", "8", "9", "02", "1", "a", "", "77777", "2.0"];
+                    [
+                        pick(&mut rng, &ids),
+                        pick(&mut rng, &["1", "2", "", "1", "2", "01", " 1", "3", "a"]),
+                        pick(&mut rng, &["", "", "", "4", "5", "6", "7", "1", "b", "B", "abc"]),
+                        pick(&mut rng, &["", "1", "2", "3", "9", "x"]),
+                        pick(&mut rng, &["", "", "1", "2"]),
+                    ]
                 })
                 .collect();
             let lines: Vec<String> = rows.iter().map(|row| row.join(",")).collect();
@@ -161,7 +165,7 @@ fn a_real_load_refuses_the_same_rows() {
             loaded += rows.len() - expected.len();
         }
         println!("{}: {loaded} rows loaded, {refused} refused", if postgres { "PostgreSQL" } else { "MariaDB" });
-        assert!(refused > 40 && loaded > 10, "the cases are worth judging: {refused} {loaded}");
+        assert!(refused > 20 && loaded > 10, "the cases are worth judging: {refused} {loaded}");
     }
 }
 

@@ -113,7 +113,7 @@ impl Tongue for Tables {
         let column = table.columns.iter().find(|column| column.name == name);
         let held = format!("child.{}", quoted(name));
         let held = column.map_or_else(|| super::as_text(&held), |column| shown(&held, column));
-        format!("{held} IS NOT DISTINCT FROM ${}::{of}", parameters.len())
+        format!("({held})::{of} IS NOT DISTINCT FROM ${}::{of}", parameters.len())
     }
 
     fn shown(&self, column: &Column, value: &str) -> String {
