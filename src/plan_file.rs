@@ -63,8 +63,9 @@ impl<W: Write> PlanWriter<W> {
         Ok(writer)
     }
 
-    pub fn change(&mut self, change: &Change) -> io::Result<()> {
-        self.line(&change_line(change)).map(|()| self.changes += 1)
+    /// One change, as [`change_line`] wrote it.
+    pub fn change(&mut self, line: &str) -> io::Result<()> {
+        self.line(line).map(|()| self.changes += 1)
     }
 
     /// The last line. The answer is what it was written to.

@@ -186,7 +186,7 @@ pub fn plan(
     desk.count_on()?;
     outlooks.sort_by_key(|outlook| outlook.relation);
     outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
-    let tables = desk.bench.tables()?;
+    let tables = desk.bench.tables();
     let Desk { bench, creates, refusals, .. } = desk;
     Ok(Draft { bench, prospect: Prospect { relations: outlooks, tables, creates, refusals, ..Prospect::default() } })
 }

@@ -73,7 +73,7 @@ fn no_changed_byte_is_accepted() {
     let path = folder.path().join("plan.ndjson");
     let mut writer = PlanWriter::new(Vec::new(), &header()).unwrap();
     for number in 0..3 {
-        writer.change(&change(&[Value::Integer(number), Value::text("x")])).unwrap();
+        writer.change(&change_line(&change(&[Value::Integer(number), Value::text("x")]))).unwrap();
     }
     let plan = writer.finish().unwrap();
     std::fs::write(&path, &plan).unwrap();

@@ -338,7 +338,7 @@ fn write(path: &Path, header: &Header, draft: &Draft) -> Result<(), RunError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().prefix(".fk-doctor-").tempfile_in(folder).map_err(unwritten)?;
     let mut writer = PlanWriter::new(BufWriter::new(file), header).map_err(unwritten)?;
-    draft.bench.each(|change| writer.change(change).map_err(Kept::File)).map_err(|kept| match kept {
+    draft.bench.each_line(|line| writer.change(line).map_err(Kept::File)).map_err(|kept| match kept {
         Kept::File(error) => unwritten(error),
         Kept::Bench(error) => RunError::Treat(error.into()),
     })?;
