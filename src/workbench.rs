@@ -9,6 +9,7 @@ use std::hash::Hasher;
 use rusqlite::Connection;
 use rusqlite::Result;
 
+use crate::model::catalog::TableName;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::prospect::TableChanges;
@@ -32,31 +33,30 @@ impl Workbench {
         Ok(Workbench { store, next: 0, tables: BTreeMap::new() })
     }
 
-    pub fn get(&self, table: &str, row: &RowName) -> Result<Option<Change>> {
+    pub fn get(&self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
         Ok(self.find(table, row)?.map(|(_, change)| change))
     }
 
     /// In place of an earlier change of the same row.
     pub fn put(&mut self, change: &Change) -> Result<()> {
-        let table = change.table.to_string();
-        self.take_away(&table, &change.row)?;
+        self.take_away(&change.table, &change.row)?;
         self.next += 1;
         let line = plan_file::change_line(change);
         self.store.prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3)")?.execute((
             place(change, self.next),
-            name(&table, &change.row),
+            name(&change.table, &change.row),
             line,
         ))?;
-        *self.counter(table, change) += 1;
+        *self.counter(change) += 1;
         Ok(())
     }
 
-    pub fn take_away(&mut self, table: &str, row: &RowName) -> Result<()> {
-        if let Some((place, change)) = self.find(table, row)? {
-            self.store.prepare_cached("DELETE FROM change WHERE place = ?1")?.execute([place])?;
-            *self.counter(table.to_owned(), &change) -= 1;
-        }
-        Ok(())
+    /// The change of a row that is not to be made after all, if there was one.
+    pub fn take_away(&mut self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
+        let Some((place, change)) = self.find(table, row)? else { return Ok(None) };
+        self.store.prepare_cached("DELETE FROM change WHERE place = ?1")?.execute([place])?;
+        *self.counter(&change) -= 1;
+        Ok(Some(change))
     }
 
     /// As lines of a plan, in the order in which they are to be made: new rows, changed rows, rows that go.
@@ -85,21 +85,21 @@ impl Workbench {
         changed.cloned().collect()
     }
 
-    fn find(&self, table: &str, row: &RowName) -> Result<Option<(i64, Change)>> {
+    fn find(&self, table: &TableName, row: &RowName) -> Result<Option<(i64, Change)>> {
         let mut question = self.store.prepare_cached("SELECT place, line FROM change WHERE name = ?1")?;
         let mut rows = question.query([name(table, row)])?;
         while let Some(found) = rows.next()? {
             let change = read(found.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
-            if change.table.to_string() == table && plan_file::row_text(&change.row) == plan_file::row_text(row) {
+            if change.table == *table && plan_file::row_text(&change.row) == plan_file::row_text(row) {
                 return Ok(Some((found.get(0)?, change)));
             }
         }
         Ok(None)
     }
 
-    fn counter(&mut self, table: String, change: &Change) -> &mut u64 {
+    fn counter(&mut self, change: &Change) -> &mut u64 {
         let new = |table: &String| TableChanges { table: table.clone(), ..TableChanges::default() };
-        let counts = self.tables.entry(table).or_insert_with_key(new);
+        let counts = self.tables.entry(change.table.to_string()).or_insert_with_key(new);
         match (&change.before, &change.after) {
             (None, _) => &mut counts.made,
             (_, None) => &mut counts.deleted,
@@ -109,7 +109,7 @@ impl Workbench {
 }
 
 /// Rows are found by a hash of their names, which is small and the same in every run.
-fn name(table: &str, row: &RowName) -> i64 {
+fn name(table: &TableName, row: &RowName) -> i64 {
     let mut hasher = DefaultHasher::new();
     (table, plan_file::row_text(row)).hash(&mut hasher);
     hasher.finish().cast_signed()

@@ -299,7 +299,8 @@ fn text(value: &impl Serialize) -> String {
         Ok(plain) => plain,
         Err(fault) => unreachable!("a line of a plan that is no JSON: {fault}"),
     };
-    if !plain.contains(is_unseen) {
+    // Nearly every line is plain ASCII, which is quick to tell.
+    if plain.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !plain.contains(is_unseen) {
         return plain;
     }
     let mut seen = String::with_capacity(plain.len() + 16);

@@ -131,7 +131,7 @@ impl<'a> Desk<'a> {
         if !closure.seen.insert((going.table, format!("{blanked}{}", plan_file::row_text(&going.row)))) {
             return Ok(Admission::Settled);
         }
-        let planned = self.bench.get(&about.name.to_string(), &going.row)?;
+        let planned = self.bench.get(&about.name, &going.row)?;
         if planned.is_some_and(|planned| planned.after.is_none()) {
             return Ok(Admission::Settled);
         }
@@ -186,7 +186,7 @@ impl<'a> Desk<'a> {
         treatment: &str,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(relation);
-        let planned = self.bench.get(&child.name.to_string(), &going.row)?;
+        let planned = self.bench.get(&child.name, &going.row)?;
         let mut change = planned.unwrap_or_else(|| Change {
             table: child.name.clone(),
             row: going.row,
@@ -217,7 +217,7 @@ impl<'a> Desk<'a> {
         keep: Option<&str>,
     ) -> Result<(), TreatError> {
         let about = &self.schema.tables[going.table];
-        let planned = self.bench.get(&about.name.to_string(), &going.row)?;
+        let planned = self.bench.get(&about.name, &going.row)?;
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
         reasons.push(case.reason(going.part, treatment));
         self.gone(going.table, &going.image.columns);

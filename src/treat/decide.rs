@@ -67,7 +67,8 @@ impl Verdict {
 /// Per key what a treatment does, or why it does not apply.
 type Acts = Vec<Result<Act, String>>;
 
-const QUARANTINE: &str = "fk_doctor_quarantine";
+/// The table that keeps rows where no other is named.
+pub(super) const QUARANTINE: &str = "fk_doctor_quarantine";
 
 impl<'a> Desk<'a> {
     pub(super) fn decide(&mut self, case: &mut Case<'a>, groups: &[Group]) -> Result<Vec<Verdict>, TreatError> {
