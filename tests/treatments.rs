@@ -220,6 +220,47 @@ fn remap_by_query_table_and_file() {
     case("map = \"nope.csv\"", &seed).faulty("nope.csv");
 }
 
+#[test]
+fn keys_of_several_columns_are_pointed_elsewhere() {
+    let seed = "CREATE TABLE p(a INTEGER, b TEXT COLLATE NOCASE, PRIMARY KEY(a, b)); \
+        CREATE TABLE c(id INTEGER PRIMARY KEY, a INT, b TEXT, FOREIGN KEY(a, b) REFERENCES p(a, b)); \
+        CREATE TABLE map(a, b, x, y); INSERT INTO map VALUES (7, 'u', 1, 'One'), (8, 'v', 2, 'two'); \
+        INSERT INTO p VALUES (1, 'one'), (2, 'two'); \
+        INSERT INTO c VALUES (1, 1, 'ONE'), (2, 7, 'u'), (3, 8, 'v'), (4, 7, 'u'), (5, 7, NULL);";
+    let case = |way: &str| Case::new(seed, &rule("c(a,b)", &format!("[[treat]]\naction = \"remap\"\n{way}")));
+    for way in [
+        "to = \"SELECT x, y FROM map WHERE map.a = key.a AND map.b = key.b\"\nrecord = \"kept\"",
+        "to = \"SELECT a, b FROM p WHERE p.a = via.x\"\nvia = \"map(a, b)\"",
+        "to = \"VALUES (key.a - 6, CASE key.b WHEN 'u' THEN 'one' ELSE 'two' END)\"",
+        "table = \"map(a, b -> x, y)\"",
+        "map = \"map.csv\"",
+    ] {
+        let case = case(way);
+        case.bench.write("map.csv", "old_a,old_b,a,b\n7,u,1,ONE\n8,v,2,two\n");
+        case.repair();
+        // As the parent has them.
+        let expected = "'1-ONE,1-one,2-two,1-one,7-null'";
+        assert_eq!(case.bench.value("SELECT group_concat(a || '-' || coalesce(b, 'null')) FROM c"), expected, "{way}");
+        if way.contains("record") {
+            assert_eq!(
+                case.bench.value("SELECT count(DISTINCT original_key) || max(new_key) FROM kept"),
+                "'2(2, ''two'')'"
+            );
+        }
+        case.undo();
+    }
+    case("to = \"SELECT 1, NULL\"").undecided("remap: the query gives nothing");
+    case("to = \"SELECT a, b FROM p\"").undecided("remap: the query gives several rows");
+    case("to = \"SELECT a, 'x' FROM p WHERE a = 1\"").undecided("remap: what it gives is not in p");
+    case("to = \"SELECT 1\"").faulty("has 1 values for 2 columns");
+    case("to = \"SELECT 1, 2, 3\"").faulty("has 3 values for 2 columns");
+    case("table = \"map(a -> x)\"").faulty("the key of c(a,b)->p(a,b) has 2 columns");
+    case("normalize = [\"trim\"]").faulty("only keys of one column have a normal form");
+    let short = case("map = \"map.csv\"");
+    short.bench.write("map.csv", "old,new\n7,1\n");
+    short.faulty("has to have 4 columns");
+}
+
 /// Rows that would meet in a UNIQUE are never lost: they stay, or are kept aside where that is written out.
 #[test]
 fn a_remap_that_collides_is_a_decision() {

@@ -190,7 +190,7 @@ impl<'a> Desk<'a> {
         Ok(acts.collect())
     }
 
-    /// What a query gives for each key, if it gives one row.
+    /// The key that a query gives for each key, if it gives one row.
     fn asked(
         &mut self,
         case: &Case<'a>,
@@ -198,10 +198,11 @@ impl<'a> Desk<'a> {
         query: &str,
         groups: &[&Group],
     ) -> Result<Vec<Result<Key, String>>, TreatError> {
-        let answers = self.evaluate(case, via, &[Wanted::RowsOf(query), Wanted::Query(query)], groups)?;
-        let one = |answer: Result<Vec<Value>, String>| match &answer?[..] {
-            [Value::Integer(1), Value::Null] | [Value::Integer(0), _] => Err("the query gives nothing".to_owned()),
-            [Value::Integer(1), value] => Ok(vec![value.clone()]),
+        let wanted = Wanted::key(query, case.relation.child_columns.len());
+        let answers = self.evaluate(case, via, &wanted, groups)?;
+        let one = |answer: Result<Vec<Value>, String>| match answer?.split_first() {
+            Some((Value::Integer(1), key)) if !key.contains(&Value::Null) => Ok(key.to_vec()),
+            Some((Value::Integer(0 | 1), _)) => Err("the query gives nothing".to_owned()),
             _ => Err("the query gives several rows".to_owned()),
         };
         Ok(answers.into_iter().map(one).collect())
