@@ -22,6 +22,7 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
+use crate::quarantine_file::KeepError;
 use crate::scan::Progress;
 
 mod redefine;
@@ -70,6 +71,8 @@ pub enum ApplyError {
     Engine(#[from] EngineError),
     #[error("{0}")]
     Plan(#[from] PlanError),
+    #[error("{0}")]
+    Keep(#[from] KeepError),
     #[error("{doing} the plan")]
     Refused { doing: &'static str, why: String, help: String },
 }
@@ -490,6 +493,7 @@ impl ApplyError {
         match self {
             ApplyError::Engine(error) => error.because(),
             ApplyError::Plan(error) => error.because(),
+            ApplyError::Keep(error) => error.because(),
             ApplyError::Refused { why, .. } => why.clone(),
         }
     }
@@ -498,6 +502,7 @@ impl ApplyError {
         match self {
             ApplyError::Engine(error) => error.help(),
             ApplyError::Plan(error) => Some(error.help().to_owned()),
+            ApplyError::Keep(error) => Some(error.help().to_owned()),
             ApplyError::Refused { help, .. } => Some(help.clone()),
         }
     }

@@ -42,16 +42,19 @@ struct Scene {
     /// The database before the command, and after it.
     start: String,
     end: String,
+    /// The file of rows that went; empty where a table keeps them.
+    kept: Vec<u8>,
 }
 
 impl Scene {
-    fn new(mode: &str, command: &'static str, batch: &[&'static str]) -> Scene {
+    fn new(mode: &str, command: &'static str, batch: &[&'static str], keep: &str) -> Scene {
         let bench = Bench::new(&format!("PRAGMA journal_mode = {mode}; {SEED}"));
-        bench.write("r.toml", RULE);
+        bench.write("r.toml", &format!("{RULE}{keep}"));
         succeeds(&bench, &["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
         let before = bench.dump();
         let arguments = [&[command, "app.db", "plan.ndjson"], batch].concat();
-        let mut scene = Scene { bench, arguments, files: BTreeMap::new(), start: before, end: String::new() };
+        let mut scene =
+            Scene { bench, arguments, files: BTreeMap::new(), start: before, end: String::new(), kept: Vec::new() };
         if command == "undo" {
             succeeds(&scene.bench, &[&["apply", "app.db", "plan.ndjson", "--no-backup"], batch].concat());
             scene.end = std::mem::replace(&mut scene.start, scene.bench.dump());
@@ -60,9 +63,16 @@ impl Scene {
         if command == "apply" {
             succeeds(&scene.bench, &[scene.arguments.as_slice(), &["--no-backup"]].concat());
             scene.end = scene.bench.dump();
+            scene.kept = std::fs::read(scene.bench.path("gone.ndjson")).unwrap_or_default();
+            assert_eq!(scene.kept.is_empty(), keep.is_empty());
             scene.reset();
         }
         scene
+    }
+
+    /// Whether some row went that only a file keeps.
+    fn has_lost_rows(&self) -> bool {
+        !self.kept.is_empty() && self.bench.value("SELECT count(*) FROM c") != "12"
     }
 
     fn read(&self) -> BTreeMap<String, Vec<u8>> {
@@ -126,6 +136,8 @@ impl Scene {
         let what = format!("{:?}: {call} {number} {fault}", self.arguments);
         let (code, _) = self.traced(Some(&format!("{call}:{fault}:when={number}{from}")));
         let now = self.bench.dump();
+        let kept = std::fs::read(self.bench.path("gone.ndjson"));
+        assert!(kept.as_ref().is_ok_and(|kept| *kept == self.kept) || !self.has_lost_rows(), "{what}: {kept:?}");
         // In one transaction all or nothing is done. (Batches are told apart by what goes on from there.)
         let in_batches = self.arguments.contains(&"--batch");
         assert!(in_batches || now == self.start || now == self.end, "{what}: half of it was done\n{now}");
@@ -147,16 +159,20 @@ fn succeeds(bench: &Bench, arguments: &[&str]) {
 }
 
 fn survive(mode: &str, batch: &[&'static str], fault: &str, from: &str) {
+    survive_keeping("", mode, batch, fault, from);
+}
+
+fn survive_keeping(keep: &str, mode: &str, batch: &[&'static str], fault: &str, from: &str) {
     let step = if std::env::var("FK_DOCTOR_FAULTS").is_ok_and(|all| all == "all") { 1 } else { 11 };
     for command in ["apply", "undo"] {
-        let scene = Scene::new(mode, command, batch);
+        let scene = Scene::new(mode, command, batch, keep);
         let points = scene.points();
         let mut hit = 0;
         for (call, number) in points.iter().step_by(step) {
             scene.survives(call, *number, fault, from);
             hit += 1;
         }
-        println!("{mode} {batch:?} {command} {fault}{from}: {hit} of {} points", points.len());
+        println!("{keep}{mode} {batch:?} {command} {fault}{from}: {hit} of {} points", points.len());
         assert!(hit > 1, "{points:?}");
     }
 }
@@ -219,4 +235,18 @@ fn a_failing_disk_at_every_write_with_a_write_ahead_log() {
 #[test]
 fn a_failing_disk_at_every_write_of_batches_with_a_write_ahead_log() {
     survive("wal", IN_BATCHES, "error=EIO", "");
+}
+
+const IN_A_FILE: &str = "file = \"gone.ndjson\"\n";
+
+#[test]
+fn killed_while_a_file_keeps_the_rows() {
+    survive_keeping(IN_A_FILE, "delete", WHOLE, "signal=KILL", "");
+    survive_keeping(IN_A_FILE, "wal", IN_BATCHES, "signal=KILL", "");
+}
+
+#[test]
+fn a_full_disk_while_a_file_keeps_the_rows() {
+    survive_keeping(IN_A_FILE, "wal", WHOLE, "error=ENOSPC", "+");
+    survive_keeping(IN_A_FILE, "delete", IN_BATCHES, "error=EIO", "");
 }

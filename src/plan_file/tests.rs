@@ -17,6 +17,7 @@ fn header() -> Header {
         rules: Vec::new(),
         creates: Vec::new(),
         redefinitions: Vec::new(),
+        files: vec!["gone.ndjson".to_owned()],
         forecasts: Vec::new(),
         treated: Vec::new(),
         undecided: 0,
@@ -40,6 +41,7 @@ fn change(values: &[Value]) -> Change {
             };
             2
         ],
+        kept: Some("gone.ndjson".to_owned()),
     }
 }
 

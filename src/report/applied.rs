@@ -1,6 +1,7 @@
 //! What applying a plan, or taking it back, came to: for a terminal.
 
 use std::path::Path;
+use std::path::PathBuf;
 
 use crate::model::catalog::DatabaseName;
 use crate::model::text::count;
@@ -19,6 +20,8 @@ pub struct Said<'a> {
     pub typed: &'a str,
     pub plan: &'a Path,
     pub backup: Option<&'a Path>,
+    /// Files with rows that went.
+    pub kept: &'a [PathBuf],
     pub made: u64,
     pub changed: u64,
     pub deleted: u64,
@@ -61,6 +64,9 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     }
     if let Some(backup) = said.backup {
         labelled("backup", Ink::Dim, backup.display().to_string());
+    }
+    for file in said.kept {
+        labelled("kept", Ink::Dim, format!("rows that went are in {}", file.display()));
     }
     let checked = plural(said.relations - said.unchecked, "relation");
     let mut scan = if said.orphan_rows == 0 {

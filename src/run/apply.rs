@@ -26,6 +26,8 @@ use crate::model::sql;
 use crate::model::text::plural;
 use crate::plan_file;
 use crate::plan_file::PlanFile;
+use crate::quarantine_file;
+use crate::quarantine_file::Kept;
 use crate::report;
 use crate::report::AnswerFormat;
 use crate::report::Paper;
@@ -100,6 +102,13 @@ pub(super) fn go(
         let why = "the database's definitions are not those that the plan was made for".to_owned();
         Err(refused(direction, why, "nothing was changed: make a new plan with `fk-doctor repair`"))
     };
+    let places = quarantine_file::places(path, &header);
+    super::refuse_to_overwrite(source, places.iter().map(PathBuf::as_path))?;
+    let mut kept = match direction {
+        Direction::Apply => Some(Kept::gather(&mut plan).map_err(ApplyError::Keep)?),
+        // The rows come back from the plan.
+        Direction::Undo => None,
+    };
     let backup = wanted_backup(writing, source, &header.schema);
     let mut made = None;
     let mut secure = |writer: &mut dyn Writer| {
@@ -115,7 +124,7 @@ pub(super) fn go(
             writer.back_up(file)?;
             made = Some(file.clone());
         }
-        Ok(())
+        Ok(kept.as_mut().map_or(Ok(()), Kept::put_down)?)
     };
     let mut writer =
         database.writer(WriteOptions { no_triggers: writing.no_triggers, takes_back: direction == Direction::Undo })?;
@@ -126,7 +135,12 @@ pub(super) fn go(
         batch: writing.batch.and_then(|batch| usize::try_from(batch).ok()),
         progress,
     };
-    let done = apply::run(&order, &mut plan, writer.as_mut(), &mut admit, &mut secure)?;
+    let done = apply::run(&order, &mut plan, writer.as_mut(), &mut admit, &mut secure);
+    if let (Err(ApplyError::Refused { .. }), None, Some(kept)) = (&done, order.batch, kept) {
+        // All was rolled back, and every row is where it was.
+        kept.take_back();
+    }
+    let done = done?;
     drop(writer);
     drop(database);
     let left = left(source, &patience, global, surroundings)?;
@@ -142,6 +156,7 @@ pub(super) fn go(
         typed: &shown(source),
         plan: path,
         backup: made.as_deref(),
+        kept: if direction == Direction::Apply { &places } else { &[] },
         made: done.made,
         changed: done.changed,
         deleted: done.deleted,

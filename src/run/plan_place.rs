@@ -9,6 +9,7 @@ use super::RunError;
 use super::Surroundings;
 use super::config_file::ConfigFile;
 use crate::apply;
+use crate::apply::ApplyError;
 use crate::apply::Direction;
 use crate::apply::Order;
 use crate::engine::Database;
@@ -17,6 +18,8 @@ use crate::model::sql;
 use crate::plan_file;
 use crate::plan_file::PlanFile;
 use crate::plan_file::PlanWriter;
+use crate::quarantine_file;
+use crate::quarantine_file::KeepError;
 use crate::source::Source;
 use crate::treat::Draft;
 
@@ -60,6 +63,16 @@ pub(super) fn refuse_if_applied(
         why: "the plan that is there was applied, whole or in part, and is the way to take it back",
         help: "name another file with --output, and keep that one",
     })
+}
+
+/// Rows that go are never kept in the place of something else.
+pub(super) fn refuse_kept_files(plan: &Path, header: &Header, source: &Source) -> Result<(), RunError> {
+    let places = quarantine_file::places(plan, header);
+    super::refuse_to_overwrite(source, places.iter().map(PathBuf::as_path))?;
+    match places.into_iter().find(|place| place.exists() || place == plan) {
+        Some(path) => Err(RunError::Apply(ApplyError::Keep(KeepError::Taken { path }))),
+        None => Ok(()),
+    }
 }
 
 /// Where a plan goes that nobody named a place for: it has to be kept, because it is also the way back.

@@ -85,6 +85,7 @@ pub fn repair(
         (None, false) => None,
     };
     if let Some(path) = &path {
+        plan_place::refuse_kept_files(path, &planned.header, &source)?;
         plan_place::write(path, &planned.header, &planned.draft, typed.overwrite)?;
     }
     let shown = redaction.prospect(&planned.schema, &planned.draft.prospect);
@@ -187,6 +188,7 @@ fn plan(
         rules: files.digests(),
         creates: draft.prospect.creates.clone(),
         redefinitions: draft.prospect.redefinitions.clone(),
+        files: draft.prospect.files.keys().cloned().collect(),
         forecasts: forecasts(&schema, &facts, &draft.prospect),
         treated: treated(&draft.prospect),
         undecided: draft.prospect.undecided_keys(),

@@ -9,6 +9,7 @@ use super::TreatError;
 use super::redefine::is_relaxed;
 use crate::model::catalog::Action;
 use crate::model::rule::Expression;
+use crate::model::rule::Keep;
 use crate::model::rule::Placeholder;
 use crate::model::rule::PlaceholderKey;
 use crate::model::rule::Remap;
@@ -44,8 +45,8 @@ pub(super) enum Act {
     Nothing,
     /// The columns of their key change; `None` leaves a column as it is.
     Set { columns: Rc<[Option<Value>]>, record: Option<Rc<str>>, quarantine_on_conflict: bool, blanks: bool },
-    /// They go; a table keeps them, unless it is written out that none is to.
-    Remove { keep: Option<Rc<str>> },
+    /// They go; a table or a file keeps them, unless it is written out that none is to.
+    Remove { keep: Option<Rc<Keep>> },
 }
 
 impl Act {
@@ -66,9 +67,6 @@ impl Verdict {
 
 /// Per key what a treatment does, or why it does not apply.
 type Acts = Vec<Result<Act, String>>;
-
-/// The table that keeps rows where no other is named.
-pub(super) const QUARANTINE: &str = "fk_doctor_quarantine";
 
 impl<'a> Desk<'a> {
     pub(super) fn decide(&mut self, case: &mut Case<'a>, groups: &[Group]) -> Result<Vec<Verdict>, TreatError> {
@@ -117,9 +115,7 @@ impl<'a> Desk<'a> {
                 Ok(every(groups, self.set_null(case, columns)))
             }
             Treatment::SetDefault => Ok(every(groups, self.set_default(case, groups)?)),
-            Treatment::Quarantine { table } => {
-                Ok(every(groups, Ok(Act::Remove { keep: Some(table.as_deref().unwrap_or(QUARANTINE).into()) })))
-            }
+            Treatment::Quarantine { keep } => Ok(every(groups, Ok(Act::Remove { keep: Some(Rc::new(keep.clone())) }))),
             Treatment::Delete => Ok(every(groups, Ok(Act::Remove { keep: None }))),
             Treatment::Follow { keep } => self.follow(case, *keep, groups),
             Treatment::Report => Ok(every(groups, Ok(Act::Nothing))),
@@ -133,7 +129,7 @@ impl<'a> Desk<'a> {
     /// What the declaration says happens when a parent goes: it did go.
     fn follow(&mut self, case: &Case<'a>, keep: bool, groups: &[&Group]) -> Result<Acts, TreatError> {
         let act = match case.relation.on_delete {
-            Action::Cascade => Ok(Act::Remove { keep: keep.then(|| QUARANTINE.into()) }),
+            Action::Cascade => Ok(Act::Remove { keep: keep.then(|| Rc::new(Keep::default())) }),
             Action::SetNull => self.set_null(case, None),
             Action::SetDefault => self.set_default(case, groups)?,
             other => Err(format!("ON DELETE is {}, which names no repair", other.name())),

@@ -221,6 +221,7 @@ impl<'a> Desk<'a> {
             before: None,
             after: Some(image.clone()),
             reasons: vec![blank.reason],
+            kept: None,
         })?;
         Ok(Ok(image))
     }
@@ -423,6 +424,7 @@ impl<'a> Desk<'a> {
                 before: before.map(|(_, counted)| image(counted)),
                 after: Some(image(reached)),
                 reasons,
+                kept: None,
             })?;
         }
         Ok(())

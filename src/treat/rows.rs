@@ -6,7 +6,6 @@ use super::Desk;
 use super::Image;
 use super::TreatError;
 use super::decide::Act;
-use super::decide::QUARANTINE;
 use super::images;
 use super::parents::is_sound;
 use super::parents::value_of;
@@ -16,6 +15,7 @@ use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::prospect::Sample;
 use crate::model::relation::Relation;
+use crate::model::rule::Keep;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -119,6 +119,7 @@ impl<'a> Desk<'a> {
             before: Some(image.columns.clone()),
             after: Some(image.columns.clone()),
             reasons: Vec::new(),
+            kept: None,
         });
         let Some(mut after) = change.after.clone() else { return Ok(Ok(None)) };
         let mut changed = Vec::new();
@@ -176,7 +177,7 @@ impl<'a> Desk<'a> {
                 case.outlook.share("quarantine").rows += 1;
                 let (row, key) = (pending.row.clone(), pending.key.clone());
                 let pending = Pending { treatment: "quarantine", row, key, ..*pending };
-                self.remove(case, &pending, image, Some(QUARANTINE))
+                self.remove(case, &pending, image, Some(&Keep::default()))
             }
             _ => {
                 case.give_up(pending, &why.text);

@@ -23,6 +23,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
         outcome,
         plan: said.plan.display().to_string(),
         backup: said.backup.map(|backup| backup.display().to_string()),
+        kept: said.kept.iter().map(|file| file.display().to_string()).collect(),
         changes: Changes {
             made: said.made,
             changed: said.changed,
@@ -48,6 +49,7 @@ struct Report<'a> {
     outcome: &'static str,
     plan: String,
     backup: Option<String>,
+    kept: Vec<String>,
     changes: Changes,
     scan: Scan,
 }
