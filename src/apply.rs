@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::EngineError;
+use crate::engine::Session;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
 use crate::model::plan::Change;
@@ -21,6 +22,7 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
+use crate::quarantine_file::KeepError;
 use crate::scan::Progress;
 
 mod redefine;
@@ -69,6 +71,8 @@ pub enum ApplyError {
     Engine(#[from] EngineError),
     #[error("{0}")]
     Plan(#[from] PlanError),
+    #[error("{0}")]
+    Keep(#[from] KeepError),
     #[error("{doing} the plan")]
     Refused { doing: &'static str, why: String, help: String },
 }
@@ -92,6 +96,21 @@ pub fn run(
         writer.rollback();
     }
     done
+}
+
+/// Whether a plan was applied already, whole or in part: what it does first is done.
+pub fn has_begun(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session) -> Result<bool, ApplyError> {
+    let mut walk = Walk::new(order, plan)?;
+    let mut found = Found::default();
+    if walk.inspect_definitions(session, &mut found).is_err() {
+        return Ok(false);
+    }
+    let stretch = walk.stretch(0, CHUNK)?;
+    // A table that is gone was not changed by it.
+    let standings = walk.standings(session, &stretch).unwrap_or_default();
+    let is_done =
+        |(change, standing): (&Change, Standing)| standing == Standing::After && change.part() != Part::Counter;
+    Ok(found.after > 0 || stretch.changes.iter().zip(standings).any(is_done))
 }
 
 /// Keeps writers from both sides of every relation that the plan has a part in: none may add the missing parent meanwhile,
@@ -233,12 +252,12 @@ impl<'w> Walk<'w> {
         Err(self.refused(format!("{}{more}", found.told.join("; ")), help))
     }
 
-    fn standings(&self, writer: &mut dyn Writer, stretch: &Stretch) -> Result<Vec<Standing>, ApplyError> {
+    fn standings(&self, session: &mut dyn Session, stretch: &Stretch) -> Result<Vec<Standing>, ApplyError> {
         let rows: Vec<&RowName> = stretch.changes.iter().map(|change| &change.row).collect();
         let now = if self.absent.contains(&stretch.table) {
             vec![None; rows.len()]
         } else {
-            self.rows(writer, &stretch.table, &rows)?
+            self.rows(session, &stretch.table, &rows)?
         };
         let standing = |(change, now): (&Change, Option<RowName>)| match change.part() {
             Part::Counter => self.counter_standing(change, now.as_ref()),
@@ -258,7 +277,7 @@ impl<'w> Walk<'w> {
 
     fn rows(
         &self,
-        writer: &mut dyn Writer,
+        session: &mut dyn Session,
         table: &str,
         rows: &[&RowName],
     ) -> Result<Vec<Option<RowName>>, ApplyError> {
@@ -266,7 +285,7 @@ impl<'w> Walk<'w> {
         let mut now = vec![None; rows.len()];
         let names: Vec<&str> =
             table.columns.iter().filter(|column| !column.generated).map(|column| column.name.as_str()).collect();
-        writer.each_row(&self.order.surgery.rows_at(table, rows), &mut |row| {
+        session.each_row(&self.order.surgery.rows_at(table, rows), &mut |row| {
             let [number, _, values @ ..] = row else { return };
             let place = number.as_integer().and_then(|number| usize::try_from(number).ok());
             if let Some(place) = place.and_then(|place| now.get_mut(place)) {
@@ -474,6 +493,7 @@ impl ApplyError {
         match self {
             ApplyError::Engine(error) => error.because(),
             ApplyError::Plan(error) => error.because(),
+            ApplyError::Keep(error) => error.because(),
             ApplyError::Refused { why, .. } => why.clone(),
         }
     }
@@ -482,6 +502,7 @@ impl ApplyError {
         match self {
             ApplyError::Engine(error) => error.help(),
             ApplyError::Plan(error) => Some(error.help().to_owned()),
+            ApplyError::Keep(error) => Some(error.help().to_owned()),
             ApplyError::Refused { help, .. } => Some(help.clone()),
         }
     }

@@ -5,6 +5,7 @@
 //! database would refuse is known now and not when the plan is applied. Two passes over a relation's orphans: the first
 //! decides key by key, the second changes row by row; changes lie on the workbench, one per row.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::engine::EngineError;
@@ -87,6 +88,8 @@ struct Desk<'a> {
     /// Some rule can take rows away.
     takes_away: bool,
     creates: Vec<NewTable>,
+    /// How many rows each file keeps.
+    files: BTreeMap<String, u64>,
     refusals: Vec<Refusal>,
 }
 
@@ -142,6 +145,7 @@ pub fn plan(
         ties: ties::Ties::default(),
         takes_away: rules.iter().any(Rule::can_take_away),
         creates: Vec::new(),
+        files: BTreeMap::new(),
         refusals: Vec::new(),
     };
     let mut outlooks = Vec::new();
@@ -186,9 +190,10 @@ pub fn plan(
     desk.count_on()?;
     outlooks.sort_by_key(|outlook| outlook.relation);
     outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
-    let tables = desk.bench.tables()?;
-    let Desk { bench, creates, refusals, .. } = desk;
-    Ok(Draft { bench, prospect: Prospect { relations: outlooks, tables, creates, refusals, ..Prospect::default() } })
+    let tables = desk.bench.tables();
+    let Desk { bench, creates, files, refusals, .. } = desk;
+    let prospect = Prospect { relations: outlooks, tables, creates, files, refusals, ..Prospect::default() };
+    Ok(Draft { bench, prospect })
 }
 
 /// Relations whose rules point elsewhere first, then those that make parents, then those that take away: so that none

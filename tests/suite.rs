@@ -1,5 +1,6 @@
 //! Every test but those that need a server, as one program: linking is most of what a build of many would take.
 
+mod applied;
 mod baseline;
 mod budget;
 mod cases;

@@ -71,7 +71,7 @@ impl NameRule {
 }
 
 /// A table's name; `schema` is `None` in the default schema.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName {
     pub schema: Option<String>,
     pub table: String,

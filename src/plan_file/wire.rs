@@ -40,6 +40,8 @@ struct WireHeader {
     creates: Vec<WireTable>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     redefines: Vec<WireRedefinition>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    files: Vec<String>,
     relations: Vec<WireForecast>,
     treated: Vec<WireTreated>,
     undecided: u64,
@@ -112,6 +114,8 @@ struct WireChange {
     reason: WireReason,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     also: Vec<WireReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -176,6 +180,7 @@ pub(super) fn header(header: &Header) -> String {
         rules: rules.collect(),
         creates: creates.collect(),
         redefines: redefines.collect(),
+        files: header.files.clone(),
         relations: relations.collect(),
         treated: treated.collect(),
         undecided: header.undecided,
@@ -204,6 +209,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
             })
             .collect(),
         redefinitions: wire.redefines.into_iter().map(read_redefinition).collect::<Result<_, String>>()?,
+        files: wire.files,
         forecasts: wire
             .relations
             .into_iter()
@@ -261,6 +267,7 @@ pub(super) fn change(change: &Change) -> String {
         after: change.after.clone().map(WireRow),
         reason: reason(first),
         also: also.iter().map(reason).collect(),
+        kept: change.kept.clone(),
     })
 }
 
@@ -282,6 +289,7 @@ pub(super) fn read_change(line: &str) -> Result<Change, String> {
         before: wire.before.map(|row| row.0),
         after: wire.after.map(|row| row.0),
         reasons: std::iter::once(wire.reason).chain(wire.also).map(reason).collect::<Result<_, String>>()?,
+        kept: wire.kept,
     })
 }
 
@@ -299,7 +307,8 @@ fn text(value: &impl Serialize) -> String {
         Ok(plain) => plain,
         Err(fault) => unreachable!("a line of a plan that is no JSON: {fault}"),
     };
-    if !plain.contains(is_unseen) {
+    // Nearly every line is plain ASCII, which is quick to tell.
+    if plain.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !plain.contains(is_unseen) {
         return plain;
     }
     let mut seen = String::with_capacity(plain.len() + 16);

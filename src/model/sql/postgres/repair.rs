@@ -467,7 +467,11 @@ impl Query {
 
     /// What it gives, as text; the column that it is for reads it.
     fn wanted(&mut self, wanted: &Wanted<'_>) -> String {
-        let first = |query: &str| format!("(SELECT {} FROM (\n{query}\n) AS given(x) LIMIT 1)", as_text("given.x"));
+        let one = |query: &str, column: usize, of: usize| {
+            let columns: Vec<String> = (0..of).map(|place| format!("x{place}")).collect();
+            let (value, columns) = (as_text(&format!("given.x{column}")), columns.join(", "));
+            format!("(SELECT {value} FROM (\n{query}\n) AS given({columns}) LIMIT 1)")
+        };
         match wanted {
             Wanted::Expression(Expression::Literal(value)) => {
                 let kind = match value {
@@ -478,7 +482,7 @@ impl Query {
                 };
                 format!("{}::{kind}", self.parameter(value.clone()))
             }
-            Wanted::Expression(Expression::Sql(sql)) => first(&format!("SELECT (\n{sql}\n)")),
+            Wanted::Expression(Expression::Sql(sql)) => one(&format!("SELECT (\n{sql}\n)"), 0, 1),
             Wanted::Expression(Expression::Template(pieces)) => {
                 let parts: Vec<String> = pieces
                     .iter()
@@ -491,7 +495,7 @@ impl Query {
                     .collect();
                 if parts.is_empty() { "''::text".to_owned() } else { format!("({})", parts.join(" || ")) }
             }
-            Wanted::Query(query) => first(query),
+            Wanted::Query { query, column, of } => one(query, *column, *of),
             Wanted::RowsOf(query) => {
                 format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) AS given LIMIT 2) AS few)")
             }
@@ -504,7 +508,7 @@ fn named_tables(schema: &Schema, wanted: &[Wanted<'_>]) -> String {
     let texts: Vec<&str> = wanted
         .iter()
         .filter_map(|wanted| match wanted {
-            Wanted::Query(query) | Wanted::RowsOf(query) => Some(*query),
+            Wanted::Query { query, .. } | Wanted::RowsOf(query) => Some(*query),
             Wanted::Expression(Expression::Sql(sql)) => Some(sql.as_str()),
             Wanted::Expression(_) => None,
         })
