@@ -22,6 +22,7 @@ use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Session;
 use crate::exit::Exit;
+use crate::model::catalog::Engine;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
@@ -261,6 +262,15 @@ fn hazards(schema: &Schema, definitions: &[Definition], prospect: &Prospect) -> 
                 relation.parent.name
             ));
         }
+    }
+    let made = |change: &&Redefinition| change.kind == DefinitionKind::Index && change.before.is_none();
+    if schema.database.engine != Engine::Sqlite {
+        hazards.extend(prospect.redefinitions.iter().filter(made).map(|change| {
+            format!(
+                "writers of {} wait while the index {} is made; none is made where one is there before",
+                change.table, change.name
+            )
+        }));
     }
     hazards
 }

@@ -96,7 +96,7 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
     }
     for (relation, rule) in &treated {
         if let Some(enforcement) = rule.enforces()
-            && relation.origin == Origin::Configured
+            && (relation.origin == Origin::Configured || is_unproven(relation))
         {
             decided.take(matter.enforced(relation, rule, enforcement, &definitions), relation, rule, &mut definitions);
         }
@@ -357,6 +357,11 @@ impl Matter<'_> {
         })
         .collect()
     }
+}
+
+/// It is declared, and the server has never checked the rows that were there before.
+fn is_unproven(relation: &Relation) -> bool {
+    relation.defects.iter().any(|defect| defect.code == Code::NotValidated)
 }
 
 /// No engine enforces a foreign key with this.

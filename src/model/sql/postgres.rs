@@ -26,6 +26,8 @@ use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+mod define;
+mod prevent;
 pub(super) mod repair;
 
 /// White space that near-miss comparison strips: what `trim` in most languages strips.
