@@ -22,7 +22,6 @@ use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Session;
 use crate::exit::Exit;
-use crate::model::catalog::Engine;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
@@ -30,11 +29,9 @@ use crate::model::plan::Treated;
 use crate::model::prospect::Prospect;
 use crate::model::redefinition;
 use crate::model::redefinition::Definition;
-use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::schema::Schema;
 use crate::model::sql;
-use crate::model::sql::redefine::trigger_names;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::value::Value;
 use crate::plan_file;
@@ -179,6 +176,7 @@ fn plan(
     draft.prospect.redefinitions = decided.changes;
     draft.prospect.refusals.extend(decided.refusals);
     draft.prospect.hazards = hazards(&schema, &definitions, &draft.prospect);
+    draft.prospect.hazards.extend(decided.hazards);
     let header = Header {
         engine: schema.database.engine,
         database: schema.database.name.clone(),
@@ -251,26 +249,6 @@ fn hazards(schema: &Schema, definitions: &[Definition], prospect: &Prospect) -> 
                 triggers.join(", ")
             ));
         }
-    }
-    for relation in &schema.relations {
-        let names = trigger_names(schema, relation);
-        let makes = |change: &&Redefinition| change.kind == DefinitionKind::Trigger && change.after.is_some();
-        let makes_its = |change: &Redefinition| names.contains(&change.name);
-        if prospect.redefinitions.iter().filter(makes).any(makes_its) {
-            hazards.push(format!(
-                "{} gets a row before its own writer comes: that has to update it then (INSERT … ON CONFLICT … DO UPDATE)",
-                relation.parent.name
-            ));
-        }
-    }
-    let made = |change: &&Redefinition| change.kind == DefinitionKind::Index && change.before.is_none();
-    if schema.database.engine != Engine::Sqlite {
-        hazards.extend(prospect.redefinitions.iter().filter(made).map(|change| {
-            format!(
-                "writers of {} wait while the index {} is made; none is made where one is there before",
-                change.table, change.name
-            )
-        }));
     }
     hazards
 }
