@@ -8,6 +8,7 @@ mod check;
 mod common;
 mod config;
 mod corpus;
+mod corpus_schema;
 mod damage;
 mod diagnosis;
 mod differential;

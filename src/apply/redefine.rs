@@ -96,7 +96,7 @@ impl Walk<'_> {
             self.refuse_new_nulls(writer, change)?;
         }
         let before = self.shape(writer, change)?;
-        for step in dialect.steps(change) {
+        for step in dialect.steps(self.order.schema, change) {
             let done = match &step {
                 Step::Statement(statement) => writer.define(statement),
                 Step::Replacement(statement) => writer.redefine(statement),

@@ -126,8 +126,10 @@ pub(super) fn go(
         }
         Ok(kept.as_mut().map_or(Ok(()), Kept::put_down)?)
     };
-    let mut writer =
-        database.writer(WriteOptions { no_triggers: writing.no_triggers, takes_back: direction == Direction::Undo })?;
+    let mut writer = database.writer(WriteOptions {
+        no_triggers: writing.no_triggers,
+        takes_back: direction == Direction::Undo && plan.changes() > 0,
+    })?;
     let order = Order {
         schema: &schema,
         surgery,

@@ -1,7 +1,6 @@
 //! `repair`: rules and a database → a report and a plan; with `--apply`, the plan is applied too.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use super::DEFAULT_MEMORY;
 use super::DEFAULT_WAIT;
@@ -29,11 +28,9 @@ use crate::model::plan::Treated;
 use crate::model::prospect::Prospect;
 use crate::model::redefinition;
 use crate::model::redefinition::Definition;
-use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::schema::Schema;
 use crate::model::sql;
-use crate::model::sql::redefine::trigger_names;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::value::Value;
 use crate::plan_file;
@@ -180,6 +177,7 @@ fn plan(
     draft.prospect.redefinitions = decided.changes;
     draft.prospect.refusals.extend(decided.refusals);
     draft.prospect.hazards = hazards(&schema, &definitions, &draft.prospect);
+    draft.prospect.hazards.extend(decided.hazards);
     let header = Header {
         engine: schema.database.engine,
         database: schema.database.name.clone(),
@@ -251,17 +249,6 @@ fn hazards(schema: &Schema, definitions: &[Definition], prospect: &Prospect) -> 
                 "{} has triggers ({}): what they change beyond the plan rolls it back; --no-triggers keeps them silent",
                 table.table,
                 triggers.join(", ")
-            ));
-        }
-    }
-    for relation in &schema.relations {
-        let names = trigger_names(schema, relation);
-        let makes = |change: &&Redefinition| change.kind == DefinitionKind::Trigger && change.after.is_some();
-        let makes_its = |change: &Redefinition| names.contains(&change.name);
-        if prospect.redefinitions.iter().filter(makes).any(makes_its) {
-            hazards.push(format!(
-                "{} gets a row before its own writer comes: that has to update it then (INSERT … ON CONFLICT … DO UPDATE)",
-                relation.parent.name
             ));
         }
     }

@@ -14,5 +14,6 @@ mod mariadb_traps;
 mod postgres;
 mod postgres_differential;
 mod postgres_repair;
+mod postgres_schema;
 mod postgres_traps;
 mod server;

@@ -170,6 +170,17 @@ impl Writer for PostgresWriter {
         Ok(count.saturating_sub(before))
     }
 
+    fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
+        // The server redefines no table for which something deferred is still to happen.
+        let done = ["SET CONSTRAINTS ALL IMMEDIATE", statement.text()]
+            .into_iter()
+            .try_for_each(|text| self.connection.run(text.to_owned(), &self.patience.deadline));
+        done.map_err(|failure| match failure {
+            Failure::Refused { ref code, .. } if *code == failure::LOCK_NOT_AVAILABLE => self.unwritable(&failure),
+            failure => self.failed(failure),
+        })
+    }
+
     fn commit(&mut self) -> Result<(), EngineError> {
         // What was deferred happens now, where it can still be looked at.
         let settled = self.connection.run("SET CONSTRAINTS ALL IMMEDIATE".to_owned(), &self.patience.deadline);

@@ -26,8 +26,10 @@ use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+mod define;
 pub(super) mod foresight;
 pub(super) mod load;
+mod prevent;
 pub(super) mod repair;
 
 /// White space that near-miss comparison strips: what `trim` in most languages strips.

@@ -33,6 +33,7 @@ use crate::model::sql::clauses::hex;
 use crate::model::sql::clauses::key_names;
 use crate::model::sql::clauses::quoted_text;
 use crate::model::sql::quoted;
+use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
@@ -287,6 +288,10 @@ impl RepairDialect for Surgery {
         }
     }
 
+    fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
+        Some(&SURGERY)
+    }
+
     fn in_room(&self) -> &'static dyn RepairDialect {
         &REHEARSAL
     }
@@ -504,7 +509,7 @@ impl Query {
 }
 
 /// The tables of the default schema that a rule's SQL mentions, each under its own name.
-fn named_tables(schema: &Schema, wanted: &[Wanted<'_>]) -> String {
+pub(super) fn named_tables(schema: &Schema, wanted: &[Wanted<'_>]) -> String {
     let texts: Vec<&str> = wanted
         .iter()
         .filter_map(|wanted| match wanted {
@@ -545,7 +550,7 @@ fn fits(value: &Value, column: &Column) -> bool {
 }
 
 /// A column and the operator under which its values are equal.
-fn left_of(table: &Table, alias: &str, name: &str) -> String {
+pub(super) fn left_of(table: &Table, alias: &str, name: &str) -> String {
     let equality = column(table, name).and_then(|column| column.sql_type.as_ref()).map(|of| operator(&of.equality));
     format!("{alias}.{} {}", quoted(name), equality.unwrap_or_else(|| "=".to_owned()))
 }
@@ -568,7 +573,7 @@ fn in_form(text: &str, forms: &[Normal]) -> String {
 }
 
 /// A value as SQL text that gives exactly this value.
-fn literal(value: &Value) -> String {
+pub(super) fn literal(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Integer(number) => format!("'{number}'"),
