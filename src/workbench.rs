@@ -14,12 +14,15 @@ use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::prospect::TableChanges;
 use crate::model::value::RowName;
+use crate::model::value::Value;
 use crate::plan_file;
 
 pub struct Workbench {
     store: Connection,
     next: i64,
     tables: BTreeMap<String, TableChanges>,
+    /// Which names have been put in; most rows are looked for once and were not.
+    seen: Seen,
 }
 
 impl Workbench {
@@ -30,7 +33,7 @@ impl Workbench {
              CREATE TABLE change(place INTEGER PRIMARY KEY, name INTEGER, line TEXT); \
              CREATE INDEX by_name ON change(name)",
         )?;
-        Ok(Workbench { store, next: 0, tables: BTreeMap::new() })
+        Ok(Workbench { store, next: 0, tables: BTreeMap::new(), seen: Seen::new() })
     }
 
     pub fn get(&self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
@@ -41,10 +44,12 @@ impl Workbench {
     pub fn put(&mut self, change: &Change) -> Result<()> {
         self.take_away(&change.table, &change.row)?;
         self.next += 1;
+        let name = name(&change.table, &change.row);
+        self.seen.add(name);
         let line = plan_file::change_line(change);
         self.store.prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3)")?.execute((
             place(change, self.next),
-            name(&change.table, &change.row),
+            name.cast_signed(),
             line,
         ))?;
         *self.counter(change) += 1;
@@ -86,11 +91,17 @@ impl Workbench {
     }
 
     fn find(&self, table: &TableName, row: &RowName) -> Result<Option<(i64, Change)>> {
+        let name = name(table, row);
+        if !self.seen.may_have(name) {
+            return Ok(None);
+        }
         let mut question = self.store.prepare_cached("SELECT place, line FROM change WHERE name = ?1")?;
-        let mut rows = question.query([name(table, row)])?;
+        let mut rows = question.query([name.cast_signed()])?;
         while let Some(found) = rows.next()? {
             let change = read(found.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
-            if change.table == *table && plan_file::row_text(&change.row) == plan_file::row_text(row) {
+            let is_same =
+                |(own, other): (&(String, Value), &(String, Value))| own.0 == other.0 && own.1.is_same(&other.1);
+            if change.table == *table && change.row.len() == row.len() && change.row.iter().zip(row).all(is_same) {
                 return Ok(Some((found.get(0)?, change)));
             }
         }
@@ -109,10 +120,51 @@ impl Workbench {
 }
 
 /// Rows are found by a hash of their names, which is small and the same in every run.
-fn name(table: &TableName, row: &RowName) -> i64 {
+fn name(table: &TableName, row: &RowName) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (table, plan_file::row_text(row)).hash(&mut hasher);
-    hasher.finish().cast_signed()
+    table.hash(&mut hasher);
+    for (column, value) in row {
+        column.hash(&mut hasher);
+        std::mem::discriminant(value).hash(&mut hasher);
+        match value {
+            Value::Null => {}
+            Value::Integer(number) => number.hash(&mut hasher),
+            Value::Real(number) => number.to_bits().hash(&mut hasher),
+            Value::Text(bytes) | Value::Blob(bytes) => bytes.hash(&mut hasher),
+        }
+    }
+    hasher.finish()
+}
+
+/// Names that may have been put in, in eight megabytes however many they are.
+struct Seen {
+    bits: Vec<u64>,
+}
+
+impl Seen {
+    const BITS: u64 = 1 << 26;
+
+    fn new() -> Seen {
+        Seen { bits: vec![0; (Seen::BITS / 64) as usize] }
+    }
+
+    /// Each name has two bits.
+    fn places(name: u64) -> [(usize, u64); 2] {
+        [name, name >> 32].map(|part| {
+            let bit = part % Seen::BITS;
+            ((bit / 64) as usize, 1 << (bit % 64))
+        })
+    }
+
+    fn add(&mut self, name: u64) {
+        for (word, bit) in Seen::places(name) {
+            self.bits[word] |= bit;
+        }
+    }
+
+    fn may_have(&self, name: u64) -> bool {
+        Seen::places(name).iter().all(|(word, bit)| self.bits[*word] & bit != 0)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
