@@ -175,7 +175,8 @@ impl<'w> Walk<'w> {
         let total = self.plan.changes();
         let mut position = 0;
         while position < total {
-            (self.order.progress)(position, total);
+            // Every change is looked at before any is made.
+            (self.order.progress)(total + position, 2 * total);
             let stretch = self.stretch(position, batch - in_batch)?;
             position += stretch.changes.len();
             in_batch += stretch.changes.len();
@@ -223,6 +224,7 @@ impl<'w> Walk<'w> {
         let total = self.plan.changes();
         let mut position = 0;
         while position < total {
+            (self.order.progress)(position, 2 * total);
             let stretch = self.stretch(position, CHUNK)?;
             position += stretch.changes.len();
             let standings = self.standings(writer, &stretch)?;

@@ -33,6 +33,7 @@ mod random_repairs;
 mod readme;
 mod refusals;
 mod relax;
+mod rule_faults;
 mod stories;
 mod thresholds;
 mod traps;

@@ -32,6 +32,7 @@ use crate::model::redefinition::Redefinition;
 use crate::model::schema::Schema;
 use crate::model::sql;
 use crate::model::sql::repair::RepairDialect;
+use crate::model::text::plural;
 use crate::model::value::Value;
 use crate::plan_file;
 use crate::report;
@@ -250,6 +251,14 @@ fn hazards(schema: &Schema, definitions: &[Definition], prospect: &Prospect) -> 
                 table.table,
                 triggers.join(", ")
             ));
+        }
+    }
+    for outlook in &prospect.relations {
+        let gone = outlook.treatments.iter().filter(|share| share.treatment == "delete" && share.rows > 0);
+        for share in gone {
+            let rows = plural(share.rows, "orphan row");
+            hazards
+                .push(format!("{}: {rows} and all that depend on them go, and only the plan keeps them", outlook.id));
         }
     }
     hazards

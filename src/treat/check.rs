@@ -156,8 +156,12 @@ impl<'c> Checker<'c> {
     fn remap(&mut self, via: Option<&Via>, how: &At<RemapHow>, width: usize) -> Result<(), TreatError> {
         match &how.value {
             RemapHow::To(query) => {
-                for wanted in Wanted::key(query, width) {
-                    self.compiles(via, wanted, &how.place)?;
+                let faults = self.faults.len();
+                // Its columns first: what is wrong with them is told best.
+                for wanted in Wanted::key(query, width).into_iter().rev() {
+                    if self.faults.len() == faults {
+                        self.compiles(via, wanted, &how.place)?;
+                    }
                 }
                 Ok(())
             }

@@ -51,6 +51,7 @@ impl<'a> Desk<'a> {
     /// Rows that nothing takes away do not get in each other's way but by a unique key, which the room sees: they are tried
     /// together. Where a row can go, what is tried after it has to know.
     pub(super) fn change_rows(&mut self, case: &mut Case<'a>, pending: &[Pending<'_>]) -> Result<(), TreatError> {
+        self.pace.advance(pending.len() as u64);
         let names: Vec<&RowName> = pending.iter().map(|pending| &pending.row).collect();
         let mut found = self.images(case.relation.child, &names)?.into_iter();
         let together = if self.takes_away { 1 } else { CHUNK };
