@@ -38,7 +38,7 @@ mod refusals;
 use refusals::Refusals;
 
 /// Lines of one source; there is room for as many sources as anybody names.
-const PLACES: u64 = 1 << 40;
+pub const PLACES: u64 = 1 << 40;
 
 /// Puts the records of one source into a trial, one after another.
 pub struct Check<'a> {
@@ -275,6 +275,7 @@ impl<'a> Check<'a> {
             refused,
             order,
             cycles,
+            corrected: None,
         })
     }
 

@@ -204,6 +204,12 @@ pub struct Check {
     /// Check the rows there are against the foreign keys of a planned schema, a script of CREATE statements
     #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "files", "staging"])]
     pub against: Option<PathBuf>,
+    /// Treat the rows by the rules of a repair: a file, a folder or a rule by its name; needs --corrected (repeatable)
+    #[arg(long, value_name = "PATH", requires = "corrected", conflicts_with_all = ["against", "staging"])]
+    pub rules: Vec<PathBuf>,
+    /// Where rows that would be taken go; those left go to NAME.rest.csv beside it, missing parents to NAME.parents.sql
+    #[arg(long, value_name = "FILE", requires = "rules")]
+    pub corrected: Option<PathBuf>,
     /// What kind of file it is [default: as its name ends]
     #[arg(long, value_name = "KIND", value_parser = file_kind)]
     pub input: Option<FileKind>,

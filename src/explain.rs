@@ -32,6 +32,7 @@ mod onsite;
 mod order;
 mod radius;
 mod reasons;
+mod suspects;
 
 use look::Seen;
 

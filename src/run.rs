@@ -19,6 +19,7 @@ mod apply;
 mod baseline;
 mod check;
 mod config_file;
+mod corrected;
 mod error;
 mod examine;
 mod explain;

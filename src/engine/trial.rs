@@ -1,6 +1,8 @@
 //! A trial: a place in which statements really run, and from which nothing returns. Of a file it is a private copy; on a
 //! server it is a transaction of the database itself, which is always rolled back.
 
+use std::path::Path;
+
 use super::EngineError;
 use super::Session;
 use crate::model::catalog::Catalog;
@@ -65,6 +67,11 @@ pub trait Trial: Session {
 
     /// Puts rows in, all or none of them; what `collisions` answers is one reason against them.
     fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError>;
+
+    /// Writes all of it to a file, as a database of its own; what was put in is then part of the trial for good.
+    fn save(&mut self, _: &Path) -> Result<(), EngineError> {
+        Err(unsupported())
+    }
 
     /// Whether what was put in is still there: a trigger may take all of it back.
     fn holds_load(&self) -> bool {

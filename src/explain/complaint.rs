@@ -7,6 +7,7 @@ use super::look::Lacking;
 use super::look::Shown;
 use super::look::Side;
 use super::reasons;
+use super::suspects;
 use crate::diagnose;
 use crate::engine::Session;
 use crate::findings;
@@ -55,6 +56,11 @@ pub(super) fn explain(
     let candidates = candidates(schema, complaint);
     if candidates.is_empty() || candidates.len() > MOST {
         told.reasons.push(Reason::Constraint(unknown(schema, complaint, candidates.len())));
+    }
+    if !complaint.is_telling() {
+        let (reasons, remarks) = suspects::of(session, schema, complaint.kind, shown);
+        told.reasons.extend(reasons);
+        told.remarks.extend(remarks);
     }
     for index in candidates.into_iter().take(MOST) {
         about(&mut told, session, schema, index, complaint, shown);

@@ -122,12 +122,12 @@ pub fn repair(
 }
 
 /// A plan that is thought of and not yet written.
-struct Planned {
-    schema: Schema,
+pub(super) struct Planned {
+    pub(super) schema: Schema,
     definitions: Vec<Definition>,
-    surgery: &'static dyn RepairDialect,
+    pub(super) surgery: &'static dyn RepairDialect,
     header: Header,
-    draft: Draft,
+    pub(super) draft: Draft,
 }
 
 fn plan(
@@ -138,13 +138,24 @@ fn plan(
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
     let schema = config.resolve(database, surroundings)?;
+    config.check_conditions(&schema, &mut database.sessions(1)?, surroundings)?;
+    plan_in(schema, database, files, surroundings, progress)
+}
+
+/// A plan for the orphans that a schema's relations speak of.
+pub(super) fn plan_in(
+    schema: Schema,
+    database: &mut dyn Database,
+    files: &RuleFiles,
+    surroundings: &Surroundings,
+    progress: Progress<'_>,
+) -> Result<Planned, RunError> {
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let (assigned, faults) = treat::assign::assign(&schema, &files.rules);
     if !faults.is_empty() {
         return Err(files.faulty(&faults, surroundings));
     }
     let mut sessions = database.sessions(surroundings.cores.max(2))?;
-    config.check_conditions(&schema, &mut sessions, surroundings)?;
     let faults = treat::check::check(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?;
     if !faults.is_empty() {
         return Err(files.faulty(&faults, surroundings));

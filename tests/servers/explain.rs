@@ -276,3 +276,96 @@ fn a_lock_is_waited_for_and_not_for_ever() {
         server.beside("ROLLBACK");
     }
 }
+
+/// The three errors that people came with, on servers.
+#[test]
+fn the_three_stories_name_the_failing_reference() {
+    let stories = "CREATE TABLE media_sources(source_id varchar(40) PRIMARY KEY, title varchar(40) NOT NULL);
+        CREATE TABLE source_stage_statuses(id int PRIMARY KEY, source_id varchar(40) NOT NULL,
+            FOREIGN KEY (source_id) REFERENCES media_sources(source_id) ON DELETE CASCADE);
+        CREATE TABLE knowledge_base(id int PRIMARY KEY, name varchar(40)); CREATE TABLE multi_source_knowledge_base(id int PRIMARY KEY);
+        CREATE TABLE sync_run(id int PRIMARY KEY, knowledge_base_id int NOT NULL, FOREIGN KEY (knowledge_base_id) REFERENCES knowledge_base(id));
+        CREATE TABLE videos(id varchar(9) PRIMARY KEY); CREATE TABLE users(id int PRIMARY KEY); CREATE TABLE jobs(id int PRIMARY KEY);
+        CREATE TABLE veo3_video_upscales(id int PRIMARY KEY, video_id varchar(9) NOT NULL, user_id int NOT NULL, job_id int NOT NULL,
+            FOREIGN KEY (video_id) REFERENCES videos(id), FOREIGN KEY (user_id) REFERENCES users(id), FOREIGN KEY (job_id) REFERENCES jobs(id));
+        INSERT INTO media_sources VALUES ('a', 'A'); INSERT INTO knowledge_base VALUES (1, 'x'), (30, 'y');
+        INSERT INTO multi_source_knowledge_base VALUES (22); INSERT INTO users VALUES (1); INSERT INTO jobs VALUES (1), (2)";
+    let told = [
+        (
+            "INSERT INTO source_stage_statuses VALUES (1, 'new')",
+            vec![("source_stage_statuses(source_id)->media_sources(source_id)", r#"{"source_id":"new"}"#, "unknown")],
+        ),
+        (
+            "INSERT INTO sync_run VALUES (1, 22)",
+            vec![("sync_run(knowledge_base_id)->knowledge_base(id)", r#"{"knowledge_base_id":22}"#, "wrong-table")],
+        ),
+        (
+            "INSERT INTO veo3_video_upscales VALUES (1, 'v9', 0, 9)",
+            vec![
+                ("veo3_video_upscales(video_id)->videos(id)", r#"{"video_id":"v9"}"#, "parent-table-empty"),
+                ("veo3_video_upscales(user_id)->users(id)", r#"{"user_id":0}"#, "sentinel"),
+                ("veo3_video_upscales(job_id)->jobs(id)", r#"{"job_id":9}"#, "not-loaded-yet"),
+            ],
+        ),
+    ];
+    for server in [Server::postgres(stories), Server::mariadb(stories)].into_iter().flatten() {
+        for (sql, expected) in &told {
+            let run = server.run(&["explain", &server.url(), sql, "--format", "json"]);
+            let report: Value =
+                serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+            let one = |finding: &Value| {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let key = finding["top_missing"][0]["key"].to_string();
+                (text(&finding["relation"]), key, text(&finding["diagnosis"][0]["cause"]))
+            };
+            let mut found: Vec<_> = report["statements"][0]["findings"].as_array().unwrap().iter().map(one).collect();
+            let mut expected: Vec<_> =
+                expected.iter().map(|(a, b, c)| ((*a).to_owned(), (*b).to_owned(), (*c).to_owned())).collect();
+            found.sort();
+            expected.sort();
+            assert_eq!((run.code, found), (1, expected), "{report:#}");
+        }
+    }
+}
+
+/// Whatever is written in another way than usual is foreseen, or it is said that it is not.
+#[test]
+fn statements_of_every_shape_are_told_honestly() {
+    let Some(server) = postgres(
+        "CREATE SCHEMA s; CREATE TABLE s.pair(x int, y int, PRIMARY KEY (x, y)); INSERT INTO s.pair VALUES (1, 1), (1, 2);
+         CREATE TABLE \"Odd \"\"one\"(id int, x int, y int, FOREIGN KEY (x, y) REFERENCES s.pair MATCH FULL ON DELETE SET NULL);
+         INSERT INTO \"Odd \"\"one\" VALUES (1, 1, 1), (2, 1, 1), (3, 1, 2);
+         CREATE VIEW seen AS SELECT * FROM c; CREATE TABLE parts(id int, p int REFERENCES p(id)) PARTITION BY RANGE (id);
+         CREATE TABLE parts_low PARTITION OF parts FOR VALUES FROM (0) TO (100)",
+    ) else {
+        return;
+    };
+    let told = |sql: &str| {
+        let (code, report) = explain(&server, sql);
+        (code, report["statements"][0].clone())
+    };
+    let (code, odd) = told("INSERT INTO \"Odd \"\"one\" VALUES (4, 1, NULL), (5, 9, 9)");
+    assert_eq!((code, &odd["findings"][0]["rows"]), (1, &2.into()), "{odd:#}");
+    let (code, pair) =
+        told("WITH gone AS (SELECT 1 AS y) DELETE FROM ONLY s.pair AS p USING gone WHERE p.y = gone.y RETURNING *");
+    assert_eq!((code, &pair["radius"][0]["changed"]), (0, &2.into()), "{pair:#}");
+    let (code, parts) = told("INSERT INTO parts VALUES (1, 99), (2, 98), (3, 1)");
+    assert_eq!((code, &parts["findings"][0]["rows"]), (1, &2.into()), "{parts:#}");
+    for (sql, why) in [
+        ("INSERT INTO c VALUES (1, 99, 98) ON CONFLICT DO NOTHING", "not taken apart"),
+        ("INSERT INTO seen VALUES (1, 99, 98)", "no plain table"),
+        ("WITH moved AS (DELETE FROM n RETURNING id) INSERT INTO c SELECT id, 99, 98 FROM moved", "not taken apart"),
+        ("MERGE INTO c USING (SELECT 1) AS x ON false WHEN NOT MATCHED THEN INSERT VALUES (1, 99, 98)", ""),
+    ] {
+        let (code, one) = told(sql);
+        let remarks = one["remarks"].to_string();
+        assert_eq!((code, one["findings"].as_array().unwrap().len()), (1, 1), "{sql}: {one:#}");
+        assert!(remarks.contains(why), "{sql}: {remarks}");
+    }
+    let (code, update) = told("UPDATE c SET a = x.id FROM (SELECT 99 AS id) AS x WHERE c.id = 30");
+    assert_eq!(
+        (code, &update["findings"][0]["top_missing"][0]["key"]),
+        (1, &serde_json::json!({"a": 99})),
+        "{update:#}"
+    );
+}

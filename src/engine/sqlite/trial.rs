@@ -298,6 +298,15 @@ impl Trial for SqliteTrial {
         }
     }
 
+    fn save(&mut self, file: &Path) -> Result<(), EngineError> {
+        self.execute("COMMIT")?;
+        let saved = Connection::open(file).and_then(|mut copy| {
+            Backup::new(&self.connection, &mut copy)?.run_to_completion(STRIDE, std::time::Duration::ZERO, None)
+        });
+        saved.map_err(|error| failure::failed(&error))?;
+        self.execute("BEGIN")
+    }
+
     fn holds_load(&self) -> bool {
         !self.connection.is_autocommit()
     }

@@ -6,7 +6,6 @@
 //! Leaves out: triggers and rules, which only the server itself can run.
 
 use super::Sql;
-use super::clauses::child_column;
 use super::mysql;
 use super::postgres;
 use crate::model::catalog::Action;
@@ -15,14 +14,14 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::dml::Dml;
-use crate::model::dml::Piece;
 use crate::model::dml::Writes;
 use crate::model::explanation::Event;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::sql::witness::Account;
-use crate::model::value::Value;
+
+mod account;
+mod record;
 
 /// How an engine says what the record needs.
 pub(super) trait Tongue: Sync {
@@ -119,185 +118,6 @@ impl Foresight {
         self.tongue.counted_columns(schema, &schema.tables[table])
     }
 
-    /// The rows that the statement itself writes. The statement's own pieces stand in these as they were typed.
-    pub fn direct(&self, schema: &Schema, table: usize, dml: &Dml<'_>) -> Option<Vec<Sql>> {
-        match &dml.writes {
-            Writes::Insert { rest } => {
-                let mut query = Typed::with(dml);
-                query.text.push_str(&format!("INSERT INTO {} ", self.after(table)));
-                if !dml.names_columns() {
-                    let columns: Vec<String> =
-                        schema.tables[table].columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
-                    query.text.push_str(&self.tongue.all_columns(&columns));
-                }
-                query.push(dml, rest);
-                Some(vec![query.finish()])
-            }
-            Writes::Delete { others, condition } => {
-                Some(vec![self.chosen(schema, table, dml, "d", others, condition, None)?])
-            }
-            Writes::Update { assigned, others, condition } => {
-                let before = self.chosen(schema, table, dml, "u", others, condition, None)?;
-                let after = self.chosen(schema, table, dml, "u", others, condition, Some(assigned))?;
-                Some(vec![before, after])
-            }
-        }
-    }
-
-    /// The rows that a condition of the statement chooses, as they are or with what is assigned to them.
-    #[expect(clippy::too_many_arguments, reason = "the clauses of one statement")]
-    fn chosen(
-        &self,
-        schema: &Schema,
-        table: usize,
-        dml: &Dml<'_>,
-        why: &str,
-        others: &std::ops::Range<usize>,
-        condition: &std::ops::Range<usize>,
-        assigned: Option<&[(String, std::ops::Range<usize>)]>,
-    ) -> Option<Sql> {
-        let about = &schema.tables[table];
-        let known = |name: &String| about.columns.iter().any(|column| same(schema, &column.name, name));
-        if !assigned.unwrap_or_default().iter().all(|(name, _)| known(name)) {
-            return None;
-        }
-        let columns: Vec<&Column> =
-            about.columns.iter().filter(|column| assigned.is_none() || !column.generated).collect();
-        let called = dml.called();
-        let names: Vec<String> = columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
-        let (into, wave) = if assigned.is_some() { (self.after(table), 0) } else { (self.before(table), 0) };
-        let mut query = Typed::with(dml);
-        query.text.push_str(&format!(
-            "INSERT INTO {into}({}, fk_doctor_op, fk_doctor_wave, fk_doctor_relation, {}) {}",
-            names.join(", "),
-            self.tongue.place_columns().join(", "),
-            self.tongue.select_once(called),
-        ));
-        for (column, name) in columns.iter().zip(&names) {
-            let value = assigned.and_then(|all| all.iter().find(|(known, _)| same(schema, &column.name, known)));
-            match value {
-                Some((_, value)) => {
-                    let typed = query.piece(dml, value);
-                    let value = self.tongue.assigned(column, &typed);
-                    query.text.push_str(&value);
-                }
-                None => query.text.push_str(&format!("{called}.{name}")),
-            }
-            query.text.push_str(", ");
-        }
-        let place = self.tongue.place(about, called).join(", ");
-        query.text.push_str(&format!("'{why}', {wave}, -1, {place} FROM {}", dml.source()));
-        if !others.is_empty() {
-            query.text.push_str(", ");
-            query.push(dml, others);
-        }
-        query.text.push(' ');
-        query.push(dml, condition);
-        Some(query.finish())
-    }
-
-    /// What one relation does because of the rows of a wave: rows of the next.
-    pub fn follow(&self, schema: &Schema, relation: usize, event: Event, wave: u32) -> Vec<Sql> {
-        let about = &schema.relations[relation];
-        let (Some(parent), action) = (about.parent.table, action(about, event)) else { return Vec::new() };
-        let acts = matches!(action, Action::Cascade | Action::SetNull | Action::SetDefault);
-        if !acts || !self.tables.contains(&parent) || !self.tables.contains(&about.child) {
-            return Vec::new();
-        }
-        let gone = format!("{} AND parent.fk_doctor_wave = {wave}", self.gone(schema, about, parent, event));
-        let from =
-            format!("{}, {}", self.tongue.source(schema, schema.child(about), "child"), self.gone_from(parent, event));
-        let refers = format!("{gone} AND {} AND {}", self.tongue.equal(schema, about), self.stays(schema, about.child));
-        let deletes = event == Event::Delete && action == Action::Cascade;
-        if deletes {
-            return vec![self.noted(
-                schema,
-                about.child,
-                &self.before(about.child),
-                "d",
-                relation,
-                wave + 1,
-                &from,
-                &refers,
-                None,
-            )];
-        }
-        let once = |into: &str| {
-            let same = self.tongue.is_row(schema.child(about), "seen", "child");
-            format!(
-                "{refers} AND NOT EXISTS (SELECT 1 FROM {into} AS seen WHERE seen.fk_doctor_relation = {relation} AND {same})"
-            )
-        };
-        let (old, new) = (self.before(about.child), self.after(about.child));
-        let before = self.noted(schema, about.child, &old, "u", relation, wave + 1, &from, &once(&old), None);
-        let seen = format!(
-            "{refers} AND NOT EXISTS (SELECT 1 FROM {new} AS seen WHERE seen.fk_doctor_relation = {relation} AND {})",
-            self.linked_row(schema.child(about), "seen", "child")
-        );
-        let change = Change { relation: about, action, event };
-        let after = self.noted(schema, about.child, &new, "u", relation, wave + 1, &from, &seen, Some(&change));
-        // The second sees what the first did, so the rows as they were come last.
-        vec![after, before]
-    }
-
-    /// One row: how many rows a wave brought to a table.
-    pub fn brought(&self, table: usize, wave: u32) -> Sql {
-        plain(format!("SELECT count(*) FROM {} AS was WHERE was.fk_doctor_wave = {wave}", self.before(table)))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the clauses of one statement")]
-    fn noted(
-        &self,
-        schema: &Schema,
-        table: usize,
-        into: &str,
-        why: &str,
-        relation: usize,
-        wave: u32,
-        from: &str,
-        condition: &str,
-        change: Option<&Change<'_>>,
-    ) -> Sql {
-        let about = &schema.tables[table];
-        let columns = about.columns.iter().filter(|column| change.is_none() || !column.generated);
-        let (mut names, mut values) = (Vec::new(), Vec::new());
-        for column in columns {
-            let kept = format!("child.{}", self.tongue.quoted(&column.name));
-            let value = change.map_or(Some(kept.clone()), |change| self.changed_value(schema, change, column, kept));
-            // A column that is left out gets its default.
-            if let Some(value) = value {
-                names.push(self.tongue.quoted(&column.name));
-                values.push(value);
-            }
-        }
-        plain(format!(
-            "INSERT INTO {into}({}, fk_doctor_op, fk_doctor_wave, fk_doctor_relation, {}) SELECT {}, '{why}', {wave}, {relation}, {} FROM {from} WHERE {condition}",
-            names.join(", "),
-            self.tongue.place_columns().join(", "),
-            values.join(", "),
-            self.tongue.place(about, "child").join(", "),
-        ))
-    }
-
-    fn changed_value(&self, schema: &Schema, change: &Change<'_>, column: &Column, kept: String) -> Option<String> {
-        let relation = change.relation;
-        let place =
-            (0..relation.child_columns.len()).find(|&place| child_column(schema, relation, place).name == column.name);
-        let Some(place) = place else { return Some(kept) };
-        let only = &relation.on_delete_columns;
-        if change.event == Event::Delete && !only.is_empty() && !only.contains(&column.name) {
-            return Some(kept);
-        }
-        match change.action {
-            Action::SetNull => Some("NULL".to_owned()),
-            Action::SetDefault => None,
-            _ => {
-                let parent = schema.parent_columns(relation).nth(place);
-                parent.map(|parent| format!("now.{}", self.tongue.quoted(&parent.name)))
-            }
-        }
-    }
-
     /// Parents that are gone for a reason, called `parent`; with what they become, `now`, where they are changed.
     fn gone_from(&self, parent: usize, event: Event) -> String {
         match event {
@@ -364,237 +184,12 @@ impl Foresight {
         )
     }
 
-    /// Whether there is a parent for `child` once all is done.
-    fn survivor(&self, schema: &Schema, relation: &Relation) -> Option<String> {
-        let parent = relation.parent.table?;
-        let equal = self.tongue.equal(schema, relation);
-        let source = self.tongue.source(schema, &schema.tables[parent], "parent");
-        if !self.tables.contains(&parent) {
-            return Some(format!("SELECT 1 FROM {source} WHERE {equal}"));
-        }
-        let untouched = format!(
-            "NOT EXISTS (SELECT 1 FROM {} AS gone WHERE {})",
-            self.before(parent),
-            self.tongue.is_row(&schema.tables[parent], "gone", "parent")
-        );
-        // A row that is changed in several ways is recorded once for each: its key is the one that was changed.
-        let key: Vec<&Column> = schema.parent_columns(relation).collect();
-        let was = format!("{} AS was", self.before(parent));
-        let own = format!(
-            "EXISTS (SELECT 1 FROM {was} WHERE {} AND {})",
-            self.linked("parent", "was"),
-            self.any_differs("was", "parent", &key)
-        );
-        let other = format!(
-            "EXISTS (SELECT 1 FROM {was}, {} AS now WHERE {} AND {} AND {})",
-            self.after(parent),
-            self.same_place("was", "parent"),
-            self.linked("now", "was"),
-            self.any_differs("was", "now", &key)
-        );
-        Some(format!(
-            "SELECT 1 FROM {source} WHERE {equal} AND {untouched} UNION ALL SELECT 1 FROM {} AS parent WHERE {equal} AND {} AND ({own} OR NOT {other})",
-            self.after(parent),
-            self.is_kept(parent, "parent"),
-        ))
-    }
-
-    /// The child row, as it will be, is one whose reference the server looks at.
-    fn is_checked(&self, schema: &Schema, relation: &Relation) -> String {
-        let key: Vec<&Column> = schema.child_columns(relation).collect();
-        let mut why = vec![self.any_differs("was", "child", &key)];
-        if self.tongue.checks_moved_rows() {
-            why.push(format!("(child.fk_doctor_relation = -1 AND {})", self.moved(schema, relation.child)));
-        }
-        format!(
-            "(child.fk_doctor_op = 'i' OR EXISTS (SELECT 1 FROM {} AS was WHERE {} AND ({}))) AND {}",
-            self.before(relation.child),
-            self.linked("was", "child"),
-            why.join(" OR "),
-            self.is_kept(relation.child, "child"),
-        )
-    }
-
-    fn moved(&self, schema: &Schema, table: usize) -> String {
-        let about = &schema.tables[table];
-        let key: Vec<&Column> = about.primary_key.iter().map(|&column| &about.columns[column]).collect();
-        self.any_differs("was", "child", &key)
-    }
-
-    /// The child row, as it is, refers to a parent that is gone, and is neither deleted nor pointed elsewhere.
-    fn is_left(&self, schema: &Schema, relation: &Relation, event: Event) -> Option<String> {
-        let parent = relation.parent.table.filter(|parent| self.tables.contains(parent))?;
-        let gone = format!(
-            "EXISTS (SELECT 1 FROM {} WHERE {} AND {})",
-            self.gone_from(parent, event),
-            self.gone(schema, relation, parent, event),
-            self.tongue.equal(schema, relation)
-        );
-        if !self.tables.contains(&relation.child) {
-            return Some(gone);
-        }
-        let key: Vec<&Column> = schema.child_columns(relation).collect();
-        let pointed = format!(
-            "NOT EXISTS (SELECT 1 FROM {} AS was, {} AS now WHERE {} AND {} AND {})",
-            self.before(relation.child),
-            self.after(relation.child),
-            self.tongue.is_row(schema.child(relation), "was", "child"),
-            self.linked("now", "was"),
-            self.any_differs("was", "now", &key)
-        );
-        Some(format!("{gone} AND {} AND {pointed}", self.stays(schema, relation.child)))
-    }
-
-    fn left(&self, schema: &Schema, relation: &Relation, events: &[Event]) -> Sql {
-        let left: Vec<String> = events
-            .iter()
-            .filter_map(|event| self.is_left(schema, relation, *event))
-            .map(|left| format!("({left})"))
-            .collect();
-        let only = if left.is_empty() { "1 = 0".to_owned() } else { format!("({})", left.join(" OR ")) };
-        let from = self.tongue.source(schema, schema.child(relation), "child");
-        self.tongue.orphans(schema, relation, &from, &only, self.survivor(schema, relation).as_deref())
-    }
-
-    /// A recorded child row whose old key is that of a parent that is gone.
-    fn referred(&self, schema: &Schema, relation: &Relation, parent: usize, event: Event) -> String {
-        let other = if parent == relation.child {
-            format!(" AND NOT ({})", self.same_place("parent", "child"))
-        } else {
-            String::new()
-        };
-        format!(
-            "EXISTS (SELECT 1 FROM {} WHERE {} AND {}{other})",
-            self.gone_from(parent, event),
-            self.gone(schema, relation, parent, event),
-            self.tongue.equal(schema, relation)
-        )
-    }
-
     fn before(&self, table: usize) -> String {
         self.tongue.temporary(&format!("fk_doctor_old_{table}"))
     }
 
     fn after(&self, table: usize) -> String {
         self.tongue.temporary(&format!("fk_doctor_new_{table}"))
-    }
-}
-
-impl Account for Foresight {
-    fn effects(&self, _: &Schema, table: usize, _: u32) -> Sql {
-        let (old, new) = (self.before(table), self.after(table));
-        plain(format!(
-            "SELECT (SELECT count(*) FROM {new} AS child WHERE child.fk_doctor_op = 'i'), \
-             (SELECT count(*) FROM (SELECT DISTINCT {place} FROM {old} AS child WHERE child.fk_doctor_op = 'u' AND {kept}) AS changed), \
-             (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor_op = 'd')",
-            place = self.tongue.place_columns().join(", "),
-            kept = self.is_kept(table, "child"),
-        ))
-    }
-
-    fn written_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
-        let about = &schema.relations[relation];
-        let from = format!("{} AS child", self.after(about.child));
-        let only = self.is_checked(schema, about);
-        self.tongue.orphans(schema, about, &from, &only, self.survivor(schema, about).as_deref())
-    }
-
-    fn already_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
-        let about = &schema.relations[relation];
-        let key: Vec<&Column> = schema.child_columns(about).collect();
-        let from = format!("{} AS child", self.after(about.child));
-        let only = format!(
-            "{} AND child.fk_doctor_op = 'u' AND NOT EXISTS (SELECT 1 FROM {} AS was WHERE {} AND {})",
-            self.is_checked(schema, about),
-            self.before(about.child),
-            self.linked("was", "child"),
-            self.any_differs("was", "child", &key),
-        );
-        let orphans = self.tongue.orphans(schema, about, &from, &only, self.survivor(schema, about).as_deref());
-        plain(format!("SELECT count(*) FROM ({}) AS already", orphans.text()))
-    }
-
-    fn left_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
-        self.left(schema, &schema.relations[relation], &[Event::Delete, Event::Update])
-    }
-
-    fn followed(&self, schema: &Schema, relation: usize, event: Event, _: u32) -> Sql {
-        let about = &schema.relations[relation];
-        let nothing = || plain("SELECT 0, 0, 0".to_owned());
-        let Some(parent) = about.parent.table.filter(|parent| self.tables.contains(parent)) else { return nothing() };
-        let blocking = self.left(schema, about, &[event]);
-        if !self.tables.contains(&about.child) {
-            return plain(format!("SELECT 0, 0, (SELECT count(*) FROM ({}) AS blocking)", blocking.text()));
-        }
-        let (old, referred) = (self.before(about.child), self.referred(schema, about, parent, event));
-        let deletes = event == Event::Delete && about.on_delete == Action::Cascade;
-        let deleted = if deletes { referred.as_str() } else { "1 = 0" };
-        plain(format!(
-            "SELECT (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor_op = 'd' AND {deleted}), \
-             (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor_op = 'u' AND child.fk_doctor_relation = {relation} AND {} AND {referred}), \
-             (SELECT count(*) FROM ({}) AS blocking)",
-            self.is_kept(about.child, "child"),
-            blocking.text(),
-        ))
-    }
-
-    fn levels(&self, schema: &Schema, relation: usize, _: u32) -> Option<Sql> {
-        let about = &schema.relations[relation];
-        if about.parent.table != Some(about.child) || !self.tables.contains(&about.child) {
-            return None;
-        }
-        let old = self.before(about.child);
-        let refers = format!("{} AND NOT ({})", self.tongue.equal(schema, about), self.same_place("parent", "child"));
-        let columns: Vec<String> =
-            schema.child(about).columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
-        let of = |alias: &str| {
-            let own = columns.iter().map(String::as_str).chain(self.tongue.place_columns().iter().copied());
-            own.map(|name| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ")
-        };
-        Some(plain(format!(
-            "WITH RECURSIVE walk AS (SELECT {child}, 1 AS fk_doctor_level FROM {old} AS child WHERE child.fk_doctor_op = 'd' \
-             AND NOT EXISTS (SELECT 1 FROM {old} AS parent WHERE parent.fk_doctor_op = 'd' AND {refers}) \
-             UNION ALL SELECT {child}, parent.fk_doctor_level + 1 FROM walk AS parent, {old} AS child \
-             WHERE child.fk_doctor_op = 'd' AND {refers} AND parent.fk_doctor_level < 10000) \
-             SELECT coalesce(max(fk_doctor_level), 0) FROM walk",
-            child = of("child"),
-        )))
-    }
-}
-
-/// What an action puts into the child's key.
-struct Change<'a> {
-    relation: &'a Relation,
-    action: Action,
-    event: Event,
-}
-
-/// A statement with pieces that somebody typed.
-struct Typed {
-    text: String,
-    values: Vec<Value>,
-}
-
-impl Typed {
-    fn with(dml: &Dml<'_>) -> Typed {
-        let Piece { mut text, values } = dml.with(0);
-        text.push(' ');
-        Typed { text, values }
-    }
-
-    fn push(&mut self, dml: &Dml<'_>, tokens: &std::ops::Range<usize>) {
-        let text = self.piece(dml, tokens);
-        self.text.push_str(&text);
-    }
-
-    fn piece(&mut self, dml: &Dml<'_>, tokens: &std::ops::Range<usize>) -> String {
-        let piece = dml.piece(tokens, self.values.len());
-        self.values.extend(piece.values);
-        piece.text
-    }
-
-    fn finish(self) -> Sql {
-        Sql::new(self.text, self.values)
     }
 }
 
@@ -619,19 +214,4 @@ fn reached(schema: &Schema, table: usize) -> Vec<usize> {
         }
     }
     tables
-}
-
-fn action(relation: &Relation, event: Event) -> Action {
-    match event {
-        Event::Delete => relation.on_delete,
-        Event::Update => relation.on_update,
-    }
-}
-
-/// Columns' names have no case in MySQL, whatever those of tables have.
-fn same(schema: &Schema, left: &str, right: &str) -> bool {
-    match schema.database.engine {
-        Engine::Postgres => left == right,
-        _ => left.eq_ignore_ascii_case(right),
-    }
 }

@@ -65,6 +65,35 @@ pub trait Load {
     fn staged(&self, schema: &Schema, table: usize, columns: &[usize]) -> Sql;
 }
 
+/// What it takes to treat the rows of a load by rules, in a trial that is a copy.
+pub trait Treatable: Load {
+    /// Keeps which rows came with the load where a copy of the trial has it too.
+    fn keep_rows(&self, schema: &Schema, table: usize) -> Vec<Sql>;
+
+    /// That a row, `child`, came with the load: a condition for a relation's scope.
+    fn is_loaded(&self, schema: &Schema, table: usize) -> String;
+
+    /// The condition that no row is in.
+    fn nothing(&self) -> String;
+
+    /// Rows that come from now on are of no line.
+    fn not_from_the_file(&self) -> Vec<Sql>;
+
+    fn forget_noted(&self) -> Sql;
+
+    /// The row of a place, if it is still there and not noted: for each of these columns whether it has changed, and what
+    /// it holds.
+    fn treated(&self, schema: &Schema, table: usize, columns: &[usize], place: i64) -> Sql;
+}
+
+/// The statements of a schema's engine, where loads can be treated.
+pub fn treatable(schema: &Schema) -> Option<&'static dyn Treatable> {
+    match schema.database.engine {
+        Engine::Sqlite => Some(&sqlite::load::Rows),
+        Engine::Postgres | Engine::Mysql | Engine::Mariadb => None,
+    }
+}
+
 /// A column that counts.
 pub struct Counted<'a> {
     pub name: &'a str,
