@@ -5,6 +5,8 @@ use super::EngineError;
 use super::Patience;
 use super::Session;
 use super::wire::Failure;
+use super::wire::room::Room;
+use super::wire::writer::ServerWriter;
 use super::write::Rehearsal;
 use super::write::WriteOptions;
 use super::write::Writer;
@@ -16,17 +18,14 @@ mod connection;
 mod failure;
 mod introspect;
 mod key_bitmap;
-mod room;
 mod session;
 mod transaction;
 mod value;
-mod writer;
+mod writing;
 
 use connection::Connection;
-use room::Room;
 use session::PostgresSession;
 use transaction::Snapshot;
-use writer::PostgresWriter;
 
 pub(super) struct PostgresDatabase {
     address: Address,
@@ -86,14 +85,13 @@ impl Database for PostgresDatabase {
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
-        let room = Room::open(&self.address, &self.patience);
-        Ok(Box::new(room.map_err(|failure| failure::of_the_database(&failure, &self.address))?))
+        Ok(Box::new(Room::<Connection>::open(&self.address, &self.patience)?))
     }
 
     fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {
         // What the definitions were read under must not be in the writer's way.
         let _ = self.keeper.run("COMMIT".to_owned(), &self.patience.deadline);
-        Ok(Box::new(PostgresWriter::open(&self.address, &self.patience, options)?))
+        Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.patience, options)?))
     }
 
     fn disturbed(&self) -> Option<String> {

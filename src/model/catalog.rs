@@ -71,7 +71,7 @@ impl NameRule {
 }
 
 /// A table's name; `schema` is `None` in the default schema.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName {
     pub schema: Option<String>,
     pub table: String,
@@ -98,6 +98,8 @@ pub struct Table {
     pub row_address: Option<String>,
     /// Why the engine keeps no foreign key on this table, if it does not: its storage engine, its partitions.
     pub without_foreign_keys: Option<String>,
+    /// Why a change of its rows could not be tried or taken back, where that is so: its storage engine, its history.
+    pub irreversible: Option<String>,
 }
 
 /// An address that a row leaves when it changes: it names the row only for a moment.

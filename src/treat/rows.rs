@@ -145,7 +145,7 @@ impl<'a> Desk<'a> {
         let stays = child.indexes.iter().any(|index| {
             index.unique && index.columns.iter().any(|part| part.column.is_none_or(|column| changed.contains(&column)))
         });
-        let (room, surgery) = self.room(case.relation.child)?;
+        let (room, surgery) = self.room();
         if stays {
             let _ = room.attempt(&surgery.delete(child, row))?;
         }
@@ -161,7 +161,7 @@ impl<'a> Desk<'a> {
             return Ok(Err(Why::plain("the row would get another name".to_owned())));
         };
         if stays && let Some(text) = self.collision(case.relation.child, &stored, Some(row), Some(changed))? {
-            let (room, surgery) = self.room(case.relation.child)?;
+            let (room, surgery) = self.room();
             let _ = room.attempt(&surgery.delete(child, row))?;
             return Ok(Err(Why { text, is_collision: true }));
         }
@@ -262,8 +262,10 @@ impl<'a> Desk<'a> {
         }
         let mut planned = false;
         let table = &self.schema.tables[parent];
-        let (room, surgery) = self.room(parent)?;
-        room.each_row(&surgery.present(table, &relation.parent.columns, &[&key]), &mut |_| planned = true)?;
+        if self.furnished.contains(&parent) {
+            let (room, surgery) = self.room();
+            room.each_row(&surgery.present(table, &relation.parent.columns, &[&key]), &mut |_| planned = true)?;
+        }
         Ok(planned || (in_making.is_some() && self.parents.is_awaited(parent, &key)))
     }
 }
