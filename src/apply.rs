@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::engine::write::Ending;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
+use crate::model::plan::NewTable;
 use crate::model::plan::Part;
 use crate::model::plan::Standing;
 use crate::model::schema::Schema;
@@ -25,17 +27,17 @@ use crate::plan_file::PlanFile;
 use crate::quarantine_file::KeepError;
 use crate::scan::Progress;
 
+mod inspect;
 mod redefine;
+mod tables;
 mod verify;
 
+use inspect::Found;
 use redefine::Side;
 use verify::Moment;
 
 /// Rows are read this many at a time.
 const CHUNK: usize = 400;
-
-/// How many rows that do not fit are told.
-const TOLD: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -64,6 +66,20 @@ pub struct Done {
     pub already: u64,
 }
 
+impl Done {
+    /// What was done before counts, and not as what was done already.
+    fn after(self, before: Done) -> Done {
+        let earlier = before.made + before.changed + before.deleted + before.redefined;
+        Done {
+            made: before.made + self.made,
+            changed: before.changed + self.changed,
+            deleted: before.deleted + self.deleted,
+            redefined: before.redefined + self.redefined,
+            already: self.already.saturating_sub(earlier),
+        }
+    }
+}
+
 /// Reads after "could not".
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
@@ -80,8 +96,12 @@ pub enum ApplyError {
 /// Something to be done inside the writing transaction.
 pub type Step<'a> = &'a mut dyn FnMut(&mut dyn Writer) -> Result<(), ApplyError>;
 
+/// How often a transaction is begun that others bring to its end.
+const ATTEMPTS: u32 = 5;
+
 /// Goes through with a plan. `admit` looks at the database first; `secure` is called when everything fits, before the
-/// first change.
+/// first change. A transaction that others got in the way of is begun again, as after a crash: rows that are changed
+/// already are left as they are.
 pub fn run(
     order: &Order<'_>,
     plan: &mut PlanFile,
@@ -89,18 +109,29 @@ pub fn run(
     admit: Step<'_>,
     secure: Step<'_>,
 ) -> Result<Done, ApplyError> {
-    let locks = locks(order, &plan.header);
-    writer.begin(locks.as_ref())?;
-    let done = admit(writer).and_then(|()| Walk::new(order, plan)?.go(writer, secure));
-    if done.is_err() {
+    let mut before = Done::default();
+    let mut made = Vec::new();
+    let mut attempts = 1;
+    loop {
+        let mut walk = Walk::new(order, plan, made)?;
+        let error = match walk.go(writer, admit, secure) {
+            Ok(done) => return Ok(done.after(before)),
+            Err(error) => error,
+        };
         writer.rollback();
+        if !writer.was_overtaken() || attempts == ATTEMPTS {
+            walk.clear_away(writer);
+            return Err(error);
+        }
+        before = walk.committed.after(before);
+        made = if order.surgery.defines_at_once() { walk.made } else { Vec::new() };
+        attempts += 1;
     }
-    done
 }
 
 /// Whether a plan was applied already, whole or in part: what it does first is done.
 pub fn has_begun(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session) -> Result<bool, ApplyError> {
-    let mut walk = Walk::new(order, plan)?;
+    let mut walk = Walk::new(order, plan, Vec::new())?;
     let mut found = Found::default();
     if walk.inspect_definitions(session, &mut found).is_err() {
         return Ok(false);
@@ -131,7 +162,12 @@ struct Walk<'w> {
     tables: BTreeMap<String, Table>,
     /// Tables of the plan that are not there yet.
     absent: Vec<String>,
+    /// Tables that were made, whatever becomes of the transaction.
+    made: Vec<NewTable>,
     done: Done,
+    committed: Done,
+    /// A change of the transaction at hand, by which can be told whether it was committed.
+    witness: Option<Change>,
 }
 
 /// Consecutive changes of one table.
@@ -141,33 +177,47 @@ struct Stretch {
 }
 
 impl<'w> Walk<'w> {
-    fn new(order: &'w Order<'w>, plan: &'w mut PlanFile) -> Result<Walk<'w>, ApplyError> {
+    /// `made` are tables of the plan that are there although the schema does not know them.
+    fn new(order: &'w Order<'w>, plan: &'w mut PlanFile, made: Vec<NewTable>) -> Result<Walk<'w>, ApplyError> {
         let mut tables: BTreeMap<String, Table> =
             order.schema.tables.iter().map(|table| (table.name.to_string(), table.clone())).collect();
         let mut absent = Vec::new();
         for new in &plan.header.creates {
             let name = new.name.to_string();
             if order.schema.table(&name).is_none() {
-                absent.push(name.clone());
-                tables.insert(name, new.as_table());
+                tables.insert(name.clone(), new.as_table());
+                if !made.contains(new) {
+                    absent.push(name);
+                }
             }
         }
         plan.rewind()?;
-        Ok(Walk { order, plan, tables, absent, done: Done::default() })
+        let (done, committed) = (Done::default(), Done::default());
+        Ok(Walk { order, plan, tables, absent, made, done, committed, witness: None })
     }
 
-    fn go(&mut self, writer: &mut dyn Writer, secure: Step<'_>) -> Result<Done, ApplyError> {
-        let found = self.inspect(writer)?;
-        if found.before == 0 {
-            // Nothing is left to do, and nothing is written.
-            writer.rollback();
-            return Ok(Done { already: found.after, ..Done::default() });
-        }
-        if self.order.batch.is_some() && found.after == 0 && self.order.direction == Direction::Apply {
-            verify::verify(self.order.schema, &self.plan.header, writer, Moment::BeforeBatches, true)?;
-        }
-        secure(writer)?;
-        self.make_tables(writer)?;
+    fn go(&mut self, writer: &mut dyn Writer, admit: Step<'_>, secure: Step<'_>) -> Result<Done, ApplyError> {
+        let found = loop {
+            self.begin(writer)?;
+            admit(writer)?;
+            let found = self.inspect(writer)?;
+            if found.before == 0 {
+                // Nothing is left to do, and nothing is written.
+                writer.rollback();
+                if self.order.surgery.defines_at_once() {
+                    self.leave_no_empty_tables(writer)?;
+                }
+                return Ok(Done { already: found.after, ..Done::default() });
+            }
+            if self.order.batch.is_some() && found.after == 0 && self.order.direction == Direction::Apply {
+                verify::verify(self.order.schema, &self.plan.header, writer, Moment::BeforeBatches, true)?;
+            }
+            secure(writer)?;
+            // Tables that are made at once end the transaction: what was looked at is looked at again.
+            if !self.make_tables(writer)? || !self.order.surgery.defines_at_once() {
+                break found;
+            }
+        };
         self.redefine(writer, Side::Before)?;
         let is_sure = found.after == 0 && self.order.batch.is_none();
         let batch = self.order.batch.unwrap_or(usize::MAX);
@@ -182,19 +232,59 @@ impl<'w> Walk<'w> {
             in_batch += stretch.changes.len();
             self.write(writer, stretch, is_sure)?;
             if in_batch >= batch && position < total {
-                writer.commit()?;
-                writer.begin(locks(self.order, &self.plan.header).as_ref())?;
+                self.commit(writer)?;
+                self.begin(writer)?;
                 in_batch = 0;
             }
         }
         self.redefine(writer, Side::After)?;
-        self.leave_no_empty_tables(writer)?;
+        let drops_at_once = self.order.surgery.defines_at_once();
+        if !drops_at_once {
+            self.leave_no_empty_tables(writer)?;
+        }
         if self.order.direction == Direction::Apply {
             let in_batches = self.order.batch.is_some();
             verify::verify(self.order.schema, &self.plan.header, writer, Moment::BeforeCommit, in_batches)?;
         }
-        writer.commit()?;
+        self.commit(writer)?;
+        if drops_at_once {
+            self.leave_no_empty_tables(writer)?;
+        }
         Ok(self.done)
+    }
+
+    fn begin(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+        self.witness = None;
+        Ok(writer.begin(locks(self.order, &self.plan.header).as_ref())?)
+    }
+
+    fn commit(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+        if let (Ending::Unknown(why), Some(change)) = (writer.commit()?, self.witness.take()) {
+            self.find_out(writer, change, &why)?;
+        }
+        self.committed = self.done;
+        Ok(())
+    }
+
+    /// The answer to a commit was lost: a row that was changed says what became of it. It is read as a writer reads, so that
+    /// the server has to settle it first.
+    fn find_out(&mut self, writer: &mut dyn Writer, change: Change, lost: &str) -> Result<(), ApplyError> {
+        let stretch = Stretch { table: change.table.to_string(), changes: vec![change] };
+        let read = self.begin(writer).and_then(|()| self.standings(writer, &stretch));
+        writer.rollback();
+        let (why, help) = match read.as_deref() {
+            Ok([Standing::After]) => return Ok(()),
+            Ok([Standing::Before]) => (
+                "the connection was lost before the commit",
+                "what was not committed was rolled back: run the same command again",
+            ),
+            _ => (
+                "the connection was lost during the commit, and what became of it cannot be read",
+                "run the same command again: rows that are changed already are left as they are",
+            ),
+        };
+        let what = format!("to {}", self.plan.header.database);
+        Err(EngineError::Unwritable { what, why: format!("{why}: {lost}"), help: help.to_owned() }.into())
     }
 
     /// Changes from a position on, as far as they concern one table.
@@ -217,157 +307,6 @@ impl<'w> Walk<'w> {
         Ok(stretch)
     }
 
-    /// How every row stands to its change. One that stands elsewhere, or is no orphan any more, refuses the plan.
-    fn inspect(&mut self, writer: &mut dyn Writer) -> Result<Found, ApplyError> {
-        let mut found = Found::default();
-        self.inspect_definitions(writer, &mut found)?;
-        let total = self.plan.changes();
-        let mut position = 0;
-        while position < total {
-            (self.order.progress)(position, 2 * total);
-            let stretch = self.stretch(position, CHUNK)?;
-            position += stretch.changes.len();
-            let standings = self.standings(writer, &stretch)?;
-            for (change, standing) in stretch.changes.iter().zip(&standings) {
-                match standing {
-                    Standing::Before => found.before += 1,
-                    Standing::After => found.after += 1,
-                    Standing::Other => found.tell(change, "is not as it was when the plan was made"),
-                }
-            }
-            if self.order.direction == Direction::Apply && !found.partly {
-                self.still_orphans(writer, &stretch, &standings, &mut found)?;
-            }
-            found.partly |= found.after > 0;
-        }
-        if found.stale == 0 {
-            return Ok(found);
-        }
-        let more = found.stale.saturating_sub(found.told.len() as u64);
-        let more = if more > 0 { format!("; and {}", text::plural(more, "more row")) } else { String::new() };
-        let help = match self.order.direction {
-            Direction::Apply => "nothing was changed: make a new plan with `fk-doctor repair`",
-            Direction::Undo => {
-                "nothing was changed: what was changed since can only be taken back by hand, or from the backup"
-            }
-        };
-        Err(self.refused(format!("{}{more}", found.told.join("; ")), help))
-    }
-
-    fn standings(&self, session: &mut dyn Session, stretch: &Stretch) -> Result<Vec<Standing>, ApplyError> {
-        let rows: Vec<&RowName> = stretch.changes.iter().map(|change| &change.row).collect();
-        let now = if self.absent.contains(&stretch.table) {
-            vec![None; rows.len()]
-        } else {
-            self.rows(session, &stretch.table, &rows)?
-        };
-        let standing = |(change, now): (&Change, Option<RowName>)| match change.part() {
-            Part::Counter => self.counter_standing(change, now.as_ref()),
-            _ => change.standing(now.as_ref()),
-        };
-        Ok(stretch.changes.iter().zip(now).map(standing).collect())
-    }
-
-    /// A counter moves by itself when rows are made, and further when others make rows: it is only brought to where the
-    /// plan says if nobody else has moved it.
-    fn counter_standing(&self, change: &Change, now: Option<&RowName>) -> Standing {
-        match change.standing(now) {
-            Standing::Other => Standing::After,
-            standing => standing,
-        }
-    }
-
-    fn rows(
-        &self,
-        session: &mut dyn Session,
-        table: &str,
-        rows: &[&RowName],
-    ) -> Result<Vec<Option<RowName>>, ApplyError> {
-        let table = self.table(table)?;
-        let mut now = vec![None; rows.len()];
-        let names: Vec<&str> =
-            table.columns.iter().filter(|column| !column.generated).map(|column| column.name.as_str()).collect();
-        session.each_row(&self.order.surgery.rows_at(table, rows), &mut |row| {
-            let [number, _, values @ ..] = row else { return };
-            let place = number.as_integer().and_then(|number| usize::try_from(number).ok());
-            if let Some(place) = place.and_then(|place| now.get_mut(place)) {
-                *place = Some(names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect());
-            }
-        })?;
-        Ok(now)
-    }
-
-    /// An orphan may have found a parent since: then it is no longer ours to change.
-    fn still_orphans(
-        &self,
-        writer: &mut dyn Writer,
-        stretch: &Stretch,
-        standings: &[Standing],
-        found: &mut Found,
-    ) -> Result<(), ApplyError> {
-        let mut by_relation: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
-        for (change, _) in stretch.changes.iter().zip(standings).filter(|(_, standing)| **standing == Standing::Before)
-        {
-            for reason in change.reasons.iter().filter(|reason| reason.part == Part::Orphan) {
-                by_relation.entry(&reason.relation).or_default().push(change);
-            }
-        }
-        for (id, changes) in by_relation {
-            let Some(relation) = self.order.schema.relations.iter().find(|relation| relation.id == id) else {
-                return Err(
-                    self.refused(format!("there is no relation {id} any more"), "nothing was changed: make a new plan")
-                );
-            };
-            let rows: Vec<&RowName> = changes.iter().map(|change| &change.row).collect();
-            let mut orphans = vec![false; rows.len()];
-            let question = self.order.surgery.orphans_at(self.order.schema, relation, &rows);
-            writer.each_row(&question, &mut |row| {
-                let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-                if let Some(place) = place.and_then(|place| orphans.get_mut(place)) {
-                    *place = true;
-                }
-            })?;
-            for (change, _) in changes
-                .iter()
-                .zip(orphans)
-                .filter(|(change, is_orphan)| !is_orphan && is_child_of(self.order.schema, relation, change))
-            {
-                found.tell(change, "has its parent by now");
-            }
-        }
-        Ok(())
-    }
-
-    fn make_tables(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        if self.order.direction == Direction::Undo {
-            return Ok(());
-        }
-        for new in self.plan.header.creates.clone() {
-            if self.absent.contains(&new.name.to_string()) {
-                writer.change(&self.order.surgery.create(&new))?;
-            }
-        }
-        self.absent.clear();
-        Ok(())
-    }
-
-    /// Tables that the plan made go with their last row.
-    fn leave_no_empty_tables(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        if self.order.direction == Direction::Apply {
-            return Ok(());
-        }
-        for new in &self.plan.header.creates {
-            let Some(table) = self.order.schema.table(&new.name.to_string()) else { continue };
-            let mut last = Value::Null;
-            let question = self.order.surgery.largest(&self.order.schema.tables[table], &new.columns[0]);
-            writer.each_row(&question, &mut |row| last = row.first().cloned().unwrap_or(Value::Null))?;
-            if last == Value::Null {
-                writer.change(&self.order.surgery.drop(new))?;
-            }
-        }
-        Ok(())
-    }
-
     fn write(&mut self, writer: &mut dyn Writer, stretch: Stretch, is_sure: bool) -> Result<(), ApplyError> {
         let needs_look = !is_sure || stretch.changes.iter().any(|change| change.part() == Part::Counter);
         let standings =
@@ -384,7 +323,25 @@ impl<'w> Walk<'w> {
                 }
             }
         }
-        Ok(())
+        if self.order.surgery.stores_what_is_written() {
+            return Ok(());
+        }
+        let now = self.standings(writer, &stretch)?;
+        match stretch.changes.iter().zip(now).find(|(_, now)| *now != Standing::After) {
+            Some((change, _)) => {
+                let why = format!("{} was stored otherwise than was planned, by a trigger", row_of(change));
+                Err(self.refused(why, self.without_triggers()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn without_triggers(&self) -> &'static str {
+        if self.order.surgery.can_silence_triggers() {
+            "nothing was changed: --no-triggers keeps triggers silent"
+        } else {
+            "nothing was changed: drop the trigger for the time of the repair"
+        }
     }
 
     fn write_one(&mut self, writer: &mut dyn Writer, change: &Change) -> Result<(), ApplyError> {
@@ -395,7 +352,14 @@ impl<'w> Walk<'w> {
             (Some(_), None) => surgery.delete(table, &change.row),
             _ => surgery.update(table, &change.row, &change.set()),
         };
-        let rows = match writer.change(&statement) {
+        let mut changed = writer.change(&statement);
+        if let (Err(EngineError::Failed { .. }), Part::Parent) = (&changed, change.part())
+            && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.was_overtaken())
+        {
+            // Of parents that need each other, one has to be there first.
+            changed = writer.change(&unenforced);
+        }
+        let rows = match changed {
             Ok(rows) => rows,
             Err(EngineError::Failed { why }) => {
                 let why = format!("{} cannot be changed: {why}", row_of(change));
@@ -407,7 +371,7 @@ impl<'w> Walk<'w> {
             1 => {}
             0 => {
                 let why = format!("{} did not change: a trigger kept it as it was", row_of(change));
-                return Err(self.refused(why, "nothing was changed: --no-triggers keeps triggers silent"));
+                return Err(self.refused(why, self.without_triggers()));
             }
             more => {
                 let why = format!(
@@ -415,7 +379,7 @@ impl<'w> Walk<'w> {
                     row_of(change),
                     text::plural(more - 1, "row")
                 );
-                return Err(self.refused(why, "nothing was changed: --no-triggers keeps triggers silent"));
+                return Err(self.refused(why, self.without_triggers()));
             }
         }
         if let (Part::Parent, None, Some(after)) = (change.part(), &change.before, &change.after) {
@@ -423,6 +387,7 @@ impl<'w> Walk<'w> {
                 writer.each_row(&advance, &mut |_| {})?;
             }
         }
+        self.witness = Some(change.clone());
         match (&change.before, &change.after) {
             (None, _) => self.done.made += 1,
             (_, None) => self.done.deleted += 1,
@@ -461,33 +426,8 @@ fn with_address(table: &Table, change: &Change) -> RowName {
     }
 }
 
-/// A change may name relations of other rows that it was made for.
-fn is_child_of(schema: &Schema, relation: &crate::model::relation::Relation, change: &Change) -> bool {
-    schema.child(relation).name == change.table
-}
-
 fn row_of(change: &Change) -> String {
     format!("{} ({})", change.table, text::row(&change.row))
-}
-
-/// How the rows of a plan stand.
-#[derive(Default)]
-struct Found {
-    before: u64,
-    after: u64,
-    /// Some of it was applied already: parents may be there because of the plan itself.
-    partly: bool,
-    stale: u64,
-    told: Vec<String>,
-}
-
-impl Found {
-    fn tell(&mut self, change: &Change, why: &str) {
-        self.stale += 1;
-        if self.told.len() < TOLD {
-            self.told.push(format!("{} {why}", row_of(change)));
-        }
-    }
 }
 
 impl ApplyError {

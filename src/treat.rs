@@ -372,16 +372,27 @@ impl<'a> Desk<'a> {
         Ok(self.bench.put(change)?)
     }
 
-    /// The room with this table in it, and the dialect that is spoken there.
-    fn room(&mut self, table: usize) -> Result<(&mut dyn Rehearsal, &'static dyn RepairDialect), TreatError> {
+    /// Puts a table into the room; the inner error says why its rows cannot be tried, or not be changed at all.
+    fn furnish(&mut self, table: usize) -> Result<Result<(), String>, TreatError> {
+        let about = &self.schema.tables[table];
+        if let Some(why) = &about.irreversible {
+            return Ok(Err(format!("{} {why}", about.name)));
+        }
         if !self.furnished.contains(&table) {
             let defaults = self.defaults(table)?;
-            for statement in self.surgery.furnish(&self.schema.tables[table], &defaults) {
-                self.room.each_row(&statement, &mut |_| {})?;
+            for statement in self.surgery.furnish(about, &defaults) {
+                if let Err(why) = self.room.furnish(&statement)? {
+                    return Ok(Err(format!("rows of {} cannot be tried: {why}", about.name)));
+                }
             }
             self.furnished.insert(table);
         }
-        Ok((self.room.as_mut(), self.surgery.in_room()))
+        Ok(Ok(()))
+    }
+
+    /// The room, and the dialect that is spoken there.
+    fn room(&mut self) -> (&mut (dyn Rehearsal + 'static), &'static dyn RepairDialect) {
+        (self.room.as_mut(), self.surgery.in_room())
     }
 
     /// The rows with these names as the database has them: the address, and the stored columns.

@@ -4,8 +4,8 @@
 
 use super::ApplyError;
 use super::Direction;
-use super::Found;
 use super::Walk;
+use super::inspect::Found;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Writer;

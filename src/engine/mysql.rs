@@ -3,12 +3,19 @@
 //! These servers have no snapshot that connections could share. Several are begun, and used if no transaction that
 //! writes began or ended between the first and the last of them; if that cannot be had or not be told, one alone.
 
+use std::collections::BTreeMap;
+
 use super::Database;
 use super::EngineError;
 use super::Patience;
 use super::Session;
 use super::Trial;
 use super::wire::Failure;
+use super::wire::room::Room;
+use super::wire::writer::ServerWriter;
+use super::write::Rehearsal;
+use super::write::WriteOptions;
+use super::write::Writer;
 use crate::model::catalog::Catalog;
 use crate::model::value::Value;
 use crate::source::Address;
@@ -21,6 +28,7 @@ mod session;
 mod transaction;
 mod trial;
 mod value;
+mod writing;
 
 use connection::Connection;
 use introspect::Server;
@@ -71,6 +79,38 @@ impl Database for MysqlDatabase {
 
     fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
         Ok(Box::new(MysqlTrial::open(&self.address, &self.patience, &self.server)?))
+    }
+
+    /// The server's own number where it has one, else where it lies, and the database's name in it.
+    fn identity(&mut self) -> Result<String, EngineError> {
+        let question =
+            "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uid', 'server_uuid', 'hostname', 'port', 'datadir')";
+        let mut variables = BTreeMap::new();
+        let take = &mut |row: &[Value]| {
+            let text = |place: usize| row.get(place).and_then(Value::as_text).unwrap_or_default().to_owned();
+            variables.insert(text(0).to_lowercase(), text(1));
+        };
+        self.first
+            .ask(question, &[], &self.patience.deadline, take)
+            .map_err(|failure| failure::of_the_database(&failure, &self.address))?;
+        let own = variables.iter().find(|(name, _)| name.starts_with("server_u")).map(|(_, number)| number.clone());
+        let server = own.unwrap_or_else(|| variables.into_values().collect::<Vec<_>>().join(" "));
+        Ok(format!("{} of {server}", self.server.database))
+    }
+
+    fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
+        Ok(Box::new(Room::<Connection>::open(&self.address, &self.patience)?))
+    }
+
+    fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {
+        if options.no_triggers {
+            return Err(EngineError::Unwritable {
+                what: format!("to {} without its triggers", self.address),
+                why: format!("{} keeps no trigger silent for one session", self.server.engine.title()),
+                help: "drop the triggers for the time of the repair, or apply without --no-triggers".to_owned(),
+            });
+        }
+        Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.patience, options)?))
     }
 
     fn disturbed(&self) -> Option<String> {

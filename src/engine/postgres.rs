@@ -6,6 +6,8 @@ use super::Patience;
 use super::Session;
 use super::Trial;
 use super::wire::Failure;
+use super::wire::room::Room;
+use super::wire::writer::ServerWriter;
 use super::write::Rehearsal;
 use super::write::WriteOptions;
 use super::write::Writer;
@@ -17,19 +19,16 @@ mod connection;
 mod failure;
 mod introspect;
 mod key_bitmap;
-mod room;
 mod session;
 mod transaction;
 mod trial;
 mod value;
-mod writer;
+mod writing;
 
 use connection::Connection;
-use room::Room;
 use session::PostgresSession;
 use transaction::Snapshot;
 use trial::PostgresTrial;
-use writer::PostgresWriter;
 
 pub(super) struct PostgresDatabase {
     address: Address,
@@ -89,8 +88,7 @@ impl Database for PostgresDatabase {
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
-        let room = Room::open(&self.address, &self.patience);
-        Ok(Box::new(room.map_err(|failure| failure::of_the_database(&failure, &self.address))?))
+        Ok(Box::new(Room::<Connection>::open(&self.address, &self.patience)?))
     }
 
     fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
@@ -100,7 +98,7 @@ impl Database for PostgresDatabase {
     fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {
         // What the definitions were read under must not be in the writer's way.
         let _ = self.keeper.run("COMMIT".to_owned(), &self.patience.deadline);
-        Ok(Box::new(PostgresWriter::open(&self.address, &self.patience, options)?))
+        Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.patience, options)?))
     }
 
     fn disturbed(&self) -> Option<String> {

@@ -20,6 +20,10 @@ use super::Deadline;
 use crate::model::text::nearest;
 use crate::source::Address;
 
+pub(super) mod room;
+pub(super) mod writer;
+pub(super) mod writing;
+
 /// How long to wait for a server that does not answer at all, unless the URL says otherwise.
 const CONNECT: Duration = Duration::from_secs(10);
 

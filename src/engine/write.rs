@@ -15,7 +15,10 @@ use crate::model::value::Value;
 /// A private room with the same tables, none of their rows, and no triggers or foreign keys: what a row would be once it is
 /// stored, and whether the table would take it, is tried here.
 pub trait Rehearsal: Session {
-    /// `Err` is the engine's reason for refusing.
+    /// Makes a table of the room; the inner error says why there can be none like this.
+    fn furnish(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError>;
+
+    /// The inner error is the engine's reason for refusing.
     fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError>;
 }
 
@@ -38,17 +41,32 @@ pub trait Writer: Session {
         Err(EngineError::Failed { why: "the texts of definitions are SQLite's alone to replace".to_owned() })
     }
 
-    /// An error means that nothing was committed, or says that it is not known.
-    fn commit(&mut self) -> Result<(), EngineError>;
+    /// An error means that nothing was committed.
+    fn commit(&mut self) -> Result<Ending, EngineError>;
 
     /// Also ends a transaction that the engine has already ended by itself.
     fn rollback(&mut self);
+
+    /// Whether the transaction failed only because of what others did meanwhile: nothing of it is left, and it may succeed the
+    /// next time.
+    fn was_overtaken(&self) -> bool {
+        false
+    }
 
     /// What is wrong with the storage of the database as a whole, if anything is.
     fn damage_anywhere(&mut self) -> Result<Option<String>, EngineError>;
 
     /// A whole copy of the database as it is now, checked to be one.
     fn back_up(&mut self, file: &Path) -> Result<(), EngineError>;
+}
+
+/// What is known of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Ending {
+    Committed,
+    /// The connection was lost before the answer came; this is why. A new one is made where the writer begins again.
+    Unknown(String),
 }
 
 /// How a writer goes about it.

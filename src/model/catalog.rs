@@ -98,6 +98,8 @@ pub struct Table {
     pub row_address: Option<String>,
     /// Why the engine keeps no foreign key on this table, if it does not: its storage engine, its partitions.
     pub without_foreign_keys: Option<String>,
+    /// Why a change of its rows could not be tried or taken back, where that is so: its storage engine, its history.
+    pub irreversible: Option<String>,
 }
 
 /// An address that a row leaves when it changes: it names the row only for a moment.

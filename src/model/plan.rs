@@ -148,6 +148,7 @@ impl NewTable {
             indexes: Vec::new(),
             row_address: None,
             without_foreign_keys: None,
+            irreversible: None,
         }
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn table(name: &str, columns: &[&str]) -> Table {
         indexes: Vec::new(),
         row_address: Some("rowid".to_string()),
         without_foreign_keys: None,
+        irreversible: None,
     }
 }
 

@@ -188,7 +188,7 @@ pub(super) fn plan_in(
     });
     draft.prospect.redefinitions = decided.changes;
     draft.prospect.refusals.extend(decided.refusals);
-    draft.prospect.hazards = hazards(&schema, &definitions, &draft.prospect);
+    draft.prospect.hazards = hazards(&schema, surgery, &definitions, &draft.prospect);
     draft.prospect.hazards.extend(decided.hazards);
     let header = Header {
         engine: schema.database.engine,
@@ -248,7 +248,12 @@ pub(super) fn fingerprint(definitions: &[Definition], creates: &[NewTable], chan
 }
 
 /// What else will happen when the plan is applied.
-fn hazards(schema: &Schema, definitions: &[Definition], prospect: &Prospect) -> Vec<String> {
+fn hazards(
+    schema: &Schema,
+    surgery: &dyn RepairDialect,
+    definitions: &[Definition],
+    prospect: &Prospect,
+) -> Vec<String> {
     let mut hazards = Vec::new();
     for table in &prospect.tables {
         let triggers: Vec<&str> = definitions
@@ -257,8 +262,9 @@ fn hazards(schema: &Schema, definitions: &[Definition], prospect: &Prospect) -> 
             .map(|[_, name, ..]| name.as_str())
             .collect();
         if !triggers.is_empty() {
+            let silence = if surgery.can_silence_triggers() { "; --no-triggers keeps them silent" } else { "" };
             hazards.push(format!(
-                "{} has triggers ({}): what they change beyond the plan rolls it back; --no-triggers keeps them silent",
+                "{} has triggers ({}): what they change beyond the plan rolls it back{silence}",
                 table.table,
                 triggers.join(", ")
             ));
@@ -271,6 +277,13 @@ fn hazards(schema: &Schema, definitions: &[Definition], prospect: &Prospect) -> 
             hazards
                 .push(format!("{}: {rows} and all that depend on them go, and only the plan keeps them", outlook.id));
         }
+    }
+    if surgery.defines_at_once() && !prospect.creates.is_empty() {
+        let names: Vec<&str> = prospect.creates.iter().map(|new| new.name.table.as_str()).collect();
+        hazards.push(format!(
+            "{} is made before the transaction, which cannot hold it: a failure may leave it behind, empty",
+            names.join(", ")
+        ));
     }
     hazards
 }

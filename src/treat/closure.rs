@@ -136,6 +136,9 @@ impl<'a> Desk<'a> {
         if planned.is_some_and(|planned| planned.after.is_none()) {
             return Ok(Admission::Settled);
         }
+        if let Some(why) = &about.irreversible {
+            return Ok(Admission::Needed(format!("a row of {} would change, which {why}", about.name)));
+        }
         case.lost.add(1, going.table == case.relation.child);
         if going.blanked.is_some() {
             closure.rows.push(going);
@@ -224,8 +227,10 @@ impl<'a> Desk<'a> {
         reasons.push(case.reason(going.part, treatment));
         self.gone(going.table, &going.image.columns);
         // What was tried for it before no longer stands in anybody's way.
-        let (room, surgery) = self.room(going.table)?;
-        let _ = room.attempt(&surgery.delete(about, &going.row))?;
+        if self.furnished.contains(&going.table) {
+            let (room, surgery) = self.room();
+            let _ = room.attempt(&surgery.delete(about, &going.row))?;
+        }
         let mut change = Change {
             table: about.name.clone(),
             row: going.row,
@@ -252,6 +257,6 @@ enum Admission {
     /// It goes, and what refers to it is to be looked at.
     Goes(RowName),
     Settled,
-    /// Another change needs it: why nothing of the closure can go.
+    /// Why nothing of the closure can go.
     Needed(String),
 }

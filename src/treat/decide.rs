@@ -105,6 +105,11 @@ impl<'a> Desk<'a> {
         if let Some(why) = case.guarded.as_ref().filter(|_| treatment.loses_data()) {
             return Ok(every(groups, Err(why.clone())));
         }
+        if changes_child(treatment)
+            && let Err(why) = self.furnish(case.relation.child)?
+        {
+            return Ok(every(groups, Err(why)));
+        }
         case.making = treatment.name();
         match treatment {
             Treatment::Remap(remap) => self.remap(case, remap, groups),
@@ -144,6 +149,10 @@ impl<'a> Desk<'a> {
         let columns = &case.relation.parent.columns;
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let found = match &remap.how.value {
+            RemapHow::To(_) if columns.len() > 1 && !self.surgery.takes_wide_queries() => {
+                let why = "a query of several columns cannot look at the row there: name a map or a mapping table";
+                return Ok(every(groups, Err(why.to_owned())));
+            }
             RemapHow::To(query) => self.asked(case, remap.via.as_ref().map(|via| &via.value), query, groups)?,
             RemapHow::File(map) => {
                 keys.iter().map(|key| map.new_key(key).ok_or_else(|| format!("{} has no such key", map.file))).collect()
@@ -420,7 +429,7 @@ impl<'a> Desk<'a> {
         };
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let table = &self.schema.tables[parent];
-        let (room, surgery) = self.room(parent)?;
+        let (room, surgery) = self.room();
         room.each_row(&surgery.present(table, &case.relation.parent.columns, &keys), &mut |row| {
             let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
             if let Some(place) = place.and_then(|place| planned.get_mut(place)) {
@@ -439,6 +448,15 @@ impl<'a> Desk<'a> {
         let columns = &self.schema.tables[table].columns;
         let position = |name: &String| columns.iter().position(|column| self.schema.names.same(&column.name, name));
         names.iter().filter_map(position).collect()
+    }
+}
+
+/// Whether it is not by the parent alone that the rows get one.
+fn changes_child(treatment: &Treatment) -> bool {
+    match treatment {
+        Treatment::Placeholder(placeholder) => placeholder.key == PlaceholderKey::New,
+        Treatment::Report => false,
+        other => !other.is_of_the_schema(),
     }
 }
 

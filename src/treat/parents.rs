@@ -140,6 +140,9 @@ impl<'a> Desk<'a> {
     ) -> Result<Result<RowName, String>, TreatError> {
         let schema = self.schema;
         let table = &schema.tables[blank.table];
+        if let Err(why) = self.furnish(blank.table)? {
+            return Ok(Err(why));
+        }
         if identity_columns(table).is_empty() || !matches!(table.kind, crate::model::catalog::TableKind::Table) {
             return Ok(Err(format!("rows of {} cannot be addressed", table.name)));
         }
@@ -192,7 +195,7 @@ impl<'a> Desk<'a> {
             };
             row.push((name.to_owned(), value));
         }
-        let (room, surgery) = self.room(blank.table)?;
+        let (room, surgery) = self.room();
         if let Err(why) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
             return Ok(Err(why));
         }
@@ -228,7 +231,7 @@ impl<'a> Desk<'a> {
 
     fn unmake(&mut self, table: usize, row: &RowName) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
-        let (room, surgery) = self.room(table)?;
+        let (room, surgery) = self.room();
         let _ = room.attempt(&surgery.delete(about, row))?;
         let was_planned = self.bench.take_away(&about.name, row)?.is_some();
         if let Some(made) = self.parents.made.get_mut(&table) {
@@ -520,7 +523,14 @@ pub(super) fn neutral_kind(column: &Column, is_unique: bool) -> Neutral {
         Family::Numeric if kind.contains("TIME") => Neutral::Plain(Value::text("1970-01-01 00:00:00")),
         Family::Numeric if kind.contains("DATE") => Neutral::Plain(Value::text("1970-01-01")),
         Family::Numeric => Neutral::Plain(Value::Integer(0)),
-        Family::Untyped if kind.contains("TIMESTAMP") || kind == "DATE" => Neutral::Plain(Value::text("1970-01-01")),
+        // The first moment that such a column can hold.
+        Family::Untyped if kind.contains("TIMESTAMP") && !kind.contains("ZONE") => {
+            Neutral::Plain(Value::text("1970-01-01 00:00:01"))
+        }
+        Family::Untyped if kind.contains("TIMESTAMP") || kind.starts_with("DATE") => {
+            Neutral::Plain(Value::text("1970-01-01"))
+        }
+        Family::Untyped if kind.starts_with("BIT(") => Neutral::Plain(Value::Integer(0)),
         Family::Untyped if kind == "BOOLEAN" => Neutral::Plain(Value::text("false")),
         Family::Text | Family::Untyped => Neutral::Derived,
     }

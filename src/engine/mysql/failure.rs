@@ -3,6 +3,7 @@
 use crate::engine::EngineError;
 use crate::engine::wire::Failure;
 use crate::engine::wire::without_values;
+use crate::engine::wire::writing::Kind;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::source::Address;
@@ -12,13 +13,42 @@ const TIMED_OUT: [&str; 2] = ["1969", "3024"];
 /// Wrong, cut off, out of range.
 const ABOUT_VALUES: [&str; 6] = ["1264", "1265", "1292", "1366", "1411", "1690"];
 const LOCK_WAIT_TIMEOUT: &str = "1205";
-const DEADLOCK: &str = "1213";
+/// Two waited for each other, or a row is not what it was when it was read.
+const OVERTAKEN: [&str; 2] = ["1213", "1020"];
+const DUPLICATE_KEY: &str = "1062";
+const CHECK_FAILED: &str = "4025";
+/// A NULL, no value where there is no DEFAULT, too long, no number, no shape: of a row, and without its values.
+const ABOUT_A_ROW: [&str; 5] = ["1048", "1364", "1406", "1367", "1416"];
+const DENIED: [&str; 5] = ["1044", "1142", "1143", "1227", "1370"];
+
+pub(super) fn kind(code: &str) -> Kind {
+    let about_a_row = [&ABOUT_VALUES[..], &ABOUT_A_ROW, &[DUPLICATE_KEY, CHECK_FAILED]].concat();
+    match code {
+        LOCK_WAIT_TIMEOUT => Kind::Lock,
+        code if OVERTAKEN.contains(&code) => Kind::Overtaken,
+        code if DENIED.contains(&code) => Kind::Privilege,
+        code if about_a_row.contains(&code) => Kind::Row,
+        _ => Kind::Other,
+    }
+}
+
+/// The server tells the row's values, and names the table of the rehearsal.
+pub(super) fn of_a_row(code: &str, message: &str) -> String {
+    let named = |quote: char| message.rsplit(quote).nth(1).unwrap_or_default();
+    match code {
+        // Every engine's refusal of a second row with the same key begins alike.
+        DUPLICATE_KEY => format!("UNIQUE constraint failed: another row has the same key {}", named('\'')),
+        CHECK_FAILED => format!("CHECK constraint failed: {}", message.split('`').nth(1).unwrap_or_default()),
+        code if ABOUT_VALUES.contains(&code) => without_values(message),
+        _ => message.to_owned(),
+    }
+}
 
 /// Why the server refuses a statement; an error where that is not the statement's fault.
 pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, EngineError> {
     let Failure::Refused { code, message, .. } = &failure else { return Err(of_a_question(failure, address)) };
     let kind = match code.as_str() {
-        DEADLOCK => {
+        code if OVERTAKEN.contains(&code) => {
             let why = format!("{message}: others changed the same rows at the same moment, try again");
             return Err(EngineError::Failed { why });
         }

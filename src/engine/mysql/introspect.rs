@@ -135,6 +135,7 @@ impl Reader<'_> {
                 indexes: Vec::new(),
                 row_address: None,
                 without_foreign_keys: without_foreign_keys(&kind, &storage, partitioned),
+                irreversible: irreversible(&kind, &storage, partitioned),
             });
         }
         let mut tables = std::mem::take(&mut self.tables);
@@ -303,6 +304,17 @@ fn without_foreign_keys(kind: &str, storage: &str, partitioned: bool) -> Option<
         (true, false) => None,
         (true, true) => Some("is partitioned".to_owned()),
         (false, _) => Some(format!("is stored by {storage}")),
+    }
+}
+
+/// A temporary table, in which rows are tried, has no partitions.
+fn irreversible(kind: &str, storage: &str, partitioned: bool) -> Option<String> {
+    if !storage.eq_ignore_ascii_case("InnoDB") {
+        Some(format!("is stored by {storage}, which rolls nothing back"))
+    } else if kind.contains("VERSIONED") {
+        Some("keeps the history of its rows, which cannot be taken back".to_owned())
+    } else {
+        partitioned.then(|| "is partitioned, and rows of it cannot be tried".to_owned())
     }
 }
 

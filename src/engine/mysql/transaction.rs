@@ -4,16 +4,37 @@ use std::time::Duration;
 
 use super::introspect::Server;
 use crate::engine::Patience;
+use crate::engine::write::WriteOptions;
 use crate::model::catalog::Engine;
 
-/// A server's and a user's settings may be anything; these are what the model's SQL is written for.
+/// A server's and a user's settings may be anything; these are what the model's SQL is written for. A time is the same
+/// text whoever reads it, and 0 is a key like any other.
 pub(super) fn settings(patience: &Patience) -> String {
     let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
     format!(
-        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', sql_auto_is_null = 0, sql_big_selects = 1,
-             sql_select_limit = DEFAULT, lock_wait_timeout = {lock_wait}, wait_timeout = 28800, net_write_timeout = 600"
+        "SET SESSION sql_mode = '{SQL_MODE}', sql_auto_is_null = 0, sql_big_selects = 1, sql_safe_updates = 0,
+             sql_select_limit = DEFAULT, time_zone = '+00:00', autocommit = 1, completion_type = 'NO_CHAIN',
+             foreign_key_checks = 1, unique_checks = 1, lock_wait_timeout = {lock_wait},
+             innodb_lock_wait_timeout = {lock_wait}, wait_timeout = 28800, net_write_timeout = 600"
     )
 }
+
+const SQL_MODE: &str = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO";
+
+/// What comes back may be what no rule would allow: an orphan, a row that breaks its CHECK, the 31st of February.
+pub(super) fn writing_settings(options: WriteOptions) -> String {
+    if options.takes_back {
+        format!(
+            "SET SESSION sql_mode = '{SQL_MODE},ALLOW_INVALID_DATES', foreign_key_checks = 0, check_constraint_checks = 0"
+        )
+    } else {
+        "SET SESSION check_constraint_checks = 1".to_owned()
+    }
+}
+
+/// What it reads, nobody else changes until its end.
+pub(super) const BEGIN_WRITING: &str =
+    "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION READ WRITE";
 
 /// Ends what went before, and sees the moment at which it runs.
 pub(super) const BEGIN: &str = "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; \

@@ -3,27 +3,29 @@
 use crate::engine::EngineError;
 use crate::engine::wire::Failure;
 use crate::engine::wire::without_values;
+use crate::engine::wire::writing::Kind;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::source::Address;
 
 /// The server cancelled a statement, as we had asked it to at the end of the time.
 const QUERY_CANCELED: &str = "57014";
-pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
-pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 pub(super) const UNIQUE_VIOLATION: &str = "23505";
 const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK_DETECTED: &str = "40P01";
 const CANNOT_COERCE: &str = "42846";
 
-/// The row itself is refused: one of its values, or a constraint.
-pub(super) fn is_of_the_row(code: &str) -> bool {
-    code.starts_with("22") || code.starts_with("23") || code.starts_with("44") || code == CANNOT_COERCE
-}
-
-/// Others were in the way, and may not be the next time.
-pub(super) fn passes(code: &str) -> bool {
-    [SERIALIZATION_FAILURE, DEADLOCK_DETECTED].contains(&code)
+pub(super) fn kind(code: &str) -> Kind {
+    match code {
+        SERIALIZATION_FAILURE | DEADLOCK_DETECTED => Kind::Overtaken,
+        LOCK_NOT_AVAILABLE => Kind::Lock,
+        INSUFFICIENT_PRIVILEGE => Kind::Privilege,
+        CANNOT_COERCE => Kind::Row,
+        code if ["22", "23", "44"].iter().any(|class| code.starts_with(class)) => Kind::Row,
+        _ => Kind::Other,
+    }
 }
 
 /// Class 08 and 57P: an administrator ended the connection, or the server goes down.
@@ -34,7 +36,7 @@ pub(super) fn ends_the_connection(code: &str) -> bool {
 /// Why the server refuses a statement; an error where that is not the statement's fault.
 pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, EngineError> {
     let Failure::Refused { code, message, about } = failure else { return Err(of_a_question(failure, address)) };
-    if passes(&code) {
+    if kind(&code) == Kind::Overtaken {
         let why = format!("{message}: others changed the same rows at the same moment, try again");
         return Err(EngineError::Failed { why });
     }

@@ -92,6 +92,7 @@ impl Tables {
             indexes: Vec::new(),
             row_address,
             without_foreign_keys: None,
+            irreversible: None,
         });
     }
 

@@ -24,8 +24,6 @@ pub(super) fn begin_writing(patience: &Patience) -> String {
 /// Neither triggers nor foreign keys are heard, but for those that are for replicas.
 pub(super) const AS_REPLICA: &str = "SET LOCAL session_replication_role = replica";
 
-pub(super) const END_ATTEMPT: &str = "ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt";
-
 pub(super) fn settings(patience: &Patience) -> String {
     // Values are the same text whoever reads them.
     format!(

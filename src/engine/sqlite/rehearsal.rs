@@ -54,6 +54,10 @@ impl Session for Room {
 }
 
 impl Rehearsal for Room {
+    fn furnish(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
+        self.each_row(statement, &mut |_| {}).map(Ok)
+    }
+
     fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
         match session::run(&self.connection, statement, &mut |_| {}) {
             Ok(()) => Ok(Ok(())),

@@ -16,6 +16,7 @@ use crate::engine::Damage;
 use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engine::write::Ending;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
@@ -136,9 +137,9 @@ impl Writer for SqliteWriter {
         self.with_writable_schema(|| self.changed(statement).map(|_| ()))
     }
 
-    fn commit(&mut self) -> Result<(), EngineError> {
+    fn commit(&mut self) -> Result<Ending, EngineError> {
         let committed = snapshot::patiently(self.patience.lock_wait, || self.connection.execute_batch("COMMIT"));
-        committed.map_err(|error| {
+        committed.map(|()| Ending::Committed).map_err(|error| {
             self.rollback();
             failure::unwritable(&self.path, &error)
         })

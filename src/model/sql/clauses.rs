@@ -1,9 +1,12 @@
 //! What every dialect says alike, around the words that are its own.
 
 use crate::model::catalog::Column;
+use crate::model::catalog::Family;
 use crate::model::relation::Relation;
 use crate::model::rule::Normal;
 use crate::model::schema::Schema;
+use crate::model::sql::Sql;
+use crate::model::text;
 use crate::model::text::is_unseen;
 use crate::model::value::Key;
 use crate::model::value::Value;
@@ -49,12 +52,17 @@ pub(super) fn key_names<'a>(schema: &'a Schema, relation: &'a Relation) -> Vec<(
     names
 }
 
-/// A text in its normal form; `trimmed` takes the white space from both its ends.
-pub(super) fn in_form(text: String, forms: &[Normal], trimmed: fn(&str) -> String) -> String {
+/// A text in its normal form; `trimmed` takes the white space from both its ends, `unpadded` the zeros from its start.
+pub(super) fn in_form(
+    text: String,
+    forms: &[Normal],
+    trimmed: fn(&str) -> String,
+    unpadded: fn(&str) -> String,
+) -> String {
     forms.iter().fold(text, |form, normal| match normal {
         Normal::Trim => trimmed(&form),
         Normal::Casefold => format!("lower({form})"),
-        Normal::ZeroPadding => format!("ltrim({form}, '0')"),
+        Normal::ZeroPadding => unpadded(&form),
         Normal::Uuid => format!("replace(replace(replace(lower({form}), '-', ''), '{{', ''), '}}', '')"),
     })
 }
@@ -69,4 +77,68 @@ pub(super) fn quoted_text(bytes: &[u8]) -> Option<String> {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// All of these hold; where there is none, nothing does.
+pub(super) fn all(conditions: impl Iterator<Item = String>) -> String {
+    let conditions: Vec<String> = conditions.collect();
+    if conditions.is_empty() { "FALSE".to_owned() } else { conditions.join(" AND ") }
+}
+
+/// A value's plain text, to be held against the text of others.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::Blob(bytes) => hex(bytes),
+        other => text::value(other),
+    }
+}
+
+/// A value as a table holds it all of whose columns are text.
+pub(super) fn in_words(value: Value) -> Value {
+    match value {
+        Value::Null => Value::Null,
+        other => Value::text(plain(&other)),
+    }
+}
+
+/// Whether a value can be one of the column's at all.
+pub(super) fn fits(value: &Value, column: &Column) -> bool {
+    let unsigned = column.declared_type.contains("unsigned");
+    match (&column.family, value) {
+        (Family::Integer, Value::Text(_)) => value
+            .as_text()
+            .is_some_and(|text| text.trim().parse::<i64>().is_ok() || (unsigned && text.trim().parse::<u64>().is_ok())),
+        (Family::Integer, other) => matches!(other, Value::Integer(_)),
+        (Family::Real | Family::Numeric, Value::Text(_)) => {
+            value.as_text().is_some_and(|text| text.trim().parse::<f64>().is_ok())
+        }
+        (Family::Real | Family::Numeric, other) => matches!(other, Value::Integer(_) | Value::Real(_)),
+        _ => true,
+    }
+}
+
+/// A statement with its values in the places of its parameters: of each `mark`, with its number or in their order. Our own
+/// statements have none but for these, outside of names, which stand between `quote`.
+pub(super) fn written_out(statement: &Sql, mark: char, quote: char, literal: fn(&Value) -> String) -> String {
+    let mut rest = statement.text();
+    let mut text = String::new();
+    let mut next: usize = 0;
+    while let Some(at) = rest.find([mark, quote]) {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(name) = rest.strip_prefix(quote) {
+            let length = 1 + name.find(quote).map_or(name.len(), |end| end + 1);
+            text.push_str(&rest[..length]);
+            rest = &rest[length..];
+            continue;
+        }
+        let digits = rest[1..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - 1);
+        next = rest[1..=digits].parse().unwrap_or(next + 1);
+        let value = next.checked_sub(1).and_then(|place| statement.parameters().get(place));
+        text.push_str(&value.map_or_else(String::new, literal));
+        rest = &rest[1 + digits..];
+    }
+    text.push_str(rest);
+    text
 }

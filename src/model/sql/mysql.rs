@@ -11,6 +11,7 @@ use super::Dialect;
 use super::Sql;
 use super::clauses;
 use super::clauses::child_column;
+use super::clauses::plain;
 use super::in_backticks;
 use super::row_name_columns;
 use crate::model::catalog::Column;
@@ -19,12 +20,12 @@ use crate::model::catalog::Index;
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
 pub(super) mod foresight;
 pub(super) mod load;
+pub(super) mod repair;
 
 pub(super) struct Mysql;
 
@@ -342,15 +343,6 @@ fn shown(value: &str, column: &Column) -> String {
 
 fn is_bytes(column: &Column) -> bool {
     column.declared_type.contains("binary") || column.declared_type.contains("blob")
-}
-
-/// A value's plain text, to be held against the text of others.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        other => text::value(other),
-    }
 }
 
 /// A text without white space, case, leading zeros and the dress of a UUID.

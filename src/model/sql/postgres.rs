@@ -10,6 +10,7 @@ use super::Dialect;
 use super::Sql;
 use super::clauses;
 use super::clauses::child_column;
+use super::clauses::plain;
 use super::quoted;
 use super::row_name_columns;
 use crate::model::catalog::Column;
@@ -22,7 +23,6 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
@@ -399,15 +399,6 @@ fn as_text(value: &str) -> String {
 
 fn is_bytes(column: &Column) -> bool {
     column.sql_type.as_ref().is_some_and(|of| of.base.schema == "pg_catalog" && of.base.name == "bytea")
-}
-
-/// A value's plain text, to be held against the text of others.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        other => text::value(other),
-    }
 }
 
 /// A text without white space, case, leading zeros and the dress of a UUID.

@@ -68,6 +68,33 @@ pub trait RepairDialect {
         None
     }
 
+    /// Whether a table that is made or dropped is so at once, and all that went before it with it, whatever becomes of the
+    /// transaction.
+    fn defines_at_once(&self) -> bool {
+        false
+    }
+
+    /// Whether one query can give a key of several columns and look at the row at hand.
+    fn takes_wide_queries(&self) -> bool {
+        true
+    }
+
+    /// Whether no trigger can put another value in the place of the one that is stored.
+    fn stores_what_is_written(&self) -> bool {
+        true
+    }
+
+    /// Whether a writer can keep triggers silent.
+    fn can_silence_triggers(&self) -> bool {
+        true
+    }
+
+    /// The same statement without the server's own check of foreign keys, for a row that must be there before its parent: what
+    /// comes of it is checked before it is committed. `None` where nobody may ask for that.
+    fn unenforced(&self, _statement: &Sql) -> Option<Sql> {
+        None
+    }
+
     /// A value as a table holds it that a repair brings along.
     fn recorded(&self, value: Value) -> Value {
         value
@@ -140,6 +167,7 @@ pub fn of(schema: &Schema) -> Option<&'static dyn RepairDialect> {
     match schema.database.engine {
         Engine::Sqlite => Some(&super::sqlite::Sqlite),
         Engine::Postgres => Some(&super::postgres::repair::SURGERY),
-        Engine::Mysql | Engine::Mariadb => None,
+        Engine::Mariadb => Some(&super::mysql::repair::SURGERY),
+        Engine::Mysql => None,
     }
 }

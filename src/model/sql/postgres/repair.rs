@@ -12,7 +12,6 @@ use super::is_bytes;
 use super::match_query;
 use super::operator;
 use super::partly_null;
-use super::plain;
 use super::qualified;
 use super::shown;
 use super::table_name;
@@ -29,8 +28,11 @@ use crate::model::rule::Normal;
 use crate::model::rule::Piece;
 use crate::model::schema::Schema;
 use crate::model::sql::clauses;
+use crate::model::sql::clauses::all;
+use crate::model::sql::clauses::fits;
 use crate::model::sql::clauses::hex;
 use crate::model::sql::clauses::key_names;
+use crate::model::sql::clauses::plain;
 use crate::model::sql::clauses::quoted_text;
 use crate::model::sql::quoted;
 use crate::model::sql::redefine::RedefiningDialect;
@@ -282,10 +284,11 @@ impl RepairDialect for Surgery {
 
     /// All columns of such a table but its number are text.
     fn recorded(&self, value: Value) -> Value {
-        match value {
-            Value::Null => Value::Null,
-            other => Value::text(plain(&other)),
-        }
+        clauses::in_words(value)
+    }
+
+    fn stores_what_is_written(&self) -> bool {
+        false
     }
 
     fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
@@ -322,26 +325,7 @@ impl RepairDialect for Surgery {
     }
 
     fn written_out(&self, statement: &Sql) -> String {
-        let mut rest = statement.text();
-        let mut text = String::new();
-        // Our own statements have no `$` but for parameters, outside of quoted names.
-        while let Some(at) = rest.find(['$', '"']) {
-            text.push_str(&rest[..at]);
-            rest = &rest[at..];
-            if let Some(name) = rest.strip_prefix('"') {
-                let length = 1 + name.find('"').map_or(name.len(), |end| end + 1);
-                text.push_str(&rest[..length]);
-                rest = &rest[length..];
-                continue;
-            }
-            let digits = rest[1..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - 1);
-            let place = rest[1..=digits].parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-            let value = place.and_then(|place| statement.parameters().get(place));
-            text.push_str(&value.map_or_else(String::new, literal));
-            rest = &rest[1 + digits..];
-        }
-        text.push_str(rest);
-        text
+        clauses::written_out(statement, '$', '"', literal)
     }
 }
 
@@ -536,19 +520,6 @@ fn column<'t>(table: &'t Table, name: &str) -> Option<&'t Column> {
     table.columns.iter().find(|column| column.name == name)
 }
 
-/// Whether a value can be one of the column's at all.
-fn fits(value: &Value, column: &Column) -> bool {
-    match (&column.family, value) {
-        (Family::Integer, Value::Text(_)) => value.as_text().is_some_and(|text| text.trim().parse::<i64>().is_ok()),
-        (Family::Integer, other) => matches!(other, Value::Integer(_)),
-        (Family::Real | Family::Numeric, Value::Text(_)) => {
-            value.as_text().is_some_and(|text| text.trim().parse::<f64>().is_ok())
-        }
-        (Family::Real | Family::Numeric, other) => matches!(other, Value::Integer(_) | Value::Real(_)),
-        _ => true,
-    }
-}
-
 /// A column and the operator under which its values are equal.
 pub(super) fn left_of(table: &Table, alias: &str, name: &str) -> String {
     let equality = column(table, name).and_then(|column| column.sql_type.as_ref()).map(|of| operator(&of.equality));
@@ -561,15 +532,10 @@ fn named(table: &Table, alias: &str, rows: &[&RowName]) -> String {
     all(row.iter().enumerate().map(|(place, (name, _))| format!("{} wanted.v{place}", left_of(table, alias, name))))
 }
 
-fn all(conditions: impl Iterator<Item = String>) -> String {
-    let conditions: Vec<String> = conditions.collect();
-    if conditions.is_empty() { "false".to_owned() } else { conditions.join(" AND ") }
-}
-
 /// A text in its normal form.
 fn in_form(text: &str, forms: &[Normal]) -> String {
     let trimmed = |form: &str| format!("btrim({form}, {})", super::WHITE_SPACE);
-    clauses::in_form(format!("{text} COLLATE \"C\""), forms, trimmed)
+    clauses::in_form(format!("{text} COLLATE \"C\""), forms, trimmed, |form| format!("ltrim({form}, '0')"))
 }
 
 /// A value as SQL text that gives exactly this value.

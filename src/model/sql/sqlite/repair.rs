@@ -269,30 +269,7 @@ impl RepairDialect for Sqlite {
     }
 
     fn written_out(&self, statement: &Sql) -> String {
-        let mut rest = statement.text();
-        let mut text = String::new();
-        // Our own statements have no `?` but for parameters, outside of quoted names.
-        while let Some(at) = rest.find(['?', '"']) {
-            text.push_str(&rest[..at]);
-            rest = &rest[at..];
-            if let Some(name) = rest.strip_prefix('"') {
-                let length = 1 + name.find('"').map_or(name.len(), |end| end + 1);
-                text.push_str(&rest[..length]);
-                rest = &rest[length..];
-                continue;
-            }
-            let digits = rest[1..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - 1);
-            let number: usize = rest[1..=digits].parse().unwrap_or(0);
-            text.push_str(
-                &number
-                    .checked_sub(1)
-                    .and_then(|place| statement.parameters().get(place))
-                    .map_or_else(String::new, literal),
-            );
-            rest = &rest[1 + digits..];
-        }
-        text.push_str(rest);
-        text
+        clauses::written_out(statement, '?', '"', literal)
     }
 }
 
@@ -386,6 +363,7 @@ fn in_form(value: &str, forms: &[Normal]) -> String {
         format!("CASE typeof({value}) WHEN 'blob' THEN hex({value}) ELSE CAST({value} AS TEXT) END"),
         forms,
         trimmed,
+        |form| format!("ltrim({form}, '0')"),
     )
 }
 

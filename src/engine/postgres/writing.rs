@@ -1,0 +1,101 @@
+//! How a repair is tried on a PostgreSQL server and made: what is particular to it.
+//!
+//! Foreign keys stay enforced while a plan is applied: it brings parents before their children. Only where orphans come
+//! back, or triggers are to be silent, the session plays a replica, which the server lets few roles do.
+
+use super::connection::Connection;
+use super::failure;
+use super::transaction;
+use crate::engine::Deadline;
+use crate::engine::EngineError;
+use crate::engine::Patience;
+use crate::engine::wire::Failure;
+use crate::engine::wire::writing::Attempt;
+use crate::engine::wire::writing::Kind;
+use crate::engine::wire::writing::Writing;
+use crate::engine::write::WriteOptions;
+use crate::model::value::Value;
+use crate::source::Address;
+
+impl Writing for Connection {
+    const CHANGED: &'static str =
+        "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 FROM pg_catalog.pg_stat_xact_user_tables";
+
+    const SETTLE: Option<&'static str> = Some("SET CONSTRAINTS ALL IMMEDIATE");
+
+    const NUMBER: &'static str = "SELECT pg_catalog.pg_backend_pid()";
+
+    /// The room is one transaction, which is never committed, and which a failure would end.
+    const ATTEMPT: Option<Attempt> = Some(Attempt {
+        before: "SAVEPOINT attempt",
+        done: "RELEASE SAVEPOINT attempt",
+        failed: "ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt",
+    });
+
+    const FURNISH: Option<[&'static str; 2]> = None;
+
+    const BACKUP_TOOL: &'static str = "pg_dump";
+
+    fn open(address: &Address, patience: &Patience) -> Result<Connection, Failure> {
+        Connection::open(address, &patience.deadline)
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open()
+    }
+
+    fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure> {
+        self.run(statements, deadline)
+    }
+
+    fn ask(
+        &mut self,
+        question: &str,
+        parameters: &[Value],
+        deadline: &Deadline,
+        each: &mut dyn FnMut(&[Value]),
+    ) -> Result<(), Failure> {
+        self.ask(question, parameters, deadline, each)
+    }
+
+    fn begin(&mut self, patience: &Patience, options: WriteOptions) -> Result<(), Failure> {
+        self.run(transaction::begin_writing(patience), &patience.deadline)?;
+        if options.no_triggers || options.takes_back {
+            self.run(transaction::AS_REPLICA.to_owned(), &patience.deadline)?;
+        }
+        Ok(())
+    }
+
+    fn enter_room(&mut self, patience: &Patience) -> Result<(), Failure> {
+        self.run(transaction::begin_writing(patience), &patience.deadline)
+    }
+
+    fn end_other(number: i64) -> String {
+        format!("SELECT pg_catalog.pg_terminate_backend({number})")
+    }
+
+    fn kind(code: &str) -> Kind {
+        failure::kind(code)
+    }
+
+    fn of_a_row(code: &str, message: &str) -> String {
+        // Every engine's refusal of a second row with the same key begins alike.
+        if code == failure::UNIQUE_VIOLATION { format!("UNIQUE: {message}") } else { message.to_owned() }
+    }
+
+    fn of_a_question(failure: Failure, address: &Address) -> EngineError {
+        failure::of_a_question(failure, address)
+    }
+
+    fn of_the_database(failure: &Failure, address: &Address) -> EngineError {
+        failure::of_the_database(failure, address)
+    }
+
+    fn privileges(options: WriteOptions) -> &'static str {
+        if options.takes_back {
+            "nothing was changed: orphans come back only through a superuser, or a role that may SET session_replication_role"
+        } else {
+            "nothing was changed: both tables of a relation must be writable, and --no-triggers needs a role that may SET session_replication_role"
+        }
+    }
+}

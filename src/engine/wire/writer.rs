@@ -1,0 +1,203 @@
+//! The one connection that writes to a server, in one transaction at a time.
+
+use std::path::Path;
+
+use super::Failure;
+use super::writing::Kind;
+use super::writing::Writing;
+use crate::engine::Damage;
+use crate::engine::Deadline;
+use crate::engine::EngineError;
+use crate::engine::Patience;
+use crate::engine::Session;
+use crate::engine::write::Ending;
+use crate::engine::write::WriteOptions;
+use crate::engine::write::Writer;
+use crate::model::catalog::Table;
+use crate::model::sql::Sql;
+use crate::model::value::Value;
+use crate::source::Address;
+
+pub(in crate::engine) struct ServerWriter<C> {
+    address: Address,
+    patience: Patience,
+    options: WriteOptions,
+    connection: C,
+    /// The connection's, by which it is ended should it be lost.
+    number: i64,
+    changed: u64,
+    overtaken: bool,
+}
+
+impl<C: Writing> ServerWriter<C> {
+    pub(in crate::engine) fn open(
+        address: &Address,
+        patience: &Patience,
+        options: WriteOptions,
+    ) -> Result<ServerWriter<C>, EngineError> {
+        let connection = C::open(address, patience).map_err(|failure| C::of_the_database(&failure, address))?;
+        let (address, patience) = (address.clone(), patience.clone());
+        Ok(ServerWriter { address, patience, options, connection, number: 0, changed: 0, overtaken: false })
+    }
+
+    fn try_to_begin(&mut self, lock: Option<&Sql>) -> Result<(), Failure> {
+        if !self.connection.is_open() {
+            self.connection = C::open(&self.address, &self.patience)?;
+            // What was lost may still hold its locks. It is gone already, or not ours any more, if this fails.
+            let _ = self.connection.run(C::end_other(self.number), &self.patience.deadline);
+        }
+        self.number = self.one_number(C::NUMBER)?;
+        self.connection.begin(&self.patience, self.options)?;
+        if let Some(lock) = lock {
+            self.connection.ask(lock.text(), lock.parameters(), &self.patience.deadline, &mut |_| {})?;
+        }
+        self.changed = self.count()?;
+        Ok(())
+    }
+
+    fn one_number(&mut self, question: &str) -> Result<i64, Failure> {
+        let mut number = 0;
+        self.connection.ask(question, &[], &self.patience.deadline, &mut |row| {
+            number = row.first().and_then(Value::as_integer).unwrap_or(0);
+        })?;
+        Ok(number)
+    }
+
+    fn count(&mut self) -> Result<u64, Failure> {
+        Ok(u64::try_from(self.one_number(C::CHANGED)?).unwrap_or(0))
+    }
+
+    /// Remembers whether others ended the transaction.
+    fn noted(&mut self, failure: Failure) -> Failure {
+        if let Failure::Refused { code, .. } = &failure {
+            self.overtaken |= C::kind(code) == Kind::Overtaken;
+        }
+        failure
+    }
+
+    fn unwritable(&self, failure: &Failure) -> EngineError {
+        let kind = match failure {
+            Failure::Refused { code, .. } => C::kind(code),
+            _ => Kind::Other,
+        };
+        let help = match kind {
+            Kind::Lock => "nothing was changed: another session holds a lock; wait longer with --wait",
+            Kind::Privilege => C::privileges(self.options),
+            _ => "nothing was changed: try again",
+        };
+        EngineError::Unwritable {
+            what: format!("to {}", self.address),
+            why: self.address.censored(&failure.why()),
+            help: help.to_owned(),
+        }
+    }
+
+    /// A deferred trigger may do more than was planned.
+    fn settle(&mut self) -> Result<u64, Failure> {
+        let Some(settle) = C::SETTLE else { return Ok(self.changed) };
+        self.connection.run(settle.to_owned(), &self.patience.deadline)?;
+        self.count()
+    }
+}
+
+impl<C: Writing + Send> Session for ServerWriter<C> {
+    fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        let answer = self.connection.ask(sql.text(), sql.parameters(), &self.patience.deadline, each);
+        answer.map_err(|failure| C::of_a_question(self.noted(failure), &self.address))
+    }
+
+    /// The server finds damage when it reads, and says so.
+    fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
+        Ok(None)
+    }
+}
+
+impl<C: Writing + Send> Writer for ServerWriter<C> {
+    fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError> {
+        self.overtaken = false;
+        self.try_to_begin(lock).map_err(|failure| {
+            let failure = self.noted(failure);
+            self.rollback();
+            self.unwritable(&failure)
+        })
+    }
+
+    fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {
+        let deadline = &self.patience.deadline;
+        let done = self.connection.ask(statement.text(), statement.parameters(), deadline, &mut |_| {});
+        match done.and_then(|()| self.count()) {
+            Ok(count) => Ok(count.saturating_sub(std::mem::replace(&mut self.changed, count))),
+            Err(failure) => Err(match self.noted(failure) {
+                failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
+                failure => C::of_a_question(failure, &self.address),
+            }),
+        }
+    }
+
+    fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
+        // A server redefines no table for which something deferred is still to happen.
+        let mut statements = C::SETTLE.into_iter().chain([statement.text()]);
+        let done = statements.try_for_each(|text| self.connection.run(text.to_owned(), &self.patience.deadline));
+        done.map_err(|failure| match self.noted(failure) {
+            failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
+            failure if is_of::<C>(&failure, Kind::Privilege) => EngineError::Unwritable {
+                what: format!("to {}", self.address),
+                why: self.address.censored(&failure.why()),
+                help: "nothing was changed: definitions are changed by the owner of the tables".to_owned(),
+            },
+            failure => C::of_a_question(failure, &self.address),
+        })
+    }
+
+    fn commit(&mut self) -> Result<Ending, EngineError> {
+        let refused = match self.settle() {
+            Ok(count) if count == self.changed => None,
+            Ok(count) => {
+                let why = format!("a deferred trigger changed {} rows beyond the plan", count - self.changed);
+                Some(EngineError::Failed { why })
+            }
+            Err(failure) => Some(self.unwritable(&failure)),
+        };
+        if let Some(refused) = refused {
+            self.rollback();
+            return Err(refused);
+        }
+        match self.connection.run("COMMIT".to_owned(), &Deadline::default()) {
+            Ok(()) => Ok(Ending::Committed),
+            Err(failure) if self.connection.is_open() => {
+                let failure = self.noted(failure);
+                self.rollback();
+                Err(self.unwritable(&failure))
+            }
+            Err(failure) => Ok(Ending::Unknown(self.address.censored(&failure.why()))),
+        }
+    }
+
+    fn rollback(&mut self) {
+        if self.connection.is_open() {
+            // The server rolls back by itself whatever is left open.
+            let _ = self.connection.run("ROLLBACK".to_owned(), &Deadline::default());
+        }
+    }
+
+    fn was_overtaken(&self) -> bool {
+        self.overtaken
+    }
+
+    /// The server finds damage when it reads, and says so.
+    fn damage_anywhere(&mut self) -> Result<Option<String>, EngineError> {
+        Ok(None)
+    }
+
+    fn back_up(&mut self, file: &Path) -> Result<(), EngineError> {
+        Err(EngineError::Unwritable {
+            what: format!("a backup to {}", file.display()),
+            why: "a server's database is not a file".to_owned(),
+            help: format!("make the backup with {}", C::BACKUP_TOOL),
+        })
+    }
+}
+
+fn is_of<C: Writing>(failure: &Failure, kind: Kind) -> bool {
+    matches!(failure, Failure::Refused { code, .. } if C::kind(code) == kind)
+}

@@ -1,0 +1,552 @@
+//! Repairs in MariaDB's SQL.
+//!
+//! A value that is looked for becomes its column's own type by a cast that is written here: this server would compare any
+//! two values, and find `'abc'` equal to 0. What is stored needs none, because the session is strict.
+//!
+//! Rows go without the server's own check of foreign keys: it would take along, by its cascades, rows that nobody saw
+//! and that it does not count. A time that the server would stamp on a changed row stays what it was.
+
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+
+use super::Query;
+use super::Sql;
+use super::compared;
+use super::in_backticks;
+use super::in_scope;
+use super::is_bytes;
+use super::match_query;
+use super::named;
+use super::shown;
+use super::under;
+use crate::model::catalog::Column;
+use crate::model::catalog::Engine;
+use crate::model::catalog::Family;
+use crate::model::catalog::Table;
+use crate::model::plan::NewTable;
+use crate::model::plan::identity_columns;
+use crate::model::relation::Relation;
+use crate::model::rule::Expression;
+use crate::model::rule::Normal;
+use crate::model::rule::Piece;
+use crate::model::schema::Schema;
+use crate::model::sql::clauses;
+use crate::model::sql::clauses::all;
+use crate::model::sql::clauses::hex;
+use crate::model::sql::clauses::key_names;
+use crate::model::sql::clauses::plain;
+use crate::model::sql::clauses::quoted_text;
+use crate::model::sql::repair::Evaluation;
+use crate::model::sql::repair::RepairDialect;
+use crate::model::sql::repair::Wanted;
+use crate::model::sql::table_for;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+/// The number of a key; no column of a user is called so.
+const NUMBER: &str = "`fk-doctor number`";
+
+/// No rows.
+const NOTHING: &str = "SELECT 1 FROM dual WHERE FALSE";
+const NULLS: &str = "SELECT NULL FROM dual WHERE FALSE";
+
+pub(in crate::model::sql) struct Surgery {
+    /// Tables are those of the rehearsal.
+    in_room: bool,
+}
+
+pub(in crate::model::sql) static SURGERY: Surgery = Surgery { in_room: false };
+static REHEARSAL: Surgery = Surgery { in_room: true };
+
+impl RepairDialect for Surgery {
+    fn evaluate(&self, schema: &Schema, relation: &Relation, evaluation: &Evaluation<'_>) -> Sql {
+        let mut query = Query::default();
+        let child = schema.child(relation);
+        let row = evaluation.keys.first().map_or(&[][..], |(_, row)| row.as_slice());
+        let width = relation.child_columns.len();
+        let columns: Vec<Option<&Column>> =
+            schema.child_columns(relation).map(Some).chain(row.iter().map(|(name, _)| named(child, name))).collect();
+        let values = evaluation.keys.iter().map(|(key, row)| key.iter().chain(row.iter().map(|(_, value)| value)));
+        let wanted = query.numbered(&columns, values.enumerate());
+        let mut key = vec![format!("i AS {NUMBER}")];
+        key.extend(
+            key_names(schema, relation).iter().map(|(place, name)| format!("v{place} AS {}", in_backticks(name))),
+        );
+        key.extend((0..row.len()).map(|place| format!("v{} AS `fk-doctor row {place}`", width + place)));
+        let is_row = row
+            .iter()
+            .enumerate()
+            .map(|(place, (name, _))| format!("child.{} = `key`.`fk-doctor row {place}`", in_backticks(name)));
+        let mut from = format!("`key` LEFT JOIN {} ON {}", self.source(child, "child"), all(is_row));
+        let mut found = "1".to_owned();
+        if let Some((table, columns)) = evaluation.via {
+            let columns = columns.iter().map(|&column| &table.columns[column]);
+            let equal = columns.clone().zip(schema.child_columns(relation)).map(|(ours, key)| {
+                let (left, right) =
+                    (format!("via.{}", in_backticks(&ours.name)), format!("`key`.{}", in_backticks(&key.name)));
+                meets(&left, ours, &right, key)
+            });
+            from.push_str(&format!(" LEFT JOIN {} ON {}", self.source(table, "via"), all(equal)));
+            found = all(columns.map(|column| format!("NOT (via.{} <=> NULL)", in_backticks(&column.name))));
+        }
+        let values: Vec<String> =
+            evaluation.wanted.iter().map(|wanted| format!(", {}", query.wanted(wanted))).collect();
+        query.finish(format!(
+            "{wanted}, `key` AS (SELECT {} FROM wanted) SELECT `key`.{NUMBER}, {found}{} FROM {from} ORDER BY 1",
+            key.join(", "),
+            values.concat()
+        ))
+    }
+
+    fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
+        self.keyed(table, columns, columns, keys)
+    }
+
+    fn mapped(&self, table: &Table, from: &[usize], into: &[usize], keys: &[&Key]) -> Sql {
+        self.keyed(table, from, into, keys)
+    }
+
+    fn equal_in_form(&self, table: &Table, column: usize, forms: &[Normal], keys: &[&Key]) -> Sql {
+        let mut query = Query::default();
+        let texts: Vec<Key> =
+            keys.iter().map(|key| key.iter().map(|value| Value::text(plain(value))).collect()).collect();
+        let wanted = query.numbered(&[None], texts.iter().map(|key| key.iter()).enumerate());
+        let column = &table.columns[column];
+        let name = format!("parent.{}", in_backticks(&column.name));
+        let text = if is_bytes(column) { format!("lower(hex({name}))") } else { format!("CAST({name} AS CHAR)") };
+        query.finish(format!(
+            "{wanted}, sought AS (SELECT i, {} AS n FROM wanted) SELECT sought.i, p.k FROM \
+             (SELECT {} AS k, {} AS n FROM {} WHERE NOT ({name} <=> NULL)) AS p \
+             JOIN sought ON CAST(sought.n AS BINARY) = CAST(p.n AS BINARY) ORDER BY 1, 2",
+            in_form("v0".to_owned(), forms),
+            shown(&name, column),
+            in_form(text, forms),
+            self.source(table, "parent"),
+        ))
+    }
+
+    fn rows_at(&self, table: &Table, rows: &[&RowName]) -> Sql {
+        let mut query = Query::default();
+        let wanted = query.rows(table, rows);
+        let stored = table.columns.iter().filter(|column| !column.generated);
+        let columns: Vec<String> =
+            stored.map(|column| format!(", {}", kept(&format!("t.{}", in_backticks(&column.name)), column))).collect();
+        query.finish(format!(
+            "{wanted} SELECT i, NULL{} FROM wanted STRAIGHT_JOIN {} ON {} ORDER BY i",
+            columns.concat(),
+            self.source(table, "t"),
+            is_wanted("t", rows),
+        ))
+    }
+
+    fn orphans_at(&self, schema: &Schema, relation: &Relation, rows: &[&RowName]) -> Sql {
+        let mut query = Query::default();
+        let child = schema.child(relation);
+        let wanted = query.rows(child, rows);
+        let considered = query.considered(schema, relation);
+        let orphan = match match_query(schema, relation) {
+            Some(parent) => format!("{considered} AND NOT EXISTS ({parent})"),
+            None => considered,
+        };
+        query.finish(format!(
+            "{wanted} SELECT i FROM wanted STRAIGHT_JOIN {} ON {} WHERE {orphan} ORDER BY i",
+            self.source(child, "child"),
+            is_wanted("child", rows),
+        ))
+    }
+
+    fn children_of(&self, schema: &Schema, relation: &Relation, parents: &[&RowName]) -> Sql {
+        let mut query = Query::default();
+        let Some(parent) = schema.parent(relation) else { return query.finish(NOTHING.to_owned()) };
+        let child = schema.child(relation);
+        let wanted = query.rows(parent, parents);
+        let columns = identity_columns(child);
+        let names: Vec<String> = columns
+            .iter()
+            .filter_map(|name| Some(shown(&format!("child.{}", in_backticks(name)), named(child, name)?)))
+            .collect();
+        let equal = (0..relation.child_columns.len()).zip(schema.parent_columns(relation)).map(|(place, ours)| {
+            format!("parent.{} = {}", in_backticks(&ours.name), compared(schema, relation, place))
+        });
+        let order: Vec<String> = columns.iter().map(|name| format!("child.{}", in_backticks(name))).collect();
+        query.finish(format!(
+            "{wanted} SELECT i, {} FROM wanted STRAIGHT_JOIN {} ON {} STRAIGHT_JOIN {} ON {} AND {} ORDER BY i, {}",
+            names.join(", "),
+            self.source(parent, "parent"),
+            is_wanted("parent", parents),
+            self.source(child, "child"),
+            all(equal),
+            in_scope(relation),
+            order.join(", "),
+        ))
+    }
+
+    /// A default that draws from a sequence is left out: to try it would move the sequence.
+    fn defaults(&self, table: &Table) -> Sql {
+        let mut query = Query::default();
+        let is_table = query.is_table(table);
+        query.finish(format!(
+            "SELECT column_name, column_default FROM information_schema.columns WHERE {is_table} \
+             AND column_default IS NOT NULL AND column_default NOT LIKE '%nextval(%' ORDER BY ordinal_position"
+        ))
+    }
+
+    fn definitions(&self) -> Sql {
+        Query::default().finish(include_str!("definitions.sql").to_owned())
+    }
+
+    fn largest(&self, table: &Table, name: &str) -> Sql {
+        let largest = match named(table, name) {
+            Some(column) if matches!(column.family, Family::Integer | Family::Numeric) => {
+                format!("max(t.{})", in_backticks(name))
+            }
+            // Where values have no order, whether there is any row is all that is known.
+            _ => "max(1)".to_owned(),
+        };
+        Query::default().finish(format!("SELECT {largest} FROM {}", self.source(table, "t")))
+    }
+
+    fn counter(&self, _: &Table) -> Option<Sql> {
+        None
+    }
+
+    fn sequence(&self, table: &Table, column: &str) -> Option<Sql> {
+        let mut query = Query::default();
+        let is_table = query.is_table(table);
+        let name = query.parameter(Value::text(column));
+        Some(query.finish(format!(
+            "SELECT CAST(t.auto_increment AS DECIMAL(20)) - 1 FROM information_schema.tables AS t \
+             JOIN information_schema.columns AS c USING (table_schema, table_name) \
+             WHERE {is_table} AND c.column_name = {name} AND c.extra LIKE '%auto_increment%'"
+        )))
+    }
+
+    fn takes_wide_queries(&self) -> bool {
+        false
+    }
+
+    fn defines_at_once(&self) -> bool {
+        true
+    }
+
+    fn stores_what_is_written(&self) -> bool {
+        false
+    }
+
+    fn can_silence_triggers(&self) -> bool {
+        false
+    }
+
+    fn unenforced(&self, statement: &Sql) -> Option<Sql> {
+        let text = format!("{WITHOUT_CHECKS} {}", statement.text);
+        Some(Sql::new(text, statement.parameters.clone()))
+    }
+
+    fn insert(&self, table: &Table, _: &RowName, image: &RowName) -> Sql {
+        let mut query = Query::default();
+        let (names, values): (Vec<String>, Vec<String>) =
+            image.iter().map(|(name, value)| (in_backticks(name), query.stored(named(table, name), value))).unzip();
+        query.finish(format!("INSERT INTO {}({}) VALUES ({})", self.name(table), names.join(", "), values.join(", ")))
+    }
+
+    fn update(&self, table: &Table, row: &RowName, columns: &RowName) -> Sql {
+        let mut query = Query::default();
+        let mut set: Vec<String> = columns
+            .iter()
+            .map(|(name, value)| format!("{} = {}", in_backticks(name), query.stored(named(table, name), value)))
+            .collect();
+        let is_set = |column: &Column| columns.iter().any(|(name, _)| *name == column.name);
+        let times = table.columns.iter().filter(|column| is_stamped(column) && !column.generated && !is_set(column));
+        set.extend(times.map(|column| in_backticks(&column.name)).map(|name| format!("{name} = {name}")));
+        let is_row = query.is_row(table, row);
+        query.finish(format!("UPDATE {} SET {} WHERE {is_row}", self.name(table), set.join(", ")))
+    }
+
+    fn delete(&self, table: &Table, row: &RowName) -> Sql {
+        let mut query = Query::default();
+        let is_row = query.is_row(table, row);
+        query.finish(format!("{WITHOUT_CHECKS} DELETE FROM {} WHERE {is_row}", self.name(table)))
+    }
+
+    fn create(&self, table: &NewTable) -> Sql {
+        let of = |place: usize| if place == 0 { "bigint PRIMARY KEY" } else { "longtext" };
+        let columns = table.columns.iter().enumerate();
+        let columns: Vec<String> =
+            columns.map(|(place, name)| format!("{} {}", in_backticks(name), of(place))).collect();
+        Query::default().finish(format!(
+            "CREATE TABLE {}({}) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            self.name(&table.as_table()),
+            columns.join(", ")
+        ))
+    }
+
+    fn drop(&self, table: &NewTable) -> Sql {
+        Query::default().finish(format!("DROP TABLE {}", self.name(&table.as_table())))
+    }
+
+    fn recorded(&self, value: Value) -> Value {
+        clauses::in_words(value)
+    }
+
+    fn in_room(&self) -> &'static dyn RepairDialect {
+        &REHEARSAL
+    }
+
+    fn furnish(&self, table: &Table, _: &[(String, String)]) -> Vec<Sql> {
+        let text = format!("CREATE TEMPORARY TABLE {} LIKE {}", REHEARSAL.name(table), self.name(table));
+        vec![Query::default().finish(text)]
+    }
+
+    /// A table that is made ends what went before it, so the transaction begins with the first row after it.
+    fn script_start(&self) -> String {
+        "-- Made by fk-doctor. Run it with: mariadb --default-character-set=utf8mb4 DATABASE < THIS_FILE\n\
+         SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00';\n\
+         SET NAMES utf8mb4;\nSET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE;\nSET autocommit = 0;\n"
+            .to_owned()
+    }
+
+    fn script_end(&self) -> String {
+        "COMMIT;\n".to_owned()
+    }
+
+    fn written_out(&self, statement: &Sql) -> String {
+        clauses::written_out(statement, '?', '`', literal)
+    }
+}
+
+/// What is said before a statement that the server is not to check foreign keys of.
+const WITHOUT_CHECKS: &str = "SET STATEMENT foreign_key_checks = 0 FOR";
+
+impl Surgery {
+    /// A temporary table has a name of its own, so that no statement can mean the user's table instead.
+    fn name(&self, table: &Table) -> String {
+        if !self.in_room {
+            return table_for(Engine::Mariadb, &table.name);
+        }
+        let mut hasher = DefaultHasher::new();
+        table.name.hash(&mut hasher);
+        in_backticks(&format!("fk-doctor room {:016x}", hasher.finish()))
+    }
+
+    fn source(&self, table: &Table, alias: &str) -> String {
+        format!("{} AS {alias}", self.name(table))
+    }
+
+    /// The rows that have these keys: the key's number, and some of the row's columns.
+    fn keyed(&self, table: &Table, columns: &[usize], wanted: &[usize], keys: &[&Key]) -> Sql {
+        let mut query = Query::default();
+        let of: Vec<&Column> = columns.iter().map(|&column| &table.columns[column]).collect();
+        // What is no number would become one.
+        let can_be_there = |key: &Key| key.iter().zip(&of).all(|(value, column)| clauses::fits(value, column));
+        let numbered: Vec<(usize, &Key)> =
+            keys.iter().copied().enumerate().filter(|(_, key)| can_be_there(key)).collect();
+        if numbered.is_empty() {
+            return query.finish(NOTHING.to_owned());
+        }
+        let types: Vec<Option<&Column>> = of.iter().map(|column| Some(*column)).collect();
+        let rows = query.numbered(&types, numbered.into_iter().map(|(number, key)| (number, key.iter())));
+        let equal = of
+            .iter()
+            .enumerate()
+            .map(|(place, column)| format!("keyed.{} = wanted.v{place}", in_backticks(&column.name)));
+        let shown: Vec<String> = wanted
+            .iter()
+            .map(|&column| &table.columns[column])
+            .map(|column| shown(&format!("keyed.{}", in_backticks(&column.name)), column))
+            .collect();
+        query.finish(format!(
+            "{rows} SELECT DISTINCT i, {} FROM wanted STRAIGHT_JOIN {} ON {} ORDER BY 1",
+            shown.join(", "),
+            self.source(table, "keyed"),
+            all(equal)
+        ))
+    }
+}
+
+impl Query {
+    /// `wanted(i, v0, …)`: rows of values, numbered, each of its column's type.
+    fn numbered<'v>(
+        &mut self,
+        columns: &[Option<&Column>],
+        rows: impl Iterator<Item = (usize, impl Iterator<Item = &'v Value>)>,
+    ) -> String {
+        let names: Vec<String> = (0..columns.len()).map(|place| format!(", v{place}")).collect();
+        let rows: Vec<String> = rows
+            .map(|(i, row)| {
+                let values: Vec<String> =
+                    row.zip(columns).map(|(value, column)| format!(", {}", self.typed(*column, value))).collect();
+                format!("SELECT {i}{}", values.concat())
+            })
+            .collect();
+        format!("WITH wanted(i{}) AS ({})", names.concat(), rows.join(" UNION ALL "))
+    }
+
+    fn rows(&mut self, table: &Table, rows: &[&RowName]) -> String {
+        let first = rows.first().map_or(&[][..], |row| row.as_slice());
+        let columns: Vec<Option<&Column>> = first.iter().map(|(name, _)| named(table, name)).collect();
+        self.numbered(&columns, rows.iter().map(|row| row.iter().map(|(_, value)| value)).enumerate())
+    }
+
+    /// In a script, a row is also told by what it held: texts and shapes to the byte.
+    fn is_row(&mut self, table: &Table, row: &RowName) -> String {
+        let key = identity_columns(table);
+        let equal: Vec<String> = row
+            .iter()
+            .map(|(name, value)| {
+                let (column, left) = (named(table, name), in_backticks(name));
+                match column {
+                    Some(column)
+                        if !key.contains(&name.as_str()) && (column.collation.is_some() || is_shape(column)) =>
+                    {
+                        let (left, right) = (kept(&left, column), self.typed(Some(column), value));
+                        format!("CAST({left} AS BINARY) = CAST({} AS BINARY)", kept(&right, column))
+                    }
+                    _ => format!("{left} = {}", self.typed(column, value)),
+                }
+            })
+            .collect();
+        all(equal.into_iter())
+    }
+
+    /// A value that is to be stored. The column reads it, but for bits, which would take a text's bytes.
+    fn stored(&mut self, column: Option<&Column>, value: &Value) -> String {
+        match (column, value) {
+            (Some(column), Value::Text(_)) if is_bits(column) => self.typed(Some(column), value),
+            _ => self.parameter(value.clone()).to_owned(),
+        }
+    }
+
+    /// A value of a column's type.
+    fn typed(&mut self, column: Option<&Column>, value: &Value) -> String {
+        let parameter = self.parameter(value.clone());
+        let Some(column) = column else { return format!("CAST({parameter} AS CHAR)") };
+        let kind = column.declared_type.split(['(', ' ']).next().unwrap_or_default();
+        let of = match (&column.family, kind) {
+            (Family::Integer, _) if column.declared_type.contains("unsigned") => "UNSIGNED",
+            (Family::Integer, _) => "SIGNED",
+            (Family::Real, "float") => "FLOAT",
+            (Family::Real, _) => "DOUBLE",
+            (Family::Numeric, _) => return format!("CAST({parameter} AS {})", exact_number(column)),
+            (_, "bit") if !matches!(value, Value::Blob(_)) => "UNSIGNED",
+            (_, "date") => "DATE",
+            (_, "time") => "TIME(6)",
+            (_, "datetime" | "timestamp") => "DATETIME(6)",
+            _ if is_bytes(column) || is_shape(column) || matches!(value, Value::Blob(_)) => {
+                return parameter.to_owned();
+            }
+            _ => match &column.collation {
+                Some(collation) => return under(parameter, collation),
+                None => "CHAR",
+            },
+        };
+        format!("CAST({parameter} AS {of})")
+    }
+
+    /// Of `information_schema`, whose names have no case.
+    fn is_table(&mut self, table: &Table) -> String {
+        let schema = match &table.name.schema {
+            Some(schema) => self.parameter(Value::text(schema)),
+            None => "database()",
+        };
+        let name = self.parameter(Value::text(&table.name.table));
+        format!("table_schema = {schema} AND CAST(table_name AS BINARY) = CAST({name} AS BINARY)")
+    }
+
+    /// What it gives, as text or bytes; the column that it is for reads it.
+    fn wanted(&mut self, wanted: &Wanted<'_>) -> String {
+        match wanted {
+            Wanted::Expression(Expression::Literal(value)) => match value {
+                Value::Integer(_) => format!("CAST({} AS SIGNED)", self.parameter(value.clone())),
+                Value::Real(_) => format!("CAST({} AS DOUBLE)", self.parameter(value.clone())),
+                _ => self.parameter(value.clone()).to_owned(),
+            },
+            Wanted::Expression(Expression::Sql(sql)) => format!("concat((\n{sql}\n))"),
+            Wanted::Expression(Expression::Template(pieces)) => {
+                let parts: Vec<String> = pieces
+                    .iter()
+                    .map(|piece| match piece {
+                        Piece::Text(text) => self.parameter(Value::text(text)).to_owned(),
+                        Piece::Column { scope, column } => {
+                            format!("coalesce({}.{}, '')", in_backticks(scope.name()), in_backticks(column))
+                        }
+                    })
+                    .collect();
+                if parts.is_empty() { "''".to_owned() } else { format!("concat({})", parts.join(", ")) }
+            }
+            // A derived table could not look at the row at hand; a part of a union can.
+            Wanted::Query { query, .. } => format!("concat(((\n{query}\n) UNION ALL ({NULLS}) LIMIT 1))"),
+            Wanted::RowsOf(query) => {
+                format!("(EXISTS (\n{query}\n) + EXISTS ((\n{query}\n) UNION ALL ({NULLS}) LIMIT 1 OFFSET 1))")
+            }
+        }
+    }
+}
+
+/// The row of an alias is the wanted one.
+fn is_wanted(alias: &str, rows: &[&RowName]) -> String {
+    let row = rows.first().map_or(&[][..], |row| row.as_slice());
+    all(row.iter().enumerate().map(|(place, (name, _))| format!("{alias}.{} = wanted.v{place}", in_backticks(name))))
+}
+
+/// Whether two columns hold the same value: texts as the left one compares them, a text and another kind letter by letter.
+fn meets(left: &str, ours: &Column, right: &str, theirs: &Column) -> String {
+    match (&ours.collation, &theirs.collation) {
+        (Some(collation), Some(other)) if collation != other => format!("{left} = {}", under(right, collation)),
+        (Some(_), None) | (None, Some(_)) => {
+            let letters = |value: &str| format!("CAST(CAST({value} AS CHAR) AS BINARY)");
+            format!("{} = {}", letters(left), letters(right))
+        }
+        _ => format!("{left} = {right}"),
+    }
+}
+
+/// A value so that nothing of it is lost.
+fn kept(value: &str, column: &Column) -> String {
+    match column.family {
+        Family::Real => format!("CAST({value} AS DOUBLE)"),
+        _ if is_shape(column) => format!("CAST({value} AS BINARY)"),
+        _ => shown(value, column),
+    }
+}
+
+/// A column that the server itself may set when its row changes.
+fn is_stamped(column: &Column) -> bool {
+    ["timestamp", "datetime"].iter().any(|kind| column.declared_type.starts_with(kind))
+}
+
+fn is_bits(column: &Column) -> bool {
+    column.declared_type.starts_with("bit")
+}
+
+/// Points, lines and the like are bytes.
+fn is_shape(column: &Column) -> bool {
+    let kinds = ["geometry", "point", "linestring", "polygon"];
+    column.family == Family::Untyped && kinds.iter().any(|kind| column.declared_type.contains(kind))
+}
+
+/// `decimal(10,2)` of `decimal(10,2) unsigned`.
+fn exact_number(column: &Column) -> &str {
+    column.declared_type.split(' ').next().unwrap_or("decimal(65,30)")
+}
+
+/// A text in its normal form.
+fn in_form(text: String, forms: &[Normal]) -> String {
+    let trimmed = |form: &str| format!("regexp_replace({form}, '^[[:space:]]+|[[:space:]]+$', '')");
+    clauses::in_form(text, forms, trimmed, |form| format!("trim(LEADING '0' FROM {form})"))
+}
+
+/// A value as SQL text that gives exactly this value.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => format!("{number:e}"),
+        Value::Blob(bytes) => format!("X'{}'", hex(bytes)),
+        Value::Text(bytes) => match quoted_text(bytes) {
+            Some(text) => text.replace('\\', "\\\\"),
+            None => format!("CONVERT(X'{}' USING utf8mb4)", hex(bytes)),
+        },
+    }
+}

@@ -1,0 +1,178 @@
+//! A database on a server that is to be repaired, and the steps of a repair on it; the same for both kinds of server.
+
+use super::common::Run;
+use super::server::Server;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Postgres,
+    Mariadb,
+}
+
+pub(crate) const KINDS: [Kind; 2] = [Kind::Postgres, Kind::Mariadb];
+
+pub(crate) struct Patient {
+    pub(crate) server: Server,
+    pub(crate) kind: Kind,
+}
+
+impl Patient {
+    /// A database made by this SQL while no foreign key is enforced; `None` without a server.
+    pub(crate) fn new(kind: Kind, seed: &str) -> Option<Patient> {
+        let (loose, strict) = match kind {
+            Kind::Postgres => ("SET session_replication_role = replica", "SET session_replication_role = origin"),
+            Kind::Mariadb => ("SET foreign_key_checks = 0", "SET foreign_key_checks = 1"),
+        };
+        let seed = format!("{loose}; {}; {strict}", seed.trim_end().trim_end_matches(';'));
+        let server = match kind {
+            Kind::Postgres => Server::postgres(&seed),
+            Kind::Mariadb => Server::mariadb(&seed),
+        }?;
+        Some(Patient { server, kind })
+    }
+
+    pub(crate) fn rules(&self, rules: &str) {
+        self.server.bench.write("r.toml", rules);
+    }
+
+    /// Repairs the orphans of `c(r)` by these treatments, looks at the result, and takes it back.
+    pub(crate) fn treated(&self, treatments: &str, look: impl FnOnce()) {
+        self.rules(&rule("c(r)", treatments));
+        let before = self.dump();
+        self.repair();
+        look();
+        self.take_back(&before);
+    }
+
+    fn tables(&self) -> Vec<String> {
+        self.server.texts(match self.kind {
+            Kind::Postgres => "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1",
+            Kind::Mariadb => "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = database() AND table_type = 'BASE TABLE' ORDER BY CAST(table_name AS BINARY)",
+        })
+    }
+
+    /// Every value of every table. Counters are left out: they stay where they are.
+    pub(crate) fn dump(&self) -> Vec<String> {
+        let mut dump = Vec::new();
+        for table in self.tables() {
+            let rows = match self.kind {
+                Kind::Postgres => format!("SELECT t::text FROM \"{table}\" AS t ORDER BY t::text COLLATE \"C\""),
+                Kind::Mariadb => {
+                    let columns = self.server.texts(&format!(
+                        "SELECT CONCAT('quote(CAST(`', column_name, '` AS BINARY))') FROM information_schema.columns \
+                         WHERE table_schema = database() AND table_name = '{table}' ORDER BY ordinal_position"
+                    ));
+                    let row = format!("CONVERT(concat_ws(', ', {}) USING utf8mb4)", columns.join(", "));
+                    format!("SELECT {row} AS r FROM `{table}` ORDER BY CAST(r AS BINARY)")
+                }
+            };
+            dump.push(table);
+            dump.extend(self.server.texts(&rows));
+        }
+        dump
+    }
+
+    pub(crate) fn plan(&self) -> Run {
+        self.server.run(&["repair", &self.server.url(), "--rules", "r.toml", "-o", "plan.ndjson"])
+    }
+
+    pub(crate) fn apply(&self, options: &[&str]) -> Run {
+        self.server.run(&[&["apply", &self.server.url(), "plan.ndjson"], options].concat())
+    }
+
+    pub(crate) fn undo(&self, options: &[&str]) -> Run {
+        self.server.run(&[&["undo", &self.server.url(), "plan.ndjson"], options].concat())
+    }
+
+    /// A plan for everything, of which nothing is done.
+    pub(crate) fn planned(&self) {
+        let before = self.dump();
+        let planned = self.plan();
+        assert_eq!((planned.code, planned.stderr.as_str()), (0, ""), "{:?}\n{}", self.kind, planned.stdout);
+        assert_eq!(self.dump(), before, "{:?}: a dry run writes nothing", self.kind);
+    }
+
+    /// Plans, applies, and looks at the result.
+    pub(crate) fn repair(&self) {
+        self.planned();
+        let applied = self.apply(&[]);
+        assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{:?}\n{}", self.kind, applied.stdout);
+        assert_eq!(self.orphans(), 0, "{:?}", self.kind);
+        let healed = self.dump();
+        let again = self.apply(&[]);
+        assert_eq!(again.code, 0, "{:?}\n{}", self.kind, again.stderr);
+        assert_eq!(self.dump(), healed, "{:?}: applying twice changes nothing", self.kind);
+    }
+
+    pub(crate) fn take_back(&self, before: &[String]) {
+        let undone = self.undo(&[]);
+        assert_eq!((undone.code, undone.stderr.as_str()), (0, ""), "{:?}\n{}", self.kind, undone.stdout);
+        assert_eq!(self.dump(), before, "{:?}: undo restores every value", self.kind);
+    }
+
+    pub(crate) fn orphans(&self) -> u64 {
+        self.server.scan().1["summary"]["orphan_rows"].as_u64().unwrap()
+    }
+
+    /// Nothing is decided of `c(r)` by these treatments for this reason, and nothing is applied.
+    pub(crate) fn undecided(&self, treatments: &str, why: &str) {
+        self.rules(&rule("c(r)", treatments));
+        let before = self.dump();
+        let planned = self.plan();
+        assert_eq!(planned.code, 1, "{:?}\n{}{}", self.kind, planned.stdout, planned.stderr);
+        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(why), "{:?}: {told}", self.kind);
+        assert_eq!(self.apply(&[]).code, 5);
+        assert_eq!(self.dump(), before, "{:?}", self.kind);
+    }
+
+    /// The plan is refused, and nothing is changed.
+    pub(crate) fn refused(&self, why: &str) {
+        let before = self.dump();
+        let run = self.apply(&[]);
+        assert_eq!(run.code, 5, "{:?}\n{}{}", self.kind, run.stdout, run.stderr);
+        assert!(run.stderr.contains(why), "{:?}: {}", self.kind, run.stderr);
+        assert_eq!(self.dump(), before, "{:?}", self.kind);
+    }
+
+    /// Until the program waits for a lock of another session, or has ended without.
+    pub(crate) fn until_it_waits<T>(&self, running: &std::thread::ScopedJoinHandle<'_, T>) {
+        let waiting = match self.kind {
+            Kind::Postgres => {
+                "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() \
+                 AND application_name = 'fk-doctor' AND wait_event_type = 'Lock'"
+            }
+            Kind::Mariadb => {
+                "SELECT CAST(p.id AS CHAR) FROM information_schema.innodb_trx AS t JOIN information_schema.processlist AS p \
+                 ON p.id = t.trx_mysql_thread_id WHERE p.db = database() AND t.trx_state = 'LOCK WAIT'"
+            }
+        };
+        // MariaDB looks anew only for who has not looked for a tenth of a second.
+        while !running.is_finished() && self.server.texts(waiting).is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(150));
+        }
+    }
+
+    /// The values of one column, in the order of the rows' ids.
+    pub(crate) fn column(&self, table: &str, column: &str) -> String {
+        let of = if self.kind == Kind::Postgres { "text" } else { "char(80)" };
+        let values = format!("SELECT coalesce(CAST({column} AS {of}), 'null') FROM {table} ORDER BY id");
+        self.server.texts(&values).join(",")
+    }
+}
+
+/// The same on both kinds of server.
+pub(crate) fn on_each(seed: &str, test: impl Fn(&Patient)) {
+    for kind in KINDS {
+        let Some(patient) = Patient::new(kind, seed) else { return };
+        test(&patient);
+    }
+}
+
+/// A rule for one relation that may do anything. A treatment begins with its action.
+pub(crate) fn rule(child: &str, treatments: &str) -> String {
+    let treatments = treatments.replace("action = ", "[[treat]]\naction = ");
+    format!(
+        "id = \"r\"\neven-if-parent-lost = true\n[relation]\nchild = \"{child}\"\n[limits]\nmax-share = 1.0\n{treatments}\n"
+    )
+}

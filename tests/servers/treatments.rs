@@ -1,0 +1,147 @@
+//! Every treatment on both kinds of server, as on SQLite: what it makes of the rows, and that it can be taken back.
+
+use super::patient::KINDS;
+use super::patient::Kind;
+use super::patient::Patient;
+use super::patient::on_each;
+
+const SIMPLE: &str = "CREATE TABLE p(id int PRIMARY KEY, name varchar(40)); \
+    CREATE TABLE c(id int PRIMARY KEY, r int DEFAULT 2, FOREIGN KEY (r) REFERENCES p(id) ON DELETE SET NULL); \
+    CREATE TABLE moved(id int PRIMARY KEY, old int, new int); \
+    INSERT INTO p VALUES (1, 'a'), (2, 'b'); INSERT INTO c VALUES (1, 1), (2, 7), (3, 7), (4, NULL); \
+    INSERT INTO moved VALUES (1, 7, 2), (2, 8, 1), (3, 8, 2)";
+
+#[test]
+fn rows_lose_their_reference_or_get_the_default() {
+    on_each(SIMPLE, |p| {
+        p.treated("action = \"set-null\"", || assert_eq!(p.column("c", "r"), "1,null,null,null"));
+        p.treated("action = \"follow\"", || assert_eq!(p.column("c", "r"), "1,null,null,null"));
+        p.treated("action = \"set-default\"", || assert_eq!(p.column("c", "r"), "1,2,2,null"));
+    });
+    let without = "CREATE TABLE p(id int PRIMARY KEY); \
+        CREATE TABLE c(id int PRIMARY KEY, r int NOT NULL DEFAULT '9', FOREIGN KEY (r) REFERENCES p(id)); \
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1), (2, 7)";
+    on_each(without, |p| {
+        p.undecided("action = \"set-null\"", "c(r) may not be NULL");
+        p.undecided("action = \"set-default\"", "p does not have the DEFAULT, '9'");
+        p.undecided("action = \"follow\"", "which names no repair");
+    });
+}
+
+#[test]
+fn rows_are_pointed_elsewhere() {
+    on_each(SIMPLE, |p| {
+        p.server.bench.write("map.csv", "old,new\n7,2\n8,1\n");
+        for way in [
+            "to = \"SELECT id FROM p WHERE name = 'b'\"",
+            "to = \"SELECT new FROM moved WHERE old = key.r\"\nrecord = \"kept\"",
+            "table = \"moved(old -> new)\"",
+            "map = \"map.csv\"",
+        ] {
+            p.treated(&format!("action = \"remap\"\n{way}"), || {
+                assert_eq!(p.column("c", "r"), "1,2,2,null", "{way}");
+                if way.contains("record") {
+                    assert_eq!(p.column("kept", "child_row"), "2,3");
+                    assert_eq!(p.column("kept", "new_key"), "2,2");
+                }
+            });
+        }
+        let remap = |way: &str| format!("action = \"remap\"\n{way}");
+        p.undecided(&remap("to = \"SELECT id FROM p WHERE id > 5\""), "remap: the query gives nothing");
+        p.undecided(&remap("to = \"SELECT id FROM p\""), "remap: the query gives several rows");
+        p.undecided(&remap("to = \"SELECT 99\""), "remap: what it gives is not in p");
+        p.undecided(&remap("to = \"SELECT 'a'\""), "remap: what it gives is not in p");
+        let sentinel = "action = \"sentinel\"\nkey = -1\nvalues = { name = \"unknown\" }";
+        p.treated(sentinel, || assert_eq!(p.column("c", "r"), "1,-1,-1,null"));
+        p.server.execute("UPDATE moved SET old = 7");
+        p.undecided(&remap("table = \"moved(old -> new)\""), "remap: moved has several");
+    });
+}
+
+/// Rows that would meet in a UNIQUE are never lost.
+#[test]
+fn a_remap_that_collides_is_a_decision() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE moved(id int PRIMARY KEY, old int, new int); \
+        CREATE TABLE c(id int PRIMARY KEY, who varchar(9), r int, UNIQUE (who, r), FOREIGN KEY (r) REFERENCES p(id)); \
+        INSERT INTO p VALUES (1); INSERT INTO moved VALUES (1, 7, 1), (2, 8, 1); \
+        INSERT INTO c VALUES (1, 'x', 1), (2, 'x', 7), (3, 'y', 7), (4, 'y', 8), (5, 'z', 8)";
+    let remap = "action = \"remap\"\ntable = \"moved(old -> new)\"\n";
+    on_each(seed, |p| {
+        p.undecided(remap, "UNIQUE");
+        p.treated(&format!("{remap}on-conflict = \"quarantine\""), || {
+            assert_eq!(p.column("c", "who"), "x,y,z");
+            assert_eq!(p.column("fk_doctor_quarantine", "table_name"), "c,c");
+        });
+    });
+}
+
+/// Everything that depends on a row goes with it, each by its own policy.
+#[test]
+fn quarantine_keeps_the_whole_closure() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); \
+        CREATE TABLE c(id varchar(9) PRIMARY KEY, r int, note varchar(40), FOREIGN KEY (r) REFERENCES p(id)); \
+        CREATE TABLE b(x varchar(9), id int, a varchar(9) NOT NULL, PRIMARY KEY (x, id), \
+            FOREIGN KEY (a) REFERENCES c(id) ON DELETE CASCADE); \
+        CREATE TABLE d(id int PRIMARY KEY, bx varchar(9), bi int, FOREIGN KEY (bx, bi) REFERENCES b(x, id) ON DELETE SET NULL); \
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES ('k', 1, 'x'), ('l', 9, 'it''s \\ \u{1f600}'), ('m', 1, NULL); \
+        INSERT INTO b VALUES ('u', 1, 'l'), ('v', 2, 'k'), ('w', 3, 'l'); \
+        INSERT INTO d VALUES (1, 'u', 1), (2, 'v', 2), (3, 'w', 3)";
+    on_each(seed, |p| {
+        p.treated("action = \"quarantine\"", || {
+            assert_eq!(p.column("c", "id"), "k,m");
+            assert_eq!(p.column("b", "x"), "v");
+            assert_eq!(p.column("d", "bx"), "null,v,null");
+            assert_eq!(p.column("fk_doctor_quarantine", "table_name"), "c,b,b");
+        });
+        p.treated("action = \"delete\"\nkeep = false", || assert_eq!(p.column("c", "id"), "k,m"));
+    });
+}
+
+/// Every column that needs a value gets one.
+#[test]
+fn a_placeholder_satisfies_its_table() {
+    let seed = "CREATE TABLE kind(id int PRIMARY KEY, label varchar(40) NOT NULL UNIQUE); \
+        CREATE TABLE p(id int PRIMARY KEY, slug varchar(40) NOT NULL UNIQUE, n int NOT NULL CHECK (n >= 0), at timestamp NOT NULL, \
+            flag int NOT NULL DEFAULT 1, kind int NOT NULL, up int, FOREIGN KEY (kind) REFERENCES kind(id), \
+            FOREIGN KEY (up) REFERENCES p(id)); \
+        CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
+        INSERT INTO kind VALUES (3, 'k'); INSERT INTO c VALUES (1, 40), (2, 41), (3, 40)";
+    let given = |values: &str| format!("action = \"placeholder\"\nvalues = {{ {values} }}");
+    on_each(seed, |p| {
+        p.treated("action = \"placeholder\"\nrecord = \"made\"", || {
+            assert_eq!(p.column("p", "slug"), "placeholder-40,placeholder-41");
+            assert_eq!(p.column("p", "kind"), "4,4", "one sentinel for both");
+            assert_eq!(p.column("made", "new_key"), "40,41");
+        });
+        p.treated("action = \"placeholder\"\nkey = \"new\"", || assert_eq!(p.column("c", "r"), "42,43,42"));
+        let values = "slug = \"s{key.r}/{child.id}\", kind = { sql = \"(SELECT max(id) FROM kind)\" }";
+        p.treated(&given(values), || {
+            assert_eq!(p.column("p", "slug"), "s40/1,s41/2");
+            assert_eq!(p.column("p", "kind"), "3,3");
+        });
+        p.undecided(&given("n = -1"), "placeholder: ");
+        p.undecided(&given("n = \"x\""), "placeholder: ");
+        p.undecided(&given("slug = \"same\""), "placeholder: UNIQUE");
+        p.undecided(&given("kind = 77"), "p(kind)->kind(id) would have no parent");
+    });
+}
+
+#[test]
+fn a_near_miss_finds_its_parent() {
+    for kind in KINDS {
+        let text = if kind == Kind::Postgres { "varchar(40)" } else { "varchar(40) COLLATE utf8mb4_bin" };
+        let seed = format!(
+            "CREATE TABLE p(id {text} PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r {text}, FOREIGN KEY (r) REFERENCES p(id)); \
+             INSERT INTO p VALUES ('Anna'), ('7'), ('x'), ('X'); \
+             INSERT INTO c VALUES (1, ' anna '), (2, '007'), (3, 'Anna')"
+        );
+        let forms = "action = \"remap\"\nnormalize = [\"trim\", \"casefold\", \"zero-padding\"]";
+        let Some(p) = Patient::new(kind, &seed) else { return };
+        p.treated(forms, || assert_eq!(p.column("c", "r"), "Anna,7,Anna"));
+        p.server.execute("DELETE FROM c");
+        let loose =
+            if kind == Kind::Postgres { "session_replication_role = replica" } else { "foreign_key_checks = 0" };
+        p.server.execute(&format!("SET {loose}; INSERT INTO c VALUES (4, ' x')"));
+        p.undecided(forms, "several in p are like it");
+    }
+}
