@@ -5,6 +5,7 @@ mod agreement;
 #[path = "../common.rs"]
 mod common;
 mod connections;
+mod interrupted_repairs;
 mod interruptions;
 mod mariadb_differential;
 mod mariadb_traps;
