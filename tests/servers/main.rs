@@ -8,6 +8,7 @@ mod common;
 mod connections;
 mod explain;
 mod explain_differential;
+mod interrupted_repairs;
 mod interruptions;
 mod mariadb_differential;
 mod mariadb_traps;

@@ -23,6 +23,9 @@ impl Writing for Connection {
     const CHANGED: &'static str = "SELECT CAST(sum(variable_value) AS SIGNED) FROM information_schema.session_status \
         WHERE variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')";
 
+    /// What it sorts or numbers, it may write down in a table of its own.
+    const COUNTS_QUESTIONS: bool = true;
+
     const SETTLE: Option<&'static str> = None;
 
     const NUMBER: &'static str = "SELECT connection_id()";

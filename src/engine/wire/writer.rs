@@ -26,6 +26,8 @@ pub(in crate::engine) struct ServerWriter<C> {
     /// The connection's, by which it is ended should it be lost.
     number: i64,
     changed: u64,
+    /// Something was asked since they were counted.
+    was_asked: bool,
     overtaken: bool,
 }
 
@@ -37,7 +39,16 @@ impl<C: Writing> ServerWriter<C> {
     ) -> Result<ServerWriter<C>, EngineError> {
         let connection = C::open(address, patience).map_err(|failure| C::of_the_database(&failure, address))?;
         let (address, patience) = (address.clone(), patience.clone());
-        Ok(ServerWriter { address, patience, options, connection, number: 0, changed: 0, overtaken: false })
+        Ok(ServerWriter {
+            address,
+            patience,
+            options,
+            connection,
+            number: 0,
+            changed: 0,
+            was_asked: false,
+            overtaken: false,
+        })
     }
 
     fn try_to_begin(&mut self, lock: Option<&Sql>) -> Result<(), Failure> {
@@ -65,6 +76,14 @@ impl<C: Writing> ServerWriter<C> {
 
     fn count(&mut self) -> Result<u64, Failure> {
         Ok(u64::try_from(self.one_number(C::CHANGED)?).unwrap_or(0))
+    }
+
+    fn run_and_count(&mut self, statement: &Sql) -> Result<u64, Failure> {
+        if C::COUNTS_QUESTIONS && std::mem::take(&mut self.was_asked) {
+            self.changed = self.count()?;
+        }
+        self.connection.ask(statement.text(), statement.parameters(), &self.patience.deadline, &mut |_| {})?;
+        self.count()
     }
 
     /// Remembers whether others ended the transaction.
@@ -102,6 +121,7 @@ impl<C: Writing> ServerWriter<C> {
 
 impl<C: Writing + Send> Session for ServerWriter<C> {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        self.was_asked = true;
         let answer = self.connection.ask(sql.text(), sql.parameters(), &self.patience.deadline, each);
         answer.map_err(|failure| C::of_a_question(self.noted(failure), &self.address))
     }
@@ -123,9 +143,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     }
 
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {
-        let deadline = &self.patience.deadline;
-        let done = self.connection.ask(statement.text(), statement.parameters(), deadline, &mut |_| {});
-        match done.and_then(|()| self.count()) {
+        match self.run_and_count(statement) {
             Ok(count) => Ok(count.saturating_sub(std::mem::replace(&mut self.changed, count))),
             Err(failure) => Err(match self.noted(failure) {
                 failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),

@@ -14,6 +14,9 @@ pub(in crate::engine) trait Writing: Sized {
     /// Rows that this connection has changed so far, through triggers too: one number.
     const CHANGED: &'static str;
 
+    /// Whether that number also grows by what a question writes down for itself.
+    const COUNTS_QUESTIONS: bool;
+
     /// Makes happen now what was put off until the commit.
     const SETTLE: Option<&'static str>;
 

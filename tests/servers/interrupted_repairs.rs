@@ -1,0 +1,288 @@
+//! Repairs of servers that are cut off, or that others get in the way of: whole batches only, the same command goes on to
+//! the same end, and undo restores every value. `FK_DOCTOR_MOMENTS` sets at how many random moments each is cut off.
+
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use fastrand::Rng;
+
+use super::common::Run;
+use super::patient::KINDS;
+use super::patient::Kind;
+use super::patient::Patient;
+use super::patient::rule;
+
+const BATCH: usize = 7;
+
+/// 2 is pointed at 1, 3 gets a parent, and the rows of 4 go with what depends on them.
+fn patient(kind: Kind) -> Option<Patient> {
+    let rows = |of: &dyn Fn(u32) -> String| (1..=30).map(of).collect::<Vec<_>>().join(", ");
+    let patient = Patient::new(
+        kind,
+        &format!(
+            "CREATE TABLE p(id int PRIMARY KEY, name varchar(20) UNIQUE); \
+             CREATE TABLE c(id int PRIMARY KEY, r int, pad varchar(200), FOREIGN KEY (r) REFERENCES p(id) ON DELETE CASCADE); \
+             CREATE TABLE d(id int PRIMARY KEY, c int, FOREIGN KEY (c) REFERENCES c(id) ON DELETE CASCADE); \
+             CREATE TABLE heavy(id int PRIMARY KEY); \
+             INSERT INTO p VALUES (1, 'a'); INSERT INTO c VALUES {}; INSERT INTO d VALUES {}",
+            rows(&|i| format!("({i}, {}, 'pad')", i % 4 + 1)),
+            rows(&|i| format!("({i}, {i})")),
+        ),
+    )?;
+    patient.rules(&rule(
+        "c(r)",
+        "action = \"remap\"\nto = \"SELECT id FROM p WHERE key.r = 2\"\nrecord = \"kept\"\n\
+         action = \"placeholder\"\nvalues = { name = { sql = \"CASE WHEN key.r = 3 THEN 'three' ELSE 'a' END\" } }\n\
+         action = \"quarantine\"",
+    ));
+    Some(patient)
+}
+
+/// How many changes of the plan are made in the database as it is.
+fn changes_made(patient: &Patient) -> usize {
+    let count = |what: &str| {
+        let of = if patient.kind == Kind::Postgres { "text" } else { "char(20)" };
+        let asked = patient.server.attempt(&format!("SELECT {what}"));
+        let answer = asked.ok().and_then(|()| patient.server.texts(&format!("SELECT CAST(({what}) AS {of})")).pop());
+        answer.map_or(0, |text| text.parse::<usize>().unwrap())
+    };
+    count("(SELECT count(*) FROM p WHERE id = 3)")
+        + count("(SELECT count(*) FROM kept)")
+        + count("(SELECT count(*) FROM fk_doctor_quarantine)")
+        + count("(SELECT count(*) FROM c WHERE r = 1 AND id % 4 = 1)")
+        + count("(SELECT 30 - count(*) FROM c)")
+        + count("(SELECT 30 - count(*) FROM d)")
+}
+
+fn arguments(patient: &Patient, command: &str) -> Vec<String> {
+    let url = patient.server.url();
+    [command, &url, "plan.ndjson", "--batch", &BATCH.to_string()].map(str::to_owned).to_vec()
+}
+
+fn run(patient: &Patient, command: &str) -> Run {
+    let arguments = arguments(patient, command);
+    patient.server.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Ends every connection of the program.
+fn end_connections(patient: &Patient) {
+    match patient.kind {
+        Kind::Postgres => {
+            patient.server.texts(
+                "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity \
+                 WHERE datname = current_database() AND application_name = 'fk-doctor'",
+            );
+        }
+        Kind::Mariadb => {
+            let others = "SELECT CAST(id AS CHAR) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()";
+            for id in patient.server.texts(others) {
+                let _ = patient.server.attempt(&format!("KILL {id}"));
+            }
+        }
+    }
+}
+
+/// Cuts a run off after a while: by its connections, or by its life.
+fn cut_off(patient: &Patient, command: &str, after: Duration, by_its_life: bool) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
+        .args(arguments(patient, command))
+        .current_dir(patient.server.bench.path("."))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(after);
+    if by_its_life {
+        let _ = program.kill();
+    } else {
+        end_connections(patient);
+    }
+    program.wait().unwrap();
+}
+
+#[test]
+fn cut_off_at_any_moment_it_goes_on_to_the_same_end() {
+    let moments: usize = std::env::var("FK_DOCTOR_MOMENTS").map_or(6, |moments| moments.parse().unwrap());
+    for kind in KINDS {
+        let Some(patient) = patient(kind) else { return };
+        let before = patient.dump();
+        patient.planned();
+        let total = std::fs::read_to_string(patient.server.bench.path("plan.ndjson")).unwrap().lines().count() - 2;
+        let start = Instant::now();
+        let applied = run(&patient, "apply");
+        assert_eq!(applied.code, 0, "{kind:?}: {}", applied.stderr);
+        let whole = start.elapsed();
+        let after = patient.dump();
+        assert_eq!(changes_made(&patient), total, "{kind:?}");
+        assert_eq!(run(&patient, "undo").code, 0);
+        let mut random = Rng::with_seed(5);
+        let mut halfway = 0;
+        for moment in 0..moments {
+            for (command, end) in [("apply", &after), ("undo", &before)] {
+                let what = format!("{kind:?} {command} {moment}");
+                cut_off(&patient, command, whole.mul_f64(random.f64()), random.bool());
+                let made = changes_made(&patient);
+                let done = if command == "apply" { made } else { total - made };
+                assert!(
+                    done % BATCH == 0 || done == total,
+                    "{what}: {done} of {total} changes, which are no whole batches"
+                );
+                halfway += usize::from(done > 0 && done < total);
+                let again = run(&patient, command);
+                assert_eq!(again.code, 0, "{what}: {}{}", again.stdout, again.stderr);
+                assert_eq!(patient.dump(), **end, "{what}");
+            }
+        }
+        println!("{kind:?}: {} moments, {halfway} of them between two batches", 2 * moments);
+    }
+}
+
+/// What becomes of the commit that a connection is cut off at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// The server hears it, and nobody hears the answer.
+    Answer,
+    /// The server does not hear it.
+    Commit,
+    /// The server does not hear it, nor that the connection is gone.
+    Silently,
+}
+
+/// Stands between the program and its server, and cuts the connection at the so-manieth commit. The answer is its port.
+fn proxy(server: String, cut: Cut, at: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let commits = Arc::new(AtomicUsize::new(0));
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let (server, commits) = (TcpStream::connect(&server).unwrap(), Arc::clone(&commits));
+            std::thread::spawn(move || forward(client, server, cut, at, &commits));
+        }
+    });
+    port
+}
+
+fn forward(mut client: TcpStream, mut server: TcpStream, cut: Cut, at: usize, commits: &AtomicUsize) {
+    let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    let muted = Arc::new(AtomicUsize::new(0));
+    let is_muted = Arc::clone(&muted);
+    let answering = std::thread::spawn(move || {
+        let mut bytes = [0; 65536];
+        while let Ok(count @ 1..) = answers.read(&mut bytes) {
+            if is_muted.load(Ordering::SeqCst) == 1 || back.write_all(&bytes[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = back.shutdown(Shutdown::Both);
+    });
+    let mut bytes = [0; 65536];
+    while let Ok(count @ 1..) = client.read(&mut bytes) {
+        let sent = &bytes[..count];
+        let is_commit = sent.windows(7).any(|seven| seven == b"COMMIT\0") || sent.ends_with(b"COMMIT");
+        if is_commit && commits.fetch_add(1, Ordering::SeqCst) + 1 == at {
+            match cut {
+                Cut::Answer => {
+                    muted.store(1, Ordering::SeqCst);
+                    server.write_all(sent).unwrap();
+                    let _ = answering.join();
+                }
+                Cut::Commit => {}
+                Cut::Silently => {
+                    let _ = client.shutdown(Shutdown::Both);
+                    // The server's end stays open for as long as the test runs.
+                    std::mem::forget(server);
+                    return;
+                }
+            }
+            let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
+            return;
+        }
+        if server.write_all(sent).is_err() {
+            break;
+        }
+    }
+    let _ = server.shutdown(Shutdown::Both);
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_read_from_the_rows() {
+    for kind in KINDS {
+        let Some(patient) = patient(kind) else { return };
+        patient.planned();
+        let (server, before) = (patient.server.address.rsplit('@').next().unwrap().to_owned(), patient.dump());
+        for (cut, at, batch) in [
+            (Cut::Answer, 1, None),
+            (Cut::Commit, 1, None),
+            (Cut::Silently, 1, None),
+            (Cut::Answer, 2, Some("7")),
+            (Cut::Silently, 2, Some("7")),
+        ] {
+            // PostgreSQL's definitions are read in a transaction of their own.
+            let port = proxy(server.clone(), cut, at + usize::from(kind == Kind::Postgres));
+            let plainly = if kind == Kind::Postgres { "sslmode=disable" } else { "ssl-mode=DISABLED" };
+            let url = patient.server.url().replace(&server, &format!("127.0.0.1:{port}"));
+            let url = format!("{url}?{plainly}");
+            let mut arguments = vec!["apply", &url, "plan.ndjson", "--wait", "20s"];
+            arguments.extend(batch.iter().flat_map(|batch| ["--batch", batch]));
+            let run = patient.server.run(&arguments);
+            let what = format!("{kind:?} {cut:?} {batch:?}: {}{}", run.stdout, run.stderr);
+            if cut == Cut::Answer {
+                assert_eq!(run.code, 0, "{what}");
+            } else {
+                assert_eq!(run.code, 3, "{what}");
+                assert!(run.stderr.contains("the connection was lost before the commit"), "{what}");
+                assert_eq!(changes_made(&patient), if batch.is_some() { BATCH } else { 0 }, "{what}");
+                assert_eq!(patient.apply(&[]).code, 0, "{what}");
+            }
+            patient.take_back(&before);
+        }
+    }
+}
+
+/// Two wait for each other, the server ends the repair, and it is begun again.
+#[test]
+fn a_deadlock_begins_the_whole_transaction_again() {
+    for kind in KINDS {
+        let Some(patient) = patient(kind) else { return };
+        patient.planned();
+        let server = &patient.server;
+        let (first, then, deadlocks) = match kind {
+            // The repair locks the child, then the parent; it waits the longest, and so it is the one that is ended.
+            Kind::Postgres => (
+                "BEGIN; UPDATE p SET name = 'a' WHERE id = 1",
+                "UPDATE c SET pad = 'pad' WHERE id = 1",
+                "SELECT deadlocks::text FROM pg_stat_database WHERE datname = current_database()",
+            ),
+            // The repair has read row 2 when it comes to row 30; it has changed nothing yet, so it is the one that is ended.
+            Kind::Mariadb => (
+                "BEGIN; INSERT INTO heavy SELECT seq FROM seq_1_to_1000; \
+                 SELECT id FROM c WHERE id = 30 FOR UPDATE",
+                "SELECT id FROM c WHERE id = 2 FOR UPDATE",
+                "SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'Innodb_deadlocks'",
+            ),
+        };
+        let count = || server.texts(deadlocks)[0].parse::<u64>().unwrap();
+        let before = count();
+        server.beside(first);
+        std::thread::scope(|scope| {
+            let apply = scope.spawn(|| patient.apply(&["--wait", "60s"]));
+            patient.until_it_waits(&apply);
+            server.beside(then);
+            server.beside("COMMIT");
+            let run = apply.join().unwrap();
+            assert_eq!(run.code, 0, "{kind:?}: {}", run.stderr);
+        });
+        assert!(count() > before, "{kind:?}: there was a deadlock");
+        assert_eq!(patient.orphans(), 0, "{kind:?}");
+    }
+}
