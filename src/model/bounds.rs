@@ -63,6 +63,14 @@ pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
     (!tried).then(|| why_not(engine, &first))
 }
 
+/// Where the database has tables that stay changed after a rollback, what triggers of the tables that a statement names may
+/// write to: such a table, and the tables that are named.
+pub fn lasting_beside<'s>(schema: &'s Schema, statement: &Statement) -> Option<(&'s Table, Vec<&'s Table>)> {
+    let lasting = schema.tables.iter().find(|table| is_lasting(table))?;
+    let tokens = tokens_of(schema.database.engine, &statement.text);
+    Some((lasting, schema.tables.iter().filter(|table| names(&tokens, table)).collect()))
+}
+
 fn why_not(engine: Engine, word: &str) -> String {
     let commits = matches!(engine, Engine::Mysql | Engine::Mariadb);
     match word {
