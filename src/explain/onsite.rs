@@ -95,6 +95,13 @@ impl Site<'_> {
             told.verdict = Verdict::Forbidden(why);
             return Ok(told);
         }
+        let neighbours = self.trial.neighbours()?;
+        if let Some(other) = bounds::names_neighbour(&self.schema, &told.statement, &neighbours) {
+            let why =
+                format!("it reaches into {other}, of whose tables it is not known whether they can be rolled back");
+            told.verdict = Verdict::Forbidden(why);
+            return Ok(told);
+        }
         if let Some(why) = self.lasting_through_a_trigger(&told.statement)? {
             told.verdict = Verdict::Forbidden(why);
             return Ok(told);

@@ -34,6 +34,9 @@ const COUNTERS: &str = "SELECT concat(table_name, '.AUTO_INCREMENT'), CAST(auto_
 const TRIGGERS: &str = "SELECT trigger_name FROM information_schema.triggers \
      WHERE event_object_schema = coalesce(?, database()) AND event_object_table = ? ORDER BY 1";
 
+const NEIGHBOURS: &str = "SELECT schema_name FROM information_schema.schemata \
+     WHERE schema_name NOT IN (coalesce(database(), ''), 'information_schema') ORDER BY 1";
+
 pub(super) struct MysqlTrial {
     address: Address,
     patience: Patience,
@@ -191,6 +194,14 @@ impl Trial for MysqlTrial {
         let schema = table.name.schema.as_deref().map_or(Value::Null, Value::text);
         let mut found = Vec::new();
         self.each(TRIGGERS, &[schema, Value::text(&table.name.table)], &mut |row| {
+            found.extend(row.first().and_then(Value::as_text).map(str::to_owned));
+        })?;
+        Ok(found)
+    }
+
+    fn neighbours(&mut self) -> Result<Vec<String>, EngineError> {
+        let mut found = Vec::new();
+        self.each(NEIGHBOURS, &[], &mut |row| {
             found.extend(row.first().and_then(Value::as_text).map(str::to_owned));
         })?;
         Ok(found)
