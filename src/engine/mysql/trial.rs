@@ -25,9 +25,6 @@ use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::source::Address;
 
-/// As strict as the server is with everybody.
-const AS_USER: &str = "SET SESSION sql_mode = @@GLOBAL.sql_mode";
-
 const COUNTERS: &str = "SELECT concat(table_name, '.AUTO_INCREMENT'), CAST(auto_increment AS SIGNED) FROM information_schema.tables \
      WHERE table_schema = database() AND auto_increment IS NOT NULL ORDER BY 1";
 
@@ -51,7 +48,7 @@ impl MysqlTrial {
         let begun = || {
             let mut connection = Connection::open(address, &patience.deadline)?;
             connection.run(transaction::settings(patience), &patience.deadline)?;
-            connection.run(transaction::begin_trial(patience), &patience.deadline)?;
+            connection.run(transaction::BEGIN_TRIAL.to_owned(), &patience.deadline)?;
             Ok(connection)
         };
         let connection = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
@@ -69,7 +66,7 @@ impl MysqlTrial {
             return Ok(());
         }
         self.as_user = as_user;
-        if as_user { self.run(AS_USER) } else { self.run(&transaction::settings(&self.patience)) }
+        self.run(&transaction::speak(as_user))
     }
 
     fn limit(&mut self) -> Result<(), EngineError> {
@@ -150,7 +147,7 @@ impl Trial for MysqlTrial {
         if statement.kind == Kind::Transaction {
             return Ok(Performance { refusal: self.transaction(statement)?, writes: Vec::new() });
         }
-        self.run("SAVEPOINT fk_doctor_try")?;
+        self.run(transaction::BEGIN_TRY)?;
         let refusal = self.attempt(&statement.text, &statement.parameters)?;
         // Gone if the statement has ended the transaction, which is not to be passed over.
         self.run(if refusal.is_some() {
