@@ -5,6 +5,8 @@ mod agreement;
 #[path = "../common.rs"]
 mod common;
 mod connections;
+#[path = "../generated.rs"]
+mod generated;
 mod interrupted_repairs;
 mod interruptions;
 mod mariadb_differential;
@@ -13,6 +15,7 @@ mod patient;
 mod postgres;
 mod postgres_differential;
 mod postgres_traps;
+mod random_repairs;
 mod repair;
 mod server;
 mod treatments;
