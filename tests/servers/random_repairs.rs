@@ -64,7 +64,7 @@ fn decisions(report: &Value) -> Value {
 fn what_is_planned_holds_on_servers() {
     let cases: u64 = std::env::var("FK_DOCTOR_CASES").map_or(4, |cases| cases.parse().unwrap());
     let first: u64 = std::env::var("FK_DOCTOR_FIRST").map_or(0, |first| first.parse().unwrap());
-    let mut changes = 0;
+    let (mut changes, mut circles) = (0, 0);
     for number in first..first + cases {
         let mut random = Rng::with_seed(number);
         let made = generated::schema(&mut random);
@@ -85,6 +85,14 @@ fn what_is_planned_holds_on_servers() {
             let after = report["summary"]["orphan_rows_after"].as_u64().unwrap();
             changes += report["summary"]["changes"].as_u64().unwrap();
             let applied = patient.apply(&["--leave-undecided"]);
+            if kind == Kind::Postgres && applied.code == 5 && applied.stderr.contains("violates foreign key constraint")
+            {
+                // Rows that need each other in a circle: this server takes none of them before the other.
+                assert_eq!(patient.dump(), before, "{context}");
+                decided.push((decisions(&report), context));
+                circles += 1;
+                continue;
+            }
             assert!(
                 [0, 6].contains(&applied.code),
                 "{context}\n{}\n{}{}",
@@ -104,5 +112,5 @@ fn what_is_planned_holds_on_servers() {
         }
         assert_eq!(decided[0].0, decided[1].0, "{}\n{}", decided[0].1, decided[1].1);
     }
-    println!("{cases} cases on both servers, {changes} changes applied and taken back");
+    println!("{cases} cases on both servers, {changes} changes; {circles} circles refused by PostgreSQL");
 }
