@@ -14,6 +14,7 @@ use crate::engine::write::Rehearsal;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity;
+use crate::model::plan::identity_columns;
 use crate::model::prospect::Outlook;
 use crate::model::prospect::Prospect;
 use crate::model::prospect::Refusal;
@@ -266,13 +267,27 @@ impl<'a> Desk<'a> {
         if case.rule.treatments.iter().all(|treatment| treatment.value.is_of_the_schema()) {
             return None;
         }
-        if crate::model::plan::identity_columns(self.schema.child(case.relation)).is_empty() {
-            return Some("the child's rows have neither a primary key nor an address to find them by".to_owned());
+        if case.rule.looks_at_child()
+            && let Err(why) = self.can_be_found(case.relation.child)
+        {
+            return Some(why);
         }
         if case.tally.false_orphans.is_some() {
             return Some("an index of the parent is damaged: repair it first (REINDEX)".to_owned());
         }
         None
+    }
+
+    /// Whether a row of the table can be told from its equals.
+    fn can_be_found(&self, table: usize) -> Result<(), String> {
+        let table = &self.schema.tables[table];
+        if !identity_columns(table).is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "rows of {} have no key to find them by: it takes a primary key, or a UNIQUE one without NULL",
+            table.name
+        ))
     }
 
     /// Decides every missing key, in the order in which the engine gives them.

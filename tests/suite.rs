@@ -18,6 +18,7 @@ mod explain_differential;
 mod faults;
 mod field_cases;
 mod formats;
+mod generated;
 mod habitat;
 mod journal;
 mod layers;

@@ -102,6 +102,19 @@ pub struct Table {
     pub irreversible: Option<String>,
 }
 
+impl Table {
+    /// The columns by which every row can be told from all others for good: the primary key, or, where a row has no address
+    /// that lasts, another unique key. Empty where a part of it may be NULL.
+    pub fn naming_key(&self) -> Vec<usize> {
+        let lasts = self.row_address.as_deref().is_some_and(|address| address != MOVING_ADDRESS);
+        let never_null =
+            |columns: &Vec<usize>| !columns.is_empty() && columns.iter().all(|&column| self.columns[column].not_null);
+        let others = self.indexes.iter().filter(|index| index.unique && !index.partial && !lasts);
+        let others = others.filter_map(|index| index.columns.iter().map(|part| part.column).collect());
+        std::iter::once(self.primary_key.clone()).chain(others).find(never_null).unwrap_or_default()
+    }
+}
+
 /// An address that a row leaves when it changes: it names the row only for a moment.
 pub const MOVING_ADDRESS: &str = "ctid";
 

@@ -197,12 +197,12 @@ fn same(left: Option<&RowName>, right: Option<&RowName>) -> bool {
     }
 }
 
-/// The columns that name a row for good: the primary key, or the row's own address where that may be NULL or is
-/// missing. Empty where there is neither: such a row cannot be told from its equals, and is not repaired.
+/// The columns that name a row for good: a key, or the row's own address where there is none. Empty where there is neither:
+/// such a row cannot be told from its equals, and is not repaired.
 pub fn identity_columns(table: &Table) -> Vec<&str> {
-    let key = table.primary_key.iter().map(|&column| &table.columns[column]);
-    if !table.primary_key.is_empty() && key.clone().all(|column| column.not_null) {
-        return key.map(|column| column.name.as_str()).collect();
+    let key = table.naming_key();
+    if !key.is_empty() {
+        return key.iter().map(|&column| table.columns[column].name.as_str()).collect();
     }
     table.row_address.as_deref().filter(|address| *address != MOVING_ADDRESS).into_iter().collect()
 }

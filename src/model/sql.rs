@@ -6,6 +6,7 @@
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::Index;
+use crate::model::catalog::MOVING_ADDRESS;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::relation::Relation;
@@ -124,7 +125,11 @@ pub fn row_name_columns(table: &Table) -> Vec<&str> {
     let key = table.primary_key.iter().map(|&column| &table.columns[column]);
     let mut names: Vec<&str> = key.clone().map(|column| column.name.as_str()).collect();
     let address = table.row_address.as_deref();
-    if key.clone().any(|column| !column.not_null) || names.is_empty() {
+    if names.is_empty() && address == Some(MOVING_ADDRESS) {
+        // Such an address says little to people, and nothing once the row has changed.
+        names.extend(table.naming_key().iter().map(|&column| table.columns[column].name.as_str()));
+    }
+    if key.clone().any(|column| !column.not_null) || table.primary_key.is_empty() {
         names.extend(address);
     }
     if names.is_empty() {

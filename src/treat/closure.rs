@@ -99,6 +99,11 @@ impl<'a> Desk<'a> {
                 .filter(|relation| relation.parent.table == Some(table) && !relation.parent.columns.is_empty());
             for relation in relations {
                 for some in rows.chunks(CHUNK) {
+                    if let Err(why) = self.can_be_found(relation.child)
+                        && self.has_dependants(relation, some)?
+                    {
+                        return Ok(Err(why));
+                    }
                     let mut gone = Vec::new();
                     for going in self.dependants(relation, some)? {
                         match self.admit(case, &mut closure, going)? {
@@ -151,6 +156,13 @@ impl<'a> Desk<'a> {
         let row = going.row.clone();
         closure.rows.push(going);
         Ok(Admission::Goes(row))
+    }
+
+    fn has_dependants(&mut self, relation: &Relation, parents: &[RowName]) -> Result<bool, TreatError> {
+        let parents: Vec<&RowName> = parents.iter().collect();
+        let mut any = false;
+        self.asker.each_row(&self.surgery.children_of(self.schema, relation, &parents), &mut |_| any = true)?;
+        Ok(any)
     }
 
     /// The rows that refer to rows that go, and what becomes of them.

@@ -105,10 +105,13 @@ impl<'a> Desk<'a> {
         if let Some(why) = case.guarded.as_ref().filter(|_| treatment.loses_data()) {
             return Ok(every(groups, Err(why.clone())));
         }
-        if changes_child(treatment)
-            && let Err(why) = self.furnish(case.relation.child)?
-        {
-            return Ok(every(groups, Err(why)));
+        if changes_child(treatment) {
+            let child = case.relation.child;
+            let can_change = self.can_be_found(child);
+            let can_change = if can_change.is_ok() { self.furnish(child)? } else { can_change };
+            if let Err(why) = can_change {
+                return Ok(every(groups, Err(why)));
+            }
         }
         case.making = treatment.name();
         match treatment {

@@ -10,6 +10,7 @@ use crate::model::catalog::TableName;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::Part;
+use crate::model::prospect::Refusal;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
@@ -78,6 +79,14 @@ impl<'a> Desk<'a> {
         if known.is_none() && !self.creates.iter().any(|other| other.name == name) {
             let columns = columns.iter().map(|&column| column.to_owned()).collect();
             self.creates.push(NewTable { name: name.clone(), columns });
+        }
+        if let Some(why) = known.and_then(|known| self.schema.tables[known].irreversible.as_deref()) {
+            self.refusals.push(Refusal {
+                rule: case.rule.id.value.clone(),
+                relation: case.relation.id.clone(),
+                why: format!("{table}, which is to keep rows, {why}"),
+                help: "name another table, which is then made".to_owned(),
+            });
         }
         let number = self.next_record(known, table)?;
         let is_number = |place: usize| {

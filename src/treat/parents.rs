@@ -144,10 +144,10 @@ impl<'a> Desk<'a> {
             return Ok(Err(why));
         }
         if identity_columns(table).is_empty() || !matches!(table.kind, crate::model::catalog::TableKind::Table) {
-            return Ok(Err(format!("rows of {} cannot be addressed", table.name)));
+            return Ok(Err(format!("rows of {} have no key to find them by", table.name)));
         }
         let defaults = self.defaults(blank.table)?;
-        for &column in key_columns.iter().chain(&table.primary_key) {
+        for &column in key_columns.iter().chain(&table.naming_key()) {
             let about = &table.columns[column];
             let given = value_of(&blank.values, &about.name).is_some() || about.generated;
             let has_default = defaults.iter().any(|(name, _)| *name == about.name) && !key_columns.contains(&column);

@@ -8,6 +8,8 @@ mod common;
 mod connections;
 mod explain;
 mod explain_differential;
+#[path = "../generated.rs"]
+mod generated;
 mod interrupted_repairs;
 mod interruptions;
 mod mariadb_differential;
@@ -17,6 +19,7 @@ mod postgres;
 mod postgres_differential;
 mod postgres_schema;
 mod postgres_traps;
+mod random_repairs;
 mod repair;
 mod server;
 mod treatments;

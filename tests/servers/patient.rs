@@ -73,7 +73,7 @@ impl Patient {
     }
 
     pub(crate) fn plan(&self) -> Run {
-        self.server.run(&["repair", &self.server.url(), "--rules", "r.toml", "-o", "plan.ndjson"])
+        self.server.run(&["repair", &self.server.url(), "--rules", "r.toml", "-o", "plan.ndjson", "--overwrite"])
     }
 
     pub(crate) fn apply(&self, options: &[&str]) -> Run {

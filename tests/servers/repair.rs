@@ -255,6 +255,12 @@ fn mariadb_tables_that_roll_nothing_back_are_left_alone() {
     let quarantine = "action = \"quarantine\"";
     patient.undecided(quarantine, "a row of e would change, which is stored by MyISAM, which rolls nothing back");
     patient.server.bench.write("fk-doctor.toml", "");
+    patient.server.execute("CREATE TABLE kept(id int PRIMARY KEY) ENGINE = MyISAM");
+    patient.rules(&rule("c(r)", "action = \"quarantine\"\ntable = \"kept\""));
+    let refused = patient.plan();
+    let told = refused.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(refused.code == 5 && told.contains("kept, which is to keep rows, is stored by MyISAM"), "{told}");
+    patient.server.execute("DROP TABLE kept");
     patient.rules(&rule("h(r)", "action = \"set-null\""));
     let told = patient.plan().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("set-null: h keeps the history of its rows, which cannot be taken back"), "{told}");

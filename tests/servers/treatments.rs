@@ -145,3 +145,24 @@ fn a_near_miss_finds_its_parent() {
         p.undecided(forms, "several in p are like it");
     }
 }
+
+/// Without a primary key, rows are found by another key that tells them apart; without any, they are left alone.
+#[test]
+fn rows_without_a_primary_key() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(code varchar(9) NOT NULL UNIQUE, id int, r int); \
+        CREATE TABLE e(id int, r int); ALTER TABLE c ADD FOREIGN KEY (r) REFERENCES p(id); \
+        ALTER TABLE e ADD FOREIGN KEY (r) REFERENCES p(id) ON DELETE CASCADE; \
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES ('x', 1, 1), ('y', 2, 7), ('z', 3, 7), ('w', 4, NULL); \
+        INSERT INTO e VALUES (1, 1)";
+    on_each(seed, |p| {
+        p.treated("action = \"set-null\"", || assert_eq!(p.column("c", "r"), "1,null,null,null"));
+        p.treated("action = \"quarantine\"", || assert_eq!(p.column("c", "code"), "x,w"));
+        p.server.execute(if p.kind == Kind::Postgres {
+            "ALTER TABLE c DROP CONSTRAINT c_code_key"
+        } else {
+            "ALTER TABLE c DROP INDEX code"
+        });
+        p.undecided("action = \"set-null\"", "set-null: rows of c have no key to find them by");
+        p.treated("action = \"placeholder\"", || assert_eq!(p.column("p", "id"), "1,7"));
+    });
+}

@@ -165,21 +165,23 @@ impl RepairDialect for Surgery {
         let columns = identity_columns(child);
         let names: Vec<String> = columns
             .iter()
-            .filter_map(|name| Some(shown(&format!("child.{}", in_backticks(name)), named(child, name)?)))
+            .filter_map(|name| {
+                Some(format!(", {}", shown(&format!("child.{}", in_backticks(name)), named(child, name)?)))
+            })
             .collect();
         let equal = (0..relation.child_columns.len()).zip(schema.parent_columns(relation)).map(|(place, ours)| {
             format!("parent.{} = {}", in_backticks(&ours.name), compared(schema, relation, place))
         });
-        let order: Vec<String> = columns.iter().map(|name| format!("child.{}", in_backticks(name))).collect();
+        let order: Vec<String> = columns.iter().map(|name| format!(", child.{}", in_backticks(name))).collect();
         query.finish(format!(
-            "{wanted} SELECT i, {} FROM wanted STRAIGHT_JOIN {} ON {} STRAIGHT_JOIN {} ON {} AND {} ORDER BY i, {}",
-            names.join(", "),
+            "{wanted} SELECT i{} FROM wanted STRAIGHT_JOIN {} ON {} STRAIGHT_JOIN {} ON {} AND {} ORDER BY i{}",
+            names.concat(),
             self.source(parent, "parent"),
             is_wanted("parent", parents),
             self.source(child, "child"),
             all(equal),
             in_scope(relation),
-            order.join(", "),
+            order.concat(),
         ))
     }
 

@@ -161,18 +161,18 @@ impl RepairDialect for Surgery {
         let names = identity_columns(child);
         let shown: Vec<String> = names
             .iter()
-            .filter_map(|name| Some(shown(&format!("child.{}", quoted(name)), column(child, name)?)))
+            .filter_map(|name| Some(format!(", {}", shown(&format!("child.{}", quoted(name)), column(child, name)?))))
             .collect();
-        let order: Vec<String> = names.iter().map(|name| format!("child.{}", quoted(name))).collect();
+        let order: Vec<String> = names.iter().map(|name| format!(", child.{}", quoted(name))).collect();
         query.finish(format!(
-            "{wanted} SELECT i, {} FROM wanted JOIN {} ON {} JOIN {} ON {} AND {} ORDER BY i, {}",
-            shown.join(", "),
+            "{wanted} SELECT i{} FROM wanted JOIN {} ON {} JOIN {} ON {} AND {} ORDER BY i{}",
+            shown.concat(),
             self.source(parent, "parent"),
             named(parent, "parent", parents),
             self.source(child, "child"),
             equal_to_parent(schema, relation),
             super::in_scope(relation),
-            order.join(", "),
+            order.concat(),
         ))
     }
 

@@ -163,15 +163,16 @@ impl RepairDialect for Sqlite {
             Some(_) => format!(" AND {}", super::in_scope(relation)),
             None => String::new(),
         };
-        let names: Vec<String> = identity_columns(child).iter().map(|name| format!("child.{}", quoted(name))).collect();
+        let names: Vec<String> =
+            identity_columns(child).iter().map(|name| format!(", child.{}", quoted(name))).collect();
         query.finish(format!(
-            "{wanted} SELECT i, {} FROM wanted CROSS JOIN {} ON {} CROSS JOIN {} ON {}{scope} ORDER BY i, {}",
-            names.join(", "),
+            "{wanted} SELECT i{} FROM wanted CROSS JOIN {} ON {} CROSS JOIN {} ON {}{scope} ORDER BY i{}",
+            names.concat(),
             source(parent, "parent", false),
             named("parent", parents),
             source(child, "child", false),
             all(&equal),
-            names.join(", "),
+            names.concat(),
         ))
     }
 
