@@ -7,6 +7,7 @@ mod common;
 mod connections;
 mod interruptions;
 mod mariadb_differential;
+mod mariadb_schema;
 mod mariadb_traps;
 mod patient;
 mod postgres;

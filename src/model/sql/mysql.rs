@@ -23,6 +23,8 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+mod define;
+mod prevent;
 pub(super) mod repair;
 
 pub(super) struct Mysql;
