@@ -92,16 +92,6 @@ fn media_sources_are_queued() {
 
 /// The third story takes a foreign key out of a definition.
 #[test]
-fn a_definition_is_changed_on_sqlite_only() {
-    for kind in KINDS {
-        let Some(patient) = story(kind) else { return };
-        let run = patient.server.run(&["repair", &patient.server.url(), "--relax", "sync_run(*)", "-o", "plan.ndjson"]);
-        assert_eq!(run.code, 5, "{kind:?}: {}{}", run.stdout, run.stderr);
-        assert!(!patient.server.bench.path("plan.ndjson").exists());
-    }
-}
-
-#[test]
 fn a_plan_is_refused_where_rows_or_bytes_changed() {
     for kind in KINDS {
         let Some(patient) = story(kind) else { return };
