@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::EngineError;
+use crate::engine::Session;
 use crate::engine::write::Ending;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
@@ -23,6 +24,7 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
+use crate::quarantine_file::KeepError;
 use crate::scan::Progress;
 
 mod inspect;
@@ -30,6 +32,7 @@ mod redefine;
 mod tables;
 mod verify;
 
+use inspect::Found;
 use redefine::Side;
 use verify::Moment;
 
@@ -84,6 +87,8 @@ pub enum ApplyError {
     Engine(#[from] EngineError),
     #[error("{0}")]
     Plan(#[from] PlanError),
+    #[error("{0}")]
+    Keep(#[from] KeepError),
     #[error("{doing} the plan")]
     Refused { doing: &'static str, why: String, help: String },
 }
@@ -122,6 +127,21 @@ pub fn run(
         made = if order.surgery.defines_at_once() { walk.made } else { Vec::new() };
         attempts += 1;
     }
+}
+
+/// Whether a plan was applied already, whole or in part: what it does first is done.
+pub fn has_begun(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session) -> Result<bool, ApplyError> {
+    let mut walk = Walk::new(order, plan, Vec::new())?;
+    let mut found = Found::default();
+    if walk.inspect_definitions(session, &mut found).is_err() {
+        return Ok(false);
+    }
+    let stretch = walk.stretch(0, CHUNK)?;
+    // A table that is gone was not changed by it.
+    let standings = walk.standings(session, &stretch).unwrap_or_default();
+    let is_done =
+        |(change, standing): (&Change, Standing)| standing == Standing::After && change.part() != Part::Counter;
+    Ok(found.after > 0 || stretch.changes.iter().zip(standings).any(is_done))
 }
 
 /// Keeps writers from both sides of every relation that the plan has a part in: none may add the missing parent meanwhile,
@@ -205,7 +225,8 @@ impl<'w> Walk<'w> {
         let total = self.plan.changes();
         let mut position = 0;
         while position < total {
-            (self.order.progress)(position, total);
+            // Every change is looked at before any is made.
+            (self.order.progress)(total + position, 2 * total);
             let stretch = self.stretch(position, batch - in_batch)?;
             position += stretch.changes.len();
             in_batch += stretch.changes.len();
@@ -414,6 +435,7 @@ impl ApplyError {
         match self {
             ApplyError::Engine(error) => error.because(),
             ApplyError::Plan(error) => error.because(),
+            ApplyError::Keep(error) => error.because(),
             ApplyError::Refused { why, .. } => why.clone(),
         }
     }
@@ -422,6 +444,7 @@ impl ApplyError {
         match self {
             ApplyError::Engine(error) => error.help(),
             ApplyError::Plan(error) => Some(error.help().to_owned()),
+            ApplyError::Keep(error) => Some(error.help().to_owned()),
             ApplyError::Refused { help, .. } => Some(help.clone()),
         }
     }

@@ -1,4 +1,4 @@
-//! Rows that would fail, before they are written: each one is put into a private copy of the table it is for, which
+//! Rows that would fail, before they are written: each one is put into a copy of the table it is for, which
 //! judges its values and keys; then the references of all of them are asked for, parents of the same load included.
 //!
 //! One row is held at a time. A row is known by its place: which source it came from, and the line in it.
@@ -10,7 +10,7 @@ use crate::diagnose;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::Trial;
-use crate::engine::trial;
+use crate::engine::trial::Put;
 use crate::findings;
 use crate::intake::BadFile;
 use crate::intake::Record;
@@ -25,6 +25,7 @@ use crate::model::relation::Judge;
 use crate::model::relation::Origin;
 use crate::model::schema::Schema;
 use crate::model::sql::load;
+use crate::model::sql::load::Counted;
 use crate::model::sql::load::Load;
 use crate::model::text;
 use crate::model::value::Value;
@@ -37,16 +38,25 @@ mod refusals;
 use refusals::Refusals;
 
 /// Lines of one source; there is room for as many sources as anybody names.
-const PLACES: u64 = 1 << 40;
+pub const PLACES: u64 = 1 << 40;
 
 /// Puts the records of one source into a trial, one after another.
 pub struct Check<'a> {
     trial: &'a mut dyn Trial,
     schema: Arc<Schema>,
-    load: &'static dyn Load,
+    load: Box<dyn Load>,
     samples: usize,
     loads: Vec<(usize, Loaded)>,
+    waiting: Waiting,
     refusals: Refusals,
+}
+
+/// Rows of one source that are put in next, together.
+#[derive(Default)]
+struct Waiting {
+    table: usize,
+    columns: Vec<usize>,
+    rows: Vec<(i64, Vec<Value>)>,
 }
 
 /// Why a check could not go on.
@@ -77,11 +87,14 @@ impl<'a> Check<'a> {
         tables: &[usize],
         samples: usize,
     ) -> Result<Check<'a>, EngineError> {
-        let load = load::of(&schema).ok_or_else(trial::unsupported)?;
         let mut distinct = tables.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
+        let load = load::of(&schema, &distinct);
         trial.arrange(&load.prepare(&schema, &distinct))?;
+        for &table in &distinct {
+            count_on(trial, load.as_ref(), &schema, table)?;
+        }
         trial.begin_load()?;
         Ok(Check {
             trial,
@@ -89,6 +102,7 @@ impl<'a> Check<'a> {
             load,
             samples,
             loads: Vec::new(),
+            waiting: Waiting::default(),
             refusals: Refusals::keeping(samples),
         })
     }
@@ -169,24 +183,59 @@ impl<'a> Check<'a> {
     fn take(&mut self, columns: &[usize], line: u64, values: Vec<Value>) -> Result<(), CheckError> {
         let number = self.loads.len() as u64;
         let Some((table, loaded)) = self.loads.last_mut() else { return Ok(()) };
+        let table = *table;
         loaded.rows += 1;
         let place = i64::try_from(number * PLACES + line).unwrap_or(i64::MAX);
-        self.trial.arrange(&[self.load.at(place)])?;
-        let insert = self.load.insert(&self.schema, *table, columns, values);
-        let refusal = self.trial.put(&insert)?;
-        if !self.trial.is_in_transaction() {
-            let why = refusal.map_or_else(|| "the load ended by itself".to_owned(), |refusal| refusal.message);
-            return Err(EngineError::Failed { why: format!("a trigger takes the whole load back: {why}") }.into());
+        if self.waiting.table != table || self.waiting.columns != columns {
+            self.put_waiting()?;
+            self.waiting = Waiting { table, columns: columns.to_vec(), rows: Vec::new() };
         }
-        if let Some(refusal) = refusal {
-            let row = refusals::Row { table: *table, columns, values: insert.parameters(), place };
-            self.refusals.add(self.trial, self.load, &self.schema, &refusal, &row);
+        self.waiting.rows.push((place, values));
+        if self.waiting.rows.len() >= self.load.most_rows(columns.len()) {
+            self.put_waiting()?;
+        }
+        Ok(())
+    }
+
+    fn put_waiting(&mut self) -> Result<(), EngineError> {
+        let rows = std::mem::take(&mut self.waiting.rows);
+        self.put(&rows)
+    }
+
+    /// Puts rows in; where not all of them are taken, one half after the other, down to the row that is refused. So each
+    /// is judged beside those before it, and no others.
+    fn put(&mut self, rows: &[(i64, Vec<Value>)]) -> Result<(), EngineError> {
+        let [(place, values), ..] = rows else { return Ok(()) };
+        let (table, columns) = (self.waiting.table, &self.waiting.columns);
+        let places: Vec<i64> = rows.iter().map(|(place, _)| *place).collect();
+        let insert = self.load.insert(&self.schema, table, columns, rows);
+        let put = self.trial.put(&insert, self.load.collisions(&self.schema, table, &places).as_ref())?;
+        if !self.trial.holds_load() {
+            let why = match put {
+                Put::Refused(refusal) => refusal.message,
+                _ => "the load ended by itself".to_owned(),
+            };
+            return Err(EngineError::Failed { why: format!("a trigger takes the whole load back: {why}") });
+        }
+        if put != Put::Taken && rows.len() > 1 {
+            let (first, second) = rows.split_at(rows.len() / 2);
+            self.put(first)?;
+            return self.put(second);
+        }
+        let row = refusals::Row { table, columns, values, place: *place };
+        match put {
+            Put::Taken => {}
+            Put::Refused(refusal) => {
+                self.refusals.add(self.trial, self.load.as_ref(), &self.schema, &refusal, &row);
+            }
+            Put::Collides(index) => self.refusals.add_collision(&self.schema, index, &row),
         }
         Ok(())
     }
 
     /// All rows are in: what would fail.
     pub fn finish(mut self, redaction: &Redaction) -> Result<Checked, EngineError> {
+        self.put_waiting()?;
         let tables: Vec<usize> = self.loads.iter().map(|(table, _)| *table).collect();
         let mut found = Vec::new();
         let schema = Arc::clone(&self.schema);
@@ -226,6 +275,7 @@ impl<'a> Check<'a> {
             refused,
             order,
             cycles,
+            corrected: None,
         })
     }
 
@@ -263,6 +313,27 @@ impl<'a> Check<'a> {
             _ => sample,
         }
     }
+}
+
+/// Columns that the engine counts up itself go on from the largest number there is, without drawing one from it.
+fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: usize) -> Result<(), EngineError> {
+    let Some(question) = load.counted(schema, table) else { return Ok(()) };
+    let mut counted = Vec::new();
+    trial.each_row(&question, &mut |row| {
+        if let [name, without_default] = row {
+            counted.push((name.as_text().unwrap_or_default().to_owned(), without_default.as_integer() == Some(1)));
+        }
+    })?;
+    for (name, without_default) in counted {
+        let place = schema.tables[table].columns.iter().position(|column| column.name == name);
+        let Some(column) = place else { continue };
+        let Some(question) = load.next_number(schema, table, column) else { continue };
+        let mut next = None;
+        trial.each_row(&question, &mut |row| next = row.first().and_then(Value::as_integer))?;
+        let Some(next) = next else { continue };
+        trial.arrange(&load.count_on(table, &Counted { name: &name, column, without_default, next }))?;
+    }
+    Ok(())
 }
 
 fn place_of(loads: &[(usize, Loaded)], place: i64) -> (String, u64) {

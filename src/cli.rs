@@ -186,7 +186,7 @@ pub struct Answer {
 
 #[derive(Debug, Args)]
 pub struct Check {
-    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    /// A path, sqlite:PATH, postgres://… or mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
     /// The rows: CSV, TSV, JSON (an array of objects) or NDJSON; - is standard input
@@ -204,6 +204,12 @@ pub struct Check {
     /// Check the rows there are against the foreign keys of a planned schema, a script of CREATE statements
     #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "files", "staging"])]
     pub against: Option<PathBuf>,
+    /// Treat the rows by the rules of a repair: a file, a folder or a rule by its name; needs --corrected (repeatable)
+    #[arg(long, value_name = "PATH", requires = "corrected", conflicts_with_all = ["against", "staging"])]
+    pub rules: Vec<PathBuf>,
+    /// Where rows that would be taken go; those left go to NAME.rest.csv beside it, missing parents to NAME.parents.sql
+    #[arg(long, value_name = "FILE", requires = "rules")]
+    pub corrected: Option<PathBuf>,
     /// What kind of file it is [default: as its name ends]
     #[arg(long, value_name = "KIND", value_parser = file_kind)]
     pub input: Option<FileKind>,
@@ -240,10 +246,10 @@ fn file_kind(text: &str) -> Result<FileKind, String> {
 
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
+    /// A path, sqlite:PATH, postgres://… or mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// The statements, separated by semicolons [default: standard input]. They run on a private copy of the database
+    /// The statements, separated by semicolons [default: standard input]. They run on a private copy of a file, on a server in a transaction that is rolled back
     #[arg(value_name = "SQL")]
     pub statement: Option<String>,
     /// Read the statements from a file; - is standard input

@@ -54,7 +54,11 @@ pub trait Database {
 
     /// The definitions that these statements would make in an empty database.
     fn planned(&mut self, _: &[Statement]) -> Result<Catalog, EngineError> {
-        Err(trial::unsupported())
+        Err(EngineError::Unreadable {
+            what: "the planned schema".to_owned(),
+            why: "nothing can be made on a server without making it there".to_owned(),
+            help: "write the planned foreign keys as [[relation]] in fk-doctor.toml, and scan".to_owned(),
+        })
     }
 
     /// A private copy of the database to try statements on; `progress` is told the pages copied, and of how many.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::Trial;
-use crate::engine::trial;
 use crate::engine::trial::Leniency;
 use crate::engine::trial::Performance;
 use crate::model::complaint::Complaint;
@@ -29,9 +28,11 @@ use crate::model::statement::Statement;
 
 mod complaint;
 mod look;
+mod onsite;
 mod order;
 mod radius;
 mod reasons;
+mod suspects;
 
 use look::Seen;
 
@@ -46,7 +47,7 @@ pub struct Wishes<'a> {
 /// Explains statements one after another: each one sees what those before it did.
 pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Result<Explanation, EngineError> {
     let schema = Arc::new(schema);
-    let witness = witness::of(&schema).ok_or_else(trial::unsupported)?;
+    let Some(witness) = witness::of(&schema) else { return onsite::explain(trial, schema, wishes) };
     let mut stage = Stage {
         trial,
         witness,
@@ -90,7 +91,7 @@ pub fn explain_errors(
     let told_in_full: Vec<Statement> = complaints
         .iter()
         .filter_map(|complaint| {
-            let statement = Statement::new(complaint.statement.as_ref()?, complaint.line);
+            let statement = Statement::new(schema.database.engine, complaint.statement.as_ref()?, complaint.line);
             Some(Statement { parameters: complaint.parameters.clone(), ..statement })
         })
         .collect();
@@ -264,7 +265,7 @@ impl Stage<'_> {
         let mut tables = Vec::new();
         self.trial.pretend(statement, Leniency::Ignore, &mut |trial, performance| {
             trial.arrange(&witness.settle(&schema))?;
-            tables = look::effects(trial, witness, &schema, round, performance)
+            tables = look::effects(trial, witness, &schema, round, performance, &mut Vec::new())
                 .into_iter()
                 .filter(|(_, effect)| effect.deleted + effect.updated > 0)
                 .map(|(table, _)| table)

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use crate::model::value::Value;
 
+pub mod back;
 mod csv;
 mod json;
 

@@ -14,6 +14,7 @@ pub mod history_file;
 pub mod intake;
 pub mod model;
 pub mod plan_file;
+pub mod quarantine_file;
 pub mod report;
 pub mod run;
 pub mod scan;

@@ -4,12 +4,14 @@
 //! plans on disk have their own.
 
 pub mod baseline;
+pub mod bounds;
 pub mod catalog;
 pub mod checked;
 pub mod complaint;
 pub mod configured;
 pub mod create_table;
 pub mod date;
+pub mod dml;
 pub mod examination;
 pub mod explanation;
 pub mod finding;

@@ -13,6 +13,7 @@ use std::io::Seek;
 use std::io::SeekFrom;
 use std::io::Write;
 use std::path::Path;
+use std::path::PathBuf;
 
 use sha2::Digest;
 use sha2::Sha256;
@@ -63,8 +64,9 @@ impl<W: Write> PlanWriter<W> {
         Ok(writer)
     }
 
-    pub fn change(&mut self, change: &Change) -> io::Result<()> {
-        self.line(&change_line(change)).map(|()| self.changes += 1)
+    /// One change, as [`change_line`] wrote it.
+    pub fn change(&mut self, line: &str) -> io::Result<()> {
+        self.line(line).map(|()| self.changes += 1)
     }
 
     /// The last line. The answer is what it was written to.
@@ -103,7 +105,7 @@ pub fn read_change(line: &str) -> Result<Change, String> {
 /// A plan whose every byte was found to be as it was written.
 pub struct PlanFile {
     pub header: Header,
-    path: String,
+    path: PathBuf,
     file: BufReader<File>,
     /// Where each change begins, and where the last one ends.
     places: Vec<u64>,
@@ -153,7 +155,11 @@ impl PlanFile {
             digest.update(&line);
         }
         let header = header.ok_or_else(|| untrusted("it has no header"))?;
-        Ok(PlanFile { header, path: shown, file, places })
+        Ok(PlanFile { header, path: path.to_owned(), file, places })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub fn changes(&self) -> usize {
@@ -163,7 +169,8 @@ impl PlanFile {
     /// One change by its position.
     pub fn change(&mut self, position: usize) -> Result<Change, PlanError> {
         let (start, end) = (self.places[position], self.places[position + 1]);
-        let unreadable = |error: io::Error| PlanError::Unreadable { path: self.path.clone(), why: error.to_string() };
+        let unreadable =
+            |error: io::Error| PlanError::Unreadable { path: self.path.display().to_string(), why: error.to_string() };
         // Reading on where the last line ended keeps what is buffered.
         let here = self.file.stream_position().map_err(unreadable)?;
         let distance = i64::try_from(start).unwrap_or(i64::MAX) - i64::try_from(here).unwrap_or(i64::MAX);
@@ -172,7 +179,7 @@ impl PlanFile {
         self.file.read_exact(&mut line).map_err(unreadable)?;
         let text = String::from_utf8(line).map_err(|error| error.to_string());
         let change = text.and_then(|text| read_change(text.trim_end_matches('\n')));
-        change.map_err(|why| PlanError::Untrusted { path: self.path.clone(), why })
+        change.map_err(|why| PlanError::Untrusted { path: self.path.display().to_string(), why })
     }
 }
 
@@ -180,7 +187,9 @@ impl PlanFile {
     /// Starts over, so that another reading begins where the file does.
     pub fn rewind(&mut self) -> Result<(), PlanError> {
         let rewound = self.file.seek(SeekFrom::Start(0));
-        rewound.map(|_| ()).map_err(|error| PlanError::Unreadable { path: self.path.clone(), why: error.to_string() })
+        rewound
+            .map(|_| ())
+            .map_err(|error| PlanError::Unreadable { path: self.path.display().to_string(), why: error.to_string() })
     }
 }
 

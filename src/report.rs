@@ -152,7 +152,7 @@ impl RepairFormat {
     }
 }
 
-/// The forms that the answer to a question is given in: an explanation, a check.
+/// The forms that the answer to a question is given in: an explanation, a check, what became of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerFormat {
     Table,
@@ -201,6 +201,14 @@ pub fn repair(said: &repair::Said<'_>, format: RepairFormat, paper: &Paper) -> S
     match format {
         RepairFormat::Json => json::repair::render(said),
         RepairFormat::Table | RepairFormat::Sql => repair::render(said, paper),
+    }
+}
+
+/// What applying a plan, or taking it back, came to, ending in a newline.
+pub fn applied(said: &applied::Said<'_>, format: AnswerFormat, paper: &Paper) -> String {
+    match format {
+        AnswerFormat::Table => applied::render(said, paper),
+        AnswerFormat::Json => json::applied::render(said),
     }
 }
 

@@ -19,12 +19,14 @@ mod apply;
 mod baseline;
 mod check;
 mod config_file;
+mod corrected;
 mod error;
 mod examine;
 mod explain;
 mod outlet;
 mod part;
 mod place;
+mod plan_place;
 mod question;
 mod repair;
 mod reports;
@@ -127,7 +129,10 @@ fn refuse_to_overwrite<'a>(source: &Source, files: impl Iterator<Item = &'a Path
             name == file || (whole(&name).is_some() && whole(&name) == whole(file))
         });
         if beside {
-            return Err(RunError::WouldOverwrite { path: file.to_owned() });
+            return Err(RunError::WouldOverwrite {
+                path: file.to_owned(),
+                why: "that is the database itself, or a file that belongs to it",
+            });
         }
     }
     Ok(())

@@ -5,6 +5,7 @@
 //! database would refuse is known now and not when the plan is applied. Two passes over a relation's orphans: the first
 //! decides key by key, the second changes row by row; changes lie on the workbench, one per row.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::engine::EngineError;
@@ -85,10 +86,36 @@ struct Desk<'a> {
     bench: Workbench,
     parents: parents::Memory,
     ties: ties::Ties,
+    pace: Pace<'a>,
     /// Some rule can take rows away.
     takes_away: bool,
     creates: Vec<NewTable>,
+    /// How many rows each file keeps.
+    files: BTreeMap<String, u64>,
     refusals: Vec<Refusal>,
+}
+
+/// How far it is: every orphan that is treated is looked at twice.
+struct Pace<'a> {
+    done: u64,
+    total: u64,
+    progress: Progress<'a>,
+}
+
+impl Pace<'_> {
+    fn advance(&mut self, rows: u64) {
+        self.done += rows;
+        let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        (self.progress)(whole(self.done.min(2 * self.total)), whole(2 * self.total));
+    }
+}
+
+fn rows_to_treat(facts: &[Fact], assigned: &[Option<usize>]) -> u64 {
+    let rows = facts.iter().zip(assigned).map(|(fact, rule)| match (fact, rule) {
+        (Fact::Checked(tally), Some(_)) => tally.orphan_rows,
+        _ => 0,
+    });
+    rows.sum()
 }
 
 /// One relation under treatment.
@@ -122,14 +149,14 @@ impl Lost {
 }
 
 /// `assigned` names the rule of each relation. The facts are of the moment that the rooms see.
-pub fn plan(
-    schema: &Schema,
-    facts: &[Fact],
-    rules: &[Rule],
+pub fn plan<'a>(
+    schema: &'a Schema,
+    facts: &'a [Fact],
+    rules: &'a [Rule],
     assigned: &[Option<usize>],
     surgery: &'static dyn RepairDialect,
     rooms: Rooms,
-    progress: Progress<'_>,
+    progress: Progress<'a>,
 ) -> Result<Draft, TreatError> {
     let Rooms { mut reader, asker, rehearsal } = rooms;
     let mut desk = Desk {
@@ -141,14 +168,14 @@ pub fn plan(
         bench: Workbench::new()?,
         parents: parents::Memory::default(),
         ties: ties::Ties::default(),
+        pace: Pace { done: 0, total: rows_to_treat(facts, assigned), progress },
         takes_away: rules.iter().any(Rule::can_take_away),
         creates: Vec::new(),
+        files: BTreeMap::new(),
         refusals: Vec::new(),
     };
     let mut outlooks = Vec::new();
-    let total = in_order(schema, rules, assigned).len();
-    for (done, index) in in_order(schema, rules, assigned).into_iter().enumerate() {
-        progress(done, total);
+    for index in in_order(schema, rules, assigned) {
         let relation = &schema.relations[index];
         let mut outlook = Outlook { relation: index, id: relation.id.clone(), ..Outlook::default() };
         let tally = match &facts[index] {
@@ -187,9 +214,10 @@ pub fn plan(
     desk.count_on()?;
     outlooks.sort_by_key(|outlook| outlook.relation);
     outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
-    let tables = desk.bench.tables()?;
-    let Desk { bench, creates, refusals, .. } = desk;
-    Ok(Draft { bench, prospect: Prospect { relations: outlooks, tables, creates, refusals, ..Prospect::default() } })
+    let tables = desk.bench.tables();
+    let Desk { bench, creates, files, refusals, .. } = desk;
+    let prospect = Prospect { relations: outlooks, tables, creates, files, refusals, ..Prospect::default() };
+    Ok(Draft { bench, prospect })
 }
 
 /// Relations whose rules point elsewhere first, then those that make parents, then those that take away: so that none
@@ -301,6 +329,7 @@ impl<'a> Desk<'a> {
         verdicts: &mut Vec<Verdict>,
     ) -> Result<(), TreatError> {
         let groups = std::mem::take(open);
+        self.pace.advance(groups.iter().map(|group| group.rows).sum());
         for (group, verdict) in groups.iter().zip(self.decide(case, &groups)?) {
             match &verdict {
                 Verdict::Undecided(why) => {
@@ -376,9 +405,12 @@ impl<'a> Desk<'a> {
         Ok(Ok(()))
     }
 
-    /// The room, and the dialect that is spoken there.
-    fn room(&mut self) -> (&mut (dyn Rehearsal + 'static), &'static dyn RepairDialect) {
-        (self.room.as_mut(), self.surgery.in_room())
+    /// The room with this table in it, and the dialect that is spoken there.
+    fn room(&mut self, table: usize) -> Result<(&mut dyn Rehearsal, &'static dyn RepairDialect), TreatError> {
+        match self.furnish(table)? {
+            Ok(()) => Ok((self.room.as_mut(), self.surgery.in_room())),
+            Err(why) => Err(EngineError::Failed { why }.into()),
+        }
     }
 
     /// The rows with these names as the database has them: the address, and the stored columns.

@@ -1,19 +1,28 @@
 //! The changes of a plan while it is being thought of: one per row, found by the row, and in the order in which they are
 //! to be made. They may be many, so they lie in a private temporary store that goes to disk as it grows.
 
+use std::collections::BTreeMap;
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+
 use rusqlite::Connection;
-use rusqlite::OptionalExtension;
 use rusqlite::Result;
 
+use crate::model::catalog::TableName;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::prospect::TableChanges;
 use crate::model::value::RowName;
+use crate::model::value::Value;
 use crate::plan_file;
 
 pub struct Workbench {
     store: Connection,
     next: i64,
+    tables: BTreeMap<String, TableChanges>,
+    /// Which names have been put in; most rows are looked for once and were not.
+    seen: Seen,
 }
 
 impl Workbench {
@@ -21,75 +30,142 @@ impl Workbench {
         let store = Connection::open("")?;
         store.execute_batch(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384; BEGIN; \
-             CREATE TABLE change(name TEXT, row TEXT, step INTEGER, place INTEGER, kind INTEGER, line TEXT, PRIMARY KEY(name, row)) WITHOUT ROWID; \
-             CREATE INDEX by_order ON change(step, place)",
+             CREATE TABLE change(place INTEGER PRIMARY KEY, name INTEGER, line TEXT); \
+             CREATE INDEX by_name ON change(name)",
         )?;
-        Ok(Workbench { store, next: 0 })
+        Ok(Workbench { store, next: 0, tables: BTreeMap::new(), seen: Seen::new() })
     }
 
-    pub fn get(&self, table: &str, row: &RowName) -> Result<Option<Change>> {
-        let mut question = self.store.prepare_cached("SELECT line FROM change WHERE name = ?1 AND row = ?2")?;
-        let line: Option<String> =
-            question.query_row((table, plan_file::row_text(row)), |row| row.get(0)).optional()?;
-        line.map(|line| read(&line)).transpose()
+    pub fn get(&self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
+        Ok(self.find(table, row)?.map(|(_, change)| change))
     }
 
     /// In place of an earlier change of the same row.
     pub fn put(&mut self, change: &Change) -> Result<()> {
-        let mut statement =
-            self.store.prepare_cached("INSERT OR REPLACE INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        self.take_away(&change.table, &change.row)?;
         self.next += 1;
-        let step = step(change);
-        // Of rows that go, those that others refer to go last.
-        let place = if step == Step::Delete { -self.next } else { self.next };
-        let name = change.table.to_string();
-        let kind = match (&change.before, &change.after) {
-            (None, _) => MADE,
-            (_, None) => DELETED,
-            _ => CHANGED,
-        };
-        let row = plan_file::row_text(&change.row);
-        statement.execute((name, row, step as i64, place, kind, plan_file::change_line(change)))?;
+        let name = name(&change.table, &change.row);
+        self.seen.add(name);
+        let line = plan_file::change_line(change);
+        self.store.prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3)")?.execute((
+            place(change, self.next),
+            name.cast_signed(),
+            line,
+        ))?;
+        *self.counter(change) += 1;
         Ok(())
     }
 
-    pub fn take_away(&mut self, table: &str, row: &RowName) -> Result<()> {
-        let mut statement = self.store.prepare_cached("DELETE FROM change WHERE name = ?1 AND row = ?2")?;
-        statement.execute((table, plan_file::row_text(row)))?;
-        Ok(())
+    /// The change of a row that is not to be made after all, if there was one.
+    pub fn take_away(&mut self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
+        let Some((place, change)) = self.find(table, row)? else { return Ok(None) };
+        self.store.prepare_cached("DELETE FROM change WHERE place = ?1")?.execute([place])?;
+        *self.counter(&change) -= 1;
+        Ok(Some(change))
     }
 
-    /// In the order in which they are to be made: new rows, changed rows, rows that go.
-    pub fn each<E: From<rusqlite::Error>>(
+    /// As lines of a plan, in the order in which they are to be made: new rows, changed rows, rows that go.
+    pub fn each_line<E: From<rusqlite::Error>>(
         &self,
-        mut each: impl FnMut(&Change) -> std::result::Result<(), E>,
+        mut each: impl FnMut(&str) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let mut question = self.store.prepare("SELECT line FROM change ORDER BY step, place")?;
+        let mut question = self.store.prepare("SELECT line FROM change ORDER BY place")?;
         let mut rows = question.query([])?;
         while let Some(row) = rows.next()? {
-            let line: String = row.get(0)?;
-            each(&read(&line)?)?;
+            each(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
         }
         Ok(())
     }
 
+    pub fn each<E: From<rusqlite::Error>>(
+        &self,
+        mut each: impl FnMut(&Change) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        self.each_line(|line| each(&read(line)?))
+    }
+
     /// How many rows of each table are made, changed and deleted.
-    pub fn tables(&self) -> Result<Vec<TableChanges>> {
-        let mut question = self.store.prepare(
-            "SELECT name, sum(kind = ?1), sum(kind = ?2), sum(kind = ?3) FROM change GROUP BY name ORDER BY name",
-        )?;
-        let tables = question.query_map([MADE, CHANGED, DELETED], |row| {
-            let number = |place: usize| row.get::<_, i64>(place).map(|n| u64::try_from(n).unwrap_or(0));
-            Ok(TableChanges { table: row.get(0)?, made: number(1)?, changed: number(2)?, deleted: number(3)? })
-        })?;
-        tables.collect()
+    pub fn tables(&self) -> Vec<TableChanges> {
+        let changed = self.tables.values().filter(|table| table.made + table.changed + table.deleted > 0);
+        changed.cloned().collect()
+    }
+
+    fn find(&self, table: &TableName, row: &RowName) -> Result<Option<(i64, Change)>> {
+        let name = name(table, row);
+        if !self.seen.may_have(name) {
+            return Ok(None);
+        }
+        let mut question = self.store.prepare_cached("SELECT place, line FROM change WHERE name = ?1")?;
+        let mut rows = question.query([name.cast_signed()])?;
+        while let Some(found) = rows.next()? {
+            let change = read(found.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+            let is_same =
+                |(own, other): (&(String, Value), &(String, Value))| own.0 == other.0 && own.1.is_same(&other.1);
+            if change.table == *table && change.row.len() == row.len() && change.row.iter().zip(row).all(is_same) {
+                return Ok(Some((found.get(0)?, change)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn counter(&mut self, change: &Change) -> &mut u64 {
+        let new = |table: &String| TableChanges { table: table.clone(), ..TableChanges::default() };
+        let counts = self.tables.entry(change.table.to_string()).or_insert_with_key(new);
+        match (&change.before, &change.after) {
+            (None, _) => &mut counts.made,
+            (_, None) => &mut counts.deleted,
+            _ => &mut counts.changed,
+        }
     }
 }
 
-/// What becomes of a row.
-const MADE: i64 = 0;
-const CHANGED: i64 = 1;
-const DELETED: i64 = 2;
+/// Rows are found by a hash of their names, which is small and the same in every run.
+fn name(table: &TableName, row: &RowName) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    table.hash(&mut hasher);
+    for (column, value) in row {
+        column.hash(&mut hasher);
+        std::mem::discriminant(value).hash(&mut hasher);
+        match value {
+            Value::Null => {}
+            Value::Integer(number) => number.hash(&mut hasher),
+            Value::Real(number) => number.to_bits().hash(&mut hasher),
+            Value::Text(bytes) | Value::Blob(bytes) => bytes.hash(&mut hasher),
+        }
+    }
+    hasher.finish()
+}
+
+/// Names that may have been put in, in eight megabytes however many they are.
+struct Seen {
+    bits: Vec<u64>,
+}
+
+impl Seen {
+    const BITS: u64 = 1 << 26;
+
+    fn new() -> Seen {
+        Seen { bits: vec![0; (Seen::BITS / 64) as usize] }
+    }
+
+    /// Each name has two bits.
+    fn places(name: u64) -> [(usize, u64); 2] {
+        [name, name >> 32].map(|part| {
+            let bit = part % Seen::BITS;
+            ((bit / 64) as usize, 1 << (bit % 64))
+        })
+    }
+
+    fn add(&mut self, name: u64) {
+        for (word, bit) in Seen::places(name) {
+            self.bits[word] |= bit;
+        }
+    }
+
+    fn may_have(&self, name: u64) -> bool {
+        Seen::places(name).iter().all(|(word, bit)| self.bits[*word] & bit != 0)
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -108,6 +184,17 @@ fn step(change: &Change) -> Step {
         (_, _, None) => Step::Delete,
         _ => Step::Update,
     }
+}
+
+/// More changes than any plan has.
+const STEP: i64 = 1 << 48;
+
+/// Changes are made by step, and in a step in the order in which they came; of rows that go, those that others refer to go
+/// last.
+fn place(change: &Change, number: i64) -> i64 {
+    let step = step(change);
+    let within = if step == Step::Delete { STEP - number } else { number };
+    step as i64 * STEP + within
 }
 
 /// What was put in comes out.

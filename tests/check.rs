@@ -162,6 +162,74 @@ fn rows_are_held_against_a_planned_schema() {
     assert!(run.code == 2 && run.stderr.contains("line 2"), "{}", run.stderr);
 }
 
+/// The rules of a repair treat the rows of a file: what comes of it can be loaded, and no line is lost.
+#[test]
+fn rules_correct_a_file_and_keep_the_rest() {
+    let seed = format!("{}/fixtures/multi-source-sync/seed.sql", env!("CARGO_MANIFEST_DIR"));
+    let bench = Bench::new(&std::fs::read_to_string(seed).unwrap());
+    let database = std::fs::read(bench.path("app.db")).unwrap();
+    let rows = "id,knowledge_base_id\n100,1\n101,22\n102,23\n103,77\n104,\n5,22\n106,\"1\"\n";
+    bench.write("in.csv", rows);
+    let correct = |rules: &str| {
+        bench.run(&[
+            "check",
+            "app.db",
+            "--table",
+            "sync_run",
+            "in.csv",
+            "--rules",
+            rules,
+            "--corrected",
+            "out.csv",
+            "--format",
+            "json",
+        ])
+    };
+    let run = correct("multi-source-sync");
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+    common::assert_obeys("check", &report);
+    let told = &report["corrected"];
+    assert_eq!((run.code, &told["rows"], &told["changed"]), (1, &4.into(), &2.into()), "{report:#}");
+    assert_eq!((&told["rest_rows"], &told["parent_rows"]), (&3.into(), &1.into()), "{report:#}");
+    let read = |name: &str| std::fs::read_to_string(bench.path(name)).unwrap();
+    assert_eq!(read("out.csv"), "id,knowledge_base_id\n100,1\n101,30\n102,78\n106,1\n");
+    assert_eq!(read("out.rest.csv"), "id,knowledge_base_id\n103,77\n104,\n5,22\n");
+    assert!(std::fs::read(bench.path("app.db")).unwrap() == database, "nothing is written to the database");
+
+    let real = Connection::open(bench.path("app.db")).unwrap();
+    let before: i64 = real.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
+    real.execute_batch(&read("out.parents.sql")).unwrap();
+    real.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+    for line in read("out.csv").lines().skip(1) {
+        real.execute(&format!("INSERT INTO sync_run VALUES ({line})"), []).unwrap();
+    }
+    let after: i64 = real.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(after, before);
+    drop(real);
+    let (code, _) = check(&bench, &["--table", "sync_run", "out.rest.csv"]);
+    assert_eq!(code, 1, "what is left is what would fail");
+
+    bench.write(
+        "delete.toml",
+        "id = \"d\"\neven-if-parent-lost = true\nrelation.child = \"sync_run(knowledge_base_id)\"\nlimits.max-rows = 1\n[[treat]]\naction = \"delete\"\nkeep = false\n",
+    );
+    bench.write("in.csv", &rows.replace("100", "200").replace("101", "201"));
+    std::fs::remove_file(bench.path("out.csv")).unwrap();
+    let refused = correct("delete.toml");
+    assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
+    assert!(!bench.path("out.csv").exists());
+    for arguments in [
+        &["check", "app.db", "--table", "sync_run", "in.csv", "--rules", "multi-source-sync", "--corrected", "in.csv"]
+            [..],
+        &["check", "app.db", "--table", "sync_run", "in.csv", "--rules", "multi-source-sync", "--corrected", "app.db"],
+        &["check", "app.db", "--table", "sync_run", "-", "--rules", "multi-source-sync", "--corrected", "out.csv"],
+        &["check", "app.db", "--table", "sync_run", "in.csv", "--rules", "multi-source-sync"],
+    ] {
+        let run = bench.run(arguments);
+        assert_eq!(run.code, 2, "{arguments:?}: {}{}", run.stdout, run.stderr);
+    }
+}
+
 #[test]
 fn a_broken_definition_is_said_before_the_rows() {
     let bench = Bench::new("CREATE TABLE k(v INT); CREATE TABLE m(x INT REFERENCES k(v)); INSERT INTO k VALUES (1)");

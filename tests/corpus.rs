@@ -12,14 +12,25 @@ use common::Bench;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 
-fn databases(folder: &Path, found: &mut Vec<PathBuf>) {
+/// The databases of the folder that is named.
+pub(crate) fn databases() -> Vec<PathBuf> {
+    let folder = std::env::var_os("FK_DOCTOR_CORPUS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), PathBuf::from);
+    let mut found = Vec::new();
+    search(&folder, &mut found);
+    found.sort();
+    assert!(!found.is_empty(), "there is no database in {}", folder.display());
+    found
+}
+
+fn search(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let is_database = path
             .extension()
             .is_some_and(|extension| ["sqlite", "db", "sqlite3"].iter().any(|known| extension == *known));
         if path.is_dir() {
-            databases(&path, found);
+            search(&path, found);
         } else if is_database {
             found.push(path);
         }
@@ -51,12 +62,7 @@ fn by_pragma(path: &Path) -> (BTreeMap<(String, String), i64>, Vec<String>) {
 
 #[test]
 fn real_databases_agree_with_the_pragma() {
-    let folder = std::env::var_os("FK_DOCTOR_CORPUS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"), PathBuf::from);
-    let mut found = Vec::new();
-    databases(&folder, &mut found);
-    found.sort();
-    assert!(!found.is_empty(), "there is no database in {}", folder.display());
+    let found = databases();
     let bench = Bench::new("");
     let (mut relations, mut orphans, mut different) = (0, 0, Vec::new());
     for path in &found {

@@ -148,6 +148,17 @@ fn rows_are_mended_and_the_relation_is_declared_by_one_plan() {
     }
 }
 
+/// What is configured may be typed, too, and is declared once.
+#[test]
+fn a_configured_relation_that_is_typed_is_declared_once() {
+    let bench = Bench::new(SHOP);
+    bench.write("fk-doctor.toml", "[[relation]]\nchild = \"comments(post_id)\"\nparent = \"posts(id)\"\n");
+    let run = bench.run(&["repair", "app.db", "--enforce", RELATION, "--apply"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(definition(&bench, "comments").matches("FOREIGN KEY").count(), 1);
+    assert_eq!(bench.value("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"), "1");
+}
+
 /// Between plan and apply an orphan arrives: SQLite itself finds it, and nothing is declared.
 #[test]
 fn an_orphan_that_came_since_is_found() {

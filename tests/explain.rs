@@ -312,6 +312,46 @@ fn an_error_is_explained_by_its_statement_or_by_what_it_names() {
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
 }
 
+/// Nothing but "FOREIGN KEY constraint failed", as SQLite says it: what the database makes likely, and no more.
+#[test]
+fn a_bare_error_names_who_can_have_refused() {
+    let bare = "sqlite3.IntegrityError: FOREIGN KEY constraint failed";
+    for (name, first) in [
+        ("media-sources", "source_stage_statuses(source_id)->media_sources(source_id)"),
+        ("multi-source-sync", "sync_run(knowledge_base_id)->knowledge_base(id)"),
+        ("video-upscales", "veo3_video_upscales(video_id)->videos(id)"),
+    ] {
+        let (code, report) = explain_error(&fixture(name), bare);
+        let told = &report["statements"][0];
+        assert_eq!((code, &told["findings"][0]["relation"]), (1, &first.into()), "{report:#}");
+        let remarks = told["remarks"].to_string();
+        assert!(
+            remarks.contains("can have refused it") && remarks.contains("the error itself does not say"),
+            "{remarks}"
+        );
+    }
+    let sound =
+        Bench::new("CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p); INSERT INTO p VALUES (1)");
+    let (code, report) = explain_error(&sound, bare);
+    let told = &report["statements"][0];
+    assert_eq!((code, told["findings"].as_array().unwrap().len()), (1, 0), "{report:#}");
+    assert!(told["remarks"].to_string().contains("none stands out"), "{report:#}");
+    let broken = Bench::new(
+        "CREATE TABLE k(v INT); CREATE TABLE m(x INT REFERENCES k(v)); CREATE TABLE n(x INT REFERENCES n(y), y INT UNIQUE)",
+    );
+    let (_, report) = explain_error(&broken, bare);
+    assert_eq!(report["statements"][0]["findings"][0]["code"], "parent-key-not-unique", "{report:#}");
+    let (_, report) =
+        explain_error(&Bench::new(FAMILY), "Cannot delete or update a parent row: a foreign key constraint fails");
+    let named: Vec<&str> = report["statements"][0]["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["relation"].as_str().unwrap())
+        .collect();
+    assert!(named.contains(&"c(a)->a(id)") && !named.contains(&"late(p)->p(id)"), "{named:?}");
+}
+
 /// Nothing that a terminal would obey leaves the report, wherever it came from.
 #[test]
 fn escapes_in_statements_names_and_values_stay_inert() {

@@ -13,6 +13,7 @@ use fk_doctor::engine::Deadline;
 use fk_doctor::engine::Patience;
 use fk_doctor::explain;
 use fk_doctor::explain::Wishes;
+use fk_doctor::model::catalog::Engine;
 use fk_doctor::model::explanation::Branch;
 use fk_doctor::model::explanation::Explained;
 use fk_doctor::model::explanation::Reason;
@@ -135,7 +136,8 @@ fn explained(path: &Path, sql: &str) -> Explained {
     let mut database = engine::open(&Source::Sqlite(path.to_owned()), &patience).unwrap();
     let mut trial = database.trial(&|_, _| {}).unwrap();
     let schema = resolve::resolve(trial.catalog().unwrap(), &[]).unwrap();
-    let wishes = Wishes { statements: statement::statements(sql), samples: 5, redaction: &Redaction::default() };
+    let wishes =
+        Wishes { statements: statement::statements(Engine::Sqlite, sql), samples: 5, redaction: &Redaction::default() };
     let explanation = explain::explain(trial.as_mut(), schema, wishes).unwrap();
     explanation.statements.into_iter().next().unwrap()
 }
@@ -153,7 +155,7 @@ fn sqlite_does_what_is_said() {
         let mut real = Connection::open(&path).unwrap();
         real.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
             .unwrap();
-        for one in statement::statements(&seed) {
+        for one in statement::statements(Engine::Sqlite, &seed) {
             let _ = real.execute_batch(&one.text);
         }
         let told = explained(&path, &sql);

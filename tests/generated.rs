@@ -10,6 +10,8 @@ use rusqlite::Connection;
 
 pub(crate) struct Made {
     pub(crate) tables: Vec<Table>,
+    /// What each table has a trigger for, if any has one.
+    triggers: Vec<&'static str>,
 }
 
 pub(crate) struct Table {
@@ -35,11 +37,24 @@ impl Made {
                 table.columns.iter().chain(&table.primary_key).cloned().chain(references).collect();
             format!("CREATE TABLE {}({}){};\n", table.name, parts.join(", "), table.options)
         };
-        self.tables.iter().map(table).collect()
+        let mut sql: String = self.tables.iter().map(table).collect();
+        if self.has_triggers() {
+            sql.push_str("CREATE TABLE log(what);\n");
+        }
+        for (Table { name, .. }, event) in self.tables.iter().zip(&self.triggers) {
+            sql.push_str(&format!(
+                "CREATE TRIGGER on_{name} AFTER {event} ON {name} BEGIN INSERT INTO log VALUES ('{name}'); END;\n"
+            ));
+        }
+        sql
+    }
+
+    pub(crate) fn has_triggers(&self) -> bool {
+        !self.triggers.is_empty()
     }
 
     /// In the SQL of a server: what `type_of_text` is there, what numbers rows by itself, and no ON DELETE that a server
-    /// does not take. Foreign keys come last.
+    /// does not take. Foreign keys come last, and there are no triggers.
     pub(crate) fn server_sql(&self, type_of_text: &str, counting: &str) -> String {
         let mut sql = String::new();
         for table in &self.tables {
@@ -91,9 +106,13 @@ pub(crate) fn schema(random: &mut Rng) -> Made {
             }
         })
         .collect();
-    let mut made = Made { tables };
+    let mut made = Made { tables, triggers: Vec::new() };
+    let has_triggers = random.u8(0..3) == 0;
     for i in 0..count {
         define(random, &mut made, i);
+    }
+    if has_triggers {
+        made.triggers = made.tables.iter().map(|_| random.choice(["INSERT", "UPDATE", "DELETE"]).unwrap()).collect();
     }
     made
 }
@@ -175,7 +194,7 @@ pub(crate) fn rules(random: &mut Rng, made: &Made) -> String {
         let child = if child == "*" { child.to_owned() } else { format!("{child})") };
         write!(text, "relation.child = \"{child}\"\nlimits.max-rows = 100000\n").unwrap();
         for _ in 0..random.usize(1..4) {
-            let treatment = match random.usize(0..10) {
+            let treatment = match random.usize(0..11) {
                 0 => "action = \"remap\"\nnormalize = [\"trim\", \"zero-padding\"]".to_owned(),
                 1 => "action = \"remap\"\ntable = \"map(old -> new)\"\nrecord = \"kept\"\non-conflict = \"quarantine\""
                     .to_owned(),
@@ -186,6 +205,7 @@ pub(crate) fn rules(random: &mut Rng, made: &Made) -> String {
                 6 => "action = \"set-default\"".to_owned(),
                 7 => "action = \"quarantine\"".to_owned(),
                 8 => "action = \"delete\"\nkeep = false".to_owned(),
+                9 => format!("action = \"quarantine\"\nfile = \"gone-{number}.ndjson\""),
                 _ => "action = \"follow\"".to_owned(),
             };
             // A mapping table has keys of one column.

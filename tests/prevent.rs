@@ -210,3 +210,87 @@ fn what_cannot_be_prevented_is_said() {
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("none of the rules has a `placeholder`"), "{}", run.stderr);
 }
+
+/// Whatever the columns' types and collations: a row that has its parent gets no other, and one that has none gets one
+/// that the database accepts as its parent.
+#[test]
+fn a_trigger_compares_as_the_foreign_key_does() {
+    let types = [
+        "INTEGER PRIMARY KEY",
+        "TEXT UNIQUE",
+        "TEXT UNIQUE COLLATE NOCASE",
+        "BLOB UNIQUE",
+        "NUMERIC UNIQUE",
+        "REAL UNIQUE",
+    ];
+    let children = ["INTEGER", "TEXT", "TEXT COLLATE NOCASE", "", "NUMERIC", "REAL"];
+    let values = [
+        "1",
+        "'1'",
+        "' 1'",
+        "1.0",
+        "'1.0'",
+        "1.5",
+        "'1.5'",
+        "'a'",
+        "'A'",
+        "x'61'",
+        "x'31'",
+        "NULL",
+        "9223372036854775807",
+        "-0.0",
+    ];
+    let (mut made, mut had) = (0, 0);
+    for (parent, child) in types.iter().flat_map(|parent| children.iter().map(move |child| (parent, child))) {
+        let seed = format!(
+            "CREATE TABLE p(k {parent}, x DEFAULT 5); INSERT OR IGNORE INTO p(k) SELECT column1 FROM (VALUES (1), ('a'), (1.5)) \
+             WHERE typeof(column1) = 'integer' OR {};
+             CREATE TABLE c(id INTEGER PRIMARY KEY, r {child} REFERENCES p(k));",
+            !parent.contains("PRIMARY")
+        );
+        let (plain, prevented) = (Bench::new(&seed), Bench::new(&seed));
+        prevented.write("r.toml", "id = \"r\"\nrelation.child = \"c(r)\"\n[[treat]]\naction = \"placeholder\"\n[[treat]]\naction = \"prevent\"\n");
+        let run = prevented.run(&["repair", "app.db", "--rules", "r.toml", "--apply", "--no-backup"]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        let (before, after) = (application(&plain), application(&prevented));
+        let parents = |database: &Connection| -> i64 {
+            database.query_row("SELECT count(*) FROM p", [], |row| row.get(0)).unwrap()
+        };
+        for value in values {
+            for write in [
+                format!("INSERT INTO c VALUES (1, {value})"),
+                format!("INSERT INTO c VALUES (1, NULL); UPDATE c SET r = {value}"),
+            ] {
+                let what = format!("{parent} {child} {write}");
+                for database in [&before, &after] {
+                    database.execute_batch("DELETE FROM c; BEGIN").unwrap();
+                }
+                let known = parents(&after);
+                let (plainly, with_trigger) = (before.execute_batch(&write), after.execute_batch(&write));
+                let new = parents(&after) - known;
+                match (plainly, with_trigger) {
+                    (Ok(()), Ok(())) => {
+                        assert_eq!(new, 0, "{what}: it had its parent");
+                        had += 1;
+                    }
+                    (Ok(()), Err(error)) => panic!("{what}: {error}"),
+                    (Err(_), Ok(())) => {
+                        assert_eq!(new, 1, "{what}");
+                        made += 1;
+                    }
+                    // No parent can hold such a key.
+                    (Err(_), Err(error)) => {
+                        let too_large = parent.contains("REAL") && value.len() > 18;
+                        assert!(parent.contains("PRIMARY") || too_large, "{what}: {error}");
+                    }
+                }
+                let broken = "SELECT count(*) FROM pragma_foreign_key_check";
+                let broken: i64 = after.query_row(broken, [], |row| row.get(0)).unwrap();
+                assert_eq!(broken, 0, "{what}");
+                before.execute_batch("ROLLBACK").unwrap();
+                after.execute_batch("ROLLBACK").unwrap();
+            }
+        }
+    }
+    assert!(made > 300 && had > 300, "{made} {had}");
+}

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use common::Bench;
 use fastrand::Rng;
+use fk_doctor::model::create_table::CreateTable;
 use fk_doctor::model::tokens::tokens;
 use rusqlite::Connection;
 
@@ -227,6 +228,23 @@ fn rows(path: &Path) -> String {
     rows
 }
 
+/// What `enforce` writes into the text is one foreign key more to SQLite, and nothing else is another.
+fn takes_one_more(text: &str) {
+    let with = CreateTable::parse(text).unwrap().with("FOREIGN KEY (\"x\", r1) REFERENCES \"pair\"(\"a\", \"b\")");
+    let keys = |text: &str| -> Vec<String> {
+        let database = Connection::open_in_memory().unwrap();
+        database.execute_batch(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let question = "SELECT concat_ws('|', k.\"table\", k.\"from\", k.\"to\") FROM sqlite_schema AS s, \
+                        pragma_foreign_key_list(s.name) AS k WHERE s.type = 'table' ORDER BY k.id, k.seq";
+        let mut statement = database.prepare(question).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let (before, after) = (keys(text), keys(&with));
+    assert_eq!(after[..2], ["pair|x|a", "pair|r1|b"], "{with}");
+    assert_eq!(after[2..], before, "{with}");
+    assert_eq!(words(&with).len(), words(text).len() + 15, "{with}");
+}
+
 fn shapes(numbers: std::ops::Range<u64>) {
     for number in numbers {
         let shape = shape(number);
@@ -244,6 +262,7 @@ fn shapes(numbers: std::ops::Range<u64>) {
         let text = definition(&path, shape.name);
         assert_eq!(words(&text), words(&format!("CREATE TABLE {}", shape.after)), "{context}\n{text}");
         assert_eq!(surroundings(&path, shape.name, true), around, "{context}");
+        takes_one_more(&text);
         let after = (surroundings(&path, shape.name, false), rows(&path));
 
         let again = bench.run(&[&["repair", "app.db", "--no-backup", "--apply"], &arguments[..]].concat());
@@ -330,6 +349,40 @@ fn upscales_are_written_before_their_video() {
     let undone = bench.run(&["undo", "app.db", "plan.ndjson"]);
     assert_eq!(undone.code, 0, "{}", undone.stderr);
     assert_eq!(bench.dump(), dump);
+}
+
+/// The insert that fails says nothing but "FOREIGN KEY constraint failed": which of the three it is, is told.
+#[test]
+fn the_failing_reference_of_an_upscale_is_named() {
+    let bench = story();
+    let insert = "INSERT INTO veo3_video_upscales(video_id, user_id, job_id) VALUES ('v9', 1, 77)";
+    let told = bench.run(&["explain", "app.db", insert]);
+    assert_eq!(told.code, 1, "{}", told.stderr);
+    expect("explain.txt", &format!("{}exit code {}\n", told.stdout, told.code));
+    let error = bench.run(&["explain", "app.db", "--error", "FOREIGN KEY constraint failed"]);
+    expect("error.txt", &format!("{}exit code {}\n", error.stdout, error.code));
+    bench.run(&["repair", "app.db", "--rules", "video-upscales", "--apply", "--no-backup"]);
+    assert_eq!(bench.run(&["explain", "app.db", insert]).code, 0, "it is accepted then");
+}
+
+/// The version of the application that brings the relaxed table itself: there is nothing to do, and nothing is done.
+#[test]
+fn a_version_that_is_relaxed_already_is_left_alone() {
+    let bench = Bench::new(&std::fs::read_to_string(format!("{FIXTURE}/relaxed.sql")).unwrap());
+    let (file, dump) = (std::fs::read(bench.path("app.db")).unwrap(), bench.dump());
+    assert_eq!(bench.scan().0, 0);
+    for arguments in [&["--rules", "video-upscales"][..], &["--relax", "veo3_video_upscales(*)", "--nullable"]] {
+        let run = bench.run(&[&["repair", "app.db", "--apply", "--no-backup"], arguments].concat());
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+        assert!(run.stdout.contains("nothing is to be repaired"), "{}", run.stdout);
+        assert_eq!(std::fs::read(bench.path("app.db")).unwrap(), file, "not a byte was written");
+    }
+    assert_eq!(bench.dump(), dump);
+    // What the rule makes of the earlier version is what this one has.
+    let earlier = story();
+    earlier.run(&["repair", "app.db", "--rules", "video-upscales", "--apply", "--no-backup"]);
+    let path = |bench: &Bench| definition(&bench.path("app.db"), "veo3_video_upscales");
+    assert_eq!(words(&path(&earlier)), words(&path(&bench)));
 }
 
 /// A plan is for the definition that was read.

@@ -1,5 +1,6 @@
 //! Every test but those that need a server, as one program: linking is most of what a build of many would take.
 
+mod applied;
 mod baseline;
 mod budget;
 mod cases;
@@ -7,6 +8,7 @@ mod check;
 mod common;
 mod config;
 mod corpus;
+mod corpus_schema;
 mod damage;
 mod diagnosis;
 mod differential;
@@ -32,6 +34,7 @@ mod random_repairs;
 mod readme;
 mod refusals;
 mod relax;
+mod rule_faults;
 mod stories;
 mod thresholds;
 mod traps;

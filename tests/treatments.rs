@@ -148,10 +148,81 @@ fn quarantine_keeps_the_whole_closure() {
     case.undo();
 }
 
+/// The same closure in a file, which is there before the rows go and never in the place of another.
+#[test]
+fn quarantine_into_a_file_keeps_the_whole_closure() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1); \
+        CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id), pad); \
+        CREATE TABLE d(k TEXT PRIMARY KEY, c INT REFERENCES c(id)); \
+        CREATE TABLE e(d TEXT REFERENCES d(k) ON DELETE SET NULL); \
+        INSERT INTO c VALUES (1, 1, 1), (2, 7, x'00ff'), (3, 7, 0.5); \
+        INSERT INTO d VALUES ('a', 1), ('b', 2), ('b\n', 2); INSERT INTO e VALUES ('b'), ('a');";
+    let rule = |file: &str| rule("c(r)", &format!("[[treat]]\naction = \"quarantine\"\nfile = \"{file}\""));
+    let case = Case::new(seed, &rule("gone.ndjson"));
+    let planned = case.bench.run(&["repair", "app.db", "--rules", "r.toml", "--format", "json"]);
+    let report = serde_json::from_str(&planned.stdout).unwrap();
+    common::assert_obeys("repair", &report);
+    assert_eq!(report["files"], serde_json::json!([{ "file": "gone.ndjson", "rows": 4 }]));
+    assert!(case.plan().stdout.contains("gone.ndjson, beside the plan: 4 rows that go"));
+    let apply = || case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]);
+    let there = || std::fs::read_to_string(case.bench.path("gone.ndjson"));
+    assert!(there().is_err(), "nothing is kept before anything goes");
+
+    // Another file stays what it is.
+    case.bench.write("gone.ndjson", "mine");
+    let refused = apply();
+    assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stderr.contains("could not keep rows in gone.ndjson"), "{}", refused.stderr);
+    assert_eq!((there().unwrap().as_str(), case.bench.dump()), ("mine", case.before.clone()));
+    std::fs::remove_file(case.bench.path("gone.ndjson")).unwrap();
+
+    // What is rolled back leaves no file behind.
+    case.bench.execute("INSERT INTO c VALUES (9, 99, NULL)");
+    assert_eq!(apply().code, 5);
+    assert!(there().is_err());
+    case.bench.execute("DELETE FROM c WHERE id = 9");
+
+    let applied = apply();
+    assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
+    assert!(applied.stdout.contains("rows that went are in gone.ndjson"), "{}", applied.stdout);
+    let kept = there().unwrap();
+    let plan = std::fs::read_to_string(case.bench.path("plan.ndjson")).unwrap();
+    let gone: Vec<&str> = plan.lines().filter(|line| line.contains("\"kept\":\"gone.ndjson\"")).collect();
+    assert_eq!(kept.lines().collect::<Vec<_>>(), gone, "the very lines of the plan");
+    assert_eq!(gone.len(), 4);
+    assert!(kept.contains(r#""pad":{"blob_hex":"00ff"}"#) && kept.contains(r#""k":"b\n""#), "{kept}");
+    assert_eq!(
+        case.bench.value("SELECT (SELECT count(*) FROM c) || (SELECT count(*) FROM d) || (SELECT count(d) FROM e)"),
+        "'111'"
+    );
+
+    // Taken back and applied again, it is the same file; another plan must not take its place.
+    case.undo();
+    assert_eq!((apply().code, there().unwrap()), (0, kept.clone()));
+    case.undo();
+    let again = case.bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "other.ndjson"]);
+    assert_eq!((again.code, there().unwrap()), (5, kept), "{}", again.stderr);
+    assert!(!case.bench.path("other.ndjson").exists());
+
+    for (file, why) in
+        [("../gone", "will lie beside the plan"), ("/tmp/gone", "will lie beside"), ("", "the name of a file")]
+    {
+        Case::new(seed, &rule(file)).faulty(why);
+    }
+    for file in ["app.db", "app.db-wal"] {
+        let slip = Case::new(seed, &rule(file)).plan();
+        assert_eq!(slip.code, 2, "{file}: {}", slip.stderr);
+        assert!(slip.stderr.contains("that is the database itself"), "{file}: {}", slip.stderr);
+    }
+    Case::new(seed, &rule("x\"\ntable = \"y")).faulty("`table` already says where the rows are kept");
+}
+
 #[test]
 fn delete_keeps_nothing_and_can_still_be_taken_back() {
     let seed = SIMPLE.replace("INTEGER PRIMARY KEY, r", "TEXT, r");
     let case = Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"delete\"\nkeep = false"));
+    assert!(case.plan().stdout.contains("2 orphan rows and all that depend on them go, and only the plan keeps them"));
+    std::fs::remove_file(case.bench.path("plan.ndjson")).unwrap();
     case.repair();
     assert_eq!(case.bench.value("SELECT count(*) FROM c"), "2");
     assert_eq!(case.bench.value("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'fk_doctor%'"), "0");
@@ -218,6 +289,47 @@ fn remap_by_query_table_and_file() {
     case("table = \"map(old -> neu)\"", &seed).faulty("map has no column neu");
     case("via = \"map(odl)\"\nto = \"SELECT 1\"", &seed).faulty("did you mean old?");
     case("map = \"nope.csv\"", &seed).faulty("nope.csv");
+}
+
+#[test]
+fn keys_of_several_columns_are_pointed_elsewhere() {
+    let seed = "CREATE TABLE p(a INTEGER, b TEXT COLLATE NOCASE, PRIMARY KEY(a, b)); \
+        CREATE TABLE c(id INTEGER PRIMARY KEY, a INT, b TEXT, FOREIGN KEY(a, b) REFERENCES p(a, b)); \
+        CREATE TABLE map(a, b, x, y); INSERT INTO map VALUES (7, 'u', 1, 'One'), (8, 'v', 2, 'two'); \
+        INSERT INTO p VALUES (1, 'one'), (2, 'two'); \
+        INSERT INTO c VALUES (1, 1, 'ONE'), (2, 7, 'u'), (3, 8, 'v'), (4, 7, 'u'), (5, 7, NULL);";
+    let case = |way: &str| Case::new(seed, &rule("c(a,b)", &format!("[[treat]]\naction = \"remap\"\n{way}")));
+    for way in [
+        "to = \"SELECT x, y FROM map WHERE map.a = key.a AND map.b = key.b\"\nrecord = \"kept\"",
+        "to = \"SELECT a, b FROM p WHERE p.a = via.x\"\nvia = \"map(a, b)\"",
+        "to = \"VALUES (key.a - 6, CASE key.b WHEN 'u' THEN 'one' ELSE 'two' END)\"",
+        "table = \"map(a, b -> x, y)\"",
+        "map = \"map.csv\"",
+    ] {
+        let case = case(way);
+        case.bench.write("map.csv", "old_a,old_b,a,b\n7,u,1,ONE\n8,v,2,two\n");
+        case.repair();
+        // As the parent has them.
+        let expected = "'1-ONE,1-one,2-two,1-one,7-null'";
+        assert_eq!(case.bench.value("SELECT group_concat(a || '-' || coalesce(b, 'null')) FROM c"), expected, "{way}");
+        if way.contains("record") {
+            assert_eq!(
+                case.bench.value("SELECT count(DISTINCT original_key) || max(new_key) FROM kept"),
+                "'2(2, ''two'')'"
+            );
+        }
+        case.undo();
+    }
+    case("to = \"SELECT 1, NULL\"").undecided("remap: the query gives nothing");
+    case("to = \"SELECT a, b FROM p\"").undecided("remap: the query gives several rows");
+    case("to = \"SELECT a, 'x' FROM p WHERE a = 1\"").undecided("remap: what it gives is not in p");
+    case("to = \"SELECT 1\"").faulty("has 1 values for 2 columns");
+    case("to = \"SELECT 1, 2, 3\"").faulty("has 3 values for 2 columns");
+    case("table = \"map(a -> x)\"").faulty("the key of c(a,b)->p(a,b) has 2 columns");
+    case("normalize = [\"trim\"]").faulty("only keys of one column have a normal form");
+    let short = case("map = \"map.csv\"");
+    short.bench.write("map.csv", "old,new\n7,1\n");
+    short.faulty("has to have 4 columns");
 }
 
 /// Rows that would meet in a UNIQUE are never lost: they stay, or are kept aside where that is written out.

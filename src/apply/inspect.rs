@@ -9,6 +9,7 @@ use super::Direction;
 use super::Stretch;
 use super::Walk;
 use super::row_of;
+use crate::engine::Session;
 use crate::engine::write::Writer;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
@@ -50,6 +51,7 @@ impl Walk<'_> {
         let total = self.plan.changes();
         let mut position = 0;
         while position < total {
+            (self.order.progress)(position, 2 * total);
             let stretch = self.stretch(position, CHUNK)?;
             position += stretch.changes.len();
             let standings = self.standings(writer, &stretch)?;
@@ -79,12 +81,12 @@ impl Walk<'_> {
         Err(self.refused(format!("{}{more}", found.told.join("; ")), help))
     }
 
-    pub(super) fn standings(&self, writer: &mut dyn Writer, stretch: &Stretch) -> Result<Vec<Standing>, ApplyError> {
+    pub(super) fn standings(&self, session: &mut dyn Session, stretch: &Stretch) -> Result<Vec<Standing>, ApplyError> {
         let rows: Vec<&RowName> = stretch.changes.iter().map(|change| &change.row).collect();
         let now = if self.absent.contains(&stretch.table) {
             vec![None; rows.len()]
         } else {
-            self.rows(writer, &stretch.table, &rows)?
+            self.rows(session, &stretch.table, &rows)?
         };
         let standing = |(change, now): (&Change, Option<RowName>)| match change.part() {
             Part::Counter => self.counter_standing(change, now.as_ref()),
@@ -104,7 +106,7 @@ impl Walk<'_> {
 
     fn rows(
         &self,
-        writer: &mut dyn Writer,
+        session: &mut dyn Session,
         table: &str,
         rows: &[&RowName],
     ) -> Result<Vec<Option<RowName>>, ApplyError> {
@@ -112,7 +114,7 @@ impl Walk<'_> {
         let mut now = vec![None; rows.len()];
         let names: Vec<&str> =
             table.columns.iter().filter(|column| !column.generated).map(|column| column.name.as_str()).collect();
-        writer.each_row(&self.order.surgery.rows_at(table, rows), &mut |row| {
+        session.each_row(&self.order.surgery.rows_at(table, rows), &mut |row| {
             let [number, _, values @ ..] = row else { return };
             let place = number.as_integer().and_then(|number| usize::try_from(number).ok());
             if let Some(place) = place.and_then(|place| now.get_mut(place)) {

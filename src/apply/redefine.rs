@@ -7,6 +7,7 @@ use super::Direction;
 use super::Walk;
 use super::inspect::Found;
 use crate::engine::EngineError;
+use crate::engine::Session;
 use crate::engine::write::Writer;
 use crate::model::plan::Standing;
 use crate::model::redefinition::Definition;
@@ -27,11 +28,11 @@ pub(super) enum Side {
 }
 
 impl Walk<'_> {
-    pub(super) fn inspect_definitions(&self, writer: &mut dyn Writer, found: &mut Found) -> Result<(), ApplyError> {
+    pub(super) fn inspect_definitions(&self, session: &mut dyn Session, found: &mut Found) -> Result<(), ApplyError> {
         if self.plan.header.redefinitions.is_empty() {
             return Ok(());
         }
-        let definitions = self.definitions(writer)?;
+        let definitions = self.definitions(session)?;
         for change in self.redefinitions(Side::Before).iter().chain(&self.redefinitions(Side::After)) {
             match change.standing(&definitions) {
                 Standing::Before => found.before += 1,
@@ -75,9 +76,9 @@ impl Walk<'_> {
         }
     }
 
-    fn definitions(&self, writer: &mut dyn Writer) -> Result<Vec<Definition>, ApplyError> {
+    fn definitions(&self, session: &mut dyn Session) -> Result<Vec<Definition>, ApplyError> {
         let mut definitions = Vec::new();
-        writer.each_row(&self.order.surgery.definitions(), &mut |row| {
+        session.each_row(&self.order.surgery.definitions(), &mut |row| {
             let text = |place: usize| row.get(place).and_then(Value::as_text).unwrap_or_default().to_owned();
             definitions.push([text(0), text(1), text(2), text(3)]);
         })?;
@@ -95,7 +96,7 @@ impl Walk<'_> {
             self.refuse_new_nulls(writer, change)?;
         }
         let before = self.shape(writer, change)?;
-        for step in dialect.steps(change) {
+        for step in dialect.steps(self.order.schema, change) {
             let done = match &step {
                 Step::Statement(statement) => writer.define(statement),
                 Step::Replacement(statement) => writer.redefine(statement),

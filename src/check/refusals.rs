@@ -1,6 +1,8 @@
 //! Rows that the table itself refuses, gathered by the constraint that refuses them.
 
 use crate::engine::Trial;
+use crate::model::catalog::Engine;
+use crate::model::catalog::Table;
 use crate::model::checked::Place;
 use crate::model::checked::Refused;
 use crate::model::checked::Taken;
@@ -9,6 +11,7 @@ use crate::model::finding::Code;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::schema::Schema;
+use crate::model::schema::side;
 use crate::model::sql::load::Load;
 use crate::model::value::Value;
 
@@ -55,6 +58,38 @@ impl Refusals {
         row: &Row<'_>,
     ) {
         let about = constraint(schema, refusal, row.table);
+        let kept = self.kept;
+        let group = self.group(about);
+        group.rows += 1;
+        if group.places.len() < kept {
+            let unique = refusal.kind == RefusalKind::Unique;
+            let holder = if unique { holder(trial, load, schema, &group.constraint, row) } else { None };
+            group.places.push((row.place, holder));
+        }
+    }
+
+    /// The row has a unique key that the real table has already.
+    pub(super) fn add_collision(&mut self, schema: &Schema, index: usize, row: &Row<'_>) {
+        let table = &schema.tables[row.table];
+        let index = &table.indexes[index];
+        let columns = index.columns.iter().filter_map(|part| Some(table.columns[part.column?].name.clone()));
+        let columns: Vec<String> = columns.collect();
+        let about = Constraint {
+            code: Code::DuplicateKey,
+            table: Some(table.name.to_string()),
+            message: must_be_unique(table, &columns),
+            columns,
+            help: "leave the rows out, or give them keys of their own".to_owned(),
+        };
+        let kept = self.kept;
+        let group = self.group(about);
+        group.rows += 1;
+        if group.places.len() < kept {
+            group.places.push((row.place, Some(Holder::Table)));
+        }
+    }
+
+    fn group(&mut self, about: Constraint) -> &mut Group {
         let known = self.groups.iter().position(|group| group.constraint == about);
         let place = known.unwrap_or_else(|| {
             if self.groups.len() < MOST {
@@ -62,16 +97,7 @@ impl Refusals {
             }
             self.groups.len() - 1
         });
-        let group = &mut self.groups[place];
-        group.rows += 1;
-        if group.places.len() < self.kept {
-            let holder = if refusal.kind == RefusalKind::Unique {
-                holder(trial, load, schema, &group.constraint, row)
-            } else {
-                None
-            };
-            group.places.push((row.place, holder));
-        }
+        &mut self.groups[place]
     }
 
     pub(super) fn finish(self, name: &dyn Fn(i64) -> (String, u64)) -> Vec<Refused> {
@@ -135,12 +161,49 @@ fn constraint(schema: &Schema, refusal: &Refusal, table: usize) -> Constraint {
         }
         _ => (Code::StatementRefused, ""),
     };
+    let about = &schema.tables[table];
     let columns = match refusal.message.split_once("constraint failed: ") {
+        _ if !refusal.columns.is_empty() => refusal.columns.clone(),
         Some((_, list)) if matches!(refusal.kind, RefusalKind::NotNull | RefusalKind::Unique) => {
             list.split(", ").filter_map(|column| column.split_once('.')).map(|(_, name)| name.to_owned()).collect()
         }
-        _ => Vec::new(),
+        _ => columns_of_key(about, refusal),
     };
-    let table = Some(schema.tables[table].name.to_string());
-    Constraint { code, table, columns, message: refusal.message.clone(), help: help.to_owned() }
+    let message = match schema.database.engine {
+        Engine::Sqlite => refusal.message.clone(),
+        _ if refusal.kind == RefusalKind::Unique && !columns.is_empty() => must_be_unique(about, &columns),
+        _ => without_the_row(&refusal.message, table, &about.name.table),
+    };
+    Constraint { code, table: Some(about.name.to_string()), columns, message, help: help.to_owned() }
+}
+
+fn must_be_unique(table: &Table, columns: &[String]) -> String {
+    format!("{} must be unique", side(&table.name, columns.iter().map(String::as_str)))
+}
+
+/// Duplicate entry '1' for key 'name'
+fn columns_of_key(table: &Table, refusal: &Refusal) -> Vec<String> {
+    let Some((_, key)) = refusal.message.rsplit_once("for key '") else { return Vec::new() };
+    let key = key.trim_end_matches('\'');
+    let key = key.rsplit_once('.').map_or(key, |(_, key)| key);
+    let index = table.indexes.iter().find(|index| index.name == key);
+    let columns = index.into_iter().flat_map(|index| &index.columns);
+    columns.filter_map(|part| Some(table.columns[part.column?].name.clone())).collect()
+}
+
+/// A server's words, the same for every row: about the real table, and without the row's number and value.
+fn without_the_row(message: &str, table: usize, name: &str) -> String {
+    let mut words = message.replace(&format!("fk_doctor_load_{table}"), name);
+    if let Some((before, row)) = words.rsplit_once(" at row ")
+        && row.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        words = before.to_owned();
+    }
+    // value: 'x' for column …; syntax for type integer: "x"
+    for quote in ['\'', '"'] {
+        let Some(start) = words.find(&format!(": {quote}")) else { continue };
+        let end = words.rfind(&format!("{quote} for column")).map_or(words.len(), |end| end + 1);
+        words.replace_range(start..end.max(start), "");
+    }
+    words
 }

@@ -13,6 +13,7 @@ use crate::cli::output;
 use crate::config::rules;
 use crate::config::words;
 use crate::model::catalog::Action;
+use crate::report::AnswerFormat;
 use crate::report::RepairFormat;
 
 #[derive(Debug, Args)]
@@ -47,6 +48,9 @@ pub struct Repair {
     /// Write the plan to a file
     #[arg(long, short, value_name = "PLAN")]
     pub output: Option<PathBuf>,
+    /// Replace a plan that is there already, unless it was applied
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
     /// table, json, or sql (the changes as a script); F=FILE writes one of several to a file
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<RepairFormat>)]
     pub format: Vec<Output<RepairFormat>>,
@@ -67,6 +71,9 @@ pub struct Apply {
     /// The plan that `repair -o` wrote
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
+    /// table or json; F=FILE writes one of several reports to a file
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<AnswerFormat>)]
+    pub format: Vec<Output<AnswerFormat>>,
     #[command(flatten)]
     pub writing: Writing,
 }

@@ -9,6 +9,7 @@ use super::Database;
 use super::EngineError;
 use super::Patience;
 use super::Session;
+use super::Trial;
 use super::wire::Failure;
 use super::wire::room::Room;
 use super::wire::writer::ServerWriter;
@@ -25,12 +26,14 @@ mod introspect;
 mod rules;
 mod session;
 mod transaction;
+mod trial;
 mod value;
 mod writing;
 
 use connection::Connection;
 use introspect::Server;
 use session::MysqlSession;
+use trial::MysqlTrial;
 
 /// How often sessions are begun anew because others wrote in between.
 const TRIES: usize = 20;
@@ -72,6 +75,10 @@ impl Database for MysqlDatabase {
         let sessions = self.begun(wanted.max(1));
         let sessions = sessions.map_err(|failure| failure::of_the_database(&failure, &self.address))?;
         Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Session>).collect())
+    }
+
+    fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
+        Ok(Box::new(MysqlTrial::open(&self.address, &self.patience, &self.server)?))
     }
 
     /// The server's own number where it has one, else where it lies, and the database's name in it.

@@ -4,6 +4,7 @@ use super::Database;
 use super::EngineError;
 use super::Patience;
 use super::Session;
+use super::Trial;
 use super::wire::Failure;
 use super::wire::room::Room;
 use super::wire::writer::ServerWriter;
@@ -20,12 +21,14 @@ mod introspect;
 mod key_bitmap;
 mod session;
 mod transaction;
+mod trial;
 mod value;
 mod writing;
 
 use connection::Connection;
 use session::PostgresSession;
 use transaction::Snapshot;
+use trial::PostgresTrial;
 
 pub(super) struct PostgresDatabase {
     address: Address,
@@ -86,6 +89,10 @@ impl Database for PostgresDatabase {
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
         Ok(Box::new(Room::<Connection>::open(&self.address, &self.patience)?))
+    }
+
+    fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
+        Ok(Box::new(PostgresTrial::open(&self.address, &self.patience)?))
     }
 
     fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {

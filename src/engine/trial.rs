@@ -1,8 +1,13 @@
-//! A trial: a private copy of a database in which statements really run, and from which nothing returns.
+//! A trial: a place in which statements really run, and from which nothing returns. Of a file it is a private copy; on a
+//! server it is a transaction of the database itself, which is always rolled back.
+
+use std::path::Path;
 
 use super::EngineError;
 use super::Session;
 use crate::model::catalog::Catalog;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
 use crate::model::refusal::Refusal;
 use crate::model::sql::Sql;
 use crate::model::statement::Statement;
@@ -19,22 +24,81 @@ pub trait Trial: Session {
     fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError>;
 
     /// Runs one statement with its references judged by nobody, and calls `look` while its effects are there.
-    /// Nothing of it stays.
+    /// Nothing of it stays. Only a copy can do that.
     fn pretend(
         &mut self,
-        statement: &Statement,
-        leniency: Leniency,
-        look: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError>;
+        _: &Statement,
+        _: Leniency,
+        _: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        Err(unsupported())
+    }
+
+    /// Runs preparations that hold pieces of a typed statement: names mean what they mean to its author.
+    fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+        self.arrange(preparations)
+    }
+
+    /// The table that a typed name means, as text and in its parts.
+    fn table_named(&mut self, _: &str, parts: &[&str]) -> Result<Option<TableName>, EngineError> {
+        let table = parts.last().map(|table| (*table).to_owned());
+        Ok(table.map(|table| TableName { schema: None, table }))
+    }
+
+    /// Triggers and rules that the database's owners put on a table.
+    fn triggers_of(&mut self, _: &Table) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// What no rollback takes back: everything that counts up, and where it stands.
+    fn counters(&mut self) -> Result<Vec<(String, i64)>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// What was written so far, where the engine counts that.
+    fn written(&mut self) -> Result<Option<Vec<Written>>, EngineError> {
+        Ok(None)
+    }
 
     /// From now on rows are only put in: their references are judged by nobody, and nothing is ever committed.
-    fn begin_load(&mut self) -> Result<(), EngineError>;
+    fn begin_load(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
-    /// Puts one row in; `Some` is the engine's reason for refusing it, and leaves no trace.
-    fn put(&mut self, insert: &Sql) -> Result<Option<Refusal>, EngineError>;
+    /// Puts rows in, all or none of them; what `collisions` answers is one reason against them.
+    fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError>;
+
+    /// Writes all of it to a file, as a database of its own; what was put in is then part of the trial for good.
+    fn save(&mut self, _: &Path) -> Result<(), EngineError> {
+        Err(unsupported())
+    }
+
+    /// Whether what was put in is still there: a trigger may take all of it back.
+    fn holds_load(&self) -> bool {
+        true
+    }
 
     /// Whether a statement has begun a transaction that is still open.
     fn is_in_transaction(&self) -> bool;
+}
+
+/// Rows of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub table: TableName,
+    pub inserted: u64,
+    pub updated: u64,
+    pub deleted: u64,
+}
+
+/// How putting rows in went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    Taken,
+    /// The engine refuses a row.
+    Refused(Refusal),
+    /// The real table has the key of a row already; the number is that of a unique index.
+    Collides(usize),
 }
 
 /// How foreign keys are looked at while a statement is only pretended.
@@ -64,7 +128,7 @@ pub struct Write {
 pub fn unsupported() -> EngineError {
     EngineError::Unreadable {
         what: "a private copy of the database".to_owned(),
-        why: "statements are only tried on SQLite so far".to_owned(),
+        why: "statements are not tried on this engine".to_owned(),
         help: "find what is broken already: fk-doctor scan DB".to_owned(),
     }
 }

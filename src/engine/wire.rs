@@ -11,6 +11,8 @@ use futures_util::future::Either;
 use futures_util::future::select;
 use sqlx::ConnectOptions;
 use sqlx::Connection;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 
@@ -31,6 +33,14 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
+/// What a refusal is about, as far as the server tells it apart from its words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct About {
+    pub(super) table: Option<String>,
+    pub(super) column: Option<String>,
+    pub(super) detail: Option<String>,
+}
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -38,6 +48,7 @@ pub(super) enum Failure {
     Refused {
         code: String,
         message: String,
+        about: About,
     },
     /// The address, or what the environment adds to it, makes no sense.
     Misspelt {
@@ -70,6 +81,7 @@ impl From<sqlx::Error> for Failure {
                     Some(error) => error.number().to_string(),
                     None => error.code().unwrap_or_default().into_owned(),
                 },
+                about: about(error.as_ref()),
                 message: error.message().to_owned(),
             },
             sqlx::Error::Io(error) => Failure::Unreached { why: error.to_string() },
@@ -78,6 +90,12 @@ impl From<sqlx::Error> for Failure {
             other => Failure::Unreached { why: other.to_string() },
         }
     }
+}
+
+fn about(error: &dyn DatabaseError) -> About {
+    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return About::default() };
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    About { table: owned(error.table()), column: owned(error.column()), detail: owned(error.detail()) }
 }
 
 /// How often to see whether a server that has long been silent is still there.

@@ -7,6 +7,7 @@ use super::look::Lacking;
 use super::look::Shown;
 use super::look::Side;
 use super::reasons;
+use super::suspects;
 use crate::diagnose;
 use crate::engine::Session;
 use crate::findings;
@@ -44,9 +45,9 @@ pub(super) fn explain(
     let kind = if complaint.kind == Kind::Mismatch { RefusalKind::Mismatch } else { RefusalKind::ForeignKey };
     let text = complaint.statement.as_deref().unwrap_or(&complaint.words);
     let mut told = Explained {
-        statement: Statement { line: complaint.line, ..Statement::new(text, complaint.line) },
+        statement: Statement { line: complaint.line, ..Statement::new(schema.database.engine, text, complaint.line) },
         schema: Arc::clone(schema),
-        verdict: Verdict::Refused(Refusal { kind, message: complaint.words.clone() }),
+        verdict: Verdict::Refused(Refusal::new(kind, &complaint.words)),
         reasons: Vec::new(),
         effects: Vec::new(),
         radius: Vec::new(),
@@ -55,6 +56,11 @@ pub(super) fn explain(
     let candidates = candidates(schema, complaint);
     if candidates.is_empty() || candidates.len() > MOST {
         told.reasons.push(Reason::Constraint(unknown(schema, complaint, candidates.len())));
+    }
+    if !complaint.is_telling() {
+        let (reasons, remarks) = suspects::of(session, schema, complaint.kind, shown);
+        told.reasons.extend(reasons);
+        told.remarks.extend(remarks);
     }
     for index in candidates.into_iter().take(MOST) {
         about(&mut told, session, schema, index, complaint, shown);
@@ -66,7 +72,7 @@ pub(super) fn explain(
 }
 
 /// The declared relations that fit all that the error says.
-fn candidates(schema: &Schema, complaint: &Complaint) -> Vec<usize> {
+pub(super) fn candidates(schema: &Schema, complaint: &Complaint) -> Vec<usize> {
     if !complaint.is_telling() {
         return Vec::new();
     }

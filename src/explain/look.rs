@@ -16,7 +16,7 @@ use crate::model::relation::Judge;
 use crate::model::relation::Origin;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
-use crate::model::sql::witness::Witness;
+use crate::model::sql::witness::Account;
 use crate::scan;
 use crate::scan::Tally;
 
@@ -71,14 +71,14 @@ pub(super) struct Follow {
 
 pub(super) fn everything(
     trial: &mut dyn Trial,
-    witness: &dyn Witness,
+    account: &dyn Account,
     schema: &Schema,
     since: u32,
     performance: &Performance,
     shown: &Shown<'_>,
 ) -> Seen {
-    let mut seen = orphans(trial, witness, schema, since, Some(performance), shown);
-    seen.follows = follows(trial, witness, schema, since, performance);
+    let mut seen = orphans(trial, account, schema, since, Some(performance), shown);
+    seen.follows = follows(trial, account, schema, since, performance, &mut seen.remarks);
     for lacking in &mut seen.lacking {
         let blocks = |event| {
             let speaks = |follow: &&Follow| follow.relation == lacking.relation && follow.event == event;
@@ -86,7 +86,8 @@ pub(super) fn everything(
         };
         lacking.changed_key = blocks(Event::Update) && !blocks(Event::Delete);
     }
-    seen.effects = effects(trial, witness, schema, since, performance).into_iter().map(|(_, effect)| effect).collect();
+    let effects = effects(trial, account, schema, since, performance, &mut seen.remarks);
+    seen.effects = effects.into_iter().map(|(_, effect)| effect).collect();
     seen
 }
 
@@ -110,7 +111,7 @@ impl Seen {
 /// Every row that lacks its parent because of what was written since a round.
 pub(super) fn orphans(
     trial: &mut dyn Trial,
-    witness: &dyn Witness,
+    account: &dyn Account,
     schema: &Schema,
     since: u32,
     performance: Option<&Performance>,
@@ -125,8 +126,8 @@ pub(super) fn orphans(
         for (side, table) in [(Side::Written, Some(relation.child)), (Side::Left, relation.parent.table)] {
             let Some(table) = table.filter(|&table| touched(table)) else { continue };
             let question = match side {
-                Side::Written => witness.written_orphans(schema, index, since),
-                Side::Left => witness.left_orphans(schema, index, since),
+                Side::Written => account.written_orphans(schema, index, since),
+                Side::Left => account.left_orphans(schema, index, since),
             };
             match scan::tally(schema, trial, relation, &question, shown.samples) {
                 Ok(tally) if tally.orphan_rows == 0 => {}
@@ -136,9 +137,9 @@ pub(super) fn orphans(
                         Side::Left => Vec::new(),
                     };
                     let triggers = performance.map_or_else(Vec::new, |seen| triggers_on(schema, table, seen));
-                    let question = witness.already_orphans(schema, index, since);
+                    let question = account.already_orphans(schema, index, since);
                     let already = match side {
-                        Side::Written => numbers(trial, &question).first().copied().unwrap_or(0),
+                        Side::Written => numbers(trial, &question, &mut seen.remarks).first().copied().unwrap_or(0),
                         Side::Left => 0,
                     };
                     seen.lacking.push(Lacking {
@@ -161,15 +162,18 @@ pub(super) fn orphans(
 /// The rows written, by table, in the order in which the statement names the tables.
 pub(super) fn effects(
     trial: &mut dyn Trial,
-    witness: &dyn Witness,
+    account: &dyn Account,
     schema: &Schema,
     since: u32,
     performance: &Performance,
+    remarks: &mut Vec<String>,
 ) -> Vec<(usize, Effect)> {
     let mut found = Vec::new();
     for table in written_tables(schema, performance) {
-        let question = witness.effects(schema, table, since);
-        let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question)) else { continue };
+        let question = account.effects(schema, table, since);
+        let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question, remarks)) else {
+            continue;
+        };
         if inserted + updated + deleted > 0 {
             let name = schema.tables[table].name.to_string();
             let triggers = triggers_on(schema, table, performance);
@@ -181,10 +185,11 @@ pub(super) fn effects(
 
 fn follows(
     trial: &mut dyn Trial,
-    witness: &dyn Witness,
+    account: &dyn Account,
     schema: &Schema,
     since: u32,
     performance: &Performance,
+    remarks: &mut Vec<String>,
 ) -> Vec<Follow> {
     let mut found = Vec::new();
     for (index, relation) in schema.relations.iter().enumerate() {
@@ -193,24 +198,31 @@ fn follows(
             continue;
         }
         for event in [Event::Delete, Event::Update] {
-            let question = witness.followed(schema, index, event, since);
-            let Ok([deleted, changed, blocking]) = <[u64; 3]>::try_from(numbers(trial, &question)) else {
+            let question = account.followed(schema, index, event, since);
+            let Ok([deleted, changed, blocking]) = <[u64; 3]>::try_from(numbers(trial, &question, remarks)) else {
                 continue;
             };
             if deleted + changed + blocking == 0 {
                 continue;
             }
-            let levels = witness.levels(schema, index, since).filter(|_| event == Event::Delete);
-            let levels = levels.map_or(0, |question| numbers(trial, &question).first().copied().unwrap_or(0));
+            let levels = account.levels(schema, index, since).filter(|_| event == Event::Delete);
+            let levels = levels.map_or(0, |question| numbers(trial, &question, remarks).first().copied().unwrap_or(0));
             found.push(Follow { relation: index, event, deleted, changed, blocking, levels });
         }
     }
     found
 }
 
-fn numbers(trial: &mut dyn Trial, question: &Sql) -> Vec<u64> {
+/// One row of numbers; where there is no answer, that is remarked.
+fn numbers(trial: &mut dyn Trial, question: &Sql, remarks: &mut Vec<String>) -> Vec<u64> {
     let session: &mut dyn crate::engine::Session = trial;
-    session.numbers(question).unwrap_or_default()
+    session.numbers(question).unwrap_or_else(|error| {
+        let remark = format!("not all could be counted: {}", error.because());
+        if !remarks.contains(&remark) {
+            remarks.push(remark);
+        }
+        Vec::new()
+    })
 }
 
 fn written_tables(schema: &Schema, performance: &Performance) -> Vec<usize> {

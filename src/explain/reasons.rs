@@ -7,6 +7,7 @@ use super::look::Side;
 use crate::engine::trial::Performance;
 use crate::findings;
 use crate::model::catalog::Action;
+use crate::model::catalog::Engine;
 use crate::model::explanation::Constraint;
 use crate::model::explanation::Reason;
 use crate::model::finding::Cause;
@@ -66,9 +67,11 @@ fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding 
             all if all == tally.orphan_rows => "they".to_owned(),
             some => format!("{} of them", text::count(some)),
         };
-        message.push_str(&format!(
-            "; {which} did so before, but the engine checks every reference that an UPDATE names, even one it leaves as it is"
-        ));
+        let checked = match schema.database.engine {
+            Engine::Sqlite => "the engine checks every reference that an UPDATE names, even one it leaves as it is",
+            _ => "the server checks every reference of a row whose primary key changes",
+        };
+        message.push_str(&format!("; {which} did so before, but {checked}"));
     }
     if !lacking.triggers.is_empty() {
         message.push_str(&format!(", through the trigger {}", lacking.triggers.join(", ")));
@@ -201,7 +204,10 @@ pub(super) fn of_refusal(
         RefusalKind::Parameters => (Code::StatementRefused, "give each placeholder a value, in order: --param VALUE"),
         _ => (Code::StatementRefused, ""),
     };
-    let (table, columns) = concerned(refusal);
+    let (table, columns) = match (&refusal.table, refusal.columns.as_slice()) {
+        (None, []) => concerned(refusal),
+        (table, columns) => (table.clone(), columns.to_vec()),
+    };
     let mut constraint = Constraint { code, table, columns, message: refusal.message.clone(), help: help.to_owned() };
     if refusal.kind == RefusalKind::Invalid {
         constraint.help = did_you_mean(schema, refusal);
@@ -252,7 +258,7 @@ fn did_you_mean(schema: &Schema, refusal: &Refusal) -> String {
     } else if refusal.message.contains("no such column") || refusal.message.contains("has no column named") {
         schema.tables.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect()
     } else {
-        return "check the statement: SQLite did not even begin it".to_owned();
+        return format!("check the statement: {} did not even begin it", schema.database.engine.title());
     };
     let meant =
         last_word(&refusal.message).and_then(|word| text::nearest(&word, known.iter().copied()).map(str::to_owned));

@@ -81,3 +81,29 @@ fn a_record_without_end_is_stopped() {
     let fault = read(source, FileKind::Csv, &Manner::default(), &mut |_| Ok::<(), BadFile>(())).unwrap_err();
     assert!(fault.why.contains("64 MiB"), "{fault:?}");
 }
+
+#[test]
+fn what_is_written_back_is_read_again() {
+    let columns: Vec<String> = ["a", "b;\"c\""].map(str::to_owned).into();
+    let rows = [
+        vec![Value::Null, Value::text("")],
+        vec![Value::text("x,\t\"y\"\r\n z"), Value::text("NULL")],
+        vec![Value::text(" "), Value::text("é")],
+    ];
+    for (kind, separator) in [(FileKind::Csv, b','), (FileKind::Tsv, b'\t')] {
+        for null in [None, Some("NULL".to_owned())] {
+            let manner = Manner { columns: None, null };
+            let mut back = back::Back::new(Vec::new(), separator, &manner);
+            rows.iter().for_each(|row| back.row(&columns, row).unwrap());
+            let text = back.finish().unwrap();
+            let mut again = Vec::new();
+            read(text.as_slice(), kind, &manner, &mut |record: Record| -> Result<(), BadFile> {
+                assert_eq!(*record.columns, *columns);
+                again.push(record.values);
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(again, rows, "{}", String::from_utf8_lossy(&text));
+        }
+    }
+}

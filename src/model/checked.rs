@@ -20,6 +20,23 @@ pub struct Checked {
     pub order: Vec<String>,
     /// Tables that refer to each other in a ring.
     pub cycles: Vec<Vec<String>>,
+    /// What rules made of the rows, where there were any.
+    pub corrected: Option<Corrected>,
+}
+
+/// The files that rules made of one file of rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Corrected {
+    /// Rows that would be taken; of these, those that rules changed.
+    pub file: String,
+    pub rows: u64,
+    pub changed: u64,
+    /// Rows that would still be refused, as they were.
+    pub rest: String,
+    pub rest_rows: u64,
+    /// A script that makes the parents that have to be there first.
+    pub parents: String,
+    pub parent_rows: u64,
 }
 
 /// One source of rows.

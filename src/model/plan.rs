@@ -25,6 +25,8 @@ pub struct Header {
     pub rules: Vec<RuleDigest>,
     pub creates: Vec<NewTable>,
     pub redefinitions: Vec<Redefinition>,
+    /// The files that keep rows which go.
+    pub files: Vec<String>,
     pub forecasts: Vec<Forecast>,
     pub treated: Vec<Treated>,
     /// Missing keys that no treatment could decide.
@@ -76,6 +78,8 @@ pub struct Change {
     pub after: Option<RowName>,
     /// At least one; several where a row is an orphan of several relations.
     pub reasons: Vec<Reason>,
+    /// The file that keeps the row, which goes.
+    pub kept: Option<String>,
 }
 
 /// What a change is for.
@@ -228,7 +232,7 @@ mod tests {
     fn change(before: Option<RowName>, after: Option<RowName>) -> Change {
         let table = TableName { schema: None, table: "c".to_owned() };
         let name = vec![("id".to_owned(), Value::Integer(1))];
-        Change { table, row: name, address: None, before, after, reasons: Vec::new() }
+        Change { table, row: name, address: None, before, after, reasons: Vec::new(), kept: None }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What a repair would do, told before it is done: per relation and rule how many missing keys get which treatment,
 //! what stays undecided and why, what else will happen, and what is refused.
 
+use std::collections::BTreeMap;
+
 use crate::model::plan::NewTable;
 use crate::model::redefinition::Redefinition;
 use crate::model::value::Key;
@@ -13,6 +15,8 @@ pub struct Prospect {
     /// Rows that will be made, changed and deleted, per table.
     pub tables: Vec<TableChanges>,
     pub creates: Vec<NewTable>,
+    /// How many rows that go each file keeps.
+    pub files: BTreeMap<String, u64>,
     pub redefinitions: Vec<Redefinition>,
     pub hazards: Vec<String>,
     pub refusals: Vec<Refusal>,

@@ -70,9 +70,8 @@ impl Redefinition {
 
     /// Whether it forbids something or acts by itself, and so comes after the rows; what allows more comes before them.
     pub fn comes_last(&self) -> bool {
-        let declares = !self.declared.is_empty() && self.dropped.is_empty() && self.nullable.is_empty();
         let acts = self.kind == DefinitionKind::Trigger && self.after.is_some();
-        self.before.is_none() || declares || acts
+        self.before.is_none() || !self.declared.is_empty() || acts
     }
 
     pub fn is_of(&self, definition: &Definition) -> bool {

@@ -5,6 +5,16 @@
 pub struct Refusal {
     pub kind: RefusalKind,
     pub message: String,
+    /// The table and columns that it is about, and what else the engine says of it, where it tells these apart.
+    pub table: Option<String>,
+    pub columns: Vec<String>,
+    pub detail: Option<String>,
+}
+
+impl Refusal {
+    pub fn new(kind: RefusalKind, message: impl Into<String>) -> Refusal {
+        Refusal { kind, message: message.into(), table: None, columns: Vec::new(), detail: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,7 +49,7 @@ pub enum Treatment {
     },
     SetDefault,
     Quarantine {
-        table: Option<String>,
+        keep: Keep,
     },
     Delete,
     /// What the declared ON DELETE says; `keep` is false only where that is written out.
@@ -63,6 +63,20 @@ pub enum Treatment {
     Enforce(Enforcement),
     /// What the rule's placeholder makes for the orphans that are there, a trigger makes for those to come.
     Prevent(Prevention),
+}
+
+/// What keeps the rows that go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keep {
+    Table(String),
+    /// A file of its own, beside the plan.
+    File(String),
+}
+
+impl Default for Keep {
+    fn default() -> Keep {
+        Keep::Table("fk_doctor_quarantine".to_owned())
+    }
 }
 
 /// Which columns of a relaxed relation's child may be NULL then.

@@ -15,6 +15,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 
 mod clauses;
+pub mod foresight;
 pub mod key_bitmap;
 pub mod load;
 mod mysql;

@@ -3,8 +3,9 @@
 //! Such a statement is only ever run in a trial, where nothing can stick. It is the one SQL not written by
 //! [`super::sql`], and it is passed on exactly as it was typed.
 
+use super::catalog::Engine;
 use super::tokens::Token;
-use super::tokens::tokens;
+use super::tokens::tokens_of;
 use super::value::Value;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -39,8 +40,8 @@ pub enum Kind {
 }
 
 impl Statement {
-    pub fn new(text: &str, line: usize) -> Statement {
-        let words = tokens(text);
+    pub fn new(engine: Engine, text: &str, line: usize) -> Statement {
+        let words = tokens_of(engine, text);
         let replaces = |pair: &[Token]| pair[0].is_word("OR") && pair[1].is_word("REPLACE");
         let may_replace = words.first().is_some_and(|word| word.is_word("REPLACE"))
             || words.windows(2).any(|pair| replaces(pair) || (pair[0].is_word("DO") && pair[1].is_word("UPDATE")));
@@ -48,9 +49,9 @@ impl Statement {
     }
 }
 
-/// Cuts a text into its statements; empty ones are left out.
-pub fn statements(text: &str) -> Vec<Statement> {
-    let tokens = tokens(text);
+/// Cuts a text into its statements, as an engine reads it; empty ones are left out.
+pub fn statements(engine: Engine, text: &str) -> Vec<Statement> {
+    let tokens = tokens_of(engine, text);
     let mut found = Vec::new();
     let mut first = 0;
     let mut open_bodies = 0_usize;
@@ -73,7 +74,7 @@ pub fn statements(text: &str) -> Vec<Statement> {
         if let (Some(start), Some(end)) = (tokens.get(first), at.checked_sub(1).filter(|last| *last >= first)) {
             let place = start.place.start..tokens[end].place.end;
             let line = 1 + text[..place.start].matches('\n').count();
-            found.push(Statement::new(&text[place], line));
+            found.push(Statement::new(engine, &text[place], line));
         }
         first = at + 1;
         open_bodies = 0;
@@ -132,7 +133,7 @@ mod tests {
                     CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; DELETE FROM u; END;\n\
                     WITH a AS (DELETE) update t SET a = 1 /* done */";
         let found: Vec<(String, usize, Kind)> =
-            statements(text).into_iter().map(|one| (one.text, one.line, one.kind)).collect();
+            statements(Engine::Sqlite, text).into_iter().map(|one| (one.text, one.line, one.kind)).collect();
         assert_eq!(found.len(), 3, "{found:?}");
         assert_eq!(found[0], ("INSERT INTO t VALUES (';')".to_owned(), 2, Kind::Insert));
         assert!(found[1].0.starts_with("CREATE") && found[1].0.ends_with("END"), "{found:?}");
@@ -153,9 +154,9 @@ mod tests {
             ("\"DELETE\" FROM t", Kind::Other),
             ("", Kind::Other),
         ] {
-            assert_eq!(Statement::new(text, 1).kind, kind, "{text}");
+            assert_eq!(Statement::new(Engine::Sqlite, text, 1).kind, kind, "{text}");
         }
-        assert!(Statement::new("insert or replace into t values (1)", 1).may_replace);
-        assert!(!Statement::new("insert into t values (replace('a', 'b', 'c'))", 1).may_replace);
+        assert!(Statement::new(Engine::Sqlite, "insert or replace into t values (1)", 1).may_replace);
+        assert!(!Statement::new(Engine::Sqlite, "insert into t values (replace('a', 'b', 'c'))", 1).may_replace);
     }
 }

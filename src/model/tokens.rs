@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use super::catalog::Engine;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Without its quotes.
@@ -24,16 +26,30 @@ impl Token {
     }
 }
 
+/// As SQLite reads it.
 pub fn tokens(sql: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
+    tokens_of(Engine::Sqlite, sql)
+}
+
+/// As an engine reads it, with its own quotes and comments.
+pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
+    let (is_sqlite, is_postgres) = (engine == Engine::Sqlite, engine == Engine::Postgres);
+    let is_mysql = matches!(engine, Engine::Mysql | Engine::Mariadb);
+    let mut tokens: Vec<Token> = Vec::new();
     let mut start = 0;
     while let Some(first) = sql[start..].chars().next() {
         let rest = &sql[start..];
+        // E'it\'s'
+        let escapes = is_mysql && first != '`'
+            || is_postgres && tokens.last().is_some_and(|last| last.is_word("E") && last.place.end == start);
         let length = match first {
             '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+            '#' if is_mysql => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") && is_postgres => nested_length(rest),
             '/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |end| end + 4),
-            '\'' | '"' | '`' => quoted_length(rest, first),
-            '[' => rest.find(']').map_or(rest.len(), |end| end + 1),
+            '\'' | '"' | '`' => quoted_length(rest, first, escapes),
+            '$' if is_postgres && dollar_quote(rest).is_some() => dollar_quote(rest).unwrap_or(rest.len()),
+            '[' if is_sqlite => rest.find(']').map_or(rest.len(), |end| end + 1),
             c if is_name(c) => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
             c => c.len_utf8(),
         };
@@ -46,8 +62,9 @@ pub fn tokens(sql: &str) -> Vec<Token> {
                 let doubled: String = [first, first].iter().collect();
                 (inner.replace(&doubled, &first.to_string()), true)
             }
-            '[' => (text.trim_matches(['[', ']']).to_owned(), true),
-            '-' | '/' if length > 1 => continue,
+            '[' if is_sqlite => (text.trim_matches(['[', ']']).to_owned(), true),
+            '$' if is_postgres && text.ends_with('$') => (text.to_owned(), true),
+            '-' | '/' | '#' if length > 1 => continue,
             c if c.is_whitespace() => continue,
             _ => (text.to_owned(), false),
         };
@@ -57,14 +74,46 @@ pub fn tokens(sql: &str) -> Vec<Token> {
 }
 
 /// The length of a quoted token, whose quote is written twice inside it.
-fn quoted_length(text: &str, quote: char) -> usize {
+fn quoted_length(text: &str, quote: char, escapes: bool) -> usize {
     let mut end = 1;
-    while let Some(found) = text[end..].find(quote) {
+    while let Some(found) = text[end..].find(|c| c == quote || (escapes && c == '\\')) {
         end += found + 1;
+        if text[..end].ends_with('\\') {
+            end += text[end..].chars().next().map_or(0, char::len_utf8);
+            continue;
+        }
         if !text[end..].starts_with(quote) {
             return end;
         }
         end += 1;
+    }
+    text.len()
+}
+
+/// The length of `$tag$ … $tag$`, unless this is a parameter.
+fn dollar_quote(text: &str) -> Option<usize> {
+    let tag = text[1..].find('$')? + 2;
+    let is_tag = text[1..tag - 1].chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii());
+    if !is_tag || text[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    Some(text[tag..].find(&text[..tag]).map_or(text.len(), |end| end + 2 * tag))
+}
+
+/// The length of a comment that may hold others.
+fn nested_length(text: &str) -> usize {
+    let (mut depth, mut end) = (0_usize, 0);
+    while end < text.len() {
+        if text[end..].starts_with("/*") {
+            (depth, end) = (depth + 1, end + 2);
+        } else if text[end..].starts_with("*/") {
+            (depth, end) = (depth - 1, end + 2);
+            if depth == 0 {
+                return end;
+            }
+        } else {
+            end += text[end..].chars().next().map_or(1, char::len_utf8);
+        }
     }
     text.len()
 }
@@ -93,9 +142,22 @@ mod tests {
     }
 
     #[test]
+    fn every_engine_has_quotes_of_its_own() {
+        let words = |engine, sql: &str| -> Vec<String> {
+            tokens_of(engine, sql).into_iter().map(|token| sql[token.place].to_owned()).collect()
+        };
+        let sql = "E'a\\'b;' $x$ ; $$ $x$ /* a /* b */ ; */ $1 a[1]";
+        assert_eq!(words(Engine::Postgres, sql), ["E", "'a\\'b;'", "$x$ ; $$ $x$", "$1", "a", "[", "1", "]"]);
+        let sql = "'a\\';b' # c ;\n\"it\\\"s\" `x\\`;";
+        assert_eq!(words(Engine::Mariadb, sql), ["'a\\';b'", "\"it\\\"s\"", "`x\\`", ";"]);
+    }
+
+    #[test]
     fn unfinished_text_ends() {
-        for text in ["'", "\"a", "[", "/*", "--", "a REFERENCES 'é''"] {
-            tokens(text);
+        for text in ["'", "\"a", "[", "/*", "--", "a REFERENCES 'é''", "E'\\", "$a", "$a$", "/* /*", "$", "'\\é"] {
+            for engine in Engine::ALL {
+                tokens_of(engine, text);
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ fn header() -> Header {
         rules: Vec::new(),
         creates: Vec::new(),
         redefinitions: Vec::new(),
+        files: vec!["gone.ndjson".to_owned()],
         forecasts: Vec::new(),
         treated: Vec::new(),
         undecided: 0,
@@ -40,6 +41,7 @@ fn change(values: &[Value]) -> Change {
             };
             2
         ],
+        kept: Some("gone.ndjson".to_owned()),
     }
 }
 
@@ -73,7 +75,7 @@ fn no_changed_byte_is_accepted() {
     let path = folder.path().join("plan.ndjson");
     let mut writer = PlanWriter::new(Vec::new(), &header()).unwrap();
     for number in 0..3 {
-        writer.change(&change(&[Value::Integer(number), Value::text("x")])).unwrap();
+        writer.change(&change_line(&change(&[Value::Integer(number), Value::text("x")]))).unwrap();
     }
     let plan = writer.finish().unwrap();
     std::fs::write(&path, &plan).unwrap();

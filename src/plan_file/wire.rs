@@ -1,13 +1,7 @@
-//! The lines of a plan as JSON. A value keeps its storage class exactly: what JSON cannot say is an object that says it.
+//! The lines of a plan as JSON. Leaves out how one value is written (`values`).
 
 use serde::Deserialize;
-use serde::Deserializer;
 use serde::Serialize;
-use serde::Serializer;
-use serde::de::Error;
-use serde::de::MapAccess;
-use serde::de::Visitor;
-use serde::ser::SerializeMap;
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::TableName;
@@ -23,7 +17,10 @@ use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::text::is_unseen;
 use crate::model::value::RowName;
-use crate::model::value::Value;
+
+mod values;
+
+use values::WireRow;
 
 const FORMAT: &str = "fk-doctor/plan@1";
 
@@ -40,6 +37,8 @@ struct WireHeader {
     creates: Vec<WireTable>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     redefines: Vec<WireRedefinition>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    files: Vec<String>,
     relations: Vec<WireForecast>,
     treated: Vec<WireTreated>,
     undecided: u64,
@@ -108,10 +107,15 @@ struct WireChange {
     address: Option<i64>,
     before: Option<WireRow>,
     after: Option<WireRow>,
-    #[serde(flatten)]
-    reason: WireReason,
+    // The first reason. (To flatten it would take every line apart twice.)
+    part: String,
+    relation: String,
+    rule: String,
+    treatment: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     also: Vec<WireReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -176,6 +180,7 @@ pub(super) fn header(header: &Header) -> String {
         rules: rules.collect(),
         creates: creates.collect(),
         redefines: redefines.collect(),
+        files: header.files.clone(),
         relations: relations.collect(),
         treated: treated.collect(),
         undecided: header.undecided,
@@ -204,6 +209,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
             })
             .collect(),
         redefinitions: wire.redefines.into_iter().map(read_redefinition).collect::<Result<_, String>>()?,
+        files: wire.files,
         forecasts: wire
             .relations
             .into_iter()
@@ -259,8 +265,12 @@ pub(super) fn change(change: &Change) -> String {
         address: change.address,
         before: change.before.clone().map(WireRow),
         after: change.after.clone().map(WireRow),
-        reason: reason(first),
+        part: first.part.name().to_owned(),
+        relation: first.relation.clone(),
+        rule: first.rule.clone(),
+        treatment: first.treatment.clone(),
         also: also.iter().map(reason).collect(),
+        kept: change.kept.clone(),
     })
 }
 
@@ -270,6 +280,7 @@ pub(super) fn row(row: &RowName) -> String {
 
 pub(super) fn read_change(line: &str) -> Result<Change, String> {
     let wire: WireChange = serde_json::from_str(line).map_err(|error| format!("a line of it is no change: {error}"))?;
+    let first = WireReason { part: wire.part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment };
     let reason = |wire: WireReason| {
         let part = Part::ALL.into_iter().find(|part| part.name() == wire.part);
         let part = part.ok_or_else(|| format!("a line of it has the part {:?}, which is not known", wire.part))?;
@@ -281,7 +292,8 @@ pub(super) fn read_change(line: &str) -> Result<Change, String> {
         address: wire.address,
         before: wire.before.map(|row| row.0),
         after: wire.after.map(|row| row.0),
-        reasons: std::iter::once(wire.reason).chain(wire.also).map(reason).collect::<Result<_, String>>()?,
+        reasons: std::iter::once(first).chain(wire.also).map(reason).collect::<Result<_, String>>()?,
+        kept: wire.kept,
     })
 }
 
@@ -299,7 +311,8 @@ fn text(value: &impl Serialize) -> String {
         Ok(plain) => plain,
         Err(fault) => unreachable!("a line of a plan that is no JSON: {fault}"),
     };
-    if !plain.contains(is_unseen) {
+    // Nearly every line is plain ASCII, which is quick to tell.
+    if plain.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !plain.contains(is_unseen) {
         return plain;
     }
     let mut seen = String::with_capacity(plain.len() + 16);
@@ -313,97 +326,4 @@ fn text(value: &impl Serialize) -> String {
         }
     }
     seen
-}
-
-struct WireRow(RowName);
-
-impl Serialize for WireRow {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, &WireValue::of(value))?;
-        }
-        map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for WireRow {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Columns)
-    }
-}
-
-/// The columns stay in the order of the text.
-struct Columns;
-
-impl<'de> Visitor<'de> for Columns {
-    type Value = WireRow;
-
-    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("columns and their values")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WireRow, A::Error> {
-        let mut row = RowName::new();
-        while let Some((name, value)) = map.next_entry::<String, WireValue>()? {
-            row.push((name, value.value().map_err(A::Error::custom)?));
-        }
-        Ok(WireRow(row))
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum WireValue {
-    Null,
-    Integer(i64),
-    Text(String),
-    Odd(Odd),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Odd {
-    /// As Rust writes a float: the shortest text that is read back as the same bits.
-    Real(String),
-    /// Text that is not valid UTF-8.
-    TextHex(String),
-    BlobHex(String),
-}
-
-impl WireValue {
-    fn of(value: &Value) -> WireValue {
-        match value {
-            Value::Null => WireValue::Null,
-            Value::Integer(number) => WireValue::Integer(*number),
-            Value::Real(number) => WireValue::Odd(Odd::Real(format!("{number:?}"))),
-            Value::Text(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => WireValue::Text(text.to_owned()),
-                Err(_) => WireValue::Odd(Odd::TextHex(super::hexadecimal(bytes))),
-            },
-            Value::Blob(bytes) => WireValue::Odd(Odd::BlobHex(super::hexadecimal(bytes))),
-        }
-    }
-
-    fn value(self) -> Result<Value, String> {
-        Ok(match self {
-            WireValue::Null => Value::Null,
-            WireValue::Integer(number) => Value::Integer(number),
-            WireValue::Text(text) => Value::text(text),
-            WireValue::Odd(Odd::Real(text)) => Value::Real(text.parse().map_err(|_| format!("{text:?} is no number"))?),
-            WireValue::Odd(Odd::TextHex(hex)) => Value::Text(bytes(&hex)?),
-            WireValue::Odd(Odd::BlobHex(hex)) => Value::Blob(bytes(&hex)?),
-        })
-    }
-}
-
-fn bytes(hex: &str) -> Result<Vec<u8>, String> {
-    let digits: Option<Vec<u8>> =
-        hex.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    match digits {
-        Some(digits) if digits.len().is_multiple_of(2) => {
-            Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-        }
-        _ => Err(format!("{hex:?} is not hexadecimal")),
-    }
 }

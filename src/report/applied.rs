@@ -1,7 +1,9 @@
 //! What applying a plan, or taking it back, came to: for a terminal.
 
 use std::path::Path;
+use std::path::PathBuf;
 
+use crate::model::catalog::DatabaseName;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::report::Paper;
@@ -14,10 +16,12 @@ const LABEL: u16 = 9;
 /// What was done, and what a scan of the whole database found afterwards.
 pub struct Said<'a> {
     pub is_undo: bool,
-    pub database: &'a str,
+    pub database: &'a DatabaseName,
     pub typed: &'a str,
     pub plan: &'a Path,
     pub backup: Option<&'a Path>,
+    /// Files with rows that went.
+    pub kept: &'a [PathBuf],
     pub made: u64,
     pub changed: u64,
     pub deleted: u64,
@@ -28,10 +32,17 @@ pub struct Said<'a> {
     pub orphan_rows: u64,
 }
 
-pub fn render(said: &Said<'_>, paper: &Paper) -> String {
+impl Said<'_> {
+    /// How much changed.
+    pub(super) fn total(&self) -> u64 {
+        self.made + self.changed + self.deleted + self.redefined
+    }
+}
+
+pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     let mut sheet = Sheet::new(paper);
-    let total = said.made + said.changed + said.deleted + said.redefined;
-    let name = said.database;
+    let total = said.total();
+    let name = &said.database.name;
     let line = match (total, said.is_undo) {
         (0, false) => format!("the plan is already applied to {name}: nothing was changed"),
         (0, true) => format!("{name} is as it was before the plan: nothing was changed"),
@@ -53,6 +64,9 @@ pub fn render(said: &Said<'_>, paper: &Paper) -> String {
     }
     if let Some(backup) = said.backup {
         labelled("backup", Ink::Dim, backup.display().to_string());
+    }
+    for file in said.kept {
+        labelled("kept", Ink::Dim, format!("rows that went are in {}", file.display()));
     }
     let checked = plural(said.relations - said.unchecked, "relation");
     let mut scan = if said.orphan_rows == 0 {

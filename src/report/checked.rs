@@ -2,6 +2,7 @@
 //! lines, and the order in which tables are loaded.
 
 use crate::model::checked::Checked;
+use crate::model::checked::Corrected;
 use crate::model::checked::Place;
 use crate::model::checked::Refused;
 use crate::model::checked::Taken;
@@ -36,6 +37,9 @@ pub(super) fn render(checked: &Checked, paper: &Paper) -> String {
         constraint(&mut sheet, refused);
     }
     order(&mut sheet, checked);
+    if let Some(corrected) = &checked.corrected {
+        files(&mut sheet, corrected);
+    }
     sheet.finish()
 }
 
@@ -76,6 +80,25 @@ fn shown(place: &Place) -> String {
         None => at,
         Some(Taken::Table) => format!("{at} (the table has it)"),
         Some(Taken::Row { source, line }) => format!("{at} (as on {source}:{line})"),
+    }
+}
+
+fn files(sheet: &mut Sheet, corrected: &Corrected) {
+    sheet.blank();
+    if corrected.parent_rows > 0 {
+        let line =
+            format!("{}: {} that must be there first", corrected.parents, plural(corrected.parent_rows, "parent"));
+        labelled(sheet, "first", line);
+    }
+    let changed = format!("{} changed by rules", count(corrected.changed));
+    labelled(
+        sheet,
+        "then",
+        format!("{}: {} that would be taken, {changed}", corrected.file, plural(corrected.rows, "row")),
+    );
+    if corrected.rest_rows > 0 {
+        let line = format!("{}: {} that would still be refused", corrected.rest, plural(corrected.rest_rows, "row"));
+        labelled(sheet, "rest", line);
     }
 }
 

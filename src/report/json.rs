@@ -1,6 +1,7 @@
 //! The reports for machines, as JSON. What they look like is fixed by `schemas/*.schema.json`; the wire types are
 //! here and below, because no type of the model is a wire format. Leaves out: anything said for people only.
 
+pub(super) mod applied;
 pub(super) mod checked;
 pub(super) mod examination;
 pub(super) mod explanation;

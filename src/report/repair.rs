@@ -251,6 +251,10 @@ fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
         let line = format!("{}{new}: {}", table.table, numbers(table));
         sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(line));
     }
+    for (file, rows) in &prospect.files {
+        let line = format!("{file}, beside the plan: {} that go", plural(*rows, "row"));
+        sheet.labelled(LABEL, Piece::new("keeps", Ink::Dim), Piece::plain(line));
+    }
     for hazard in &prospect.hazards {
         sheet.labelled(LABEL, Piece::new("hazard", Ink::Doubtful), Piece::plain(hazard));
     }

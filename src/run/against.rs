@@ -8,6 +8,7 @@ use super::examine::Lens;
 use super::examine::Looked;
 use crate::engine::Database;
 use crate::exit::Exit;
+use crate::model::catalog::Engine;
 use crate::model::examination::Examination;
 use crate::model::examination::Verdict;
 use crate::model::finding::Severity;
@@ -32,7 +33,7 @@ pub(super) fn hold(
         help: "name a script of CREATE statements".to_owned(),
     };
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let statements = statement::statements(&text);
+    let statements = statement::statements(Engine::Sqlite, &text);
     let planned = database.planned(&statements).map_err(|error| RunError::Input {
         what: format!("{} of {}", error.to_string().trim_start_matches("read "), path.display()),
         why: error.because(),

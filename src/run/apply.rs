@@ -26,7 +26,11 @@ use crate::model::sql;
 use crate::model::text::plural;
 use crate::plan_file;
 use crate::plan_file::PlanFile;
+use crate::quarantine_file;
+use crate::quarantine_file::Kept;
 use crate::report;
+use crate::report::AnswerFormat;
+use crate::report::Paper;
 use crate::scan;
 use crate::scan::Fact;
 use crate::scan::Progress;
@@ -41,18 +45,34 @@ pub fn apply(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = Source::parse(&typed.database).map_err(RunError::Source)?;
-    go(direction, &source, &typed.plan, &typed.writing, global, surroundings, progress)
+    let outputs = super::outputs(&typed.format, &None, AnswerFormat::Table)?;
+    let files = outputs.iter().filter_map(|(_, file)| file.as_deref());
+    super::refuse_to_overwrite(&source, files.clone())?;
+    // A file that is not there yet is none that could be lost.
+    let is_the_plan = |file: &Path| file.canonicalize().is_ok_and(|file| typed.plan.canonicalize().ok() == Some(file));
+    if files.into_iter().any(is_the_plan) {
+        return Err(RunError::WouldOverwrite { path: typed.plan.clone(), why: "that is the plan" });
+    }
+    let going = Going { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs };
+    go(going, global, surroundings, progress)
+}
+
+/// What is to be done with a plan, and where it is told.
+pub(super) struct Going<'g> {
+    pub(super) direction: Direction,
+    pub(super) source: &'g Source,
+    pub(super) plan: &'g Path,
+    pub(super) writing: &'g Writing,
+    pub(super) outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
 }
 
 pub(super) fn go(
-    direction: Direction,
-    source: &Source,
-    path: &Path,
-    writing: &Writing,
+    going: Going<'_>,
     global: &cli::Global,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
+    let Going { direction, source, plan: path, writing, outputs } = going;
     if writing.backup.is_some() && !matches!(source, Source::Sqlite(_)) {
         let why = "--backup copies files of SQLite, and this database is on a server".to_owned();
         return Err(refused(direction, why, "make the backup with the server's own tool, such as pg_dump").into());
@@ -82,6 +102,13 @@ pub(super) fn go(
         let why = "the database's definitions are not those that the plan was made for".to_owned();
         Err(refused(direction, why, "nothing was changed: make a new plan with `fk-doctor repair`"))
     };
+    let places = quarantine_file::places(path, &header);
+    super::refuse_to_overwrite(source, places.iter().map(PathBuf::as_path))?;
+    let mut kept = match direction {
+        Direction::Apply => Some(Kept::gather(&mut plan).map_err(ApplyError::Keep)?),
+        // The rows come back from the plan.
+        Direction::Undo => None,
+    };
     let backup = wanted_backup(writing, source, &header.schema);
     let mut made = None;
     let mut secure = |writer: &mut dyn Writer| {
@@ -97,10 +124,12 @@ pub(super) fn go(
             writer.back_up(file)?;
             made = Some(file.clone());
         }
-        Ok(())
+        Ok(kept.as_mut().map_or(Ok(()), Kept::put_down)?)
     };
-    let mut writer =
-        database.writer(WriteOptions { no_triggers: writing.no_triggers, takes_back: direction == Direction::Undo })?;
+    let mut writer = database.writer(WriteOptions {
+        no_triggers: writing.no_triggers,
+        takes_back: direction == Direction::Undo && plan.changes() > 0,
+    })?;
     let order = Order {
         schema: &schema,
         surgery,
@@ -108,7 +137,12 @@ pub(super) fn go(
         batch: writing.batch.and_then(|batch| usize::try_from(batch).ok()),
         progress,
     };
-    let done = apply::run(&order, &mut plan, writer.as_mut(), &mut admit, &mut secure)?;
+    let done = apply::run(&order, &mut plan, writer.as_mut(), &mut admit, &mut secure);
+    if let (Err(ApplyError::Refused { .. }), None, Some(kept)) = (&done, order.batch, kept) {
+        // All was rolled back, and every row is where it was.
+        kept.take_back();
+    }
+    let done = done?;
     drop(writer);
     drop(database);
     let left = left(source, &patience, global, surroundings)?;
@@ -120,10 +154,11 @@ pub(super) fn go(
     };
     let said = report::applied::Said {
         is_undo: direction == Direction::Undo,
-        database: &schema.database.name,
+        database: &schema.database,
         typed: &shown(source),
         plan: path,
         backup: made.as_deref(),
+        kept: if direction == Direction::Apply { &places } else { &[] },
         made: done.made,
         changed: done.changed,
         deleted: done.deleted,
@@ -133,7 +168,12 @@ pub(super) fn go(
         unchecked: left.unchecked,
         orphan_rows: left.orphan_rows,
     };
-    Ok(Outcome { documents: vec![(None, report::applied::render(&said, &surroundings.paper))], exit })
+    let documents = outputs.into_iter().map(|(format, file)| {
+        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+        let text = report::applied(&said, format, &paper);
+        (file, text)
+    });
+    Ok(Outcome { documents: documents.collect(), exit })
 }
 
 fn shown(source: &Source) -> String {

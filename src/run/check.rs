@@ -1,19 +1,22 @@
-//! `check`: rows that would fail, before they are written; the load is tried on a private copy of the database.
+//! `check`: rows that would fail, before they are written; the load is tried where nothing of it stays.
 
 use std::io::BufRead;
 use std::io::BufReader;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::DEFAULT_MEMORY;
 use super::Outcome;
 use super::RunError;
 use super::Surroundings;
 use super::against;
+use super::corrected;
 use super::examine::Lens;
 use super::question::Question;
 use crate::check::Check;
 use crate::check::CheckError;
+use crate::check::PLACES;
 use crate::cli;
 use crate::engine;
 use crate::engine::Database;
@@ -61,8 +64,12 @@ pub fn check(
         let exit = against::exit(&examination);
         return Ok(question.answered(exit, surroundings, |format, paper| against::render(&examination, format, paper)));
     }
-    let checked = try_load(database.as_mut(), typed, &question, progress)?;
-    let exit = if checked.is_clean() { Exit::Clean } else { Exit::Findings };
+    let checked = try_load(database.as_mut(), typed, &question, surroundings, progress)?;
+    let all_is_well = match &checked.corrected {
+        Some(corrected) => corrected.rest_rows == 0,
+        None => checked.is_clean(),
+    };
+    let exit = if all_is_well { Exit::Clean } else { Exit::Findings };
     Ok(question.answered(exit, surroundings, |format, paper| report::checked(&checked, format, paper)))
 }
 
@@ -71,9 +78,13 @@ fn try_load(
     database: &mut dyn Database,
     typed: &cli::Check,
     question: &Question,
+    surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Checked, RunError> {
     let wanted = wanted(typed)?;
+    if let Some(file) = &typed.corrected {
+        fit_to_correct(&wanted, file, question)?;
+    }
     let mut trial = database.trial(progress)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
     let mut tables =
@@ -101,7 +112,43 @@ fn try_load(
         let session = sessions.first_mut().ok_or_else(RunError::unresolved)?;
         check.staged(session.as_mut(), staging, table).map_err(|fault| failed("the staging table", fault))?;
     }
-    Ok(check.finish(&question.redaction)?)
+    let mut checked = check.finish(&question.redaction)?;
+    if let (Some(corrected), [(_, file)]) = (&typed.corrected, wanted.as_slice()) {
+        let schema = Arc::clone(&checked.schema);
+        let wanted = corrected::Wanted {
+            schema: &schema,
+            table: tables[0],
+            file,
+            kind: kind(typed, file)?,
+            manner: &manner,
+            rules: &typed.rules,
+            corrected,
+            places_from: i64::try_from(PLACES).unwrap_or(i64::MAX),
+        };
+        checked.corrected =
+            Some(corrected::correct(trial.as_mut(), &wanted, &question.patience, surroundings, progress)?);
+    }
+    Ok(checked)
+}
+
+/// One file that can be read twice, and another name for what comes of it.
+fn fit_to_correct(wanted: &[(String, PathBuf)], corrected: &Path, question: &Question) -> Result<(), RunError> {
+    let [(_, file)] = wanted else {
+        return Err(RunError::Input {
+            what: "the rows to correct".to_owned(),
+            why: "several files were given".to_owned(),
+            help: "correct one file at a time, parents first".to_owned(),
+        });
+    };
+    let whole = |path: &Path| path.canonicalize().ok();
+    if file == Path::new("-") || (whole(file).is_some() && whole(file) == whole(corrected)) {
+        return Err(RunError::Input {
+            what: corrected.display().to_string(),
+            why: "the rows are read twice, and must stay as they are meanwhile".to_owned(),
+            help: "name a file of rows, and another one for --corrected".to_owned(),
+        });
+    }
+    super::refuse_to_overwrite(&question.source, std::iter::once(corrected))
 }
 
 /// Tables and the files for them, as typed.
@@ -168,7 +215,7 @@ fn size(path: &Path) -> usize {
     std::fs::metadata(path).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX))
 }
 
-fn failed(name: &str, fault: CheckError) -> RunError {
+pub(super) fn failed(name: &str, fault: CheckError) -> RunError {
     match fault {
         CheckError::Engine(error) => RunError::Engine(error),
         CheckError::BadFile(fault) => {

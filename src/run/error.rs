@@ -44,7 +44,9 @@ pub enum RunError {
     #[error("write two reports to {name}")]
     SharedPlace { name: String },
     #[error("write a report to {}", path.display())]
-    WouldOverwrite { path: PathBuf },
+    WouldOverwrite { path: PathBuf, why: &'static str },
+    #[error("write the plan {}", path.display())]
+    PlanThere { path: PathBuf, why: &'static str, help: &'static str },
     #[error("read the rules {}", path.display())]
     Rules { path: PathBuf, why: String },
     #[error("{0}")]
@@ -110,9 +112,7 @@ impl RunError {
             RunError::Condition { why, .. } => Some(why.clone()),
             RunError::FaultyHistory { line, why, .. } => Some(format!("line {line}: {why}")),
             RunError::SharedPlace { .. } => Some("one of them would be lost in the other".to_owned()),
-            RunError::WouldOverwrite { .. } => {
-                Some("that is the database itself, or a file that belongs to it".to_owned())
-            }
+            RunError::WouldOverwrite { why, .. } | RunError::PlanThere { why, .. } => Some((*why).to_owned()),
             RunError::Rules { why, .. } => Some(why.clone()),
             RunError::Treat(TreatError::Engine(error)) => Some(error.because()),
             RunError::Treat(TreatError::Workbench(error)) => Some(error.to_string()),
@@ -130,6 +130,7 @@ impl RunError {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())
             }
             RunError::Config { .. } => None,
+            RunError::PlanThere { help, .. } => Some((*help).to_owned()),
             RunError::Filter { help, .. } | RunError::Input { help, .. } => Some(help.clone()),
             RunError::Unreadable { option, .. } => {
                 Some(format!("name a file that can be read with {option}, or leave the option out"))

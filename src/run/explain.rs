@@ -1,4 +1,4 @@
-//! `explain`: why statements fail and what they would take along, tried on a private copy of the database.
+//! `explain`: why statements fail and what they would take along, tried where nothing of it stays.
 
 use std::io::IsTerminal;
 use std::io::Read;
@@ -40,10 +40,13 @@ pub fn explain(
     let mut database = engine::open(&question.source, &question.patience)?;
     let (samples, redaction) = (question.samples, &question.redaction);
     let explanation = match wanted {
-        Wanted::Statements(statements) => {
+        Wanted::Statements(text, parameters) => {
             let mut trial = database.trial(progress)?;
             // What is configured concerns the scan; here it is the engine that judges.
             let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
+            let statements = statement::statements(schema.database.engine, &text);
+            let given = |one| Statement { parameters: parameters.clone(), ..one };
+            let statements = statements.into_iter().map(given).collect();
             explain::explain(trial.as_mut(), schema, Wishes { statements, samples, redaction })?
         }
         Wanted::Errors(complaints) => {
@@ -73,16 +76,15 @@ fn told_apart(typed: &cli::Explain, surroundings: &Surroundings) -> (Option<Stri
 }
 
 enum Wanted {
-    Statements(Vec<Statement>),
+    /// Their text, and a value for each placeholder.
+    Statements(String, Vec<Value>),
     Errors(Vec<Complaint>),
 }
 
 fn wanted(typed: &cli::Explain, statement: Option<String>) -> Result<Wanted, RunError> {
     let Some(error) = &typed.error else {
         let parameters: Vec<Value> = typed.param.iter().map(|text| literal(text)).collect();
-        let statements = statements(statement, typed.file.as_deref())?;
-        let with_parameters = statements.into_iter().map(|one| Statement { parameters: parameters.clone(), ..one });
-        return Ok(Wanted::Statements(with_parameters.collect()));
+        return Ok(Wanted::Statements(statements(statement, typed.file.as_deref())?, parameters));
     };
     let text = if error == "-" { text_of(Ok(std::io::stdin()), "standard input")? } else { error.clone() };
     let complaints = complaint::complaints(&text);
@@ -96,7 +98,7 @@ fn wanted(typed: &cli::Explain, statement: Option<String>) -> Result<Wanted, Run
     Ok(Wanted::Errors(complaints))
 }
 
-fn statements(typed: Option<String>, file: Option<&Path>) -> Result<Vec<Statement>, RunError> {
+fn statements(typed: Option<String>, file: Option<&Path>) -> Result<String, RunError> {
     let text = match (typed, file) {
         (Some(text), _) if text != "-" => text,
         (None, Some(path)) if path != Path::new("-") => {
@@ -119,7 +121,7 @@ fn statements(typed: Option<String>, file: Option<&Path>) -> Result<Vec<Statemen
             help: "remove it: an engine would stop reading there".to_owned(),
         });
     }
-    Ok(statement::statements(&text))
+    Ok(text)
 }
 
 fn text_of<R: Read>(opened: std::io::Result<R>, name: &str) -> Result<String, RunError> {

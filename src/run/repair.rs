@@ -1,9 +1,6 @@
 //! `repair`: rules and a database → a report and a plan; with `--apply`, the plan is applied too.
 
 use std::collections::BTreeMap;
-use std::io::BufWriter;
-use std::path::Path;
-use std::path::PathBuf;
 
 use super::DEFAULT_MEMORY;
 use super::DEFAULT_WAIT;
@@ -12,8 +9,10 @@ use super::RunError;
 use super::Surroundings;
 use super::config_file;
 use super::config_file::ConfigFile;
+use super::plan_place;
 use super::rule_files;
 use super::rule_files::RuleFiles;
+use crate::apply::Direction;
 use crate::cli;
 use crate::engine;
 use crate::engine::Database;
@@ -29,22 +28,20 @@ use crate::model::plan::Treated;
 use crate::model::prospect::Prospect;
 use crate::model::redefinition;
 use crate::model::redefinition::Definition;
-use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::schema::Schema;
 use crate::model::sql;
-use crate::model::sql::redefine::trigger_names;
 use crate::model::sql::repair::RepairDialect;
+use crate::model::text::plural;
 use crate::model::value::Value;
 use crate::plan_file;
-use crate::plan_file::PlanWriter;
 use crate::report;
+use crate::report::AnswerFormat;
 use crate::report::Paper;
 use crate::report::RepairFormat;
 use crate::scan;
 use crate::scan::Progress;
 use crate::scan::Wishes;
-use crate::source::Source;
 use crate::treat;
 use crate::treat::Draft;
 use crate::treat::Rooms;
@@ -63,6 +60,7 @@ pub fn repair(
     let outputs = super::outputs(&typed.format, &None, RepairFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     super::refuse_to_overwrite(&source, typed.output.as_deref().into_iter())?;
+    let there = typed.output.as_deref().map(|path| plan_place::examine(path, typed.overwrite)).transpose()?.flatten();
     let mut files = rule_files::read_with(&typed.rules, wishes::rules(typed)?, surroundings)?;
     let patience = Patience { lock_wait: typed.writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
     if typed.prevent {
@@ -72,17 +70,21 @@ pub fn repair(
     config.typed = wishes::relations(typed)?;
     let redaction = super::redaction(typed.privacy.redact, &config, surroundings)?;
     let mut database = engine::open(&source, &patience)?;
+    if let Some(mut there) = there {
+        plan_place::refuse_if_applied(&mut there, database.as_mut(), &config, surroundings)?;
+    }
     let planned = plan(database.as_mut(), &files, &config, surroundings, progress)?;
     let exit = exit(&planned.draft.prospect);
     let is_refused = !planned.draft.prospect.refusals.is_empty();
     let path = match (&typed.output, typed.apply) {
         _ if is_refused => None,
         (Some(path), _) => Some(path.clone()),
-        (None, true) => Some(beside(&source, &planned.header)),
+        (None, true) => Some(plan_place::beside(&source, &planned.header)),
         (None, false) => None,
     };
     if let Some(path) = &path {
-        write(path, &planned.header, &planned.draft)?;
+        plan_place::refuse_kept_files(path, &planned.header, &source)?;
+        plan_place::write(path, &planned.header, &planned.draft, typed.overwrite)?;
     }
     let shown = redaction.prospect(&planned.schema, &planned.draft.prospect);
     let said = report::repair::Said {
@@ -105,29 +107,27 @@ pub fn repair(
     match path.filter(|_| typed.apply) {
         None => Ok(Outcome { documents, exit }),
         Some(plan) => {
-            let applied = super::apply::go(
-                crate::apply::Direction::Apply,
-                &source,
-                &plan,
-                &typed.writing,
-                global,
-                surroundings,
-                progress,
-            )?;
-            let is_table = typed.format.is_empty();
-            documents.extend(applied.documents.into_iter().filter(|_| is_table));
+            let going = super::apply::Going {
+                direction: Direction::Apply,
+                source: &source,
+                plan: &plan,
+                writing: &typed.writing,
+                outputs: typed.format.is_empty().then_some((AnswerFormat::Table, None)).into_iter().collect(),
+            };
+            let applied = super::apply::go(going, global, surroundings, progress)?;
+            documents.extend(applied.documents);
             Ok(Outcome { documents, exit: applied.exit })
         }
     }
 }
 
 /// A plan that is thought of and not yet written.
-struct Planned {
-    schema: Schema,
+pub(super) struct Planned {
+    pub(super) schema: Schema,
     definitions: Vec<Definition>,
-    surgery: &'static dyn RepairDialect,
+    pub(super) surgery: &'static dyn RepairDialect,
     header: Header,
-    draft: Draft,
+    pub(super) draft: Draft,
 }
 
 fn plan(
@@ -138,13 +138,24 @@ fn plan(
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
     let schema = config.resolve(database, surroundings)?;
+    config.check_conditions(&schema, &mut database.sessions(1)?, surroundings)?;
+    plan_in(schema, database, files, surroundings, progress)
+}
+
+/// A plan for the orphans that a schema's relations speak of.
+pub(super) fn plan_in(
+    schema: Schema,
+    database: &mut dyn Database,
+    files: &RuleFiles,
+    surroundings: &Surroundings,
+    progress: Progress<'_>,
+) -> Result<Planned, RunError> {
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let (assigned, faults) = treat::assign::assign(&schema, &files.rules);
     if !faults.is_empty() {
         return Err(files.faulty(&faults, surroundings));
     }
     let mut sessions = database.sessions(surroundings.cores.max(2))?;
-    config.check_conditions(&schema, &mut sessions, surroundings)?;
     let faults = treat::check::check(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?;
     if !faults.is_empty() {
         return Err(files.faulty(&faults, surroundings));
@@ -178,6 +189,7 @@ fn plan(
     draft.prospect.redefinitions = decided.changes;
     draft.prospect.refusals.extend(decided.refusals);
     draft.prospect.hazards = hazards(&schema, surgery, &definitions, &draft.prospect);
+    draft.prospect.hazards.extend(decided.hazards);
     let header = Header {
         engine: schema.database.engine,
         database: schema.database.name.clone(),
@@ -186,6 +198,7 @@ fn plan(
         rules: files.digests(),
         creates: draft.prospect.creates.clone(),
         redefinitions: draft.prospect.redefinitions.clone(),
+        files: draft.prospect.files.keys().cloned().collect(),
         forecasts: forecasts(&schema, &facts, &draft.prospect),
         treated: treated(&draft.prospect),
         undecided: draft.prospect.undecided_keys(),
@@ -257,15 +270,12 @@ fn hazards(
             ));
         }
     }
-    for relation in &schema.relations {
-        let names = trigger_names(schema, relation);
-        let makes = |change: &&Redefinition| change.kind == DefinitionKind::Trigger && change.after.is_some();
-        let makes_its = |change: &Redefinition| names.contains(&change.name);
-        if prospect.redefinitions.iter().filter(makes).any(makes_its) {
-            hazards.push(format!(
-                "{} gets a row before its own writer comes: that has to update it then (INSERT … ON CONFLICT … DO UPDATE)",
-                relation.parent.name
-            ));
+    for outlook in &prospect.relations {
+        let gone = outlook.treatments.iter().filter(|share| share.treatment == "delete" && share.rows > 0);
+        for share in gone {
+            let rows = plural(share.rows, "orphan row");
+            hazards
+                .push(format!("{}: {rows} and all that depend on them go, and only the plan keeps them", outlook.id));
         }
     }
     if surgery.defines_at_once() && !prospect.creates.is_empty() {
@@ -328,48 +338,5 @@ fn exit(prospect: &Prospect) -> Exit {
         Exit::Findings
     } else {
         Exit::Clean
-    }
-}
-
-/// Where a plan goes that nobody named a place for: it has to be kept, because it is also the way back.
-fn beside(source: &Source, header: &Header) -> PathBuf {
-    let database = match source {
-        Source::Sqlite(path) => path.as_path(),
-        Source::Postgres(_) | Source::Mysql(_) => Path::new("fk-doctor"),
-    };
-    let all: Vec<u8> = header.forecasts.iter().flat_map(|forecast| forecast.relation.bytes()).collect();
-    super::apply::free_name(
-        database,
-        &format!("plan-{}", &plan_file::digest([header.schema.as_bytes(), &all])[..8]),
-        ".ndjson",
-    )
-}
-
-/// The file is there whole and on the disk, or not at all.
-fn write(path: &Path, header: &Header, draft: &Draft) -> Result<(), RunError> {
-    let unwritten = |error: std::io::Error| RunError::unwritten(Some(path), &error);
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::Builder::new().prefix(".fk-doctor-").tempfile_in(folder).map_err(unwritten)?;
-    let mut writer = PlanWriter::new(BufWriter::new(file), header).map_err(unwritten)?;
-    draft.bench.each(|change| writer.change(change).map_err(Kept::File)).map_err(|kept| match kept {
-        Kept::File(error) => unwritten(error),
-        Kept::Bench(error) => RunError::Treat(error.into()),
-    })?;
-    let file = writer.finish().and_then(|out| out.into_inner().map_err(std::io::Error::from)).map_err(unwritten)?;
-    file.as_file().sync_all().map_err(unwritten)?;
-    file.persist(path).map_err(|error| unwritten(error.error))?;
-    // The name is on the disk too.
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritten)
-}
-
-/// Why a plan could not be written down.
-enum Kept {
-    File(std::io::Error),
-    Bench(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Kept {
-    fn from(error: rusqlite::Error) -> Kept {
-        Kept::Bench(error)
     }
 }

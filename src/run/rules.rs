@@ -100,6 +100,13 @@ fn check(
         for (relation, _) in treats {
             text.push_str(&format!("  {} treats {}\n", rule.id.value, relation.id));
         }
+        let others = schema.relations.iter().zip(&assigned).filter_map(|(relation, assigned)| {
+            let first = assigned.filter(|first| *first != position && rule.speaks_of(&schema, relation))?;
+            Some((&files.rules[first].id.value, &relation.id))
+        });
+        for (first, relation) in others {
+            text.push_str(&format!("  {} gives way to {first} for {relation}\n", rule.id.value));
+        }
         if !assigned.contains(&Some(position)) {
             text.push_str(&format!("  {} treats nothing here\n", rule.id.value));
         }

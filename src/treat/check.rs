@@ -156,13 +156,14 @@ impl<'c> Checker<'c> {
     fn remap(&mut self, via: Option<&Via>, how: &At<RemapHow>, width: usize) -> Result<(), TreatError> {
         match &how.value {
             RemapHow::To(query) => {
-                if width > 1 {
-                    let help = "use `table` or `map` for keys of several columns".to_owned();
-                    self.fault(&how.place, "a query gives one column".to_owned(), Some(help));
-                    return Ok(());
+                let faults = self.faults.len();
+                // Its columns first: what is wrong with them is told best.
+                for wanted in Wanted::key(query, width).into_iter().rev() {
+                    if self.faults.len() == faults {
+                        self.compiles(via, wanted, &how.place)?;
+                    }
                 }
-                self.compiles(via, Wanted::RowsOf(query), &how.place)?;
-                self.compiles(via, Wanted::Query(query), &how.place)
+                Ok(())
             }
             RemapHow::Table { table, from, into } => {
                 if let Some(place) = self.table(table, &how.place) {

@@ -17,6 +17,7 @@ use crate::model::plan::has_own_address;
 use crate::model::plan::identity_columns;
 use crate::model::prospect::Sample;
 use crate::model::relation::Relation;
+use crate::model::rule::Keep;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
@@ -45,7 +46,7 @@ impl<'a> Desk<'a> {
         case: &mut Case<'a>,
         pending: &Pending<'_>,
         image: Image,
-        keep: Option<&str>,
+        keep: Option<&Keep>,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(case.relation);
         let sample = || Sample {
@@ -136,7 +137,7 @@ impl<'a> Desk<'a> {
         if !closure.seen.insert((going.table, format!("{blanked}{}", plan_file::row_text(&going.row)))) {
             return Ok(Admission::Settled);
         }
-        let planned = self.bench.get(&about.name.to_string(), &going.row)?;
+        let planned = self.bench.get(&about.name, &going.row)?;
         if planned.is_some_and(|planned| planned.after.is_none()) {
             return Ok(Admission::Settled);
         }
@@ -201,7 +202,7 @@ impl<'a> Desk<'a> {
         treatment: &str,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(relation);
-        let planned = self.bench.get(&child.name.to_string(), &going.row)?;
+        let planned = self.bench.get(&child.name, &going.row)?;
         let mut change = planned.unwrap_or_else(|| Change {
             table: child.name.clone(),
             row: going.row,
@@ -209,6 +210,7 @@ impl<'a> Desk<'a> {
             before: Some(going.image.columns.clone()),
             after: Some(going.image.columns),
             reasons: Vec::new(),
+            kept: None,
         });
         // Its other references may have taken it along.
         let Some(after) = &mut change.after else { return Ok(()) };
@@ -229,28 +231,34 @@ impl<'a> Desk<'a> {
         case: &mut Case<'a>,
         going: Going<'a>,
         treatment: &str,
-        keep: Option<&str>,
+        keep: Option<&Keep>,
     ) -> Result<(), TreatError> {
         let about = &self.schema.tables[going.table];
-        let planned = self.bench.get(&about.name.to_string(), &going.row)?;
+        let planned = self.bench.get(&about.name, &going.row)?;
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
         reasons.push(case.reason(going.part, treatment));
         self.gone(going.table, &going.image.columns);
         // What was tried for it before no longer stands in anybody's way.
         if self.furnished.contains(&going.table) {
-            let (room, surgery) = self.room();
+            let (room, surgery) = self.room(going.table)?;
             let _ = room.attempt(&surgery.delete(about, &going.row))?;
         }
-        let change = Change {
+        let mut change = Change {
             table: about.name.clone(),
             row: going.row,
             address: going.image.address.filter(|_| has_own_address(about)),
             before: Some(going.image.columns),
             after: None,
             reasons,
+            kept: None,
         };
-        if let Some(keep) = keep {
-            self.keep_row(case, keep, &change)?;
+        match keep {
+            None => {}
+            Some(Keep::Table(table)) => self.keep_row(case, table, &change)?,
+            Some(Keep::File(file)) => {
+                *self.files.entry(file.clone()).or_default() += 1;
+                change.kept = Some(file.clone());
+            }
         }
         self.put(&change)
     }

@@ -9,6 +9,7 @@ use super::TreatError;
 use super::redefine::is_relaxed;
 use crate::model::catalog::Action;
 use crate::model::rule::Expression;
+use crate::model::rule::Keep;
 use crate::model::rule::Placeholder;
 use crate::model::rule::PlaceholderKey;
 use crate::model::rule::Remap;
@@ -44,8 +45,8 @@ pub(super) enum Act {
     Nothing,
     /// The columns of their key change; `None` leaves a column as it is.
     Set { columns: Rc<[Option<Value>]>, record: Option<Rc<str>>, quarantine_on_conflict: bool, blanks: bool },
-    /// They go; a table keeps them, unless it is written out that none is to.
-    Remove { keep: Option<Rc<str>> },
+    /// They go; a table or a file keeps them, unless it is written out that none is to.
+    Remove { keep: Option<Rc<Keep>> },
 }
 
 impl Act {
@@ -66,8 +67,6 @@ impl Verdict {
 
 /// Per key what a treatment does, or why it does not apply.
 type Acts = Vec<Result<Act, String>>;
-
-const QUARANTINE: &str = "fk_doctor_quarantine";
 
 impl<'a> Desk<'a> {
     pub(super) fn decide(&mut self, case: &mut Case<'a>, groups: &[Group]) -> Result<Vec<Verdict>, TreatError> {
@@ -124,9 +123,7 @@ impl<'a> Desk<'a> {
                 Ok(every(groups, self.set_null(case, columns)))
             }
             Treatment::SetDefault => Ok(every(groups, self.set_default(case, groups)?)),
-            Treatment::Quarantine { table } => {
-                Ok(every(groups, Ok(Act::Remove { keep: Some(table.as_deref().unwrap_or(QUARANTINE).into()) })))
-            }
+            Treatment::Quarantine { keep } => Ok(every(groups, Ok(Act::Remove { keep: Some(Rc::new(keep.clone())) }))),
             Treatment::Delete => Ok(every(groups, Ok(Act::Remove { keep: None }))),
             Treatment::Follow { keep } => self.follow(case, *keep, groups),
             Treatment::Report => Ok(every(groups, Ok(Act::Nothing))),
@@ -140,7 +137,7 @@ impl<'a> Desk<'a> {
     /// What the declaration says happens when a parent goes: it did go.
     fn follow(&mut self, case: &Case<'a>, keep: bool, groups: &[&Group]) -> Result<Acts, TreatError> {
         let act = match case.relation.on_delete {
-            Action::Cascade => Ok(Act::Remove { keep: keep.then(|| QUARANTINE.into()) }),
+            Action::Cascade => Ok(Act::Remove { keep: keep.then(|| Rc::new(Keep::default())) }),
             Action::SetNull => self.set_null(case, None),
             Action::SetDefault => self.set_default(case, groups)?,
             other => Err(format!("ON DELETE is {}, which names no repair", other.name())),
@@ -197,7 +194,7 @@ impl<'a> Desk<'a> {
         Ok(acts.collect())
     }
 
-    /// What a query gives for each key, if it gives one row.
+    /// The key that a query gives for each key, if it gives one row.
     fn asked(
         &mut self,
         case: &Case<'a>,
@@ -205,10 +202,11 @@ impl<'a> Desk<'a> {
         query: &str,
         groups: &[&Group],
     ) -> Result<Vec<Result<Key, String>>, TreatError> {
-        let answers = self.evaluate(case, via, &[Wanted::RowsOf(query), Wanted::Query(query)], groups)?;
-        let one = |answer: Result<Vec<Value>, String>| match &answer?[..] {
-            [Value::Integer(1), Value::Null] | [Value::Integer(0), _] => Err("the query gives nothing".to_owned()),
-            [Value::Integer(1), value] => Ok(vec![value.clone()]),
+        let wanted = Wanted::key(query, case.relation.child_columns.len());
+        let answers = self.evaluate(case, via, &wanted, groups)?;
+        let one = |answer: Result<Vec<Value>, String>| match answer?.split_first() {
+            Some((Value::Integer(1), key)) if !key.contains(&Value::Null) => Ok(key.to_vec()),
+            Some((Value::Integer(0 | 1), _)) => Err("the query gives nothing".to_owned()),
             _ => Err("the query gives several rows".to_owned()),
         };
         Ok(answers.into_iter().map(one).collect())
@@ -430,7 +428,7 @@ impl<'a> Desk<'a> {
         };
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let table = &self.schema.tables[parent];
-        let (room, surgery) = self.room();
+        let (room, surgery) = self.room(parent)?;
         room.each_row(&surgery.present(table, &case.relation.parent.columns, &keys), &mut |row| {
             let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
             if let Some(place) = place.and_then(|place| planned.get_mut(place)) {

@@ -113,6 +113,7 @@ impl<'a> Desk<'a> {
             before: None,
             after: Some(image),
             reasons: vec![case.reason(Part::Record, treatment)],
+            kept: None,
         })
     }
 }

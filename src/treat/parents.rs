@@ -36,7 +36,7 @@ pub(super) struct Memory {
     records: BTreeMap<String, i64>,
     defaults: BTreeMap<usize, Vec<(String, String)>>,
     /// Tables in which rows are planned.
-    made: BTreeMap<usize, Vec<RowName>>,
+    made: BTreeMap<usize, Made>,
 }
 
 impl Memory {
@@ -48,6 +48,15 @@ impl Memory {
     pub(super) fn is_awaited(&self, table: usize, key: &Key) -> bool {
         matches!(&key[..], [one] if self.sentinels.get(&table) == Some(one))
     }
+}
+
+/// Rows of one table that are planned.
+#[derive(Default)]
+struct Made {
+    /// The largest number that names one of them.
+    reached: Option<i64>,
+    /// That one was unmade since.
+    is_stale: bool,
 }
 
 /// A row that is being made.
@@ -186,7 +195,7 @@ impl<'a> Desk<'a> {
             };
             row.push((name.to_owned(), value));
         }
-        let (room, surgery) = self.room();
+        let (room, surgery) = self.room(blank.table)?;
         if let Err(why) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
             return Ok(Err(why));
         }
@@ -199,14 +208,15 @@ impl<'a> Desk<'a> {
             }
         }
         made.push((blank.table, row.clone()));
-        if let Some(why) = self.collision(blank.table, &image, None, None)? {
+        if let Some(why) = self.collision(blank.table, &image)? {
             return Ok(Err(why));
         }
-        if let Some(why) = self.dangling(blank.table, &image, &row)? {
+        if let Some(why) = self.dangling(blank.table, &image)? {
             return Ok(Err(why));
         }
         self.need_all(blank.table, &image)?;
-        self.parents.made.entry(blank.table).or_default().push(row.clone());
+        let reached = self.parents.made.entry(blank.table).or_default();
+        reached.reached = reached.reached.max(largest(&row));
         self.put(&Change {
             table: table.name.clone(),
             row,
@@ -214,17 +224,18 @@ impl<'a> Desk<'a> {
             before: None,
             after: Some(image.clone()),
             reasons: vec![blank.reason],
+            kept: None,
         })?;
         Ok(Ok(image))
     }
 
     fn unmake(&mut self, table: usize, row: &RowName) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
-        let (room, surgery) = self.room();
+        let (room, surgery) = self.room(table)?;
         let _ = room.attempt(&surgery.delete(about, row))?;
-        self.bench.take_away(&about.name.to_string(), row)?;
-        if let Some(rows) = self.parents.made.get_mut(&table) {
-            rows.retain(|other| other != row);
+        let was_planned = self.bench.take_away(&about.name, row)?.is_some();
+        if let Some(made) = self.parents.made.get_mut(&table) {
+            made.is_stale |= was_planned && largest(row) == made.reached;
         }
         Ok(())
     }
@@ -382,8 +393,7 @@ impl<'a> Desk<'a> {
     /// Plans what the counters of tables with new rows will be, so that it can be taken back.
     pub(super) fn count_on(&mut self) -> Result<(), TreatError> {
         let Some(counters) = self.schema.table("sqlite_sequence") else { return Ok(()) };
-        let tables: Vec<usize> =
-            self.parents.made.iter().filter(|(_, rows)| !rows.is_empty()).map(|(table, _)| *table).collect();
+        let tables: Vec<usize> = self.parents.made.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];
             let Some(question) = self.surgery.counter(about) else { continue };
@@ -392,8 +402,7 @@ impl<'a> Desk<'a> {
             if self.room.each_row(&question, &mut |_| counts = true).is_err() || !counts {
                 continue;
             }
-            let made = self.parents.made.get(&table).into_iter().flatten();
-            let Some(reached) = made.flatten().filter_map(|(_, value)| value.as_integer()).max() else { continue };
+            let Some(reached) = self.reached(table)? else { continue };
             let before = self.counter(table)?;
             if before.is_some_and(|(_, counted)| counted >= reached) {
                 continue;
@@ -418,9 +427,27 @@ impl<'a> Desk<'a> {
                 before: before.map(|(_, counted)| image(counted)),
                 after: Some(image(reached)),
                 reasons,
+                kept: None,
             })?;
         }
         Ok(())
+    }
+
+    /// The largest number that names a row which is planned for a table.
+    fn reached(&self, table: usize) -> Result<Option<i64>, TreatError> {
+        let Some(made) = self.parents.made.get(&table) else { return Ok(None) };
+        if !made.is_stale {
+            return Ok(made.reached);
+        }
+        let name = &self.schema.tables[table].name;
+        let mut reached = None;
+        self.bench.each(|change| {
+            if change.table == *name && change.part() == Part::Parent {
+                reached = reached.max(largest(&change.row));
+            }
+            Ok::<(), rusqlite::Error>(())
+        })?;
+        Ok(reached)
     }
 
     /// The columns of a table that have a DEFAULT, and its text.
@@ -460,6 +487,11 @@ impl Case<'_> {
             share.samples.push(sample());
         }
     }
+}
+
+/// The largest number in a row's name.
+fn largest(row: &RowName) -> Option<i64> {
+    row.iter().filter_map(|(_, value)| value.as_integer()).max()
 }
 
 pub(super) fn value_of<'v>(row: &'v RowName, name: &str) -> Option<&'v Value> {

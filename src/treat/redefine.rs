@@ -3,12 +3,8 @@
 //! A relation that is relaxed has no orphans any more; one that is to be enforced must have none left; one whose rule
 //! prevents gets its placeholders from then on by itself. Leaves out what a definition's text is (`model::sql`).
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::parents::Neutral;
-use super::parents::is_sound;
-use super::parents::neutral_kind;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Engine;
 use crate::model::catalog::ForeignKey;
@@ -25,20 +21,15 @@ use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::resolve;
 use crate::model::rule::Enforcement;
-use crate::model::rule::Expression;
-use crate::model::rule::Placeholder;
-use crate::model::rule::PlaceholderKey;
 use crate::model::rule::Prevention;
 use crate::model::rule::Rule;
-use crate::model::rule::Treatment;
 use crate::model::schema::Schema;
 use crate::model::sql::redefine::Enforcing;
-use crate::model::sql::redefine::Given;
-use crate::model::sql::redefine::Preventing;
 use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::redefine::Relaxing;
-use crate::model::sql::redefine::trigger_names;
 use crate::model::text;
+
+mod prevent;
 
 /// Whether a relation is not declared any more once its rule is applied.
 pub fn is_relaxed(relation: &Relation, rule: Option<&Rule>) -> bool {
@@ -64,6 +55,8 @@ pub struct Matter<'a> {
 pub struct Decided {
     pub changes: Vec<Redefinition>,
     pub refusals: Vec<Refusal>,
+    /// What else will happen.
+    pub hazards: Vec<String>,
 }
 
 /// The parents whose columns have to be known before [`decide`] is asked.
@@ -94,9 +87,11 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
             decided.take(change.map_err(|why| (why, None)), relation, rule, &mut definitions);
         }
     }
-    for (relation, rule) in &treated {
+    for (place, (relation, rule)) in treated.iter().enumerate() {
+        let is_twin = treated[..place].iter().any(|(other, _)| is_same(other, relation));
         if let Some(enforcement) = rule.enforces()
-            && relation.origin == Origin::Configured
+            && (relation.origin == Origin::Configured || is_unproven(relation))
+            && !is_twin
         {
             decided.take(matter.enforced(relation, rule, enforcement, &definitions), relation, rule, &mut definitions);
         }
@@ -109,9 +104,20 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
             }
             None => continue,
         };
+        let makes = |changes: &Vec<Redefinition>| changes.iter().any(|change| change.after.is_some());
+        if changes.as_ref().is_ok_and(makes) {
+            decided.hazards.extend(prevent::hazards(relation, rule));
+        }
         decided.take(changes, relation, rule, &mut definitions);
     }
+    decided.hazards.extend(matter.waits(&decided.changes));
     decided
+}
+
+/// The same columns on both sides.
+fn is_same(left: &Relation, right: &Relation) -> bool {
+    let sides = |of: &Relation| (of.child, of.child_columns.clone(), of.parent.table, of.parent.columns.clone());
+    sides(left) == sides(right)
 }
 
 /// Why something cannot be done, and what to do instead where that is known.
@@ -143,6 +149,19 @@ impl Decided {
 }
 
 impl Matter<'_> {
+    /// On a server others are at work meanwhile.
+    fn waits(&self, changes: &[Redefinition]) -> Vec<String> {
+        let is_made = |change: &&Redefinition| change.kind == DefinitionKind::Index && change.before.is_none();
+        let waits = |change: &Redefinition| {
+            format!(
+                "writers of {} wait while the index {} is made; none is made where one is there before",
+                change.table, change.name
+            )
+        };
+        let is_server = self.schema.database.engine != Engine::Sqlite;
+        changes.iter().filter(|_| is_server).filter(is_made).map(waits).collect()
+    }
+
     fn dialect(&self) -> Result<&'static dyn RedefiningDialect, String> {
         let title = self.schema.database.engine.title();
         self.dialect.ok_or_else(|| format!("definitions of {title} are not changed by this version"))
@@ -250,113 +269,11 @@ impl Matter<'_> {
         }
         defects
     }
+}
 
-    fn prevented(
-        &self,
-        relation: &Relation,
-        rule: &Rule,
-        definitions: &[Definition],
-    ) -> Result<Vec<Redefinition>, String> {
-        let dialect = self.dialect()?;
-        let wish = placeholder_of(rule).ok_or("the rule has no `placeholder`, which says what a parent holds")?;
-        if wish.key == PlaceholderKey::New {
-            return Err("a trigger cannot point the row elsewhere, as `key = \"new\"` says".to_owned());
-        }
-        if !relation.scope.is_everything() {
-            return Err("the configuration narrows it, and a trigger is for every row".to_owned());
-        }
-        let parent = self.parent_of(relation)?;
-        let wish = Preventing {
-            relation,
-            via: wish.via.as_ref().map(|via| &via.value),
-            values: self.values(relation, parent, wish)?,
-            rule: &rule.id.value,
-        };
-        dialect.prevented(self.schema, &wish, definitions)
-    }
-
-    fn parent_of(&self, relation: &Relation) -> Result<usize, String> {
-        let is_table = |&table: &usize| self.schema.tables[table].kind == TableKind::Table;
-        let parent = relation.parent.table.filter(is_table).filter(|_| !relation.parent.columns.is_empty());
-        parent.ok_or_else(|| "there is no parent table to make a row in".to_owned())
-    }
-
-    /// What every column of a placeholder holds that needs a value: the key, what the rule says, else what says nothing.
-    fn values<'w>(
-        &'w self,
-        relation: &Relation,
-        parent: usize,
-        wish: &'w Placeholder,
-    ) -> Result<Vec<(&'w crate::model::catalog::Column, Given<'w>)>, String> {
-        let table = &self.schema.tables[parent];
-        let has_default =
-            |name: &str| self.defaults.get(&parent).is_some_and(|names| names.iter().any(|own| own == name));
-        let own: Vec<&Relation> = self
-            .schema
-            .relations
-            .iter()
-            .filter(|other| other.child == parent && is_sound(other) && other.id != relation.id)
-            .collect();
-        let mut values = Vec::new();
-        for (place, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
-            if let Some(part) = relation.parent.columns.iter().position(|&key| key == place) {
-                values.push((column, Given::Key(part)));
-                continue;
-            }
-            let given = wish.values.iter().find(|(name, _)| self.schema.names.same(&name.value, &column.name));
-            if let Some((_, expression)) = given {
-                values.push((column, Given::Expression(Cow::Borrowed(&expression.value))));
-                continue;
-            }
-            let numbers_itself = table.indexes.iter().any(|index| index.name == "rowid" && index.primary)
-                && table.primary_key.contains(&place);
-            if !column.not_null || has_default(&column.name) || numbers_itself {
-                continue;
-            }
-            if let Some(required) = own.iter().find(|other| other.child_columns.contains(&place)) {
-                return Err(format!(
-                    "the placeholder needs a parent itself ({}): give {} in `values`",
-                    required.id, column.name
-                ));
-            }
-            let is_unique = table
-                .indexes
-                .iter()
-                .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(place)));
-            values.push((
-                column,
-                match neutral_kind(column, is_unique) {
-                    Neutral::Plain(value) => Given::Expression(Cow::Owned(Expression::Literal(value))),
-                    Neutral::Derived => Given::Derived,
-                    Neutral::Key => Given::Key(0),
-                },
-            ));
-        }
-        Ok(values)
-    }
-
-    /// The triggers of an earlier repair go.
-    fn unprevented(&self, relation: &Relation, rule: &Rule) -> Vec<Redefinition> {
-        let names = trigger_names(self.schema, relation);
-        let table = &self.schema.child(relation).name;
-        let own = self
-            .definitions
-            .iter()
-            .filter(|[kind, name, of, _]| kind == "trigger" && *of == table.to_string() && names.contains(name));
-        own.map(|[_, name, _, text]| Redefinition {
-            kind: DefinitionKind::Trigger,
-            name: name.clone(),
-            table: table.clone(),
-            before: Some(text.clone()),
-            after: None,
-            dropped: Vec::new(),
-            declared: Vec::new(),
-            nullable: Vec::new(),
-            rule: rule.id.value.clone(),
-            treatment: "prevent".to_owned(),
-        })
-        .collect()
-    }
+/// It is declared, and the server has never checked the rows that were there before.
+fn is_unproven(relation: &Relation) -> bool {
+    relation.defects.iter().any(|defect| defect.code == Code::NotValidated)
 }
 
 /// No engine enforces a foreign key with this.
@@ -372,11 +289,4 @@ fn is_fatal(code: Code) -> bool {
             | Code::ColumnCountMismatch
             | Code::NotEnforced
     )
-}
-
-fn placeholder_of(rule: &Rule) -> Option<&Placeholder> {
-    rule.treatments.iter().find_map(|treatment| match &treatment.value {
-        Treatment::Placeholder(placeholder) => Some(placeholder),
-        _ => None,
-    })
 }

@@ -1,5 +1,6 @@
 //! The second pass: the rows of decided keys, each tried as it would be stored before it is planned.
 
+use super::CHUNK;
 use super::Case;
 use super::Desk;
 use super::Image;
@@ -8,9 +9,13 @@ use super::decide::Act;
 use super::images;
 use super::parents::is_sound;
 use super::parents::value_of;
+use crate::model::catalog::IndexColumn;
+use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::prospect::Sample;
+use crate::model::relation::Relation;
+use crate::model::rule::Keep;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -25,248 +30,351 @@ pub(super) struct Pending<'v> {
     pub(super) act: &'v Act,
 }
 
+/// A row whose columns change, as it is to be, before it is known whether it can.
+struct Try {
+    /// The change that was planned for it before, or one that changes nothing yet.
+    change: Change,
+    was_planned: bool,
+    after: RowName,
+    changed: Vec<usize>,
+}
+
+impl Try {
+    /// It is kept in the room, so that no other row of the plan takes the same unique key.
+    fn stays(&self, child: &Table) -> bool {
+        let is_changed = |part: &IndexColumn| part.column.is_none_or(|column| self.changed.contains(&column));
+        self.was_planned || child.indexes.iter().any(|index| index.unique && index.columns.iter().any(is_changed))
+    }
+}
+
 impl<'a> Desk<'a> {
+    /// Rows that nothing takes away do not get in each other's way but by a unique key, which the room sees: they are tried
+    /// together. Where a row can go, what is tried after it has to know.
     pub(super) fn change_rows(&mut self, case: &mut Case<'a>, pending: &[Pending<'_>]) -> Result<(), TreatError> {
+        self.pace.advance(pending.len() as u64);
         let names: Vec<&RowName> = pending.iter().map(|pending| &pending.row).collect();
-        let found = self.images(case.relation.child, &names)?;
-        for (pending, image) in pending.iter().zip(found) {
+        let mut found = self.images(case.relation.child, &names)?.into_iter();
+        let together = if self.takes_away { 1 } else { CHUNK };
+        for some in pending.chunks(together) {
             // A row that is gone from one moment to the same moment cannot be.
-            let Some(image) = image else { continue };
-            if !self.refusals.is_empty() {
-                return Ok(());
+            let some = some.iter().zip(found.by_ref()).filter_map(|(pending, image)| Some((pending, image?)));
+            let (mut moved, mut gone) = (Vec::new(), Vec::new());
+            for (pending, image) in some {
+                match pending.act {
+                    Act::Nothing => {}
+                    Act::Remove { keep } => gone.push((pending, image, keep)),
+                    Act::Set { .. } => moved.push((pending, image)),
+                }
             }
-            self.change_row(case, pending, image)?;
+            for (pending, image, keep) in gone {
+                if self.refusals.is_empty() {
+                    self.remove(case, pending, image, keep.as_deref())?;
+                }
+            }
+            if self.refusals.is_empty() {
+                self.point_elsewhere(case, moved)?;
+            }
         }
         Ok(())
     }
 
-    fn change_row(&mut self, case: &mut Case<'a>, pending: &Pending<'_>, image: Image) -> Result<(), TreatError> {
-        match pending.act {
-            Act::Nothing => Ok(()),
-            Act::Remove { keep } => self.remove(case, pending, image, keep.as_deref()),
-            Act::Set { columns, record, quarantine_on_conflict, blanks } => {
-                let before = self.point_elsewhere(case, pending, image, columns)?;
-                match before {
-                    Ok(Some(after)) => {
-                        case.lost.add(u64::from(*blanks), true);
-                        if let Some(record) = record {
-                            self.keep_keys(case, record, pending, &after)?;
-                        }
-                        Ok(())
-                    }
-                    Ok(None) => Ok(()),
-                    Err((image, why)) if *quarantine_on_conflict && why.is_collision => {
-                        let keep = Some("fk_doctor_quarantine");
-                        let treatment = Pending {
-                            treatment: "quarantine",
-                            row: pending.row.clone(),
-                            key: pending.key.clone(),
-                            ..*pending
-                        };
-                        let share = case.outlook.share(pending.treatment);
-                        share.rows = share.rows.saturating_sub(1);
-                        case.outlook.share("quarantine").rows += 1;
-                        self.remove(case, &treatment, image, keep)
-                    }
-                    Err((_, why)) => {
-                        case.give_up(pending, &why.text);
-                        Ok(())
-                    }
+    /// Plans updates of rows.
+    fn point_elsewhere(&mut self, case: &mut Case<'a>, rows: Vec<(&Pending<'_>, Image)>) -> Result<(), TreatError> {
+        let (mut tries, mut tried) = (Vec::new(), Vec::new());
+        for (pending, image) in rows {
+            match self.as_it_is_to_be(case, pending, &image)? {
+                Ok(Some(one)) => {
+                    tries.push(one);
+                    tried.push((pending, image));
                 }
+                // Another relation has already planned that the row goes.
+                Ok(None) => {}
+                Err(why) => case.give_up(pending, &why),
             }
+        }
+        let results = self.rehearse_rows(case, &tries)?;
+        for (((pending, image), one), result) in tried.into_iter().zip(tries).zip(results) {
+            match result {
+                Ok(after) => self.plan_update(case, pending, one.change, after)?,
+                Err(why) => self.cannot_change(case, pending, image, &why)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The row with its new reference. `Ok(None)` where it is planned that the row goes.
+    fn as_it_is_to_be(
+        &mut self,
+        case: &Case<'a>,
+        pending: &Pending<'_>,
+        image: &Image,
+    ) -> Result<Result<Option<Try>, String>, TreatError> {
+        let Act::Set { columns, .. } = pending.act else { return Ok(Ok(None)) };
+        let child = self.schema.child(case.relation);
+        let planned = self.bench.get(&child.name, &pending.row)?;
+        let was_planned = planned.is_some();
+        let change = planned.unwrap_or_else(|| Change {
+            table: child.name.clone(),
+            row: pending.row.clone(),
+            address: None,
+            before: Some(image.columns.clone()),
+            after: Some(image.columns.clone()),
+            reasons: Vec::new(),
+            kept: None,
+        });
+        let Some(mut after) = change.after.clone() else { return Ok(Ok(None)) };
+        let mut changed = Vec::new();
+        for (&column, value) in case.relation.child_columns.iter().zip(columns.iter()) {
+            let Some(value) = value else { continue };
+            let about = &child.columns[column];
+            if about.generated {
+                return Ok(Err(format!("{} is computed and cannot be set", about.name)));
+            }
+            if let Some((_, old)) = after.iter_mut().find(|(name, _)| *name == about.name) {
+                *old = value.clone();
+                changed.push(column);
+            }
+        }
+        Ok(Ok(Some(Try { change, was_planned, after, changed })))
+    }
+
+    fn plan_update(
+        &mut self,
+        case: &mut Case<'a>,
+        pending: &Pending<'_>,
+        mut change: Change,
+        after: RowName,
+    ) -> Result<(), TreatError> {
+        self.need(case.relation, &after)?;
+        change.after = Some(after);
+        change.reasons.push(case.reason(Part::Orphan, pending.treatment));
+        let table = &self.schema.child(case.relation).name;
+        case.show(pending.treatment, || {
+            let set = change.set();
+            let before = change.before.iter().flatten();
+            let old = before.filter(|(name, _)| set.iter().any(|(changed, _)| changed == name)).cloned().collect();
+            Sample { table: table.to_string(), row: pending.row.clone(), before: Some(old), after: Some(set) }
+        });
+        self.put(&change)?;
+        let Act::Set { record, blanks, .. } = pending.act else { return Ok(()) };
+        case.lost.add(u64::from(*blanks), true);
+        match (record, &change.after) {
+            (Some(record), Some(after)) => self.keep_keys(case, record, pending, after),
+            _ => Ok(()),
         }
     }
 
-    /// Plans an update of a row. `Ok(None)` where another relation has already planned that the row goes.
-    #[allow(clippy::type_complexity, reason = "the row comes back with the reason")]
-    fn point_elsewhere(
+    fn cannot_change(
         &mut self,
         case: &mut Case<'a>,
         pending: &Pending<'_>,
         image: Image,
-        columns: &[Option<Value>],
-    ) -> Result<Result<Option<RowName>, (Image, Why)>, TreatError> {
+        why: &Why,
+    ) -> Result<(), TreatError> {
+        match pending.act {
+            Act::Set { quarantine_on_conflict: true, .. } if why.is_collision => {
+                let share = case.outlook.share(pending.treatment);
+                share.rows = share.rows.saturating_sub(1);
+                case.outlook.share("quarantine").rows += 1;
+                let (row, key) = (pending.row.clone(), pending.key.clone());
+                let pending = Pending { treatment: "quarantine", row, key, ..*pending };
+                self.remove(case, &pending, image, Some(&Keep::default()))
+            }
+            _ => {
+                case.give_up(pending, &why.text);
+                Ok(())
+            }
+        }
+    }
+
+    /// The rows as they would be stored, or why they cannot be.
+    fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<RowName, Why>>, TreatError> {
         let child = self.schema.child(case.relation);
-        let mut change = match self.bench.get(&child.name.to_string(), &pending.row)? {
-            Some(planned) => planned,
-            None => Change {
-                table: child.name.clone(),
-                row: pending.row.clone(),
-                address: None,
-                before: Some(image.columns.clone()),
-                after: Some(image.columns.clone()),
-                reasons: Vec::new(),
-            },
+        let mut refused: Vec<Option<Why>> = Vec::new();
+        let (room, surgery) = self.room(case.relation.child)?;
+        for one in tries {
+            if one.stays(child) {
+                let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
+            }
+            let refusal = room.attempt(&surgery.insert(child, &one.change.row, &one.after))?.err();
+            refused.push(refusal.map(|text| Why { is_collision: text.starts_with("UNIQUE"), text }));
+        }
+        let there: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
+        let names: Vec<&RowName> = there.iter().map(|&place| &tries[place].change.row).collect();
+        let mut stored: Vec<Option<RowName>> = tries.iter().map(|_| None).collect();
+        for (&place, image) in there.iter().zip(images(room, surgery, child, &names)?) {
+            stored[place] = image.map(|image| image.columns);
+        }
+        self.meet_others(case, tries, &stored, &mut refused)?;
+        let (room, surgery) = self.room(case.relation.child)?;
+        for ((one, stored), refused) in tries.iter().zip(&stored).zip(&refused) {
+            let is_sound = refused.is_none() && stored.is_some();
+            if !(is_sound && one.stays(child)) {
+                let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
+            }
+            if let (false, true, Some(planned)) = (is_sound, one.was_planned, &one.change.after) {
+                let _ = room.attempt(&surgery.insert(child, &one.change.row, planned))?;
+            }
+        }
+        let result = |(stored, refused): (Option<RowName>, Option<Why>)| match refused {
+            Some(why) => Err(why),
+            None => stored.ok_or_else(|| Why::plain("the row would get another name".to_owned())),
         };
-        let Some(mut after) = change.after.take() else { return Ok(Ok(None)) };
-        let mut changed = Vec::new();
-        for (&column, value) in case.relation.child_columns.iter().zip(columns) {
-            if let Some(value) = value {
-                let about = &child.columns[column];
-                if about.generated {
-                    return Ok(Err((image, Why::plain(format!("{} is computed and cannot be set", about.name)))));
-                }
-                if let Some((_, old)) = after.iter_mut().find(|(name, _)| *name == about.name) {
-                    *old = value.clone();
-                    changed.push(column);
+        Ok(stored.into_iter().zip(refused).map(result).collect())
+    }
+
+    /// Rows as they would be stored beside all others: unique keys that are taken, and other relations of the same rows that
+    /// would lose their parents.
+    fn meet_others(
+        &mut self,
+        case: &Case<'a>,
+        tries: &[Try],
+        stored: &[Option<RowName>],
+        refused: &mut [Option<Why>],
+    ) -> Result<(), TreatError> {
+        let (schema, table) = (self.schema, case.relation.child);
+        let newcomers: Vec<Option<Newcomer<'_>>> = tries
+            .iter()
+            .zip(stored)
+            .map(|(one, stored)| {
+                let image = stored.as_ref().filter(|_| one.stays(&schema.tables[table]))?;
+                Some(Newcomer { image, own: Some(&one.change.row), changed: Some(&one.changed) })
+            })
+            .collect();
+        for (place, text) in self.collisions(table, &newcomers)? {
+            refused[place].get_or_insert(Why { text, is_collision: true });
+        }
+        for (index, other) in schema.relations.iter().enumerate() {
+            if index == case.index || other.child != table {
+                continue;
+            }
+            let concerned: Vec<usize> = (0..tries.len())
+                .filter(|&place| other.child_columns.iter().any(|column| tries[place].changed.contains(column)))
+                .filter(|&place| refused[place].is_none() && stored[place].is_some())
+                .collect();
+            let images: Vec<&RowName> = concerned.iter().filter_map(|&place| stored[place].as_ref()).collect();
+            for (place, has_parent) in concerned.iter().zip(self.have_parents(other, &images)?) {
+                if !has_parent {
+                    refused[*place] = Some(Why::plain(format!("{} would lose its parent", other.id)));
                 }
             }
         }
-        let after = match self.rehearse_row(case, &pending.row, after, &changed)? {
-            Ok(after) => after,
-            Err(why) => return Ok(Err((image, why))),
-        };
-        self.need(case.relation, &after)?;
-        change.after = Some(after.clone());
-        change.reasons.push(case.reason(Part::Orphan, pending.treatment));
-        let set = change.set();
-        let old = change.before.as_ref().map(|before| {
-            set.iter().filter_map(|(name, _)| Some((name.clone(), value_of(before, name)?.clone()))).collect()
-        });
-        case.show(pending.treatment, || Sample {
-            table: child.name.to_string(),
-            row: pending.row.clone(),
-            before: old,
-            after: Some(set),
-        });
-        self.put(&change)?;
-        Ok(Ok(Some(after)))
-    }
-
-    /// The row as it would be stored, or why it cannot be.
-    fn rehearse_row(
-        &mut self,
-        case: &Case<'a>,
-        row: &RowName,
-        after: RowName,
-        changed: &[usize],
-    ) -> Result<Result<RowName, Why>, TreatError> {
-        let child = self.schema.child(case.relation);
-        let stays = child.indexes.iter().any(|index| {
-            index.unique && index.columns.iter().any(|part| part.column.is_none_or(|column| changed.contains(&column)))
-        });
-        let (room, surgery) = self.room();
-        if stays {
-            let _ = room.attempt(&surgery.delete(child, row))?;
-        }
-        if let Err(why) = room.attempt(&surgery.insert(child, row, &after))? {
-            let is_collision = why.starts_with("UNIQUE");
-            return Ok(Err(Why { text: why, is_collision }));
-        }
-        let stored = images(room, surgery, child, &[row])?.pop().flatten();
-        if !stays {
-            let _ = room.attempt(&surgery.delete(child, row))?;
-        }
-        let Some(Image { columns: stored, .. }) = stored else {
-            return Ok(Err(Why::plain("the row would get another name".to_owned())));
-        };
-        if stays && let Some(text) = self.collision(case.relation.child, &stored, Some(row), Some(changed))? {
-            let (room, surgery) = self.room();
-            let _ = room.attempt(&surgery.delete(child, row))?;
-            return Ok(Err(Why { text, is_collision: true }));
-        }
-        if let Some(text) = self.breaks_another(case, &stored, changed)? {
-            return Ok(Err(Why::plain(text)));
-        }
-        Ok(Ok(stored))
+        Ok(())
     }
 
     /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
-    pub(super) fn collision(
+    pub(super) fn collision(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
+        let newcomer = Newcomer { image, own: None, changed: None };
+        Ok(self.collisions(table, &[Some(newcomer)])?.pop().map(|(_, why)| why))
+    }
+
+    /// The places of those that cannot stand beside what is there, and why.
+    fn collisions(
         &mut self,
         table: usize,
-        image: &RowName,
-        own: Option<&RowName>,
-        changed: Option<&[usize]>,
-    ) -> Result<Option<String>, TreatError> {
+        newcomers: &[Option<Newcomer<'_>>],
+    ) -> Result<Vec<(usize, String)>, TreatError> {
         let about = &self.schema.tables[table];
+        let mut taken = Vec::new();
         for index in about.indexes.iter().filter(|index| index.unique && !index.partial) {
             let Some(columns) = index.columns.iter().map(|part| part.column).collect::<Option<Vec<usize>>>() else {
                 continue;
             };
-            if changed.is_some_and(|changed| !columns.iter().any(|column| changed.contains(column))) {
-                continue;
-            }
             let names: Vec<&str> = columns.iter().map(|&column| about.columns[column].name.as_str()).collect();
-            let key: Option<Key> = names.iter().map(|name| value_of(image, name).cloned()).collect();
-            // NULLs never collide.
-            let Some(key) = key.filter(|key| !key.contains(&Value::Null)) else { continue };
-            let is_own = own.is_some_and(|own| {
-                own.iter().all(|(name, value)| value_of(image, name).is_some_and(|now| now.is_same(value)))
-                    && own.len() == names.len()
-                    && own.iter().all(|(name, _)| names.contains(&name.as_str()))
+            let keys = newcomers.iter().enumerate().filter_map(|(place, newcomer)| {
+                let key = newcomer.as_ref()?.key(&columns, &names)?;
+                Some((place, key))
             });
-            if is_own {
-                continue;
-            }
-            let mut found = false;
-            self.asker.each_row(&self.surgery.present(about, &columns, &[&key]), &mut |_| found = true)?;
-            if found {
-                return Ok(Some(format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "))));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Another relation of the same row that would lose its parent, if there is one.
-    fn breaks_another(
-        &mut self,
-        case: &Case<'a>,
-        image: &RowName,
-        changed: &[usize],
-    ) -> Result<Option<String>, TreatError> {
-        let schema = self.schema;
-        let others = schema.relations.iter().enumerate().filter(|(index, other)| {
-            *index != case.index
-                && other.child == case.relation.child
-                && other.child_columns.iter().any(|column| changed.contains(column))
-        });
-        for (_, other) in others {
-            if !self.has_parent(other, image, None)? {
-                return Ok(Some(format!("{} would lose its parent", other.id)));
+            let (places, keys): (Vec<usize>, Vec<Key>) = keys.unzip();
+            for some in (0..keys.len()).collect::<Vec<usize>>().chunks(CHUNK) {
+                let asked: Vec<&Key> = some.iter().map(|&key| &keys[key]).collect();
+                self.asker.each_row(&self.surgery.present(about, &columns, &asked), &mut |row| {
+                    let number =
+                        row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
+                    if let Some(&key) = number.and_then(|number| some.get(number)) {
+                        let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
+                        taken.push((places[key], why));
+                    }
+                })?;
             }
         }
-        Ok(None)
+        Ok(taken)
     }
 
     /// A reference of a new row that has no parent, if there is one.
-    pub(super) fn dangling(
-        &mut self,
-        table: usize,
-        image: &RowName,
-        row: &RowName,
-    ) -> Result<Option<String>, TreatError> {
+    pub(super) fn dangling(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
         let schema = self.schema;
         for relation in schema.relations.iter().filter(|relation| relation.child == table && is_sound(relation)) {
-            if !self.has_parent(relation, image, Some(row))? {
+            if !self.has_parent(relation, image, true)? {
                 return Ok(Some(format!("{} would have no parent", relation.id)));
             }
         }
         Ok(None)
     }
 
-    /// Whether the row's reference is NULL, or its parent is there or planned. A row in the making may be its own parent,
-    /// or wait for a sentinel that waits for it.
-    fn has_parent(
-        &mut self,
-        relation: &crate::model::relation::Relation,
-        image: &RowName,
-        in_making: Option<&RowName>,
-    ) -> Result<bool, TreatError> {
+    /// A row in the making may be its own parent, or wait for a sentinel that waits for it.
+    fn has_parent(&mut self, relation: &Relation, image: &RowName, in_making: bool) -> Result<bool, TreatError> {
+        let there = self.have_parents(relation, &[image])?.pop().unwrap_or_default();
+        let awaited = || {
+            let (parent, key) = (relation.parent.table?, self.reference(relation, image)?);
+            Some(self.parents.is_awaited(parent, &key))
+        };
+        Ok(there || (in_making && awaited().unwrap_or_default()))
+    }
+
+    /// Of each row whether its reference is NULL, or its parent is there or planned.
+    fn have_parents(&mut self, relation: &Relation, images: &[&RowName]) -> Result<Vec<bool>, TreatError> {
+        let keys: Vec<Option<Key>> = images.iter().map(|image| self.reference(relation, image)).collect();
+        let asked: Vec<&Key> = keys.iter().flatten().collect();
+        let Some(parent) = relation.parent.table.filter(|_| !asked.is_empty()) else {
+            return Ok(keys.iter().map(Option::is_none).collect());
+        };
+        let columns = &relation.parent.columns;
+        let mut there: Vec<bool> = self.stored_keys(parent, columns, &asked)?.iter().map(Option::is_some).collect();
+        if there.contains(&false) && self.furnished.contains(&parent) {
+            let table = &self.schema.tables[parent];
+            let (room, surgery) = self.room(parent)?;
+            room.each_row(&surgery.present(table, columns, &asked), &mut |row| {
+                let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
+                if let Some(there) = place.and_then(|place| there.get_mut(place)) {
+                    *there = true;
+                }
+            })?;
+        }
+        let mut there = there.into_iter();
+        Ok(keys.iter().map(|key| key.is_none() || there.next().unwrap_or_default()).collect())
+    }
+
+    /// The reference of a row, unless it is NULL.
+    fn reference(&self, relation: &Relation, image: &RowName) -> Option<Key> {
         let key: Option<Key> =
             self.schema.child_column_names(relation).map(|name| value_of(image, name).cloned()).collect();
-        let Some(key) = key.filter(|key| !key.contains(&Value::Null)) else { return Ok(true) };
-        let Some(parent) = relation.parent.table else { return Ok(false) };
-        if self.stored_keys(parent, &relation.parent.columns, &[&key])?.pop().flatten().is_some() {
-            return Ok(true);
+        key.filter(|key| !key.contains(&Value::Null))
+    }
+}
+
+/// A row that is to stand beside those that are there.
+struct Newcomer<'n> {
+    image: &'n RowName,
+    /// The name of the row that it is already.
+    own: Option<&'n RowName>,
+    /// The columns that change; all of them if `None`.
+    changed: Option<&'n [usize]>,
+}
+
+impl Newcomer<'_> {
+    /// Its key in a unique index, where that is new and can collide: NULLs never do.
+    fn key(&self, columns: &[usize], names: &[&str]) -> Option<Key> {
+        if self.changed.is_some_and(|changed| !columns.iter().any(|column| changed.contains(column))) {
+            return None;
         }
-        let mut planned = false;
-        let table = &self.schema.tables[parent];
-        if self.furnished.contains(&parent) {
-            let (room, surgery) = self.room();
-            room.each_row(&surgery.present(table, &relation.parent.columns, &[&key]), &mut |_| planned = true)?;
-        }
-        Ok(planned || (in_making.is_some() && self.parents.is_awaited(parent, &key)))
+        let key: Option<Key> = names.iter().map(|name| value_of(self.image, name).cloned()).collect();
+        let is_own = self.own.is_some_and(|own| {
+            own.iter().all(|(name, value)| value_of(self.image, name).is_some_and(|now| now.is_same(value)))
+                && own.len() == names.len()
+                && own.iter().all(|(name, _)| names.contains(&name.as_str()))
+        });
+        key.filter(|key| !is_own && !key.contains(&Value::Null))
     }
 }
 

@@ -1,10 +1,13 @@
 //! What is promised of servers, held on real ones.
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and say what it saw")]
 
 mod agreement;
+mod check;
 #[path = "../common.rs"]
 mod common;
 mod connections;
+mod explain;
+mod explain_differential;
 #[path = "../generated.rs"]
 mod generated;
 mod interrupted_repairs;
@@ -14,6 +17,7 @@ mod mariadb_traps;
 mod patient;
 mod postgres;
 mod postgres_differential;
+mod postgres_schema;
 mod postgres_traps;
 mod random_repairs;
 mod repair;

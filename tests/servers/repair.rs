@@ -90,15 +90,13 @@ fn media_sources_are_queued() {
     patient.take_back(&before);
 }
 
-/// The third story takes a foreign key out of a definition.
+/// The third story takes a foreign key out of a definition, which is not done here yet.
 #[test]
-fn a_definition_is_changed_on_sqlite_only() {
-    for kind in KINDS {
-        let Some(patient) = story(kind) else { return };
-        let run = patient.server.run(&["repair", &patient.server.url(), "--relax", "sync_run(*)", "-o", "plan.ndjson"]);
-        assert_eq!(run.code, 5, "{kind:?}: {}{}", run.stdout, run.stderr);
-        assert!(!patient.server.bench.path("plan.ndjson").exists());
-    }
+fn mariadb_definitions_are_not_changed() {
+    let Some(patient) = story(Kind::Mariadb) else { return };
+    let run = patient.server.run(&["repair", &patient.server.url(), "--relax", "sync_run(*)", "-o", "plan.ndjson"]);
+    assert_eq!(run.code, 5, "{}{}", run.stdout, run.stderr);
+    assert!(!patient.server.bench.path("plan.ndjson").exists());
 }
 
 #[test]

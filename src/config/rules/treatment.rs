@@ -10,6 +10,7 @@ use crate::config::side;
 use crate::model::catalog::Action;
 use crate::model::configured::At;
 use crate::model::rule::Enforcement;
+use crate::model::rule::Keep;
 use crate::model::rule::KeyMap;
 use crate::model::rule::Normal;
 use crate::model::rule::Nullable;
@@ -50,7 +51,7 @@ pub(super) fn read(mut reader: Reader<'_, '_>) -> Option<At<Treatment>> {
         "sentinel" => sentinel(&mut reader).map(Treatment::Sentinel),
         "set-null" => Some(Treatment::SetNull { columns: reader.take("columns").and_then(|item| names(&item)) }),
         "set-default" => Some(Treatment::SetDefault),
-        "quarantine" => Some(Treatment::Quarantine { table: reader.take("table").and_then(|item| name(&item)) }),
+        "quarantine" => Some(Treatment::Quarantine { keep: kept(&mut reader) }),
         "delete" => delete(&mut reader, &item),
         "follow" => Some(Treatment::Follow { keep: keep(&mut reader).unwrap_or(true) }),
         "report" => Some(Treatment::Report),
@@ -199,6 +200,28 @@ fn delete(reader: &mut Reader<'_, '_>, action: &Item<'_, '_>) -> Option<Treatmen
 
 fn keep(reader: &mut Reader<'_, '_>) -> Option<bool> {
     reader.take("keep").and_then(|item| item.flag())
+}
+
+/// A table or a file, and not both.
+fn kept(reader: &mut Reader<'_, '_>) -> Keep {
+    let table = reader.take("table").and_then(|item| name(&item));
+    let file = reader.take("file").and_then(|item| {
+        if table.is_some() {
+            item.fault("`table` already says where the rows are kept", Some("leave out `table` or `file`".to_owned()));
+        }
+        Some(item.parsed("the name of a file", file_name)?.value)
+    });
+    file.map(Keep::File).or(table.map(Keep::Table)).unwrap_or_default()
+}
+
+/// A file beside the plan: no rule writes anywhere else.
+fn file_name(text: &str) -> Result<String, String> {
+    let is_plain = !text.is_empty() && !text.starts_with('.') && !text.contains(['/', '\\', '\0', ':']);
+    if is_plain {
+        Ok(text.to_owned())
+    } else {
+        Err("expected the name of a file, which will lie beside the plan".to_owned())
+    }
 }
 
 fn via(item: &Item<'_, '_>) -> Option<At<Via>> {

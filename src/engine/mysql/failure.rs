@@ -4,6 +4,8 @@ use crate::engine::EngineError;
 use crate::engine::wire::Failure;
 use crate::engine::wire::without_values;
 use crate::engine::wire::writing::Kind;
+use crate::model::refusal::Refusal;
+use crate::model::refusal::RefusalKind;
 use crate::source::Address;
 
 /// The server broke a statement off, as we had asked it to at the end of the time: MariaDB, MySQL.
@@ -42,6 +44,32 @@ pub(super) fn of_a_row(code: &str, message: &str) -> String {
     }
 }
 
+/// Why the server refuses a statement; an error where that is not the statement's fault.
+pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, EngineError> {
+    let Failure::Refused { code, message, .. } = &failure else { return Err(of_a_question(failure, address)) };
+    let kind = match code.as_str() {
+        code if OVERTAKEN.contains(&code) => {
+            let why = format!("{message}: others changed the same rows at the same moment, try again");
+            return Err(EngineError::Failed { why });
+        }
+        code if code == LOCK_WAIT_TIMEOUT || TIMED_OUT.contains(&code) => return Err(of_a_question(failure, address)),
+        "1216" | "1217" | "1451" | "1452" => RefusalKind::ForeignKey,
+        "1048" | "1364" => RefusalKind::NotNull,
+        "1062" | "1586" => RefusalKind::Unique,
+        "4025" | "3819" => RefusalKind::Check,
+        "1406" | "1265" => RefusalKind::Value,
+        code if ABOUT_VALUES.contains(&code) => RefusalKind::Value,
+        "1644" => RefusalKind::Raised,
+        "1136" | "1064" | "1054" | "1146" | "1109" | "1305" | "1049" => RefusalKind::Invalid,
+        "1210" | "1835" => RefusalKind::Parameters,
+        _ => RefusalKind::Other,
+    };
+    // Column 'a' cannot be null; Field 'a' doesn't have a default value
+    let named = (kind == RefusalKind::NotNull).then(|| message.split('\'').nth(1)).flatten();
+    let columns = named.map(str::to_owned).into_iter().collect();
+    Ok(Refusal { columns, ..Refusal::new(kind, message) })
+}
+
 /// One question failed; others may not.
 pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError {
     let why = match failure {
@@ -50,7 +78,7 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
         Failure::Refused { code, .. } if code == LOCK_WAIT_TIMEOUT => {
             "another session holds a lock, wait longer with --wait".to_owned()
         }
-        Failure::Refused { code, message } if ABOUT_VALUES.contains(&code.as_str()) => without_values(&message),
+        Failure::Refused { code, message, .. } if ABOUT_VALUES.contains(&code.as_str()) => without_values(&message),
         Failure::Refused { message, .. } | Failure::Misspelt { why: message, .. } => message,
         Failure::Unreached { why } => format!("the connection was lost: {why}"),
     };

@@ -13,8 +13,7 @@ pub(super) fn settings(patience: &Patience) -> String {
     let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
     format!(
         "SET SESSION sql_mode = '{SQL_MODE}', sql_auto_is_null = 0, sql_big_selects = 1, sql_safe_updates = 0,
-             sql_select_limit = DEFAULT, time_zone = '+00:00', autocommit = 1, completion_type = 'NO_CHAIN',
-             foreign_key_checks = 1, unique_checks = 1, lock_wait_timeout = {lock_wait},
+             sql_select_limit = DEFAULT, time_zone = '+00:00', lock_wait_timeout = {lock_wait},
              innodb_lock_wait_timeout = {lock_wait}, wait_timeout = 28800, net_write_timeout = 600"
     )
 }
@@ -23,13 +22,12 @@ const SQL_MODE: &str = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_O
 
 /// What comes back may be what no rule would allow: an orphan, a row that breaks its CHECK, the 31st of February.
 pub(super) fn writing_settings(options: WriteOptions) -> String {
-    if options.takes_back {
-        format!(
-            "SET SESSION sql_mode = '{SQL_MODE},ALLOW_INVALID_DATES', foreign_key_checks = 0, check_constraint_checks = 0"
-        )
+    let checks = if options.takes_back {
+        format!("foreign_key_checks = 0, check_constraint_checks = 0, sql_mode = '{SQL_MODE},ALLOW_INVALID_DATES'")
     } else {
-        "SET SESSION check_constraint_checks = 1".to_owned()
-    }
+        "foreign_key_checks = 1, check_constraint_checks = 1".to_owned()
+    };
+    format!("SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', unique_checks = 1, {checks}")
 }
 
 /// What it reads, nobody else changes until its end.
@@ -43,13 +41,25 @@ pub(super) const BEGIN: &str = "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVE
 /// Grows whenever a transaction that writes begins or is committed. MySQL does not tell.
 pub(super) const MOMENT: &str = "SHOW GLOBAL STATUS LIKE 'Innodb\\_max\\_trx\\_id'";
 
-/// Lets a question run no longer than is left.
-pub(super) fn begin_question(server: &Server, patience: &Patience) -> String {
-    let limit = patience.deadline.remaining().map(|left| match server.engine {
+/// Begins the transaction of a trial. Should something end it after all, what follows is still not committed by itself.
+pub(super) fn begin_trial(patience: &Patience) -> String {
+    let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
+    format!(
+        "SET SESSION innodb_lock_wait_timeout = {lock_wait}; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION autocommit = 0; START TRANSACTION"
+    )
+}
+
+/// Lets the next statements run no longer than is left.
+pub(super) fn statement_limit(server: &Server, patience: &Patience) -> Option<String> {
+    patience.deadline.remaining().map(|left| match server.engine {
         Engine::Mariadb => format!("SET SESSION max_statement_time = {:.3}; ", seconds(left)),
         _ => format!("SET SESSION max_execution_time = {}; ", left.as_millis().clamp(1, u32::MAX.into())),
-    });
-    format!("{}SAVEPOINT question", limit.unwrap_or_default())
+    })
+}
+
+/// Lets a question run no longer than is left.
+pub(super) fn begin_question(server: &Server, patience: &Patience) -> String {
+    format!("{}SAVEPOINT question", statement_limit(server, patience).unwrap_or_default())
 }
 
 /// Going back to a savepoint gives back the locks on definitions, so that nobody waits for us to change a table.

@@ -62,6 +62,17 @@ impl Connection {
         })
     }
 
+    /// Runs one statement that somebody typed, and lets its rows go by. It is prepared, which is never more than one.
+    pub(super) fn perform(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
+        let arguments = value::arguments(given)?;
+        let text = AssertSqlSafe(text.to_owned());
+        self.line.ask(deadline, async |connection| {
+            let mut rows = sqlx::query_with(text, arguments).persistent(false).fetch(connection);
+            while rows.try_next().await?.is_some() {}
+            Ok(())
+        })
+    }
+
     /// Calls `each` with every row of the answer.
     pub(super) fn ask(
         &mut self,

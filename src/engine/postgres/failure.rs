@@ -4,6 +4,8 @@ use crate::engine::EngineError;
 use crate::engine::wire::Failure;
 use crate::engine::wire::without_values;
 use crate::engine::wire::writing::Kind;
+use crate::model::refusal::Refusal;
+use crate::model::refusal::RefusalKind;
 use crate::source::Address;
 
 /// The server cancelled a statement, as we had asked it to at the end of the time.
@@ -31,19 +33,53 @@ pub(super) fn ends_the_connection(code: &str) -> bool {
     code.starts_with("08") || code.starts_with("57P")
 }
 
+/// Why the server refuses a statement; an error where that is not the statement's fault.
+pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, EngineError> {
+    let Failure::Refused { code, message, about } = failure else { return Err(of_a_question(failure, address)) };
+    if kind(&code) == Kind::Overtaken {
+        let why = format!("{message}: others changed the same rows at the same moment, try again");
+        return Err(EngineError::Failed { why });
+    }
+    if [QUERY_CANCELED, LOCK_NOT_AVAILABLE].contains(&code.as_str()) || ends_the_connection(&code) {
+        return Err(of_a_question(Failure::Refused { code, message, about }, address));
+    }
+    let kind = match code.as_str() {
+        "23503" | "23001" => RefusalKind::ForeignKey,
+        "23502" => RefusalKind::NotNull,
+        UNIQUE_VIOLATION | "23P01" => RefusalKind::Unique,
+        "23514" | "44000" => RefusalKind::Check,
+        "P0001" => RefusalKind::Raised,
+        "54001" => RefusalKind::TooDeep,
+        "08P01" => RefusalKind::Parameters,
+        "42804" | CANNOT_COERCE => RefusalKind::Value,
+        code if code.starts_with("22") => RefusalKind::Value,
+        code if code.starts_with("42") && code != INSUFFICIENT_PRIVILEGE => RefusalKind::Invalid,
+        _ => RefusalKind::Other,
+    };
+    // Key (a, b)=(1, 2) already exists.
+    let listed = about.detail.as_deref().and_then(|detail| detail.strip_prefix("Key (")?.split_once(")=("));
+    let listed =
+        listed.map(|(columns, _)| columns.split(", ").map(|column| column.trim_matches('"').to_owned()).collect());
+    let columns = match kind {
+        RefusalKind::Unique => listed.unwrap_or_default(),
+        _ => about.column.into_iter().collect(),
+    };
+    Ok(Refusal { kind, message, table: about.table, columns, detail: about.detail })
+}
+
 /// One question failed; others may not.
 pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError {
     let why = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
         Failure::Refused { code, .. } if code == QUERY_CANCELED => return EngineError::TimeLimit,
-        Failure::Refused { code, message } if code == LOCK_NOT_AVAILABLE => {
+        Failure::Refused { code, message, .. } if code == LOCK_NOT_AVAILABLE => {
             format!("{message}: another session holds a lock, wait longer with --wait")
         }
-        Failure::Refused { code, message } if ends_the_connection(&code) => {
+        Failure::Refused { code, message, .. } if ends_the_connection(&code) => {
             format!("the connection was lost: {message}")
         }
         // Class 22 is about values.
-        Failure::Refused { code, message } if code.starts_with("22") => without_values(&message),
+        Failure::Refused { code, message, .. } if code.starts_with("22") => without_values(&message),
         Failure::Refused { message, .. } | Failure::Misspelt { why: message, .. } => message,
         Failure::Unreached { why } => format!("the connection was lost: {why}"),
     };

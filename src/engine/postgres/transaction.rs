@@ -24,7 +24,7 @@ pub(super) fn begin_writing(patience: &Patience) -> String {
 /// Neither triggers nor foreign keys are heard, but for those that are for replicas.
 pub(super) const AS_REPLICA: &str = "SET LOCAL session_replication_role = replica";
 
-fn settings(patience: &Patience) -> String {
+pub(super) fn settings(patience: &Patience) -> String {
     // Values are the same text whoever reads them.
     format!(
         "SET LOCAL search_path = pg_catalog, pg_temp;
@@ -58,6 +58,11 @@ pub(super) fn begin_question(plans: Plans, patience: &Patience) -> String {
         }
     };
     format!("SAVEPOINT question; SET LOCAL statement_timeout = {limit}{plans}")
+}
+
+/// Lets the next statements run no longer than is left.
+pub(super) fn statement_limit(patience: &Patience) -> String {
+    format!("SET LOCAL statement_timeout = {}", milliseconds(patience.deadline.remaining()))
 }
 
 /// By which ways the server may look for an answer.

@@ -55,7 +55,7 @@ pub(super) fn refusal(error: &rusqlite::Error) -> Refusal {
         Some(rusqlite::ffi::SQLITE_ERROR) => RefusalKind::Invalid,
         _ => RefusalKind::Other,
     };
-    Refusal { kind, message }
+    Refusal::new(kind, message)
 }
 
 /// The database as a whole cannot be read.

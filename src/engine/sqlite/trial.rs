@@ -27,6 +27,7 @@ use crate::engine::Patience;
 use crate::engine::Session;
 use crate::engine::trial::Leniency;
 use crate::engine::trial::Performance;
+use crate::engine::trial::Put;
 use crate::engine::trial::Trial;
 use crate::engine::trial::Write;
 use crate::model::catalog::Catalog;
@@ -177,7 +178,7 @@ impl SqliteTrial {
             Ok(Some(refusal)) => Some(refusal),
             Err(error) if failure::is_interrupted(&error) => return Err(EngineError::TimeLimit),
             Err(error) => Some(match watch.denied {
-                Some(why) => Refusal { kind: RefusalKind::Forbidden, message: why },
+                Some(why) => Refusal::new(RefusalKind::Forbidden, why),
                 None => failure::refusal(&error),
             }),
         };
@@ -213,7 +214,7 @@ fn step_through(connection: &Connection, statement: &Statement) -> rusqlite::Res
     let wanted = prepared.parameter_count();
     if wanted > statement.parameters.len() {
         let message = format!("it has {wanted} parameters, and {} were given", statement.parameters.len());
-        return Ok(Some(Refusal { kind: RefusalKind::Parameters, message }));
+        return Ok(Some(Refusal::new(RefusalKind::Parameters, message)));
     }
     for (position, value) in statement.parameters.iter().take(wanted).enumerate() {
         prepared.raw_bind_parameter(position + 1, session::to_sqlite(value))?;
@@ -288,12 +289,26 @@ impl Trial for SqliteTrial {
         self.execute("BEGIN")
     }
 
-    fn put(&mut self, insert: &Sql) -> Result<Option<Refusal>, EngineError> {
-        match session::run(&self.connection, insert, &mut |_| {}) {
-            Ok(()) => Ok(None),
+    /// SQLite sees every collision by itself.
+    fn put(&mut self, insert: &[Sql], _: Option<&Sql>) -> Result<Put, EngineError> {
+        match insert.iter().try_for_each(|sql| session::run(&self.connection, sql, &mut |_| {})) {
+            Ok(()) => Ok(Put::Taken),
             Err(error) if failure::is_interrupted(&error) => Err(EngineError::TimeLimit),
-            Err(error) => Ok(Some(failure::refusal(&error))),
+            Err(error) => Ok(Put::Refused(failure::refusal(&error))),
         }
+    }
+
+    fn save(&mut self, file: &Path) -> Result<(), EngineError> {
+        self.execute("COMMIT")?;
+        let saved = Connection::open(file).and_then(|mut copy| {
+            Backup::new(&self.connection, &mut copy)?.run_to_completion(STRIDE, std::time::Duration::ZERO, None)
+        });
+        saved.map_err(|error| failure::failed(&error))?;
+        self.execute("BEGIN")
+    }
+
+    fn holds_load(&self) -> bool {
+        !self.connection.is_autocommit()
     }
 
     fn is_in_transaction(&self) -> bool {

@@ -31,7 +31,7 @@ impl<C: Writing> Room<C> {
     }
 
     /// The inner error is the server's refusal of this statement alone.
-    fn try_out(&mut self, statement: &Sql) -> Result<Result<(), (String, String)>, EngineError> {
+    fn try_out(&mut self, statement: &Sql) -> Result<Result<(), Failure>, EngineError> {
         let deadline = &self.patience.deadline;
         let failed = |failure| C::of_a_question(failure, &self.address);
         if let Some(attempt) = C::ATTEMPT {
@@ -44,13 +44,9 @@ impl<C: Writing> Room<C> {
         }
         match tried {
             Ok(()) => Ok(Ok(())),
-            Err(Failure::Refused { code, message }) if self.connection.is_open() => Ok(Err((code, message))),
+            Err(refusal @ Failure::Refused { .. }) if self.connection.is_open() => Ok(Err(refusal)),
             Err(other) => Err(failed(other)),
         }
-    }
-
-    fn refusal(&self, (code, message): (String, String)) -> EngineError {
-        C::of_a_question(Failure::Refused { code, message }, &self.address)
     }
 }
 
@@ -80,16 +76,18 @@ impl<C: Writing + Send> Rehearsal for Room<C> {
         }
         match furnished {
             Ok(()) => Ok(Ok(())),
-            Err(refusal) if C::kind(&refusal.0) == Kind::Other => Ok(Err(refusal.1)),
-            Err(refusal) => Err(self.refusal(refusal)),
+            Err(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Other => Ok(Err(message)),
+            Err(refusal) => Err(C::of_a_question(refusal, &self.address)),
         }
     }
 
     fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
         match self.try_out(statement)? {
             Ok(()) => Ok(Ok(())),
-            Err((code, message)) if C::kind(&code) == Kind::Row => Ok(Err(C::of_a_row(&code, &message))),
-            Err(refusal) => Err(self.refusal(refusal)),
+            Err(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Row => {
+                Ok(Err(C::of_a_row(&code, &message)))
+            }
+            Err(refusal) => Err(C::of_a_question(refusal, &self.address)),
         }
     }
 }

@@ -1,21 +1,50 @@
-//! The statements of a check: rows are put into a trial one by one, each remembered with its place, and asked for
-//! their parents at the end. A place is a number that the stage gives.
+//! The statements of a check: rows are put into a trial, each remembered with its place, and asked for their parents at
+//! the end. A place is a number that the stage gives.
 
 use super::Sql;
+use super::mysql;
+use super::postgres;
 use super::sqlite;
 use crate::model::catalog::Engine;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 
+pub(super) mod beside;
+
 pub trait Load {
+    /// How many rows are put in at once, at most.
+    fn most_rows(&self, _columns: usize) -> usize {
+        1
+    }
+
     /// Makes what remembers the places of the rows of these tables.
     fn prepare(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql>;
 
-    /// The next row is at this place.
-    fn at(&self, place: i64) -> Sql;
+    /// Columns that the engine counts up itself, where that must not reach the database: rows of a name, and whether the
+    /// column counts without a default.
+    fn counted(&self, _schema: &Schema, _table: usize) -> Option<Sql> {
+        None
+    }
 
-    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], values: Vec<Value>) -> Sql;
+    /// One row: the number that comes next in such a column.
+    fn next_number(&self, _schema: &Schema, _table: usize, _column: usize) -> Option<Sql> {
+        None
+    }
+
+    /// The column counts on from there.
+    fn count_on(&self, _table: usize, _column: &Counted<'_>) -> Vec<Sql> {
+        Vec::new()
+    }
+
+    /// Rows, each with its place.
+    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql>;
+
+    /// Which unique keys of the table the rows of these places have that are there already, as numbers of indexes; where
+    /// the engine does not see that by itself.
+    fn collisions(&self, _schema: &Schema, _table: usize, _places: &[i64]) -> Option<Sql> {
+        None
+    }
 
     /// Rows of the load that lack their parent, as [`super::Dialect::orphans`] gives them.
     fn orphans(&self, schema: &Schema, relation: usize) -> Sql;
@@ -36,10 +65,50 @@ pub trait Load {
     fn staged(&self, schema: &Schema, table: usize, columns: &[usize]) -> Sql;
 }
 
-/// The statements for a schema's engine, where it can be tried.
-pub fn of(schema: &Schema) -> Option<&'static dyn Load> {
+/// What it takes to treat the rows of a load by rules, in a trial that is a copy.
+pub trait Treatable: Load {
+    /// Keeps which rows came with the load where a copy of the trial has it too.
+    fn keep_rows(&self, schema: &Schema, table: usize) -> Vec<Sql>;
+
+    /// That a row, `child`, came with the load: a condition for a relation's scope.
+    fn is_loaded(&self, schema: &Schema, table: usize) -> String;
+
+    /// The condition that no row is in.
+    fn nothing(&self) -> String;
+
+    /// Rows that come from now on are of no line.
+    fn not_from_the_file(&self) -> Vec<Sql>;
+
+    fn forget_noted(&self) -> Sql;
+
+    /// The row of a place, if it is still there and not noted: for each of these columns whether it has changed, and what
+    /// it holds.
+    fn treated(&self, schema: &Schema, table: usize, columns: &[usize], place: i64) -> Sql;
+}
+
+/// The statements of a schema's engine, where loads can be treated.
+pub fn treatable(schema: &Schema) -> Option<&'static dyn Treatable> {
     match schema.database.engine {
         Engine::Sqlite => Some(&sqlite::load::Rows),
         Engine::Postgres | Engine::Mysql | Engine::Mariadb => None,
+    }
+}
+
+/// A column that counts.
+pub struct Counted<'a> {
+    pub name: &'a str,
+    /// Its position in the table.
+    pub column: usize,
+    pub without_default: bool,
+    pub next: i64,
+}
+
+/// The statements for a schema's engine, where rows that go into these tables can be tried.
+pub fn of(schema: &Schema, tables: &[usize]) -> Box<dyn Load> {
+    let beside = |tongue| Box::new(beside::Beside { tongue, tables: tables.to_vec() });
+    match schema.database.engine {
+        Engine::Sqlite => Box::new(sqlite::load::Rows),
+        Engine::Postgres => beside(&postgres::load::Tables),
+        Engine::Mysql | Engine::Mariadb => beside(&mysql::load::Tables),
     }
 }

@@ -23,6 +23,8 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+pub(super) mod foresight;
+pub(super) mod load;
 pub(super) mod repair;
 
 pub(super) struct Mysql;
@@ -52,38 +54,8 @@ impl Dialect for Mysql {
     }
 
     fn orphans(&self, schema: &Schema, relation: &Relation, _: &Among<'_>) -> Sql {
-        let mut query = Query::default();
-        let child = schema.child(relation);
-        let keys = relation.child_columns.len();
-        let mut inner: Vec<String> =
-            (0..keys).map(|place| format!("{} AS k{place}", compared(schema, relation, place))).collect();
-        inner.extend((0..keys).map(|place| format!("{} AS r{place}", stored(schema, relation, place))));
-        let names: Vec<&Column> = row_name_columns(child).into_iter().filter_map(|name| named(child, name)).collect();
-        inner.extend(
-            names.iter().enumerate().map(|(i, column)| format!("child.{} AS i{i}", in_backticks(&column.name))),
-        );
-        let considered = query.considered(schema, relation);
-        let orphaned = match match_query(schema, relation) {
-            Some(parent) => format!("{considered} AND NOT EXISTS ({parent})"),
-            None => considered,
-        };
-        let order: Vec<String> = (0..keys).map(|place| format!("o.k{place}")).collect();
-        let mut columns: Vec<String> =
-            (0..keys).map(|i| shown(&format!("o.r{i}"), child_column(schema, relation, i))).collect();
-        columns.extend_from_within(..);
-        columns.extend(names.iter().enumerate().map(|(i, column)| shown(&format!("o.i{i}"), column)));
-        let by_name = (0..names.len()).map(|i| match child.primary_key.is_empty() {
-            true => format!(", CAST(o.i{i} AS BINARY)"),
-            false => format!(", o.i{i}"),
-        });
-        query.finish(format!(
-            "SELECT dense_rank() OVER (ORDER BY {}) AS g, {}, 0 FROM (SELECT {} FROM {} WHERE {orphaned}) AS o ORDER BY g{}",
-            order.join(", "),
-            columns.join(", "),
-            inner.join(", "),
-            source(schema, child, "child"),
-            by_name.collect::<String>(),
-        ))
+        let from = source(schema, schema.child(relation), "child");
+        orphans_among(Query::default(), schema, relation, &from, None, match_query(schema, relation).as_deref())
     }
 
     fn matched_keys(&self, schema: &Schema, relation: &Relation, enough: u64) -> Sql {
@@ -149,6 +121,44 @@ impl Dialect for Mysql {
         let source = source(schema, table, alias);
         Some(Query::default().finish(format!("SELECT 1 FROM {source} WHERE (\n{condition}\n) LIMIT 0")))
     }
+}
+
+/// The orphans among the rows of `from`, which are called `child`, and for which `only` holds; `parent` finds parents.
+fn orphans_among(
+    mut query: Query,
+    schema: &Schema,
+    relation: &Relation,
+    from: &str,
+    only: Option<&str>,
+    parent: Option<&str>,
+) -> Sql {
+    let child = schema.child(relation);
+    let keys = relation.child_columns.len();
+    let mut inner: Vec<String> =
+        (0..keys).map(|place| format!("{} AS k{place}", compared(schema, relation, place))).collect();
+    inner.extend((0..keys).map(|place| format!("{} AS r{place}", stored(schema, relation, place))));
+    let names: Vec<&Column> = row_name_columns(child).into_iter().filter_map(|name| named(child, name)).collect();
+    inner.extend(names.iter().enumerate().map(|(i, column)| format!("child.{} AS i{i}", in_backticks(&column.name))));
+    let mut orphaned = query.considered(schema, relation);
+    orphaned.extend(only.map(|only| format!(" AND {only}")));
+    orphaned.extend(parent.map(|parent| format!(" AND NOT EXISTS ({parent})")));
+    let order: Vec<String> = (0..keys).map(|place| format!("o.k{place}")).collect();
+    let mut columns: Vec<String> =
+        (0..keys).map(|i| shown(&format!("o.r{i}"), child_column(schema, relation, i))).collect();
+    columns.extend_from_within(..);
+    columns.extend(names.iter().enumerate().map(|(i, column)| shown(&format!("o.i{i}"), column)));
+    let by_name = (0..names.len()).map(|i| match child.primary_key.is_empty() {
+        true => format!(", CAST(o.i{i} AS BINARY)"),
+        false => format!(", o.i{i}"),
+    });
+    query.finish(format!(
+        "SELECT dense_rank() OVER (ORDER BY {}) AS g, {}, 0 FROM (SELECT {} FROM {from} WHERE {orphaned}) AS o ORDER BY g{}",
+        order.join(", "),
+        // Each under a name of its own, so that the answer can be asked in turn.
+        columns.iter().enumerate().map(|(i, column)| format!("{column} AS c{i}")).collect::<Vec<_>>().join(", "),
+        inner.join(", "),
+        by_name.collect::<String>(),
+    ))
 }
 
 /// A statement under way: its parameters so far, in the order of their question marks.
@@ -257,6 +267,19 @@ fn under(value: &str, collation: &str) -> String {
 /// The parent of the child's row at hand; `None` where the parent's table is missing.
 fn match_query(schema: &Schema, relation: &Relation) -> Option<String> {
     let parent = schema.parent(relation)?;
+    let living = match &relation.scope.soft_deleted {
+        Some(condition) => format!(" AND NOT ((\n{condition}\n) IS TRUE)"),
+        None => String::new(),
+    };
+    Some(format!(
+        "SELECT 1 FROM {} WHERE {}{living}",
+        source(schema, parent, "parent"),
+        equal_to_parent(schema, relation)
+    ))
+}
+
+/// The parent's row at hand has the key of the child's.
+fn equal_to_parent(schema: &Schema, relation: &Relation) -> String {
     let columns = schema.parent_columns(relation).enumerate();
     let equal: Vec<String> = columns
         .map(|(place, column)| {
@@ -265,11 +288,7 @@ fn match_query(schema: &Schema, relation: &Relation) -> Option<String> {
             format!("{value}{number} = {}", compared(schema, relation, place))
         })
         .collect();
-    let living = match &relation.scope.soft_deleted {
-        Some(condition) => format!(" AND NOT ((\n{condition}\n) IS TRUE)"),
-        None => String::new(),
-    };
-    Some(format!("SELECT 1 FROM {} WHERE {}{living}", source(schema, parent, "parent"), equal.join(" AND ")))
+    equal.join(" AND ")
 }
 
 /// Which of these keys a table has under these columns and a condition.

@@ -26,6 +26,10 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+mod define;
+pub(super) mod foresight;
+pub(super) mod load;
+mod prevent;
 pub(super) mod repair;
 
 /// White space that near-miss comparison strips: what `trim` in most languages strips.
@@ -55,33 +59,9 @@ impl Dialect for Postgres {
     fn orphans(&self, schema: &Schema, relation: &Relation, among: &Among<'_>) -> Sql {
         let mut query = Query::default();
         let child = schema.child(relation);
-        let keys = relation.child_columns.len();
-        let mut inner: Vec<String> =
-            (0..keys).map(|place| format!("{} AS k{place}", compared(schema, relation, place))).collect();
-        inner.extend((0..keys).map(|place| format!("{} AS r{place}", stored(schema, relation, place))));
-        let names = RowName::of(child);
-        inner.extend(names.parts.iter().enumerate().map(|(i, (name, _))| format!("child.{} AS i{i}", quoted(name))));
-        let from = format!("SELECT {} FROM {}", inner.join(", "), source(child, "child"));
-        let considered = format!("{}{}", query.considered(schema, relation), query.among(child, among));
-        let mut rows = match match_query(schema, relation) {
-            Some(parent) => format!("{from} WHERE {considered} AND NOT EXISTS ({parent})"),
-            None => format!("{from} WHERE {considered}"),
-        };
-        if relation.match_rule == Match::Full {
-            rows =
-                format!("{rows} UNION ALL {from} WHERE {} AND {}", in_scope(relation), partly_null(schema, relation));
-        }
-        let order: Vec<String> = (0..keys).map(|place| format!("o.k{place}")).collect();
-        let mut shown: Vec<String> =
-            (0..keys).map(|i| shown(&format!("o.k{i}"), child_column(schema, relation, i))).collect();
-        shown.extend((0..keys).map(|i| self::shown(&format!("o.r{i}"), child_column(schema, relation, i))));
-        shown.extend(names.shown("o.i"));
-        query.finish(format!(
-            "SELECT dense_rank() OVER (ORDER BY {}) AS g, {}, 0::int8 FROM ({rows}) AS o ORDER BY g{}",
-            order.join(", "),
-            shown.join(", "),
-            names.order("o.i"),
-        ))
+        let only = query.among(child, among);
+        let parent = match_query(schema, relation);
+        orphans_among(query, schema, relation, &source(child, "child"), only.as_deref(), parent.as_deref())
     }
 
     fn without_indexes(&self, question: &Sql) -> Option<Sql> {
@@ -155,6 +135,43 @@ impl Dialect for Postgres {
         let source = source(table, alias);
         Some(Query::default().finish(format!("SELECT 1::int8 FROM {source} WHERE (\n{condition}\n) LIMIT 0")))
     }
+}
+
+/// The orphans among the rows of `from`, which are called `child`, and for which `only` holds; `parent` finds parents.
+fn orphans_among(
+    mut query: Query,
+    schema: &Schema,
+    relation: &Relation,
+    from: &str,
+    only: Option<&str>,
+    parent: Option<&str>,
+) -> Sql {
+    let keys = relation.child_columns.len();
+    let mut inner: Vec<String> =
+        (0..keys).map(|place| format!("{} AS k{place}", compared(schema, relation, place))).collect();
+    inner.extend((0..keys).map(|place| format!("{} AS r{place}", stored(schema, relation, place))));
+    let names = RowName::of(schema.child(relation));
+    inner.extend(names.parts.iter().enumerate().map(|(i, (name, _))| format!("child.{} AS i{i}", quoted(name))));
+    let from = format!("SELECT {} FROM {from}", inner.join(", "));
+    let only = only.map(|only| format!(" AND {only}")).unwrap_or_default();
+    let considered = query.considered(schema, relation);
+    let lacks = parent.map(|parent| format!(" AND NOT EXISTS ({parent})")).unwrap_or_default();
+    let mut rows = format!("{from} WHERE {considered}{only}{lacks}");
+    if relation.match_rule == Match::Full {
+        let partly = partly_null(schema, relation);
+        rows = format!("{rows} UNION ALL {from} WHERE {}{only} AND {partly}", in_scope(relation));
+    }
+    let order: Vec<String> = (0..keys).map(|place| format!("o.k{place}")).collect();
+    let mut columns: Vec<String> =
+        (0..keys).map(|i| shown(&format!("o.k{i}"), child_column(schema, relation, i))).collect();
+    columns.extend((0..keys).map(|i| shown(&format!("o.r{i}"), child_column(schema, relation, i))));
+    columns.extend(names.shown("o.i"));
+    query.finish(format!(
+        "SELECT dense_rank() OVER (ORDER BY {}) AS g, {}, 0::int8 FROM ({rows}) AS o ORDER BY g{}",
+        order.join(", "),
+        columns.join(", "),
+        names.order("o.i"),
+    ))
 }
 
 /// The columns that name a row, each with its definition; a row's own address has none.
@@ -233,11 +250,11 @@ impl Query {
     }
 
     /// Nothing but the rows of these addresses.
-    fn among(&mut self, child: &Table, among: &Among<'_>) -> String {
-        let (Some(rows), Some(address)) = (among.rows, &child.row_address) else { return String::new() };
+    fn among(&mut self, child: &Table, among: &Among<'_>) -> Option<String> {
+        let (rows, address) = (among.rows?, child.row_address.as_ref()?);
         let rows: Vec<String> = rows.iter().map(|row| format!("\"({},{})\"", row >> 16, row & 0xFFFF)).collect();
         let rows = self.parameter(Value::text(format!("{{{}}}", rows.join(","))));
-        format!(" AND child.{} = ANY ({rows}::text::tid[])", quoted(address))
+        Some(format!("child.{} = ANY ({rows}::text::tid[])", quoted(address)))
     }
 
     /// Rows that must have a parent.

@@ -43,7 +43,7 @@ pub trait RedefiningDialect {
     ) -> Result<Vec<Redefinition>, String>;
 
     /// What makes the text before into the text after.
-    fn steps(&self, change: &Redefinition) -> Vec<Step>;
+    fn steps(&self, schema: &Schema, change: &Redefinition) -> Vec<Step>;
 
     /// What the database makes of a table's definition: rows of what it is (`reference` and `not null` among them), its
     /// name, and all else that is known of it. `None` where the text itself is the database's own.
@@ -122,9 +122,13 @@ pub(super) fn trigger_name(schema: &Schema, relation: &Relation, part: &str) -> 
     if twins.count() > 0 {
         name.push_str(&format!("_{}", relation.parent.name.table));
     }
-    let name = format!("{name}{part}");
-    if name.len() <= LONGEST_NAME {
-        return name;
+    bounded(&name, part)
+}
+
+/// A name that every engine takes, and its ending, which tells it from others.
+pub(super) fn bounded(name: &str, part: &str) -> String {
+    if name.len() + part.len() <= LONGEST_NAME {
+        return format!("{name}{part}");
     }
     // FNV-1a: what was cut off is told by a number that is always the same.
     let number = name

@@ -139,10 +139,22 @@ pub struct Evaluation<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum Wanted<'a> {
     Expression(&'a Expression),
-    /// A query that gives one column.
-    Query(&'a str),
+    /// One of so many columns that a query gives.
+    Query {
+        query: &'a str,
+        column: usize,
+        of: usize,
+    },
     /// Whether the query gives no row, one, or more: 0, 1, 2.
     RowsOf(&'a str),
+}
+
+impl<'a> Wanted<'a> {
+    /// What has to be asked for a key of so many columns that a query gives: how many rows there are, and each column.
+    pub fn key(query: &'a str, of: usize) -> Vec<Wanted<'a>> {
+        let columns = (0..of).map(|column| Wanted::Query { query, column, of });
+        std::iter::once(Wanted::RowsOf(query)).chain(columns).collect()
+    }
 }
 
 /// The dialect of a schema's engine, where repairs are known for it.

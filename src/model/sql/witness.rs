@@ -9,19 +9,8 @@ use crate::model::catalog::Engine;
 use crate::model::explanation::Event;
 use crate::model::schema::Schema;
 
-pub trait Witness {
-    /// Makes the record and what keeps it.
-    fn install(&self, schema: &Schema) -> Vec<Sql>;
-
-    /// Takes all of that away.
-    fn remove(&self, schema: &Schema) -> Vec<Sql>;
-
-    /// From now on this is the round; `forget` empties the record first.
-    fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql>;
-
-    /// Puts the record in order once a statement is done.
-    fn settle(&self, schema: &Schema) -> Vec<Sql>;
-
+/// What a record of rows, before and after, tells. Where a record is of one statement alone, `since` says nothing.
+pub trait Account {
     /// One row: how many rows of a table were inserted, updated and deleted.
     fn effects(&self, schema: &Schema, table: usize, since: u32) -> Sql;
 
@@ -40,6 +29,20 @@ pub trait Witness {
 
     /// One row: how many deleted rows hang below each other, for a relation of a table to itself.
     fn levels(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql>;
+}
+
+pub trait Witness: Account {
+    /// Makes the record and what keeps it.
+    fn install(&self, schema: &Schema) -> Vec<Sql>;
+
+    /// Takes all of that away.
+    fn remove(&self, schema: &Schema) -> Vec<Sql>;
+
+    /// From now on this is the round; `forget` empties the record first.
+    fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql>;
+
+    /// Puts the record in order once a statement is done.
+    fn settle(&self, schema: &Schema) -> Vec<Sql>;
 }
 
 /// The witness for a schema's engine, where there is one.

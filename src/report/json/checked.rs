@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::model::checked::Checked;
+use crate::model::checked::Corrected;
 use crate::model::checked::Loaded;
 use crate::model::checked::Place;
 use crate::model::checked::Refused;
@@ -24,6 +25,7 @@ pub(in crate::report) fn render(checked: &Checked) -> String {
         refused: checked.refused.iter().map(Turned::of).collect(),
         order: &checked.order,
         cycles: &checked.cycles,
+        corrected: checked.corrected.as_ref().map(Files::of),
     })
 }
 
@@ -38,6 +40,25 @@ struct Report<'a> {
     refused: Vec<Turned<'a>>,
     order: &'a [String],
     cycles: &'a [Vec<String>],
+    corrected: Option<Files<'a>>,
+}
+
+#[derive(Serialize)]
+struct Files<'a> {
+    file: &'a str,
+    rows: u64,
+    changed: u64,
+    rest: &'a str,
+    rest_rows: u64,
+    parents: &'a str,
+    parent_rows: u64,
+}
+
+impl<'a> Files<'a> {
+    fn of(corrected: &'a Corrected) -> Files<'a> {
+        let Corrected { file, rows, changed, rest, rest_rows, parents, parent_rows } = corrected;
+        Files { file, rows: *rows, changed: *changed, rest, rest_rows: *rest_rows, parents, parent_rows: *parent_rows }
+    }
 }
 
 #[derive(Serialize)]

@@ -48,6 +48,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
             })
             .collect(),
         definitions: prospect.redefinitions.iter().map(definition).collect(),
+        files: prospect.files.iter().map(|(file, rows)| KeptIn { file, rows: *rows }).collect(),
         hazards: prospect.hazards.iter().map(String::as_str).collect(),
         refusals: prospect
             .refusals
@@ -135,6 +136,8 @@ struct Report<'a> {
     tables: Vec<Changes<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     definitions: Vec<Definition<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<KeptIn<'a>>,
     hazards: Vec<&'a str>,
     refusals: Vec<Refused<'a>>,
 }
@@ -204,6 +207,12 @@ struct Definition<'a> {
     nullable: &'a [String],
     before: Option<&'a str>,
     after: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct KeptIn<'a> {
+    file: &'a str,
+    rows: u64,
 }
 
 #[derive(Serialize)]

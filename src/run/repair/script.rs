@@ -3,6 +3,7 @@
 use super::Planned;
 use crate::engine::EngineError;
 use crate::model::plan::Part;
+use crate::model::text::plural;
 use crate::model::value::Value;
 use crate::run::RunError;
 use crate::treat::TreatError;
@@ -62,6 +63,9 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
         })
         .map_err(|error: rusqlite::Error| RunError::Treat(TreatError::from(error)))?;
     script.push_str(&redefinitions(true)?);
+    for (file, rows) in &draft.prospect.files {
+        script.push_str(&format!("-- {} that `apply` keeps in {file} would be kept nowhere.\n", plural(*rows, "row")));
+    }
     script.push_str(&surgery.script_end());
     Ok(script)
 }

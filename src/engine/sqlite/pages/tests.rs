@@ -41,11 +41,11 @@ CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id), pad TEXT, cod
     s REFERENCES s(id), FOREIGN KEY (a, b) REFERENCES w(a, b));
 CREATE TABLE i(p INTEGER REFERENCES p(id), pad TEXT);
 CREATE INDEX i_p ON i(p);
-WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 48)
 INSERT INTO p SELECT i, 'code-' || i || CASE WHEN i % 9 = 0 THEN printf('%.*c', 700, 'x') ELSE '' END, 'pad' FROM n;
 INSERT INTO w SELECT id, 'w' || id FROM p;
 INSERT INTO s SELECT id * 1000000007 FROM p;
-INSERT INTO c SELECT id, 1 + id * 7 % 120, printf('%.*c', id * 9, 'y'), code, id, 'w' || id, id * 1000000007 FROM p;
+INSERT INTO c SELECT id, 1 + id * 7 % 48, printf('%.*c', id * 9, 'y'), code, id, 'w' || id, id * 1000000007 FROM p;
 INSERT INTO i SELECT p, pad FROM c;
 ";
 

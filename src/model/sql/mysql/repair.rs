@@ -474,7 +474,7 @@ impl Query {
                 if parts.is_empty() { "''".to_owned() } else { format!("concat({})", parts.join(", ")) }
             }
             // A derived table could not look at the row at hand; a part of a union can.
-            Wanted::Query(query) => format!("concat(((\n{query}\n) UNION ALL ({NULLS}) LIMIT 1))"),
+            Wanted::Query { query, .. } => format!("concat(((\n{query}\n) UNION ALL ({NULLS}) LIMIT 1))"),
             Wanted::RowsOf(query) => {
                 format!("(EXISTS (\n{query}\n) + EXISTS ((\n{query}\n) UNION ALL ({NULLS}) LIMIT 1 OFFSET 1))")
             }

@@ -35,6 +35,7 @@ use crate::model::sql::clauses::key_names;
 use crate::model::sql::clauses::plain;
 use crate::model::sql::clauses::quoted_text;
 use crate::model::sql::quoted;
+use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
@@ -290,6 +291,10 @@ impl RepairDialect for Surgery {
         false
     }
 
+    fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
+        Some(&SURGERY)
+    }
+
     fn in_room(&self) -> &'static dyn RepairDialect {
         &REHEARSAL
     }
@@ -426,7 +431,7 @@ impl Query {
     }
 
     /// A value of a column's type. Whole numbers stay wide: the server narrows them when it stores them.
-    fn typed(&mut self, column: Option<&Column>, value: &Value) -> String {
+    pub(super) fn typed(&mut self, column: Option<&Column>, value: &Value) -> String {
         let parameter = self.parameter(value.clone());
         let Some(column) = column else { return format!("{parameter}::text") };
         match (&column.family, &column.sql_type) {
@@ -451,7 +456,11 @@ impl Query {
 
     /// What it gives, as text; the column that it is for reads it.
     fn wanted(&mut self, wanted: &Wanted<'_>) -> String {
-        let first = |query: &str| format!("(SELECT {} FROM (\n{query}\n) AS given(x) LIMIT 1)", as_text("given.x"));
+        let one = |query: &str, column: usize, of: usize| {
+            let columns: Vec<String> = (0..of).map(|place| format!("x{place}")).collect();
+            let (value, columns) = (as_text(&format!("given.x{column}")), columns.join(", "));
+            format!("(SELECT {value} FROM (\n{query}\n) AS given({columns}) LIMIT 1)")
+        };
         match wanted {
             Wanted::Expression(Expression::Literal(value)) => {
                 let kind = match value {
@@ -462,7 +471,7 @@ impl Query {
                 };
                 format!("{}::{kind}", self.parameter(value.clone()))
             }
-            Wanted::Expression(Expression::Sql(sql)) => first(&format!("SELECT (\n{sql}\n)")),
+            Wanted::Expression(Expression::Sql(sql)) => one(&format!("SELECT (\n{sql}\n)"), 0, 1),
             Wanted::Expression(Expression::Template(pieces)) => {
                 let parts: Vec<String> = pieces
                     .iter()
@@ -475,7 +484,7 @@ impl Query {
                     .collect();
                 if parts.is_empty() { "''::text".to_owned() } else { format!("({})", parts.join(" || ")) }
             }
-            Wanted::Query(query) => first(query),
+            Wanted::Query { query, column, of } => one(query, *column, *of),
             Wanted::RowsOf(query) => {
                 format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) AS given LIMIT 2) AS few)")
             }
@@ -484,11 +493,11 @@ impl Query {
 }
 
 /// The tables of the default schema that a rule's SQL mentions, each under its own name.
-fn named_tables(schema: &Schema, wanted: &[Wanted<'_>]) -> String {
+pub(super) fn named_tables(schema: &Schema, wanted: &[Wanted<'_>]) -> String {
     let texts: Vec<&str> = wanted
         .iter()
         .filter_map(|wanted| match wanted {
-            Wanted::Query(query) | Wanted::RowsOf(query) => Some(*query),
+            Wanted::Query { query, .. } | Wanted::RowsOf(query) => Some(*query),
             Wanted::Expression(Expression::Sql(sql)) => Some(sql.as_str()),
             Wanted::Expression(_) => None,
         })
@@ -512,7 +521,7 @@ fn column<'t>(table: &'t Table, name: &str) -> Option<&'t Column> {
 }
 
 /// A column and the operator under which its values are equal.
-fn left_of(table: &Table, alias: &str, name: &str) -> String {
+pub(super) fn left_of(table: &Table, alias: &str, name: &str) -> String {
     let equality = column(table, name).and_then(|column| column.sql_type.as_ref()).map(|of| operator(&of.equality));
     format!("{alias}.{} {}", quoted(name), equality.unwrap_or_else(|| "=".to_owned()))
 }
@@ -530,7 +539,7 @@ fn in_form(text: &str, forms: &[Normal]) -> String {
 }
 
 /// A value as SQL text that gives exactly this value.
-fn literal(value: &Value) -> String {
+pub(super) fn literal(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Integer(number) => format!("'{number}'"),

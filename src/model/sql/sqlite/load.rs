@@ -9,6 +9,7 @@ use super::witness::record::Record;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
 use crate::model::sql::load::Load;
+use crate::model::sql::load::Treatable;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 
@@ -27,22 +28,25 @@ impl Load for Rows {
         made.into_iter().map(|text| Query::default().finish(text)).collect()
     }
 
-    fn at(&self, place: i64) -> Sql {
-        let mut query = Query::default();
-        let place = query.parameter(Value::Integer(place));
-        query.finish(format!("UPDATE temp.\"fk_doctor_round\" SET number = {place}"))
-    }
-
-    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], values: Vec<Value>) -> Sql {
+    /// One row at a time, as SQLite itself sees every constraint.
+    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
         let about = &schema.tables[table];
         let names: Vec<String> = columns.iter().map(|&column| quoted(&about.columns[column].name)).collect();
-        let mut query = Query::default();
-        let values: Vec<String> = values.into_iter().map(|value| query.parameter(value)).collect();
         let table = quoted(&about.name.table);
-        if names.is_empty() {
-            return query.finish(format!("INSERT INTO main.{table} DEFAULT VALUES"));
+        let mut statements = Vec::new();
+        for (place, values) in rows {
+            let mut query = Query::default();
+            let place = query.parameter(Value::Integer(*place));
+            statements.push(query.finish(format!("UPDATE temp.\"fk_doctor_round\" SET number = {place}")));
+            let mut query = Query::default();
+            let values: Vec<String> = values.iter().map(|value| query.parameter(value.clone())).collect();
+            let row = match names.is_empty() {
+                true => " DEFAULT VALUES".to_owned(),
+                false => format!("({}) VALUES ({})", names.join(", "), values.join(", ")),
+            };
+            statements.push(query.finish(format!("INSERT INTO main.{table}{row}")));
         }
-        query.finish(format!("INSERT INTO main.{table}({}) VALUES ({})", names.join(", "), values.join(", ")))
+        statements
     }
 
     fn orphans(&self, schema: &Schema, relation: usize) -> Sql {
@@ -109,6 +113,59 @@ impl Load for Rows {
         let address = about.row_address.as_ref().map_or("NULL".to_owned(), |name| format!("staged.{}", quoted(name)));
         let values: Vec<String> = std::iter::once(address).chain(names).collect();
         Query::default().finish(format!("SELECT {} FROM {}", values.join(", "), source(about, "staged", false)))
+    }
+}
+
+/// A table that a copy of the trial has too.
+const KEPT: &str = "main.\"fk_doctor_rows\"";
+
+impl Treatable for Rows {
+    fn keep_rows(&self, schema: &Schema, table: usize) -> Vec<Sql> {
+        let record = Record::of(schema, table);
+        let names: Vec<String> =
+            record.identity.iter().enumerate().map(|(i, name)| format!("{} AS k{i}", record.after(name))).collect();
+        let keep = format!("CREATE TABLE {KEPT} AS SELECT {} FROM temp.{}", names.join(", "), record.name());
+        let by_place = format!("CREATE INDEX temp.\"fk_doctor_place_{table}\" ON {}(round)", record.name());
+        [keep, by_place].map(|text| Query::default().finish(text)).into()
+    }
+
+    fn is_loaded(&self, schema: &Schema, table: usize) -> String {
+        let record = Record::of(schema, table);
+        let child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
+        let kept: Vec<String> = (0..child.len()).map(|i| format!("k{i}")).collect();
+        format!("({}) IN (SELECT {} FROM {KEPT})", child.join(", "), kept.join(", "))
+    }
+
+    fn nothing(&self) -> String {
+        "0".to_owned()
+    }
+
+    fn not_from_the_file(&self) -> Vec<Sql> {
+        vec![Query::default().finish("UPDATE temp.\"fk_doctor_round\" SET number = 0".to_owned())]
+    }
+
+    fn forget_noted(&self) -> Sql {
+        Query::default().finish("DELETE FROM temp.\"fk_doctor_noted\"".to_owned())
+    }
+
+    fn treated(&self, schema: &Schema, table: usize, columns: &[usize], place: i64) -> Sql {
+        let about = &schema.tables[table];
+        let record = Record::of(schema, table);
+        let mut query = Query::default();
+        let place = query.parameter(Value::Integer(place));
+        let held = columns.iter().map(|&column| {
+            let name = &about.columns[column].name;
+            let child = format!("child.{}", quoted(name));
+            format!(", {child} IS NOT was.{}, {child}", record.after(name))
+        });
+        query.finish(format!(
+            "SELECT 1{} FROM temp.{} AS was CROSS JOIN {} ON {} WHERE was.round = {place} \
+             AND NOT EXISTS (SELECT 1 FROM temp.\"fk_doctor_noted\" AS noted WHERE noted.place = was.round)",
+            held.collect::<String>(),
+            record.name(),
+            source(about, "child", false),
+            record.is_now("was", "child"),
+        ))
     }
 }
 

@@ -56,7 +56,7 @@ impl RedefiningDialect for Sqlite {
         prevent::prevented(schema, wish, definitions)
     }
 
-    fn steps(&self, change: &Redefinition) -> Vec<Step> {
+    fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {
         match (change.kind, &change.before, &change.after) {
             // A text that is replaced keeps its place among the definitions.
             (DefinitionKind::Table | DefinitionKind::Trigger, Some(before), Some(after)) => {

@@ -304,7 +304,12 @@ impl Query {
     fn wanted(&mut self, wanted: &Wanted<'_>) -> String {
         match wanted {
             Wanted::Expression(expression) => self.expression(expression),
-            Wanted::Query(query) => format!("(\n{query}\n)"),
+            Wanted::Query { query, of: 1, .. } => format!("(\n{query}\n)"),
+            Wanted::Query { query, column, of } => {
+                let columns: Vec<String> = (0..*of).map(|place| format!("c{place}")).collect();
+                let columns = columns.join(", ");
+                format!("(WITH \"the query\"({columns}) AS (\n{query}\n) SELECT c{column} FROM \"the query\")")
+            }
             Wanted::RowsOf(query) => format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) LIMIT 2))"),
         }
     }

@@ -15,6 +15,7 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::sql::Among;
 use crate::model::sql::Sql;
+use crate::model::sql::witness::Account;
 use crate::model::sql::witness::Witness;
 
 pub(super) mod record;
@@ -64,7 +65,9 @@ impl Witness for Triggers {
     fn settle(&self, schema: &Schema) -> Vec<Sql> {
         records(schema).flat_map(|record| record.settle()).map(plain).collect()
     }
+}
 
+impl Account for Triggers {
     fn effects(&self, schema: &Schema, table: usize, since: u32) -> Sql {
         plain(format!(
             "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op = 'u'), count(*) FILTER (WHERE op = 'd') \

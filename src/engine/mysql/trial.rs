@@ -1,0 +1,208 @@
+//! The trial in MySQL and MariaDB: one transaction of the database itself, which is never committed.
+//!
+//! Whoever calls sees to it that no statement commits by itself or writes what cannot be rolled back. Rows that are only
+//! read stay unlocked (READ COMMITTED); rows that a statement writes are locked until the end, as they would be.
+
+use super::connection::Connection;
+use super::failure;
+use super::introspect;
+use super::introspect::Server;
+use super::transaction;
+use crate::engine::Damage;
+use crate::engine::EngineError;
+use crate::engine::Patience;
+use crate::engine::Session;
+use crate::engine::trial::Performance;
+use crate::engine::trial::Put;
+use crate::engine::trial::Trial;
+use crate::engine::wire::Failure;
+use crate::model::catalog::Catalog;
+use crate::model::catalog::Table;
+use crate::model::refusal::Refusal;
+use crate::model::sql::Sql;
+use crate::model::statement::Kind;
+use crate::model::statement::Statement;
+use crate::model::value::Value;
+use crate::source::Address;
+
+/// As strict as the server is with everybody.
+const AS_USER: &str = "SET SESSION sql_mode = @@GLOBAL.sql_mode";
+
+const COUNTERS: &str = "SELECT concat(table_name, '.AUTO_INCREMENT'), CAST(auto_increment AS SIGNED) FROM information_schema.tables \
+     WHERE table_schema = database() AND auto_increment IS NOT NULL ORDER BY 1";
+
+const TRIGGERS: &str = "SELECT trigger_name FROM information_schema.triggers \
+     WHERE event_object_schema = coalesce(?, database()) AND event_object_table = ? ORDER BY 1";
+
+pub(super) struct MysqlTrial {
+    address: Address,
+    patience: Patience,
+    server: Server,
+    connection: Connection,
+    as_user: bool,
+    in_transaction: bool,
+}
+
+impl MysqlTrial {
+    pub(super) fn open(address: &Address, patience: &Patience, server: &Server) -> Result<MysqlTrial, EngineError> {
+        let begun = || {
+            let mut connection = Connection::open(address, &patience.deadline)?;
+            connection.run(transaction::settings(patience), &patience.deadline)?;
+            connection.run(transaction::begin_trial(patience), &patience.deadline)?;
+            Ok(connection)
+        };
+        let connection = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
+        let (address, patience, server) = (address.clone(), patience.clone(), server.clone());
+        Ok(MysqlTrial { address, patience, server, connection, as_user: false, in_transaction: false })
+    }
+
+    fn run(&mut self, statements: &str) -> Result<(), EngineError> {
+        let done = self.connection.run(statements.to_owned(), &self.patience.deadline);
+        done.map_err(|failure| failure::of_a_question(failure, &self.address))
+    }
+
+    fn speak_as_user(&mut self, as_user: bool) -> Result<(), EngineError> {
+        if self.as_user == as_user {
+            return Ok(());
+        }
+        self.as_user = as_user;
+        if as_user { self.run(AS_USER) } else { self.run(&transaction::settings(&self.patience)) }
+    }
+
+    fn limit(&mut self) -> Result<(), EngineError> {
+        match transaction::statement_limit(&self.server, &self.patience) {
+            Some(limit) => self.run(&limit),
+            None => Ok(()),
+        }
+    }
+
+    fn each(&mut self, question: &str, given: &[Value], each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        let answer = self.connection.ask(question, given, &self.patience.deadline, each);
+        answer.map_err(|failure| failure::of_a_question(failure, &self.address))
+    }
+
+    fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
+        match self.connection.perform(text, given, &self.patience.deadline) {
+            Ok(()) => Ok(None),
+            Err(failure) => failure::refusal(failure, &self.address).map(Some),
+        }
+    }
+
+    /// Transactions of the script are savepoints in ours.
+    fn transaction(&mut self, statement: &Statement) -> Result<Option<Refusal>, EngineError> {
+        let words = statement.text.to_ascii_uppercase();
+        let to_a_point = words.contains(" TO ");
+        match words.split_whitespace().next() {
+            Some("BEGIN" | "START") => {
+                self.in_transaction = true;
+                self.run("SAVEPOINT fk_doctor_transaction")?;
+            }
+            Some("COMMIT") => self.in_transaction = false,
+            Some("ROLLBACK") if !to_a_point => {
+                if self.in_transaction {
+                    self.run("ROLLBACK TO SAVEPOINT fk_doctor_transaction")?;
+                }
+                self.in_transaction = false;
+            }
+            _ => return self.attempt(&statement.text, &[]),
+        }
+        Ok(None)
+    }
+}
+
+impl Session for MysqlTrial {
+    fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        self.speak_as_user(false)?;
+        self.limit()?;
+        self.each(sql.text(), sql.parameters(), each)
+    }
+
+    fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
+        Ok(None)
+    }
+}
+
+impl Trial for MysqlTrial {
+    fn catalog(&mut self) -> Result<Catalog, EngineError> {
+        self.speak_as_user(false)?;
+        introspect::catalog(&mut self.connection, &self.server, &self.patience.deadline)
+            .map_err(|failure| failure::of_the_database(&failure, &self.address))
+    }
+
+    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+        self.speak_as_user(false)?;
+        self.limit()?;
+        preparations.iter().try_for_each(|sql| self.each(sql.text(), sql.parameters(), &mut |_| {}))
+    }
+
+    fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+        self.speak_as_user(true)?;
+        self.limit()?;
+        preparations.iter().try_for_each(|sql| self.each(sql.text(), sql.parameters(), &mut |_| {}))
+    }
+
+    fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
+        self.speak_as_user(true)?;
+        self.limit()?;
+        if statement.kind == Kind::Transaction {
+            return Ok(Performance { refusal: self.transaction(statement)?, writes: Vec::new() });
+        }
+        self.run("SAVEPOINT fk_doctor_try")?;
+        let refusal = self.attempt(&statement.text, &statement.parameters)?;
+        // Gone if the statement has ended the transaction, which is not to be passed over.
+        self.run(if refusal.is_some() {
+            "ROLLBACK TO SAVEPOINT fk_doctor_try"
+        } else {
+            "RELEASE SAVEPOINT fk_doctor_try"
+        })?;
+        Ok(Performance { refusal, writes: Vec::new() })
+    }
+
+    fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
+        self.speak_as_user(true)?;
+        self.run("SAVEPOINT fk_doctor_rows")?;
+        let mut put = Put::Taken;
+        for sql in insert {
+            if let Some(refusal) = self.attempt(sql.text(), sql.parameters())? {
+                put = Put::Refused(refusal);
+                break;
+            }
+        }
+        if let (Put::Taken, Some(collisions)) = (&put, collisions) {
+            let mut index = None;
+            self.each(collisions.text(), collisions.parameters(), &mut |row| {
+                index = index.or_else(|| usize::try_from(row.first()?.as_integer()?).ok());
+            })?;
+            put = index.map_or(Put::Taken, Put::Collides);
+        }
+        self.run(if put == Put::Taken {
+            "RELEASE SAVEPOINT fk_doctor_rows"
+        } else {
+            "ROLLBACK TO SAVEPOINT fk_doctor_rows"
+        })?;
+        Ok(put)
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
+    fn triggers_of(&mut self, table: &Table) -> Result<Vec<String>, EngineError> {
+        let schema = table.name.schema.as_deref().map_or(Value::Null, Value::text);
+        let mut found = Vec::new();
+        self.each(TRIGGERS, &[schema, Value::text(&table.name.table)], &mut |row| {
+            found.extend(row.first().and_then(Value::as_text).map(str::to_owned));
+        })?;
+        Ok(found)
+    }
+
+    fn counters(&mut self) -> Result<Vec<(String, i64)>, EngineError> {
+        let mut found = Vec::new();
+        self.each(COUNTERS, &[], &mut |row| {
+            if let [name, Value::Integer(at)] = row {
+                found.push((name.as_text().unwrap_or_default().to_owned(), *at));
+            }
+        })?;
+        Ok(found)
+    }
+}

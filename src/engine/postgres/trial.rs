@@ -1,0 +1,310 @@
+//! The trial in PostgreSQL: one transaction of the database itself, which is never committed.
+//!
+//! A statement runs as its author would run it, with the settings of the role; everything of ours runs with settings
+//! of ours. Rows that it writes are locked until the end, as they would be, and every wait has a limit.
+
+use super::connection::Connection;
+use super::failure;
+use super::introspect;
+use super::transaction;
+use crate::engine::Damage;
+use crate::engine::EngineError;
+use crate::engine::Patience;
+use crate::engine::Session;
+use crate::engine::trial::Performance;
+use crate::engine::trial::Put;
+use crate::engine::trial::Trial;
+use crate::engine::trial::Written;
+use crate::engine::wire::Failure;
+use crate::model::catalog::Catalog;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
+use crate::model::refusal::Refusal;
+use crate::model::sql::Sql;
+use crate::model::statement::Kind;
+use crate::model::statement::Statement;
+use crate::model::value::Value;
+use crate::source::Address;
+
+/// Settings that decide what a statement means.
+const MEANING: [&str; 9] = [
+    "search_path",
+    "row_security",
+    "standard_conforming_strings",
+    "DateStyle",
+    "IntervalStyle",
+    "TimeZone",
+    "lc_monetary",
+    "extra_float_digits",
+    "bytea_output",
+];
+
+/// Rows written so far by this transaction, by table.
+const WRITTEN: &str = "SELECT schemaname::text, relname::text, n_tup_ins, n_tup_upd, n_tup_del FROM pg_catalog.pg_stat_xact_user_tables \
+     WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND schemaname !~ '^pg_temp' ORDER BY 1, 2";
+
+/// A sequence that this role may not see is not told.
+const COUNTERS: &str = "SELECT CASE schemaname WHEN 'public' THEN '' ELSE schemaname || '.' END || sequencename::text, \
+     coalesce(last_value, 0)::int8 FROM pg_catalog.pg_sequences ORDER BY 1";
+
+const TRIGGERS: &str = "SELECT t.tgname::text FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' \
+     AND n.nspname = $1::text AND c.relname = $2::text ORDER BY 1";
+
+const NAMED: &str = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class AS c \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass($1::text)";
+
+pub(super) struct PostgresTrial {
+    address: Address,
+    patience: Patience,
+    connection: Connection,
+    /// What those settings are for the role.
+    theirs: Vec<Value>,
+    /// Whether they hold at the moment.
+    as_user: bool,
+    in_transaction: bool,
+}
+
+impl PostgresTrial {
+    pub(super) fn open(address: &Address, patience: &Patience) -> Result<PostgresTrial, EngineError> {
+        let begun = || {
+            let mut connection = Connection::open(address, &patience.deadline)?;
+            connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ".to_owned(), &patience.deadline)?;
+            let settings: Vec<String> =
+                MEANING.iter().map(|name| format!("pg_catalog.current_setting('{name}')")).collect();
+            let mut theirs = Vec::new();
+            let question = format!("SELECT {}", settings.join(", "));
+            connection.ask(&question, &[], &patience.deadline, &mut |row| theirs = row.to_vec())?;
+            connection.run(transaction::settings(patience), &patience.deadline)?;
+            Ok((connection, theirs))
+        };
+        let (connection, theirs) = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
+        let (address, patience) = (address.clone(), patience.clone());
+        Ok(PostgresTrial { address, patience, connection, theirs, as_user: false, in_transaction: false })
+    }
+
+    fn run(&mut self, statements: &str) -> Result<(), EngineError> {
+        let done = self.connection.run(statements.to_owned(), &self.patience.deadline);
+        done.map_err(|failure| failure::of_a_question(failure, &self.address))
+    }
+
+    /// From here on names mean what they mean to the role, or to us.
+    fn speak_as_user(&mut self, as_user: bool) -> Result<(), EngineError> {
+        if self.as_user == as_user {
+            return Ok(());
+        }
+        self.as_user = as_user;
+        if !as_user {
+            return self.run(&transaction::settings(&self.patience));
+        }
+        let set = MEANING.iter().enumerate();
+        let set: Vec<String> =
+            set.map(|(i, name)| format!("pg_catalog.set_config('{name}', ${}::text, true)", i + 1)).collect();
+        let question = format!("SELECT {}", set.join(", "));
+        let done = self.connection.ask(&question, &self.theirs, &self.patience.deadline, &mut |_| {});
+        done.map_err(|failure| failure::of_a_question(failure, &self.address))
+    }
+
+    fn limit(&mut self) -> Result<(), EngineError> {
+        self.run(&transaction::statement_limit(&self.patience))
+    }
+
+    fn each(&mut self, question: &str, given: &[Value], each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        let answer = self.connection.ask(question, given, &self.patience.deadline, each);
+        answer.map_err(|failure| failure::of_a_question(failure, &self.address))
+    }
+
+    /// Runs all of it, or leaves no trace.
+    fn all_or_nothing(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+        self.limit()?;
+        self.run("SAVEPOINT fk_doctor_arrange")?;
+        let done = preparations.iter().try_for_each(|sql| self.each(sql.text(), sql.parameters(), &mut |_| {}));
+        let end = match done {
+            Ok(()) => "RELEASE SAVEPOINT fk_doctor_arrange",
+            Err(_) => "ROLLBACK TO SAVEPOINT fk_doctor_arrange; RELEASE SAVEPOINT fk_doctor_arrange",
+        };
+        if self.connection.is_open() {
+            self.run(end)?;
+        }
+        done
+    }
+
+    /// Runs one typed statement; what the server says against it is no failure of ours.
+    fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
+        let done = self.connection.perform(text, given, &self.patience.deadline);
+        match done {
+            Ok(()) => Ok(None),
+            Err(failure) => failure::refusal(failure, &self.address).map(Some),
+        }
+    }
+
+    /// What is deferred to the end of the transaction, looked at now; it stays deferred.
+    fn deferred(&mut self) -> Result<Option<Refusal>, EngineError> {
+        self.run("SAVEPOINT fk_doctor_end")?;
+        let refusal = self.attempt("SET CONSTRAINTS ALL IMMEDIATE", &[])?;
+        self.run("ROLLBACK TO SAVEPOINT fk_doctor_end; RELEASE SAVEPOINT fk_doctor_end")?;
+        Ok(refusal)
+    }
+
+    /// Transactions of the script are savepoints in ours.
+    fn transaction(&mut self, statement: &Statement) -> Result<Option<Refusal>, EngineError> {
+        let words = statement.text.to_ascii_uppercase();
+        let is = |word: &str| words.starts_with(word);
+        if is("BEGIN") || is("START") {
+            self.in_transaction = true;
+            self.run("SAVEPOINT fk_doctor_transaction")?;
+            return Ok(None);
+        }
+        let to_a_point = words.contains(" TO ");
+        if is("COMMIT") || (is("END") && !to_a_point) {
+            let refusal = if self.in_transaction { self.deferred()? } else { None };
+            if refusal.is_some() {
+                self.run("ROLLBACK TO SAVEPOINT fk_doctor_transaction")?;
+            }
+            self.in_transaction = false;
+            return Ok(refusal);
+        }
+        if is("ROLLBACK") && !to_a_point {
+            if self.in_transaction {
+                self.run("ROLLBACK TO SAVEPOINT fk_doctor_transaction")?;
+            }
+            self.in_transaction = false;
+            return Ok(None);
+        }
+        self.run("SAVEPOINT fk_doctor_guard")?;
+        let refusal = self.attempt(&statement.text, &[])?;
+        if refusal.is_some() {
+            self.run("ROLLBACK TO SAVEPOINT fk_doctor_guard")?;
+        }
+        Ok(refusal)
+    }
+}
+
+impl Session for PostgresTrial {
+    fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        self.speak_as_user(false)?;
+        self.limit()?;
+        self.run("SAVEPOINT fk_doctor_question")?;
+        let answer = self.each(sql.text(), sql.parameters(), each);
+        if self.connection.is_open() {
+            self.run("ROLLBACK TO SAVEPOINT fk_doctor_question; RELEASE SAVEPOINT fk_doctor_question")?;
+        }
+        answer
+    }
+
+    fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
+        Ok(None)
+    }
+}
+
+impl Trial for PostgresTrial {
+    fn catalog(&mut self) -> Result<Catalog, EngineError> {
+        self.speak_as_user(false)?;
+        introspect::catalog(&mut self.connection, &self.patience.deadline)
+            .map_err(|failure| failure::of_the_database(&failure, &self.address))
+    }
+
+    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+        self.speak_as_user(false)?;
+        self.all_or_nothing(preparations)
+    }
+
+    fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+        self.speak_as_user(true)?;
+        self.all_or_nothing(preparations)
+    }
+
+    fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
+        self.speak_as_user(true)?;
+        self.limit()?;
+        if statement.kind == Kind::Transaction {
+            return Ok(Performance { refusal: self.transaction(statement)?, writes: Vec::new() });
+        }
+        self.run("SAVEPOINT fk_doctor_try")?;
+        let mut refusal = self.attempt(&statement.text, &statement.parameters)?;
+        if refusal.is_none() && !self.in_transaction {
+            refusal = self.deferred()?;
+        }
+        if refusal.is_some() {
+            self.run("ROLLBACK TO SAVEPOINT fk_doctor_try")?;
+        }
+        self.run("RELEASE SAVEPOINT fk_doctor_try")?;
+        Ok(Performance { refusal, writes: Vec::new() })
+    }
+
+    fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
+        self.speak_as_user(true)?;
+        self.run("SAVEPOINT fk_doctor_rows")?;
+        let mut put = Put::Taken;
+        for sql in insert {
+            if let Some(refusal) = self.attempt(sql.text(), sql.parameters())? {
+                put = Put::Refused(refusal);
+                break;
+            }
+        }
+        if let (Put::Taken, Some(collisions)) = (&put, collisions) {
+            let mut index = None;
+            self.each(collisions.text(), collisions.parameters(), &mut |row| {
+                index = index.or_else(|| usize::try_from(row.first()?.as_integer()?).ok());
+            })?;
+            put = index.map_or(Put::Taken, Put::Collides);
+        }
+        self.run(if put == Put::Taken {
+            "RELEASE SAVEPOINT fk_doctor_rows"
+        } else {
+            "ROLLBACK TO SAVEPOINT fk_doctor_rows; RELEASE SAVEPOINT fk_doctor_rows"
+        })?;
+        Ok(put)
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        self.in_transaction
+    }
+
+    fn table_named(&mut self, typed: &str, _: &[&str]) -> Result<Option<TableName>, EngineError> {
+        self.speak_as_user(true)?;
+        let mut found = None;
+        self.each(NAMED, &[Value::text(typed)], &mut |row| found = table_name(row))?;
+        Ok(found)
+    }
+
+    fn triggers_of(&mut self, table: &Table) -> Result<Vec<String>, EngineError> {
+        self.speak_as_user(false)?;
+        let schema = table.name.schema.as_deref().unwrap_or(introspect::DEFAULT_SCHEMA);
+        let mut found = Vec::new();
+        self.each(TRIGGERS, &[Value::text(schema), Value::text(&table.name.table)], &mut |row| {
+            found.extend(row.first().and_then(Value::as_text).map(str::to_owned));
+        })?;
+        Ok(found)
+    }
+
+    fn counters(&mut self) -> Result<Vec<(String, i64)>, EngineError> {
+        self.speak_as_user(false)?;
+        let mut found = Vec::new();
+        self.each(COUNTERS, &[], &mut |row| {
+            if let [name, Value::Integer(at)] = row {
+                found.push((name.as_text().unwrap_or_default().to_owned(), *at));
+            }
+        })?;
+        Ok(found)
+    }
+
+    fn written(&mut self) -> Result<Option<Vec<Written>>, EngineError> {
+        self.speak_as_user(false)?;
+        let mut found = Vec::new();
+        self.each(WRITTEN, &[], &mut |row| {
+            let number = |place: usize| row[place].as_integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+            if let Some(table) = table_name(row) {
+                found.push(Written { table, inserted: number(2), updated: number(3), deleted: number(4) });
+            }
+        })?;
+        Ok(Some(found))
+    }
+}
+
+/// A schema and a table, as an answer begins with them.
+fn table_name(row: &[Value]) -> Option<TableName> {
+    let (schema, table) = (row.first()?.as_text()?, row.get(1)?.as_text()?);
+    let schema = (schema != introspect::DEFAULT_SCHEMA).then(|| schema.to_owned());
+    Some(TableName { schema, table: table.to_owned() })
+}

@@ -1,0 +1,110 @@
+//! The record of a statement in MariaDB: a row is known by its primary key.
+
+use super::Query;
+use super::equal_to_parent;
+use super::in_backticks;
+use super::source;
+use crate::model::catalog::Column;
+use crate::model::catalog::Table;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::sql::Sql;
+use crate::model::sql::foresight::Tongue;
+use crate::model::value::Value;
+
+pub(in crate::model::sql) struct PrimaryKey;
+
+impl Tongue for PrimaryKey {
+    fn quoted(&self, name: &str) -> String {
+        in_backticks(name)
+    }
+
+    fn temporary(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
+    fn make(&self, schema: &Schema, table: &Table, [old, new]: [&str; 2], counted: &[String]) -> Vec<String> {
+        // Whatever changed a temporary table later would commit.
+        let make = |name: &str, counted: &[String]| {
+            let columns = table.columns.iter().map(|column| {
+                let name = in_backticks(&column.name);
+                let is_counted = counted.contains(&column.name);
+                if is_counted { format!("if(FALSE, child.{name}, NULL) AS {name}") } else { format!("child.{name}") }
+            });
+            format!(
+                "CREATE TEMPORARY TABLE {name} (fk_doctor_op char(1) CHARACTER SET ascii DEFAULT 'i', fk_doctor_wave int DEFAULT 0, \
+                 fk_doctor_relation int DEFAULT -1, fk_doctor_place varchar(6200) CHARACTER SET ascii) ENGINE=InnoDB \
+                 AS SELECT {} FROM {} LIMIT 0",
+                columns.collect::<Vec<_>>().join(", "),
+                source(schema, table, "child")
+            )
+        };
+        vec![make(old, &[]), make(new, counted)]
+    }
+
+    fn unmake(&self, name: &str) -> String {
+        format!("DROP TEMPORARY TABLE {name}")
+    }
+
+    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String {
+        source(schema, table, alias)
+    }
+
+    fn place_columns(&self) -> &'static [&'static str] {
+        &["fk_doctor_place"]
+    }
+
+    /// None without a primary key, and where a column is computed whose copy would not be.
+    fn place(&self, table: &Table, alias: &str) -> Vec<String> {
+        if table.primary_key.is_empty() || table.columns.iter().any(|column| column.generated) {
+            return Vec::new();
+        }
+        let parts = table.primary_key.iter().map(|&column| &table.columns[column].name);
+        let parts: Vec<String> = parts.map(|name| format!("hex({alias}.{})", in_backticks(name))).collect();
+        vec![format!("concat_ws('/', {})", parts.join(", "))]
+    }
+
+    fn is_row(&self, table: &Table, recorded: &str, row: &str) -> String {
+        let parts = table.primary_key.iter().map(|&column| in_backticks(&table.columns[column].name));
+        parts.map(|name| format!("{recorded}.{name} = {row}.{name}")).collect::<Vec<_>>().join(" AND ")
+    }
+
+    fn differs(&self, left: &str, right: &str) -> String {
+        format!("NOT (CAST({left} AS BINARY) <=> CAST({right} AS BINARY))")
+    }
+
+    fn equal(&self, schema: &Schema, relation: &Relation) -> String {
+        equal_to_parent(schema, relation)
+    }
+
+    fn assigned(&self, _: &Column, expression: &str) -> String {
+        format!("({expression})")
+    }
+
+    fn all_columns(&self, columns: &[String]) -> String {
+        format!("({}) ", columns.join(", "))
+    }
+
+    fn select_once(&self, _: &str) -> String {
+        "SELECT ".to_owned()
+    }
+
+    fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, only: &str, parent: Option<&str>) -> Sql {
+        super::orphans_among(Query::default(), schema, relation, from, Some(only), parent)
+    }
+
+    /// A row that gets another primary key is stored anew.
+    fn checks_moved_rows(&self) -> bool {
+        true
+    }
+
+    fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql {
+        let of = table.name.schema.as_deref().or(schema.database.default_schema.as_deref()).unwrap_or_default();
+        Sql::new(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ? \
+             AND (extra LIKE '%auto_increment%' OR column_default LIKE '%nextval(%')"
+                .to_owned(),
+            vec![Value::text(of), Value::text(&table.name.table)],
+        )
+    }
+}

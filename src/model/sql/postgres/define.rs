@@ -1,0 +1,271 @@
+//! Definitions that change on PostgreSQL. Constraints, indexes and triggers are each a thing of their own here, so that no
+//! table is written anew; NOT NULL is a part of its column.
+//!
+//! All of it happens in the plan's one transaction. A foreign key is declared NOT VALID and validated after that; an
+//! index is made while writers wait, because CONCURRENTLY cannot be taken back with the rest: who makes it beforehand
+//! has none made here.
+
+use super::Query;
+use super::Sql;
+use super::prevent;
+use super::quoted;
+use super::repair::Surgery;
+use super::repair::literal;
+use crate::model::catalog::Action;
+use crate::model::catalog::Match;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::catalog::TableName;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::relation::Origin;
+use crate::model::relation::Relation;
+use crate::model::rule::Nullable;
+use crate::model::schema::Schema;
+use crate::model::sql::redefine::Enforcing;
+use crate::model::sql::redefine::Preventing;
+use crate::model::sql::redefine::RedefiningDialect;
+use crate::model::sql::redefine::Relaxing;
+use crate::model::sql::redefine::Step;
+use crate::model::sql::redefine::bounded;
+use crate::model::sql::redefine::free_name;
+use crate::model::sql::redefine::text_of;
+use crate::model::text::is_unseen;
+use crate::model::value::Value;
+
+/// How a column's text begins that may not be NULL.
+const NOT_NULL: &str = "NOT NULL ";
+
+const NOT_VALID: &str = " NOT VALID";
+
+impl RedefiningDialect for Surgery {
+    fn relaxed(
+        &self,
+        _: &Schema,
+        table: &Table,
+        wishes: &[Relaxing<'_>],
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        let of = table.name.to_string();
+        let mut changes = Vec::new();
+        for wish in wishes {
+            let name = wish.relation.name.as_deref().unwrap_or_default();
+            let before =
+                text_of(definitions, "constraint", name, &of).ok_or_else(|| format!("it has no constraint {name}"))?;
+            let change = |kind, before: &str| Redefinition {
+                kind,
+                name: name.to_owned(),
+                before: Some(before.to_owned()),
+                ..of_table(table, wish.rule, "relax")
+            };
+            changes
+                .extend(text_of(definitions, "comment", name, &of).map(|text| change(DefinitionKind::Comment, text)));
+            let dropped = vec![wish.relation.id.clone()];
+            changes.push(Redefinition { dropped, ..change(DefinitionKind::Constraint, before) });
+        }
+        for (place, column) in table.columns.iter().enumerate() {
+            let wanted = wishes.iter().find(|wish| match wish.nullable {
+                Nullable::Key => wish.relation.child_columns.contains(&place),
+                Nullable::Columns(columns) => columns.iter().any(|name| name.value == column.name),
+                Nullable::AsBefore => false,
+            });
+            let Some(wish) = wanted.filter(|_| !table.primary_key.contains(&place)) else { continue };
+            let Some(before) = text_of(definitions, "column", &column.name, &of) else { continue };
+            let Some(after) = before.strip_prefix(NOT_NULL) else { continue };
+            if table.kind == TableKind::Partitioned {
+                return Err(format!(
+                    "NOT NULL of {} is also that of its partitions: leave `nullable` out",
+                    column.name
+                ));
+            }
+            changes.push(Redefinition {
+                kind: DefinitionKind::Column,
+                name: column.name.clone(),
+                before: Some(before.to_owned()),
+                after: Some(after.to_owned()),
+                nullable: vec![column.name.clone()],
+                ..of_table(table, wish.rule, "relax")
+            });
+        }
+        Ok(changes)
+    }
+
+    fn enforced(
+        &self,
+        schema: &Schema,
+        wish: &Enforcing<'_>,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        let relation = wish.relation;
+        let table = schema.child(relation);
+        let of = table.name.to_string();
+        let columns: Vec<&str> = schema.child_column_names(relation).collect();
+        let mut changes = Vec::new();
+        if wish.needs_index {
+            let name = free_name(&bounded(&format!("{}_{}", table.name.table, columns.join("_")), ""), definitions);
+            let text = format!("CREATE INDEX ({})", quoted_all(columns.iter().copied()));
+            let index = of_table(table, wish.rule, "enforce");
+            changes.push(Redefinition { kind: DefinitionKind::Index, name, after: Some(text), ..index });
+        }
+        let (name, before, after) = match &relation.name {
+            // It is declared, and its rows were never checked.
+            Some(name) if relation.origin == Origin::Declared => {
+                let before = text_of(definitions, "constraint", name, &of);
+                let before = before.ok_or_else(|| format!("{of} has no constraint {name}"))?;
+                let after =
+                    before.strip_suffix(NOT_VALID).ok_or("it is valid, or of a kind that cannot be validated")?;
+                (name.clone(), Some(before.to_owned()), after.to_owned())
+            }
+            _ => {
+                let name = bounded(&format!("{}_{}", table.name.table, columns.join("_")), "_fkey");
+                (free_name(&name, definitions), None, clause(schema, wish))
+            }
+        };
+        changes.push(Redefinition {
+            kind: DefinitionKind::Constraint,
+            name,
+            before,
+            after: Some(after),
+            declared: vec![relation.id.clone()],
+            ..of_table(table, wish.rule, "enforce")
+        });
+        Ok(changes)
+    }
+
+    fn prevented(
+        &self,
+        schema: &Schema,
+        wish: &Preventing<'_>,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        prevent::prevented(schema, wish, definitions).map(|change| change.into_iter().collect())
+    }
+
+    fn steps(&self, schema: &Schema, change: &Redefinition) -> Vec<Step> {
+        let statements = statements(schema, change).into_iter();
+        statements.map(|text| Step::Statement(Query::default().finish(text))).collect()
+    }
+
+    fn shape(&self, _: &TableName) -> Option<Sql> {
+        None
+    }
+
+    /// The server checks each when it is made.
+    fn proofs(&self, _: &Schema, _: &Redefinition) -> Vec<Sql> {
+        Vec::new()
+    }
+
+    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+        Query::default().finish(format!(
+            "SELECT 1::int8 FROM ONLY {} AS t WHERE t.{} IS NULL LIMIT 1",
+            name_of(table),
+            quoted(column)
+        ))
+    }
+
+    fn script(&self, schema: &Schema, change: &Redefinition, _: &[Definition]) -> Result<String, String> {
+        let script: String = statements(schema, change).iter().map(|text| format!("{text};\n")).collect();
+        if script.contains(|c: char| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t')) {
+            return Err(format!(
+                "a definition of {} has characters that are not seen: a script would hide what it does",
+                change.table
+            ));
+        }
+        Ok(script)
+    }
+}
+
+/// What makes the text before into the text after.
+fn statements(schema: &Schema, change: &Redefinition) -> Vec<String> {
+    let (table, name) = (name_of(&change.table), quoted(&change.name));
+    let (before, after) = (change.before.as_deref(), change.after.as_deref());
+    match change.kind {
+        DefinitionKind::Constraint => constraint(schema, change, &table, &name),
+        DefinitionKind::Column => {
+            let verb = if after.is_some_and(|text| text.starts_with(NOT_NULL)) { "SET" } else { "DROP" };
+            // What tables that inherit say of their columns is theirs.
+            vec![format!("ALTER TABLE ONLY {table} ALTER COLUMN {name} {verb} NOT NULL")]
+        }
+        DefinitionKind::Comment => {
+            let text = after.map_or_else(|| "NULL".to_owned(), |text| literal(&Value::text(text)));
+            vec![format!("COMMENT ON CONSTRAINT {name} ON {table} IS {text}")]
+        }
+        DefinitionKind::Index => {
+            let index = format!("{}.{name}", quoted(schema_of(&change.table)));
+            let columns = after.and_then(|text| text.strip_prefix("CREATE INDEX "));
+            let drop = before.map(|_| format!("DROP INDEX {index}"));
+            drop.into_iter().chain(columns.map(|columns| format!("CREATE INDEX {name} ON {table} {columns}"))).collect()
+        }
+        DefinitionKind::Trigger => prevent::statements(change, &table, &name),
+        DefinitionKind::Table => Vec::new(),
+    }
+}
+
+fn constraint(schema: &Schema, change: &Redefinition, table: &str, name: &str) -> Vec<String> {
+    let (before, after) = (change.before.as_deref(), change.after.as_deref());
+    let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
+    if let (Some(before), Some(after)) = (before, after)
+        && before.strip_suffix(NOT_VALID) == Some(after)
+    {
+        return vec![validate];
+    }
+    let drop = before.map(|_| format!("ALTER TABLE {table} DROP CONSTRAINT {name}"));
+    let add = |text: &str, end: &str| format!("ALTER TABLE {table} ADD CONSTRAINT {name} {text}{end}");
+    // The server knows NOT VALID neither of partitioned tables nor twice.
+    let is_partitioned =
+        schema.tables.iter().any(|known| known.name == change.table && known.kind == TableKind::Partitioned);
+    let made = after.map(|text| match text {
+        text if text.ends_with(NOT_VALID) || text.ends_with(" NOT ENFORCED") || is_partitioned => vec![add(text, "")],
+        text => vec![add(text, NOT_VALID), validate],
+    });
+    drop.into_iter().chain(made.into_iter().flatten()).collect()
+}
+
+/// A foreign key as `definitions.sql` spells it.
+fn clause(schema: &Schema, wish: &Enforcing<'_>) -> String {
+    let relation: &Relation = wish.relation;
+    let mut clause = format!(
+        "FOREIGN KEY ({}) REFERENCES {}({})",
+        quoted_all(schema.child_column_names(relation)),
+        name_of(&relation.parent.name),
+        quoted_all(schema.parent_columns(relation).map(|column| column.name.as_str()))
+    );
+    if relation.match_rule == Match::Full {
+        clause.push_str(" MATCH FULL");
+    }
+    for (when, action) in [("UPDATE", wish.on_update), ("DELETE", wish.on_delete)] {
+        if action != Action::NoAction {
+            clause.push_str(&format!(" ON {when} {}", action.name()));
+        }
+    }
+    clause
+}
+
+fn quoted_all<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.map(quoted).collect::<Vec<_>>().join(", ")
+}
+
+fn schema_of(table: &TableName) -> &str {
+    table.schema.as_deref().unwrap_or("public")
+}
+
+fn name_of(table: &TableName) -> String {
+    format!("{}.{}", quoted(schema_of(table)), quoted(&table.table))
+}
+
+/// A change that is still to be filled in.
+pub(super) fn of_table(table: &Table, rule: &str, treatment: &str) -> Redefinition {
+    Redefinition {
+        kind: DefinitionKind::Constraint,
+        name: String::new(),
+        table: table.name.clone(),
+        before: None,
+        after: None,
+        dropped: Vec::new(),
+        declared: Vec::new(),
+        nullable: Vec::new(),
+        rule: rule.to_owned(),
+        treatment: treatment.to_owned(),
+    }
+}

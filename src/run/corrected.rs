@@ -1,0 +1,310 @@
+//! `check --rules`: the rules of a repair treat rows before they are loaded. What they make of the rows goes to a corrected
+//! file, parents that have to be there first to a script, and every row that is left to a file of the rest: the lines of
+//! the two files are all the lines there were.
+
+use std::io::BufWriter;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::RunError;
+use super::Surroundings;
+use super::repair;
+use super::rule_files;
+use crate::apply::ApplyError;
+use crate::check::CheckError;
+use crate::engine;
+use crate::engine::EngineError;
+use crate::engine::Patience;
+use crate::engine::Trial;
+use crate::intake;
+use crate::intake::FileKind;
+use crate::intake::Manner;
+use crate::intake::Record;
+use crate::intake::back::Back;
+use crate::model::catalog::Table;
+use crate::model::checked::Corrected;
+use crate::model::plan::Change;
+use crate::model::plan::Part;
+use crate::model::relation::Origin;
+use crate::model::resolve;
+use crate::model::schema::Schema;
+use crate::model::sql;
+use crate::model::sql::load;
+use crate::model::sql::load::Treatable;
+use crate::model::sql::repair::RepairDialect;
+use crate::model::value::Value;
+use crate::scan::Progress;
+use crate::source::Source;
+
+/// One file of rows that were put into a trial, and where what becomes of them goes.
+pub(super) struct Wanted<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) table: usize,
+    pub(super) file: &'a Path,
+    pub(super) kind: FileKind,
+    pub(super) manner: &'a Manner,
+    pub(super) rules: &'a [PathBuf],
+    pub(super) corrected: &'a Path,
+    /// The place of the line before the file's first.
+    pub(super) places_from: i64,
+}
+
+/// Treats the rows in the trial, and writes the files.
+pub(super) fn correct(
+    trial: &mut dyn Trial,
+    wanted: &Wanted<'_>,
+    patience: &Patience,
+    surroundings: &Surroundings,
+    progress: Progress<'_>,
+) -> Result<Corrected, RunError> {
+    let separator = match wanted.kind {
+        FileKind::Csv => b',',
+        FileKind::Tsv => b'\t',
+        FileKind::Json | FileKind::Ndjson => {
+            return Err(unfit(
+                wanted.file,
+                "corrected rows are written as CSV or TSV",
+                "convert the rows to CSV first",
+            ));
+        }
+    };
+    let help = "load the rows into a copy in SQLite, or repair the table once they are in";
+    let load = load::treatable(wanted.schema)
+        .ok_or_else(|| unfit(wanted.file, "rows are corrected on SQLite only, so far", help))?;
+    let parents = treat(trial, load, wanted, patience, surroundings, progress)?;
+    let (rest, script) = (beside(wanted.corrected, "rest", None), beside(wanted.corrected, "parents", Some("sql")));
+    let mut done = Corrected {
+        file: wanted.corrected.display().to_string(),
+        rest: rest.display().to_string(),
+        parents: script.display().to_string(),
+        parent_rows: parents.rows,
+        ..Corrected::default()
+    };
+    let good = Draft::beside(wanted.corrected)?;
+    let left = Draft::beside(&rest)?;
+    let mut good = (good.path, Back::new(good.file, separator, wanted.manner));
+    let mut left = (left.path, Back::new(left.file, separator, wanted.manner));
+    let keys = key_columns(wanted.schema, wanted.table);
+    let source =
+        std::fs::File::open(wanted.file).map_err(|error| unfit(wanted.file, &error.to_string(), "check the file"))?;
+    let mut known = false;
+    let each = &mut |mut record: Record| -> Result<(), Fault> {
+        if !known {
+            good.1.begin(&record.columns)?;
+            left.1.begin(&record.columns)?;
+            known = true;
+        }
+        let place = wanted.places_from + i64::try_from(record.line).unwrap_or(i64::MAX);
+        let mut row: Option<Vec<Value>> = None;
+        trial.each_row(&load.treated(wanted.schema, wanted.table, &keys, place), &mut |found| {
+            row = Some(found.to_vec())
+        })?;
+        let Some(row) = row else { return Ok(left.1.row(&record.columns, &record.values)?) };
+        match put_in(wanted.schema, wanted.table, &keys, &row, &mut record) {
+            Some(changed) => done.changed += u64::from(changed),
+            None => return Ok(left.1.row(&record.columns, &record.values)?),
+        }
+        Ok(good.1.row(&record.columns, &record.values)?)
+    };
+    intake::read(std::io::BufReader::new(source), wanted.kind, wanted.manner, each)
+        .map_err(|fault| fault.told(wanted.file))?;
+    (done.rows, done.rest_rows) = (good.1.rows, left.1.rows);
+    keep(good.1, &good.0)?;
+    if done.rest_rows > 0 {
+        keep(left.1, &left.0)?;
+    }
+    if parents.rows > 0 {
+        let mut draft = Draft::beside(&script)?;
+        draft.file.write_all(parents.script.as_bytes()).map_err(|error| RunError::unwritten(Some(&script), &error))?;
+        persist(draft.file, &script)?;
+    }
+    Ok(done)
+}
+
+/// Rows that have to be there before those of the file.
+#[derive(Default)]
+struct Parents {
+    script: String,
+    rows: u64,
+}
+
+/// Plans on a copy of the trial, where the rules see the orphans of the load and no others, and makes the plan true in the
+/// trial.
+fn treat(
+    trial: &mut dyn Trial,
+    load: &dyn Treatable,
+    wanted: &Wanted<'_>,
+    patience: &Patience,
+    surroundings: &Surroundings,
+    progress: Progress<'_>,
+) -> Result<Parents, RunError> {
+    let files = rule_files::read(wanted.rules, surroundings)?;
+    let folder = tempfile::tempdir().map_err(|error| RunError::unwritten(None, &error))?;
+    let copy = folder.path().join("load.db");
+    trial.arrange(&load.keep_rows(wanted.schema, wanted.table))?;
+    trial.save(&copy)?;
+    let mut database = engine::open(&Source::Sqlite(copy), patience)?;
+    let mut schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
+    let child = schema.tables.iter().position(|table| table.name == wanted.schema.tables[wanted.table].name);
+    for relation in &mut schema.relations {
+        let is_loaded = Some(relation.child) == child;
+        relation.scope.condition =
+            Some(if is_loaded { load.is_loaded(wanted.schema, wanted.table) } else { load.nothing() });
+    }
+    let planned = repair::plan_in(schema, database.as_mut(), &files, surroundings, progress)?;
+    if let Some(refusal) = planned.draft.prospect.refusals.first() {
+        let why = format!("{}: {}", refusal.rule, refusal.why);
+        return Err(RunError::Apply(ApplyError::Refused { doing: "make", why, help: refusal.help.clone() }));
+    }
+    let mut parents = Parents::default();
+    let failed = |error: Fault| error.told(wanted.file);
+    let schema = &planned.schema;
+    let surgery = planned.surgery;
+    trial.arrange(&load.not_from_the_file())?;
+    for new in &planned.draft.prospect.creates {
+        trial.arrange(&[surgery.create(new)])?;
+    }
+    let each = |change: &Change| -> Result<(), Fault> {
+        let made;
+        let table: &Table = match schema.table(&change.table.to_string()) {
+            Some(table) => &schema.tables[table],
+            None => {
+                let new = planned.draft.prospect.creates.iter().find(|new| new.name == change.table);
+                let Some(new) = new else { return Ok(()) };
+                made = new.as_table();
+                &made
+            }
+        };
+        let statement = as_statement(surgery, table, change);
+        if change.part() == Part::Parent && change.before.is_none() {
+            parents.rows += 1;
+            parents.script.push_str(&surgery.written_out(&statement));
+            parents.script.push_str(";\n");
+        }
+        Ok(trial.arrange(&[statement])?)
+    };
+    planned.draft.bench.each(each).map_err(failed)?;
+    trial.arrange(&[load.forget_noted()])?;
+    for (index, relation) in wanted.schema.relations.iter().enumerate() {
+        if relation.origin == Origin::Declared && relation.child == wanted.table {
+            trial.arrange(&[load.note_orphans(wanted.schema, index)])?;
+        }
+    }
+    if parents.rows > 0 {
+        parents.script = format!("{}{}{}", surgery.script_start(), parents.script, surgery.script_end());
+    }
+    Ok(parents)
+}
+
+fn as_statement(surgery: &dyn RepairDialect, table: &Table, change: &Change) -> sql::Sql {
+    match (&change.before, &change.after) {
+        (None, Some(after)) => surgery.insert(table, &change.row, after),
+        (Some(_), None) => surgery.delete(table, &change.row),
+        _ => surgery.update(table, &change.row, &change.set()),
+    }
+}
+
+/// Columns that rules may change: those of keys.
+fn key_columns(schema: &Schema, table: usize) -> Vec<usize> {
+    let mut columns: Vec<usize> = Vec::new();
+    let own = schema.relations.iter().filter(|relation| relation.origin == Origin::Declared && relation.child == table);
+    for &column in own.flat_map(|relation| &relation.child_columns) {
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    columns
+}
+
+/// Puts what the rules changed into a record, and says whether anything did; `None` where the file has no such column. The
+/// answer has two values a column: whether it changed, and what to.
+fn put_in(schema: &Schema, table: usize, keys: &[usize], row: &[Value], record: &mut Record) -> Option<bool> {
+    let mut changed = false;
+    for (&column, pair) in keys.iter().zip(row.get(1..).unwrap_or_default().chunks(2)) {
+        let [Value::Integer(1), value] = pair else { continue };
+        changed = true;
+        let name = &schema.tables[table].columns[column].name;
+        let place = record.columns.iter().position(|known| schema.names.same(known.trim(), name))?;
+        record.values[place] = value.clone();
+    }
+    Some(changed)
+}
+
+/// A file that takes its name when it is whole.
+struct Draft {
+    path: PathBuf,
+    file: BufWriter<tempfile::NamedTempFile>,
+}
+
+impl Draft {
+    fn beside(path: &Path) -> Result<Draft, RunError> {
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new().prefix(".fk-doctor-").tempfile_in(folder);
+        let file = file.map_err(|error| RunError::unwritten(Some(path), &error))?;
+        Ok(Draft { path: path.to_owned(), file: BufWriter::new(file) })
+    }
+}
+
+fn keep(back: Back<BufWriter<tempfile::NamedTempFile>>, path: &Path) -> Result<(), RunError> {
+    let file = back.finish().map_err(|error| RunError::unwritten(Some(path), &error))?;
+    persist(file, path)
+}
+
+fn persist(file: BufWriter<tempfile::NamedTempFile>, path: &Path) -> Result<(), RunError> {
+    let unwritten = |error: std::io::Error| RunError::unwritten(Some(path), &error);
+    let file = file.into_inner().map_err(|error| unwritten(error.into()))?;
+    file.persist(path).map(|_| ()).map_err(|error| unwritten(error.error))
+}
+
+/// `orders.rest.csv` for `orders.csv`.
+fn beside(path: &Path, what: &str, ending: Option<&str>) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let ending = ending.map(str::to_owned).or_else(|| Some(path.extension()?.to_string_lossy().into_owned()));
+    path.with_file_name(format!("{stem}.{what}{}", ending.map(|ending| format!(".{ending}")).unwrap_or_default()))
+}
+
+fn unfit(file: &Path, why: &str, help: &str) -> RunError {
+    RunError::Input { what: file.display().to_string(), why: why.to_owned(), help: help.to_owned() }
+}
+
+/// What can go wrong on the way, which ends in one error.
+enum Fault {
+    Check(CheckError),
+    Written(std::io::Error),
+    Bench(rusqlite::Error),
+}
+
+impl Fault {
+    fn told(self, file: &Path) -> RunError {
+        match self {
+            Fault::Check(fault) => super::check::failed(&file.display().to_string(), fault),
+            Fault::Written(error) => RunError::unwritten(None, &error),
+            Fault::Bench(error) => RunError::Treat(error.into()),
+        }
+    }
+}
+
+impl From<intake::BadFile> for Fault {
+    fn from(fault: intake::BadFile) -> Fault {
+        Fault::Check(CheckError::BadFile(fault))
+    }
+}
+
+impl From<EngineError> for Fault {
+    fn from(error: EngineError) -> Fault {
+        Fault::Check(CheckError::Engine(error))
+    }
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Fault {
+        Fault::Written(error)
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Fault {
+        Fault::Bench(error)
+    }
+}

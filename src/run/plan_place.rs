@@ -1,0 +1,123 @@
+//! Where a plan is written: whole or not at all, and never over one that somebody may still need. A plan that was applied
+//! is the only way back.
+
+use std::io::BufWriter;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::RunError;
+use super::Surroundings;
+use super::config_file::ConfigFile;
+use crate::apply;
+use crate::apply::ApplyError;
+use crate::apply::Direction;
+use crate::apply::Order;
+use crate::engine::Database;
+use crate::model::plan::Header;
+use crate::model::sql;
+use crate::plan_file;
+use crate::plan_file::PlanFile;
+use crate::plan_file::PlanWriter;
+use crate::quarantine_file;
+use crate::quarantine_file::KeepError;
+use crate::source::Source;
+use crate::treat::Draft;
+
+/// The plan that would be lost in a new one, if there is one and it may be.
+pub(super) fn examine(path: &Path, overwrite: bool) -> Result<Option<PlanFile>, RunError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let there = PlanFile::open(path);
+    let (why, help) = match &there {
+        Ok(_) if overwrite => return Ok(there.ok()),
+        Ok(_) => (
+            "there is a plan already",
+            "name another file, or say --overwrite: a plan that was applied is kept even so",
+        ),
+        Err(_) => ("there is another file already, and it is no plan", "name another file, or remove that one"),
+    };
+    Err(RunError::PlanThere { path: path.to_owned(), why, help })
+}
+
+pub(super) fn refuse_if_applied(
+    there: &mut PlanFile,
+    database: &mut dyn Database,
+    config: &ConfigFile,
+    surroundings: &Surroundings,
+) -> Result<(), RunError> {
+    let schema = config.resolve(database, surroundings)?;
+    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let is_of_another = plan_file::digest([database.identity()?.as_bytes()]) != there.header.identity;
+    let mut sessions = database.sessions(1)?;
+    let order = Order { schema: &schema, surgery, direction: Direction::Apply, batch: None, progress: &|_, _| {} };
+    let has_begun = match sessions.first_mut() {
+        Some(session) if !is_of_another => apply::has_begun(&order, there, session.as_mut())?,
+        _ => false,
+    };
+    if !has_begun {
+        return Ok(());
+    }
+    Err(RunError::PlanThere {
+        path: there.path().to_owned(),
+        why: "the plan that is there was applied, whole or in part, and is the way to take it back",
+        help: "name another file with --output, and keep that one",
+    })
+}
+
+/// Rows that go are never kept in the place of something else.
+pub(super) fn refuse_kept_files(plan: &Path, header: &Header, source: &Source) -> Result<(), RunError> {
+    let places = quarantine_file::places(plan, header);
+    super::refuse_to_overwrite(source, places.iter().map(PathBuf::as_path))?;
+    match places.into_iter().find(|place| place.exists() || place == plan) {
+        Some(path) => Err(RunError::Apply(ApplyError::Keep(KeepError::Taken { path }))),
+        None => Ok(()),
+    }
+}
+
+/// Where a plan goes that nobody named a place for: it has to be kept, because it is also the way back.
+pub(super) fn beside(source: &Source, header: &Header) -> PathBuf {
+    let database = match source {
+        Source::Sqlite(path) => path.as_path(),
+        Source::Postgres(_) | Source::Mysql(_) => Path::new("fk-doctor"),
+    };
+    let all: Vec<u8> = header.forecasts.iter().flat_map(|forecast| forecast.relation.bytes()).collect();
+    super::apply::free_name(
+        database,
+        &format!("plan-{}", &plan_file::digest([header.schema.as_bytes(), &all])[..8]),
+        ".ndjson",
+    )
+}
+
+/// The file is there whole and on the disk, or not at all.
+pub(super) fn write(path: &Path, header: &Header, draft: &Draft, over: bool) -> Result<(), RunError> {
+    let unwritten = |error: std::io::Error| RunError::unwritten(Some(path), &error);
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::Builder::new().prefix(".fk-doctor-").tempfile_in(folder).map_err(unwritten)?;
+    let mut writer = PlanWriter::new(BufWriter::new(file), header).map_err(unwritten)?;
+    draft.bench.each_line(|line| writer.change(line).map_err(Kept::File)).map_err(|kept| match kept {
+        Kept::File(error) => unwritten(error),
+        Kept::Bench(error) => RunError::Treat(error.into()),
+    })?;
+    let file = writer.finish().and_then(|out| out.into_inner().map_err(std::io::Error::from)).map_err(unwritten)?;
+    file.as_file().sync_all().map_err(unwritten)?;
+    if over {
+        file.persist(path).map_err(|error| unwritten(error.error))?;
+    } else {
+        file.persist_noclobber(path).map_err(|error| unwritten(error.error))?;
+    }
+    // The name is on the disk too.
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritten)
+}
+
+/// Why a plan could not be written down.
+enum Kept {
+    File(std::io::Error),
+    Bench(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Kept {
+    fn from(error: rusqlite::Error) -> Kept {
+        Kept::Bench(error)
+    }
+}

@@ -1,0 +1,147 @@
+//! What triggers make of a rule's placeholder: the columns of the new parent, and what each holds.
+
+use std::borrow::Cow;
+
+use super::Matter;
+use crate::model::catalog::Column;
+use crate::model::catalog::TableKind;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::relation::Relation;
+use crate::model::rule::Expression;
+use crate::model::rule::Placeholder;
+use crate::model::rule::PlaceholderKey;
+use crate::model::rule::Rule;
+use crate::model::rule::Treatment;
+use crate::model::sql::redefine::Given;
+use crate::model::sql::redefine::Preventing;
+use crate::model::sql::redefine::trigger_names;
+use crate::treat::parents::Neutral;
+use crate::treat::parents::is_sound;
+use crate::treat::parents::neutral_kind;
+
+/// What the application has to know of rows that come before their writer.
+pub(super) fn hazards(relation: &Relation, rule: &Rule) -> Vec<String> {
+    let parent = &relation.parent.name;
+    let update = "that has to update it then (INSERT … ON CONFLICT … DO UPDATE)";
+    let record = placeholder_of(rule).and_then(|placeholder| placeholder.record.as_ref());
+    let unlisted = record.map(|record| format!("{record} lists no placeholder that a trigger makes"));
+    std::iter::once(format!("{parent} gets a row before its own writer comes: {update}")).chain(unlisted).collect()
+}
+
+impl Matter<'_> {
+    pub(super) fn prevented(
+        &self,
+        relation: &Relation,
+        rule: &Rule,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        let dialect = self.dialect()?;
+        let wish = placeholder_of(rule).ok_or("the rule has no `placeholder`, which says what a parent holds")?;
+        if wish.key == PlaceholderKey::New {
+            return Err("a trigger cannot point the row elsewhere, as `key = \"new\"` says".to_owned());
+        }
+        if !relation.scope.is_everything() {
+            return Err("the configuration narrows it, and a trigger is for every row".to_owned());
+        }
+        let parent = self.parent_of(relation)?;
+        let wish = Preventing {
+            relation,
+            via: wish.via.as_ref().map(|via| &via.value),
+            values: self.values(relation, parent, wish)?,
+            rule: &rule.id.value,
+        };
+        dialect.prevented(self.schema, &wish, definitions)
+    }
+
+    fn parent_of(&self, relation: &Relation) -> Result<usize, String> {
+        let is_table = |&table: &usize| self.schema.tables[table].kind == TableKind::Table;
+        let parent = relation.parent.table.filter(is_table).filter(|_| !relation.parent.columns.is_empty());
+        parent.ok_or_else(|| "there is no parent table to make a row in".to_owned())
+    }
+
+    /// What every column of a placeholder holds that needs a value: the key, what the rule says, else what says nothing.
+    fn values<'w>(
+        &'w self,
+        relation: &Relation,
+        parent: usize,
+        wish: &'w Placeholder,
+    ) -> Result<Vec<(&'w Column, Given<'w>)>, String> {
+        let table = &self.schema.tables[parent];
+        let has_default =
+            |name: &str| self.defaults.get(&parent).is_some_and(|names| names.iter().any(|own| own == name));
+        let own: Vec<&Relation> = self
+            .schema
+            .relations
+            .iter()
+            .filter(|other| other.child == parent && is_sound(other) && other.id != relation.id)
+            .collect();
+        let mut values = Vec::new();
+        for (place, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
+            if let Some(part) = relation.parent.columns.iter().position(|&key| key == place) {
+                values.push((column, Given::Key(part)));
+                continue;
+            }
+            let given = wish.values.iter().find(|(name, _)| self.schema.names.same(&name.value, &column.name));
+            if let Some((_, expression)) = given {
+                values.push((column, Given::Expression(Cow::Borrowed(&expression.value))));
+                continue;
+            }
+            let numbers_itself = table.indexes.iter().any(|index| index.name == "rowid" && index.primary)
+                && table.primary_key.contains(&place);
+            if !column.not_null || has_default(&column.name) || numbers_itself {
+                continue;
+            }
+            if let Some(required) = own.iter().find(|other| other.child_columns.contains(&place)) {
+                return Err(format!(
+                    "the placeholder needs a parent itself ({}): give {} in `values`",
+                    required.id, column.name
+                ));
+            }
+            let is_unique = table
+                .indexes
+                .iter()
+                .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(place)));
+            values.push((
+                column,
+                match neutral_kind(column, is_unique) {
+                    Neutral::Plain(value) => Given::Expression(Cow::Owned(Expression::Literal(value))),
+                    Neutral::Derived => Given::Derived,
+                    Neutral::Key => Given::Key(0),
+                },
+            ));
+        }
+        Ok(values)
+    }
+
+    /// The triggers of an earlier repair go.
+    pub(super) fn unprevented(&self, relation: &Relation, rule: &Rule) -> Vec<Redefinition> {
+        let names = trigger_names(self.schema, relation);
+        let table = &self.schema.child(relation).name;
+        let own = self
+            .definitions
+            .iter()
+            .filter(|[kind, name, of, _]| kind == "trigger" && *of == table.to_string() && names.contains(name));
+        own.map(|[_, name, _, text]| Redefinition {
+            kind: DefinitionKind::Trigger,
+            name: name.clone(),
+            table: table.clone(),
+            before: Some(text.clone()),
+            after: None,
+            dropped: Vec::new(),
+            declared: Vec::new(),
+            nullable: Vec::new(),
+            rule: rule.id.value.clone(),
+            treatment: "prevent".to_owned(),
+        })
+        .collect()
+    }
+}
+
+fn placeholder_of(rule: &Rule) -> Option<&Placeholder> {
+    rule.treatments.iter().find_map(|treatment| match &treatment.value {
+        Treatment::Placeholder(placeholder) => Some(placeholder),
+        _ => None,
+    })
+}

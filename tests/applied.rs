@@ -1,0 +1,107 @@
+//! What `apply` and `undo` report, and where plans may be written.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use crate::common;
+
+use common::Bench;
+
+const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); \
+    CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id)); INSERT INTO p VALUES (1, 'a'); \
+    INSERT INTO c VALUES (1, 1), (2, 7), (3, 8);";
+
+fn bench(treatment: &str) -> Bench {
+    let bench = Bench::new(SEED);
+    bench.write("r.toml", &format!("id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"{treatment}\"\n"));
+    bench
+}
+
+fn report(bench: &Bench, command: &str, options: &[&str], code: i32) -> serde_json::Value {
+    let run = bench.run(&[&[command, "app.db", "plan.ndjson", "--format", "json"], options].concat());
+    assert_eq!((run.code, run.stderr.as_str()), (code, ""), "{command}");
+    let report = serde_json::from_str(&run.stdout).unwrap();
+    common::assert_obeys("apply", &report);
+    report
+}
+
+#[test]
+fn a_machine_reads_what_was_done() {
+    let bench = bench("placeholder");
+    assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
+    let changes = |report: &serde_json::Value| report["changes"].clone();
+    let (none, made, deleted) = (
+        serde_json::json!({ "made": 0, "changed": 0, "deleted": 0, "redefined": 0, "already": 2 }),
+        serde_json::json!({ "made": 2, "changed": 0, "deleted": 0, "redefined": 0, "already": 0 }),
+        serde_json::json!({ "made": 0, "changed": 0, "deleted": 2, "redefined": 0, "already": 0 }),
+    );
+
+    let applied = report(&bench, "apply", &[], 0);
+    assert_eq!((&applied["command"], &applied["outcome"]), (&"apply".into(), &"applied".into()));
+    assert_eq!(changes(&applied), made);
+    assert!(bench.path(applied["backup"].as_str().unwrap()).exists());
+    assert_eq!(applied["scan"]["orphan_rows"], 0);
+    let again = report(&bench, "apply", &[], 0);
+    assert_eq!((&again["outcome"], &again["backup"]), (&"already-applied".into(), &serde_json::Value::Null));
+    assert_eq!(changes(&again), none);
+
+    let undone = report(&bench, "undo", &["--no-backup"], 0);
+    assert_eq!((&undone["command"], &undone["outcome"]), (&"undo".into(), &"taken-back".into()));
+    assert_eq!((changes(&undone), &undone["scan"]["orphan_rows"]), (deleted, &2.into()));
+    let again = report(&bench, "undo", &["--no-backup"], 0);
+    assert_eq!((&again["outcome"], changes(&again)), (&"already-taken-back".into(), none));
+}
+
+/// What is refused has no report, and a report never takes the place of the database or of the plan.
+#[test]
+fn a_report_costs_nothing() {
+    let bench = bench("placeholder");
+    assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
+    let (database, plan) = (bench.dump(), std::fs::read(bench.path("plan.ndjson")).unwrap());
+    for file in ["app.db", "./app.db", "plan.ndjson", "./plan.ndjson"] {
+        let run = bench.run(&["apply", "app.db", "plan.ndjson", "--format", &format!("json={file}")]);
+        assert_eq!(run.code, 2, "{file}: {}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains("write a report to") && run.stderr.contains("help:"), "{}", run.stderr);
+    }
+    assert_eq!((bench.dump(), std::fs::read(bench.path("plan.ndjson")).unwrap()), (database, plan));
+    bench.execute("UPDATE c SET r = 9 WHERE id = 2");
+    let stale = bench.run(&["apply", "app.db", "plan.ndjson", "--format", "json"]);
+    // The missing key 7 had a parent planned that nobody needs any more; 9 is an orphan that was not foreseen.
+    assert_eq!((stale.code, stale.stdout.as_str()), (5, ""), "{}", stale.stderr);
+}
+
+#[test]
+fn a_plan_is_not_lost_in_another() {
+    let bench = bench("placeholder");
+    let plan = |options: &[&str]| {
+        bench.run(&[&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"], options].concat())
+    };
+    let there = || std::fs::read(bench.path("plan.ndjson")).unwrap();
+    let refused = |options: &[&str], why: &str| {
+        let before = there();
+        let run = plan(options);
+        assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
+        let told = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains("could not write the plan plan.ndjson") && told.contains(why), "{told}");
+        assert!(told.contains("help:"), "{told}");
+        assert_eq!(there(), before);
+    };
+    assert_eq!(plan(&[]).code, 0);
+    refused(&[], "there is a plan already");
+    bench.execute("INSERT INTO c VALUES (4, 9)");
+    let first = there();
+    assert_eq!(plan(&["--overwrite"]).code, 0);
+    assert_ne!(there(), first);
+
+    // Applied, whole or in part, it is the way back.
+    assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+    refused(&[], "there is a plan already");
+    refused(&["--overwrite"], "was applied, whole or in part, and is the way to take it back");
+    bench.execute("DELETE FROM p WHERE id = 9");
+    refused(&["--overwrite"], "the way to take it back");
+    bench.execute("INSERT INTO p VALUES (9, NULL)");
+    assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0, "{}", bench.dump());
+    assert_eq!(plan(&["--overwrite"]).code, 0);
+
+    bench.write("plan.ndjson", "notes");
+    refused(&[], "it is no plan");
+    refused(&["--overwrite"], "it is no plan");
+}
