@@ -47,10 +47,10 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(mode: &str, command: &'static str, batch: &[&'static str], keep: &str) -> Scene {
+    fn new(mode: &str, command: &'static str, batch: &[&'static str], keep: &str, options: &[&str]) -> Scene {
         let bench = Bench::new(&format!("PRAGMA journal_mode = {mode}; {SEED}"));
         bench.write("r.toml", &format!("{RULE}{keep}"));
-        succeeds(&bench, &["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+        succeeds(&bench, &[&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"], options].concat());
         let before = bench.dump();
         let arguments = [&[command, "app.db", "plan.ndjson"], batch].concat();
         let mut scene =
@@ -64,7 +64,7 @@ impl Scene {
             succeeds(&scene.bench, &[scene.arguments.as_slice(), &["--no-backup"]].concat());
             scene.end = scene.bench.dump();
             scene.kept = std::fs::read(scene.bench.path("gone.ndjson")).unwrap_or_default();
-            assert_eq!(scene.kept.is_empty(), keep.is_empty());
+            assert_eq!(scene.kept.is_empty(), keep != IN_A_FILE);
             scene.reset();
         }
         scene
@@ -159,13 +159,17 @@ fn succeeds(bench: &Bench, arguments: &[&str]) {
 }
 
 fn survive(mode: &str, batch: &[&'static str], fault: &str, from: &str) {
-    survive_keeping("", mode, batch, fault, from);
+    survive_with("", &[], mode, batch, fault, from);
 }
 
 fn survive_keeping(keep: &str, mode: &str, batch: &[&'static str], fault: &str, from: &str) {
+    survive_with(keep, &[], mode, batch, fault, from);
+}
+
+fn survive_with(keep: &str, options: &[&str], mode: &str, batch: &[&'static str], fault: &str, from: &str) {
     let step = if std::env::var("FK_DOCTOR_FAULTS").is_ok_and(|all| all == "all") { 1 } else { 11 };
     for command in ["apply", "undo"] {
-        let scene = Scene::new(mode, command, batch, keep);
+        let scene = Scene::new(mode, command, batch, keep, options);
         let points = scene.points();
         let mut hit = 0;
         for (call, number) in points.iter().step_by(step) {
@@ -249,4 +253,21 @@ fn killed_while_a_file_keeps_the_rows() {
 fn a_full_disk_while_a_file_keeps_the_rows() {
     survive_keeping(IN_A_FILE, "wal", WHOLE, "error=ENOSPC", "+");
     survive_keeping(IN_A_FILE, "delete", IN_BATCHES, "error=EIO", "");
+}
+
+const PREVENT: &str = "[[treat]]\naction = \"prevent\"\n";
+
+/// A table is relaxed and enforced, an index and triggers are made, and rows change, by one plan.
+const REDEFINED: &[&str] = &["--relax", "d(c)", "--enforce", "d(id) -> c(id)"];
+
+#[test]
+fn killed_while_definitions_change() {
+    survive_with(PREVENT, REDEFINED, "delete", WHOLE, "signal=KILL", "");
+    survive_with(PREVENT, REDEFINED, "wal", IN_BATCHES, "signal=KILL", "");
+}
+
+#[test]
+fn a_failing_disk_while_definitions_change() {
+    survive_with(PREVENT, REDEFINED, "wal", WHOLE, "error=ENOSPC", "+");
+    survive_with(PREVENT, REDEFINED, "delete", IN_BATCHES, "error=EIO", "");
 }
