@@ -3,7 +3,13 @@
 
 use crate::common;
 
+use std::sync::Mutex;
+
 use common::Bench;
+use fk_doctor::apply::Direction;
+use fk_doctor::cli::Cli;
+use fk_doctor::cli::Command;
+use fk_doctor::run;
 
 const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); \
     CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id)); INSERT INTO p VALUES (1, 'a'); \
@@ -104,4 +110,40 @@ fn a_plan_is_not_lost_in_another() {
     bench.write("plan.ndjson", "notes");
     refused(&[], "it is no plan");
     refused(&["--overwrite"], "it is no plan");
+}
+
+/// How far planning, applying and taking back are is told in rows, from the first to the last.
+#[test]
+fn progress_goes_on_to_its_end() {
+    let rows: String = (10..2_000).map(|id| format!("({id}, {}),", id % 700 + 10_000)).collect();
+    let bench = Bench::new(&format!("{SEED} INSERT INTO c VALUES {};", rows.trim_end_matches(',')));
+    bench.write(
+        "r.toml",
+        "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"*\"\nlimits.max-share = 1.0\n\
+         [[treat]]\naction = \"set-null\"\n",
+    );
+    let path = |name: &str| bench.path(name).to_str().unwrap().to_owned();
+    let (database, plan, rule) = (path("app.db"), path("plan.ndjson"), path("r.toml"));
+    let surroundings = run::Surroundings { directory: bench.path("."), cores: 2, ..run::Surroundings::default() };
+    for arguments in [
+        vec!["repair", &database, "--rules", &rule, "-o", &plan],
+        vec!["apply", &database, &plan, "--no-backup"],
+        vec!["undo", &database, &plan, "--no-backup"],
+    ] {
+        let cli = <Cli as clap::Parser>::try_parse_from([vec!["fk-doctor"], arguments.clone()].concat()).unwrap();
+        let told: Mutex<Vec<(usize, usize)>> = Mutex::default();
+        let progress = |done: usize, total: usize| told.lock().unwrap().push((done, total));
+        match &cli.command {
+            Command::Repair(typed) => run::repair(typed, &cli.global, &surroundings, &progress),
+            Command::Apply(typed) => run::apply(Direction::Apply, typed, &cli.global, &surroundings, &progress),
+            Command::Undo(typed) => run::apply(Direction::Undo, typed, &cli.global, &surroundings, &progress),
+            _ => unreachable!(),
+        }
+        .unwrap();
+        let told = told.into_inner().unwrap();
+        let total = 2 * 1_992;
+        let steps: Vec<usize> = told.iter().filter(|(_, of)| *of == total).map(|(done, _)| *done).collect();
+        assert!(steps.is_sorted() && steps.len() > 4, "{arguments:?}: {told:?}");
+        assert!(*steps.last().unwrap() >= total - 400, "{arguments:?}: {told:?}");
+    }
 }

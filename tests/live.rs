@@ -106,6 +106,43 @@ fn scans_see_one_moment(mode: &str) -> BTreeMap<String, usize> {
     methods
 }
 
+/// A repair sees one moment, too, and is planned however often others write.
+fn repairs_are_planned(mode: &str) {
+    let bench = Bench::new(&format!("PRAGMA journal_mode = {mode}; {}", seed()));
+    bench.write("r.toml", "id = \"r\"\nrelation.child = \"*(r)\"\n[[treat]]\naction = \"placeholder\"\n");
+    let path = bench.path("app.db");
+    let stop = AtomicBool::new(false);
+    let outcome = std::thread::scope(|threads| {
+        let writer = threads.spawn(|| write(&path, &stop));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..6 {
+                let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--format", "json", "--wait", "60s"]);
+                assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+                let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+                let relations = report["relations"].as_array().unwrap();
+                let seen: Vec<&serde_json::Value> =
+                    relations.iter().filter(|relation| !relation["rule"].is_null()).collect();
+                assert!(seen.iter().all(|relation| relation["orphan_rows"] == seen[0]["orphan_rows"]), "{report:#}");
+                assert_eq!(report["summary"]["undecided_keys"], 0, "{report:#}");
+            }
+        }));
+        stop.store(true, Ordering::Relaxed);
+        writer.join().unwrap();
+        outcome
+    });
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+#[test]
+fn a_repair_is_planned_while_a_log_grows() {
+    repairs_are_planned("WAL");
+}
+
+#[test]
+fn a_repair_is_planned_while_a_rollback_journal_comes_and_goes() {
+    repairs_are_planned("DELETE");
+}
+
 #[test]
 fn a_log_that_grows_and_is_copied_back() {
     let methods = scans_see_one_moment("WAL");

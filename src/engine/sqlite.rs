@@ -28,6 +28,7 @@ mod planned;
 mod rehearsal;
 mod session;
 mod snapshot;
+mod space;
 mod trial;
 mod writer;
 

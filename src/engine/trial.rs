@@ -50,6 +50,11 @@ pub trait Trial: Session {
         Ok(Vec::new())
     }
 
+    /// Other databases that a statement can write to in passing, and that are not read here.
+    fn neighbours(&mut self) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// What no rollback takes back: everything that counts up, and where it stands.
     fn counters(&mut self) -> Result<Vec<(String, i64)>, EngineError> {
         Ok(Vec::new())

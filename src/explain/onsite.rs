@@ -95,6 +95,17 @@ impl Site<'_> {
             told.verdict = Verdict::Forbidden(why);
             return Ok(told);
         }
+        let neighbours = self.trial.neighbours()?;
+        if let Some(other) = bounds::names_neighbour(&self.schema, &told.statement, &neighbours) {
+            let why =
+                format!("it reaches into {other}, of whose tables it is not known whether they can be rolled back");
+            told.verdict = Verdict::Forbidden(why);
+            return Ok(told);
+        }
+        if let Some(why) = self.lasting_through_a_trigger(&told.statement)? {
+            told.verdict = Verdict::Forbidden(why);
+            return Ok(told);
+        }
         if wanted > given {
             let message = format!("it has {wanted} parameters, and {given} were given");
             let refusal = Refusal::new(RefusalKind::Parameters, message);
@@ -104,6 +115,22 @@ impl Site<'_> {
         }
         self.try_out(&mut told)?;
         Ok(told)
+    }
+
+    /// A trigger may write what cannot be rolled back, wherever there is such a table.
+    fn lasting_through_a_trigger(&mut self, statement: &Statement) -> Result<Option<String>, EngineError> {
+        let schema = Arc::clone(&self.schema);
+        let Some((lasting, named)) = bounds::lasting_beside(&schema, statement) else { return Ok(None) };
+        for table in named {
+            if let Some(trigger) = self.trial.triggers_of(table)?.first() {
+                let how = lasting.without_foreign_keys.as_deref().unwrap_or_default();
+                return Ok(Some(format!(
+                    "{} has the trigger {trigger}, which may write to {}, and that {how}: it cannot be rolled back",
+                    table.name, lasting.name
+                )));
+            }
+        }
+        Ok(None)
     }
 
     fn try_out(&mut self, told: &mut Explained) -> Result<(), EngineError> {

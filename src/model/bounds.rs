@@ -3,6 +3,7 @@
 
 use super::catalog::Engine;
 use super::catalog::Table;
+use super::catalog::TableKind;
 use super::schema::Schema;
 use super::statement::Kind;
 use super::statement::Statement;
@@ -56,11 +57,32 @@ pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
             let why = table.without_foreign_keys.as_deref().unwrap_or_default();
             return Some(format!("{} {why}, which cannot be rolled back", table.name));
         }
+        let any_lasts = schema.tables.iter().any(is_lasting);
+        let view = schema.tables.iter().find(|table| table.kind == TableKind::View && names(&tokens, table));
+        if let (true, Some(view)) = (any_lasts && writes(statement), view) {
+            return Some(format!("{} is a view, and there are tables here that cannot be rolled back", view.name));
+        }
     }
     let tried = matches!(statement.kind, Kind::Insert | Kind::Update | Kind::Delete | Kind::Transaction)
         || ["SELECT", "VALUES", "TABLE", "WITH", "MERGE"].contains(&first.as_str())
         || (first == "SET" && has(&["CONSTRAINTS"]));
     (!tried).then(|| why_not(engine, &first))
+}
+
+/// The database beside this one that a statement names, if it names any.
+pub fn names_neighbour<'n>(schema: &Schema, statement: &Statement, neighbours: &'n [String]) -> Option<&'n String> {
+    let tokens = tokens_of(schema.database.engine, &statement.text);
+    let qualifies =
+        |name: &&String| tokens.windows(2).any(|pair| pair[0].text.eq_ignore_ascii_case(name) && pair[1].is_word("."));
+    neighbours.iter().find(qualifies)
+}
+
+/// Where the database has tables that stay changed after a rollback, what triggers of the tables that a statement names may
+/// write to: such a table, and the tables that are named.
+pub fn lasting_beside<'s>(schema: &'s Schema, statement: &Statement) -> Option<(&'s Table, Vec<&'s Table>)> {
+    let lasting = schema.tables.iter().find(|table| is_lasting(table))?;
+    let tokens = tokens_of(schema.database.engine, &statement.text);
+    Some((lasting, schema.tables.iter().filter(|table| names(&tokens, table)).collect()))
 }
 
 fn why_not(engine: Engine, word: &str) -> String {
@@ -83,6 +105,10 @@ fn why_not(engine: Engine, word: &str) -> String {
         "NOTIFY" | "LISTEN" | "UNLISTEN" => "it speaks to other sessions".to_owned(),
         _ => "nobody knows whether a rollback takes all of it back: only INSERT, UPDATE, DELETE, MERGE, SELECT and transactions are tried".to_owned(),
     }
+}
+
+fn writes(statement: &Statement) -> bool {
+    matches!(statement.kind, Kind::Insert | Kind::Update | Kind::Delete)
 }
 
 /// Rows that stay changed after a rollback.

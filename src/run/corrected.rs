@@ -152,7 +152,7 @@ fn treat(
         relation.scope.condition =
             Some(if is_loaded { load.is_loaded(wanted.schema, wanted.table) } else { load.nothing() });
     }
-    let planned = repair::plan_in(schema, database.as_mut(), &files, surroundings, progress)?;
+    let planned = repair::plan_in(schema, database.as_mut(), &files, surroundings, patience.lock_wait, progress)?;
     if let Some(refusal) = planned.draft.prospect.refusals.first() {
         let why = format!("{}: {}", refusal.rule, refusal.why);
         return Err(RunError::Apply(ApplyError::Refused { doing: "make", why, help: refusal.help.clone() }));

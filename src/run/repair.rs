@@ -1,6 +1,8 @@
 //! `repair`: rules and a database → a report and a plan; with `--apply`, the plan is applied too.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+use std::time::Instant;
 
 use super::DEFAULT_MEMORY;
 use super::DEFAULT_WAIT;
@@ -50,6 +52,9 @@ use crate::treat::redefine;
 mod script;
 mod wishes;
 
+/// How long a writer is let go first.
+const NAP: Duration = Duration::from_millis(5);
+
 pub fn repair(
     typed: &cli::repair::Repair,
     global: &cli::Global,
@@ -73,7 +78,7 @@ pub fn repair(
     if let Some(mut there) = there {
         plan_place::refuse_if_applied(&mut there, database.as_mut(), &config, surroundings)?;
     }
-    let planned = plan(database.as_mut(), &files, &config, surroundings, progress)?;
+    let planned = plan(database.as_mut(), &files, &config, surroundings, patience.lock_wait, progress)?;
     let exit = exit(&planned.draft.prospect);
     let is_refused = !planned.draft.prospect.refusals.is_empty();
     let path = match (&typed.output, typed.apply) {
@@ -135,11 +140,12 @@ fn plan(
     files: &RuleFiles,
     config: &ConfigFile,
     surroundings: &Surroundings,
+    wait: Duration,
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
     let schema = config.resolve(database, surroundings)?;
     config.check_conditions(&schema, &mut database.sessions(1)?, surroundings)?;
-    plan_in(schema, database, files, surroundings, progress)
+    plan_in(schema, database, files, surroundings, wait, progress)
 }
 
 /// A plan for the orphans that a schema's relations speak of.
@@ -148,6 +154,7 @@ pub(super) fn plan_in(
     database: &mut dyn Database,
     files: &RuleFiles,
     surroundings: &Surroundings,
+    wait: Duration,
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
@@ -155,7 +162,7 @@ pub(super) fn plan_in(
     if !faults.is_empty() {
         return Err(files.faulty(&faults, surroundings));
     }
-    let mut sessions = database.sessions(surroundings.cores.max(2))?;
+    let mut sessions = two_sessions(database, surroundings.cores, wait)?;
     let faults = treat::check::check(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?;
     if !faults.is_empty() {
         return Err(files.faulty(&faults, surroundings));
@@ -170,10 +177,7 @@ pub(super) fn plan_in(
     let facts = scan::scan(&schema, &mut sessions, &wishes);
     let definitions = definitions(sessions[0].as_mut(), surgery)?;
     let defaults = defaults(&schema, files, &assigned, surgery, sessions[0].as_mut())?;
-    let (Some(reader), Some(asker)) = (sessions.pop(), sessions.pop()) else {
-        let why = "other programs write to it too often for two sessions to see one moment".to_owned();
-        return Err(RunError::Engine(EngineError::Failed { why }));
-    };
+    let (Some(reader), Some(asker)) = (sessions.pop(), sessions.pop()) else { return Err(too_busy()) };
     drop(sessions);
     let rooms = Rooms { reader, asker, rehearsal: database.rehearsal()? };
     let mut draft = treat::plan(&schema, &facts, &files.rules, &assigned, surgery, rooms, progress)?;
@@ -204,6 +208,28 @@ pub(super) fn plan_in(
         undecided: draft.prospect.undecided_keys(),
     };
     Ok(Planned { schema, definitions, surgery, header, draft })
+}
+
+/// Sessions that see one moment, two at least. While others write, the second may come too late: then both begin anew.
+fn two_sessions(database: &mut dyn Database, cores: usize, wait: Duration) -> Result<Vec<Box<dyn Session>>, RunError> {
+    let start = Instant::now();
+    loop {
+        let sessions = database.sessions(cores.max(2))?;
+        if sessions.len() > 1 {
+            return Ok(sessions);
+        }
+        if start.elapsed() >= wait {
+            return Err(too_busy());
+        }
+        // The writer that waits for us goes first.
+        drop(sessions);
+        std::thread::sleep(NAP);
+    }
+}
+
+fn too_busy() -> RunError {
+    let why = "other programs write to it too often for two sessions to see one moment".to_owned();
+    RunError::Engine(EngineError::Failed { why })
 }
 
 /// The columns of parents that have a DEFAULT, where triggers are to make such parents.

@@ -152,6 +152,10 @@ impl<'a> Desk<'a> {
         let columns = &case.relation.parent.columns;
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let found = match &remap.how.value {
+            RemapHow::To(_) if columns.len() > 1 && !self.surgery.takes_wide_queries() => {
+                let why = "a query of several columns cannot look at the row there: name a map or a mapping table";
+                return Ok(every(groups, Err(why.to_owned())));
+            }
             RemapHow::To(query) => self.asked(case, remap.via.as_ref().map(|via| &via.value), query, groups)?,
             RemapHow::File(map) => {
                 keys.iter().map(|key| map.new_key(key).ok_or_else(|| format!("{} has no such key", map.file))).collect()
@@ -428,7 +432,7 @@ impl<'a> Desk<'a> {
         };
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let table = &self.schema.tables[parent];
-        let (room, surgery) = self.room(parent)?;
+        let (room, surgery) = self.room();
         room.each_row(&surgery.present(table, &case.relation.parent.columns, &keys), &mut |row| {
             let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
             if let Some(place) = place.and_then(|place| planned.get_mut(place)) {

@@ -155,6 +155,14 @@ fn what_a_rollback_would_not_take_back_is_not_run() {
         ] {
             forbidden(&server, sql, why);
         }
+        server.execute("CREATE VIEW low AS SELECT * FROM lasting");
+        forbidden(&server, "DELETE FROM low", "low is a view");
+        forbidden(&server, "DELETE FROM mysql.user", "it reaches into mysql");
+        forbidden(&server, "REPLACE INTO `mysql` . help_topic SELECT 1", "it reaches into mysql");
+        server.execute("CREATE TRIGGER t AFTER DELETE ON c FOR EACH ROW DELETE FROM lasting");
+        forbidden(&server, "DELETE FROM c", "c has the trigger t, which may write to lasting");
+        let (code, _) = explain(&server, "DELETE FROM n");
+        assert_eq!(code, 0, "it has no trigger");
         assert_eq!(server.texts("SELECT concat(count(*)) FROM lasting"), ["1"]);
     }
     if let Some(server) = postgres("") {

@@ -42,12 +42,19 @@ pub(super) const BEGIN: &str = "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVE
 pub(super) const MOMENT: &str = "SHOW GLOBAL STATUS LIKE 'Innodb\\_max\\_trx\\_id'";
 
 /// Begins the transaction of a trial. Should something end it after all, what follows is still not committed by itself.
-pub(super) fn begin_trial(patience: &Patience) -> String {
-    let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
-    format!(
-        "SET SESSION innodb_lock_wait_timeout = {lock_wait}; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION autocommit = 0; START TRANSACTION"
-    )
+pub(super) const BEGIN_TRIAL: &str =
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION autocommit = 0; START TRANSACTION";
+
+/// Whose words hold from here on, inside of a trial: ours, or those of everybody on this server. Nothing else is set there,
+/// because some settings commit.
+pub(super) fn speak(as_user: bool) -> String {
+    let mode = if as_user { "@@GLOBAL.sql_mode".to_owned() } else { format!("'{SQL_MODE}'") };
+    format!("SET SESSION sql_mode = {mode}")
 }
+
+/// Fails where there is no transaction: a mark that cannot be found again was never made.
+pub(super) const BEGIN_TRY: &str =
+    "SAVEPOINT fk_doctor_sure; RELEASE SAVEPOINT fk_doctor_sure; SAVEPOINT fk_doctor_try";
 
 /// Lets the next statements run no longer than is left.
 pub(super) fn statement_limit(server: &Server, patience: &Patience) -> Option<String> {

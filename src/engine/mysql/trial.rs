@@ -25,14 +25,14 @@ use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::source::Address;
 
-/// As strict as the server is with everybody.
-const AS_USER: &str = "SET SESSION sql_mode = @@GLOBAL.sql_mode";
-
 const COUNTERS: &str = "SELECT concat(table_name, '.AUTO_INCREMENT'), CAST(auto_increment AS SIGNED) FROM information_schema.tables \
      WHERE table_schema = database() AND auto_increment IS NOT NULL ORDER BY 1";
 
 const TRIGGERS: &str = "SELECT trigger_name FROM information_schema.triggers \
      WHERE event_object_schema = coalesce(?, database()) AND event_object_table = ? ORDER BY 1";
+
+const NEIGHBOURS: &str = "SELECT schema_name FROM information_schema.schemata \
+     WHERE schema_name NOT IN (coalesce(database(), ''), 'information_schema') ORDER BY 1";
 
 pub(super) struct MysqlTrial {
     address: Address,
@@ -48,7 +48,7 @@ impl MysqlTrial {
         let begun = || {
             let mut connection = Connection::open(address, &patience.deadline)?;
             connection.run(transaction::settings(patience), &patience.deadline)?;
-            connection.run(transaction::begin_trial(patience), &patience.deadline)?;
+            connection.run(transaction::BEGIN_TRIAL.to_owned(), &patience.deadline)?;
             Ok(connection)
         };
         let connection = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
@@ -66,7 +66,7 @@ impl MysqlTrial {
             return Ok(());
         }
         self.as_user = as_user;
-        if as_user { self.run(AS_USER) } else { self.run(&transaction::settings(&self.patience)) }
+        self.run(&transaction::speak(as_user))
     }
 
     fn limit(&mut self) -> Result<(), EngineError> {
@@ -147,7 +147,7 @@ impl Trial for MysqlTrial {
         if statement.kind == Kind::Transaction {
             return Ok(Performance { refusal: self.transaction(statement)?, writes: Vec::new() });
         }
-        self.run("SAVEPOINT fk_doctor_try")?;
+        self.run(transaction::BEGIN_TRY)?;
         let refusal = self.attempt(&statement.text, &statement.parameters)?;
         // Gone if the statement has ended the transaction, which is not to be passed over.
         self.run(if refusal.is_some() {
@@ -191,6 +191,14 @@ impl Trial for MysqlTrial {
         let schema = table.name.schema.as_deref().map_or(Value::Null, Value::text);
         let mut found = Vec::new();
         self.each(TRIGGERS, &[schema, Value::text(&table.name.table)], &mut |row| {
+            found.extend(row.first().and_then(Value::as_text).map(str::to_owned));
+        })?;
+        Ok(found)
+    }
+
+    fn neighbours(&mut self) -> Result<Vec<String>, EngineError> {
+        let mut found = Vec::new();
+        self.each(NEIGHBOURS, &[], &mut |row| {
             found.extend(row.first().and_then(Value::as_text).map(str::to_owned));
         })?;
         Ok(found)

@@ -21,6 +21,7 @@ use rusqlite::limits::Limit;
 use super::failure;
 use super::introspect;
 use super::session;
+use super::space;
 use crate::engine::Damage;
 use crate::engine::EngineError;
 use crate::engine::Patience;
@@ -77,6 +78,7 @@ pub(super) fn copy(
     patience: &Patience,
     progress: &dyn Fn(usize, usize),
 ) -> Result<SqliteTrial, EngineError> {
+    space::refuse_without_room(source, path)?;
     let no_room = |why: String| EngineError::Unreadable {
         what: format!("{} into a private copy", path.display()),
         why,

@@ -44,9 +44,13 @@ impl<C: Writing> Room<C> {
         }
         match tried {
             Ok(()) => Ok(Ok(())),
-            Err(refusal @ Failure::Refused { .. }) if self.connection.is_open() => Ok(Err(refusal)),
+            Err(failure @ Failure::Refused { .. }) if self.connection.is_open() => Ok(Err(failure)),
             Err(other) => Err(failed(other)),
         }
+    }
+
+    fn refusal(&self, failure: Failure) -> EngineError {
+        C::of_a_question(failure, &self.address)
     }
 }
 
@@ -77,7 +81,7 @@ impl<C: Writing + Send> Rehearsal for Room<C> {
         match furnished {
             Ok(()) => Ok(Ok(())),
             Err(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Other => Ok(Err(message)),
-            Err(refusal) => Err(C::of_a_question(refusal, &self.address)),
+            Err(failure) => Err(self.refusal(failure)),
         }
     }
 
@@ -87,7 +91,7 @@ impl<C: Writing + Send> Rehearsal for Room<C> {
             Err(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Row => {
                 Ok(Err(C::of_a_row(&code, &message)))
             }
-            Err(refusal) => Err(C::of_a_question(refusal, &self.address)),
+            Err(failure) => Err(self.refusal(failure)),
         }
     }
 }

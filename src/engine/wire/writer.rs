@@ -88,12 +88,18 @@ impl<C: Writing> ServerWriter<C> {
 
     /// Remembers whether others ended the transaction.
     fn noted(&mut self, failure: Failure) -> Failure {
-        self.overtaken |= kind_of::<C>(&failure) == Kind::Overtaken;
+        if let Failure::Refused { code, .. } = &failure {
+            self.overtaken |= C::kind(code) == Kind::Overtaken;
+        }
         failure
     }
 
     fn unwritable(&self, failure: &Failure) -> EngineError {
-        let help = match kind_of::<C>(failure) {
+        let kind = match failure {
+            Failure::Refused { code, .. } => C::kind(code),
+            _ => Kind::Other,
+        };
+        let help = match kind {
             Kind::Lock => "nothing was changed: another session holds a lock; wait longer with --wait",
             Kind::Privilege => C::privileges(self.options),
             _ => "nothing was changed: try again",
@@ -105,25 +111,11 @@ impl<C: Writing> ServerWriter<C> {
         }
     }
 
-    fn not_done(&mut self, failure: Failure) -> EngineError {
-        match self.noted(failure) {
-            failure if kind_of::<C>(&failure) == Kind::Lock => self.unwritable(&failure),
-            failure => C::of_a_question(failure, &self.address),
-        }
-    }
-
     /// A deferred trigger may do more than was planned.
     fn settle(&mut self) -> Result<u64, Failure> {
         let Some(settle) = C::SETTLE else { return Ok(self.changed) };
         self.connection.run(settle.to_owned(), &self.patience.deadline)?;
         self.count()
-    }
-}
-
-fn kind_of<C: Writing>(failure: &Failure) -> Kind {
-    match failure {
-        Failure::Refused { code, .. } => C::kind(code),
-        _ => Kind::Other,
     }
 }
 
@@ -153,17 +145,26 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {
         match self.run_and_count(statement) {
             Ok(count) => Ok(count.saturating_sub(std::mem::replace(&mut self.changed, count))),
-            Err(failure) => Err(self.not_done(failure)),
+            Err(failure) => Err(match self.noted(failure) {
+                failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
+                failure => C::of_a_question(failure, &self.address),
+            }),
         }
     }
 
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
-        // No table is redefined for which something deferred is still to happen.
-        let done = C::SETTLE
-            .into_iter()
-            .chain([statement.text()])
-            .try_for_each(|text| self.connection.run(text.to_owned(), &self.patience.deadline));
-        done.map_err(|failure| self.not_done(failure))
+        // A server redefines no table for which something deferred is still to happen.
+        let mut statements = C::SETTLE.into_iter().chain([statement.text()]);
+        let done = statements.try_for_each(|text| self.connection.run(text.to_owned(), &self.patience.deadline));
+        done.map_err(|failure| match self.noted(failure) {
+            failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
+            failure if is_of::<C>(&failure, Kind::Privilege) => EngineError::Unwritable {
+                what: format!("to {}", self.address),
+                why: self.address.censored(&failure.why()),
+                help: "nothing was changed: definitions are changed by the owner of the tables".to_owned(),
+            },
+            failure => C::of_a_question(failure, &self.address),
+        })
     }
 
     fn commit(&mut self) -> Result<Ending, EngineError> {
@@ -213,4 +214,8 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
             help: format!("make the backup with {}", C::BACKUP_TOOL),
         })
     }
+}
+
+fn is_of<C: Writing>(failure: &Failure, kind: Kind) -> bool {
+    matches!(failure, Failure::Refused { code, .. } if C::kind(code) == kind)
 }

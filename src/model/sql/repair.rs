@@ -74,6 +74,11 @@ pub trait RepairDialect {
         false
     }
 
+    /// Whether one query can give a key of several columns and look at the row at hand.
+    fn takes_wide_queries(&self) -> bool {
+        true
+    }
+
     /// Whether no trigger can put another value in the place of the one that is stored.
     fn stores_what_is_written(&self) -> bool {
         true

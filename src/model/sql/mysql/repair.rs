@@ -225,6 +225,10 @@ impl RepairDialect for Surgery {
         )))
     }
 
+    fn takes_wide_queries(&self) -> bool {
+        false
+    }
+
     fn defines_at_once(&self) -> bool {
         true
     }
