@@ -213,12 +213,12 @@ impl<'w> Walk<'w> {
                 verify::verify(self.order.schema, &self.plan.header, writer, Moment::BeforeBatches, true)?;
             }
             secure(writer)?;
-            // Tables that are made at once end the transaction: what was looked at is looked at again.
-            if !self.make_tables(writer)? || !self.order.surgery.defines_at_once() {
+            // What is defined at once ends the transaction: what was looked at is looked at again.
+            let is_defined = self.make_tables(writer)? | self.redefine(writer, Side::Before)?;
+            if !is_defined || !self.order.surgery.defines_at_once() {
                 break found;
             }
         };
-        self.redefine(writer, Side::Before)?;
         let is_sure = found.after == 0 && self.order.batch.is_none();
         let batch = self.order.batch.unwrap_or(usize::MAX);
         let mut in_batch = 0;
@@ -237,9 +237,9 @@ impl<'w> Walk<'w> {
                 in_batch = 0;
             }
         }
-        self.redefine(writer, Side::After)?;
-        let drops_at_once = self.order.surgery.defines_at_once();
-        if !drops_at_once {
+        let defines_at_once = self.order.surgery.defines_at_once();
+        if !defines_at_once {
+            self.redefine(writer, Side::After)?;
             self.leave_no_empty_tables(writer)?;
         }
         if self.order.direction == Direction::Apply {
@@ -247,7 +247,8 @@ impl<'w> Walk<'w> {
             verify::verify(self.order.schema, &self.plan.header, writer, Moment::BeforeCommit, in_batches)?;
         }
         self.commit(writer)?;
-        if drops_at_once {
+        if defines_at_once {
+            self.redefine(writer, Side::After)?;
             self.leave_no_empty_tables(writer)?;
         }
         Ok(self.done)

@@ -42,10 +42,12 @@ mod parents;
 pub mod redefine;
 mod rows;
 mod ties;
+mod verdicts;
 
 use decide::Act;
 use decide::Group;
 use decide::Verdict;
+use verdicts::Verdicts;
 
 /// Keys and rows are asked about this many at a time.
 const CHUNK: usize = 400;
@@ -251,7 +253,7 @@ impl<'a> Desk<'a> {
         case.guarded = self.parent_loss(&case)?;
         let verdicts = self.first_pass(&mut case, reader)?;
         self.check_limits(&mut case);
-        if self.refusals.is_empty() && verdicts.iter().any(Verdict::changes_rows) {
+        if self.refusals.is_empty() && verdicts.change_rows() {
             self.second_pass(&mut case, reader, &verdicts)?;
             self.check_limits(&mut case);
         }
@@ -291,8 +293,8 @@ impl<'a> Desk<'a> {
     }
 
     /// Decides every missing key, in the order in which the engine gives them.
-    fn first_pass(&mut self, case: &mut Case<'a>, reader: &mut dyn Session) -> Result<Vec<Verdict>, TreatError> {
-        let mut verdicts: Vec<Verdict> = Vec::new();
+    fn first_pass(&mut self, case: &mut Case<'a>, reader: &mut dyn Session) -> Result<Verdicts, TreatError> {
+        let mut verdicts = Verdicts::default();
         let mut open: Vec<Group> = Vec::new();
         let mut failure = None;
         let mut groups = Groups::new(case, self.schema);
@@ -326,7 +328,7 @@ impl<'a> Desk<'a> {
         &mut self,
         case: &mut Case<'a>,
         open: &mut Vec<Group>,
-        verdicts: &mut Vec<Verdict>,
+        verdicts: &mut Verdicts,
     ) -> Result<(), TreatError> {
         let groups = std::mem::take(open);
         self.pace.advance(groups.iter().map(|group| group.rows).sum());
@@ -356,7 +358,7 @@ impl<'a> Desk<'a> {
         &mut self,
         case: &mut Case<'a>,
         reader: &mut dyn Session,
-        verdicts: &[Verdict],
+        verdicts: &Verdicts,
     ) -> Result<(), TreatError> {
         case.lost = Lost::default();
         let mut open: Vec<rows::Pending<'_>> = Vec::new();
@@ -367,7 +369,7 @@ impl<'a> Desk<'a> {
         reader.each_row(&question, &mut |row| {
             let Some(orphan) = groups.take(row) else { return };
             group += usize::from(orphan.opens_group);
-            let Some(Verdict::Decided { treatment, act }) = verdicts.get(group - 1) else { return };
+            let Some(Verdict::Decided { treatment, act }) = verdicts.of(group - 1) else { return };
             if failure.is_some() || matches!(act, Act::Nothing) {
                 return;
             }

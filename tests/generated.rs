@@ -10,8 +10,6 @@ use rusqlite::Connection;
 
 pub(crate) struct Made {
     pub(crate) tables: Vec<Table>,
-    /// What each table has a trigger for, if any has one.
-    triggers: Vec<&'static str>,
 }
 
 pub(crate) struct Table {
@@ -37,24 +35,11 @@ impl Made {
                 table.columns.iter().chain(&table.primary_key).cloned().chain(references).collect();
             format!("CREATE TABLE {}({}){};\n", table.name, parts.join(", "), table.options)
         };
-        let mut sql: String = self.tables.iter().map(table).collect();
-        if self.has_triggers() {
-            sql.push_str("CREATE TABLE log(what);\n");
-        }
-        for (Table { name, .. }, event) in self.tables.iter().zip(&self.triggers) {
-            sql.push_str(&format!(
-                "CREATE TRIGGER on_{name} AFTER {event} ON {name} BEGIN INSERT INTO log VALUES ('{name}'); END;\n"
-            ));
-        }
-        sql
-    }
-
-    pub(crate) fn has_triggers(&self) -> bool {
-        !self.triggers.is_empty()
+        self.tables.iter().map(table).collect()
     }
 
     /// In the SQL of a server: what `type_of_text` is there, what numbers rows by itself, and no ON DELETE that a server
-    /// does not take. Foreign keys come last, and there are no triggers.
+    /// does not take. Foreign keys come last.
     pub(crate) fn server_sql(&self, type_of_text: &str, counting: &str) -> String {
         let mut sql = String::new();
         for table in &self.tables {
@@ -106,13 +91,9 @@ pub(crate) fn schema(random: &mut Rng) -> Made {
             }
         })
         .collect();
-    let mut made = Made { tables, triggers: Vec::new() };
-    let has_triggers = random.u8(0..3) == 0;
+    let mut made = Made { tables };
     for i in 0..count {
         define(random, &mut made, i);
-    }
-    if has_triggers {
-        made.triggers = made.tables.iter().map(|_| random.choice(["INSERT", "UPDATE", "DELETE"]).unwrap()).collect();
     }
     made
 }
@@ -187,7 +168,8 @@ pub(crate) fn rows(random: &mut Rng, database: &Connection, made: &Made) {
     }
 }
 
-pub(crate) fn rules(random: &mut Rng, made: &Made) -> String {
+/// `to_files`: whether rows may be quarantined in files.
+pub(crate) fn rules(random: &mut Rng, made: &Made, to_files: bool) -> String {
     let mut text = String::new();
     for (number, child) in ["t0(*", "t1(*", "t2(*", "*"].into_iter().enumerate() {
         write!(text, "[[rule]]\nid = \"r{number}\"\neven-if-parent-lost = {}\n", random.u8(0..5) > 0).unwrap();
@@ -205,7 +187,7 @@ pub(crate) fn rules(random: &mut Rng, made: &Made) -> String {
                 6 => "action = \"set-default\"".to_owned(),
                 7 => "action = \"quarantine\"".to_owned(),
                 8 => "action = \"delete\"\nkeep = false".to_owned(),
-                9 => format!("action = \"quarantine\"\nfile = \"gone-{number}.ndjson\""),
+                9 if to_files => format!("action = \"quarantine\"\nfile = \"gone-{number}.ndjson\""),
                 _ => "action = \"follow\"".to_owned(),
             };
             // A mapping table has keys of one column.

@@ -44,14 +44,17 @@ impl Walk<'_> {
         Ok(())
     }
 
-    pub(super) fn redefine(&mut self, writer: &mut dyn Writer, side: Side) -> Result<(), ApplyError> {
+    /// Whether any was changed.
+    pub(super) fn redefine(&mut self, writer: &mut dyn Writer, side: Side) -> Result<bool, ApplyError> {
         let mut is_changed = false;
         for change in self.redefinitions(side) {
             let definitions = self.definitions(writer)?;
             match change.standing(&definitions) {
-                Standing::After => self.done.already += 1,
+                // Where a change is committed at once, it is met again.
+                Standing::After => self.done.already += u64::from(self.done.redefined == 0),
                 Standing::Before => {
-                    self.redefine_one(writer, &change, &definitions)?;
+                    self.redefine_one(writer, &change, &definitions)
+                        .inspect_err(|_| self.take_back_at_once(writer, &change))?;
                     self.done.redefined += 1;
                     is_changed = true;
                 }
@@ -59,9 +62,24 @@ impl Walk<'_> {
             }
         }
         if let Some(damage) = writer.damage_anywhere().map(|damage| damage.filter(|_| is_changed))? {
-            return Err(self.refused(format!("the database does not pass its own check then: {damage}"), NOTHING));
+            return Err(
+                self.refused(format!("the database does not pass its own check then: {damage}"), self.nothing())
+            );
         }
-        Ok(())
+        Ok(is_changed)
+    }
+
+    /// What no rollback undoes is done the other way round, as far as it was done.
+    fn take_back_at_once(&self, writer: &mut dyn Writer, change: &Redefinition) {
+        let is_done = self.definitions(writer).is_ok_and(|now| change.standing(&now) != Standing::Before);
+        if let (true, true, Ok(dialect)) = (self.order.surgery.defines_at_once(), is_done, self.redefining()) {
+            for step in dialect.steps(self.order.schema, &change.clone().inverse()) {
+                if let Step::Statement(statement) = step {
+                    // The failure is what is told; the same command goes on from either state.
+                    let _ = writer.define(&statement);
+                }
+            }
+        }
     }
 
     /// In the direction and order of the walk.
@@ -104,7 +122,7 @@ impl Walk<'_> {
             match done {
                 Err(EngineError::Failed { why }) => {
                     let why = format!("the {} {} cannot be redefined: {why}", change.kind.name(), change.name);
-                    return Err(self.refused(why, NOTHING));
+                    return Err(self.refused(why, self.nothing()));
                 }
                 done => done?,
             }
@@ -118,7 +136,7 @@ impl Walk<'_> {
         now.sort();
         if !is_as_planned || expected != now {
             let why = format!("the new definition of {} would change more than was planned", change.name);
-            return Err(self.refused(why, NOTHING));
+            return Err(self.refused(why, self.nothing()));
         }
         if self.order.direction == Direction::Apply { self.prove(writer, change) } else { Ok(()) }
     }
@@ -147,13 +165,13 @@ impl Walk<'_> {
             match writer.each_row(&proof, &mut |_| found = true) {
                 Err(EngineError::Failed { why }) => {
                     let why = format!("the new {} {} does not work: {why}", change.kind.name(), change.name);
-                    return Err(self.refused(why, NOTHING));
+                    return Err(self.refused(why, self.nothing()));
                 }
                 done => done?,
             }
             if found {
                 let why = format!("{} has orphans, as the database itself finds", change.declared.join(", "));
-                return Err(self.refused(why, NOTHING));
+                return Err(self.refused(why, self.nothing()));
             }
         }
         Ok(())
@@ -162,7 +180,10 @@ impl Walk<'_> {
     fn redefining(&self) -> Result<&'static dyn RedefiningDialect, ApplyError> {
         let refused = || {
             let title = self.order.schema.database.engine.title();
-            self.refused(format!("the plan changes definitions, which this version does not do on {title}"), NOTHING)
+            self.refused(
+                format!("the plan changes definitions, which this version does not do on {title}"),
+                self.nothing(),
+            )
         };
         self.order.surgery.redefining().ok_or_else(refused)
     }
@@ -187,16 +208,22 @@ impl Walk<'_> {
         Ok(shape)
     }
 
+    fn nothing(&self) -> &'static str {
+        if self.order.surgery.defines_at_once() && self.done.redefined > 0 { SOMETHING } else { NOTHING }
+    }
+
     fn defined_otherwise(&self, change: &Redefinition) -> ApplyError {
         let what = match change.kind {
             DefinitionKind::Table => change.name.clone(),
             kind => format!("the {} {} of {}", kind.name(), change.name, change.table),
         };
-        self.refused(format!("{what} is defined otherwise by now"), NOTHING)
+        self.refused(format!("{what} is defined otherwise by now"), self.nothing())
     }
 }
 
 const NOTHING: &str = "nothing was changed: make a new plan with `fk-doctor repair`";
+
+const SOMETHING: &str = "what was defined before stays, as this server commits it at once: `fk-doctor undo` takes it back, or run the same command again";
 
 /// What only the first has, and what only the second has.
 fn differences(first: Shape, mut second: Shape) -> (Shape, Shape) {

@@ -304,6 +304,12 @@ fn hazards(
                 .push(format!("{}: {rows} and all that depend on them go, and only the plan keeps them", outlook.id));
         }
     }
+    if surgery.defines_at_once() && !prospect.redefinitions.is_empty() {
+        hazards.push(format!(
+            "{} commits each definition at once: what is cut off is gone on with by the same command, or taken back by undo",
+            schema.database.engine.title()
+        ));
+    }
     if surgery.defines_at_once() && !prospect.creates.is_empty() {
         let names: Vec<&str> = prospect.creates.iter().map(|new| new.name.table.as_str()).collect();
         hazards.push(format!(

@@ -191,7 +191,7 @@ impl<'a> Desk<'a> {
     fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<RowName, Why>>, TreatError> {
         let child = self.schema.child(case.relation);
         let mut refused: Vec<Option<Why>> = Vec::new();
-        let (room, surgery) = self.room();
+        let (room, surgery) = self.room(case.relation.child)?;
         for one in tries {
             if one.stays(child) {
                 let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
@@ -206,7 +206,7 @@ impl<'a> Desk<'a> {
             stored[place] = image.map(|image| image.columns);
         }
         self.meet_others(case, tries, &stored, &mut refused)?;
-        let (room, surgery) = self.room();
+        let (room, surgery) = self.room(case.relation.child)?;
         for ((one, stored), refused) in tries.iter().zip(&stored).zip(&refused) {
             let is_sound = refused.is_none() && stored.is_some();
             if !(is_sound && one.stays(child)) {
@@ -333,7 +333,7 @@ impl<'a> Desk<'a> {
         let mut there: Vec<bool> = self.stored_keys(parent, columns, &asked)?.iter().map(Option::is_some).collect();
         if there.contains(&false) && self.furnished.contains(&parent) {
             let table = &self.schema.tables[parent];
-            let (room, surgery) = self.room();
+            let (room, surgery) = self.room(parent)?;
             room.each_row(&surgery.present(table, columns, &asked), &mut |row| {
                 let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
                 if let Some(there) = place.and_then(|place| there.get_mut(place)) {

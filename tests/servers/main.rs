@@ -13,6 +13,7 @@ mod generated;
 mod interrupted_repairs;
 mod interruptions;
 mod mariadb_differential;
+mod mariadb_schema;
 mod mariadb_traps;
 mod patient;
 mod postgres;

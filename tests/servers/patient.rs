@@ -72,10 +72,8 @@ impl Patient {
         dump
     }
 
-    /// In place of an earlier plan.
     pub(crate) fn plan(&self) -> Run {
-        let _ = std::fs::remove_file(self.server.bench.path("plan.ndjson"));
-        self.server.run(&["repair", &self.server.url(), "--rules", "r.toml", "-o", "plan.ndjson"])
+        self.server.run(&["repair", &self.server.url(), "--rules", "r.toml", "-o", "plan.ndjson", "--overwrite"])
     }
 
     pub(crate) fn apply(&self, options: &[&str]) -> Run {

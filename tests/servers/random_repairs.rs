@@ -70,7 +70,7 @@ fn what_is_planned_holds_on_servers() {
         let made = generated::schema(&mut random);
         let bench = Bench::new(&made.sql());
         generated::rows(&mut random, &Connection::open(bench.path("app.db")).unwrap(), &made);
-        let rules = generated::rules(&mut random, &made);
+        let rules = generated::rules(&mut random, &made, false);
         let mut decided = Vec::new();
         for kind in KINDS {
             let seed = seed(kind, &made, &bench);

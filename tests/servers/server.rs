@@ -105,15 +105,19 @@ impl Server {
 
     /// The first column of every row.
     pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
+        self.column(sql, 0)
+    }
+
+    pub(crate) fn column(&self, sql: &str, place: usize) -> Vec<String> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         let client = &mut *self.client.lock().unwrap();
         self.runtime.block_on(async {
             match client {
                 Client::Postgres(connection) => {
-                    sql.fetch_all(connection).await.unwrap().iter().map(|row| row.get(0)).collect()
+                    sql.fetch_all(connection).await.unwrap().iter().map(|row| row.get(place)).collect()
                 }
                 Client::Mysql(connection) => {
-                    sql.fetch_all(connection).await.unwrap().iter().map(|row| row.get(0)).collect()
+                    sql.fetch_all(connection).await.unwrap().iter().map(|row| row.get(place)).collect()
                 }
             }
         })

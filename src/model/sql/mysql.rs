@@ -23,8 +23,10 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+mod define;
 pub(super) mod foresight;
 pub(super) mod load;
+mod prevent;
 pub(super) mod repair;
 
 pub(super) struct Mysql;

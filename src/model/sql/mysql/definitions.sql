@@ -1,27 +1,49 @@
+-- Every definition: kind, name, table and text. A foreign key, NOT NULL with all else of its column, a plain index and the
+-- triggers of a repair are spelled here, so that a text which is written elsewhere can be held against the server's.
+WITH indexes AS (
+    SELECT index_name AS name, table_name AS of, concat(
+        IF(max(non_unique) = 1 AND max(index_type) = 'BTREE' AND max(sub_part) IS NULL AND max(collation) = 'A' AND max(index_comment) = '',
+            'INDEX ', concat_ws(' ', max(non_unique), max(index_type), max(index_comment), group_concat(concat_ws(' ', sub_part, collation) ORDER BY seq_in_index SEPARATOR ','), '')),
+        '(', group_concat(concat('`', replace(column_name, '`', '``'), '`') ORDER BY seq_in_index SEPARATOR ', '), ')') AS text
+    FROM information_schema.statistics WHERE table_schema = database() GROUP BY table_name, index_name
+), `keys` AS (
+    SELECT k.constraint_name AS name, k.table_name AS of,
+        concat('(', group_concat(concat('`', replace(k.column_name, '`', '``'), '`') ORDER BY k.ordinal_position SEPARATOR ', '), ')') AS columns,
+        concat(' REFERENCES ', IF(max(k.referenced_table_schema) = database(), '', concat('`', replace(max(k.referenced_table_schema), '`', '``'), '`.')),
+            '`', replace(max(k.referenced_table_name), '`', '``'), '`(',
+            group_concat(concat('`', replace(k.referenced_column_name, '`', '``'), '`') ORDER BY k.ordinal_position SEPARATOR ', '), ')',
+            IF(max(r.update_rule) = 'RESTRICT', '', concat(' ON UPDATE ', max(r.update_rule))),
+            IF(max(r.delete_rule) = 'RESTRICT', '', concat(' ON DELETE ', max(r.delete_rule)))) AS text
+    FROM information_schema.key_column_usage AS k
+    JOIN information_schema.referential_constraints AS r
+        ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name
+    WHERE k.table_schema = database() AND k.referenced_table_name IS NOT NULL GROUP BY k.table_name, k.constraint_name
+)
 SELECT kind, name, of, text FROM (
     SELECT 'table' AS kind, CAST(table_name AS CHAR) AS name, CAST(table_name AS CHAR) AS of,
         concat_ws(' ', table_type, engine, table_collation, create_options) AS text
     FROM information_schema.tables WHERE table_schema = database()
     UNION ALL
-    SELECT 'column', column_name, table_name, concat_ws(' ', ordinal_position, column_type, is_nullable, collation_name,
-        column_default, extra, generation_expression)
+    SELECT 'column', column_name, table_name, concat_ws('\n', IF(is_nullable = 'NO', 'NOT NULL', 'NULL'),
+        concat(column_type, IF(collation_name IS NULL, '', concat(' COLLATE ', collation_name))),
+        IF(column_default IS NULL, '', concat('DEFAULT ', column_default)), extra,
+        IF(column_comment = '', '', concat('COMMENT ', quote(column_comment))), coalesce(generation_expression, ''), ordinal_position)
     FROM information_schema.columns WHERE table_schema = database()
     UNION ALL
-    SELECT 'index', index_name, table_name, concat_ws(' ', seq_in_index, non_unique, column_name, sub_part, index_type)
-    FROM information_schema.statistics WHERE table_schema = database()
+    SELECT 'index', name, of, text FROM indexes
     UNION ALL
-    SELECT 'constraint', constraint_name, table_name, concat_ws(' ', ordinal_position, column_name,
-        referenced_table_schema, referenced_table_name, referenced_column_name)
-    FROM information_schema.key_column_usage WHERE table_schema = database() AND referenced_table_name IS NOT NULL
-    UNION ALL
-    SELECT 'rule', constraint_name, table_name, concat_ws(' ', update_rule, delete_rule)
-    FROM information_schema.referential_constraints WHERE constraint_schema = database()
+    -- The server gives the index of a foreign key that comes back the foreign key's name: the second line is its own.
+    SELECT 'constraint', name, of, concat('FOREIGN KEY ', `keys`.columns, text,
+        coalesce(concat('\nINDEX ', (SELECT min(i.name) FROM indexes AS i WHERE i.of = `keys`.of AND i.text = concat('INDEX ', `keys`.columns))), ''))
+    FROM `keys`
     UNION ALL
     SELECT 'check', constraint_name, table_name, check_clause
     FROM information_schema.check_constraints WHERE constraint_schema = database()
     UNION ALL
-    SELECT 'trigger', trigger_name, event_object_table, concat_ws(' ', action_timing, event_manipulation,
-        action_order, sql_mode, action_statement)
+    SELECT 'trigger', trigger_name, event_object_table,
+        IF(trigger_name LIKE 'fk\\_doctor\\_prevent\\_%',
+            concat(action_timing, ' ', event_manipulation, '\n', action_statement),
+            concat_ws(' ', action_timing, event_manipulation, action_order, sql_mode, action_statement))
     FROM information_schema.triggers WHERE trigger_schema = database()
 ) AS definitions
 ORDER BY CAST(kind AS BINARY), CAST(name AS BINARY), CAST(of AS BINARY), CAST(text AS BINARY)

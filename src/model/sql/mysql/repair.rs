@@ -37,6 +37,7 @@ use crate::model::sql::clauses::hex;
 use crate::model::sql::clauses::key_names;
 use crate::model::sql::clauses::plain;
 use crate::model::sql::clauses::quoted_text;
+use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
@@ -292,6 +293,10 @@ impl RepairDialect for Surgery {
         clauses::in_words(value)
     }
 
+    fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
+        Some(&SURGERY)
+    }
+
     fn in_room(&self) -> &'static dyn RepairDialect {
         &REHEARSAL
     }
@@ -493,7 +498,7 @@ fn is_wanted(alias: &str, rows: &[&RowName]) -> String {
 }
 
 /// Whether two columns hold the same value: texts as the left one compares them, a text and another kind letter by letter.
-fn meets(left: &str, ours: &Column, right: &str, theirs: &Column) -> String {
+pub(super) fn meets(left: &str, ours: &Column, right: &str, theirs: &Column) -> String {
     match (&ours.collation, &theirs.collation) {
         (Some(collation), Some(other)) if collation != other => format!("{left} = {}", under(right, collation)),
         (Some(_), None) | (None, Some(_)) => {
@@ -540,7 +545,7 @@ fn in_form(text: String, forms: &[Normal]) -> String {
 }
 
 /// A value as SQL text that gives exactly this value.
-fn literal(value: &Value) -> String {
+pub(super) fn literal(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Integer(number) => number.to_string(),
