@@ -407,9 +407,12 @@ impl<'a> Desk<'a> {
         Ok(Ok(()))
     }
 
-    /// The room, and the dialect that is spoken there.
-    fn room(&mut self) -> (&mut (dyn Rehearsal + 'static), &'static dyn RepairDialect) {
-        (self.room.as_mut(), self.surgery.in_room())
+    /// The room with this table in it, and the dialect that is spoken there.
+    fn room(&mut self, table: usize) -> Result<(&mut dyn Rehearsal, &'static dyn RepairDialect), TreatError> {
+        match self.furnish(table)? {
+            Ok(()) => Ok((self.room.as_mut(), self.surgery.in_room())),
+            Err(why) => Err(EngineError::Failed { why }.into()),
+        }
     }
 
     /// The rows with these names as the database has them: the address, and the stored columns.

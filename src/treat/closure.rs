@@ -240,7 +240,7 @@ impl<'a> Desk<'a> {
         self.gone(going.table, &going.image.columns);
         // What was tried for it before no longer stands in anybody's way.
         if self.furnished.contains(&going.table) {
-            let (room, surgery) = self.room();
+            let (room, surgery) = self.room(going.table)?;
             let _ = room.attempt(&surgery.delete(about, &going.row))?;
         }
         let mut change = Change {

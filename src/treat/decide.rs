@@ -432,7 +432,7 @@ impl<'a> Desk<'a> {
         };
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let table = &self.schema.tables[parent];
-        let (room, surgery) = self.room();
+        let (room, surgery) = self.room(parent)?;
         room.each_row(&surgery.present(table, &case.relation.parent.columns, &keys), &mut |row| {
             let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
             if let Some(place) = place.and_then(|place| planned.get_mut(place)) {

@@ -195,7 +195,7 @@ impl<'a> Desk<'a> {
             };
             row.push((name.to_owned(), value));
         }
-        let (room, surgery) = self.room();
+        let (room, surgery) = self.room(blank.table)?;
         if let Err(why) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
             return Ok(Err(why));
         }
@@ -231,7 +231,7 @@ impl<'a> Desk<'a> {
 
     fn unmake(&mut self, table: usize, row: &RowName) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
-        let (room, surgery) = self.room();
+        let (room, surgery) = self.room(table)?;
         let _ = room.attempt(&surgery.delete(about, row))?;
         let was_planned = self.bench.take_away(&about.name, row)?.is_some();
         if let Some(made) = self.parents.made.get_mut(&table) {
