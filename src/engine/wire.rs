@@ -21,6 +21,7 @@ use crate::model::text::nearest;
 use crate::source::Address;
 
 pub(super) mod room;
+pub(super) mod trial;
 pub(super) mod writer;
 pub(super) mod writing;
 

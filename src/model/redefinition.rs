@@ -63,6 +63,22 @@ impl DefinitionKind {
 }
 
 impl Redefinition {
+    /// A change of which neither text is known yet.
+    pub fn new(kind: DefinitionKind, name: &str, table: &TableName, rule: &str, treatment: &str) -> Redefinition {
+        Redefinition {
+            kind,
+            name: name.to_owned(),
+            table: table.clone(),
+            before: None,
+            after: None,
+            dropped: Vec::new(),
+            declared: Vec::new(),
+            nullable: Vec::new(),
+            rule: rule.to_owned(),
+            treatment: treatment.to_owned(),
+        }
+    }
+
     /// The change that takes this one back.
     pub fn inverse(self) -> Redefinition {
         Redefinition { before: self.after, after: self.before, dropped: self.declared, declared: self.dropped, ..self }
@@ -135,17 +151,11 @@ mod tests {
     use super::*;
 
     fn change(before: Option<&str>, after: Option<&str>) -> Redefinition {
+        let table = TableName { schema: None, table: "t".to_owned() };
         Redefinition {
-            kind: DefinitionKind::Index,
-            name: "i".to_owned(),
-            table: TableName { schema: None, table: "t".to_owned() },
             before: before.map(str::to_owned),
             after: after.map(str::to_owned),
-            dropped: Vec::new(),
-            declared: Vec::new(),
-            nullable: Vec::new(),
-            rule: "r".to_owned(),
-            treatment: "enforce".to_owned(),
+            ..Redefinition::new(DefinitionKind::Index, "i", &table, "r", "enforce")
         }
     }
 

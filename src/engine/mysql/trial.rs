@@ -16,6 +16,7 @@ use crate::engine::trial::Performance;
 use crate::engine::trial::Put;
 use crate::engine::trial::Trial;
 use crate::engine::wire::Failure;
+use crate::engine::wire::trial::Stage;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
@@ -56,11 +57,6 @@ impl MysqlTrial {
         Ok(MysqlTrial { address, patience, server, connection, as_user: false, in_transaction: false })
     }
 
-    fn run(&mut self, statements: &str) -> Result<(), EngineError> {
-        let done = self.connection.run(statements.to_owned(), &self.patience.deadline);
-        done.map_err(|failure| failure::of_a_question(failure, &self.address))
-    }
-
     fn speak_as_user(&mut self, as_user: bool) -> Result<(), EngineError> {
         if self.as_user == as_user {
             return Ok(());
@@ -73,18 +69,6 @@ impl MysqlTrial {
         match transaction::statement_limit(&self.server, &self.patience) {
             Some(limit) => self.run(&limit),
             None => Ok(()),
-        }
-    }
-
-    fn each(&mut self, question: &str, given: &[Value], each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        let answer = self.connection.ask(question, given, &self.patience.deadline, each);
-        answer.map_err(|failure| failure::of_a_question(failure, &self.address))
-    }
-
-    fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
-        match self.connection.perform(text, given, &self.patience.deadline) {
-            Ok(()) => Ok(None),
-            Err(failure) => failure::refusal(failure, &self.address).map(Some),
         }
     }
 
@@ -107,6 +91,25 @@ impl MysqlTrial {
             _ => return self.attempt(&statement.text, &[]),
         }
         Ok(None)
+    }
+}
+
+impl Stage for MysqlTrial {
+    fn run(&mut self, statements: &str) -> Result<(), EngineError> {
+        let done = self.connection.run(statements.to_owned(), &self.patience.deadline);
+        done.map_err(|failure| failure::of_a_question(failure, &self.address))
+    }
+
+    fn each(&mut self, question: &str, given: &[Value], each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        let answer = self.connection.ask(question, given, &self.patience.deadline, each);
+        answer.map_err(|failure| failure::of_a_question(failure, &self.address))
+    }
+
+    fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
+        match self.connection.perform(text, given, &self.patience.deadline) {
+            Ok(()) => Ok(None),
+            Err(failure) => failure::refusal(failure, &self.address).map(Some),
+        }
     }
 }
 
@@ -160,27 +163,7 @@ impl Trial for MysqlTrial {
 
     fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
         self.speak_as_user(true)?;
-        self.run("SAVEPOINT fk_doctor_rows")?;
-        let mut put = Put::Taken;
-        for sql in insert {
-            if let Some(refusal) = self.attempt(sql.text(), sql.parameters())? {
-                put = Put::Refused(refusal);
-                break;
-            }
-        }
-        if let (Put::Taken, Some(collisions)) = (&put, collisions) {
-            let mut index = None;
-            self.each(collisions.text(), collisions.parameters(), &mut |row| {
-                index = index.or_else(|| usize::try_from(row.first()?.as_integer()?).ok());
-            })?;
-            put = index.map_or(Put::Taken, Put::Collides);
-        }
-        self.run(if put == Put::Taken {
-            "RELEASE SAVEPOINT fk_doctor_rows"
-        } else {
-            "ROLLBACK TO SAVEPOINT fk_doctor_rows"
-        })?;
-        Ok(put)
+        self.put_rows(insert, collisions)
     }
 
     fn is_in_transaction(&self) -> bool {
@@ -189,28 +172,14 @@ impl Trial for MysqlTrial {
 
     fn triggers_of(&mut self, table: &Table) -> Result<Vec<String>, EngineError> {
         let schema = table.name.schema.as_deref().map_or(Value::Null, Value::text);
-        let mut found = Vec::new();
-        self.each(TRIGGERS, &[schema, Value::text(&table.name.table)], &mut |row| {
-            found.extend(row.first().and_then(Value::as_text).map(str::to_owned));
-        })?;
-        Ok(found)
+        self.names(TRIGGERS, &[schema, Value::text(&table.name.table)])
     }
 
     fn neighbours(&mut self) -> Result<Vec<String>, EngineError> {
-        let mut found = Vec::new();
-        self.each(NEIGHBOURS, &[], &mut |row| {
-            found.extend(row.first().and_then(Value::as_text).map(str::to_owned));
-        })?;
-        Ok(found)
+        self.names(NEIGHBOURS, &[])
     }
 
     fn counters(&mut self) -> Result<Vec<(String, i64)>, EngineError> {
-        let mut found = Vec::new();
-        self.each(COUNTERS, &[], &mut |row| {
-            if let [name, Value::Integer(at)] = row {
-                found.push((name.as_text().unwrap_or_default().to_owned(), *at));
-            }
-        })?;
-        Ok(found)
+        self.standings(COUNTERS)
     }
 }

@@ -16,6 +16,7 @@ use crate::engine::trial::Put;
 use crate::engine::trial::Trial;
 use crate::engine::trial::Written;
 use crate::engine::wire::Failure;
+use crate::engine::wire::trial::Stage;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
@@ -83,11 +84,6 @@ impl PostgresTrial {
         Ok(PostgresTrial { address, patience, connection, theirs, as_user: false, in_transaction: false })
     }
 
-    fn run(&mut self, statements: &str) -> Result<(), EngineError> {
-        let done = self.connection.run(statements.to_owned(), &self.patience.deadline);
-        done.map_err(|failure| failure::of_a_question(failure, &self.address))
-    }
-
     /// From here on names mean what they mean to the role, or to us.
     fn speak_as_user(&mut self, as_user: bool) -> Result<(), EngineError> {
         if self.as_user == as_user {
@@ -109,11 +105,6 @@ impl PostgresTrial {
         self.run(&transaction::statement_limit(&self.patience))
     }
 
-    fn each(&mut self, question: &str, given: &[Value], each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        let answer = self.connection.ask(question, given, &self.patience.deadline, each);
-        answer.map_err(|failure| failure::of_a_question(failure, &self.address))
-    }
-
     /// Runs all of it, or leaves no trace.
     fn all_or_nothing(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.limit()?;
@@ -127,15 +118,6 @@ impl PostgresTrial {
             self.run(end)?;
         }
         done
-    }
-
-    /// Runs one typed statement; what the server says against it is no failure of ours.
-    fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
-        let done = self.connection.perform(text, given, &self.patience.deadline);
-        match done {
-            Ok(()) => Ok(None),
-            Err(failure) => failure::refusal(failure, &self.address).map(Some),
-        }
     }
 
     /// What is deferred to the end of the transaction, looked at now; it stays deferred.
@@ -177,6 +159,26 @@ impl PostgresTrial {
             self.run("ROLLBACK TO SAVEPOINT fk_doctor_guard")?;
         }
         Ok(refusal)
+    }
+}
+
+impl Stage for PostgresTrial {
+    fn run(&mut self, statements: &str) -> Result<(), EngineError> {
+        let done = self.connection.run(statements.to_owned(), &self.patience.deadline);
+        done.map_err(|failure| failure::of_a_question(failure, &self.address))
+    }
+
+    fn each(&mut self, question: &str, given: &[Value], each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        let answer = self.connection.ask(question, given, &self.patience.deadline, each);
+        answer.map_err(|failure| failure::of_a_question(failure, &self.address))
+    }
+
+    fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
+        let done = self.connection.perform(text, given, &self.patience.deadline);
+        match done {
+            Ok(()) => Ok(None),
+            Err(failure) => failure::refusal(failure, &self.address).map(Some),
+        }
     }
 }
 
@@ -234,27 +236,7 @@ impl Trial for PostgresTrial {
 
     fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
         self.speak_as_user(true)?;
-        self.run("SAVEPOINT fk_doctor_rows")?;
-        let mut put = Put::Taken;
-        for sql in insert {
-            if let Some(refusal) = self.attempt(sql.text(), sql.parameters())? {
-                put = Put::Refused(refusal);
-                break;
-            }
-        }
-        if let (Put::Taken, Some(collisions)) = (&put, collisions) {
-            let mut index = None;
-            self.each(collisions.text(), collisions.parameters(), &mut |row| {
-                index = index.or_else(|| usize::try_from(row.first()?.as_integer()?).ok());
-            })?;
-            put = index.map_or(Put::Taken, Put::Collides);
-        }
-        self.run(if put == Put::Taken {
-            "RELEASE SAVEPOINT fk_doctor_rows"
-        } else {
-            "ROLLBACK TO SAVEPOINT fk_doctor_rows; RELEASE SAVEPOINT fk_doctor_rows"
-        })?;
-        Ok(put)
+        self.put_rows(insert, collisions)
     }
 
     fn is_in_transaction(&self) -> bool {
@@ -271,22 +253,12 @@ impl Trial for PostgresTrial {
     fn triggers_of(&mut self, table: &Table) -> Result<Vec<String>, EngineError> {
         self.speak_as_user(false)?;
         let schema = table.name.schema.as_deref().unwrap_or(introspect::DEFAULT_SCHEMA);
-        let mut found = Vec::new();
-        self.each(TRIGGERS, &[Value::text(schema), Value::text(&table.name.table)], &mut |row| {
-            found.extend(row.first().and_then(Value::as_text).map(str::to_owned));
-        })?;
-        Ok(found)
+        self.names(TRIGGERS, &[Value::text(schema), Value::text(&table.name.table)])
     }
 
     fn counters(&mut self) -> Result<Vec<(String, i64)>, EngineError> {
         self.speak_as_user(false)?;
-        let mut found = Vec::new();
-        self.each(COUNTERS, &[], &mut |row| {
-            if let [name, Value::Integer(at)] = row {
-                found.push((name.as_text().unwrap_or_default().to_owned(), *at));
-            }
-        })?;
-        Ok(found)
+        self.standings(COUNTERS)
     }
 
     fn written(&mut self) -> Result<Option<Vec<Written>>, EngineError> {

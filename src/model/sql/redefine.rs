@@ -14,6 +14,7 @@ use crate::model::rule::Nullable;
 use crate::model::rule::Via;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
+use crate::model::text::is_unseen;
 
 /// How one engine changes definitions. What cannot be done is an error that says why.
 pub trait RedefiningDialect {
@@ -104,6 +105,17 @@ pub enum Given<'a> {
     Derived,
 }
 
+impl Enforcing<'_> {
+    /// ON UPDATE and ON DELETE, but for what the engine means where nothing is said.
+    pub(super) fn actions(&self, unsaid: &[Action]) -> String {
+        [("UPDATE", self.on_update), ("DELETE", self.on_delete)]
+            .into_iter()
+            .filter(|(_, action)| !unsaid.contains(action))
+            .map(|(when, action)| format!(" ON {when} {}", action.name()))
+            .collect()
+    }
+}
+
 /// What the names of all triggers begin with that a repair makes.
 pub const TRIGGER: &str = "fk_doctor_prevent_";
 
@@ -145,6 +157,31 @@ pub(super) fn bounded(name: &str, part: &str) -> String {
 /// All names that triggers of a relation have, on whichever engine.
 pub fn trigger_names(schema: &Schema, relation: &Relation) -> [String; 3] {
     ["", "_insert", "_update"].map(|part| trigger_name(schema, relation, part))
+}
+
+/// The wish that a column may be NULL, which no column of a primary key may.
+pub(super) fn wishing_null<'w, 'a>(
+    wishes: &'w [Relaxing<'a>],
+    table: &Table,
+    column: usize,
+) -> Option<&'w Relaxing<'a>> {
+    let wishes = wishes.iter().filter(|_| !table.primary_key.contains(&column));
+    wishes.into_iter().find(|wish| match wish.nullable {
+        Nullable::Key => wish.relation.child_columns.contains(&column),
+        Nullable::Columns(columns) => columns.iter().any(|name| name.value == table.columns[column].name),
+        Nullable::AsBefore => false,
+    })
+}
+
+/// A script that shows all that it does.
+pub(super) fn readable(script: String, change: &Redefinition) -> Result<String, String> {
+    if script.contains(|c: char| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err(format!(
+            "a definition of {} has characters that are not seen: a script would hide what it does",
+            change.table
+        ));
+    }
+    Ok(script)
 }
 
 /// A name that no definition has yet, in any letter case.

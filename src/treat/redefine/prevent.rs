@@ -124,16 +124,8 @@ impl Matter<'_> {
             .iter()
             .filter(|[kind, name, of, _]| kind == "trigger" && *of == table.to_string() && names.contains(name));
         own.map(|[_, name, _, text]| Redefinition {
-            kind: DefinitionKind::Trigger,
-            name: name.clone(),
-            table: table.clone(),
             before: Some(text.clone()),
-            after: None,
-            dropped: Vec::new(),
-            declared: Vec::new(),
-            nullable: Vec::new(),
-            rule: rule.id.value.clone(),
-            treatment: "prevent".to_owned(),
+            ..Redefinition::new(DefinitionKind::Trigger, name, table, &rule.id.value, "prevent")
         })
         .collect()
     }

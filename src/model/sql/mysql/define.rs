@@ -15,7 +15,6 @@ use crate::model::catalog::TableName;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
-use crate::model::rule::Nullable;
 use crate::model::schema::Schema;
 use crate::model::sql::redefine::Enforcing;
 use crate::model::sql::redefine::Preventing;
@@ -24,9 +23,10 @@ use crate::model::sql::redefine::Relaxing;
 use crate::model::sql::redefine::Step;
 use crate::model::sql::redefine::bounded;
 use crate::model::sql::redefine::free_name;
+use crate::model::sql::redefine::readable;
 use crate::model::sql::redefine::text_of;
+use crate::model::sql::redefine::wishing_null;
 use crate::model::sql::table_for;
-use crate::model::text::is_unseen;
 
 const RELAX: &str = "relax";
 
@@ -44,19 +44,13 @@ impl RedefiningDialect for Surgery {
             let name = wish.relation.name.as_deref().unwrap_or_default();
             let before = text_of(definitions, "constraint", name, &of);
             changes.push(Redefinition {
-                name: name.to_owned(),
                 before: Some(before.ok_or_else(|| format!("it has no constraint {name}"))?.to_owned()),
                 dropped: vec![wish.relation.id.clone()],
-                ..of_table(table, wish.rule, RELAX)
+                ..Redefinition::new(DefinitionKind::Constraint, name, &table.name, wish.rule, RELAX)
             });
         }
         for (place, column) in table.columns.iter().enumerate() {
-            let wanted = wishes.iter().find(|wish| match wish.nullable {
-                Nullable::Key => wish.relation.child_columns.contains(&place),
-                Nullable::Columns(columns) => columns.iter().any(|name| name.value == column.name),
-                Nullable::AsBefore => false,
-            });
-            let Some(wish) = wanted.filter(|_| !table.primary_key.contains(&place)) else { continue };
+            let Some(wish) = wishing_null(wishes, table, place) else { continue };
             let Some(before) = text_of(definitions, "column", &column.name, &of) else { continue };
             if !before.starts_with("NOT NULL\n") {
                 continue;
@@ -68,12 +62,10 @@ impl RedefiningDialect for Surgery {
                 ));
             }
             changes.push(Redefinition {
-                kind: DefinitionKind::Column,
-                name: column.name.clone(),
                 after: Some(nullable(before).ok_or_else(|| format!("{} is more than a plain column", column.name))?),
                 before: Some(before.to_owned()),
                 nullable: vec![column.name.clone()],
-                ..of_table(table, wish.rule, RELAX)
+                ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, wish.rule, RELAX)
             });
         }
         Ok(changes)
@@ -91,11 +83,10 @@ impl RedefiningDialect for Surgery {
         let named = format!("{}_{}", table.name.table, columns.join("_"));
         let mut changes = Vec::new();
         if wish.needs_index {
+            let name = free_name(&bounded(&named, ""), definitions);
             changes.push(Redefinition {
-                kind: DefinitionKind::Index,
-                name: free_name(&bounded(&named, ""), definitions),
                 after: Some(format!("INDEX ({})", quoted_all(columns.iter().copied()))),
-                ..of_table(table, wish.rule, "enforce")
+                ..Redefinition::new(DefinitionKind::Index, &name, &table.name, wish.rule, "enforce")
             });
         }
         let mut clause = format!(
@@ -104,12 +95,8 @@ impl RedefiningDialect for Surgery {
             table_for(Engine::Mariadb, &relation.parent.name),
             quoted_all(schema.parent_columns(relation).map(|column| column.name.as_str()))
         );
-        for (when, action) in [("UPDATE", wish.on_update), ("DELETE", wish.on_delete)] {
-            // What is not said means RESTRICT here, which is NO ACTION where nothing can be deferred.
-            if !matches!(action, Action::NoAction | Action::Restrict) {
-                clause.push_str(&format!(" ON {when} {}", action.name()));
-            }
-        }
+        // What is not said means RESTRICT here, which is NO ACTION where nothing can be deferred.
+        clause.push_str(&wish.actions(&[Action::NoAction, Action::Restrict]));
         let of = table.name.to_string();
         let wanted = format!("INDEX ({})", quoted_all(columns.iter().copied()));
         let here =
@@ -118,11 +105,11 @@ impl RedefiningDialect for Surgery {
         if let Some(index) = here.map(|[_, name, ..]| name).chain(made).min() {
             clause.push_str(&format!("\nINDEX {index}"));
         }
+        let name = free_name(&bounded(&named, "_fkey"), definitions);
         changes.push(Redefinition {
-            name: free_name(&bounded(&named, "_fkey"), definitions),
             after: Some(clause),
             declared: vec![relation.id.clone()],
-            ..of_table(table, wish.rule, "enforce")
+            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, wish.rule, "enforce")
         });
         Ok(changes)
     }
@@ -167,13 +154,7 @@ impl RedefiningDialect for Surgery {
             }
             _ => statements.iter().map(|text| format!("{text};\n")).collect(),
         };
-        if script.contains(|c: char| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t')) {
-            return Err(format!(
-                "a definition of {} has characters that are not seen: a script would hide what it does",
-                change.table
-            ));
-        }
-        Ok(script)
+        readable(script, change)
     }
 }
 
@@ -236,20 +217,4 @@ fn column(text: &str) -> Option<String> {
 
 fn quoted_all<'n>(names: impl Iterator<Item = &'n str>) -> String {
     names.map(in_backticks).collect::<Vec<_>>().join(", ")
-}
-
-/// A change that is still to be filled in.
-pub(super) fn of_table(table: &Table, rule: &str, treatment: &str) -> Redefinition {
-    Redefinition {
-        kind: DefinitionKind::Constraint,
-        name: String::new(),
-        table: table.name.clone(),
-        before: None,
-        after: None,
-        dropped: Vec::new(),
-        declared: Vec::new(),
-        nullable: Vec::new(),
-        rule: rule.to_owned(),
-        treatment: treatment.to_owned(),
-    }
 }

@@ -5,7 +5,6 @@
 //! when the trigger fires, on the first line, and its body.
 
 use super::complete;
-use super::define::of_table;
 use super::in_backticks;
 use super::match_query;
 use super::repair::literal;
@@ -39,11 +38,9 @@ pub(super) fn prevented(
     let trigger = |(part, event): (&str, &str)| {
         let name = trigger_name(schema, wish.relation, part);
         Redefinition {
-            kind: DefinitionKind::Trigger,
             before: text_of(definitions, "trigger", &name, &child.name.to_string()).map(str::to_owned),
             after: Some(format!("BEFORE {event}\n{body}")),
-            name,
-            ..of_table(child, wish.rule, "prevent")
+            ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent")
         }
     };
     let changes = [("_insert", "INSERT"), ("_update", "UPDATE")].map(trigger);

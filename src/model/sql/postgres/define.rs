@@ -21,7 +21,6 @@ use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
-use crate::model::rule::Nullable;
 use crate::model::schema::Schema;
 use crate::model::sql::redefine::Enforcing;
 use crate::model::sql::redefine::Preventing;
@@ -30,8 +29,9 @@ use crate::model::sql::redefine::Relaxing;
 use crate::model::sql::redefine::Step;
 use crate::model::sql::redefine::bounded;
 use crate::model::sql::redefine::free_name;
+use crate::model::sql::redefine::readable;
 use crate::model::sql::redefine::text_of;
-use crate::model::text::is_unseen;
+use crate::model::sql::redefine::wishing_null;
 use crate::model::value::Value;
 
 /// How a column's text begins that may not be NULL.
@@ -54,10 +54,8 @@ impl RedefiningDialect for Surgery {
             let before =
                 text_of(definitions, "constraint", name, &of).ok_or_else(|| format!("it has no constraint {name}"))?;
             let change = |kind, before: &str| Redefinition {
-                kind,
-                name: name.to_owned(),
                 before: Some(before.to_owned()),
-                ..of_table(table, wish.rule, "relax")
+                ..Redefinition::new(kind, name, &table.name, wish.rule, "relax")
             };
             changes
                 .extend(text_of(definitions, "comment", name, &of).map(|text| change(DefinitionKind::Comment, text)));
@@ -65,12 +63,7 @@ impl RedefiningDialect for Surgery {
             changes.push(Redefinition { dropped, ..change(DefinitionKind::Constraint, before) });
         }
         for (place, column) in table.columns.iter().enumerate() {
-            let wanted = wishes.iter().find(|wish| match wish.nullable {
-                Nullable::Key => wish.relation.child_columns.contains(&place),
-                Nullable::Columns(columns) => columns.iter().any(|name| name.value == column.name),
-                Nullable::AsBefore => false,
-            });
-            let Some(wish) = wanted.filter(|_| !table.primary_key.contains(&place)) else { continue };
+            let Some(wish) = wishing_null(wishes, table, place) else { continue };
             let Some(before) = text_of(definitions, "column", &column.name, &of) else { continue };
             let Some(after) = before.strip_prefix(NOT_NULL) else { continue };
             if table.kind == TableKind::Partitioned {
@@ -80,12 +73,10 @@ impl RedefiningDialect for Surgery {
                 ));
             }
             changes.push(Redefinition {
-                kind: DefinitionKind::Column,
-                name: column.name.clone(),
                 before: Some(before.to_owned()),
                 after: Some(after.to_owned()),
                 nullable: vec![column.name.clone()],
-                ..of_table(table, wish.rule, "relax")
+                ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, wish.rule, "relax")
             });
         }
         Ok(changes)
@@ -105,8 +96,8 @@ impl RedefiningDialect for Surgery {
         if wish.needs_index {
             let name = free_name(&bounded(&format!("{}_{}", table.name.table, columns.join("_")), ""), definitions);
             let text = format!("CREATE INDEX ({})", quoted_all(columns.iter().copied()));
-            let index = of_table(table, wish.rule, "enforce");
-            changes.push(Redefinition { kind: DefinitionKind::Index, name, after: Some(text), ..index });
+            let index = Redefinition::new(DefinitionKind::Index, &name, &table.name, wish.rule, "enforce");
+            changes.push(Redefinition { after: Some(text), ..index });
         }
         let (name, before, after) = match &relation.name {
             // It is declared, and its rows were never checked.
@@ -123,12 +114,10 @@ impl RedefiningDialect for Surgery {
             }
         };
         changes.push(Redefinition {
-            kind: DefinitionKind::Constraint,
-            name,
             before,
             after: Some(after),
             declared: vec![relation.id.clone()],
-            ..of_table(table, wish.rule, "enforce")
+            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, wish.rule, "enforce")
         });
         Ok(changes)
     }
@@ -139,7 +128,7 @@ impl RedefiningDialect for Surgery {
         wish: &Preventing<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        prevent::prevented(schema, wish, definitions).map(|change| change.into_iter().collect())
+        prevent::prevented(schema, wish, definitions)
     }
 
     fn steps(&self, schema: &Schema, change: &Redefinition) -> Vec<Step> {
@@ -166,13 +155,7 @@ impl RedefiningDialect for Surgery {
 
     fn script(&self, schema: &Schema, change: &Redefinition, _: &[Definition]) -> Result<String, String> {
         let script: String = statements(schema, change).iter().map(|text| format!("{text};\n")).collect();
-        if script.contains(|c: char| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t')) {
-            return Err(format!(
-                "a definition of {} has characters that are not seen: a script would hide what it does",
-                change.table
-            ));
-        }
-        Ok(script)
+        readable(script, change)
     }
 }
 
@@ -234,11 +217,7 @@ fn clause(schema: &Schema, wish: &Enforcing<'_>) -> String {
     if relation.match_rule == Match::Full {
         clause.push_str(" MATCH FULL");
     }
-    for (when, action) in [("UPDATE", wish.on_update), ("DELETE", wish.on_delete)] {
-        if action != Action::NoAction {
-            clause.push_str(&format!(" ON {when} {}", action.name()));
-        }
-    }
+    clause.push_str(&wish.actions(&[Action::NoAction]));
     clause
 }
 
@@ -252,20 +231,4 @@ fn schema_of(table: &TableName) -> &str {
 
 fn name_of(table: &TableName) -> String {
     format!("{}.{}", quoted(schema_of(table)), quoted(&table.table))
-}
-
-/// A change that is still to be filled in.
-pub(super) fn of_table(table: &Table, rule: &str, treatment: &str) -> Redefinition {
-    Redefinition {
-        kind: DefinitionKind::Constraint,
-        name: String::new(),
-        table: table.name.clone(),
-        before: None,
-        after: None,
-        dropped: Vec::new(),
-        declared: Vec::new(),
-        nullable: Vec::new(),
-        rule: rule.to_owned(),
-        treatment: treatment.to_owned(),
-    }
 }

@@ -7,7 +7,6 @@
 
 use super::as_text;
 use super::complete;
-use super::define::of_table;
 use super::match_query;
 use super::qualified;
 use super::quoted;
@@ -35,7 +34,7 @@ pub(super) fn prevented(
     schema: &Schema,
     wish: &Preventing<'_>,
     definitions: &[Definition],
-) -> Result<Option<Redefinition>, String> {
+) -> Result<Vec<Redefinition>, String> {
     let child = schema.child(wish.relation);
     let name = trigger_name(schema, wish.relation, "");
     let columns: Vec<String> = schema.child_column_names(wish.relation).map(quoted).collect();
@@ -44,13 +43,11 @@ pub(super) fn prevented(
         return Err(format!("the rule's SQL has {TAG} in it, which ends the text of the function"));
     }
     let change = Redefinition {
-        kind: DefinitionKind::Trigger,
         before: text_of(definitions, "trigger", &name, &child.name.to_string()).map(str::to_owned),
         after: Some(format!("BEFORE INSERT OR UPDATE OF {}\n{body}", columns.join(", "))),
-        name,
-        ..of_table(child, wish.rule, "prevent")
+        ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent")
     };
-    Ok(Some(change).filter(|change| change.before != change.after))
+    Ok(if change.before == change.after { Vec::new() } else { vec![change] })
 }
 
 /// What stands around the text of a function.

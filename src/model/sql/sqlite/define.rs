@@ -49,7 +49,7 @@ pub(super) fn relaxed(
         after: Some(parsed.without(&is_dropped, &is_nullable)),
         dropped: wishes.iter().map(|wish| wish.relation.id.clone()).collect(),
         nullable,
-        ..of_table(table, wishes.first().map_or("", |wish| wish.rule), "relax")
+        ..of_itself(table, wishes.first().map_or("", |wish| wish.rule), "relax")
     })
 }
 
@@ -66,44 +66,28 @@ pub(super) fn enforced(
     let columns = names(&mut schema.child_column_names(relation));
     let parent = names(&mut schema.parent_columns(relation).map(|column| column.name.as_str()));
     let mut clause = format!("FOREIGN KEY ({columns}) REFERENCES {}({parent})", quoted(&relation.parent.name.table));
-    for (when, action) in [("UPDATE", wish.on_update), ("DELETE", wish.on_delete)] {
-        if action != Action::NoAction {
-            clause.push_str(&format!(" ON {when} {}", action.name()));
-        }
-    }
+    clause.push_str(&wish.actions(&[Action::NoAction]));
     let declared = vec![relation.id.clone()];
     let mut changes = vec![Redefinition {
         before: Some(text.to_owned()),
         after: Some(parsed.with(&clause)),
         declared: declared.clone(),
-        ..of_table(table, wish.rule, "enforce")
+        ..of_itself(table, wish.rule, "enforce")
     }];
     if wish.needs_index {
         let plain: Vec<&str> = schema.child_column_names(relation).collect();
         let name = free_name(&format!("{}_{}", table.name.table, plain.join("_")), definitions);
         let text = format!("CREATE INDEX {} ON {}({columns})", quoted(&name), quoted(&table.name.table));
-        let index = of_table(table, wish.rule, "enforce");
-        changes.push(Redefinition { kind: DefinitionKind::Index, name, after: Some(text), ..index });
+        let index = Redefinition::new(DefinitionKind::Index, &name, &table.name, wish.rule, "enforce");
+        changes.push(Redefinition { after: Some(text), ..index });
     }
     Ok(changes)
 }
 
 const NO_TABLE: &str = "it is no CREATE TABLE with columns";
 
-/// A change of a table's own definition that is still to be filled in.
-pub(super) fn of_table(table: &Table, rule: &str, treatment: &str) -> Redefinition {
-    Redefinition {
-        kind: DefinitionKind::Table,
-        name: table.name.table.clone(),
-        table: table.name.clone(),
-        before: None,
-        after: None,
-        dropped: Vec::new(),
-        declared: Vec::new(),
-        nullable: Vec::new(),
-        rule: rule.to_owned(),
-        treatment: treatment.to_owned(),
-    }
+fn of_itself(table: &Table, rule: &str, treatment: &str) -> Redefinition {
+    Redefinition::new(DefinitionKind::Table, &table.name.table, &table.name, rule, treatment)
 }
 
 fn is_of(schema: &Schema, reference: &Reference, relation: &Relation) -> bool {

@@ -5,7 +5,6 @@
 //! database, which a trigger must leave out. SQLite does not compile a trigger when it is made, only when it is first
 //! fired: so each is compiled before the plan is committed.
 
-use super::define::of_table;
 use super::quoted;
 use super::repair::literal;
 use crate::model::redefinition::Definition;
@@ -45,8 +44,8 @@ pub(super) fn prevented(
         let name = trigger_name(schema, relation, part);
         let before = text_of(definitions, "trigger", &name, &child.name.table).map(str::to_owned);
         let after = text(schema, wish, &name, &event);
-        let about = of_table(child, wish.rule, "prevent");
-        Redefinition { kind: DefinitionKind::Trigger, name, before, after: Some(after), ..about }
+        let about = Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent");
+        Redefinition { before, after: Some(after), ..about }
     };
     let changes = events.into_iter().map(trigger);
     Ok(changes.filter(|change| change.before != change.after).collect())

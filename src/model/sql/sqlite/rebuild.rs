@@ -23,7 +23,7 @@ use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::redefine::Relaxing;
 use crate::model::sql::redefine::Step;
 use crate::model::sql::redefine::free_name;
-use crate::model::text::is_unseen;
+use crate::model::sql::redefine::readable;
 use crate::model::tokens::tokens;
 use crate::model::value::Value;
 
@@ -98,14 +98,7 @@ impl RedefiningDialect for Sqlite {
             (DefinitionKind::Table, Some(after), Some(table)) => script(change, after, table, definitions)?,
             _ => statements(change).iter().map(|text| format!("{text};\n")).collect(),
         };
-        let is_hidden = |c: char| is_unseen(c) && !matches!(c, '\n' | '\r' | '\t');
-        if script.contains(is_hidden) {
-            return Err(format!(
-                "a definition of {} has characters that are not seen: a script would hide what it does",
-                change.table
-            ));
-        }
-        Ok(script)
+        readable(script, change)
     }
 }
 

@@ -1,0 +1,63 @@
+//! What a trial on a server comes to on every server: one transaction, savepoints in it, and lists that are read there.
+
+use crate::engine::EngineError;
+use crate::engine::trial::Put;
+use crate::model::refusal::Refusal;
+use crate::model::sql::Sql;
+use crate::model::value::Value;
+
+const SAVE: &str = "SAVEPOINT fk_doctor_rows";
+const KEEP: &str = "RELEASE SAVEPOINT fk_doctor_rows";
+const TAKE_BACK: &str = "ROLLBACK TO SAVEPOINT fk_doctor_rows; RELEASE SAVEPOINT fk_doctor_rows";
+
+/// A connection inside the transaction of a trial.
+pub(in crate::engine) trait Stage {
+    fn run(&mut self, statements: &str) -> Result<(), EngineError>;
+
+    /// Calls `each` with every row of the answer.
+    fn each(&mut self, question: &str, given: &[Value], each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError>;
+
+    /// Runs one typed statement; what the server says against it is no failure of ours.
+    fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError>;
+
+    /// Puts rows in, all or none of them.
+    fn put_rows(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
+        self.run(SAVE)?;
+        let mut put = Put::Taken;
+        for sql in insert {
+            if let Some(refusal) = self.attempt(sql.text(), sql.parameters())? {
+                put = Put::Refused(refusal);
+                break;
+            }
+        }
+        if let (Put::Taken, Some(collisions)) = (&put, collisions) {
+            let mut index = None;
+            self.each(collisions.text(), collisions.parameters(), &mut |row| {
+                index = index.or_else(|| usize::try_from(row.first()?.as_integer()?).ok());
+            })?;
+            put = index.map_or(Put::Taken, Put::Collides);
+        }
+        self.run(if put == Put::Taken { KEEP } else { TAKE_BACK })?;
+        Ok(put)
+    }
+
+    /// The first column of an answer.
+    fn names(&mut self, question: &str, given: &[Value]) -> Result<Vec<String>, EngineError> {
+        let mut found = Vec::new();
+        self.each(question, given, &mut |row| {
+            found.extend(row.first().and_then(Value::as_text).map(str::to_owned));
+        })?;
+        Ok(found)
+    }
+
+    /// Names, and where each of them stands.
+    fn standings(&mut self, question: &str) -> Result<Vec<(String, i64)>, EngineError> {
+        let mut found = Vec::new();
+        self.each(question, &[], &mut |row| {
+            if let [name, Value::Integer(at)] = row {
+                found.push((name.as_text().unwrap_or_default().to_owned(), *at));
+            }
+        })?;
+        Ok(found)
+    }
+}
