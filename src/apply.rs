@@ -348,11 +348,8 @@ impl<'w> Walk<'w> {
     fn write_one(&mut self, writer: &mut dyn Writer, change: &Change) -> Result<(), ApplyError> {
         let table = self.table(&change.table.to_string())?;
         let surgery = self.order.surgery;
-        let statement = match (&change.before, &change.after) {
-            (None, Some(after)) => surgery.insert(table, &with_address(table, change), after),
-            (Some(_), None) => surgery.delete(table, &change.row),
-            _ => surgery.update(table, &change.row, &change.set()),
-        };
+        let row = if change.before.is_none() { &with_address(table, change) } else { &change.row };
+        let statement = surgery.statement(table, row, change);
         let mut changed = writer.change(&statement);
         if let (Err(EngineError::Failed { .. }), Part::Parent) = (&changed, change.part())
             && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.was_overtaken())

@@ -4,10 +4,10 @@
 use std::io;
 use std::io::Write;
 use std::path::Path;
-use std::path::PathBuf;
 
 use fk_doctor::run::Outlet;
 use fk_doctor::run::Stream;
+use fk_doctor::whole_file::WholeFile;
 
 pub(crate) struct Desk;
 
@@ -16,7 +16,7 @@ impl Outlet for Desk {
         Ok(match file {
             None => Box::new(StandardOutput(io::BufWriter::new(io::stdout()))),
             Some(path) if is_special(path) => Box::new(Special(std::fs::OpenOptions::new().write(true).open(path)?)),
-            Some(path) => Box::new(Draft { path: path.to_owned(), file: draft(path)? }),
+            Some(path) => Box::new(WholeFile::beside(path)?),
         })
     }
 
@@ -79,56 +79,5 @@ impl Write for Special {
 impl Stream for Special {
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.flush()
-    }
-}
-
-/// Stands beside the file until all was said.
-struct Draft {
-    path: PathBuf,
-    file: io::BufWriter<tempfile::NamedTempFile>,
-}
-
-fn draft(path: &Path) -> io::Result<io::BufWriter<tempfile::NamedTempFile>> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".fk-doctor-");
-    if let Some(mode) = mode_of(path) {
-        builder.permissions(mode);
-    }
-    let draft = builder.tempfile_in(directory)?;
-    // The umask has no say in the mode of a file that was there before.
-    if let Ok(before) = std::fs::metadata(path) {
-        draft.as_file().set_permissions(before.permissions())?;
-    }
-    Ok(io::BufWriter::new(draft))
-}
-
-/// A report is as readable as any file that the user makes; a temporary file would be the user's alone.
-#[cfg(unix)]
-fn mode_of(_path: &Path) -> Option<std::fs::Permissions> {
-    use std::os::unix::fs::PermissionsExt;
-    Some(std::fs::Permissions::from_mode(0o666))
-}
-
-#[cfg(not(unix))]
-fn mode_of(_path: &Path) -> Option<std::fs::Permissions> {
-    None
-}
-
-impl Write for Draft {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Stream for Draft {
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        let draft = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        draft.persist(&self.path)?;
-        Ok(())
     }
 }

@@ -20,4 +20,5 @@ pub mod run;
 pub mod scan;
 pub mod source;
 pub mod treat;
+pub mod whole_file;
 pub mod workbench;

@@ -2,21 +2,17 @@
 //! rows from the plan). They are on the disk before the first row goes, and never in the place of another file.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::io::BufReader;
-use std::io::BufWriter;
-use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
-
-use tempfile::NamedTempFile;
 
 use crate::model::plan::Header;
 use crate::plan_file;
 use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
+use crate::whole_file::Settled;
+use crate::whole_file::WholeFile;
 
 /// Reads after "could not".
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +45,7 @@ impl KeepError {
 
 /// The files of a plan, written and not yet under their names.
 pub struct Kept {
-    waiting: Vec<(PathBuf, NamedTempFile)>,
+    waiting: Vec<Settled>,
     made: Vec<PathBuf>,
 }
 
@@ -62,10 +58,6 @@ pub fn places(plan: &Path, header: &Header) -> Vec<PathBuf> {
     header.files.iter().map(|file| place(plan, file)).collect()
 }
 
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 impl Kept {
     /// Writes the rows that a plan keeps in files.
     pub fn gather(plan: &mut PlanFile) -> Result<Kept, KeepError> {
@@ -75,10 +67,9 @@ impl Kept {
         }
         let path = plan.path().to_owned();
         let unwritten = |error: io::Error| unwritten(&path, &error);
-        let mut files: BTreeMap<String, BufWriter<NamedTempFile>> = BTreeMap::new();
+        let mut files: BTreeMap<String, WholeFile> = BTreeMap::new();
         for name in &plan.header.files {
-            let file = tempfile::Builder::new().prefix(".fk-doctor-").tempfile_in(folder(&path)).map_err(unwritten)?;
-            files.insert(name.clone(), BufWriter::new(file));
+            files.insert(name.clone(), WholeFile::private(&place(&path, name)).map_err(unwritten)?);
         }
         for position in 0..plan.changes() {
             let change = plan.change(position)?;
@@ -86,31 +77,27 @@ impl Kept {
                 writeln!(file, "{}", plan_file::change_line(&change)).map_err(unwritten)?;
             }
         }
-        for (name, file) in files {
-            let file = file.into_inner().map_err(|error| unwritten(error.into_error()))?;
-            file.as_file().sync_all().map_err(unwritten)?;
-            kept.waiting.push((place(&path, &name), file));
-        }
+        let settled = files.into_values().map(|file| file.settle().map_err(unwritten));
+        kept.waiting = settled.collect::<Result<_, _>>()?;
         Ok(kept)
     }
 
     /// Gives the files their names. One that is there with just these rows is from an earlier run of the same plan.
     pub fn put_down(&mut self) -> Result<(), KeepError> {
-        for (path, file) in std::mem::take(&mut self.waiting) {
-            match file.persist_noclobber(&path) {
-                Ok(_) => {
-                    self.made.push(path.clone());
-                    File::open(folder(&path)).and_then(|folder| folder.sync_all())
+        for file in std::mem::take(&mut self.waiting) {
+            let path = file.path().to_owned();
+            if path.exists() {
+                match file.is_there() {
+                    Ok(true) => continue,
+                    Ok(false) => return Err(KeepError::Taken { path }),
+                    Err(error) => return Err(unwritten(&path, &error)),
                 }
-                Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
-                    match is_same(refused.file.path(), &path) {
-                        Ok(false) => return Err(KeepError::Taken { path }),
-                        other => other.map(|_| ()),
-                    }
-                }
-                Err(refused) => Err(refused.error),
             }
-            .map_err(|error| unwritten(&path, &error))?;
+            match file.claim() {
+                Ok(()) => self.made.push(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(KeepError::Taken { path }),
+                Err(error) => return Err(unwritten(&path, &error)),
+            }
         }
         Ok(())
     }
@@ -126,18 +113,4 @@ impl Kept {
 
 fn unwritten(path: &Path, error: &io::Error) -> KeepError {
     KeepError::Unwritten { path: path.to_owned(), why: error.to_string() }
-}
-
-fn is_same(left: &Path, right: &Path) -> io::Result<bool> {
-    let (left, right) = (File::open(left)?, File::open(right)?);
-    if left.metadata()?.len() != right.metadata()?.len() {
-        return Ok(false);
-    }
-    let mut right = BufReader::new(right).bytes();
-    for byte in BufReader::new(left).bytes() {
-        if right.next().transpose()? != Some(byte?) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

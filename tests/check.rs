@@ -6,6 +6,7 @@ use crate::common;
 use std::collections::BTreeSet;
 
 use common::Bench;
+use common::named;
 use fastrand::Rng;
 use rusqlite::Connection;
 use rusqlite::types::Value as Sqlite;
@@ -25,21 +26,6 @@ fn check(bench: &Bench, arguments: &[&str]) -> (i32, Value) {
     common::assert_obeys("check", &report);
     assert!(std::fs::read(bench.path("app.db")).unwrap() == before, "the file has changed");
     (run.code, report)
-}
-
-/// Relation or table and columns, code, and the lines of every row that is named.
-fn named(report: &Value) -> Vec<(String, String, Vec<u64>)> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let findings = report["findings"].as_array().unwrap().iter().map(|one| {
-        let lines = one["samples"].as_array().unwrap().iter().map(|sample| sample["row"]["line"].as_u64().unwrap());
-        (text(&one["relation"]), text(&one["code"]), lines.collect())
-    });
-    let refused = report["refused"].as_array().unwrap().iter().map(|one| {
-        let columns: Vec<String> = one["columns"].as_array().unwrap().iter().map(text).collect();
-        let lines = one["places"].as_array().unwrap().iter().map(|place| place["line"].as_u64().unwrap());
-        (format!("{}({})", text(&one["table"]), columns.join(",")), text(&one["code"]), lines.collect())
-    });
-    findings.chain(refused).collect()
 }
 
 #[test]
@@ -209,15 +195,42 @@ fn rules_correct_a_file_and_keep_the_rest() {
     let (code, _) = check(&bench, &["--table", "sync_run", "out.rest.csv"]);
     assert_eq!(code, 1, "what is left is what would fail");
 
+    // What an earlier run left is never written over.
+    let again = correct("multi-source-sync");
+    assert!(again.code == 2 && again.stderr.contains("out.rest.csv"), "{}{}", again.stdout, again.stderr);
+    for (input, corrected) in [("now.rest.csv", "now.csv"), ("now.parents.sql", "now.csv")] {
+        bench.write(input, rows);
+        let run = bench.run(&[
+            "check",
+            "app.db",
+            "--table",
+            "sync_run",
+            input,
+            "--input",
+            "csv",
+            "--rules",
+            "multi-source-sync",
+            "--corrected",
+            corrected,
+        ]);
+        assert!(run.code == 2 && run.stderr.contains("read twice"), "{}{}", run.stdout, run.stderr);
+        assert_eq!(read(input), rows);
+        std::fs::remove_file(bench.path(input)).unwrap();
+    }
+    for name in ["out.csv", "out.rest.csv", "out.parents.sql"] {
+        std::fs::remove_file(bench.path(name)).unwrap();
+    }
+
     bench.write(
         "delete.toml",
         "id = \"d\"\neven-if-parent-lost = true\nrelation.child = \"sync_run(knowledge_base_id)\"\nlimits.max-rows = 1\n[[treat]]\naction = \"delete\"\nkeep = false\n",
     );
     bench.write("in.csv", &rows.replace("100", "200").replace("101", "201"));
-    std::fs::remove_file(bench.path("out.csv")).unwrap();
     let refused = correct("delete.toml");
     assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
-    assert!(!bench.path("out.csv").exists());
+    for name in ["out.csv", "out.rest.csv", "out.parents.sql"] {
+        assert!(!bench.path(name).exists(), "{name}");
+    }
     for arguments in [
         &["check", "app.db", "--table", "sync_run", "in.csv", "--rules", "multi-source-sync", "--corrected", "in.csv"]
             [..],

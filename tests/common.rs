@@ -145,3 +145,18 @@ pub(crate) fn assert_obeys(schema: &str, report: &serde_json::Value) {
     let errors: Vec<String> = validator.iter_errors(report).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
 }
+
+/// What `check` reports: relation or table and columns, code, and the lines of every row that is named.
+pub(crate) fn named(report: &serde_json::Value) -> Vec<(String, String, Vec<u64>)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let findings = report["findings"].as_array().unwrap().iter().map(|one| {
+        let lines = one["samples"].as_array().unwrap().iter().map(|sample| sample["row"]["line"].as_u64().unwrap());
+        (text(&one["relation"]), text(&one["code"]), lines.collect())
+    });
+    let refused = report["refused"].as_array().unwrap().iter().map(|one| {
+        let columns: Vec<String> = one["columns"].as_array().unwrap().iter().map(text).collect();
+        let lines = one["places"].as_array().unwrap().iter().map(|place| place["line"].as_u64().unwrap());
+        (format!("{}({})", text(&one["table"]), columns.join(",")), text(&one["code"]), lines.collect())
+    });
+    findings.chain(refused).collect()
+}

@@ -12,6 +12,7 @@ use super::RunError;
 use super::Surroundings;
 use super::against;
 use super::corrected;
+use super::corrected::Places;
 use super::examine::Lens;
 use super::question::Question;
 use crate::check::Check;
@@ -82,8 +83,9 @@ fn try_load(
     progress: Progress<'_>,
 ) -> Result<Checked, RunError> {
     let wanted = wanted(typed)?;
-    if let Some(file) = &typed.corrected {
-        fit_to_correct(&wanted, file, question)?;
+    let places = typed.corrected.as_deref().map(Places::of);
+    if let Some(places) = &places {
+        fit_to_correct(&wanted, places, question)?;
     }
     let mut trial = database.trial(progress)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
@@ -113,7 +115,7 @@ fn try_load(
         check.staged(session.as_mut(), staging, table).map_err(|fault| failed("the staging table", fault))?;
     }
     let mut checked = check.finish(&question.redaction)?;
-    if let (Some(corrected), [(_, file)]) = (&typed.corrected, wanted.as_slice()) {
+    if let (Some(places), [(_, file)]) = (&places, wanted.as_slice()) {
         let schema = Arc::clone(&checked.schema);
         let wanted = corrected::Wanted {
             schema: &schema,
@@ -122,7 +124,7 @@ fn try_load(
             kind: kind(typed, file)?,
             manner: &manner,
             rules: &typed.rules,
-            corrected,
+            places,
             places_from: i64::try_from(PLACES).unwrap_or(i64::MAX),
         };
         checked.corrected =
@@ -131,8 +133,8 @@ fn try_load(
     Ok(checked)
 }
 
-/// One file that can be read twice, and another name for what comes of it.
-fn fit_to_correct(wanted: &[(String, PathBuf)], corrected: &Path, question: &Question) -> Result<(), RunError> {
+/// One file that can be read twice, and other names for what comes of it.
+fn fit_to_correct(wanted: &[(String, PathBuf)], places: &Places, question: &Question) -> Result<(), RunError> {
     let [(_, file)] = wanted else {
         return Err(RunError::Input {
             what: "the rows to correct".to_owned(),
@@ -141,14 +143,24 @@ fn fit_to_correct(wanted: &[(String, PathBuf)], corrected: &Path, question: &Que
         });
     };
     let whole = |path: &Path| path.canonicalize().ok();
-    if file == Path::new("-") || (whole(file).is_some() && whole(file) == whole(corrected)) {
+    let is_read = |place: &&Path| whole(file).is_some() && whole(file) == whole(place);
+    let lost = if file == Path::new("-") { Some(file.as_path()) } else { places.all().into_iter().find(is_read) };
+    if let Some(lost) = lost {
         return Err(RunError::Input {
-            what: corrected.display().to_string(),
+            what: lost.display().to_string(),
             why: "the rows are read twice, and must stay as they are meanwhile".to_owned(),
             help: "name a file of rows, and another one for --corrected".to_owned(),
         });
     }
-    super::refuse_to_overwrite(&question.source, std::iter::once(corrected))
+    super::refuse_to_overwrite(&question.source, places.all().into_iter())?;
+    match places.derived().into_iter().find(|place| place.exists()) {
+        Some(there) => Err(RunError::Input {
+            what: there.display().to_string(),
+            why: "there is such a file already, which may hold rows of an earlier run".to_owned(),
+            help: "move it away, or name another file with --corrected".to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Tables and the files for them, as typed.

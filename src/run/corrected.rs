@@ -2,7 +2,6 @@
 //! file, parents that have to be there first to a script, and every row that is left to a file of the rest: the lines of
 //! the two files are all the lines there were.
 
-use std::io::BufWriter;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -29,13 +28,12 @@ use crate::model::plan::Part;
 use crate::model::relation::Origin;
 use crate::model::resolve;
 use crate::model::schema::Schema;
-use crate::model::sql;
 use crate::model::sql::load;
 use crate::model::sql::load::Treatable;
-use crate::model::sql::repair::RepairDialect;
 use crate::model::value::Value;
 use crate::scan::Progress;
 use crate::source::Source;
+use crate::whole_file::WholeFile;
 
 /// One file of rows that were put into a trial, and where what becomes of them goes.
 pub(super) struct Wanted<'a> {
@@ -45,9 +43,37 @@ pub(super) struct Wanted<'a> {
     pub(super) kind: FileKind,
     pub(super) manner: &'a Manner,
     pub(super) rules: &'a [PathBuf],
-    pub(super) corrected: &'a Path,
+    pub(super) places: &'a Places,
     /// The place of the line before the file's first.
     pub(super) places_from: i64,
+}
+
+/// The files that are made: of `orders.csv`, `orders.rest.csv` and `orders.parents.sql`.
+pub(super) struct Places {
+    corrected: PathBuf,
+    rest: PathBuf,
+    parents: PathBuf,
+}
+
+impl Places {
+    pub(super) fn of(corrected: &Path) -> Places {
+        let stem = corrected.file_stem().unwrap_or_default().to_string_lossy();
+        let ending = corrected.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
+        Places {
+            corrected: corrected.to_owned(),
+            rest: corrected.with_file_name(format!("{stem}.rest{ending}")),
+            parents: corrected.with_file_name(format!("{stem}.parents.sql")),
+        }
+    }
+
+    pub(super) fn all(&self) -> [&Path; 3] {
+        [&self.corrected, &self.rest, &self.parents]
+    }
+
+    /// Those that nobody named.
+    pub(super) fn derived(&self) -> [&Path; 2] {
+        [&self.rest, &self.parents]
+    }
 }
 
 /// Treats the rows in the trial, and writes the files.
@@ -73,26 +99,24 @@ pub(super) fn correct(
     let load = load::treatable(wanted.schema)
         .ok_or_else(|| unfit(wanted.file, "rows are corrected on SQLite only, so far", help))?;
     let parents = treat(trial, load, wanted, patience, surroundings, progress)?;
-    let (rest, script) = (beside(wanted.corrected, "rest", None), beside(wanted.corrected, "parents", Some("sql")));
+    let Places { corrected, rest, parents: script } = wanted.places;
     let mut done = Corrected {
-        file: wanted.corrected.display().to_string(),
+        file: corrected.display().to_string(),
         rest: rest.display().to_string(),
         parents: script.display().to_string(),
         parent_rows: parents.rows,
         ..Corrected::default()
     };
-    let good = Draft::beside(wanted.corrected)?;
-    let left = Draft::beside(&rest)?;
-    let mut good = (good.path, Back::new(good.file, separator, wanted.manner));
-    let mut left = (left.path, Back::new(left.file, separator, wanted.manner));
+    let mut good = Back::new(draft(corrected)?, separator, wanted.manner);
+    let mut left = Back::new(draft(rest)?, separator, wanted.manner);
     let keys = key_columns(wanted.schema, wanted.table);
     let source =
         std::fs::File::open(wanted.file).map_err(|error| unfit(wanted.file, &error.to_string(), "check the file"))?;
     let mut known = false;
     let each = &mut |mut record: Record| -> Result<(), Fault> {
         if !known {
-            good.1.begin(&record.columns)?;
-            left.1.begin(&record.columns)?;
+            good.begin(&record.columns)?;
+            left.begin(&record.columns)?;
             known = true;
         }
         let place = wanted.places_from + i64::try_from(record.line).unwrap_or(i64::MAX);
@@ -100,25 +124,28 @@ pub(super) fn correct(
         trial.each_row(&load.treated(wanted.schema, wanted.table, &keys, place), &mut |found| {
             row = Some(found.to_vec())
         })?;
-        let Some(row) = row else { return Ok(left.1.row(&record.columns, &record.values)?) };
+        let Some(row) = row else { return Ok(left.row(&record.columns, &record.values)?) };
         match put_in(wanted.schema, wanted.table, &keys, &row, &mut record) {
             Some(changed) => done.changed += u64::from(changed),
-            None => return Ok(left.1.row(&record.columns, &record.values)?),
+            None => return Ok(left.row(&record.columns, &record.values)?),
         }
-        Ok(good.1.row(&record.columns, &record.values)?)
+        Ok(good.row(&record.columns, &record.values)?)
     };
     intake::read(std::io::BufReader::new(source), wanted.kind, wanted.manner, each)
         .map_err(|fault| fault.told(wanted.file))?;
-    (done.rows, done.rest_rows) = (good.1.rows, left.1.rows);
-    keep(good.1, &good.0)?;
-    if done.rest_rows > 0 {
-        keep(left.1, &left.0)?;
-    }
+    (done.rows, done.rest_rows) = (good.rows, left.rows);
     if parents.rows > 0 {
-        let mut draft = Draft::beside(&script)?;
-        draft.file.write_all(parents.script.as_bytes()).map_err(|error| RunError::unwritten(Some(&script), &error))?;
-        persist(draft.file, &script)?;
+        let mut file = draft(script)?;
+        let written = file.write_all(parents.script.as_bytes()).and_then(|()| file.settle()?.claim());
+        written.map_err(|error| RunError::unwritten(Some(script), &error))?;
     }
+    if done.rest_rows > 0 {
+        let kept = left.finish().and_then(|file| file.settle()?.claim());
+        kept.map_err(|error| RunError::unwritten(Some(rest), &error))?;
+    }
+    // It comes last, so that all that belongs to it is there too.
+    let kept = good.finish().and_then(|file| file.settle()?.replace());
+    kept.map_err(|error| RunError::unwritten(Some(corrected), &error))?;
     Ok(done)
 }
 
@@ -158,25 +185,13 @@ fn treat(
         return Err(RunError::Apply(ApplyError::Refused { doing: "make", why, help: refusal.help.clone() }));
     }
     let mut parents = Parents::default();
-    let failed = |error: Fault| error.told(wanted.file);
-    let schema = &planned.schema;
     let surgery = planned.surgery;
     trial.arrange(&load.not_from_the_file())?;
     for new in &planned.draft.prospect.creates {
         trial.arrange(&[surgery.create(new)])?;
     }
-    let each = |change: &Change| -> Result<(), Fault> {
-        let made;
-        let table: &Table = match schema.table(&change.table.to_string()) {
-            Some(table) => &schema.tables[table],
-            None => {
-                let new = planned.draft.prospect.creates.iter().find(|new| new.name == change.table);
-                let Some(new) = new else { return Ok(()) };
-                made = new.as_table();
-                &made
-            }
-        };
-        let statement = as_statement(surgery, table, change);
+    let each = |table: &Table, change: &Change| -> Result<(), Fault> {
+        let statement = surgery.statement(table, &change.row, change);
         if change.part() == Part::Parent && change.before.is_none() {
             parents.rows += 1;
             parents.script.push_str(&surgery.written_out(&statement));
@@ -184,7 +199,7 @@ fn treat(
         }
         Ok(trial.arrange(&[statement])?)
     };
-    planned.draft.bench.each(each).map_err(failed)?;
+    planned.each_change(each).map_err(|fault| fault.told(wanted.file))?;
     trial.arrange(&[load.forget_noted()])?;
     for (index, relation) in wanted.schema.relations.iter().enumerate() {
         if relation.origin == Origin::Declared && relation.child == wanted.table {
@@ -195,14 +210,6 @@ fn treat(
         parents.script = format!("{}{}{}", surgery.script_start(), parents.script, surgery.script_end());
     }
     Ok(parents)
-}
-
-fn as_statement(surgery: &dyn RepairDialect, table: &Table, change: &Change) -> sql::Sql {
-    match (&change.before, &change.after) {
-        (None, Some(after)) => surgery.insert(table, &change.row, after),
-        (Some(_), None) => surgery.delete(table, &change.row),
-        _ => surgery.update(table, &change.row, &change.set()),
-    }
 }
 
 /// Columns that rules may change: those of keys.
@@ -231,37 +238,8 @@ fn put_in(schema: &Schema, table: usize, keys: &[usize], row: &[Value], record: 
     Some(changed)
 }
 
-/// A file that takes its name when it is whole.
-struct Draft {
-    path: PathBuf,
-    file: BufWriter<tempfile::NamedTempFile>,
-}
-
-impl Draft {
-    fn beside(path: &Path) -> Result<Draft, RunError> {
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new().prefix(".fk-doctor-").tempfile_in(folder);
-        let file = file.map_err(|error| RunError::unwritten(Some(path), &error))?;
-        Ok(Draft { path: path.to_owned(), file: BufWriter::new(file) })
-    }
-}
-
-fn keep(back: Back<BufWriter<tempfile::NamedTempFile>>, path: &Path) -> Result<(), RunError> {
-    let file = back.finish().map_err(|error| RunError::unwritten(Some(path), &error))?;
-    persist(file, path)
-}
-
-fn persist(file: BufWriter<tempfile::NamedTempFile>, path: &Path) -> Result<(), RunError> {
-    let unwritten = |error: std::io::Error| RunError::unwritten(Some(path), &error);
-    let file = file.into_inner().map_err(|error| unwritten(error.into()))?;
-    file.persist(path).map(|_| ()).map_err(|error| unwritten(error.error))
-}
-
-/// `orders.rest.csv` for `orders.csv`.
-fn beside(path: &Path, what: &str, ending: Option<&str>) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let ending = ending.map(str::to_owned).or_else(|| Some(path.extension()?.to_string_lossy().into_owned()));
-    path.with_file_name(format!("{stem}.{what}{}", ending.map(|ending| format!(".{ending}")).unwrap_or_default()))
+fn draft(path: &Path) -> Result<WholeFile, RunError> {
+    WholeFile::beside(path).map_err(|error| RunError::unwritten(Some(path), &error))
 }
 
 fn unfit(file: &Path, why: &str, help: &str) -> RunError {

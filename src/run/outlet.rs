@@ -5,6 +5,8 @@ use std::io;
 use std::io::Write;
 use std::path::Path;
 
+use crate::whole_file::WholeFile;
+
 pub trait Outlet {
     /// A text that grows while the work goes on, on standard output (`None`) or in a file.
     fn stream(&self, file: Option<&Path>) -> io::Result<Box<dyn Stream>>;
@@ -16,6 +18,12 @@ pub trait Outlet {
 pub trait Stream: Write + Send {
     /// All was said. Without this a file is left as it was.
     fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+impl Stream for WholeFile {
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.settle()?.replace()
+    }
 }
 
 /// For runs of which nothing is to stream.

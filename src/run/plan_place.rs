@@ -1,7 +1,6 @@
 //! Where a plan is written: whole or not at all, and never over one that somebody may still need. A plan that was applied
 //! is the only way back.
 
-use std::io::BufWriter;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -22,6 +21,7 @@ use crate::quarantine_file;
 use crate::quarantine_file::KeepError;
 use crate::source::Source;
 use crate::treat::Draft;
+use crate::whole_file::WholeFile;
 
 /// The plan that would be lost in a new one, if there is one and it may be.
 pub(super) fn examine(path: &Path, overwrite: bool) -> Result<Option<PlanFile>, RunError> {
@@ -89,25 +89,16 @@ pub(super) fn beside(source: &Source, header: &Header) -> PathBuf {
     )
 }
 
-/// The file is there whole and on the disk, or not at all.
 pub(super) fn write(path: &Path, header: &Header, draft: &Draft, over: bool) -> Result<(), RunError> {
     let unwritten = |error: std::io::Error| RunError::unwritten(Some(path), &error);
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::Builder::new().prefix(".fk-doctor-").tempfile_in(folder).map_err(unwritten)?;
-    let mut writer = PlanWriter::new(BufWriter::new(file), header).map_err(unwritten)?;
+    let file = WholeFile::private(path).map_err(unwritten)?;
+    let mut writer = PlanWriter::new(file, header).map_err(unwritten)?;
     draft.bench.each_line(|line| writer.change(line).map_err(Kept::File)).map_err(|kept| match kept {
         Kept::File(error) => unwritten(error),
         Kept::Bench(error) => RunError::Treat(error.into()),
     })?;
-    let file = writer.finish().and_then(|out| out.into_inner().map_err(std::io::Error::from)).map_err(unwritten)?;
-    file.as_file().sync_all().map_err(unwritten)?;
-    if over {
-        file.persist(path).map_err(|error| unwritten(error.error))?;
-    } else {
-        file.persist_noclobber(path).map_err(|error| unwritten(error.error))?;
-    }
-    // The name is on the disk too.
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritten)
+    let file = writer.finish().and_then(WholeFile::settle).map_err(unwritten)?;
+    if over { file.replace() } else { file.claim() }.map_err(unwritten)
 }
 
 /// Why a plan could not be written down.

@@ -23,6 +23,8 @@ use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Session;
 use crate::exit::Exit;
+use crate::model::catalog::Table;
+use crate::model::plan::Change;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
@@ -133,6 +135,23 @@ pub(super) struct Planned {
     pub(super) surgery: &'static dyn RepairDialect,
     header: Header,
     pub(super) draft: Draft,
+}
+
+impl Planned {
+    /// Every change, and its table: one of the database, or one that the plan makes.
+    pub(super) fn each_change<E: From<rusqlite::Error>>(
+        &self,
+        mut each: impl FnMut(&Table, &Change) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let made: Vec<Table> = self.draft.prospect.creates.iter().map(NewTable::as_table).collect();
+        self.draft.bench.each(|change| {
+            let known = self.schema.table(&change.table.to_string()).map(|table| &self.schema.tables[table]);
+            match known.or_else(|| made.iter().find(|table| table.name == change.table)) {
+                Some(table) => each(table, change),
+                None => Ok(()),
+            }
+        })
+    }
 }
 
 fn plan(

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use serde_json::Value;
 
+use super::common::named;
 use super::server::Server;
 
 const SHOP: &str = "CREATE TABLE customers(id int PRIMARY KEY, name varchar(20) NOT NULL);
@@ -25,21 +26,6 @@ fn check(server: &Server, arguments: &[&str]) -> (i32, Value) {
     let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
     super::common::assert_obeys("check", &report);
     (run.code, report)
-}
-
-/// Relation or table and columns, code, and the lines of every row that is named.
-fn named(report: &Value) -> Vec<(String, String, Vec<u64>)> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let findings = report["findings"].as_array().unwrap().iter().map(|one| {
-        let lines = one["samples"].as_array().unwrap().iter().map(|sample| sample["row"]["line"].as_u64().unwrap());
-        (text(&one["relation"]), text(&one["code"]), lines.collect())
-    });
-    let refused = report["refused"].as_array().unwrap().iter().map(|one| {
-        let columns: Vec<String> = one["columns"].as_array().unwrap().iter().map(text).collect();
-        let lines = one["places"].as_array().unwrap().iter().map(|place| place["line"].as_u64().unwrap());
-        (format!("{}({})", text(&one["table"]), columns.join(",")), text(&one["code"]), lines.collect())
-    });
-    findings.chain(refused).collect()
 }
 
 #[test]

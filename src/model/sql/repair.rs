@@ -4,6 +4,7 @@
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
+use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
@@ -113,6 +114,15 @@ pub trait RepairDialect {
     fn update(&self, table: &Table, row: &RowName, columns: &RowName) -> Sql;
 
     fn delete(&self, table: &Table, row: &RowName) -> Sql;
+
+    /// What a change says, of the row that is called so.
+    fn statement(&self, table: &Table, row: &RowName, change: &Change) -> Sql {
+        match (&change.before, &change.after) {
+            (None, Some(after)) => self.insert(table, row, after),
+            (Some(_), None) => self.delete(table, row),
+            _ => self.update(table, row, &change.set()),
+        }
+    }
 
     fn create(&self, table: &NewTable) -> Sql;
 

@@ -2,8 +2,11 @@
 
 use super::Planned;
 use crate::engine::EngineError;
+use crate::model::catalog::Table;
+use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::text::plural;
+use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::run::RunError;
 use crate::treat::TreatError;
@@ -24,48 +27,35 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     for table in &draft.prospect.creates {
         script.push_str(&format!("{};\n", surgery.create(table).text()));
     }
-    draft
-        .bench
-        .each(|change| {
-            let made;
-            let table = match schema.table(&change.table.to_string()) {
-                Some(table) => &schema.tables[table],
-                None => {
-                    let new = draft.prospect.creates.iter().find(|new| new.name == change.table);
-                    let Some(new) = new else { return Ok(()) };
-                    made = new.as_table();
-                    &made
-                }
-            };
-            // Only a row that is still as it was.
-            let mut row = change.row.clone();
-            let set = change.set();
-            let old = change.before.iter().flatten().filter(|(name, value)| {
-                *value != Value::Null
-                    && set.iter().any(|(other, _)| other == name)
-                    && !row.iter().any(|(other, _)| other == name)
-            });
-            let old: Vec<_> = old.cloned().collect();
-            row.extend(old);
-            let statement = match (&change.before, &change.after) {
-                (None, Some(after)) => surgery.insert(table, &row, after),
-                (Some(_), None) => surgery.delete(table, &row),
-                _ => surgery.update(table, &row, &set),
-            };
-            script.push_str(&surgery.written_out(&statement));
-            script.push_str(";\n");
-            if let (Part::Parent, Some(after)) = (change.part(), &change.after) {
-                for advance in surgery.advance(table, after) {
-                    script.push_str(&format!("{};\n", surgery.written_out(&advance)));
-                }
+    let each = |table: &Table, change: &Change| -> rusqlite::Result<()> {
+        let statement = surgery.statement(table, &as_it_was(change), change);
+        script.push_str(&surgery.written_out(&statement));
+        script.push_str(";\n");
+        if let (Part::Parent, Some(after)) = (change.part(), &change.after) {
+            for advance in surgery.advance(table, after) {
+                script.push_str(&format!("{};\n", surgery.written_out(&advance)));
             }
-            Ok(())
-        })
-        .map_err(|error: rusqlite::Error| RunError::Treat(TreatError::from(error)))?;
+        }
+        Ok(())
+    };
+    planned.each_change(each).map_err(|error| RunError::Treat(TreatError::from(error)))?;
     script.push_str(&redefinitions(true)?);
     for (file, rows) in &draft.prospect.files {
         script.push_str(&format!("-- {} that `apply` keeps in {file} would be kept nowhere.\n", plural(*rows, "row")));
     }
     script.push_str(&surgery.script_end());
     Ok(script)
+}
+
+/// The row's name, and what it held where that changes: only a row that is still as it was.
+fn as_it_was(change: &Change) -> RowName {
+    let mut row = change.row.clone();
+    let set = change.set();
+    let is_told = |row: &RowName, name: &String| row.iter().any(|(other, _)| other == name);
+    for (name, value) in change.before.iter().flatten() {
+        if *value != Value::Null && is_told(&set, name) && !is_told(&row, name) {
+            row.push((name.clone(), value.clone()));
+        }
+    }
+    row
 }
