@@ -76,6 +76,10 @@ impl KeySet {
                 Key::Integer(number) => Some(spread(number)),
                 _ => None,
             }),
+            KeySet::SparsePairs(set) => set.each_missing(keys, missing, |key| match key {
+                Key::Wide(pair) => Some(mixed(pair)),
+                _ => None,
+            }),
             KeySet::Hashed(set) => set.each_missing(keys, missing, |key| match key {
                 Key::Wide(hash) => Some(hash),
                 _ => None,
@@ -312,9 +316,14 @@ mod tests {
         for keys in [dense, sparse, vec![pair(i64::MIN, i64::MAX)], vec![]] {
             let set = KeySet::of_pairs(keys.clone());
             assert!(keys.iter().all(|&key| set.has(Key::Wide(key))));
-            for other in [pair(-1, 0), pair(0, 5), pair(0, -6), pair(50, 0), pair(i64::MAX, i64::MIN)] {
+            let others = [pair(-1, 0), pair(0, 5), pair(0, -6), pair(50, 0), pair(i64::MAX, i64::MIN)];
+            for other in others {
                 assert_eq!(set.has(Key::Wide(other)), keys.contains(&other), "{other}");
             }
+            let probes: Vec<(Key, u128)> = keys.iter().chain(&others).map(|&key| (Key::Wide(key), key)).collect();
+            let mut missing = Vec::new();
+            set.each_missing(&probes, |key| missing.push(key));
+            assert!(missing.iter().copied().eq(others.into_iter().filter(|other| !keys.contains(other))));
         }
     }
 
