@@ -7,10 +7,12 @@ use sqlx::Column;
 use sqlx::Decode;
 use sqlx::MySql;
 use sqlx::Row;
+use sqlx::Type;
 use sqlx::TypeInfo;
 use sqlx::ValueRef;
 use sqlx::mysql::MySqlArguments;
 use sqlx::mysql::MySqlRow;
+use sqlx::mysql::MySqlTypeInfo;
 use sqlx::mysql::MySqlValueRef;
 
 use crate::model::value::Value;
@@ -27,16 +29,18 @@ pub(super) enum Reading {
 }
 
 pub(super) fn readings(row: &MySqlRow) -> Vec<Reading> {
-    let reading = |name: &str| match name {
+    let reading = |kind: &MySqlTypeInfo| match kind.name() {
         "FLOAT" | "DOUBLE" => Reading::Real,
         "DECIMAL" => Reading::Decimal,
         "BOOLEAN" | "YEAR" => Reading::Integer,
         name if name.ends_with(" UNSIGNED") => Reading::Unsigned,
         name if name.ends_with("INT") => Reading::Integer,
+        // MySQL calls a text binary, too, whose collation compares bytes.
+        _ if <str as Type<MySql>>::compatible(kind) => Reading::Text,
         name if name.ends_with("BINARY") || name.ends_with("BLOB") => Reading::Bytes,
         _ => Reading::Text,
     };
-    row.columns().iter().map(|column| reading(column.type_info().name())).collect()
+    row.columns().iter().map(|column| reading(column.type_info())).collect()
 }
 
 pub(super) fn read(row: &MySqlRow, readings: &[Reading], into: &mut Vec<Value>) -> Result<(), sqlx::Error> {
