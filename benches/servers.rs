@@ -123,7 +123,7 @@ fn main() {
             runtime.block_on(compare(&address, "/postgres", &format!("PostgreSQL, {what}"), &seed, &ways));
         }
     }
-    if let Ok(address) = std::env::var("FK_DOCTOR_TEST_MYSQL") {
+    if let Ok(address) = std::env::var("FK_DOCTOR_TEST_MARIADB") {
         for (what, seed) in MARIADB {
             let ways = [("NOT EXISTS", NOT_EXISTS), ("ADD CONSTRAINT", ADD_CONSTRAINT)];
             runtime.block_on(compare(&address, "", &format!("MariaDB, {what}"), seed, &ways));

@@ -51,21 +51,22 @@ fn postgres_encryption_is_as_its_own_clients_name_it() {
 
 #[test]
 fn mariadb_encryption_is_as_its_own_clients_name_it() {
-    let Some(server) = Server::mariadb("CREATE TABLE t(id int)") else { return };
-    let certificate = std::env::var("FK_DOCTOR_TEST_CERTIFICATE").unwrap();
-    let url = |scheme: &str, host: &str, query: &str| {
-        format!("{scheme}://root@{host}:{}/{}?{query}", port(&server), server.name)
-    };
-    let scan = |url: &str| told(&scan_with(&server, url, &[]));
-    for query in ["ssl-mode=DISABLED", "ssl-mode=PREFERRED", "ssl-mode=REQUIRED"] {
-        assert_eq!(scan(&url("mariadb", "127.0.0.1", query)), Ok(()));
+    for server in Server::mysql_family("CREATE TABLE t(id int)") {
+        let certificate = std::env::var("FK_DOCTOR_TEST_CERTIFICATE").unwrap();
+        let url = |scheme: &str, host: &str, query: &str| {
+            format!("{scheme}://root@{host}:{}/{}?{query}", port(&server), server.name)
+        };
+        let scan = |url: &str| told(&scan_with(&server, url, &[]));
+        for query in ["ssl-mode=DISABLED", "ssl-mode=PREFERRED", "ssl-mode=REQUIRED"] {
+            assert_eq!(scan(&url("mariadb", "127.0.0.1", query)), Ok(()));
+        }
+        let verified = format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={certificate}");
+        assert_eq!(scan(&url("mysql", "localhost", &verified)), Ok(()));
+        assert!(scan(&url("mysql", "127.0.0.1", &verified)).unwrap_err().contains("certificate"));
+        let unknown = scan(&url("mysql", "localhost", "ssl-mode=VERIFY_CA")).unwrap_err();
+        assert!(unknown.contains("certificate") && unknown.contains("?ssl-ca=FILE"), "{unknown}");
+        assert!(scan(&url("mysql", "localhost", "sll-mode=REQUIRED")).unwrap_err().contains("did you mean ssl-mode?"));
     }
-    let verified = format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={certificate}");
-    assert_eq!(scan(&url("mysql", "localhost", &verified)), Ok(()));
-    assert!(scan(&url("mysql", "127.0.0.1", &verified)).unwrap_err().contains("certificate"));
-    let unknown = scan(&url("mysql", "localhost", "ssl-mode=VERIFY_CA")).unwrap_err();
-    assert!(unknown.contains("certificate") && unknown.contains("?ssl-ca=FILE"), "{unknown}");
-    assert!(scan(&url("mysql", "localhost", "sll-mode=REQUIRED")).unwrap_err().contains("did you mean ssl-mode?"));
 }
 
 #[test]
@@ -99,16 +100,17 @@ fn passwords_come_from_where_they_are_kept_and_go_nowhere() {
 
 #[test]
 fn mariadb_passwords_too() {
-    let Some(server) = Server::mariadb("CREATE TABLE t(id int)") else { return };
-    let user = &server.name;
-    server.execute(&format!(
-        "CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'open sesame'; GRANT SELECT ON {user}.* TO {user}@'127.0.0.1'"
-    ));
-    assert_eq!(told(&scan_with(&server, &server.url_as(user), &[("MYSQL_PWD", "open sesame")])), Ok(()));
-    assert_eq!(told(&scan_with(&server, &server.url_as(&format!("{user}:open%20sesame")), &[])), Ok(()));
-    let wrong = told(&scan_with(&server, &server.url_as(&format!("{user}:hunter2")), &[])).unwrap_err();
-    assert!(wrong.contains("Access denied") && !wrong.contains("hunter2"), "{wrong}");
-    server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
+    for server in Server::mysql_family("CREATE TABLE t(id int)") {
+        let user = &server.name;
+        server.execute(&format!(
+            "CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'open sesame'; GRANT SELECT ON {user}.* TO {user}@'127.0.0.1'"
+        ));
+        assert_eq!(told(&scan_with(&server, &server.url_as(user), &[("MYSQL_PWD", "open sesame")])), Ok(()));
+        assert_eq!(told(&scan_with(&server, &server.url_as(&format!("{user}:open%20sesame")), &[])), Ok(()));
+        let wrong = told(&scan_with(&server, &server.url_as(&format!("{user}:hunter2")), &[])).unwrap_err();
+        assert!(wrong.contains("Access denied") && !wrong.contains("hunter2"), "{wrong}");
+        server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
+    }
 }
 
 #[test]

@@ -78,26 +78,27 @@ fn postgres_a_server_that_goes_away_ends_the_scan() {
 
 #[test]
 fn mariadb_a_lost_connection_leaves_the_rest_unchecked() {
-    let Some(server) = Server::mariadb(TABLES) else { return };
-    server.beside("LOCK TABLES a WRITE");
-    let waiting = format!(
-        "SELECT CAST(id AS CHAR) FROM information_schema.processlist \
+    for server in Server::mysql_family(TABLES) {
+        server.beside("LOCK TABLES a WRITE");
+        let waiting = format!(
+            "SELECT CAST(id AS CHAR) FROM information_schema.processlist \
          WHERE db = '{}' AND state LIKE 'Waiting for table metadata lock'",
-        server.name
-    );
-    let end = || {
-        for id in server.texts(&waiting) {
-            server.execute(&format!("KILL {id}"));
-        }
+            server.name
+        );
+        let end = || {
+            for id in server.texts(&waiting) {
+                server.execute(&format!("KILL {id}"));
+            }
+            server.beside("UNLOCK TABLES");
+        };
+        let (code, report) = scan_beside_a_lock(&server, &["--wait", "60s", "--jobs", "1"], &waiting, end);
+        assert_eq!((code, &report["relations"][0]["coverage"]), (4, &"unchecked".into()), "{report:#}");
+        server.beside("LOCK TABLES a WRITE");
+        let limited = scan_beside_a_lock(&server, &["--wait", "1s", "--jobs", "1"], &waiting, || {});
+        assert_only_one_is_missing(&limited, "wait longer with --wait");
+        let (code, report) =
+            scan_beside_a_lock(&server, &["--wait", "60s", "--timeout", "4s", "--jobs", "1"], &waiting, || {});
+        assert_eq!((code, &report["relations"][0]["reason"]), (4, &"the time limit was reached".into()));
         server.beside("UNLOCK TABLES");
-    };
-    let (code, report) = scan_beside_a_lock(&server, &["--wait", "60s", "--jobs", "1"], &waiting, end);
-    assert_eq!((code, &report["relations"][0]["coverage"]), (4, &"unchecked".into()), "{report:#}");
-    server.beside("LOCK TABLES a WRITE");
-    let limited = scan_beside_a_lock(&server, &["--wait", "1s", "--jobs", "1"], &waiting, || {});
-    assert_only_one_is_missing(&limited, "wait longer with --wait");
-    let (code, report) =
-        scan_beside_a_lock(&server, &["--wait", "60s", "--timeout", "4s", "--jobs", "1"], &waiting, || {});
-    assert_eq!((code, &report["relations"][0]["reason"]), (4, &"the time limit was reached".into()));
-    server.beside("UNLOCK TABLES");
+    }
 }

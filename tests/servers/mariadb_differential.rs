@@ -1,5 +1,5 @@
-//! Random keys of every kind that MariaDB has, judged by us and, row by row, by its own foreign keys: there must be no
-//! difference. `FK_DOCTOR_CASES` sets how many there are; the seed is fixed, so a failure repeats.
+//! Random keys of every kind that MariaDB and MySQL have, judged by us and, row by row, by their own foreign keys: there
+//! must be no difference. `FK_DOCTOR_CASES` sets how many there are; the seed is fixed, so a failure repeats.
 
 use fastrand::Rng;
 
@@ -127,39 +127,41 @@ fn case(server: &Server, rng: &mut Rng, number: usize) -> Option<String> {
 
 #[test]
 fn every_kind_of_key_is_judged_as_the_server_does() {
-    let Some(server) = Server::mariadb("SET sql_mode = ''") else { return };
-    let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
-    let mut rng = Rng::with_seed(7);
-    let theirs: Vec<String> = (0..cases).filter_map(|number| case(&server, &mut rng, number)).collect();
-    server.execute("SET foreign_key_checks = 1");
-    let (_, report) = server.scan();
-    let relations = report["relations"].as_array().unwrap().iter();
-    // Types that are only stored alike are left unchecked, and that is said.
-    let silly =
-        |relation: &serde_json::Value| relation["reason"].to_string().contains("the server compares the stored bytes");
-    let silly: Vec<String> = relations
-        .clone()
-        .filter(|relation| silly(relation))
-        .map(|relation| relation["child"]["table"].to_string())
-        .collect();
-    let is_silly = |name: &str| silly.iter().any(|table| table.trim_matches('"') == name);
-    let theirs: Vec<String> =
-        theirs.into_iter().filter(|verdict| !is_silly(verdict.split(' ').next().unwrap())).collect();
-    let ours: Vec<String> = relations
-        .filter(|relation| !is_silly(relation["child"]["table"].as_str().unwrap()))
-        .map(|relation| {
-            assert_eq!(relation["coverage"], "checked", "{relation:#}");
-            format!("{} {}", relation["child"]["table"].as_str().unwrap(), relation["orphan_rows"])
-        })
-        .collect();
-    let defined = |name: &str| {
-        server.texts(&format!("SELECT group_concat(column_type, ' ', coalesce(collation_name, '')) FROM information_schema.columns WHERE table_schema = database() AND table_name = '{name}'")).concat()
-    };
-    for (ours, theirs) in ours.iter().zip(&theirs) {
-        let name = ours.split(' ').next().unwrap();
-        assert_eq!(ours, theirs, "{} {}", defined(name), defined(&name.replace('c', "p")));
+    for server in Server::mysql_family("SET sql_mode = ''") {
+        let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
+        let mut rng = Rng::with_seed(7);
+        let theirs: Vec<String> = (0..cases).filter_map(|number| case(&server, &mut rng, number)).collect();
+        server.execute("SET foreign_key_checks = 1");
+        let (_, report) = server.scan();
+        let relations = report["relations"].as_array().unwrap().iter();
+        // Types that are only stored alike are left unchecked, and that is said.
+        let silly = |relation: &serde_json::Value| {
+            relation["reason"].to_string().contains("the server compares the stored bytes")
+        };
+        let silly: Vec<String> = relations
+            .clone()
+            .filter(|relation| silly(relation))
+            .map(|relation| relation["child"]["table"].to_string())
+            .collect();
+        let is_silly = |name: &str| silly.iter().any(|table| table.trim_matches('"') == name);
+        let theirs: Vec<String> =
+            theirs.into_iter().filter(|verdict| !is_silly(verdict.split(' ').next().unwrap())).collect();
+        let ours: Vec<String> = relations
+            .filter(|relation| !is_silly(relation["child"]["table"].as_str().unwrap()))
+            .map(|relation| {
+                assert_eq!(relation["coverage"], "checked", "{relation:#}");
+                format!("{} {}", relation["child"]["table"].as_str().unwrap(), relation["orphan_rows"])
+            })
+            .collect();
+        let defined = |name: &str| {
+            server.texts(&format!("SELECT group_concat(column_type, ' ', coalesce(collation_name, '')) FROM information_schema.columns WHERE table_schema = database() AND table_name = '{name}'")).concat()
+        };
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            let name = ours.split(' ').next().unwrap();
+            assert_eq!(ours, theirs, "{} {}", defined(name), defined(&name.replace('c', "p")));
+        }
+        assert_eq!(ours.len(), theirs.len());
+        let orphaned = theirs.iter().filter(|verdict| !verdict.ends_with(" 0")).count();
+        assert!(theirs.len() * 3 > cases && orphaned * 2 > theirs.len(), "{} of {cases}, {orphaned}", theirs.len());
     }
-    assert_eq!(ours.len(), theirs.len());
-    let orphaned = theirs.iter().filter(|verdict| !verdict.ends_with(" 0")).count();
-    assert!(theirs.len() * 3 > cases && orphaned * 2 > theirs.len(), "{} of {cases}, {orphaned}", theirs.len());
 }

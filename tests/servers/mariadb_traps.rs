@@ -1,4 +1,4 @@
-//! The traps of MariaDB that concern reading, each as a test.
+//! The traps of MariaDB and MySQL that concern reading, each as a test.
 
 use serde_json::Value;
 
@@ -8,11 +8,20 @@ use super::server::expect;
 use super::server::orphans;
 
 /// What comes after `|` is done with checks off.
-fn trap(sql: &str, expected: &[&str]) -> Option<(Server, Value)> {
-    let sql = sql.replace(" | ", "; SET foreign_key_checks = 0; ");
-    let server = Server::mariadb(&sql)?;
-    let report = expect(&server, expected);
-    Some((server, report))
+fn trap(sql: &str, expected: &[&str]) -> Vec<(Server, Value)> {
+    held(Server::mysql_family(&with_checks_off(sql)), expected)
+}
+
+fn held(servers: Vec<Server>, expected: &[&str]) -> Vec<(Server, Value)> {
+    let reported = servers.into_iter().map(|server| {
+        let report = expect(&server, expected);
+        (server, report)
+    });
+    reported.collect()
+}
+
+fn with_checks_off(sql: &str) -> String {
+    sql.replace(" | ", "; SET foreign_key_checks = 0; ")
 }
 
 macro_rules! traps {
@@ -21,48 +30,61 @@ macro_rules! traps {
 
 traps! {
     m01_checks_that_were_off_leave_orphans: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY fk(r) REFERENCES p(id)); CREATE TABLE d(r int) | INSERT INTO c VALUES(1,99); INSERT INTO d VALUES(77); ALTER TABLE d ADD FOREIGN KEY(r) REFERENCES p(id)" => ["orphan", "orphan"];
-    m03_a_parents_key_need_not_be_unique: "CREATE TABLE p(id int, KEY(id)); CREATE TABLE c(r int, FOREIGN KEY(r) REFERENCES p(id)); INSERT INTO p VALUES(1),(1),(NULL); INSERT INTO c VALUES(1) | INSERT INTO c VALUES(2)" => ["orphan"];
     m04_the_collation_decides: "CREATE TABLE p(k varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY); CREATE TABLE c(r varchar(20) COLLATE utf8mb4_general_ci, FOREIGN KEY(r) REFERENCES p(k)); INSERT INTO p VALUES('Abc'); INSERT INTO c VALUES('abc'),('ÁBC'),('Abc ') | INSERT INTO c VALUES('abd')" => ["orphan"];
     m05_unsigned_keys_are_whole: "CREATE TABLE p(id bigint unsigned PRIMARY KEY); CREATE TABLE c3(r bigint unsigned, FOREIGN KEY(r) REFERENCES p(id)); INSERT INTO p VALUES(18446744073709551615); INSERT INTO c3 VALUES(18446744073709551615) | INSERT INTO c3 VALUES(18446744073709551614)" => ["orphan"];
     m10_a_zero_date_is_a_date: "SET sql_mode=''; CREATE TABLE p(d date PRIMARY KEY); CREATE TABLE c(d date NOT NULL, FOREIGN KEY(d) REFERENCES p(d)); CREATE TABLE e(d date NOT NULL, FOREIGN KEY(d) REFERENCES p(d)); CREATE TABLE q(d date PRIMARY KEY); CREATE TABLE f(d date NOT NULL, FOREIGN KEY(d) REFERENCES q(d)); INSERT INTO p VALUES('0000-00-00'); INSERT INTO c VALUES('0000-00-00'),('2024-02-31') | INSERT INTO f VALUES('0000-00-00')" => ["orphan"];
     m11_references_beside_a_column_count: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(r int REFERENCES p(id)) | INSERT INTO c VALUES(9)" => ["orphan"];
     m16_generated_columns_are_keys_too: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c2(a int, r int AS (a+1) STORED, FOREIGN KEY(r) REFERENCES p(id)) | INSERT INTO c2(a) VALUES(1)" => ["orphan"];
-    m19_history_is_left_alone: "CREATE TABLE p(id int PRIMARY KEY) | CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY(r) REFERENCES p(id)) WITH SYSTEM VERSIONING; INSERT INTO c VALUES(1,99),(2,98); DELETE FROM c WHERE id=1" => ["orphan"];
     m20_names_may_be_anything: "CREATE TABLE P(Id int PRIMARY KEY); CREATE TABLE p(other int PRIMARY KEY); CREATE TABLE `we``ird.t\n;--`(`sel\"ect?` int, FOREIGN KEY(`SEL\"ECT?`) REFERENCES P(ID)) | INSERT INTO `we``ird.t\n;--` VALUES(1)" => ["orphan"];
     values_of_every_kind_are_shown: "CREATE TABLE p(a binary(2), b bit(4), d datetime(3), e enum('x','y'), n decimal(6,2), f double, PRIMARY KEY(a,b,d,e,n,f)); CREATE TABLE c(a binary(2), b bit(4), d datetime(3), e enum('x','y'), n decimal(6,2), f double, FOREIGN KEY(a,b,d,e,n,f) REFERENCES p(a,b,d,e,n,f)) | INSERT INTO c VALUES(x'00ff',b'101','2024-01-01 10:00:00.125','y',1.50,0.5)" => ["orphan"];
 }
 
 #[test]
+fn m03_a_parents_key_need_not_be_unique() {
+    let sql = with_checks_off(
+        "CREATE TABLE p(id int, KEY(id)); CREATE TABLE c(r int, FOREIGN KEY(r) REFERENCES p(id)); INSERT INTO p VALUES(1),(1),(NULL); INSERT INTO c VALUES(1) | INSERT INTO c VALUES(2)",
+    );
+    let newer = format!("SET restrict_fk_on_non_standard_key = OFF; {sql}");
+    let _ = held([Server::mariadb(&sql), Server::mysql(&newer)].into_iter().flatten().collect(), &["orphan"]);
+}
+
+#[test]
+fn m19_history_is_left_alone() {
+    let sql = "CREATE TABLE p(id int PRIMARY KEY) | CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY(r) REFERENCES p(id)) WITH SYSTEM VERSIONING; INSERT INTO c VALUES(1,99),(2,98); DELETE FROM c WHERE id=1";
+    let _ = held(Server::mariadb(&with_checks_off(sql)).into_iter().collect(), &["orphan"]);
+}
+
+#[test]
 fn m02_tables_that_keep_no_foreign_keys_can_be_configured() {
-    let Some((server, _)) = trap(
+    for (server, _) in trap(
         "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(r int) ENGINE=MyISAM; INSERT INTO c VALUES(99); \
          CREATE TABLE d(r int) PARTITION BY HASH(r) PARTITIONS 2; INSERT INTO d VALUES(1); INSERT INTO p VALUES(1)",
         &[],
-    ) else {
-        return;
-    };
-    let config =
-        "[[relation]]\nchild = \"c(r)\"\nparent = \"p(id)\"\n[[relation]]\nchild = \"d(r)\"\nparent = \"p(id)\"\n";
-    std::fs::write(server.bench.path("fk-doctor.toml"), config).unwrap();
-    let report = expect(&server, &["not-enforced", "not-enforced", "orphan"]);
-    assert_eq!(orphans(&report), [("c(r)->p(id)", 1), ("d(r)->p(id)", 0)]);
-    let told: Vec<&str> =
-        report["findings"].as_array().unwrap().iter().map(|finding| finding["message"].as_str().unwrap()).collect();
-    assert!(told[1].starts_with("c is stored by MyISAM") && told[2].starts_with("d is partitioned"), "{told:?}");
+    ) {
+        let config =
+            "[[relation]]\nchild = \"c(r)\"\nparent = \"p(id)\"\n[[relation]]\nchild = \"d(r)\"\nparent = \"p(id)\"\n";
+        std::fs::write(server.bench.path("fk-doctor.toml"), config).unwrap();
+        let report = expect(&server, &["not-enforced", "not-enforced", "orphan"]);
+        assert_eq!(orphans(&report), [("c(r)->p(id)", 1), ("d(r)->p(id)", 0)]);
+        let told: Vec<&str> =
+            report["findings"].as_array().unwrap().iter().map(|finding| finding["message"].as_str().unwrap()).collect();
+        assert!(told[1].starts_with("c is stored by MyISAM") && told[2].starts_with("d is partitioned"), "{told:?}");
+    }
 }
 
 #[test]
 fn m14_a_parent_in_another_database() {
-    let Some(server) = Server::mariadb("SELECT 1") else { return };
-    let other = format!("{}_other", server.name);
-    server.execute(&format!(
+    for server in Server::mysql_family("SELECT 1") {
+        let other = format!("{}_other", server.name);
+        server.execute(&format!(
         "CREATE DATABASE {other}; CREATE TABLE {other}.p(id int PRIMARY KEY); CREATE TABLE {other}.unread(id int); \
          CREATE TABLE c(r int, FOREIGN KEY(r) REFERENCES {other}.p(id)); INSERT INTO {other}.p VALUES (1); INSERT INTO c VALUES (1)"
     ));
-    let report = expect(&server, &[]);
-    assert_eq!(orphans(&report), [(format!("c(r)->{other}.p(id)").as_str(), 0)]);
-    server.execute(&format!("SET foreign_key_checks = 0; DROP DATABASE {other}"));
-    expect(&server, &["orphan", "parent-table-missing"]);
+        let report = expect(&server, &[]);
+        assert_eq!(orphans(&report), [(format!("c(r)->{other}.p(id)").as_str(), 0)]);
+        server.execute(&format!("SET foreign_key_checks = 0; DROP DATABASE {other}"));
+        expect(&server, &["orphan", "parent-table-missing"]);
+    }
 }
 
 /// A user that may do nothing but read these tables, called after the database.
@@ -77,30 +99,30 @@ fn reader(server: &Server, tables: &[&str]) -> String {
 
 #[test]
 fn m18_who_may_only_read_sees_every_key_of_what_is_read() {
-    let Some((server, _)) = trap(
+    for (server, _) in trap(
         "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE q(id int PRIMARY KEY); \
          CREATE TABLE c(r int, s int, FOREIGN KEY(r) REFERENCES p(id) ON DELETE CASCADE, FOREIGN KEY(s) REFERENCES q(id)) \
          | INSERT INTO c VALUES(1,1)",
         &["orphan", "orphan"],
-    ) else {
-        return;
-    };
-    let user = reader(&server, &["c", "p"]);
-    let (code, report) = server.scan_as(&user);
-    assert_eq!(report["relations"][0]["on_delete"], "CASCADE");
-    assert_eq!(codes(&report)[0], "orphan");
-    // A table that may not be read cannot be told from one that is not there.
-    assert_eq!(report["relations"][1]["parent"]["table"], "q");
-    assert_eq!((code, &report["relations"][1]["coverage"]), (4, &Value::from("unchecked")), "{report:#}");
-    server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
+    ) {
+        let user = reader(&server, &["c", "p"]);
+        let (code, report) = server.scan_as(&user);
+        assert_eq!(report["relations"][0]["on_delete"], "CASCADE");
+        assert_eq!(codes(&report)[0], "orphan");
+        // A table that may not be read cannot be told from one that is not there.
+        assert_eq!(report["relations"][1]["parent"]["table"], "q");
+        assert_eq!((code, &report["relations"][1]["coverage"]), (4, &Value::from("unchecked")), "{report:#}");
+        server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
+    }
 }
 
 #[test]
 fn workers_agree() {
     let seed = include_str!("../data/multi-source-sync.sql");
-    let Some((server, report)) = trap(&format!("SELECT 1 | {seed}"), &["orphan"]) else { return };
-    assert_eq!(report["findings"][0]["diagnosis"][0]["evidence"], "22 is multi_source_knowledge_base(id)");
-    let one = server.run(&["scan", &server.url(), "--format", "json", "--jobs", "1"]);
-    let eight = server.run(&["scan", &server.url(), "--format", "json", "--jobs", "8"]);
-    assert_eq!(one.stdout, eight.stdout);
+    for (server, report) in trap(&format!("SELECT 1 | {seed}"), &["orphan"]) {
+        assert_eq!(report["findings"][0]["diagnosis"][0]["evidence"], "22 is multi_source_knowledge_base(id)");
+        let one = server.run(&["scan", &server.url(), "--format", "json", "--jobs", "1"]);
+        let eight = server.run(&["scan", &server.url(), "--format", "json", "--jobs", "8"]);
+        assert_eq!(one.stdout, eight.stdout);
+    }
 }

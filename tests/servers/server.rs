@@ -34,11 +34,14 @@ enum Client {
     Mysql(MySqlConnection),
 }
 
+const MYSQL: &str = "FK_DOCTOR_TEST_MYSQL";
+
 /// The address of a server, if there is one.
 fn address(variable: &str) -> Option<String> {
     let address = std::env::var(variable).ok();
     if address.is_none() {
-        assert!(std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_none(), "{variable} is not set");
+        let is_required = std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_some() && variable != MYSQL;
+        assert!(!is_required, "{variable} is not set");
         // Written past the test runner, which keeps quiet about tests that pass.
         let _ = writeln!(std::io::stderr(), "skipped: no server in {variable}; tests/run starts one");
     }
@@ -55,7 +58,17 @@ impl Server {
 
     /// A new MariaDB database made by this SQL; `None` without a server.
     pub(crate) fn mariadb(seed: &str) -> Option<Server> {
-        Server::new("FK_DOCTOR_TEST_MYSQL", "", seed)
+        Server::new("FK_DOCTOR_TEST_MARIADB", "", seed)
+    }
+
+    /// A new MySQL database made by this SQL; `None` without a server, which few systems have a package of.
+    pub(crate) fn mysql(seed: &str) -> Option<Server> {
+        Server::new(MYSQL, "", seed)
+    }
+
+    /// One of each of these two that there is.
+    pub(crate) fn mysql_family(seed: &str) -> Vec<Server> {
+        [Server::mariadb(seed), Server::mysql(seed)].into_iter().flatten().collect()
     }
 
     fn new(variable: &str, any_database: &str, seed: &str) -> Option<Server> {
