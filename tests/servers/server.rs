@@ -56,6 +56,20 @@ impl Server {
         Server::new("FK_DOCTOR_TEST_POSTGRES", "/postgres", seed)
     }
 
+    /// The same on a PostgreSQL that is as new as that; `None` on an older one.
+    pub(crate) fn postgres_since(version: u32, seed: &str) -> Option<Server> {
+        let server = Server::postgres("SELECT 1")?;
+        if server.postgres_version() < version {
+            return None;
+        }
+        server.execute(seed);
+        Some(server)
+    }
+
+    pub(crate) fn postgres_version(&self) -> u32 {
+        self.texts("SELECT current_setting('server_version_num')")[0].parse::<u32>().unwrap() / 10_000
+    }
+
     /// A new MariaDB database made by this SQL; `None` without a server.
     pub(crate) fn mariadb(seed: &str) -> Option<Server> {
         Server::new("FK_DOCTOR_TEST_MARIADB", "", seed)

@@ -1,5 +1,5 @@
 //! Definitions that change on PostgreSQL. Constraints, indexes and triggers are each a thing of their own here, so that no
-//! table is written anew; NOT NULL is a part of its column.
+//! table is written anew; NOT NULL is a part of its column, and since PostgreSQL 18 a constraint with a name.
 //!
 //! All of it happens in the plan's one transaction. A foreign key is declared NOT VALID and validated after that; an
 //! index is made while writers wait, because CONCURRENTLY cannot be taken back with the rest: who makes it beforehand
@@ -49,35 +49,49 @@ impl RedefiningDialect for Surgery {
     ) -> Result<Vec<Redefinition>, String> {
         let of = table.name.to_string();
         let mut changes = Vec::new();
-        for wish in wishes {
-            let name = wish.relation.name.as_deref().unwrap_or_default();
-            let before =
-                text_of(definitions, "constraint", name, &of).ok_or_else(|| format!("it has no constraint {name}"))?;
+        // A constraint, and before it what is said of it.
+        let gone = |changes: &mut Vec<Redefinition>, wish: &Relaxing<'_>, name: &str, text: &str| {
             let change = |kind, before: &str| Redefinition {
                 before: Some(before.to_owned()),
                 ..Redefinition::new(kind, name, &table.name, wish.rule, "relax")
             };
-            changes
-                .extend(text_of(definitions, "comment", name, &of).map(|text| change(DefinitionKind::Comment, text)));
-            let dropped = vec![wish.relation.id.clone()];
-            changes.push(Redefinition { dropped, ..change(DefinitionKind::Constraint, before) });
+            let comment = text_of(definitions, "comment", name, &of);
+            changes.extend(comment.map(|text| change(DefinitionKind::Comment, text)));
+            change(DefinitionKind::Constraint, text)
+        };
+        for wish in wishes {
+            let name = wish.relation.name.as_deref().unwrap_or_default();
+            let before =
+                text_of(definitions, "constraint", name, &of).ok_or_else(|| format!("it has no constraint {name}"))?;
+            let change = gone(&mut changes, wish, name, before);
+            changes.push(Redefinition { dropped: vec![wish.relation.id.clone()], ..change });
         }
         for (place, column) in table.columns.iter().enumerate() {
             let Some(wish) = wishing_null(wishes, table, place) else { continue };
-            let Some(before) = text_of(definitions, "column", &column.name, &of) else { continue };
-            let Some(after) = before.strip_prefix(NOT_NULL) else { continue };
+            let in_column = text_of(definitions, "column", &column.name, &of)
+                .and_then(|before| Some((before, before.strip_prefix(NOT_NULL)?)));
+            let named = not_null_named(definitions, &column.name, &of);
+            if in_column.is_none() && named.is_none() {
+                continue;
+            }
             if table.kind == TableKind::Partitioned {
                 return Err(format!(
                     "NOT NULL of {} is also that of its partitions: leave `nullable` out",
                     column.name
                 ));
             }
-            changes.push(Redefinition {
-                before: Some(before.to_owned()),
-                after: Some(after.to_owned()),
-                nullable: vec![column.name.clone()],
-                ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, wish.rule, "relax")
-            });
+            let nullable = vec![column.name.clone()];
+            if let Some((before, after)) = in_column {
+                changes.push(Redefinition {
+                    before: Some(before.to_owned()),
+                    after: Some(after.to_owned()),
+                    nullable,
+                    ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, wish.rule, "relax")
+                });
+            } else if let Some((name, text)) = named {
+                let change = gone(&mut changes, wish, name, text);
+                changes.push(Redefinition { nullable, ..change });
+            }
         }
         Ok(changes)
     }
@@ -185,8 +199,24 @@ fn statements(schema: &Schema, change: &Redefinition) -> Vec<String> {
     }
 }
 
+/// The constraint that keeps a column from being NULL: name and text.
+fn not_null_named<'d>(definitions: &'d [Definition], column: &str, of: &str) -> Option<(&'d str, &'d str)> {
+    let start = format!("{NOT_NULL}{}", quoted(column));
+    let found = definitions.iter().find(|[kind, _, table, text]| {
+        let rest = text.strip_prefix(&start);
+        kind == "constraint" && table == of && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    });
+    found.map(|[_, name, _, text]| (name.as_str(), text.as_str()))
+}
+
 fn constraint(schema: &Schema, change: &Redefinition, table: &str, name: &str) -> Vec<String> {
     let (before, after) = (change.before.as_deref(), change.after.as_deref());
+    if before.or(after).is_some_and(|text| text.starts_with(NOT_NULL)) {
+        // What tables that inherit say of their columns is theirs.
+        let drop = before.map(|_| format!("ALTER TABLE ONLY {table} DROP CONSTRAINT {name}"));
+        let make = after.map(|text| format!("ALTER TABLE {table} ADD CONSTRAINT {name} {text}"));
+        return drop.into_iter().chain(make).collect();
+    }
     let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
     if let (Some(before), Some(after)) = (before, after)
         && before.strip_suffix(NOT_VALID) == Some(after)

@@ -35,22 +35,33 @@ WITH ours AS (
     LEFT JOIN actions AS updated ON updated.code = k.confupdtype::text
     LEFT JOIN actions AS deleted ON deleted.code = k.confdeltype::text
     WHERE NOT coalesce((to_jsonb(k) ->> 'conperiod')::bool, false)
+), not_nulls(oid, name, of, text, table_oid, number) AS (
+    -- Since PostgreSQL 18 these have names of their own.
+    SELECT k.oid, k.conname::text, ours.name, concat('NOT NULL ', c.name, CASE WHEN k.connoinherit THEN ' NO INHERIT' END,
+        CASE WHEN NOT k.convalidated THEN ' NOT VALID' END), c.oid, c.number
+    FROM ours
+    JOIN pg_constraint AS k ON k.conrelid = ours.oid AND k.contype = 'n'
+    JOIN columns AS c ON c.oid = k.conrelid AND c.number = k.conkey[1]
 ), definitions(kind, name, of, text) AS (
     SELECT 'table', name, name, relkind::text || relrowsecurity::text FROM ours
     UNION ALL
-    SELECT 'column', a.attname::text, ours.name, CASE WHEN a.attnotnull THEN 'NOT NULL ' ELSE '' END || concat_ws(' ',
+    SELECT 'column', a.attname::text, ours.name, CASE WHEN a.attnotnull AND NOT EXISTS (SELECT FROM not_nulls AS n
+        WHERE n.table_oid = a.attrelid AND n.number = a.attnum) THEN 'NOT NULL ' ELSE '' END || concat_ws(' ',
         a.attnum, format_type(a.atttypid, a.atttypmod), a.attidentity, a.attgenerated, a.attcollation, pg_get_expr(d.adbin, d.adrelid))
     FROM ours JOIN pg_attribute AS a ON a.attrelid = ours.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     UNION ALL
     SELECT 'constraint', name, of, text FROM keys
     UNION ALL
-    -- NOT NULL is told with its column, and a partition's copy of a foreign key with what it is a copy of.
+    SELECT 'constraint', name, of, text FROM not_nulls
+    UNION ALL
+    -- A partition's copy of a foreign key is told with what it is a copy of.
     SELECT 'constraint', k.conname::text, ours.name, pg_get_constraintdef(k.oid) FROM ours
     JOIN pg_constraint AS k ON k.conrelid = ours.oid
     WHERE k.contype <> 'n' AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND NOT EXISTS (SELECT FROM keys WHERE keys.oid = k.oid)
     UNION ALL
-    SELECT 'comment', name, of, obj_description(oid, 'pg_constraint') FROM keys
+    SELECT 'comment', name, of, obj_description(oid, 'pg_constraint')
+    FROM (SELECT oid, name, of FROM keys UNION ALL SELECT oid, name, of FROM not_nulls) AS constraints
     WHERE obj_description(oid, 'pg_constraint') IS NOT NULL
     UNION ALL
     SELECT 'index', c.relname::text, ours.name,
