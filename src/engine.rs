@@ -32,6 +32,14 @@ pub use trial::Trial;
 pub trait Database {
     fn catalog(&mut self) -> Result<Catalog, EngineError>;
 
+    /// One session, as soon as there can be one. Of its database's sessions it is the only one.
+    fn session(&mut self) -> Result<Box<dyn Session>, EngineError>;
+
+    /// Whether all of it is read before a second session would be there; where that is not known, it is not.
+    fn is_small(&mut self) -> bool {
+        false
+    }
+
     /// Up to `wanted` sessions that all see the database at one and the same moment, and cannot write to it.
     /// Fewer where more cannot be had; never none.
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError>;

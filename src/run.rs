@@ -7,10 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli;
+use crate::engine::Database;
+use crate::engine::EngineError;
+use crate::engine::Session;
 use crate::exit::Exit;
 use crate::model::redaction::Redaction;
 use crate::model::redaction::Secret;
 use crate::model::redaction::Values;
+use crate::model::schema::Schema;
 use crate::report::Paper;
 use crate::source::Source;
 
@@ -115,6 +119,20 @@ fn redaction(typed: Option<Values>, file: &ConfigFile, surroundings: &Surroundin
         return Err(RunError::NoRedactKey { what: "hash the values of rows" });
     }
     Ok(Redaction { values, columns: settings.columns.clone(), secret })
+}
+
+/// As many sessions as were asked for, or as there are cores; one alone for a database that is read before more would be
+/// there.
+fn sessions(
+    database: &mut dyn Database,
+    schema: &Schema,
+    asked: Option<usize>,
+    surroundings: &Surroundings,
+) -> Result<Vec<Box<dyn Session>>, EngineError> {
+    if asked.is_none() && database.is_small() {
+        return Ok(vec![database.session()?]);
+    }
+    database.sessions(asked.unwrap_or(surroundings.cores).min(schema.relations.len()).max(1))
 }
 
 /// A slip such as `-o app.db` must not cost the database.

@@ -10,7 +10,9 @@ use super::EngineError;
 use super::Patience;
 use super::Session;
 use super::Trial;
+use super::wire;
 use super::wire::Failure;
+use super::wire::Shared;
 use super::wire::room::Room;
 use super::wire::writer::ServerWriter;
 use super::write::Rehearsal;
@@ -43,7 +45,7 @@ pub(super) struct MysqlDatabase {
     patience: Patience,
     server: Server,
     /// Reads the definitions and the server's counters.
-    first: Connection,
+    first: Shared<Connection>,
 }
 
 pub(super) fn open(address: &Address, patience: &Patience) -> Result<MysqlDatabase, EngineError> {
@@ -62,13 +64,28 @@ pub(super) fn open(address: &Address, patience: &Patience) -> Result<MysqlDataba
         let why = format!("{} {} has no window functions", server.engine.title(), server.version);
         return Err(failure::unsuitable(address, why, "scan a copy on MySQL 8 or MariaDB 10.2 or later"));
     }
-    Ok(MysqlDatabase { address: address.clone(), patience: patience.clone(), server, first })
+    Ok(MysqlDatabase { address: address.clone(), patience: patience.clone(), server, first: Shared::new(first) })
 }
 
 impl Database for MysqlDatabase {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
-        introspect::catalog(&mut self.first, &self.server, &self.patience.deadline)
+        introspect::catalog(&mut self.first.lock(), &self.server, &self.patience.deadline)
             .map_err(|failure| failure::of_the_database(&failure, &self.address))
+    }
+
+    fn session(&mut self) -> Result<Box<dyn Session>, EngineError> {
+        let mut session = MysqlSession::over(self.first.clone(), &self.address, &self.patience, &self.server);
+        session.begin().map_err(|failure| failure::of_the_database(&failure, &self.address))?;
+        Ok(Box::new(session))
+    }
+
+    fn is_small(&mut self) -> bool {
+        let mut size = None;
+        let take = &mut |row: &[Value]| size = row.first().and_then(Value::as_integer);
+        let question = "SELECT CAST(coalesce(sum(data_length + index_length), 0) AS SIGNED) \
+                        FROM information_schema.tables WHERE table_schema = database()";
+        let asked = self.first.lock().ask(question, &[], &self.patience.deadline, take);
+        asked.is_ok() && size.is_some_and(|size| u64::try_from(size).is_ok_and(|size| size <= wire::SMALL))
     }
 
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {
@@ -91,6 +108,7 @@ impl Database for MysqlDatabase {
             variables.insert(text(0).to_lowercase(), text(1));
         };
         self.first
+            .lock()
             .ask(question, &[], &self.patience.deadline, take)
             .map_err(|failure| failure::of_the_database(&failure, &self.address))?;
         let own = variables.iter().find(|(name, _)| name.starts_with("server_u")).map(|(_, number)| number.clone());
@@ -110,6 +128,8 @@ impl Database for MysqlDatabase {
                 help: "drop the triggers for the time of the repair, or apply without --no-triggers".to_owned(),
             });
         }
+        // What the definitions were read under must not be in the writer's way.
+        let _ = self.first.lock().run("ROLLBACK".to_owned(), &self.patience.deadline);
         Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.patience, options)?))
     }
 
@@ -120,10 +140,9 @@ impl Database for MysqlDatabase {
 
 impl MysqlDatabase {
     fn begun(&mut self, wanted: usize) -> Result<Vec<MysqlSession>, Failure> {
-        let mut sessions = vec![MysqlSession::open(&self.address, &self.patience, &self.server)?];
-        if wanted > 1 && self.moment().is_some() {
-            let more = || MysqlSession::open(&self.address, &self.patience, &self.server).ok();
-            sessions.extend(std::iter::repeat_with(more).take(wanted - 1).map_while(|session| session));
+        let wanted = if self.moment().is_some() { wanted } else { 1 };
+        let mut sessions = wire::opened(wanted, || MysqlSession::open(&self.address, &self.patience, &self.server))?;
+        if sessions.len() > 1 {
             for _ in 0..TRIES {
                 let before = self.moment();
                 sessions.iter_mut().try_for_each(MysqlSession::begin)?;
@@ -141,7 +160,7 @@ impl MysqlDatabase {
     fn moment(&mut self) -> Option<String> {
         let mut number = None;
         let take = &mut |row: &[Value]| number = row.get(1).and_then(Value::as_text).map(str::to_owned);
-        self.first.ask(transaction::MOMENT, &[], &self.patience.deadline, take).ok()?;
+        self.first.lock().ask(transaction::MOMENT, &[], &self.patience.deadline, take).ok()?;
         number
     }
 }

@@ -5,7 +5,9 @@ use super::EngineError;
 use super::Patience;
 use super::Session;
 use super::Trial;
+use super::wire;
 use super::wire::Failure;
+use super::wire::Shared;
 use super::wire::room::Room;
 use super::wire::writer::ServerWriter;
 use super::write::Rehearsal;
@@ -34,14 +36,14 @@ pub(super) struct PostgresDatabase {
     address: Address,
     patience: Patience,
     /// Reads the definitions, and keeps the moment that all sessions see for as long as it is open.
-    keeper: Connection,
+    keeper: Shared<Connection>,
 }
 
 pub(super) fn open(address: &Address, patience: &Patience) -> Result<PostgresDatabase, EngineError> {
     let begun = || {
         let mut keeper = Connection::open(address, &patience.deadline)?;
         keeper.run(transaction::begin(None, patience), &patience.deadline)?;
-        Ok(keeper)
+        Ok(Shared::new(keeper))
     };
     let keeper = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
     Ok(PostgresDatabase { address: address.clone(), patience: patience.clone(), keeper })
@@ -49,23 +51,29 @@ pub(super) fn open(address: &Address, patience: &Patience) -> Result<PostgresDat
 
 impl Database for PostgresDatabase {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
-        introspect::catalog(&mut self.keeper, &self.patience.deadline)
+        introspect::catalog(&mut self.keeper.lock(), &self.patience.deadline)
             .map_err(|failure| failure::of_the_database(&failure, &self.address))
+    }
+
+    fn session(&mut self) -> Result<Box<dyn Session>, EngineError> {
+        Ok(Box::new(PostgresSession::over(self.keeper.clone(), &self.address, &self.patience)))
+    }
+
+    fn is_small(&mut self) -> bool {
+        let mut size = None;
+        let take = &mut |row: &[Value]| size = row.first().and_then(Value::as_integer);
+        let question = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())";
+        let asked = self.keeper.lock().ask(question, &[], &self.patience.deadline, take);
+        asked.is_ok() && size.is_some_and(|size| u64::try_from(size).is_ok_and(|size| size <= wire::SMALL))
     }
 
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {
         let snapshot = self.export();
         let wanted = if snapshot.is_some() { wanted.max(1) } else { 1 };
-        let mut sessions: Vec<Box<dyn Session>> = Vec::new();
-        while sessions.len() < wanted {
-            match PostgresSession::open(&self.address, &self.patience, snapshot.as_ref()) {
-                Ok(session) => sessions.push(Box::new(session)),
-                // A server with few connections left is scanned with those that it gives.
-                Err(_) if !sessions.is_empty() => break,
-                Err(failure) => return Err(failure::of_the_database(&failure, &self.address)),
-            }
-        }
-        Ok(sessions)
+        // A server with few connections left is scanned with those that it gives.
+        let sessions = wire::opened(wanted, || PostgresSession::open(&self.address, &self.patience, snapshot.as_ref()))
+            .map_err(|failure| failure::of_the_database(&failure, &self.address))?;
+        Ok(sessions.into_iter().map(|session| Box::new(session) as Box<dyn Session>).collect())
     }
 
     /// The server's own number, where it may be known, and the database's in it.
@@ -97,7 +105,7 @@ impl Database for PostgresDatabase {
 
     fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {
         // What the definitions were read under must not be in the writer's way.
-        let _ = self.keeper.run("COMMIT".to_owned(), &self.patience.deadline);
+        let _ = self.keeper.lock().run("COMMIT".to_owned(), &self.patience.deadline);
         Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.patience, options)?))
     }
 
@@ -111,7 +119,7 @@ impl PostgresDatabase {
     fn export(&mut self) -> Option<Snapshot> {
         let mut name = None;
         let take = &mut |row: &[Value]| name = row.first().and_then(Value::as_text).and_then(Snapshot::named);
-        self.keeper.ask(Snapshot::EXPORT, &[], &self.patience.deadline, take).ok()?;
+        self.keeper.lock().ask(Snapshot::EXPORT, &[], &self.patience.deadline, take).ok()?;
         name
     }
 }

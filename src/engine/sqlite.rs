@@ -80,6 +80,11 @@ impl Database for SqliteDatabase {
         Ok(catalog)
     }
 
+    fn session(&mut self) -> Result<Box<dyn Session>, EngineError> {
+        let none = || EngineError::Failed { why: "no connection was opened".to_owned() };
+        self.sessions(1)?.pop().ok_or_else(none)
+    }
+
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {
         let opened = snapshot::connect(&self.path, self.access, wanted, &self.patience, &self.handles);
         let (connections, moment) = opened.map_err(|error| failure::unreadable(&self.path, &error))?;

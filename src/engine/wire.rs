@@ -5,6 +5,10 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_util::future::Either;
@@ -27,6 +31,9 @@ pub(super) mod writing;
 
 /// How long to wait for a server that does not answer at all, unless the URL says otherwise.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// A database of no more bytes is scanned before another connection would be there.
+pub(super) const SMALL: u64 = 64 << 20;
 
 /// How much later than the server we give up on an answer ourselves, should it not keep the time.
 const GRACE: Duration = Duration::from_secs(5);
@@ -97,6 +104,47 @@ fn about(error: &dyn DatabaseError) -> About {
     let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return About::default() };
     let owned = |text: Option<&str>| text.map(str::to_owned);
     About { table: owned(error.table()), column: owned(error.column()), detail: owned(error.detail()) }
+}
+
+/// A connection that is the catalog's, and a worker's too.
+pub(super) struct Shared<C>(Arc<Mutex<C>>);
+
+impl<C> Shared<C> {
+    pub(super) fn new(connection: C) -> Shared<C> {
+        Shared(Arc::new(Mutex::new(connection)))
+    }
+
+    /// Whoever holds it leaves it as it was, a panic or not.
+    pub(super) fn lock(&self) -> MutexGuard<'_, C> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C> Clone for Shared<C> {
+    fn clone(&self) -> Shared<C> {
+        Shared(Arc::clone(&self.0))
+    }
+}
+
+/// Opens so many at once: encryption takes several answers of the server, each of which may be long in coming. The
+/// first failure is told where none was opened; fewer than were wanted will do.
+pub(super) fn opened<S: Send>(wanted: usize, open: impl Fn() -> Result<S, Failure> + Sync) -> Result<Vec<S>, Failure> {
+    let answers: Vec<Result<S, Failure>> = std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..wanted).map(|_| scope.spawn(&open)).collect();
+        let gone = || Err(Failure::Unreached { why: "the thread that opened it ended".to_owned() });
+        opening.into_iter().map(|thread| thread.join().unwrap_or_else(|_| gone())).collect()
+    });
+    let (mut open, mut failed) = (Vec::new(), None);
+    for answer in answers {
+        match answer {
+            Ok(one) => open.push(one),
+            Err(failure) => failed = failed.or(Some(failure)),
+        }
+    }
+    match failed {
+        Some(failure) if open.is_empty() => Err(failure),
+        _ => Ok(open),
+    }
 }
 
 /// How often to see whether a server that has long been silent is still there.

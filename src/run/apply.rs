@@ -208,7 +208,7 @@ fn left(
     let mut database = engine::open(source, patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
-    let mut sessions = database.sessions(surroundings.cores.min(schema.relations.len()))?;
+    let mut sessions = super::sessions(database.as_mut(), &schema, None, surroundings)?;
     let wishes = Wishes {
         samples: 0,
         memory: DEFAULT_MEMORY,

@@ -110,8 +110,7 @@ fn try_load(
         before += size(path);
     }
     if let Some((staging, table)) = staging {
-        let mut sessions = database.sessions(1)?;
-        let session = sessions.first_mut().ok_or_else(RunError::unresolved)?;
+        let mut session = database.session()?;
         check.staged(session.as_mut(), staging, table).map_err(|fault| failed("the staging table", fault))?;
     }
     let mut checked = check.finish(&question.redaction)?;

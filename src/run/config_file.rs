@@ -89,7 +89,7 @@ impl ConfigFile {
     pub(super) fn check_conditions(
         &self,
         schema: &Schema,
-        sessions: &mut [Box<dyn Session>],
+        session: &mut dyn Session,
         surroundings: &Surroundings,
     ) -> Result<(), RunError> {
         let mut faults = Vec::new();
@@ -103,7 +103,7 @@ impl ConfigFile {
                 });
                 let failure = speaking.find_map(|relation| {
                     let check = sql::of(schema).condition_check(schema, relation, &condition.value, of_parent)?;
-                    sessions[0].each_row(&check, &mut |_| {}).err()
+                    session.each_row(&check, &mut |_| {}).err()
                 });
                 faults.extend(failure.map(|error| Fault {
                     place: condition.place.clone(),

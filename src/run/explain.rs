@@ -55,8 +55,7 @@ pub fn explain(
                 Source::Sqlite(_) => Some(database.trial(progress)?),
                 _ => None,
             };
-            let mut sessions = database.sessions(1)?;
-            let session = sessions.first_mut().ok_or_else(RunError::unresolved)?;
+            let mut session = database.session()?;
             let wishes = Wishes { statements: Vec::new(), samples, redaction };
             let trial = trial.as_mut().map(|trial| trial.as_mut() as &mut dyn Trial);
             explain::explain_errors(trial, session.as_mut(), schema, &complaints, &wishes)?

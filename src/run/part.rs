@@ -23,7 +23,7 @@ pub(super) fn narrow(
     schema: &mut Schema,
     typed: &cli::Scan,
     config: &Config,
-    session: Option<&mut Box<dyn Session>>,
+    session: &mut dyn Session,
 ) -> Result<(), RunError> {
     let mut parts = vec![Vec::new(); schema.relations.len()];
     for wanted in &typed.condition {
@@ -55,7 +55,7 @@ pub(super) fn narrow(
         let all = relation.scope.condition.take().into_iter().chain(conditions);
         relation.scope.condition = sql::all(all);
     }
-    session.map_or(Ok(()), |session| check(schema, session.as_mut()))
+    check(schema, session)
 }
 
 /// What was typed is compiled before the work begins.

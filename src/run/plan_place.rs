@@ -49,13 +49,8 @@ pub(super) fn refuse_if_applied(
     let schema = config.resolve(database, surroundings)?;
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let is_of_another = plan_file::digest([database.identity()?.as_bytes()]) != there.header.identity;
-    let mut sessions = database.sessions(1)?;
     let order = Order { schema: &schema, surgery, direction: Direction::Apply, batch: None, progress: &|_, _| {} };
-    let has_begun = match sessions.first_mut() {
-        Some(session) if !is_of_another => apply::has_begun(&order, there, session.as_mut())?,
-        _ => false,
-    };
-    if !has_begun {
+    if is_of_another || !apply::has_begun(&order, there, database.session()?.as_mut())? {
         return Ok(());
     }
     Err(RunError::PlanThere {

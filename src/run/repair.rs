@@ -163,7 +163,7 @@ fn plan(
     progress: Progress<'_>,
 ) -> Result<Planned, RunError> {
     let schema = config.resolve(database, surroundings)?;
-    config.check_conditions(&schema, &mut database.sessions(1)?, surroundings)?;
+    config.check_conditions(&schema, database.session()?.as_mut(), surroundings)?;
     plan_in(schema, database, files, surroundings, wait, progress)
 }
 

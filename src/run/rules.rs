@@ -51,7 +51,7 @@ fn suggest(database: &Option<String>, global: &cli::Global, surroundings: &Surro
     let mut database = engine::open(&source, &patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
-    let mut sessions = database.sessions(surroundings.cores.min(schema.relations.len()))?;
+    let mut sessions = super::sessions(database.as_mut(), &schema, None, surroundings)?;
     let wishes = Wishes {
         samples: DEFAULT_SAMPLES,
         memory: DEFAULT_MEMORY,
@@ -88,9 +88,9 @@ fn check(
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
-    let mut sessions = database.sessions(1)?;
+    let mut session = database.session()?;
     let (assigned, mut faults) = treat::assign::assign(&schema, &files.rules);
-    faults.extend(treat::check::check(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?);
+    faults.extend(treat::check::check(&schema, &files.rules, &assigned, surgery, session.as_mut())?);
     if !faults.is_empty() {
         return Err(files.faulty(&faults, surroundings));
     }

@@ -135,9 +135,11 @@ fn open(
     let chosen = select::select(whole, &file.config, &typed.table, &typed.relation, &typed.changed_tables)?;
     let (mut schema, not_chosen) = chosen;
     let places = place::places(&schema, file, typed.schema_file.as_deref())?;
-    let mut sessions = database.sessions(jobs(typed, file, surroundings).min(schema.relations.len()))?;
-    file.check_conditions(&schema, &mut sessions, surroundings)?;
-    part::narrow(&mut schema, typed, &file.config, sessions.first_mut())?;
+    let asked = typed.jobs.or(settings.jobs);
+    let mut sessions = super::sessions(database.as_mut(), &schema, asked, surroundings)?;
+    let first = sessions.first_mut().ok_or_else(RunError::unresolved)?;
+    file.check_conditions(&schema, first.as_mut(), surroundings)?;
+    part::narrow(&mut schema, typed, &file.config, first.as_mut())?;
     let left_alone = [examine::tables_left_alone(&schema), not_chosen].concat();
     Ok(Opened { sessions, database, schema, places, all, left_alone })
 }

@@ -135,3 +135,26 @@ fn a_server_that_is_not_there_is_named() {
         assert!(told.contains("no answer within 1 seconds"), "{told}");
     }
 }
+
+/// What is read at once takes no second connection.
+#[test]
+fn a_small_database_is_scanned_over_one_connection() {
+    let tables = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE a(r int, FOREIGN KEY (r) REFERENCES p(id)); \
+        CREATE TABLE z(r int, FOREIGN KEY (r) REFERENCES p(id)); INSERT INTO p VALUES (1); INSERT INTO a VALUES (1)";
+    if let Some(server) = Server::postgres(tables) {
+        let role = &server.name;
+        server.execute(&format!(
+            "CREATE ROLE {role} LOGIN CONNECTION LIMIT 1; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+        ));
+        assert_eq!(told(&scan_with(&server, &server.url_as(role), &[])), Ok(()));
+        server.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    }
+    for server in Server::mysql_family(tables) {
+        let user = &server.name;
+        server.execute(&format!(
+            "CREATE USER {user}@'127.0.0.1' WITH MAX_USER_CONNECTIONS 1; GRANT SELECT ON {user}.* TO {user}@'127.0.0.1'"
+        ));
+        assert_eq!(told(&scan_with(&server, &server.url_as(user), &[])), Ok(()));
+        server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
+    }
+}

@@ -66,14 +66,16 @@ fn postgres_a_lost_connection_is_made_anew_for_the_rest() {
 #[test]
 fn postgres_a_server_that_goes_away_ends_the_scan() {
     let Some(server) = Server::postgres(TABLES) else { return };
-    server.beside("BEGIN; LOCK TABLE a IN ACCESS EXCLUSIVE MODE");
-    let end = || {
-        let ours = "datname = current_database() AND application_name = 'fk-doctor'";
-        server.texts(&format!("SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE {ours}"));
-    };
-    let (code, report) = scan_beside_a_lock(&server, &["--wait", "60s"], POSTGRES_WAITING, end);
-    assert_eq!((code, &report["verdict"]), (4, &"incomplete".into()), "{report:#}");
-    server.beside("ROLLBACK");
+    for workers in [&["--wait", "60s"][..], &["--wait", "60s", "--jobs", "2"]] {
+        server.beside("BEGIN; LOCK TABLE a IN ACCESS EXCLUSIVE MODE");
+        let end = || {
+            let ours = "datname = current_database() AND application_name = 'fk-doctor'";
+            server.texts(&format!("SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE {ours}"));
+        };
+        let (code, report) = scan_beside_a_lock(&server, workers, POSTGRES_WAITING, end);
+        assert_eq!((code, &report["verdict"]), (4, &"incomplete".into()), "{report:#}");
+        server.beside("ROLLBACK");
+    }
 }
 
 #[test]

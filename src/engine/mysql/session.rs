@@ -10,6 +10,7 @@ use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Session;
 use crate::engine::wire::Failure;
+use crate::engine::wire::Shared;
 use crate::model::catalog::Table;
 use crate::model::sql::Sql;
 use crate::model::value::Value;
@@ -19,20 +20,29 @@ pub(super) struct MysqlSession {
     address: Address,
     patience: Patience,
     server: Server,
-    connection: Connection,
+    connection: Shared<Connection>,
 }
 
 impl MysqlSession {
     pub(super) fn open(address: &Address, patience: &Patience, server: &Server) -> Result<MysqlSession, Failure> {
         let mut connection = Connection::open(address, &patience.deadline)?;
         connection.run(transaction::settings(patience), &patience.deadline)?;
-        let (address, patience, server) = (address.clone(), patience.clone(), server.clone());
-        Ok(MysqlSession { address, patience, server, connection })
+        Ok(MysqlSession::over(Shared::new(connection), address, patience, server))
+    }
+
+    /// A session on a connection that has the settings.
+    pub(super) fn over(
+        connection: Shared<Connection>,
+        address: &Address,
+        patience: &Patience,
+        server: &Server,
+    ) -> MysqlSession {
+        MysqlSession { address: address.clone(), patience: patience.clone(), server: server.clone(), connection }
     }
 
     /// From here on the database is seen as it is now.
     pub(super) fn begin(&mut self) -> Result<(), Failure> {
-        self.connection.run(transaction::BEGIN.to_owned(), &self.patience.deadline)
+        self.connection.lock().run(transaction::BEGIN.to_owned(), &self.patience.deadline)
     }
 
     fn ask(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), Failure> {
@@ -40,10 +50,11 @@ impl MysqlSession {
         if deadline.has_passed() {
             return Err(Failure::TimeLimit);
         }
-        self.connection.run(transaction::begin_question(&self.server, &self.patience), deadline)?;
-        let answer = self.connection.ask(sql.text(), sql.parameters(), deadline, each);
-        if self.connection.is_open() {
-            self.connection.run(transaction::END_QUESTION.to_owned(), &Deadline::default())?;
+        let mut connection = self.connection.lock();
+        connection.run(transaction::begin_question(&self.server, &self.patience), deadline)?;
+        let answer = connection.ask(sql.text(), sql.parameters(), deadline, each);
+        if connection.is_open() {
+            connection.run(transaction::END_QUESTION.to_owned(), &Deadline::default())?;
         }
         answer
     }

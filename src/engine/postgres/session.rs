@@ -16,6 +16,7 @@ use crate::engine::Patience;
 use crate::engine::Session;
 use crate::engine::StorageAnswer;
 use crate::engine::wire::Failure;
+use crate::engine::wire::Shared;
 use crate::model::catalog::Table;
 use crate::model::sql::Sql;
 use crate::model::sql::quoted;
@@ -25,8 +26,8 @@ use crate::source::Address;
 pub(super) struct PostgresSession {
     address: Address,
     patience: Patience,
-    connection: Connection,
-    /// `None` where the server exports none: this worker is then the only one.
+    connection: Shared<Connection>,
+    /// `None` where the server exports none, or this is the keeper's own connection: this worker is then the only one.
     snapshot: Option<Snapshot>,
 }
 
@@ -38,12 +39,13 @@ impl PostgresSession {
     ) -> Result<PostgresSession, Failure> {
         let mut connection = Connection::open(address, &patience.deadline)?;
         connection.run(transaction::begin(snapshot, patience), &patience.deadline)?;
-        Ok(PostgresSession {
-            address: address.clone(),
-            patience: patience.clone(),
-            connection,
-            snapshot: snapshot.cloned(),
-        })
+        let session = PostgresSession::over(Shared::new(connection), address, patience);
+        Ok(PostgresSession { snapshot: snapshot.cloned(), ..session })
+    }
+
+    /// A session on a connection whose transaction has begun.
+    pub(super) fn over(connection: Shared<Connection>, address: &Address, patience: &Patience) -> PostgresSession {
+        PostgresSession { address: address.clone(), patience: patience.clone(), connection, snapshot: None }
     }
 
     /// Each question has a savepoint to itself: an error goes no further, and no lock outlives its question.
@@ -80,10 +82,11 @@ impl PostgresSession {
         if deadline.has_passed() {
             return Err(Failure::TimeLimit);
         }
-        self.connection.run(transaction::begin_question(plans, &self.patience), deadline)?;
-        let answer = question(&mut self.connection, deadline);
-        if self.connection.is_open() {
-            self.connection.run(transaction::END_QUESTION.to_owned(), &Deadline::default())?;
+        let mut connection = self.connection.lock();
+        connection.run(transaction::begin_question(plans, &self.patience), deadline)?;
+        let answer = question(&mut connection, deadline);
+        if connection.is_open() {
+            connection.run(transaction::END_QUESTION.to_owned(), &Deadline::default())?;
         }
         answer
     }
@@ -102,7 +105,8 @@ impl PostgresSession {
 impl Session for PostgresSession {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
         let answer = self.question(sql, if sql.is_from_tables() { Plans::TablesOnly } else { Plans::Any }, each);
-        if !self.connection.is_open() {
+        let is_open = self.connection.lock().is_open();
+        if !is_open {
             self.reconnect();
         }
         answer.map_err(|failure| failure::of_a_question(failure, &self.address))
