@@ -130,7 +130,10 @@ pub fn scan_and_tell(
     let routes = routes(schema, sessions, wishes);
     let asked = |relation: usize| matches!(routes[relation], Route::Ask { .. });
     let tables = tables_of(schema, &asked);
-    let children: Vec<usize> = tables.iter().copied().filter(|&table| has_relations(schema, &asked, table)).collect();
+    // Those that are not counted together with their orphans.
+    let balance = |relation: usize| sql::of(schema).balance(schema, &schema.relations[relation]);
+    let counted = |relation: usize| asked(relation) && balance(relation).is_none();
+    let children: Vec<usize> = tables.iter().copied().filter(|&table| has_relations(schema, &counted, table)).collect();
     let total = tables.len() + children.len() + routes.len();
     let damage = across(
         sessions,
@@ -143,17 +146,18 @@ pub fn scan_and_tell(
     let counts = across(
         sessions,
         children.len(),
-        |session, i| counts(schema, session, &asked, children[i]),
+        |session, i| counts(schema, session, &counted, children[i]),
         |done| (wishes.progress)(before + done, total),
     );
     before += children.len();
     let counts_of = |index: usize| {
         let child = children.iter().position(|&child| child == schema.relations[index].child)?;
-        let place = (0..index).filter(|&earlier| countable(schema, &asked, earlier, children[child])).count();
+        let place = (0..index).filter(|&earlier| countable(schema, &counted, earlier, children[child])).count();
         Some(counts[child].as_ref().map(|counts| counts.get(place).copied().unwrap_or_default()))
     };
     let fact = |session: &mut dyn Session, index: usize| {
-        let route = &routes[index];
+        let balanced = balance(index).filter(|_| asked(index)).map(|question| balanced(session, &question));
+        let route = balanced.as_ref().unwrap_or(&routes[index]);
         let answer = if route.has_a_question() {
             orphans(schema, session, index, route, &damage_of, wishes)
         } else {
@@ -197,7 +201,7 @@ fn fact_of<'a>(
 
 /// How one relation is judged.
 enum Route {
-    /// The storage has been read; what it left open is asked.
+    /// The counts are known, and where orphans can be; what that leaves open is asked.
     Read(StorageReading),
     /// Everything is asked in SQL, and why.
     Ask { why: Option<String> },
@@ -212,6 +216,20 @@ impl Route {
             Route::Ask { .. } => true,
             Route::Closed(_) => false,
         }
+    }
+}
+
+/// Rows and orphans counted in one go: only where there are orphans is there more to ask.
+fn balanced(session: &mut dyn Session, question: &sql::Sql) -> Route {
+    match session.numbers(question).as_deref() {
+        Ok(&[rows, null_rows, ignored_rows, orphans]) => Route::Read(StorageReading {
+            counts: Counts { rows, null_rows, ignored_rows },
+            method: Method::Sql,
+            suspects: if orphans == 0 { Suspects::Rows(Vec::new()) } else { Suspects::Many },
+            index_is_proven: false,
+        }),
+        Ok(other) => Route::Closed(format!("{} numbers came where four were asked for", other.len())),
+        Err(error) => Route::Closed(error.because()),
     }
 }
 

@@ -59,6 +59,12 @@ pub trait Dialect {
     /// One row of `1 + 3 * relations` numbers; the first is the table's row count.
     fn counts(&self, schema: &Schema, child: usize, relations: &[&Relation]) -> Sql;
 
+    /// What `counts` tells of one relation, and after it how many orphans there are: one row. `None` where this is not
+    /// quicker than to ask for both.
+    fn balance(&self, _: &Schema, _: &Relation) -> Option<Sql> {
+        None
+    }
+
     /// Every orphan candidate, grouped. A row holds: the number of its missing key; the key as the parent would store it;
     /// the key as the child stores it; the row's name (see [`row_name_columns`]); and whether the parent's own table has
     /// the key although its index does not.

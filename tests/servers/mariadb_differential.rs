@@ -144,15 +144,17 @@ fn every_kind_of_key_is_judged_as_the_server_does() {
             .map(|relation| relation["child"]["table"].to_string())
             .collect();
         let is_silly = |name: &str| silly.iter().any(|table| table.trim_matches('"') == name);
-        let theirs: Vec<String> =
+        let mut theirs: Vec<String> =
             theirs.into_iter().filter(|verdict| !is_silly(verdict.split(' ').next().unwrap())).collect();
-        let ours: Vec<String> = relations
+        let mut ours: Vec<String> = relations
             .filter(|relation| !is_silly(relation["child"]["table"].as_str().unwrap()))
             .map(|relation| {
                 assert_eq!(relation["coverage"], "checked", "{relation:#}");
                 format!("{} {}", relation["child"]["table"].as_str().unwrap(), relation["orphan_rows"])
             })
             .collect();
+        theirs.sort();
+        ours.sort();
         let defined = |name: &str| {
             server.texts(&format!("SELECT group_concat(column_type, ' ', coalesce(collation_name, '')) FROM information_schema.columns WHERE table_schema = database() AND table_name = '{name}'")).concat()
         };

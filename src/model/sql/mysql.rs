@@ -18,6 +18,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
+use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
@@ -53,6 +54,30 @@ impl Dialect for Mysql {
             });
         }
         query.finish(format!("SELECT {} FROM {}", columns.join(", "), source(schema, &schema.tables[child], "child")))
+    }
+
+    /// Along the child's own index, in the order of the parent's key. Rows without a parent are there once, even if some
+    /// parent were there twice.
+    fn balance(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
+        let parent = schema.parent(relation)?;
+        let is_unique = relation.parent.key.is_some_and(|key| parent.indexes[key].unique);
+        if relation.origin != Origin::Declared || !is_unique || !relation.scope.is_everything() {
+            return None;
+        }
+        let complete = complete(schema, relation);
+        let incomplete = match relation.child_columns.as_slice() {
+            _ if complete == "TRUE" => "0".to_owned(),
+            [_] => format!("count(*) - count({})", stored(schema, relation, 0)),
+            _ => count_of(&format!("NOT ({complete})")),
+        };
+        let found = schema.parent_columns(relation).next()?;
+        Some(Query::default().finish(format!(
+            "SELECT count(*), {incomplete}, 0, count(*) - count(parent.{}) - ({incomplete}) FROM {} LEFT JOIN {} ON {}",
+            in_backticks(&found.name),
+            source(schema, schema.child(relation), "child"),
+            source(schema, parent, "parent"),
+            equal_to_parent(schema, relation),
+        )))
     }
 
     fn orphans(&self, schema: &Schema, relation: &Relation, _: &Among<'_>) -> Sql {
