@@ -65,6 +65,21 @@ fn keys_that_are_not_enforced_are_scanned() {
     expect(&server, &[]);
 }
 
+/// A stay may be covered by several periods of its room together, which no comparison of two rows can tell.
+#[test]
+fn temporal_keys_are_read_and_left_unchecked() {
+    let seed = "CREATE TABLE rooms(id int4range, valid daterange, PRIMARY KEY (id, valid WITHOUT OVERLAPS));
+        CREATE TABLE stays(id int PRIMARY KEY, room int4range, during daterange,
+            FOREIGN KEY (room, PERIOD during) REFERENCES rooms(id, PERIOD valid));
+        INSERT INTO rooms VALUES ('[1,2)', '[2024-01-01,2024-06-01)'), ('[1,2)', '[2024-06-01,2025-01-01)');
+        INSERT INTO stays VALUES (1, '[1,2)', '[2024-05-01,2024-07-01)')";
+    let Some(server) = Server::postgres_since(18, seed) else { return };
+    let (code, report) = server.scan();
+    assert_eq!((code, &report["relations"][0]["coverage"]), (4, &Value::from("unchecked")), "{report:#}");
+    assert_eq!(report["relations"][0]["id"], "stays(room,during)->rooms(id,valid)");
+    assert!(report["relations"][0]["reason"].as_str().unwrap().contains("PERIOD"), "{report:#}");
+}
+
 #[test]
 fn p04_partitions_are_counted_once() {
     let made = trap(
