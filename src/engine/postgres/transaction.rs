@@ -42,7 +42,8 @@ pub(super) fn settings(patience: &Patience) -> String {
          SET LOCAL lc_monetary = 'C';
          SET LOCAL extra_float_digits = 1;
          SET LOCAL bytea_output = 'hex';
-         SELECT set_config(name, '5s', true) FROM pg_settings WHERE name = 'client_connection_check_interval'",
+         SELECT set_config(name, '5s', true) FROM (VALUES ('client_connection_check_interval')) AS newer(name)
+             WHERE current_setting(name, true) IS NOT NULL",
         milliseconds(Some(patience.lock_wait)),
     )
 }
