@@ -33,7 +33,7 @@ pub(super) mod writing;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// A database of no more bytes is scanned before another connection would be there.
-pub(super) const SMALL: u64 = 64 << 20;
+pub(super) const SMALL: u64 = 32 << 20;
 
 /// How much later than the server we give up on an answer ourselves, should it not keep the time.
 const GRACE: Duration = Duration::from_secs(5);
