@@ -32,11 +32,17 @@ pub struct Sql {
     parameters: Vec<Value>,
     /// No index may be believed.
     from_tables: bool,
+    /// What has to be said right before it.
+    before: Vec<String>,
 }
 
 impl Sql {
     fn new(text: String, parameters: Vec<Value>) -> Sql {
-        Sql { text, parameters, from_tables: false }
+        Sql { text, parameters, from_tables: false, before: Vec::new() }
+    }
+
+    fn after(self, before: Vec<String>) -> Sql {
+        Sql { before, ..self }
     }
 
     pub fn text(&self) -> &str {
@@ -45,6 +51,11 @@ impl Sql {
 
     pub fn parameters(&self) -> &[Value] {
         &self.parameters
+    }
+
+    /// Statements about temporary tables of ours that run in the same session right before it.
+    pub fn before(&self) -> &[String] {
+        &self.before
     }
 
     /// Whether the answer has to come from the tables themselves, whatever their indexes say.

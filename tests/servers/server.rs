@@ -104,6 +104,10 @@ impl Server {
         Some(server)
     }
 
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.address.starts_with("postgres")
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("{}/{}", self.address, self.name)
     }
@@ -196,7 +200,7 @@ impl Drop for Server {
         if std::thread::panicking() {
             return;
         }
-        let is_postgres = matches!(self.client.get_mut().unwrap(), Client::Postgres(_));
+        let is_postgres = self.is_postgres();
         if is_postgres {
             self.client = Mutex::new(connect(&self.runtime, &format!("{}/postgres", self.address)));
         }

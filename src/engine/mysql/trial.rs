@@ -65,6 +65,14 @@ impl MysqlTrial {
         self.run(&transaction::speak(as_user))
     }
 
+    /// Asks for something of ours, or does it.
+    fn ask(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        for statement in sql.before() {
+            self.each(statement, &[], &mut |_| {})?;
+        }
+        self.each(sql.text(), sql.parameters(), each)
+    }
+
     fn limit(&mut self) -> Result<(), EngineError> {
         match transaction::statement_limit(&self.server, &self.patience) {
             Some(limit) => self.run(&limit),
@@ -117,7 +125,7 @@ impl Session for MysqlTrial {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
         self.speak_as_user(false)?;
         self.limit()?;
-        self.each(sql.text(), sql.parameters(), each)
+        self.ask(sql, each)
     }
 
     fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
@@ -135,13 +143,13 @@ impl Trial for MysqlTrial {
     fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.speak_as_user(false)?;
         self.limit()?;
-        preparations.iter().try_for_each(|sql| self.each(sql.text(), sql.parameters(), &mut |_| {}))
+        preparations.iter().try_for_each(|sql| self.ask(sql, &mut |_| {}))
     }
 
     fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.speak_as_user(true)?;
         self.limit()?;
-        preparations.iter().try_for_each(|sql| self.each(sql.text(), sql.parameters(), &mut |_| {}))
+        preparations.iter().try_for_each(|sql| self.ask(sql, &mut |_| {}))
     }
 
     fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {

@@ -3,6 +3,7 @@
 
 use super::Sql;
 use super::mysql;
+use super::mysql::siblings::Sibling;
 use super::postgres;
 use super::sqlite;
 use crate::model::catalog::Engine;
@@ -109,6 +110,7 @@ pub fn of(schema: &Schema, tables: &[usize]) -> Box<dyn Load> {
     match schema.database.engine {
         Engine::Sqlite => Box::new(sqlite::load::Rows),
         Engine::Postgres => beside(&postgres::load::Tables),
-        Engine::Mysql | Engine::Mariadb => beside(&mysql::load::Tables),
+        Engine::Mysql => beside(&mysql::load::Tables { of: Sibling::Mysql }),
+        Engine::Mariadb => beside(&mysql::load::Tables { of: Sibling::Mariadb }),
     }
 }

@@ -29,6 +29,7 @@ pub(super) mod foresight;
 pub(super) mod load;
 mod prevent;
 pub(super) mod repair;
+pub(super) mod siblings;
 
 pub(super) struct Mysql;
 

@@ -26,6 +26,11 @@ pub(in crate::model::sql) trait Tongue: Sync {
 
     fn make_noted(&self, name: &str) -> String;
 
+    /// What stands for such a table where a statement names it a second time, if that cannot be the table itself.
+    fn twin(&self, _table: &Table, _name: &str) -> Option<Twin> {
+        None
+    }
+
     fn counted(&self, schema: &Schema, table: &Table) -> Sql;
 
     fn count_on(&self, name: &str, sequence: &str, column: &Counted<'_>) -> Vec<String>;
@@ -59,6 +64,13 @@ pub(in crate::model::sql) trait Tongue: Sync {
     fn no_columns(&self) -> &'static str;
 }
 
+/// A copy of a temporary table.
+pub(in crate::model::sql) struct Twin {
+    pub(in crate::model::sql) name: String,
+    /// Makes it what the table is now.
+    pub(in crate::model::sql) renew: Vec<String>,
+}
+
 pub(in crate::model::sql) struct Beside {
     pub(in crate::model::sql) tongue: &'static dyn Tongue,
     /// Those that rows are for.
@@ -83,7 +95,20 @@ impl Beside {
         if !self.tables.contains(&parent) {
             return Some(real);
         }
-        Some(format!("{real} UNION ALL SELECT 1 FROM {} AS parent WHERE {equal}", self.name(parent)))
+        let loaded = self.twin(schema, relation).map_or_else(|| self.name(parent), |twin| twin.name);
+        Some(format!("{real} UNION ALL SELECT 1 FROM {loaded} AS parent WHERE {equal}"))
+    }
+
+    /// Of a relation's child that is its parent, too.
+    fn twin(&self, schema: &Schema, relation: &Relation) -> Option<Twin> {
+        let child = relation.child;
+        let is_both = relation.parent.table == Some(child);
+        self.tongue.twin(&schema.tables[child], &self.name(child)).filter(|_| is_both)
+    }
+
+    fn with_twin(&self, schema: &Schema, relation: &Relation, sql: Sql) -> Sql {
+        let twin = self.twin(schema, relation);
+        sql.after(twin.map(|twin| twin.renew).unwrap_or_default())
     }
 }
 
@@ -139,35 +164,37 @@ impl Load for Beside {
         let about = &schema.tables[table];
         let (first, last) = (places.iter().min()?, places.iter().max()?);
         let whole = about.indexes.iter().enumerate().filter(|(_, index)| index.unique && !index.partial);
-        let questions = whole.filter_map(|(number, index)| {
+        let known = whole.filter_map(|(number, index)| {
             let same = |column: Option<usize>| {
                 let column = &about.columns[column?];
                 let name = self.tongue.quoted(&column.name);
                 Some(self.tongue.same(column, &format!("child.{name}"), &format!("known.{name}")))
             };
             let same: Vec<String> = index.columns.iter().map(|part| same(part.column)).collect::<Option<_>>()?;
-            Some(format!(
-                "SELECT {number} FROM {} AS child WHERE child.fk_doctor_place BETWEEN {first} AND {last} AND EXISTS (SELECT 1 FROM {} WHERE {})",
-                self.name(table),
-                self.tongue.source(schema, about, "known"),
-                same.join(" AND ")
-            ))
+            let known = self.tongue.source(schema, about, "known");
+            Some(format!(" WHEN EXISTS (SELECT 1 FROM {known} WHERE {}) THEN {number}", same.join(" AND ")))
         });
-        let questions: Vec<String> = questions.collect();
-        (!questions.is_empty()).then(|| Sql::new(questions.join(" UNION "), Vec::new()))
+        let known: String = known.collect();
+        let question = format!(
+            "SELECT DISTINCT met.i FROM (SELECT CASE{known} END AS i FROM {} AS child \
+             WHERE child.fk_doctor_place BETWEEN {first} AND {last}) AS met WHERE met.i IS NOT NULL ORDER BY 1",
+            self.name(table),
+        );
+        (!known.is_empty()).then(|| Sql::new(question, Vec::new()))
     }
 
     fn orphans(&self, schema: &Schema, relation: usize) -> Sql {
         let about = &schema.relations[relation];
         let from = format!("{} AS child", self.name(about.child));
-        self.tongue.orphans(schema, about, &from, self.parent(schema, about).as_deref())
+        let orphans = self.tongue.orphans(schema, about, &from, self.parent(schema, about).as_deref());
+        self.with_twin(schema, about, orphans)
     }
 
     fn note_orphans(&self, schema: &Schema, relation: usize) -> Sql {
         let about = &schema.relations[relation];
         let lacks = self.tongue.must_have_parent(schema, about, self.parent(schema, about).as_deref());
         let query = format!("SELECT child.fk_doctor_place FROM {} AS child WHERE {lacks}", self.name(about.child));
-        Sql::new(self.tongue.note(&self.noted_name(), &query), Vec::new())
+        self.with_twin(schema, about, Sql::new(self.tongue.note(&self.noted_name(), &query), Vec::new()))
     }
 
     fn noted(&self) -> Sql {

@@ -5,6 +5,7 @@ use super::Query;
 use super::equal_to_parent;
 use super::in_backticks;
 use super::shown;
+use super::siblings::Sibling;
 use super::source;
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -13,9 +14,12 @@ use crate::model::schema::Schema;
 use crate::model::sql::Sql;
 use crate::model::sql::load::Counted;
 use crate::model::sql::load::beside::Tongue;
+use crate::model::sql::load::beside::Twin;
 use crate::model::value::Value;
 
-pub(in crate::model::sql) struct Tables;
+pub(in crate::model::sql) struct Tables {
+    pub(in crate::model::sql) of: Sibling,
+}
 
 impl Tongue for Tables {
     fn quoted(&self, name: &str) -> String {
@@ -29,10 +33,21 @@ impl Tongue for Tables {
     fn make(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String> {
         let real = source(schema, table, "x");
         let real = real.strip_suffix(" AS x").unwrap_or(&real);
-        vec![
+        let mut made = vec![
             format!("CREATE TEMPORARY TABLE {name} LIKE {real}"),
             format!("ALTER TABLE {name} ADD COLUMN fk_doctor_place bigint UNIQUE"),
-        ]
+        ];
+        made.extend(self.twin(table, name).map(|twin| format!("CREATE TEMPORARY TABLE {} LIKE {name}", twin.name)));
+        made
+    }
+
+    fn twin(&self, table: &Table, name: &str) -> Option<Twin> {
+        let stored = table.columns.iter().filter(|column| !column.generated);
+        let columns: Vec<String> = stored.map(|column| in_backticks(&column.name)).collect();
+        let (twin, columns) = (format!("{name}_twin"), columns.join(", "));
+        let renew =
+            vec![format!("DELETE FROM {twin}"), format!("INSERT INTO {twin}({columns}) SELECT {columns} FROM {name}")];
+        (!self.of.names_temporary_tables_twice()).then_some(Twin { name: twin, renew })
     }
 
     fn make_noted(&self, name: &str) -> String {
