@@ -157,10 +157,11 @@ impl MysqlDatabase {
     }
 
     /// The number of the newest transaction that wrote, where the server tells it.
-    fn moment(&mut self) -> Option<String> {
+    fn moment(&mut self) -> Option<u64> {
         let mut number = None;
-        let take = &mut |row: &[Value]| number = row.get(1).and_then(Value::as_text).map(str::to_owned);
-        self.first.lock().ask(transaction::MOMENT, &[], &self.patience.deadline, take).ok()?;
+        let take = &mut |row: &[Value]| number = row.last().and_then(Value::as_text).and_then(transaction::moment_in);
+        let question = transaction::moment_question(&self.server);
+        self.first.lock().ask(question, &[], &self.patience.deadline, take).ok()?;
         number
     }
 }

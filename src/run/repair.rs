@@ -247,7 +247,9 @@ fn two_sessions(database: &mut dyn Database, cores: usize, wait: Duration) -> Re
 }
 
 fn too_busy() -> RunError {
-    let why = "other programs write to it too often for two sessions to see one moment".to_owned();
+    let why = "other programs write to it too often for two sessions to see one moment, or, on MySQL, the privilege \
+               PROCESS is missing that it takes to tell"
+        .to_owned();
     RunError::Engine(EngineError::Failed { why })
 }
 

@@ -7,16 +7,11 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 use serde_json::Value;
 
+use super::patient::Kind;
 use super::server::Server;
 
 const USUAL_CASES: usize = 60;
 const TABLES: usize = 4;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Postgres,
-    Mariadb,
-}
 
 fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
     from[rng.usize(..from.len())]
@@ -32,7 +27,7 @@ fn schema(rng: &mut Rng, kind: Kind) -> String {
             let actions = match kind {
                 // RESTRICT cannot wait, and here is asked what would be without the first refusal.
                 Kind::Postgres => &["NO ACTION", "NO ACTION", "SET NULL", "SET DEFAULT", "CASCADE", "CASCADE"][..],
-                Kind::Mariadb => &["NO ACTION", "RESTRICT", "SET NULL", "CASCADE", "CASCADE"],
+                Kind::Mariadb | Kind::Mysql => &["NO ACTION", "RESTRICT", "SET NULL", "CASCADE", "CASCADE"],
             };
             let (on_delete, on_update) = (pick(rng, actions), pick(rng, actions));
             let nullable = on_delete != "SET NULL" && on_update != "SET NULL" && rng.u8(..6) == 0;
@@ -129,10 +124,14 @@ struct Tally {
 
 fn compare(kind: Kind) -> Option<Tally> {
     let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
-    let server = if kind == Kind::Postgres { Server::postgres("SELECT 1")? } else { Server::mariadb("SELECT 1")? };
+    let server = match kind {
+        Kind::Postgres => Server::postgres("SELECT 1")?,
+        Kind::Mariadb => Server::mariadb("SELECT 1")?,
+        Kind::Mysql => Server::mysql("SELECT 1")?,
+    };
     let (off, on) = match kind {
         Kind::Postgres => ("SET session_replication_role = replica", "SET session_replication_role = origin"),
-        Kind::Mariadb => ("SET foreign_key_checks = 0", "SET foreign_key_checks = 1"),
+        Kind::Mariadb | Kind::Mysql => ("SET foreign_key_checks = 0", "SET foreign_key_checks = 1"),
     };
     let mut rng = Rng::with_seed(20_261_121);
     let mut tally = Tally { accepted: 0, refused: 0, named: 0, followed: 0 };

@@ -1,4 +1,4 @@
-//! A database on a server that is to be repaired, and the steps of a repair on it; the same for both kinds of server.
+//! A database on a server that is to be repaired, and the steps of a repair on it; the same for every kind of server.
 
 use super::common::Run;
 use super::server::Server;
@@ -7,9 +7,11 @@ use super::server::Server;
 pub(crate) enum Kind {
     Postgres,
     Mariadb,
+    Mysql,
 }
 
-pub(crate) const KINDS: [Kind; 2] = [Kind::Postgres, Kind::Mariadb];
+pub(crate) const KINDS: [Kind; 3] = [Kind::Postgres, Kind::Mariadb, Kind::Mysql];
+pub(crate) const MYSQL_FAMILY: [Kind; 2] = [Kind::Mariadb, Kind::Mysql];
 
 pub(crate) struct Patient {
     pub(crate) server: Server,
@@ -21,12 +23,19 @@ impl Patient {
     pub(crate) fn new(kind: Kind, seed: &str) -> Option<Patient> {
         let (loose, strict) = match kind {
             Kind::Postgres => ("SET session_replication_role = replica", "SET session_replication_role = origin"),
-            Kind::Mariadb => ("SET foreign_key_checks = 0", "SET foreign_key_checks = 1"),
+            Kind::Mariadb | Kind::Mysql => {
+                // MySQL tells counters as they were yesterday, unless it is asked not to.
+                (
+                    "SET foreign_key_checks = 0 /*!80000 , information_schema_stats_expiry = 0 */",
+                    "SET foreign_key_checks = 1",
+                )
+            }
         };
         let seed = format!("{loose}; {}; {strict}", seed.trim_end().trim_end_matches(';'));
         let server = match kind {
             Kind::Postgres => Server::postgres(&seed),
             Kind::Mariadb => Server::mariadb(&seed),
+            Kind::Mysql => Server::mysql(&seed),
         }?;
         Some(Patient { server, kind })
     }
@@ -47,7 +56,7 @@ impl Patient {
     fn tables(&self) -> Vec<String> {
         self.server.texts(match self.kind {
             Kind::Postgres => "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1",
-            Kind::Mariadb => "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = database() AND table_type = 'BASE TABLE' ORDER BY CAST(table_name AS BINARY)",
+            Kind::Mariadb | Kind::Mysql => "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = database() AND table_type = 'BASE TABLE' ORDER BY CAST(table_name AS BINARY)",
         })
     }
 
@@ -57,12 +66,12 @@ impl Patient {
         for table in self.tables() {
             let rows = match self.kind {
                 Kind::Postgres => format!("SELECT t::text FROM \"{table}\" AS t ORDER BY t::text COLLATE \"C\""),
-                Kind::Mariadb => {
+                Kind::Mariadb | Kind::Mysql => {
                     let columns = self.server.texts(&format!(
-                        "SELECT CONCAT('quote(CAST(`', column_name, '` AS BINARY))') FROM information_schema.columns \
+                        "SELECT CONCAT('coalesce(hex(CAST(`', column_name, '` AS BINARY)), ''NULL'')') FROM information_schema.columns \
                          WHERE table_schema = database() AND table_name = '{table}' ORDER BY ordinal_position"
                     ));
-                    let row = format!("CONVERT(concat_ws(', ', {}) USING utf8mb4)", columns.join(", "));
+                    let row = format!("concat_ws(', ', {})", columns.join(", "));
                     format!("SELECT {row} AS r FROM `{table}` ORDER BY CAST(r AS BINARY)")
                 }
             };
@@ -142,7 +151,7 @@ impl Patient {
                 "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() \
                  AND application_name = 'fk-doctor' AND wait_event_type = 'Lock'"
             }
-            Kind::Mariadb => {
+            Kind::Mariadb | Kind::Mysql => {
                 "SELECT CAST(p.id AS CHAR) FROM information_schema.innodb_trx AS t JOIN information_schema.processlist AS p \
                  ON p.id = t.trx_mysql_thread_id WHERE p.db = database() AND t.trx_state = 'LOCK WAIT'"
             }
@@ -161,10 +170,10 @@ impl Patient {
     }
 }
 
-/// The same on both kinds of server.
+/// The same on every kind of server.
 pub(crate) fn on_each(seed: &str, test: impl Fn(&Patient)) {
     for kind in KINDS {
-        let Some(patient) = Patient::new(kind, seed) else { return };
+        let Some(patient) = Patient::new(kind, seed) else { continue };
         test(&patient);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::patient::KINDS;
 use super::patient::Kind;
+use super::patient::MYSQL_FAMILY;
 use super::patient::Patient;
 use super::patient::rule;
 use super::server::Server;
@@ -13,7 +14,7 @@ pub(crate) fn story(kind: Kind) -> Option<Patient> {
         kind,
         match kind {
             Kind::Postgres => include_str!("../../fixtures/multi-source-sync/postgres.sql"),
-            Kind::Mariadb => include_str!("../../fixtures/multi-source-sync/mariadb.sql"),
+            Kind::Mariadb | Kind::Mysql => include_str!("../../fixtures/multi-source-sync/mysql.sql"),
         },
     )?;
     patient.rules(include_str!("../../rules/multi-source-sync.toml"));
@@ -23,12 +24,12 @@ pub(crate) fn story(kind: Kind) -> Option<Patient> {
 #[test]
 fn sync_runs_find_their_knowledge_base() {
     for kind in KINDS {
-        let Some(patient) = story(kind) else { return };
+        let Some(patient) = story(kind) else { continue };
         let server = &patient.server;
         let before = patient.dump();
         let next = match kind {
             Kind::Postgres => "SELECT last_value::text FROM knowledge_base_id_seq",
-            Kind::Mariadb => {
+            Kind::Mariadb | Kind::Mysql => {
                 "SELECT CAST(auto_increment - 1 AS CHAR) FROM information_schema.tables \
                  WHERE table_schema = database() AND table_name = 'knowledge_base'"
             }
@@ -64,9 +65,9 @@ fn media_sources_are_queued() {
         INSERT INTO media_sources VALUES ('dQw4', 'youtube', 'A song', 'https://v/dQw4'); \
         INSERT INTO source_stage_statuses VALUES \
             (1, 'dQw4', NULL), (4, '9bZk', '{\"url\": \"https://v/9bZk\"}'), (5, '9bZk', NULL), (6, 'kJQP', NULL)";
-    let Some(patient) = Patient::new(Kind::Mariadb, seed) else { return };
-    patient.rules(
-        r#"id = "media-sources"
+    for patient in MYSQL_FAMILY.into_iter().filter_map(|kind| Patient::new(kind, seed)) {
+        patient.rules(
+            r#"id = "media-sources"
         [relation]
         child = "source_stage_statuses(source_id)"
         [[treat]]
@@ -78,25 +79,26 @@ fn media_sources_are_queued() {
             (SELECT json_value(status.metadata, '$.url') FROM source_stage_statuses AS status
              WHERE status.source_id = key.source_id AND status.metadata IS NOT NULL ORDER BY status.id LIMIT 1),
             concat('youtube://', key.source_id))""" }"#,
-    );
-    let before = patient.dump();
-    patient.repair();
-    assert_eq!(
-        patient
-            .server
-            .texts("SELECT concat_ws('|', title, url) AS s FROM media_sources WHERE source_id <> 'dQw4' ORDER BY s"),
-        ["Queued: 9bZk|https://v/9bZk", "Queued: kJQP|youtube://kJQP"]
-    );
-    patient.take_back(&before);
+        );
+        let before = patient.dump();
+        patient.repair();
+        assert_eq!(
+            patient.server.texts(
+                "SELECT concat_ws('|', title, url) AS s FROM media_sources WHERE source_id <> 'dQw4' ORDER BY s"
+            ),
+            ["Queued: 9bZk|https://v/9bZk", "Queued: kJQP|youtube://kJQP"]
+        );
+        patient.take_back(&before);
+    }
 }
 
 /// The third story takes a foreign key out of a definition.
 #[test]
 fn a_plan_is_refused_where_rows_or_bytes_changed() {
     for kind in KINDS {
-        let Some(patient) = story(kind) else { return };
+        let Some(patient) = story(kind) else { continue };
         let server = &patient.server;
-        if kind == Kind::Mariadb {
+        if kind != Kind::Postgres {
             server.execute("ALTER TABLE sync_run DROP COLUMN seen_at");
         }
         patient.planned();
@@ -109,7 +111,7 @@ fn a_plan_is_refused_where_rows_or_bytes_changed() {
                 "SET session_replication_role = replica",
                 "SET session_replication_role = origin",
             ),
-            Kind::Mariadb => ("", "SET foreign_key_checks = 0", "SET foreign_key_checks = 1"),
+            Kind::Mariadb | Kind::Mysql => ("", "SET foreign_key_checks = 0", "SET foreign_key_checks = 1"),
         };
         let make =
             |id: u32| format!("INSERT INTO knowledge_base(id, name, source_type) {overriding} VALUES ({id}, 'x', 'y')");
@@ -141,11 +143,11 @@ fn a_plan_is_refused_where_rows_or_bytes_changed() {
 #[test]
 fn the_script_is_the_plan() {
     for kind in KINDS {
-        let (Some(patient), Some(other)) = (story(kind), story(kind)) else { return };
+        let (Some(patient), Some(other)) = (story(kind), story(kind)) else { continue };
         let set_times = || {
             for server in [&patient.server, &other.server] {
                 server.execute("UPDATE knowledge_base SET created_at = '2026-01-01 00:00:00'");
-                if kind == Kind::Mariadb {
+                if kind != Kind::Postgres {
                     server.execute("UPDATE sync_run SET seen_at = '2026-01-01 00:00:00.5'");
                 }
             }
@@ -156,7 +158,7 @@ fn the_script_is_the_plan() {
         let script = patient.server.run(&["repair", &url, "--rules", "r.toml", "--format", "sql"]).stdout;
         assert_eq!(patient.apply(&[]).code, 0);
         other.server.execute(&match kind {
-            Kind::Mariadb => script.clone(),
+            Kind::Mariadb | Kind::Mysql => script.clone(),
             Kind::Postgres => format!("BEGIN; {script} COMMIT"),
         });
         // The placeholder was made at two moments.
@@ -169,14 +171,16 @@ fn the_script_is_the_plan() {
 #[test]
 fn a_trigger_that_does_more_rolls_back() {
     for kind in KINDS {
-        let Some(patient) = story(kind) else { return };
+        let Some(patient) = story(kind) else { continue };
         let server = &patient.server;
         let trigger = |moment: &str, does: &str| match kind {
             Kind::Postgres => format!(
                 "CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {does}; RETURN NEW; END $$; \
                  CREATE TRIGGER noted {moment} UPDATE ON sync_run FOR EACH ROW EXECUTE FUNCTION note()"
             ),
-            Kind::Mariadb => format!("CREATE TRIGGER noted {moment} UPDATE ON sync_run FOR EACH ROW {does}"),
+            Kind::Mariadb | Kind::Mysql => {
+                format!("CREATE TRIGGER noted {moment} UPDATE ON sync_run FOR EACH ROW {does}")
+            }
         };
         server.execute("CREATE TABLE seen(id int PRIMARY KEY)");
         let seen = if kind == Kind::Postgres { "public.seen" } else { "seen" };
@@ -192,7 +196,7 @@ fn a_trigger_that_does_more_rolls_back() {
                 assert_eq!(patient.undo(&[]).code, 0);
                 server.execute("DROP TRIGGER noted ON sync_run");
             }
-            Kind::Mariadb => {
+            Kind::Mariadb | Kind::Mysql => {
                 assert_eq!(silent.code, 3, "{}", silent.stderr);
                 assert!(silent.stderr.contains("keeps no trigger silent for one session"), "{}", silent.stderr);
                 server.execute("DROP TRIGGER noted");
@@ -209,7 +213,7 @@ fn a_trigger_that_does_more_rolls_back() {
 #[test]
 fn a_writer_to_the_parent_is_waited_for() {
     for kind in KINDS {
-        let Some(patient) = story(kind) else { return };
+        let Some(patient) = story(kind) else { continue };
         patient.planned();
         let before = patient.dump();
         let overriding = if kind == Kind::Postgres { "OVERRIDING SYSTEM VALUE" } else { "" };
@@ -234,54 +238,65 @@ fn a_writer_to_the_parent_is_waited_for() {
 
 /// What could not be rolled back or taken back is not begun.
 #[test]
-fn mariadb_tables_that_roll_nothing_back_are_left_alone() {
-    let seed = "CREATE TABLE p(id int PRIMARY KEY); \
+fn tables_that_roll_nothing_back_are_left_alone() {
+    for kind in MYSQL_FAMILY {
+        let history = if kind == Kind::Mariadb { "WITH SYSTEM VERSIONING" } else { "" };
+        let seed = format!(
+            "CREATE TABLE p(id int PRIMARY KEY); \
         CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
         CREATE TABLE e(id int PRIMARY KEY, r int) ENGINE = MyISAM; \
-        CREATE TABLE h(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)) WITH SYSTEM VERSIONING; \
-        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1), (2, 7); INSERT INTO e VALUES (1, 2); INSERT INTO h VALUES (1, 7)";
-    let Some(patient) = Patient::new(Kind::Mariadb, seed) else { return };
-    patient.server.bench.write("fk-doctor.toml", "[[relation]]\nchild = \"e(r)\"\nparent = \"c(id)\"\n");
-    let quarantine = "action = \"quarantine\"";
-    patient.undecided(quarantine, "a row of e would change, which is stored by MyISAM, which rolls nothing back");
-    patient.server.bench.write("fk-doctor.toml", "");
-    patient.server.execute("CREATE TABLE kept(id int PRIMARY KEY) ENGINE = MyISAM");
-    patient.rules(&rule("c(r)", "action = \"quarantine\"\ntable = \"kept\""));
-    let refused = patient.plan();
-    let told = refused.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(refused.code == 5 && told.contains("kept, which is to keep rows, is stored by MyISAM"), "{told}");
-    patient.server.execute("DROP TABLE kept");
-    patient.rules(&rule("h(r)", "action = \"set-null\""));
-    let told = patient.plan().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("set-null: h keeps the history of its rows, which cannot be taken back"), "{told}");
-    patient.rules(&rule("*", "action = \"placeholder\""));
-    patient.repair();
+        CREATE TABLE h(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)) {history}; \
+        INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1), (2, 7); INSERT INTO e VALUES (1, 2); INSERT INTO h VALUES (1, 7)"
+        );
+        let Some(patient) = Patient::new(kind, &seed) else { continue };
+        patient.server.bench.write("fk-doctor.toml", "[[relation]]\nchild = \"e(r)\"\nparent = \"c(id)\"\n");
+        let quarantine = "action = \"quarantine\"";
+        patient.undecided(quarantine, "a row of e would change, which is stored by MyISAM, which rolls nothing back");
+        patient.server.bench.write("fk-doctor.toml", "");
+        patient.server.execute("CREATE TABLE kept(id int PRIMARY KEY) ENGINE = MyISAM");
+        patient.rules(&rule("c(r)", "action = \"quarantine\"\ntable = \"kept\""));
+        let refused = patient.plan();
+        let told = refused.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(refused.code == 5 && told.contains("kept, which is to keep rows, is stored by MyISAM"), "{told}");
+        patient.server.execute("DROP TABLE kept");
+        if kind == Kind::Mariadb {
+            patient.rules(&rule("h(r)", "action = \"set-null\""));
+            let told = patient.plan().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(told.contains("set-null: h keeps the history of its rows, which cannot be taken back"), "{told}");
+        }
+        patient.rules(&rule("*", "action = \"placeholder\""));
+        patient.repair();
+    }
 }
 
 /// Zero dates, the largest number, invisible and computed columns, bits, shapes, other character sets.
 #[test]
-fn mariadb_values_come_back_as_they_were() {
-    let seed = "SET sql_mode = 'ALLOW_INVALID_DATES'; CREATE TABLE p(id bigint unsigned PRIMARY KEY); \
+fn values_come_back_as_they_were() {
+    for (kind, uuid) in [(Kind::Mariadb, "uuid"), (Kind::Mysql, "varchar(40)")] {
+        let seed = format!(
+            "SET sql_mode = 'ALLOW_INVALID_DATES'; CREATE TABLE p(id bigint unsigned PRIMARY KEY); \
         CREATE TABLE c(id varchar(9) CHARACTER SET latin1 PRIMARY KEY, r bigint unsigned, f float, d double, n decimal(40, 5), \
             day date, at datetime(6), t time(3), ts timestamp(6) NULL, y year, b bit(64), bi binary(4), bl blob, e enum('a', 'b'), \
-            st set('x', 'y'), j json, g geometry, secret int INVISIBLE DEFAULT 5, twice int AS (y * 2) STORED, u uuid, \
+            st set('x', 'y'), j json, g geometry, secret int DEFAULT 5 INVISIBLE, twice int AS (y * 2) STORED, u {uuid}, \
             stamp timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp(), \
             FOREIGN KEY (r) REFERENCES p(id)); \
         INSERT INTO p VALUES (1), (18446744073709551614); \
         INSERT INTO c(id, r, f, d, n, day, at, t, ts, y, b, bi, bl, e, st, j, g, secret, u) VALUES \
-            ('\u{e9}', 18446744073709551615, 0.1, 0.1, 12345678901234567890123456789012345.12345, '0000-00-00', '2024-02-31 10:00:00.5', \
+            ('é', 18446744073709551615, 0.1, 0.1, 12345678901234567890123456789012345.12345, '0000-00-00', '2024-02-31 10:00:00.5', \
              '-838:59:59', '2024-03-31 02:30:00.000001', 2024, b'1000000000000000000000000000000000000000000000000000000000000001', \
-             x'00ff', x'0001', 'b', 'x,y', '{\"a\": 1}', ST_GeomFromText('POINT(1 2)', 4326), 42, uuid()), \
-            ('z', 18446744073709551613, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)";
-    let Some(patient) = Patient::new(Kind::Mariadb, seed) else { return };
-    patient.treated("action = \"quarantine\"", || assert_eq!(patient.server.texts("SELECT id FROM c"), [""; 0]));
-    patient.server.execute("UPDATE c SET at = NULL");
-    patient.treated("action = \"remap\"\nto = \"SELECT max(id) FROM p\"", || {
-        assert_eq!(patient.column("c", "r"), "18446744073709551614,18446744073709551614");
-    });
-    patient.treated("action = \"placeholder\"", || {
-        assert_eq!(patient.server.texts("SELECT CAST(count(*) AS CHAR) FROM p"), ["4"]);
-    });
+             x'00ff', x'0001', 'b', 'x,y', '{{\"a\": 1}}', ST_GeomFromText('POINT(1 2)', 4326), 42, uuid()), \
+            ('z', 18446744073709551613, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
+        );
+        let Some(patient) = Patient::new(kind, &seed) else { continue };
+        patient.treated("action = \"quarantine\"", || assert_eq!(patient.server.texts("SELECT id FROM c"), [""; 0]));
+        patient.server.execute("UPDATE c SET at = NULL");
+        patient.treated("action = \"remap\"\nto = \"SELECT max(id) FROM p\"", || {
+            assert_eq!(patient.column("c", "r"), "18446744073709551614,18446744073709551614");
+        });
+        patient.treated("action = \"placeholder\"", || {
+            assert_eq!(patient.server.texts("SELECT CAST(count(*) AS CHAR) FROM p"), ["4"]);
+        });
+    }
 }
 
 /// Without a compatible knowledge base, 22 gets a placeholder; a role that owns the tables can do that, and not undo it.

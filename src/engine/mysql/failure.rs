@@ -10,19 +10,20 @@ use crate::source::Address;
 
 /// The server broke a statement off, as we had asked it to at the end of the time: MariaDB, MySQL.
 const TIMED_OUT: [&str; 2] = ["1969", "3024"];
-/// Wrong, cut off, out of range.
-const ABOUT_VALUES: [&str; 6] = ["1264", "1265", "1292", "1366", "1411", "1690"];
+/// Wrong, cut off, out of range, no JSON.
+const ABOUT_VALUES: [&str; 7] = ["1264", "1265", "1292", "1366", "1411", "1690", "3140"];
 const LOCK_WAIT_TIMEOUT: &str = "1205";
 /// Two waited for each other, or a row is not what it was when it was read.
 const OVERTAKEN: [&str; 2] = ["1213", "1020"];
 const DUPLICATE_KEY: &str = "1062";
-const CHECK_FAILED: &str = "4025";
+/// MariaDB, MySQL.
+const CHECK_FAILED: [&str; 2] = ["4025", "3819"];
 /// A NULL, no value where there is no DEFAULT, too long, no number, no shape: of a row, and without its values.
 const ABOUT_A_ROW: [&str; 5] = ["1048", "1364", "1406", "1367", "1416"];
 const DENIED: [&str; 5] = ["1044", "1142", "1143", "1227", "1370"];
 
 pub(super) fn kind(code: &str) -> Kind {
-    let about_a_row = [&ABOUT_VALUES[..], &ABOUT_A_ROW, &[DUPLICATE_KEY, CHECK_FAILED]].concat();
+    let about_a_row = [&ABOUT_VALUES[..], &ABOUT_A_ROW, &CHECK_FAILED, &[DUPLICATE_KEY]].concat();
     match code {
         LOCK_WAIT_TIMEOUT => Kind::Lock,
         code if OVERTAKEN.contains(&code) => Kind::Overtaken,
@@ -34,14 +35,21 @@ pub(super) fn kind(code: &str) -> Kind {
 
 /// The server tells the row's values, and names the table of the rehearsal.
 pub(super) fn of_a_row(code: &str, message: &str) -> String {
-    let named = |quote: char| message.rsplit(quote).nth(1).unwrap_or_default();
+    // MariaDB says it in other quotes.
+    let named = || message.rsplit('\'').nth(1).or_else(|| message.split('`').nth(1)).unwrap_or_default();
     match code {
         // Every engine's refusal of a second row with the same key begins alike.
-        DUPLICATE_KEY => format!("UNIQUE constraint failed: another row has the same key {}", named('\'')),
-        CHECK_FAILED => format!("CHECK constraint failed: {}", message.split('`').nth(1).unwrap_or_default()),
+        DUPLICATE_KEY => format!("UNIQUE constraint failed: another row has the same key {}", of_its_table(named())),
+        code if CHECK_FAILED.contains(&code) => format!("CHECK constraint failed: {}", of_its_table(named())),
         code if ABOUT_VALUES.contains(&code) => without_values(message),
         _ => message.to_owned(),
     }
+}
+
+/// `PRIMARY` of `fk-doctor room 0123456789abcdef.PRIMARY`, as MySQL calls it: a CHECK is called by its number there.
+fn of_its_table(name: &str) -> &str {
+    let inner = name.strip_prefix("fk-doctor room ").and_then(|rest| rest.get(17..));
+    inner.unwrap_or(name)
 }
 
 /// Why the server refuses a statement; an error where that is not the statement's fault.

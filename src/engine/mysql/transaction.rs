@@ -8,24 +8,29 @@ use crate::engine::write::WriteOptions;
 use crate::model::catalog::Engine;
 
 /// A server's and a user's settings may be anything; these are what the model's SQL is written for. A time is the same
-/// text whoever reads it, and 0 is a key like any other.
+/// text whoever reads it, and 0 is a key like any other. What begins with `/*!80000` is read by MySQL alone, and what begins
+/// with `/*M!` by MariaDB alone.
 pub(super) fn settings(patience: &Patience) -> String {
     let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
     format!(
         "SET SESSION sql_mode = '{SQL_MODE}', sql_auto_is_null = 0, sql_big_selects = 1, sql_safe_updates = 0,
              sql_select_limit = DEFAULT, time_zone = '+00:00', lock_wait_timeout = {lock_wait},
-             innodb_lock_wait_timeout = {lock_wait}, wait_timeout = 28800, net_write_timeout = 600"
+             innodb_lock_wait_timeout = {lock_wait}, wait_timeout = 28800, net_write_timeout = 600,
+             group_concat_max_len = 1048576 /*!80000 , information_schema_stats_expiry = 0 */"
     )
 }
 
 const SQL_MODE: &str = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO";
 
-/// What comes back may be what no rule would allow: an orphan, a row that breaks its CHECK, the 31st of February.
+/// What comes back may be what no rule would allow: an orphan, the 31st of February and, on MariaDB, a row that breaks its
+/// CHECK. MySQL has no such row, because it looks at every row when a CHECK is made or begins to be enforced.
 pub(super) fn writing_settings(options: WriteOptions) -> String {
     let checks = if options.takes_back {
-        format!("foreign_key_checks = 0, check_constraint_checks = 0, sql_mode = '{SQL_MODE},ALLOW_INVALID_DATES'")
+        format!(
+            "foreign_key_checks = 0 /*M! , check_constraint_checks = 0 */, sql_mode = '{SQL_MODE},ALLOW_INVALID_DATES'"
+        )
     } else {
-        "foreign_key_checks = 1, check_constraint_checks = 1".to_owned()
+        "foreign_key_checks = 1 /*M! , check_constraint_checks = 1 */".to_owned()
     };
     format!("SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', unique_checks = 1, {checks}")
 }
@@ -38,8 +43,20 @@ pub(super) const BEGIN_WRITING: &str =
 pub(super) const BEGIN: &str = "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
      START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 
-/// Grows whenever a transaction that writes begins or is committed. MySQL does not tell.
-pub(super) const MOMENT: &str = "SHOW GLOBAL STATUS LIKE 'Innodb\\_max\\_trx\\_id'";
+/// What tells a number that grows whenever a transaction that writes begins or is committed. On MySQL it is one line of a
+/// long text, which takes the privilege PROCESS.
+pub(super) fn moment_question(server: &Server) -> &'static str {
+    match server.engine {
+        Engine::Mariadb => "SHOW GLOBAL STATUS LIKE 'Innodb\\_max\\_trx\\_id'",
+        _ => "SHOW ENGINE INNODB STATUS",
+    }
+}
+
+/// The number in its answer.
+pub(super) fn moment_in(answer: &str) -> Option<u64> {
+    let number = answer.split_once("Trx id counter ").map_or(answer, |(_, rest)| rest);
+    number.lines().next()?.trim().parse().ok()
+}
 
 /// Begins the transaction of a trial. Should something end it after all, what follows is still not committed by itself.
 pub(super) const BEGIN_TRIAL: &str =

@@ -1,4 +1,4 @@
-//! How a repair is tried on a MariaDB server and made: what is particular to it.
+//! How a repair is tried on a MySQL or MariaDB server and made: what is particular to it.
 //!
 //! The transaction that writes is serializable: what it has read, the absence of a parent too, nobody else changes before
 //! its end, so that no further lock is needed. Where two wait for each other, the server ends one of them, and the whole
@@ -20,8 +20,8 @@ use crate::model::value::Value;
 use crate::source::Address;
 
 impl Writing for Connection {
-    const CHANGED: &'static str = "SELECT CAST(sum(variable_value) AS SIGNED) FROM information_schema.session_status \
-        WHERE variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')";
+    const CHANGED: &'static str =
+        "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')";
 
     /// What it sorts or numbers, it may write down in a table of its own.
     const COUNTS_QUESTIONS: bool = true;
@@ -35,7 +35,7 @@ impl Writing for Connection {
     const FURNISH: Option<[&'static str; 2]> =
         Some(["SET SESSION TRANSACTION READ WRITE", "SET SESSION TRANSACTION READ ONLY"]);
 
-    const BACKUP_TOOL: &'static str = "mariadb-dump";
+    const BACKUP_TOOL: &'static str = "mariadb-dump or mysqldump";
 
     fn open(address: &Address, patience: &Patience) -> Result<Connection, Failure> {
         let mut connection = Connection::open(address, &patience.deadline)?;

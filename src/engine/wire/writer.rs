@@ -57,7 +57,7 @@ impl<C: Writing> ServerWriter<C> {
             // What was lost may still hold its locks. It is gone already, or not ours any more, if this fails.
             let _ = self.connection.run(C::end_other(self.number), &self.patience.deadline);
         }
-        self.number = self.one_number(C::NUMBER)?;
+        self.number = self.sum(C::NUMBER)?;
         self.connection.begin(&self.patience, self.options)?;
         if let Some(lock) = lock {
             self.connection.ask(lock.text(), lock.parameters(), &self.patience.deadline, &mut |_| {})?;
@@ -66,16 +66,18 @@ impl<C: Writing> ServerWriter<C> {
         Ok(())
     }
 
-    fn one_number(&mut self, question: &str) -> Result<i64, Failure> {
-        let mut number = 0;
+    /// What the last columns of an answer make together.
+    fn sum(&mut self, question: &str) -> Result<i64, Failure> {
+        let mut sum: i64 = 0;
         self.connection.ask(question, &[], &self.patience.deadline, &mut |row| {
-            number = row.first().and_then(Value::as_integer).unwrap_or(0);
+            let number = row.last().and_then(|last| last.as_integer().or_else(|| last.as_text()?.parse().ok()));
+            sum = sum.saturating_add(number.unwrap_or(0));
         })?;
-        Ok(number)
+        Ok(sum)
     }
 
     fn count(&mut self) -> Result<u64, Failure> {
-        Ok(u64::try_from(self.one_number(C::CHANGED)?).unwrap_or(0))
+        Ok(u64::try_from(self.sum(C::CHANGED)?).unwrap_or(0))
     }
 
     fn run_and_count(&mut self, statement: &Sql) -> Result<u64, Failure> {

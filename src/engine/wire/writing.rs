@@ -11,7 +11,8 @@ use crate::source::Address;
 
 /// A connection over which rows are written.
 pub(in crate::engine) trait Writing: Sized {
-    /// Rows that this connection has changed so far, through triggers too: one number.
+    /// Rows that this connection has changed so far, through triggers too: numbers that make this one together, each the last
+    /// of a row.
     const CHANGED: &'static str;
 
     /// Whether that number also grows by what a question writes down for itself.

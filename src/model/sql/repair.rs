@@ -177,7 +177,7 @@ pub fn of(schema: &Schema) -> Option<&'static dyn RepairDialect> {
     match schema.database.engine {
         Engine::Sqlite => Some(&super::sqlite::Sqlite),
         Engine::Postgres => Some(&super::postgres::repair::SURGERY),
-        Engine::Mariadb => Some(&super::mysql::repair::SURGERY),
-        Engine::Mysql => None,
+        Engine::Mysql => Some(&super::mysql::repair::MYSQL),
+        Engine::Mariadb => Some(&super::mysql::repair::MARIADB),
     }
 }

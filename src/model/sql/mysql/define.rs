@@ -1,4 +1,4 @@
-//! Definitions that change on MariaDB. The server can take no such change back by itself: each statement is committed at
+//! Definitions that change on MySQL and MariaDB. The server can take no such change back by itself: each statement is committed at
 //! once, on its own, and a run that is cut off goes on where the definitions show that it was.
 //!
 //! A foreign key that comes back is not checked, as it may have had orphans; one that is declared is.
@@ -8,7 +8,7 @@ use super::Sql;
 use super::in_backticks;
 use super::prevent;
 use super::repair::Surgery;
-use crate::model::catalog::Action;
+use super::siblings::Sibling;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
@@ -95,8 +95,7 @@ impl RedefiningDialect for Surgery {
             table_for(Engine::Mariadb, &relation.parent.name),
             quoted_all(schema.parent_columns(relation).map(|column| column.name.as_str()))
         );
-        // What is not said means RESTRICT here, which is NO ACTION where nothing can be deferred.
-        clause.push_str(&wish.actions(&[Action::NoAction, Action::Restrict]));
+        clause.push_str(&wish.actions(self.of.unsaid()));
         let of = table.name.to_string();
         let wanted = format!("INDEX ({})", quoted_all(columns.iter().copied()));
         let here =
@@ -124,7 +123,7 @@ impl RedefiningDialect for Surgery {
     }
 
     fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {
-        statements(change).into_iter().map(|text| Step::Statement(Query::default().finish(text))).collect()
+        statements(self.of, change).into_iter().map(|text| Step::Statement(Query::default().finish(text))).collect()
     }
 
     fn shape(&self, _: &TableName) -> Option<Sql> {
@@ -145,7 +144,7 @@ impl RedefiningDialect for Surgery {
     }
 
     fn script(&self, _: &Schema, change: &Redefinition, _: &[Definition]) -> Result<String, String> {
-        let statements = statements(change);
+        let statements = statements(self.of, change);
         let script: String = match change.kind {
             // The body of a trigger has semicolons of its own.
             DefinitionKind::Trigger => {
@@ -158,27 +157,26 @@ impl RedefiningDialect for Surgery {
     }
 }
 
-fn statements(change: &Redefinition) -> Vec<String> {
+fn statements(of: Sibling, change: &Redefinition) -> Vec<String> {
     let (table, name) = (table_for(Engine::Mariadb, &change.table), in_backticks(&change.name));
     let (before, after) = (change.before.as_deref(), change.after.as_deref());
     match change.kind {
         DefinitionKind::Constraint => {
-            let checked = i32::from(change.treatment != RELAX);
             let drop = before.map(|_| format!("ALTER TABLE {table} DROP FOREIGN KEY {name}"));
             let key = after.map(|text| text.split_once("\nINDEX ").unwrap_or((text, "")));
             let add = key.map(|(text, _)| {
-                let checks = format!("SET STATEMENT foreign_key_checks = {checked} FOR");
-                format!("{checks} ALTER TABLE {table} ADD CONSTRAINT {name} {text}")
+                let add = format!("ALTER TABLE {table} ADD CONSTRAINT {name} {text}");
+                of.with_checks(change.treatment != RELAX, &add)
             });
             // Where the server made the index by itself, it makes it anew, under the name of the foreign key.
             let index = key.map(|(_, index)| index).filter(|index| !index.is_empty());
-            let rename = index
-                .map(|index| format!("ALTER TABLE {table} RENAME INDEX IF EXISTS {name} TO {}", in_backticks(index)));
+            let rename = index.filter(|index| *index != change.name);
+            let rename = rename.map(|index| of.rename_index(&change.table, &change.name, index));
             drop.into_iter().chain(add).chain(rename).collect()
         }
         DefinitionKind::Column => after
             .and_then(column)
-            .map(|text| format!("SET STATEMENT foreign_key_checks = 0 FOR ALTER TABLE {table} MODIFY {name} {text}"))
+            .map(|text| of.with_checks(false, &format!("ALTER TABLE {table} MODIFY {name} {text}")))
             .into_iter()
             .collect(),
         DefinitionKind::Index => {

@@ -1,4 +1,4 @@
-//! The triggers that make a placeholder for the parent of a row that arrives before it, on MariaDB.
+//! The triggers that make a placeholder for the parent of a row that arrives before it, on MySQL and MariaDB.
 //!
 //! A trigger of this server runs with the rights of whoever made it, and cannot write to the table that fires it. Where a
 //! row of the parent has another of the placeholder's keys, the update of nothing leaves that row as it is. A text is

@@ -1,4 +1,4 @@
-//! Repairs in MariaDB's SQL.
+//! Repairs in the SQL of MySQL and MariaDB.
 //!
 //! A value that is looked for becomes its column's own type by a cast that is written here: this server would compare any
 //! two values, and find `'abc'` equal to 0. What is stored needs none, because the session is strict.
@@ -19,6 +19,7 @@ use super::is_bytes;
 use super::match_query;
 use super::named;
 use super::shown;
+use super::siblings::Sibling;
 use super::under;
 use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
@@ -54,12 +55,25 @@ const NOTHING: &str = "SELECT 1 FROM dual WHERE FALSE";
 const NULLS: &str = "SELECT NULL FROM dual WHERE FALSE";
 
 pub(in crate::model::sql) struct Surgery {
+    pub(super) of: Sibling,
     /// Tables are those of the rehearsal.
     in_room: bool,
 }
 
-pub(in crate::model::sql) static SURGERY: Surgery = Surgery { in_room: false };
-static REHEARSAL: Surgery = Surgery { in_room: true };
+impl Surgery {
+    const fn of(of: Sibling) -> Surgery {
+        Surgery { of, in_room: false }
+    }
+
+    const fn rehearsal(of: Sibling) -> Surgery {
+        Surgery { of, in_room: true }
+    }
+}
+
+pub(in crate::model::sql) static MYSQL: Surgery = Surgery::of(Sibling::Mysql);
+pub(in crate::model::sql) static MARIADB: Surgery = Surgery::of(Sibling::Mariadb);
+static MYSQL_REHEARSAL: Surgery = Surgery::rehearsal(Sibling::Mysql);
+static MARIADB_REHEARSAL: Surgery = Surgery::rehearsal(Sibling::Mariadb);
 
 impl RepairDialect for Surgery {
     fn evaluate(&self, schema: &Schema, relation: &Relation, evaluation: &Evaluation<'_>) -> Sql {
@@ -186,14 +200,8 @@ impl RepairDialect for Surgery {
         ))
     }
 
-    /// A default that draws from a sequence is left out: to try it would move the sequence.
     fn defaults(&self, table: &Table) -> Sql {
-        let mut query = Query::default();
-        let is_table = query.is_table(table);
-        query.finish(format!(
-            "SELECT column_name, column_default FROM information_schema.columns WHERE {is_table} \
-             AND column_default IS NOT NULL AND column_default NOT LIKE '%nextval(%' ORDER BY ordinal_position"
-        ))
+        self.of.defaults(table)
     }
 
     fn definitions(&self) -> Sql {
@@ -243,8 +251,7 @@ impl RepairDialect for Surgery {
     }
 
     fn unenforced(&self, statement: &Sql) -> Option<Sql> {
-        let text = format!("{WITHOUT_CHECKS} {}", statement.text);
-        Some(Sql::new(text, statement.parameters.clone()))
+        Some(Sql::new(self.of.without_checks(&statement.text), statement.parameters.clone()))
     }
 
     fn insert(&self, table: &Table, _: &RowName, image: &RowName) -> Sql {
@@ -270,7 +277,7 @@ impl RepairDialect for Surgery {
     fn delete(&self, table: &Table, row: &RowName) -> Sql {
         let mut query = Query::default();
         let is_row = query.is_row(table, row);
-        query.finish(format!("{WITHOUT_CHECKS} DELETE FROM {} WHERE {is_row}", self.name(table)))
+        query.finish(self.of.without_checks(&format!("DELETE FROM {} WHERE {is_row}", self.name(table))))
     }
 
     fn create(&self, table: &NewTable) -> Sql {
@@ -294,24 +301,33 @@ impl RepairDialect for Surgery {
     }
 
     fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
-        Some(&SURGERY)
+        Some(match self.of {
+            Sibling::Mysql => &MYSQL,
+            Sibling::Mariadb => &MARIADB,
+        })
     }
 
     fn in_room(&self) -> &'static dyn RepairDialect {
-        &REHEARSAL
+        match self.of {
+            Sibling::Mysql => &MYSQL_REHEARSAL,
+            Sibling::Mariadb => &MARIADB_REHEARSAL,
+        }
     }
 
     fn furnish(&self, table: &Table, _: &[(String, String)]) -> Vec<Sql> {
-        let text = format!("CREATE TEMPORARY TABLE {} LIKE {}", REHEARSAL.name(table), self.name(table));
+        let text =
+            format!("CREATE TEMPORARY TABLE {} LIKE {}", Surgery::rehearsal(self.of).name(table), self.name(table));
         vec![Query::default().finish(text)]
     }
 
     /// A table that is made ends what went before it, so the transaction begins with the first row after it.
     fn script_start(&self) -> String {
-        "-- Made by fk-doctor. Run it with: mariadb --default-character-set=utf8mb4 DATABASE < THIS_FILE\n\
+        let client = self.of.client();
+        format!(
+            "-- Made by fk-doctor. Run it with: {client} --default-character-set=utf8mb4 DATABASE < THIS_FILE\n\
          SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00';\n\
          SET NAMES utf8mb4;\nSET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE;\nSET autocommit = 0;\n"
-            .to_owned()
+        )
     }
 
     fn script_end(&self) -> String {
@@ -319,12 +335,9 @@ impl RepairDialect for Surgery {
     }
 
     fn written_out(&self, statement: &Sql) -> String {
-        clauses::written_out(statement, '?', '`', literal)
+        self.of.in_script(clauses::written_out(statement, '?', '`', literal))
     }
 }
-
-/// What is said before a statement that the server is not to check foreign keys of.
-const WITHOUT_CHECKS: &str = "SET STATEMENT foreign_key_checks = 0 FOR";
 
 impl Surgery {
     /// A temporary table has a name of its own, so that no statement can mean the user's table instead.
@@ -437,6 +450,7 @@ impl Query {
             (Family::Real, _) => "DOUBLE",
             (Family::Numeric, _) => return format!("CAST({parameter} AS {})", exact_number(column)),
             (_, "bit") if !matches!(value, Value::Blob(_)) => "UNSIGNED",
+            (_, "json") => "JSON",
             (_, "date") => "DATE",
             (_, "time") => "TIME(6)",
             (_, "datetime" | "timestamp") => "DATETIME(6)",
@@ -448,11 +462,15 @@ impl Query {
                 None => "CHAR",
             },
         };
-        format!("CAST({parameter} AS {of})")
+        match value {
+            // A number that is too large for a signed one comes as text, which MySQL would read as a signed one.
+            Value::Text(_) if of == "UNSIGNED" => format!("CAST(CAST({parameter} AS CHAR) AS UNSIGNED)"),
+            _ => format!("CAST({parameter} AS {of})"),
+        }
     }
 
     /// Of `information_schema`, whose names have no case.
-    fn is_table(&mut self, table: &Table) -> String {
+    pub(super) fn is_table(&mut self, table: &Table) -> String {
         let schema = match &table.name.schema {
             Some(schema) => self.parameter(Value::text(schema)),
             None => "database()",
