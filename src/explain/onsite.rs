@@ -45,6 +45,8 @@ use crate::model::tokens::tokens_of;
 /// References to the same table may go on for ever only where the server lets them.
 const MOST_WAVES: u32 = 10_000;
 
+const NOT_FORESEEN: &str = "a table that it reaches has no primary key, has computed columns, or is no plain table";
+
 pub(super) fn explain(
     trial: &mut dyn Trial,
     schema: Arc<Schema>,
@@ -284,7 +286,7 @@ impl Site<'_> {
                 })
             })
             .ok_or("its table is none that was read")?;
-        let foresight = Foresight::of(&schema, table, &dml).ok_or_else(|| not_foreseen(&schema))?;
+        let foresight = Foresight::of(&schema, table, &dml).ok_or(NOT_FORESEEN)?;
         let mut made = false;
         let foreseen = self.look_ahead(&schema, table, &dml, &foresight, &mut made);
         if made {
@@ -359,13 +361,6 @@ impl Site<'_> {
 /// Nothing follows through a foreign key that the server does not act on.
 fn is_silent(relation: &Relation) -> bool {
     relation.defects.iter().any(|defect| matches!(defect.code, Code::NotEnforced | Code::TriggersDisabled))
-}
-
-fn not_foreseen(schema: &Schema) -> &'static str {
-    match schema.database.engine {
-        Engine::Mysql => "that is done on MariaDB, and not on MySQL",
-        _ => "a table that it reaches has no primary key, has computed columns, or is no plain table",
-    }
 }
 
 fn not_taken_apart() -> EngineError {

@@ -260,6 +260,12 @@ fn mariadb_does_what_is_said() {
     report("MariaDB", &tally);
 }
 
+#[test]
+fn mysql_does_what_is_said() {
+    let Some(tally) = compare(Kind::Mysql) else { return };
+    report("MySQL", &tally);
+}
+
 fn report(server: &str, tally: &Tally) {
     let Tally { accepted, refused, named, followed } = tally;
     println!(

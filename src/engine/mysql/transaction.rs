@@ -16,7 +16,7 @@ pub(super) fn settings(patience: &Patience) -> String {
         "SET SESSION sql_mode = '{SQL_MODE}', sql_auto_is_null = 0, sql_big_selects = 1, sql_safe_updates = 0,
              sql_select_limit = DEFAULT, time_zone = '+00:00', lock_wait_timeout = {lock_wait},
              innodb_lock_wait_timeout = {lock_wait}, wait_timeout = 28800, net_write_timeout = 600,
-             group_concat_max_len = 1048576 /*!80000 , information_schema_stats_expiry = 0 */"
+             group_concat_max_len = 1048576 /*!80000 , information_schema_stats_expiry = 0, cte_max_recursion_depth = 20000 */"
     )
 }
 

@@ -23,6 +23,9 @@ use crate::model::schema::Schema;
 mod account;
 mod record;
 
+/// What the names of both tables of a record begin with: `old` and `new`.
+pub(super) const RECORDS: [&str; 2] = ["fk_doctor_old_", "fk_doctor_new_"];
+
 /// How an engine says what the record needs.
 pub(super) trait Tongue: Sync {
     fn quoted(&self, name: &str) -> String;
@@ -34,6 +37,11 @@ pub(super) trait Tongue: Sync {
     fn make(&self, schema: &Schema, table: &Table, names: [&str; 2], counted: &[String]) -> Vec<String>;
 
     fn unmake(&self, name: &str) -> String;
+
+    /// A statement about the record, in a form that the engine takes.
+    fn finished(&self, sql: Sql) -> Sql {
+        sql
+    }
 
     /// The user's own table under an alias.
     fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String;
@@ -65,7 +73,7 @@ pub(super) trait Tongue: Sync {
     fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, only: &str, parent: Option<&str>) -> Sql;
 
     /// Changing what names a row makes the server check all its references again.
-    fn checks_moved_rows(&self) -> bool;
+    fn checks_moved_rows(&self, schema: &Schema) -> bool;
 
     /// One row for each column whose default is a number that the server counts up: its name.
     fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql;
@@ -83,8 +91,9 @@ impl Foresight {
     pub fn of(schema: &Schema, table: usize, dml: &Dml<'_>) -> Option<Foresight> {
         let tongue: &'static dyn Tongue = match schema.database.engine {
             Engine::Postgres => &postgres::foresight::Tid,
-            Engine::Mariadb => &mysql::foresight::PrimaryKey,
-            Engine::Sqlite | Engine::Mysql => return None,
+            Engine::Mysql => &mysql::foresight::MYSQL,
+            Engine::Mariadb => &mysql::foresight::MARIADB,
+            Engine::Sqlite => return None,
         };
         let tables = match dml.writes {
             Writes::Insert { .. } => vec![table],
@@ -184,12 +193,17 @@ impl Foresight {
         )
     }
 
+    /// A statement of ours about the record.
+    fn finished(&self, text: String) -> Sql {
+        self.tongue.finished(plain(text))
+    }
+
     fn before(&self, table: usize) -> String {
-        self.tongue.temporary(&format!("fk_doctor_old_{table}"))
+        self.tongue.temporary(&format!("{}{table}", RECORDS[0]))
     }
 
     fn after(&self, table: usize) -> String {
-        self.tongue.temporary(&format!("fk_doctor_new_{table}"))
+        self.tongue.temporary(&format!("{}{table}", RECORDS[1]))
     }
 }
 

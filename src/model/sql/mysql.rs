@@ -24,6 +24,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+mod copies;
 mod define;
 pub(super) mod foresight;
 pub(super) mod load;

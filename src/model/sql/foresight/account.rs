@@ -13,7 +13,7 @@ use crate::model::sql::witness::Account;
 impl Account for Foresight {
     fn effects(&self, _: &Schema, table: usize, _: u32) -> Sql {
         let (old, new) = (self.before(table), self.after(table));
-        plain(format!(
+        self.finished(format!(
             "SELECT (SELECT count(*) FROM {new} AS child WHERE child.fk_doctor_op = 'i'), \
              (SELECT count(*) FROM (SELECT DISTINCT {place} FROM {old} AS child WHERE child.fk_doctor_op = 'u' AND {kept}) AS changed), \
              (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor_op = 'd')",
@@ -26,7 +26,8 @@ impl Account for Foresight {
         let about = &schema.relations[relation];
         let from = format!("{} AS child", self.after(about.child));
         let only = self.is_checked(schema, about);
-        self.tongue.orphans(schema, about, &from, &only, self.survivor(schema, about).as_deref())
+        let orphans = self.tongue.orphans(schema, about, &from, &only, self.survivor(schema, about).as_deref());
+        self.tongue.finished(orphans)
     }
 
     fn already_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
@@ -41,11 +42,11 @@ impl Account for Foresight {
             self.any_differs("was", "child", &key),
         );
         let orphans = self.tongue.orphans(schema, about, &from, &only, self.survivor(schema, about).as_deref());
-        plain(format!("SELECT count(*) FROM ({}) AS already", orphans.text()))
+        self.finished(format!("SELECT count(*) FROM ({}) AS already", orphans.text()))
     }
 
     fn left_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
-        self.left(schema, &schema.relations[relation], &[Event::Delete, Event::Update])
+        self.tongue.finished(self.left(schema, &schema.relations[relation], &[Event::Delete, Event::Update]))
     }
 
     fn followed(&self, schema: &Schema, relation: usize, event: Event, _: u32) -> Sql {
@@ -54,12 +55,12 @@ impl Account for Foresight {
         let Some(parent) = about.parent.table.filter(|parent| self.tables.contains(parent)) else { return nothing() };
         let blocking = self.left(schema, about, &[event]);
         if !self.tables.contains(&about.child) {
-            return plain(format!("SELECT 0, 0, (SELECT count(*) FROM ({}) AS blocking)", blocking.text()));
+            return self.finished(format!("SELECT 0, 0, (SELECT count(*) FROM ({}) AS blocking)", blocking.text()));
         }
         let (old, referred) = (self.before(about.child), self.referred(schema, about, parent, event));
         let deletes = event == Event::Delete && about.on_delete == Action::Cascade;
         let deleted = if deletes { referred.as_str() } else { "1 = 0" };
-        plain(format!(
+        self.finished(format!(
             "SELECT (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor_op = 'd' AND {deleted}), \
              (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor_op = 'u' AND child.fk_doctor_relation = {relation} AND {} AND {referred}), \
              (SELECT count(*) FROM ({}) AS blocking)",
@@ -81,7 +82,7 @@ impl Account for Foresight {
             let own = columns.iter().map(String::as_str).chain(self.tongue.place_columns().iter().copied());
             own.map(|name| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ")
         };
-        Some(plain(format!(
+        Some(self.finished(format!(
             "WITH RECURSIVE walk AS (SELECT {child}, 1 AS fk_doctor_level FROM {old} AS child WHERE child.fk_doctor_op = 'd' \
              AND NOT EXISTS (SELECT 1 FROM {old} AS parent WHERE parent.fk_doctor_op = 'd' AND {refers}) \
              UNION ALL SELECT {child}, parent.fk_doctor_level + 1 FROM walk AS parent, {old} AS child \
@@ -132,7 +133,7 @@ impl Foresight {
     fn is_checked(&self, schema: &Schema, relation: &Relation) -> String {
         let key: Vec<&Column> = schema.child_columns(relation).collect();
         let mut why = vec![self.any_differs("was", "child", &key)];
-        if self.tongue.checks_moved_rows() {
+        if self.tongue.checks_moved_rows(schema) {
             why.push(format!("(child.fk_doctor_relation = -1 AND {})", self.moved(schema, relation.child)));
         }
         format!(

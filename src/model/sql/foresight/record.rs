@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::Foresight;
-use super::plain;
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
@@ -30,7 +29,7 @@ impl Foresight {
                     query.text.push_str(&self.tongue.all_columns(&columns));
                 }
                 query.push(dml, rest);
-                Some(vec![query.finish()])
+                Some(vec![self.tongue.finished(query.finish())])
             }
             Writes::Delete { others, condition } => {
                 let rows = Chosen { why: "d", others, condition, assigned: None };
@@ -84,7 +83,7 @@ impl Foresight {
         }
         query.text.push(' ');
         query.push(dml, rows.condition);
-        Some(query.finish())
+        Some(self.tongue.finished(query.finish()))
     }
 
     /// What one relation does because of the rows of a wave: rows of the next.
@@ -120,7 +119,7 @@ impl Foresight {
 
     /// One row: how many rows a wave brought to a table.
     pub fn brought(&self, table: usize, wave: u32) -> Sql {
-        plain(format!("SELECT count(*) FROM {} AS was WHERE was.fk_doctor_wave = {wave}", self.before(table)))
+        self.finished(format!("SELECT count(*) FROM {} AS was WHERE was.fk_doctor_wave = {wave}", self.before(table)))
     }
 
     /// Notes child rows for which a condition holds: as they are or, where they change, as they will be.
@@ -142,7 +141,7 @@ impl Foresight {
                 values.push(value);
             }
         }
-        plain(format!(
+        self.finished(format!(
             "INSERT INTO {into}({}, fk_doctor_op, fk_doctor_wave, fk_doctor_relation, {}) SELECT {}, '{why}', {wave}, {relation}, {} FROM {from} WHERE {condition}",
             names.join(", "),
             self.tongue.place_columns().join(", "),

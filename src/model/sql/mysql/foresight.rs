@@ -1,18 +1,26 @@
-//! The record of a statement in MariaDB: a row is known by its primary key.
+//! The record of a statement in MySQL and MariaDB: a row is known by its primary key.
 
 use super::Query;
+use super::copies::apart;
 use super::equal_to_parent;
 use super::in_backticks;
+use super::siblings::Sibling;
 use super::source;
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
+use crate::model::sql::foresight::RECORDS;
 use crate::model::sql::foresight::Tongue;
 use crate::model::value::Value;
 
-pub(in crate::model::sql) struct PrimaryKey;
+pub(in crate::model::sql) struct PrimaryKey {
+    of: Sibling,
+}
+
+pub(in crate::model::sql) static MYSQL: PrimaryKey = PrimaryKey { of: Sibling::Mysql };
+pub(in crate::model::sql) static MARIADB: PrimaryKey = PrimaryKey { of: Sibling::Mariadb };
 
 impl Tongue for PrimaryKey {
     fn quoted(&self, name: &str) -> String {
@@ -40,6 +48,13 @@ impl Tongue for PrimaryKey {
             )
         };
         vec![make(old, &[]), make(new, counted)]
+    }
+
+    fn finished(&self, sql: Sql) -> Sql {
+        match self.of.names_temporary_tables_twice() {
+            true => sql,
+            false => apart(sql, |name| RECORDS.iter().any(|record| name.starts_with(record))),
+        }
     }
 
     fn unmake(&self, name: &str) -> String {
@@ -93,9 +108,8 @@ impl Tongue for PrimaryKey {
         super::orphans_among(Query::default(), schema, relation, from, Some(only), parent)
     }
 
-    /// A row that gets another primary key is stored anew.
-    fn checks_moved_rows(&self) -> bool {
-        true
+    fn checks_moved_rows(&self, schema: &Schema) -> bool {
+        self.of.checks_moved_rows(&schema.database.version)
     }
 
     fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql {

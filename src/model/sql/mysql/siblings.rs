@@ -49,6 +49,14 @@ impl Sibling {
         }
     }
 
+    /// A row that gets another primary key is stored anew, and InnoDB then looks at all that it refers to. Since 9.6 MySQL
+    /// itself looks, and at what has changed.
+    pub(super) fn checks_moved_rows(self, version: &str) -> bool {
+        let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        self == Sibling::Mariadb || version < (9, 6)
+    }
+
     /// A change of a definition, for which the server checks the rows against a foreign key or does not.
     pub(super) fn with_checks(self, are_checked: bool, statement: &str) -> String {
         let checks = i32::from(are_checked);

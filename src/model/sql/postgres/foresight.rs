@@ -92,7 +92,7 @@ impl Tongue for Tid {
         super::orphans_among(Query::default(), schema, relation, from, Some(only), parent)
     }
 
-    fn checks_moved_rows(&self) -> bool {
+    fn checks_moved_rows(&self, _: &Schema) -> bool {
         false
     }
 
