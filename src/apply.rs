@@ -207,7 +207,9 @@ impl<'w> Walk<'w> {
                 if self.order.surgery.defines_at_once() {
                     self.leave_no_empty_tables(writer)?;
                 }
-                return Ok(Done { already: found.after, ..Done::default() });
+                // What was defined at once a moment ago is not what was so already.
+                let already = found.after.saturating_sub(self.done.redefined);
+                return Ok(Done { already, ..self.done });
             }
             if self.order.batch.is_some() && found.after == 0 && self.order.direction == Direction::Apply {
                 verify::verify(self.order.schema, &self.plan.header, writer, Moment::BeforeBatches, true)?;

@@ -60,6 +60,7 @@ fn foreign_keys_are_relaxed_and_come_back_exactly() {
         assert_eq!(definitions(&server), before, "a dry run writes nothing");
         let applied = server.run(&["apply", &url, "plan"]);
         assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{}", applied.stdout);
+        assert!(applied.stdout.contains("6 definitions changed"), "{}", applied.stdout);
         assert_eq!(foreign_keys(&server), Vec::<String>::new());
         let relaxed = definitions(&server);
         assert!(relaxed.iter().any(|text| text.contains("`r1` int DEFAULT NULL")), "{relaxed:?}");
@@ -208,4 +209,53 @@ fn statuses_arrive_before_their_source() {
         assert_eq!((undone.code, undone.stderr.as_str()), (0, ""), "{}", undone.stdout);
         assert_eq!(definitions(&server).len(), before.len());
     }
+}
+
+/// Columns with a default of every kind lose NOT NULL and get it back, and nothing else of them changes.
+#[test]
+fn defaults_of_every_kind_come_back() {
+    let columns = [
+        "int NOT NULL DEFAULT (1 + 1) COMMENT 'x''y\\\\z'",
+        "varchar(20) COLLATE utf8mb4_bin NOT NULL DEFAULT 'it''s \\\\ \"q\" \u{e9}'",
+        "timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp()",
+        "bit(3) NOT NULL DEFAULT b'101'",
+        "decimal(5, 2) NOT NULL DEFAULT 1.5",
+        "enum('a', 'b') NOT NULL DEFAULT 'b'",
+        "varchar(20) NOT NULL DEFAULT (concat('a', '''b\\\\'))",
+    ];
+    let parent = [
+        "int",
+        "varchar(20) COLLATE utf8mb4_bin",
+        "timestamp",
+        "bit(3)",
+        "decimal(5, 2)",
+        "enum('a', 'b')",
+        "varchar(20)",
+    ];
+    let all = |columns: &[&str], more: &str| {
+        let one = |(place, column): (usize, &&str)| format!(", r{place} {column}{more}");
+        columns.iter().enumerate().map(one).collect::<String>()
+    };
+    let keys: String =
+        (0..columns.len()).map(|place| format!(", FOREIGN KEY (r{place}) REFERENCES p(r{place})")).collect();
+    let seed = format!(
+        "CREATE TABLE p(id int PRIMARY KEY{}); CREATE TABLE c(id int PRIMARY KEY{}{keys})",
+        all(&parent, " UNIQUE"),
+        all(&columns, "")
+    );
+    for server in Server::mysql_family(&seed) {
+        let (before, url) = (definitions(&server), server.url());
+        let relaxed = server.run(&["repair", &url, "--relax", "c(*)", "--nullable", "-o", "plan", "--apply"]);
+        assert_eq!((relaxed.code, relaxed.stderr.as_str()), (0, ""), "{}", relaxed.stdout);
+        let left = definitions(&server)[0].matches("NOT NULL").count();
+        assert_eq!(left, 1, "the primary key's alone: {:?}", definitions(&server));
+        let undone = server.run(&["undo", &url, "plan"]);
+        assert_eq!((undone.code, undone.stderr.as_str()), (0, ""), "{}", undone.stdout);
+        assert_eq!(definitions(&server), before);
+    }
+    let bytes = "CREATE TABLE p(v varbinary(4) PRIMARY KEY); \
+        CREATE TABLE c(id int PRIMARY KEY, r varbinary(4) NOT NULL DEFAULT x'00ff', FOREIGN KEY (r) REFERENCES p(v))";
+    let Some(server) = Server::mysql(bytes) else { return };
+    let refused = server.run(&["repair", &server.url(), "--relax", "c(r)", "--nullable"]);
+    assert!(refused.stdout.contains("r is more than a plain column"), "{}", refused.stdout);
 }

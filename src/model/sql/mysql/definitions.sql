@@ -26,13 +26,14 @@ SELECT kind, name, `of`, text FROM (
     FROM information_schema.tables WHERE table_schema = database()
     UNION ALL
     SELECT 'column', column_name, table_name, concat_ws('\n', IF(is_nullable = 'NO', 'NOT NULL', 'NULL'),
-        concat(column_type, IF(collation_name IS NULL, '', concat(' COLLATE ', collation_name))),
+        concat(column_type, IF(collation_name IS NULL /*!80000 OR collation_name = table_collation */, '', concat(' COLLATE ', collation_name))),
         IF(column_default IS NULL, /*M! '' */ /*!80000 IF(is_nullable = 'YES' AND generation_expression = '', 'DEFAULT NULL', '') */, concat('DEFAULT ', /*M! column_default */
-            /*!80000 CASE WHEN extra LIKE '%DEFAULT_GENERATED%' AND column_default NOT LIKE 'CURRENT_TIMESTAMP%' THEN concat('(', replace(column_default, '\\\'', '\''), ')')
+            /*!80000 CASE WHEN extra LIKE '%DEFAULT_GENERATED%' AND column_default NOT LIKE 'CURRENT_TIMESTAMP%' THEN concat('(', replace(replace(replace(column_default, '\\\\', char(1)), '\\\'', '\''), char(1), '\\'), ')')
                 WHEN extra LIKE '%DEFAULT_GENERATED%' OR data_type = 'bit' THEN column_default ELSE quote(column_default) END */)),
-        trim(replace(extra, 'DEFAULT_GENERATED', '')),
+        trim(replace(concat(extra /*!80000 , IF(data_type IN ('binary', 'varbinary') AND column_default IS NOT NULL, ' 0x', '') */), 'DEFAULT_GENERATED', '')),
         IF(column_comment = '', '', concat('COMMENT ', quote(column_comment))), coalesce(generation_expression, ''), ordinal_position)
-    FROM information_schema.columns WHERE table_schema = database()
+    FROM information_schema.columns /*!80000 JOIN information_schema.tables USING (table_schema, table_name) */
+    WHERE table_schema = database()
     UNION ALL
     SELECT 'index', name, `of`, text FROM indexes
     UNION ALL

@@ -106,7 +106,8 @@ impl Sibling {
             Sibling::Mariadb => "column_default",
             // MySQL tells a value without its quotes, and an expression with a backslash before each of them.
             Sibling::Mysql => {
-                "CASE WHEN extra LIKE '%DEFAULT_GENERATED%' THEN replace(column_default, '\\\\''', '''') \
+                "CASE WHEN extra LIKE '%DEFAULT_GENERATED%' \
+                 THEN replace(replace(replace(column_default, '\\\\\\\\', char(1)), '\\\\''', ''''), char(1), '\\\\') \
                  WHEN data_type = 'bit' THEN column_default ELSE quote(column_default) END"
             }
         };
