@@ -136,6 +136,14 @@ impl Database for MysqlDatabase {
     fn disturbed(&self) -> Option<String> {
         None
     }
+
+    fn bound_to_one(&mut self) -> Option<EngineError> {
+        self.moment().is_none().then(|| EngineError::Unreadable {
+            what: format!("{} over two connections at one moment", self.address),
+            why: "the server tells only who has the privilege PROCESS whether others wrote in between".to_owned(),
+            help: "as an administrator: GRANT PROCESS ON *.* TO this user".to_owned(),
+        })
+    }
 }
 
 impl MysqlDatabase {

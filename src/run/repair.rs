@@ -237,6 +237,9 @@ fn two_sessions(database: &mut dyn Database, cores: usize, wait: Duration) -> Re
         if sessions.len() > 1 {
             return Ok(sessions);
         }
+        if let Some(error) = database.bound_to_one() {
+            return Err(error.into());
+        }
         if start.elapsed() >= wait {
             return Err(too_busy());
         }
@@ -247,9 +250,7 @@ fn two_sessions(database: &mut dyn Database, cores: usize, wait: Duration) -> Re
 }
 
 fn too_busy() -> RunError {
-    let why = "other programs write to it too often for two sessions to see one moment, or, on MySQL, the privilege \
-               PROCESS is missing that it takes to tell"
-        .to_owned();
+    let why = "other programs write to it too often for two sessions to see one moment".to_owned();
     RunError::Engine(EngineError::Failed { why })
 }
 

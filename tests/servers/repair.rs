@@ -332,3 +332,47 @@ fn an_owner_repairs_and_is_told_what_undo_takes() {
     assert_eq!(by_superuser.code, 0, "{}", by_superuser.stderr);
     server.execute(&format!("REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}"));
 }
+
+/// A plan is made over two connections, and whether they see one moment is told to who may know.
+#[test]
+fn mysql_tells_who_may_know_whether_two_see_one_moment() {
+    let Some(patient) = story(Kind::Mysql) else { return };
+    let server = &patient.server;
+    let user = format!("{}_u", server.name);
+    server.execute(&format!("CREATE USER {user}; GRANT ALL ON {}.* TO {user}", server.name));
+    let plan = || server.run(&["repair", &server.url_as(&user), "--rules", "r.toml", "-o", "plan", "--overwrite"]);
+    let refused = plan();
+    assert_eq!(refused.code, 3, "{}", refused.stdout);
+    assert!(refused.stderr.contains("GRANT PROCESS"), "{}", refused.stderr);
+    server.execute(&format!("GRANT PROCESS ON *.* TO {user}"));
+    let planned = plan();
+    assert_eq!((planned.code, planned.stderr.as_str()), (0, ""), "{}", planned.stdout);
+    for command in ["apply", "undo"] {
+        let run = server.run(&[command, &server.url_as(&user), "plan"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    }
+    server.execute(&format!("DROP USER {user}"));
+}
+
+/// A script finds each row by all that it held, and takes it away without what depends on it.
+#[test]
+fn a_script_takes_rows_away_as_the_plan_does() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, j json, g geometry, b bit(64), \
+            FOREIGN KEY (r) REFERENCES p(id) ON DELETE CASCADE); \
+        CREATE TABLE d(id int PRIMARY KEY, c int, FOREIGN KEY (c) REFERENCES c(id) ON DELETE CASCADE); \
+        INSERT INTO p VALUES (1); INSERT INTO d VALUES (1, 1), (2, 2), (3, 2); \
+        INSERT INTO c VALUES (1, 1, '{\"a\": 1}', NULL, 1), (2, 7, '{\"b\": [1, \"x\"]}', ST_GeomFromText('POINT(1 2)'), ~0), \
+            (3, 8, NULL, NULL, NULL)";
+    for kind in MYSQL_FAMILY {
+        let (Some(patient), Some(other)) = (Patient::new(kind, seed), Patient::new(kind, seed)) else { continue };
+        patient.rules(&rule("c(r)", "action = \"quarantine\""));
+        patient.planned();
+        let url = patient.server.url();
+        let script = patient.server.run(&["repair", &url, "--rules", "r.toml", "--format", "sql"]).stdout;
+        assert_eq!(patient.apply(&[]).code, 0);
+        other.server.execute(&script);
+        assert_eq!(other.dump(), patient.dump(), "{kind:?}\n{script}");
+        assert_eq!(other.column("d", "id"), "1", "{script}");
+        assert_eq!(other.server.texts("SELECT CAST(@@SESSION.foreign_key_checks + 0 AS CHAR)"), ["1"]);
+    }
+}

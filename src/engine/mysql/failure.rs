@@ -20,7 +20,8 @@ const DUPLICATE_KEY: &str = "1062";
 const CHECK_FAILED: [&str; 2] = ["4025", "3819"];
 /// A NULL, no value where there is no DEFAULT, too long, no number, no shape: of a row, and without its values.
 const ABOUT_A_ROW: [&str; 5] = ["1048", "1364", "1406", "1367", "1416"];
-const DENIED: [&str; 5] = ["1044", "1142", "1143", "1227", "1370"];
+const NOT_IN_DATABASE: &str = "1044";
+const DENIED: [&str; 5] = [NOT_IN_DATABASE, "1142", "1143", "1227", "1370"];
 
 pub(super) fn kind(code: &str) -> Kind {
     let about_a_row = [&ABOUT_VALUES[..], &ABOUT_A_ROW, &CHECK_FAILED, &[DUPLICATE_KEY]].concat();
@@ -87,6 +88,10 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
             "another session holds a lock, wait longer with --wait".to_owned()
         }
         Failure::Refused { code, message, .. } if ABOUT_VALUES.contains(&code.as_str()) => without_values(&message),
+        // What is done in a database as a whole is making tables.
+        Failure::Refused { code, message, .. } if code == NOT_IN_DATABASE => {
+            format!("{message}: it takes the privilege CREATE TEMPORARY TABLES")
+        }
         Failure::Refused { message, .. } | Failure::Misspelt { why: message, .. } => message,
         Failure::Unreached { why } => format!("the connection was lost: {why}"),
     };

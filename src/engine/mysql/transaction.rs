@@ -93,3 +93,18 @@ pub(super) const END_QUESTION: &str = "ROLLBACK TO SAVEPOINT question";
 fn seconds(left: Duration) -> f64 {
     left.as_secs_f64().clamp(0.001, 31_536_000.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_moment_is_one_number_of_an_answer() {
+        assert_eq!(moment_in("18323"), Some(18_323));
+        assert_eq!(
+            moment_in("\nTRANSACTIONS\n---\nTrx id counter 18323\nPurge done for trx's n:o < 18320\n"),
+            Some(18_323)
+        );
+        assert_eq!(moment_in("nothing of that"), None);
+    }
+}
