@@ -20,10 +20,13 @@ use sqlx::postgres::PgDatabaseError;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 
+use self::relay::Relay;
+use self::relay::Route;
 use super::Deadline;
 use crate::model::text::nearest;
 use crate::source::Address;
 
+pub(super) mod relay;
 pub(super) mod room;
 pub(super) mod trial;
 pub(super) mod writer;
@@ -159,8 +162,9 @@ struct Pulse {
 const PULSE: Pulse = Pulse { every: Duration::from_secs(60), patience: CONNECT, times: 3 };
 
 pub(super) struct Line<C: Connection> {
-    // `None` once it is of no use. Before the runtime, because it must be dropped before it.
+    // Both `None` once they are of no use. Before the runtime, because they must be dropped before it.
     open: Option<C>,
+    relay: Option<Relay>,
     options: C::Options,
     is_final: IsFinal,
     runtime: Runtime,
@@ -169,7 +173,7 @@ pub(super) struct Line<C: Connection> {
 /// Whether a server that refuses with this code ends the connection.
 pub(super) type IsFinal = fn(&str) -> bool;
 
-impl<C: Connection> Line<C> {
+impl<C: Connection<Options: Route>> Line<C> {
     pub(super) fn open(
         options: C::Options,
         is_final: IsFinal,
@@ -184,8 +188,15 @@ impl<C: Connection> Line<C> {
             let seconds = limit.as_secs_f64().ceil();
             Failure::Unreached { why: format!("no answer within {seconds:.0} seconds") }
         };
-        let open = within(&runtime, Some(limit), options.connect()).ok_or_else(silent)??;
-        Ok(Line { open: Some(open), options, is_final, runtime })
+        let open = within(&runtime, Some(limit), async {
+            let (connection, relay) = match Relay::lay(&options).await? {
+                Some((through, relay)) => (through.connect().await?, Some(relay)),
+                None => (options.connect().await?, None),
+            };
+            Ok::<_, sqlx::Error>((connection, relay))
+        });
+        let (open, relay) = open.ok_or_else(silent)??;
+        Ok(Line { open: Some(open), relay, options, is_final, runtime })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -218,6 +229,9 @@ impl<C: Connection> Line<C> {
         };
         if is_over {
             self.open = None;
+            if let Some(relay) = self.relay.take() {
+                within(&self.runtime, Some(GOODBYE), relay.cut());
+            }
         }
         answer
     }
@@ -227,7 +241,13 @@ impl<C: Connection> Drop for Line<C> {
     /// Without a goodbye the server would log that a client vanished.
     fn drop(&mut self) {
         if let Some(connection) = self.open.take() {
-            let _ = within(&self.runtime, Some(GOODBYE), connection.close());
+            let relay = self.relay.take();
+            within(&self.runtime, Some(GOODBYE), async {
+                let _ = connection.close().await;
+                if let Some(relay) = relay {
+                    relay.end().await;
+                }
+            });
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One connection to a MySQL or MariaDB server.
 
+use std::path::Path;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use futures_util::TryStreamExt;
@@ -13,6 +15,7 @@ use crate::engine::Deadline;
 use crate::engine::wire;
 use crate::engine::wire::Failure;
 use crate::engine::wire::Line;
+use crate::engine::wire::relay::Route;
 use crate::model::value::Value;
 use crate::source::Address;
 
@@ -101,6 +104,17 @@ impl Connection {
             }
             Ok(())
         })
+    }
+}
+
+impl Route for MySqlConnectOptions {
+    fn tcp(&self) -> Option<(String, u16)> {
+        self.get_socket().is_none().then(|| (self.get_host().to_owned(), self.get_port()))
+    }
+
+    fn through(self, folder: &Path) -> (MySqlConnectOptions, PathBuf) {
+        let place = folder.join("server");
+        (self.socket(&place), place)
     }
 }
 

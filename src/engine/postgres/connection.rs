@@ -1,5 +1,7 @@
 //! One connection to a PostgreSQL server.
 
+use std::path::Path;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::engine::Deadline;
 use crate::engine::wire;
 use crate::engine::wire::Failure;
 use crate::engine::wire::Line;
+use crate::engine::wire::relay::Route;
 use crate::model::value::Value;
 use crate::source::Address;
 
@@ -117,6 +120,18 @@ impl Connection {
             }
             Ok(())
         })
+    }
+}
+
+impl Route for PgConnectOptions {
+    fn tcp(&self) -> Option<(String, u16)> {
+        let goes_by_itself = self.get_socket().is_some() || self.get_host().starts_with('/');
+        (!goes_by_itself).then(|| (self.get_host().to_owned(), self.get_port()))
+    }
+
+    fn through(self, folder: &Path) -> (PgConnectOptions, PathBuf) {
+        let name = format!(".s.PGSQL.{}", self.get_port());
+        (self.socket(folder), folder.join(name))
     }
 }
 
