@@ -1,8 +1,8 @@
 //! How long a scan takes beside the servers' own ways to check a foreign key, on rows without an orphan, so that these
 //! have to look at all of them: `tests/run with cargo bench --bench servers`.
 //!
-//! All ways take turns on the same server, each over a connection of its own; the medians are printed, and their ratios,
-//! for a small child (1,000 rows) and a large one. `FK_DOCTOR_ROWS` sets the rows of the large one (1,000,000),
+//! All ways take turns on the same server, each as a program that connects, ours and the server's own client; the medians
+//! are printed, and their ratios, for a small child (1,000 rows) and a large one. `FK_DOCTOR_ROWS` sets the rows of the large one (1,000,000),
 //! `FK_DOCTOR_ROUNDS` the rounds (5).
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and may fail loudly")]
 
@@ -80,6 +80,22 @@ impl Client {
     }
 }
 
+fn client_program(url: &str, sql: &str) -> Command {
+    let mut program;
+    if url.starts_with("postgres") {
+        program = Command::new("psql");
+        program.args(["--no-psqlrc", "--quiet", url]);
+        program.args(sql.split("; ").flat_map(|statement| ["--command", statement]));
+    } else {
+        program = Command::new("mariadb");
+        let (_, place) = url.split_once("@").unwrap();
+        let (host, database) = place.split_once('/').unwrap();
+        let (host, port) = host.split_once(':').unwrap();
+        program.args(["--no-defaults", "--user=root", "--host", host, "--port", port, database, "--execute", sql]);
+    }
+    program
+}
+
 /// One kind of rows: the scan beside each of the server's ways.
 async fn compare(address: &str, any_database: &str, title: &str, seed: &str, ways: &[(&str, &str)]) {
     for rows in [1_000, number("FK_DOCTOR_ROWS", 1_000_000)] {
@@ -101,9 +117,11 @@ async fn compare_rows(address: &str, any_database: &str, title: &str, seed: &str
         assert!(scan.status.success(), "{}", String::from_utf8_lossy(&scan.stdout));
         times[0].push(start.elapsed());
         for (place, (_, sql)) in ways.iter().enumerate() {
+            let mut theirs = client_program(&url, sql);
             let start = Instant::now();
-            Client::open(&url).await.run(sql).await;
+            let answer = theirs.output().unwrap();
             times[1 + place].push(start.elapsed());
+            assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
         }
     }
     client.run("DROP DATABASE fk_doctor_bench").await;
