@@ -109,8 +109,8 @@ impl Tongue for PrimaryKey {
         super::orphans_among(Query::default(), schema, relation, from, Some(only), parent)
     }
 
-    fn checks_moved_rows(&self, schema: &Schema) -> bool {
-        self.of.checks_moved_rows(&schema.database.version)
+    fn checks_moved_rows(&self, schema: &Schema) -> Option<&'static str> {
+        Some(self.of.checks_moved_rows(&schema.database.version))
     }
 
     fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql {
