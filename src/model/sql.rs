@@ -32,17 +32,27 @@ pub struct Sql {
     parameters: Vec<Value>,
     /// No index may be believed.
     from_tables: bool,
-    /// What has to be said right before it.
-    before: Vec<String>,
+    /// Copies that it names.
+    twins: Vec<Twin>,
+}
+
+/// A copy of a temporary table of ours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Twin {
+    pub name: String,
+    /// The table that it is a copy of.
+    pub of: String,
+    /// Statements that make it what that table is now.
+    pub renewal: Vec<String>,
 }
 
 impl Sql {
     fn new(text: String, parameters: Vec<Value>) -> Sql {
-        Sql { text, parameters, from_tables: false, before: Vec::new() }
+        Sql { text, parameters, from_tables: false, twins: Vec::new() }
     }
 
-    fn after(self, before: Vec<String>) -> Sql {
-        Sql { before, ..self }
+    fn with_twins(self, twins: Vec<Twin>) -> Sql {
+        Sql { twins, ..self }
     }
 
     pub fn text(&self) -> &str {
@@ -53,9 +63,9 @@ impl Sql {
         &self.parameters
     }
 
-    /// Statements about temporary tables of ours that run in the same session right before it.
-    pub fn before(&self) -> &[String] {
-        &self.before
+    /// Copies that have to be what their tables are when it runs.
+    pub fn twins(&self) -> &[Twin] {
+        &self.twins
     }
 
     /// Whether the answer has to come from the tables themselves, whatever their indexes say.

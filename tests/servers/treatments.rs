@@ -2,6 +2,7 @@
 
 use super::patient::KINDS;
 use super::patient::Kind;
+use super::patient::MYSQL_FAMILY;
 use super::patient::Patient;
 use super::patient::on_each;
 
@@ -181,5 +182,17 @@ fn what_breaks_a_check_comes_back() {
         );
         let Some(p) = Patient::new(kind, &seed) else { continue };
         p.treated("action = \"quarantine\"", || assert_eq!(p.column("c", "id"), "2"));
+    }
+}
+
+/// A DEFAULT that is computed is read as the server means it, quotes and all.
+#[test]
+fn a_computed_default_is_what_the_server_makes_of_it() {
+    let seed = "CREATE TABLE p(id varchar(20) PRIMARY KEY); \
+        CREATE TABLE c(id int PRIMARY KEY, r varchar(20) DEFAULT (concat('it''s', '\\\\', 2)), FOREIGN KEY (r) REFERENCES p(id)); \
+        INSERT INTO p VALUES ('it''s\\\\2'); INSERT INTO c VALUES (1, 'x'); INSERT INTO c(id) VALUES (2)";
+    for kind in MYSQL_FAMILY {
+        let Some(p) = Patient::new(kind, seed) else { continue };
+        p.treated("action = \"set-default\"", || assert_eq!(p.column("c", "r"), "it's\\2,it's\\2"));
     }
 }

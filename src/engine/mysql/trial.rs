@@ -3,6 +3,8 @@
 //! Whoever calls sees to it that no statement commits by itself or writes what cannot be rolled back. Rows that are only
 //! read stay unlocked (READ COMMITTED); rows that a statement writes are locked until the end, as they would be.
 
+use std::collections::BTreeMap;
+
 use super::connection::Connection;
 use super::failure;
 use super::introspect;
@@ -42,6 +44,8 @@ pub(super) struct MysqlTrial {
     connection: Connection,
     as_user: bool,
     in_transaction: bool,
+    /// Copies of tables of ours that are what those tables are, and of which.
+    twins: BTreeMap<String, String>,
 }
 
 impl MysqlTrial {
@@ -54,7 +58,15 @@ impl MysqlTrial {
         };
         let connection = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
         let (address, patience, server) = (address.clone(), patience.clone(), server.clone());
-        Ok(MysqlTrial { address, patience, server, connection, as_user: false, in_transaction: false })
+        Ok(MysqlTrial {
+            address,
+            patience,
+            server,
+            connection,
+            as_user: false,
+            in_transaction: false,
+            twins: BTreeMap::new(),
+        })
     }
 
     fn speak_as_user(&mut self, as_user: bool) -> Result<(), EngineError> {
@@ -65,12 +77,28 @@ impl MysqlTrial {
         self.run(&transaction::speak(as_user))
     }
 
-    /// Asks for something of ours, or does it.
+    /// Asks for something of ours.
     fn ask(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        for statement in sql.before() {
-            self.each(statement, &[], &mut |_| {})?;
+        for twin in sql.twins() {
+            if !self.twins.contains_key(&twin.name) {
+                twin.renewal.iter().try_for_each(|statement| self.each(statement, &[], &mut |_| {}))?;
+                self.twins.insert(twin.name.clone(), twin.of.clone());
+            }
         }
         self.each(sql.text(), sql.parameters(), each)
+    }
+
+    /// Does something with tables of ours, whose copies are none any more.
+    fn change(&mut self, changes: &[Sql]) -> Result<(), EngineError> {
+        changes.iter().try_for_each(|sql| {
+            let done = self.ask(sql, &mut |_| {});
+            self.forget_twins(sql);
+            done
+        })
+    }
+
+    fn forget_twins(&mut self, sql: &Sql) {
+        self.twins.retain(|_, of| !sql.text().contains(of.as_str()));
     }
 
     fn limit(&mut self) -> Result<(), EngineError> {
@@ -143,13 +171,13 @@ impl Trial for MysqlTrial {
     fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.speak_as_user(false)?;
         self.limit()?;
-        preparations.iter().try_for_each(|sql| self.ask(sql, &mut |_| {}))
+        self.change(preparations)
     }
 
     fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.speak_as_user(true)?;
         self.limit()?;
-        preparations.iter().try_for_each(|sql| self.ask(sql, &mut |_| {}))
+        self.change(preparations)
     }
 
     fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
@@ -171,6 +199,7 @@ impl Trial for MysqlTrial {
 
     fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
         self.speak_as_user(true)?;
+        insert.iter().for_each(|sql| self.forget_twins(sql));
         self.put_rows(insert, collisions)
     }
 

@@ -72,8 +72,8 @@ pub(super) trait Tongue: Sync {
     /// Orphans among the rows of `from`, called `child`, in the shape of [`super::Dialect::orphans`].
     fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, only: &str, parent: Option<&str>) -> Sql;
 
-    /// Changing what names a row makes the server check all its references again.
-    fn checks_moved_rows(&self, schema: &Schema) -> bool;
+    /// Changing what names a row makes the server check all its references again: the condition for that, if it ever does.
+    fn checks_moved_rows(&self, schema: &Schema) -> Option<&'static str>;
 
     /// One row for each column whose default is a number that the server counts up: its name.
     fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql;

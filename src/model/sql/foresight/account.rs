@@ -133,8 +133,9 @@ impl Foresight {
     fn is_checked(&self, schema: &Schema, relation: &Relation) -> String {
         let key: Vec<&Column> = schema.child_columns(relation).collect();
         let mut why = vec![self.any_differs("was", "child", &key)];
-        if self.tongue.checks_moved_rows(schema) {
-            why.push(format!("(child.fk_doctor_relation = -1 AND {})", self.moved(schema, relation.child)));
+        if let Some(condition) = self.tongue.checks_moved_rows(schema) {
+            let moved = self.moved(schema, relation.child);
+            why.push(format!("(child.fk_doctor_relation = -1 AND {condition} AND {moved})"));
         }
         format!(
             "(child.fk_doctor_op = 'i' OR EXISTS (SELECT 1 FROM {} AS was WHERE {} AND ({}))) AND {}",

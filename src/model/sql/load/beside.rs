@@ -8,6 +8,7 @@ use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
+use crate::model::sql::Twin;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 
@@ -64,13 +65,6 @@ pub(in crate::model::sql) trait Tongue: Sync {
     fn no_columns(&self) -> &'static str;
 }
 
-/// A copy of a temporary table.
-pub(in crate::model::sql) struct Twin {
-    pub(in crate::model::sql) name: String,
-    /// Makes it what the table is now.
-    pub(in crate::model::sql) renew: Vec<String>,
-}
-
 pub(in crate::model::sql) struct Beside {
     pub(in crate::model::sql) tongue: &'static dyn Tongue,
     /// Those that rows are for.
@@ -107,8 +101,7 @@ impl Beside {
     }
 
     fn with_twin(&self, schema: &Schema, relation: &Relation, sql: Sql) -> Sql {
-        let twin = self.twin(schema, relation);
-        sql.after(twin.map(|twin| twin.renew).unwrap_or_default())
+        sql.with_twins(self.twin(schema, relation).into_iter().collect())
     }
 }
 

@@ -1,5 +1,5 @@
-//! Definitions that change on MySQL and MariaDB. The server can take no such change back by itself: each statement is committed at
-//! once, on its own, and a run that is cut off goes on where the definitions show that it was.
+//! Definitions that change on MySQL and MariaDB. These servers take no such change back by themselves: each statement is
+//! committed at once, on its own, and a run that is cut off goes on where the definitions show that it was.
 //!
 //! A foreign key that comes back is not checked, as it may have had orphans; one that is declared is.
 

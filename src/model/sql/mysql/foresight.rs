@@ -41,8 +41,9 @@ impl Tongue for PrimaryKey {
             });
             format!(
                 "CREATE TEMPORARY TABLE {name} (fk_doctor_op char(1) CHARACTER SET ascii DEFAULT 'i', fk_doctor_wave int DEFAULT 0, \
-                 fk_doctor_relation int DEFAULT -1, fk_doctor_place varchar(6200) CHARACTER SET ascii) ENGINE=InnoDB \
-                 AS SELECT {} FROM {} LIMIT 0",
+                 fk_doctor_relation int DEFAULT -1, fk_doctor_place varchar(6200) CHARACTER SET ascii, \
+                 KEY (fk_doctor_place(191)){}) ENGINE=InnoDB AS SELECT {} FROM {} LIMIT 0",
+                row_key(table),
                 columns.collect::<Vec<_>>().join(", "),
                 source(schema, table, "child")
             )
@@ -108,8 +109,8 @@ impl Tongue for PrimaryKey {
         super::orphans_among(Query::default(), schema, relation, from, Some(only), parent)
     }
 
-    fn checks_moved_rows(&self, schema: &Schema) -> bool {
-        self.of.checks_moved_rows(&schema.database.version)
+    fn checks_moved_rows(&self, schema: &Schema) -> Option<&'static str> {
+        Some(self.of.checks_moved_rows(&schema.database.version))
     }
 
     fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql {
@@ -121,4 +122,15 @@ impl Tongue for PrimaryKey {
             vec![Value::text(of), Value::text(&table.name.table)],
         )
     }
+}
+
+/// The table's own primary key, as a key of the record, which may hold a row several times.
+fn row_key(table: &Table) -> String {
+    let primary = table.indexes.iter().find(|index| index.primary);
+    let columns =
+        primary.and_then(|index| index.columns.iter().map(|part| part.column).collect::<Option<Vec<usize>>>());
+    let names = |columns: Vec<usize>| -> Vec<String> {
+        columns.into_iter().map(|column| in_backticks(&table.columns[column].name)).collect()
+    };
+    columns.map_or_else(String::new, |columns| format!(", KEY ({})", names(columns).join(", ")))
 }

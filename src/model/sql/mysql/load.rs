@@ -12,9 +12,9 @@ use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
+use crate::model::sql::Twin;
 use crate::model::sql::load::Counted;
 use crate::model::sql::load::beside::Tongue;
-use crate::model::sql::load::beside::Twin;
 use crate::model::value::Value;
 
 pub(in crate::model::sql) struct Tables {
@@ -45,9 +45,9 @@ impl Tongue for Tables {
         let stored = table.columns.iter().filter(|column| !column.generated);
         let columns: Vec<String> = stored.map(|column| in_backticks(&column.name)).collect();
         let (twin, columns) = (format!("{name}_twin"), columns.join(", "));
-        let renew =
+        let renewal =
             vec![format!("DELETE FROM {twin}"), format!("INSERT INTO {twin}({columns}) SELECT {columns} FROM {name}")];
-        (!self.of.names_temporary_tables_twice()).then_some(Twin { name: twin, renew })
+        (!self.of.names_temporary_tables_twice()).then(|| Twin { name: twin, of: name.to_owned(), renewal })
     }
 
     fn make_noted(&self, name: &str) -> String {

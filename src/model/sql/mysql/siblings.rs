@@ -50,11 +50,11 @@ impl Sibling {
     }
 
     /// A row that gets another primary key is stored anew, and InnoDB then looks at all that it refers to. Since 9.6 MySQL
-    /// itself looks, and at what has changed.
-    pub(super) fn checks_moved_rows(self, version: &str) -> bool {
+    /// itself looks, and at what has changed, unless it is told not to. A condition.
+    pub(super) fn checks_moved_rows(self, version: &str) -> &'static str {
         let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        self == Sibling::Mariadb || version < (9, 6)
+        if self == Sibling::Mysql && version >= (9, 6) { "@@innodb_native_foreign_keys" } else { "TRUE" }
     }
 
     /// A change of a definition, for which the server checks the rows against a foreign key or does not.

@@ -92,8 +92,8 @@ impl Tongue for Tid {
         super::orphans_among(Query::default(), schema, relation, from, Some(only), parent)
     }
 
-    fn checks_moved_rows(&self, _: &Schema) -> bool {
-        false
+    fn checks_moved_rows(&self, _: &Schema) -> Option<&'static str> {
+        None
     }
 
     fn counted_columns(&self, _: &Schema, table: &Table) -> Sql {
