@@ -189,12 +189,9 @@ fn step(change: &Change) -> Step {
 /// More changes than any plan has.
 const STEP: i64 = 1 << 48;
 
-/// Changes are made by step, and in a step in the order in which they came; of rows that go, those that others refer to go
-/// last.
+/// Changes are made by step, and in a step in the order in which they came.
 fn place(change: &Change, number: i64) -> i64 {
-    let step = step(change);
-    let within = if step == Step::Delete { STEP - number } else { number };
-    step as i64 * STEP + within
+    step(change) as i64 * STEP + number
 }
 
 /// What was put in comes out.

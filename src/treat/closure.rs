@@ -2,7 +2,7 @@
 //! in the plan, so that nothing goes by a cascade that nobody saw. What goes with one orphan is gathered first, so that
 //! it stays whole where another change needs a part of it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::CHUNK;
 use super::Case;
@@ -32,11 +32,34 @@ struct Going<'a> {
     blanked: Option<&'a Relation>,
 }
 
-/// What goes with one orphan.
+/// What goes with one orphan, which is the first of its rows.
 #[derive(Default)]
 struct Closure<'a> {
     rows: Vec<Going<'a>>,
-    seen: HashSet<(usize, String)>,
+    /// By table and row.
+    places: HashMap<(usize, String), usize>,
+    /// For each row, the places of those that refer to it and go.
+    dependants: Vec<Vec<usize>>,
+}
+
+impl Closure<'_> {
+    /// The places of all rows that go: each before the rows that refer to it, wherever these do not go in circles.
+    fn root_first(&self) -> Vec<usize> {
+        let mut order = Vec::new();
+        let mut met = vec![false; self.rows.len()];
+        let mut path: Vec<(usize, usize)> = if self.rows.is_empty() { Vec::new() } else { vec![(0, 0)] };
+        while let Some((place, looked_at)) = path.last_mut() {
+            let dependant = self.dependants[*place].iter().rev().nth(*looked_at).copied();
+            *looked_at += 1;
+            match dependant {
+                Some(dependant) if std::mem::replace(&mut met[dependant], true) => {}
+                Some(dependant) => path.push((dependant, 0)),
+                None => order.extend(path.pop().map(|(place, _)| place)),
+            }
+        }
+        order.reverse();
+        order
+    }
 }
 
 impl<'a> Desk<'a> {
@@ -66,10 +89,19 @@ impl<'a> Desk<'a> {
             }
         };
         case.show(pending.treatment, || sample);
-        for going in closure.rows {
-            match going.blanked {
-                Some(relation) => self.blank(case, relation, going, pending.treatment)?,
-                None => self.take_out(case, going, pending.treatment, keep)?,
+        let order = closure.root_first();
+        let mut rows: Vec<Option<Going<'a>>> = closure.rows.into_iter().map(Some).collect();
+        let mut changes = Vec::new();
+        for place in order {
+            if let Some(going) = rows[place].take() {
+                changes.push(self.taken_out(case, going, pending.treatment, keep)?);
+            }
+        }
+        // Who refers to a row goes before it.
+        changes.iter().rev().try_for_each(|change| self.put(change))?;
+        for going in rows.into_iter().flatten() {
+            if let Some(relation) = going.blanked {
+                self.blank(case, relation, going, pending.treatment)?;
             }
         }
         Ok(())
@@ -86,31 +118,37 @@ impl<'a> Desk<'a> {
         let mut closure = Closure::default();
         let root =
             Going { table: case.relation.child, row: pending.row.clone(), image, part: Part::Orphan, blanked: None };
-        let mut open: Vec<(usize, Vec<RowName>)> = Vec::new();
+        let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
         match self.admit(case, &mut closure, root)? {
-            Admission::Goes(row) => open.push((case.relation.child, vec![row])),
-            Admission::Settled => {}
+            Admission::Goes(place) => open.push((case.relation.child, vec![place])),
+            Admission::GoesToo(_) | Admission::Settled => {}
             Admission::Needed(why) => return Ok(Err(why)),
         }
-        while let Some((table, rows)) = open.pop() {
+        while let Some((table, places)) = open.pop() {
             let relations = schema
                 .relations
                 .iter()
                 .filter(|relation| relation.parent.table == Some(table) && !relation.parent.columns.is_empty());
             for relation in relations {
-                for some in rows.chunks(CHUNK) {
+                for some in places.chunks(CHUNK) {
+                    let rows: Vec<RowName> = some.iter().map(|&place| closure.rows[place].row.clone()).collect();
                     if let Err(why) = self.can_be_found(relation.child)
-                        && self.has_dependants(relation, some)?
+                        && self.has_dependants(relation, &rows)?
                     {
                         return Ok(Err(why));
                     }
                     let mut gone = Vec::new();
-                    for going in self.dependants(relation, some)? {
-                        match self.admit(case, &mut closure, going)? {
-                            Admission::Goes(row) => gone.push(row),
-                            Admission::Settled => {}
+                    for (parent, going) in self.dependants(relation, &rows)? {
+                        let place = match self.admit(case, &mut closure, going)? {
+                            Admission::Goes(place) => {
+                                gone.push(place);
+                                place
+                            }
+                            Admission::GoesToo(place) => place,
+                            Admission::Settled => continue,
                             Admission::Needed(why) => return Ok(Err(why)),
-                        }
+                        };
+                        closure.dependants[some[parent]].push(place);
                     }
                     if !gone.is_empty() {
                         open.push((relation.child, gone));
@@ -134,8 +172,9 @@ impl<'a> Desk<'a> {
     ) -> Result<Admission, TreatError> {
         let about = &self.schema.tables[going.table];
         let blanked = going.blanked.map_or("", |relation| relation.id.as_str());
-        if !closure.seen.insert((going.table, format!("{blanked}{}", plan_file::row_text(&going.row)))) {
-            return Ok(Admission::Settled);
+        let name = (going.table, format!("{blanked}{}", plan_file::row_text(&going.row)));
+        if let Some(&place) = closure.places.get(&name) {
+            return Ok(if going.blanked.is_some() { Admission::Settled } else { Admission::GoesToo(place) });
         }
         let planned = self.bench.get(&about.name, &going.row)?;
         if planned.is_some_and(|planned| planned.after.is_none()) {
@@ -145,17 +184,21 @@ impl<'a> Desk<'a> {
             return Ok(Admission::Needed(format!("a row of {} would change, which {why}", about.name)));
         }
         case.lost.add(1, going.table == case.relation.child);
+        let place = closure.rows.len();
         if going.blanked.is_some() {
+            closure.places.insert(name, place);
             closure.rows.push(going);
+            closure.dependants.push(Vec::new());
             return Ok(Admission::Settled);
         }
         if self.is_needed(going.table, &going.image.columns) {
             let why = format!("a row of {} would go that another change of this plan points at", about.name);
             return Ok(Admission::Needed(why));
         }
-        let row = going.row.clone();
+        closure.places.insert(name, place);
         closure.rows.push(going);
-        Ok(Admission::Goes(row))
+        closure.dependants.push(Vec::new());
+        Ok(Admission::Goes(place))
     }
 
     fn has_dependants(&mut self, relation: &Relation, parents: &[RowName]) -> Result<bool, TreatError> {
@@ -165,21 +208,28 @@ impl<'a> Desk<'a> {
         Ok(any)
     }
 
-    /// The rows that refer to rows that go, and what becomes of them.
-    fn dependants(&mut self, relation: &'a Relation, parents: &[RowName]) -> Result<Vec<Going<'a>>, TreatError> {
+    /// The rows that refer to rows that go, each with the number of that row, and what becomes of them.
+    fn dependants(
+        &mut self,
+        relation: &'a Relation,
+        parents: &[RowName],
+    ) -> Result<Vec<(usize, Going<'a>)>, TreatError> {
         let child = self.schema.child(relation);
         let names = identity_columns(child);
         let parents: Vec<&RowName> = parents.iter().collect();
+        let mut numbers: Vec<usize> = Vec::new();
         let mut rows: Vec<RowName> = Vec::new();
         self.asker.each_row(&self.surgery.children_of(self.schema, relation, &parents), &mut |row| {
+            let number = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
+            numbers.push(number.unwrap_or_default());
             let values = row.iter().skip(1).cloned();
             rows.push(names.iter().map(|name| (*name).to_owned()).zip(values).collect());
         })?;
         let images = self.images(relation.child, &rows.iter().collect::<Vec<_>>())?;
         let stays = relation.on_delete == Action::SetNull && self.can_be_blank(relation);
-        let going = rows.into_iter().zip(images).filter_map(|(row, image)| {
+        let going = numbers.into_iter().zip(rows).zip(images).filter_map(|((number, row), image)| {
             let blanked = stays.then_some(relation);
-            Some(Going { table: relation.child, row, image: image?, part: Part::Dependant, blanked })
+            Some((number, Going { table: relation.child, row, image: image?, part: Part::Dependant, blanked }))
         });
         Ok(going.collect())
     }
@@ -225,14 +275,14 @@ impl<'a> Desk<'a> {
         self.put(&change)
     }
 
-    /// Plans that one row goes.
-    fn take_out(
+    /// What it takes that one row goes.
+    fn taken_out(
         &mut self,
         case: &mut Case<'a>,
         going: Going<'a>,
         treatment: &str,
         keep: Option<&Keep>,
-    ) -> Result<(), TreatError> {
+    ) -> Result<Change, TreatError> {
         let about = &self.schema.tables[going.table];
         let planned = self.bench.get(&about.name, &going.row)?;
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
@@ -260,14 +310,17 @@ impl<'a> Desk<'a> {
                 change.kept = Some(file.clone());
             }
         }
-        self.put(&change)
+        Ok(change)
     }
 }
 
 /// What becomes of a row that a closure comes upon.
 enum Admission {
     /// It goes, and what refers to it is to be looked at.
-    Goes(RowName),
+    Goes(usize),
+    /// It goes, as was found before.
+    GoesToo(usize),
+    /// It goes with an earlier orphan, and before what goes with this one; or it stays.
     Settled,
     /// Why nothing of the closure can go.
     Needed(String),

@@ -5,6 +5,7 @@ use super::patient::Kind;
 use super::patient::MYSQL_FAMILY;
 use super::patient::Patient;
 use super::patient::on_each;
+use super::patient::rule;
 
 const SIMPLE: &str = "CREATE TABLE p(id int PRIMARY KEY, name varchar(40)); \
     CREATE TABLE c(id int PRIMARY KEY, r int DEFAULT 2, FOREIGN KEY (r) REFERENCES p(id) ON DELETE SET NULL); \
@@ -95,6 +96,29 @@ fn quarantine_keeps_the_whole_closure() {
             assert_eq!(p.column("fk_doctor_quarantine", "table_name"), "c,b,b");
         });
         p.treated("action = \"delete\"\nkeep = false", || assert_eq!(p.column("c", "id"), "k,m"));
+    });
+}
+
+/// A row that is an orphan itself also goes with another orphan, and with a row that goes with it: always before what it
+/// refers to, so that no cascade of the server takes it first.
+#[test]
+fn who_refers_to_a_row_goes_before_it() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); \
+        CREATE TABLE z(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
+        CREATE TABLE m(id int PRIMARY KEY, z int, FOREIGN KEY (z) REFERENCES z(id) ON DELETE CASCADE); \
+        CREATE TABLE b(id int PRIMARY KEY, r int, z int, m int, FOREIGN KEY (r) REFERENCES p(id), \
+            FOREIGN KEY (z) REFERENCES z(id) ON DELETE CASCADE, FOREIGN KEY (m) REFERENCES m(id) ON DELETE CASCADE); \
+        INSERT INTO p VALUES (1); INSERT INTO z VALUES (1, 9), (2, 9), (3, 1); INSERT INTO m VALUES (1, 1), (2, 2), (3, 3); \
+        INSERT INTO b VALUES (1, 8, 1, 1), (2, 1, 2, 2), (3, 7, 2, NULL), (4, 1, 3, 3), (5, 8, 3, 2)";
+    on_each(seed, |p| {
+        p.rules(&rule("*(r)", "action = \"delete\"\nkeep = false"));
+        let before = p.dump();
+        p.repair();
+        assert_eq!(
+            (p.column("z", "id"), p.column("m", "id"), p.column("b", "id")),
+            ("3".into(), "3".into(), "4".into())
+        );
+        p.take_back(&before);
     });
 }
 
