@@ -57,11 +57,25 @@ pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Res
         transaction_since: None,
     };
     stage.trial.arrange(&witness.install(&schema))?;
+    one_by_one(&mut stage, schema, wishes)
+}
+
+/// A trial that explains what it runs.
+trait Explaining {
+    fn explain(&mut self, statement: Statement) -> Result<Explained, EngineError>;
+
+    fn trial(&mut self) -> &mut dyn Trial;
+}
+
+fn one_by_one(
+    explaining: &mut dyn Explaining,
+    schema: Arc<Schema>,
+    wishes: Wishes<'_>,
+) -> Result<Explanation, EngineError> {
     let mut statements = Vec::new();
     for statement in wishes.statements {
-        let explained = stage.explain(statement)?;
-        statements.push(explained);
-        order::found_later(stage.trial, &stage.schema, &mut statements);
+        statements.push(explaining.explain(statement)?);
+        order::found_later(explaining.trial(), &schema, &mut statements);
     }
     statements.iter_mut().for_each(|explained| hide(explained, wishes.redaction));
     Ok(Explanation { schema, statements })
@@ -137,7 +151,11 @@ struct Stage<'a> {
     transaction_since: Option<u32>,
 }
 
-impl Stage<'_> {
+impl Explaining for Stage<'_> {
+    fn trial(&mut self) -> &mut dyn Trial {
+        self.trial
+    }
+
     fn explain(&mut self, statement: Statement) -> Result<Explained, EngineError> {
         let mut told = Explained {
             schema: Arc::clone(&self.schema),
@@ -167,7 +185,9 @@ impl Stage<'_> {
         }
         Ok(told)
     }
+}
 
+impl Stage<'_> {
     /// The end of a transaction is where deferred references are looked at: all its statements are to blame.
     fn transaction(&mut self, told: &mut Explained) -> Result<(), EngineError> {
         let performance = self.trial.perform(&told.statement)?;

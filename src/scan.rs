@@ -130,9 +130,11 @@ pub fn scan_and_tell(
     let routes = routes(schema, sessions, wishes);
     let asked = |relation: usize| matches!(routes[relation], Route::Ask { .. });
     let tables = tables_of(schema, &asked);
+    let balance = |relation| sql::of(schema).balance(schema, &schema.relations[relation]);
+    let balances: Vec<Option<sql::Sql>> =
+        (0..routes.len()).map(|relation| balance(relation).filter(|_| asked(relation))).collect();
     // Those that are not counted together with their orphans.
-    let balance = |relation: usize| sql::of(schema).balance(schema, &schema.relations[relation]);
-    let counted = |relation: usize| asked(relation) && balance(relation).is_none();
+    let counted = |relation: usize| asked(relation) && balances[relation].is_none();
     let children: Vec<usize> = tables.iter().copied().filter(|&table| has_relations(schema, &counted, table)).collect();
     let total = tables.len() + children.len() + routes.len();
     let damage = across(
@@ -156,7 +158,7 @@ pub fn scan_and_tell(
         Some(counts[child].as_ref().map(|counts| counts.get(place).copied().unwrap_or_default()))
     };
     let fact = |session: &mut dyn Session, index: usize| {
-        let balanced = balance(index).filter(|_| asked(index)).map(|question| balanced(session, &question));
+        let balanced = balances[index].as_ref().map(|question| balanced(session, question));
         let route = balanced.as_ref().unwrap_or(&routes[index]);
         let answer = if route.has_a_question() {
             orphans(schema, session, index, route, &damage_of, wishes)

@@ -85,7 +85,7 @@ impl Database for MysqlDatabase {
         let question = "SELECT CAST(coalesce(sum(data_length + index_length), 0) AS SIGNED) \
                         FROM information_schema.tables WHERE table_schema = database()";
         let asked = self.first.lock().ask(question, &[], &self.patience.deadline, take);
-        asked.is_ok() && size.is_some_and(|size| u64::try_from(size).is_ok_and(|size| size <= wire::SMALL))
+        asked.is_ok() && wire::is_small(size)
     }
 
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {

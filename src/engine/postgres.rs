@@ -64,7 +64,7 @@ impl Database for PostgresDatabase {
         let take = &mut |row: &[Value]| size = row.first().and_then(Value::as_integer);
         let question = "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())";
         let asked = self.keeper.lock().ask(question, &[], &self.patience.deadline, take);
-        asked.is_ok() && size.is_some_and(|size| u64::try_from(size).is_ok_and(|size| size <= wire::SMALL))
+        asked.is_ok() && wire::is_small(size)
     }
 
     fn sessions(&mut self, wanted: usize) -> Result<Vec<Box<dyn Session>>, EngineError> {

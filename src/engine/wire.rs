@@ -36,7 +36,12 @@ pub(super) mod writing;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// A database of no more bytes is scanned before another connection would be there.
-pub(super) const SMALL: u64 = 32 << 20;
+const SMALL: i64 = 32 << 20;
+
+/// Whether a database of so many bytes is small; where they are not known, it is not.
+pub(super) fn is_small(bytes: Option<i64>) -> bool {
+    bytes.is_some_and(|bytes| bytes <= SMALL)
+}
 
 /// How much later than the server we give up on an answer ourselves, should it not keep the time.
 const GRACE: Duration = Duration::from_secs(5);

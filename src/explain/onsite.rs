@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
+use super::Explaining;
 use super::Wishes;
 use super::complaint;
-use super::hide;
 use super::look;
 use super::look::Seen;
-use super::order;
+use super::one_by_one;
 use super::radius;
 use super::reasons;
 use crate::engine::EngineError;
@@ -53,15 +53,7 @@ pub(super) fn explain(
     wishes: Wishes<'_>,
 ) -> Result<Explanation, EngineError> {
     let shown = look::Shown { samples: wishes.samples, redaction: wishes.redaction };
-    let mut site = Site { trial, schema: Arc::clone(&schema), shown };
-    let mut statements = Vec::new();
-    for statement in wishes.statements {
-        let explained = site.explain(statement)?;
-        statements.push(explained);
-        order::found_later(site.trial, &site.schema, &mut statements);
-    }
-    statements.iter_mut().for_each(|explained| hide(explained, wishes.redaction));
-    Ok(Explanation { schema, statements })
+    one_by_one(&mut Site { trial, schema: Arc::clone(&schema), shown }, schema, wishes)
 }
 
 struct Site<'a> {
@@ -79,7 +71,11 @@ struct Foreseen {
     doubts: Vec<String>,
 }
 
-impl Site<'_> {
+impl Explaining for Site<'_> {
+    fn trial(&mut self) -> &mut dyn Trial {
+        self.trial
+    }
+
     fn explain(&mut self, mut statement: Statement) -> Result<Explained, EngineError> {
         let wanted = placeholders(self.schema.database.engine, &statement.text);
         let given = statement.parameters.len();
@@ -118,7 +114,9 @@ impl Site<'_> {
         self.try_out(&mut told)?;
         Ok(told)
     }
+}
 
+impl Site<'_> {
     /// A trigger may write what cannot be rolled back, wherever there is such a table.
     fn lasting_through_a_trigger(&mut self, statement: &Statement) -> Result<Option<String>, EngineError> {
         let schema = Arc::clone(&self.schema);

@@ -42,7 +42,15 @@ struct Closure<'a> {
     dependants: Vec<Vec<usize>>,
 }
 
-impl Closure<'_> {
+impl<'a> Closure<'a> {
+    fn take(&mut self, name: (usize, String), going: Going<'a>) -> usize {
+        let place = self.rows.len();
+        self.places.insert(name, place);
+        self.rows.push(going);
+        self.dependants.push(Vec::new());
+        place
+    }
+
     /// The places of all rows that go: each before the rows that refer to it, wherever these do not go in circles.
     fn root_first(&self) -> Vec<usize> {
         let mut order = Vec::new();
@@ -184,21 +192,15 @@ impl<'a> Desk<'a> {
             return Ok(Admission::Needed(format!("a row of {} would change, which {why}", about.name)));
         }
         case.lost.add(1, going.table == case.relation.child);
-        let place = closure.rows.len();
         if going.blanked.is_some() {
-            closure.places.insert(name, place);
-            closure.rows.push(going);
-            closure.dependants.push(Vec::new());
+            closure.take(name, going);
             return Ok(Admission::Settled);
         }
         if self.is_needed(going.table, &going.image.columns) {
             let why = format!("a row of {} would go that another change of this plan points at", about.name);
             return Ok(Admission::Needed(why));
         }
-        closure.places.insert(name, place);
-        closure.rows.push(going);
-        closure.dependants.push(Vec::new());
-        Ok(Admission::Goes(place))
+        Ok(Admission::Goes(closure.take(name, going)))
     }
 
     fn has_dependants(&mut self, relation: &Relation, parents: &[RowName]) -> Result<bool, TreatError> {

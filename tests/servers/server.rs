@@ -43,7 +43,7 @@ fn address(variable: &str) -> Option<String> {
         let is_required = std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_some() && variable != MYSQL;
         assert!(!is_required, "{variable} is not set");
         // Written past the test runner, which keeps quiet about tests that pass.
-        let _ = writeln!(std::io::stderr(), "skipped: no server in {variable}; tests/run starts one");
+        let _ = writeln!(std::io::stderr(), "skipped: no server in {variable}; tests/run starts what is installed");
     }
     address
 }

@@ -150,15 +150,6 @@ impl RedefiningDialect for Surgery {
         statements.map(|text| Step::Statement(Query::default().finish(text))).collect()
     }
 
-    fn shape(&self, _: &TableName) -> Option<Sql> {
-        None
-    }
-
-    /// The server checks each when it is made.
-    fn proofs(&self, _: &Schema, _: &Redefinition) -> Vec<Sql> {
-        Vec::new()
-    }
-
     fn has_null(&self, table: &TableName, column: &str) -> Sql {
         Query::default().finish(format!(
             "SELECT 1::int8 FROM ONLY {} AS t WHERE t.{} IS NULL LIMIT 1",
