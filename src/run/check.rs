@@ -154,8 +154,8 @@ fn fit_to_correct(wanted: &[(String, PathBuf)], places: &Places, question: &Ques
     super::refuse_to_overwrite(&question.source, places.all().into_iter())?;
     match places.derived().into_iter().find(|place| place.exists()) {
         Some(there) => Err(RunError::Input {
-            what: there.display().to_string(),
-            why: "there is such a file already, which may hold rows of an earlier run".to_owned(),
+            what: "the rows to correct".to_owned(),
+            why: format!("{} is there already, and may hold what an earlier run left", there.display()),
             help: "move it away, or name another file with --corrected".to_owned(),
         }),
         None => Ok(()),
