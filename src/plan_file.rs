@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use sha2::Digest;
 use sha2::Sha256;
+use siphasher::sip::SipHasher24;
 
 use crate::model::plan::Change;
 use crate::model::plan::Header;
@@ -95,6 +96,11 @@ pub fn change_line(change: &Change) -> String {
 /// A row's name as text: equal names have equal texts.
 pub fn row_text(row: &RowName) -> String {
     wire::row(row)
+}
+
+/// The fingerprint of a row: equal rows have equal ones, in every version and on every machine.
+pub fn fingerprint(row: &RowName) -> u64 {
+    SipHasher24::new().hash(row_text(row).as_bytes())
 }
 
 /// Reads what [`change_line`] wrote; the error is a message.

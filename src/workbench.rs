@@ -30,7 +30,8 @@ impl Workbench {
         let store = Connection::open("")?;
         store.execute_batch(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384; BEGIN; \
-             CREATE TABLE change(place INTEGER PRIMARY KEY, name INTEGER, line TEXT); \
+             CREATE TABLE change(step INTEGER, unit INTEGER, number INTEGER, name INTEGER, line TEXT, \
+                 PRIMARY KEY (step, unit, number)) WITHOUT ROWID; \
              CREATE INDEX by_name ON change(name)",
         )?;
         Ok(Workbench { store, next: 0, tables: BTreeMap::new(), seen: Seen::new() })
@@ -40,15 +41,35 @@ impl Workbench {
         Ok(self.find(table, row)?.map(|(_, change)| change))
     }
 
-    /// In place of an earlier change of the same row.
-    pub fn put(&mut self, change: &Change) -> Result<()> {
-        self.take_away(&change.table, &change.row)?;
+    /// A unit of changes that are made together or not at all; each is put in by [`Self::put_in`].
+    pub fn unit(&mut self, step: Step) -> Unit {
         self.next += 1;
+        Unit { step, number: self.next }
+    }
+
+    /// In place of an earlier change of the same row. One that belongs to a unit stays in it.
+    pub fn put(&mut self, change: &Change) -> Result<()> {
+        self.next += 1;
+        let number = change.unit.map_or(self.next, u64::cast_signed);
+        self.insert(change, Unit { step: step(change), number })
+    }
+
+    /// The same, as a part of a unit.
+    pub fn put_in(&mut self, unit: Unit, change: &Change) -> Result<()> {
+        let change = Change { unit: Some(unit.number.cast_unsigned()), ..change.clone() };
+        self.next += 1;
+        self.insert(&change, unit)
+    }
+
+    fn insert(&mut self, change: &Change, unit: Unit) -> Result<()> {
+        self.take_away(&change.table, &change.row)?;
         let name = name(&change.table, &change.row);
         self.seen.add(name);
         let line = plan_file::change_line(change);
-        self.store.prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3)")?.execute((
-            place(change, self.next),
+        self.store.prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5)")?.execute((
+            unit.step as i64,
+            unit.number,
+            self.next,
             name.cast_signed(),
             line,
         ))?;
@@ -59,7 +80,9 @@ impl Workbench {
     /// The change of a row that is not to be made after all, if there was one.
     pub fn take_away(&mut self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
         let Some((place, change)) = self.find(table, row)? else { return Ok(None) };
-        self.store.prepare_cached("DELETE FROM change WHERE place = ?1")?.execute([place])?;
+        self.store
+            .prepare_cached("DELETE FROM change WHERE step = ?1 AND unit = ?2 AND number = ?3")?
+            .execute(place)?;
         *self.counter(&change) -= 1;
         Ok(Some(change))
     }
@@ -69,7 +92,7 @@ impl Workbench {
         &self,
         mut each: impl FnMut(&str) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let mut question = self.store.prepare("SELECT line FROM change ORDER BY place")?;
+        let mut question = self.store.prepare("SELECT line FROM change ORDER BY step, unit, number")?;
         let mut rows = question.query([])?;
         while let Some(row) = rows.next()? {
             each(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
@@ -90,19 +113,19 @@ impl Workbench {
         changed.cloned().collect()
     }
 
-    fn find(&self, table: &TableName, row: &RowName) -> Result<Option<(i64, Change)>> {
+    fn find(&self, table: &TableName, row: &RowName) -> Result<Option<((i64, i64, i64), Change)>> {
         let name = name(table, row);
         if !self.seen.may_have(name) {
             return Ok(None);
         }
-        let mut question = self.store.prepare_cached("SELECT place, line FROM change WHERE name = ?1")?;
+        let mut question = self.store.prepare_cached("SELECT step, unit, number, line FROM change WHERE name = ?1")?;
         let mut rows = question.query([name.cast_signed()])?;
         while let Some(found) = rows.next()? {
-            let change = read(found.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+            let change = read(found.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?;
             let is_same =
                 |(own, other): (&(String, Value), &(String, Value))| own.0 == other.0 && own.1.is_same(&other.1);
             if change.table == *table && change.row.len() == row.len() && change.row.iter().zip(row).all(is_same) {
-                return Ok(Some((found.get(0)?, change)));
+                return Ok(Some(((found.get(0)?, found.get(1)?, found.get(2)?), change)));
             }
         }
         Ok(None)
@@ -167,13 +190,21 @@ impl Seen {
     }
 }
 
+/// Changes are made step by step: first the rows that are missing, last the rows that go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub enum Step {
     Parent,
     Record,
     Counter,
     Update,
     Delete,
+}
+
+/// Changes that are made together or not at all, and the step that they are made in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit {
+    step: Step,
+    number: i64,
 }
 
 fn step(change: &Change) -> Step {
@@ -184,14 +215,6 @@ fn step(change: &Change) -> Step {
         (_, _, None) => Step::Delete,
         _ => Step::Update,
     }
-}
-
-/// More changes than any plan has.
-const STEP: i64 = 1 << 48;
-
-/// Changes are made by step, and in a step in the order in which they came.
-fn place(change: &Change, number: i64) -> i64 {
-    step(change) as i64 * STEP + number
 }
 
 /// What was put in comes out.

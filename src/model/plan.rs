@@ -80,6 +80,22 @@ pub struct Change {
     pub reasons: Vec<Reason>,
     /// The file that keeps the row, which goes.
     pub kept: Option<String>,
+    /// Changes with the same number follow each other in the plan, and are made together or not at all: an orphan that goes,
+    /// what depends on it, and the records that keep them. `None` for a change that stands alone.
+    pub unit: Option<u64>,
+    /// Relations beyond those of `reasons` in which the row was an orphan when the plan was made.
+    pub orphan_of: Vec<String>,
+    /// For a parent that is made: the orphans that referred to its key when the plan was made, and that it gives a parent
+    /// to although no change of the plan touches them. `None` in a plan that an older version made.
+    pub adopts: Option<Vec<Adopted>>,
+}
+
+/// Orphans of one relation that find their parent in a row that the plan makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    pub relation: String,
+    /// Of each orphan the fingerprint of its name and key.
+    pub rows: Vec<u64>,
 }
 
 /// What a change is for.
@@ -126,6 +142,24 @@ pub enum Standing {
     After,
     /// Neither: somebody else changed it.
     Other,
+}
+
+impl Change {
+    /// A change that stands alone, and has no reasons yet.
+    pub fn new(table: TableName, row: RowName, before: Option<RowName>, after: Option<RowName>) -> Change {
+        Change {
+            table,
+            row,
+            address: None,
+            before,
+            after,
+            reasons: Vec::new(),
+            kept: None,
+            unit: None,
+            orphan_of: Vec::new(),
+            adopts: Some(Vec::new()),
+        }
+    }
 }
 
 impl NewTable {
@@ -232,7 +266,7 @@ mod tests {
     fn change(before: Option<RowName>, after: Option<RowName>) -> Change {
         let table = TableName { schema: None, table: "c".to_owned() };
         let name = vec![("id".to_owned(), Value::Integer(1))];
-        Change { table, row: name, address: None, before, after, reasons: Vec::new(), kept: None }
+        Change::new(table, name, before, after)
     }
 
     #[test]

@@ -44,6 +44,9 @@ fn change(values: &[Value]) -> Change {
             2
         ],
         kept: Some("gone.ndjson".to_owned()),
+        unit: None,
+        orphan_of: Vec::new(),
+        adopts: Some(Vec::new()),
     }
 }
 

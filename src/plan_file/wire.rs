@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::TableName;
+use crate::model::plan::Adopted;
 use crate::model::plan::Change;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
@@ -116,6 +117,19 @@ struct WireChange {
     also: Vec<WireReason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kept: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    orphan_of: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    adopts: Option<Vec<WireAdopted>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireAdopted {
+    relation: String,
+    /// Sixteen hexadecimal digits a row.
+    rows: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -271,7 +285,33 @@ pub(super) fn change(change: &Change) -> String {
         treatment: first.treatment.clone(),
         also: also.iter().map(reason).collect(),
         kept: change.kept.clone(),
+        unit: change.unit,
+        orphan_of: change.orphan_of.clone(),
+        adopts: makes_parent(first.part, change.before.is_none()).then(|| adopts(change)).flatten(),
     })
+}
+
+/// Only such changes adopt orphans.
+fn makes_parent(part: Part, is_new: bool) -> bool {
+    part == Part::Parent && is_new
+}
+
+fn adopts(change: &Change) -> Option<Vec<WireAdopted>> {
+    let adopted = change.adopts.as_ref()?.iter().map(|adopted| WireAdopted {
+        relation: adopted.relation.clone(),
+        rows: adopted.rows.iter().map(|row| format!("{row:016x}")).collect(),
+    });
+    Some(adopted.collect())
+}
+
+fn read_adopted(wire: WireAdopted) -> Result<Adopted, String> {
+    let digits = wire.rows.as_bytes().chunks(16).map(|digits| {
+        let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 16)?;
+        u64::from_str_radix(digits, 16).ok()
+    });
+    let rows: Option<Vec<u64>> = digits.collect();
+    let rows = rows.ok_or_else(|| "a line of it adopts rows that cannot be read".to_owned())?;
+    Ok(Adopted { relation: wire.relation, rows })
 }
 
 pub(super) fn row(row: &RowName) -> String {
@@ -286,6 +326,11 @@ pub(super) fn read_change(line: &str) -> Result<Change, String> {
         let part = part.ok_or_else(|| format!("a line of it has the part {:?}, which is not known", wire.part))?;
         Ok(Reason { part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment })
     };
+    let adopts = match wire.adopts {
+        Some(adopts) => Some(adopts.into_iter().map(read_adopted).collect::<Result<_, String>>()?),
+        None if first.part == Part::Parent.name() && wire.before.is_none() => None,
+        None => Some(Vec::new()),
+    };
     Ok(Change {
         table: TableName { schema: wire.schema, table: wire.table },
         row: wire.row.0,
@@ -294,6 +339,9 @@ pub(super) fn read_change(line: &str) -> Result<Change, String> {
         after: wire.after.map(|row| row.0),
         reasons: std::iter::once(first).chain(wire.also).map(reason).collect::<Result<_, String>>()?,
         kept: wire.kept,
+        unit: wire.unit,
+        orphan_of: wire.orphan_of,
+        adopts,
     })
 }
 

@@ -263,6 +263,9 @@ impl<'a> Desk<'a> {
             after: Some(going.image.columns),
             reasons: Vec::new(),
             kept: None,
+            unit: None,
+            orphan_of: Vec::new(),
+            adopts: Some(Vec::new()),
         });
         // Its other references may have taken it along.
         let Some(after) = &mut change.after else { return Ok(()) };
@@ -303,6 +306,9 @@ impl<'a> Desk<'a> {
             after: None,
             reasons,
             kept: None,
+            unit: None,
+            orphan_of: Vec::new(),
+            adopts: Some(Vec::new()),
         };
         match keep {
             None => {}

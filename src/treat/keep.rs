@@ -114,6 +114,9 @@ impl<'a> Desk<'a> {
             after: Some(image),
             reasons: vec![case.reason(Part::Record, treatment)],
             kept: None,
+            unit: None,
+            orphan_of: Vec::new(),
+            adopts: Some(Vec::new()),
         })
     }
 }

@@ -225,6 +225,9 @@ impl<'a> Desk<'a> {
             after: Some(image.clone()),
             reasons: vec![blank.reason],
             kept: None,
+            unit: None,
+            orphan_of: Vec::new(),
+            adopts: Some(Vec::new()),
         })?;
         Ok(Ok(image))
     }
@@ -428,6 +431,9 @@ impl<'a> Desk<'a> {
                 after: Some(image(reached)),
                 reasons,
                 kept: None,
+                unit: None,
+                orphan_of: Vec::new(),
+                adopts: Some(Vec::new()),
             })?;
         }
         Ok(())

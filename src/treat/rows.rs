@@ -121,6 +121,9 @@ impl<'a> Desk<'a> {
             after: Some(image.columns.clone()),
             reasons: Vec::new(),
             kept: None,
+            unit: None,
+            orphan_of: Vec::new(),
+            adopts: Some(Vec::new()),
         });
         let Some(mut after) = change.after.clone() else { return Ok(Ok(None)) };
         let mut changed = Vec::new();
