@@ -191,7 +191,6 @@ impl<'w> Walk<'w> {
                 }
             }
         }
-        plan.rewind()?;
         let (done, committed) = (Done::default(), Done::default());
         Ok(Walk { order, plan, tables, absent, made, done, committed, witness: None })
     }
