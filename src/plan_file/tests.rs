@@ -8,6 +8,7 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::TableName;
 use crate::model::plan::Part;
 use crate::model::plan::Reason;
+use crate::model::plan::TableDigest;
 use crate::model::value::Value;
 
 fn header() -> Header {
@@ -16,6 +17,7 @@ fn header() -> Header {
         database: "app.db".to_owned(),
         identity: "i".to_owned(),
         schema: "s".to_owned(),
+        tables: vec![TableDigest { table: "t".to_owned(), digest: "d".to_owned() }],
         rules: Vec::new(),
         creates: Vec::new(),
         redefinitions: Vec::new(),

@@ -128,6 +128,27 @@ pub trait RepairDialect {
 
     fn drop(&self, table: &NewTable) -> Sql;
 
+    /// Makes the table that holds the states of plans; see [`crate::model::state`].
+    fn create_state(&self) -> Sql;
+
+    /// One row, if that table is there and this session may use it.
+    fn has_state(&self) -> Sql;
+
+    /// One row, if this session may make that table; `None` where only the attempt can tell.
+    fn may_create_state(&self) -> Option<Sql> {
+        None
+    }
+
+    /// Keeps everybody else from a table until it is dropped or given free, where a transaction does not do so by itself.
+    fn claim(&self, _table: &NewTable) -> Option<Sql> {
+        None
+    }
+
+    /// Gives a claimed table free, where the end of the transaction does not.
+    fn release(&self) -> Option<Sql> {
+        None
+    }
+
     /// How definitions of tables are changed; `None` where that is not built.
     fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
         None

@@ -24,6 +24,7 @@ use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
+use crate::model::state;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -251,6 +252,25 @@ impl RepairDialect for Sqlite {
 
     fn drop(&self, table: &NewTable) -> Sql {
         Query::default().finish(format!("DROP TABLE main.{}", quoted(&table.name.table)))
+    }
+
+    fn create_state(&self) -> Sql {
+        let of = |is_number| if is_number { "INTEGER" } else { "TEXT" };
+        let columns: Vec<String> = state::COLUMNS
+            .iter()
+            .map(|(name, is_number)| format!("{} {} NOT NULL", quoted(name), of(*is_number)))
+            .collect();
+        Query::default().finish(format!(
+            "CREATE TABLE main.{}({}, PRIMARY KEY (\"plan\", \"number\")) WITHOUT ROWID",
+            quoted(state::TABLE),
+            columns.join(", ")
+        ))
+    }
+
+    fn has_state(&self) -> Sql {
+        let mut query = Query::default();
+        let name = query.parameter(Value::text(state::TABLE));
+        query.finish(format!("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = {name}"))
     }
 
     fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
