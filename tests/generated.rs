@@ -24,6 +24,12 @@ pub(crate) struct Table {
     options: &'static str,
 }
 
+impl Table {
+    pub(crate) fn is_without_rowid(&self) -> bool {
+        self.options.contains("WITHOUT ROWID")
+    }
+}
+
 impl Made {
     /// In SQLite's own SQL.
     pub(crate) fn sql(&self) -> String {

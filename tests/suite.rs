@@ -28,6 +28,7 @@ mod pages;
 mod part;
 mod permissions;
 mod pipelines;
+mod plan_contents;
 mod prevent;
 mod privacy;
 mod random_repairs;

@@ -11,6 +11,7 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::redefinition::Redefinition;
+use crate::model::relation::Relation;
 use crate::model::value::RowName;
 
 /// What is said once, before the changes.
@@ -246,6 +247,17 @@ pub fn identity(table: &Table, names: &[&str], values: &[crate::model::value::Va
     let wanted = identity_columns(table);
     let named = names.iter().zip(values).filter(|(name, _)| wanted.contains(name));
     named.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+/// The name of an orphan with the key that it has, as fingerprints of orphans are taken of it: the columns that name the row,
+/// then the stored columns that refer.
+pub fn orphan_name(table: &Table, identity: &RowName, stored: &RowName, relation: &Relation) -> RowName {
+    let columns = relation.child_columns.iter().map(|&column| &table.columns[column]);
+    let key = columns.filter(|column| !column.generated).filter_map(|column| {
+        let (_, value) = stored.iter().find(|(name, _)| *name == column.name)?;
+        Some((column.name.clone(), value.clone()))
+    });
+    identity.iter().cloned().chain(key).collect()
 }
 
 /// The row's address is a name beside its key, and not the key itself.

@@ -19,6 +19,7 @@ use crate::model::rule::Keep;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::workbench::Step;
 
 /// A row whose key was decided.
 pub(super) struct Pending<'v> {
@@ -113,17 +114,9 @@ impl<'a> Desk<'a> {
         let child = self.schema.child(case.relation);
         let planned = self.bench.get(&child.name, &pending.row)?;
         let was_planned = planned.is_some();
-        let change = planned.unwrap_or_else(|| Change {
-            table: child.name.clone(),
-            row: pending.row.clone(),
-            address: None,
-            before: Some(image.columns.clone()),
-            after: Some(image.columns.clone()),
-            reasons: Vec::new(),
-            kept: None,
-            unit: None,
-            orphan_of: Vec::new(),
-            adopts: Some(Vec::new()),
+        let change = planned.unwrap_or_else(|| {
+            let (before, after) = (image.columns.clone(), image.columns.clone());
+            Change::new(child.name.clone(), pending.row.clone(), Some(before), Some(after))
         });
         let Some(mut after) = change.after.clone() else { return Ok(Ok(None)) };
         let mut changed = Vec::new();
@@ -158,12 +151,16 @@ impl<'a> Desk<'a> {
             let old = before.filter(|(name, _)| set.iter().any(|(changed, _)| changed == name)).cloned().collect();
             Sample { table: table.to_string(), row: pending.row.clone(), before: Some(old), after: Some(set) }
         });
-        self.put(&change)?;
+        self.changed.insert((case.relation.child, case.index, true));
         let Act::Set { record, blanks, .. } = pending.act else { return Ok(()) };
         case.lost.add(u64::from(*blanks), true);
         match (record, &change.after) {
-            (Some(record), Some(after)) => self.keep_keys(case, record, pending, after),
-            _ => Ok(()),
+            (Some(record), Some(after)) => {
+                let unit = self.bench.unit_of(&change, Step::Update)?;
+                self.bench.put_in(unit, &change)?;
+                self.keep_keys(case, record, pending, after, unit)
+            }
+            _ => self.put(&change),
         }
     }
 
