@@ -101,8 +101,12 @@ impl Workbench {
         Ok(())
     }
 
+    /// A change that changes nothing does not come into a plan.
     fn insert(&mut self, change: &Change, unit: Unit) -> Result<()> {
         self.take_away(&change.table, &change.row)?;
+        if change.changes_nothing() {
+            return Ok(());
+        }
         let name = name(&change.table, &change.row);
         self.seen.add(name);
         let line = plan_file::change_line(change);

@@ -9,6 +9,7 @@ mod common;
 mod config;
 mod corpus;
 mod corpus_schema;
+mod cut_plans;
 mod damage;
 mod diagnosis;
 mod differential;

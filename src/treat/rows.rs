@@ -10,6 +10,7 @@ use super::images;
 use super::parents::is_sound;
 use super::parents::value_of;
 use crate::model::catalog::IndexColumn;
+use crate::model::catalog::Match;
 use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
@@ -96,6 +97,7 @@ impl<'a> Desk<'a> {
         let results = self.rehearse_rows(case, &tries)?;
         for (((pending, image), one), result) in tried.into_iter().zip(tries).zip(results) {
             match result {
+                Ok(after) if one.change.is_before(&after) => self.leave(case, pending, &one.change, &after)?,
                 Ok(after) => self.plan_update(case, pending, one.change, after)?,
                 Err(why) => self.cannot_change(case, pending, image, &why)?,
             }
@@ -132,6 +134,28 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(Ok(Some(Try { change, was_planned, after, changed })))
+    }
+
+    /// The row would be what it is already. It stays as it is: with a parent that the plan makes, or undecided.
+    fn leave(
+        &mut self,
+        case: &mut Case<'a>,
+        pending: &Pending<'_>,
+        planned: &Change,
+        image: &RowName,
+    ) -> Result<(), TreatError> {
+        if !planned.reasons.is_empty() {
+            self.forget_keys(planned)?;
+            self.bench.take_away(&planned.table, &planned.row)?;
+        }
+        let made = match (case.relation.parent.table, self.reference(case.relation, image)) {
+            (Some(parent), Some(key)) => self.made_key(parent, &case.relation.parent.columns, &key)?,
+            _ => None,
+        };
+        if made.is_none() {
+            case.give_up(pending, "the row has these very values, and is an orphan with them");
+        }
+        Ok(())
     }
 
     fn plan_update(
@@ -245,7 +269,8 @@ impl<'a> Desk<'a> {
             refused[place].get_or_insert(Why { text, is_collision: true });
         }
         for (index, other) in schema.relations.iter().enumerate() {
-            if index == case.index || other.child != table {
+            // Of a key of its own that is given only in part, MATCH FULL makes an orphan.
+            if (index == case.index && other.match_rule != Match::Full) || other.child != table {
                 continue;
             }
             let concerned: Vec<usize> = (0..tries.len())
@@ -345,11 +370,15 @@ impl<'a> Desk<'a> {
         Ok(keys.iter().map(|key| key.is_none() || there.next().unwrap_or_default()).collect())
     }
 
-    /// The reference of a row, unless it is NULL.
+    /// The reference of a row, unless it is NULL. One that is NULL in part is a reference under MATCH FULL, to no row.
     fn reference(&self, relation: &Relation, image: &RowName) -> Option<Key> {
         let key: Option<Key> =
             self.schema.child_column_names(relation).map(|name| value_of(image, name).cloned()).collect();
-        key.filter(|key| !key.contains(&Value::Null))
+        let is_null = |key: &Key| match relation.match_rule {
+            Match::Simple => key.contains(&Value::Null),
+            Match::Full => key.iter().all(|value| *value == Value::Null),
+        };
+        key.filter(|key| !is_null(key))
     }
 }
 
