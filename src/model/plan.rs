@@ -218,6 +218,16 @@ impl Change {
         }
     }
 
+    /// Whether a row that is there stays as it is, to the bit.
+    pub fn changes_nothing(&self) -> bool {
+        self.after.as_ref().is_some_and(|after| self.is_before(after))
+    }
+
+    /// Whether this is the row as it was, to the bit.
+    pub fn is_before(&self, image: &RowName) -> bool {
+        self.before.is_some() && same(Some(image), self.before.as_ref())
+    }
+
     /// The columns that an update has to set.
     pub fn set(&self) -> RowName {
         let (Some(before), Some(after)) = (&self.before, &self.after) else { return Vec::new() };

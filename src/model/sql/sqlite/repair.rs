@@ -73,18 +73,12 @@ impl RepairDialect for Sqlite {
     }
 
     fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
-        let mut query = Query::default();
-        let missing = query.missing(keys);
-        let names = column_names(table, columns);
-        let equal: Vec<String> =
-            names.iter().enumerate().map(|(place, name)| format!("parent.{name} = +missing.k{place}")).collect();
-        let stored: Vec<String> = names.iter().map(|name| format!("parent.{name}")).collect();
-        query.finish(format!(
-            "{missing} SELECT i, {} FROM missing CROSS JOIN {} ON {} ORDER BY i",
-            stored.join(", "),
-            source(table, "parent", false),
-            all(&equal)
-        ))
+        with_keys(table, columns, keys, &column_names(table, columns))
+    }
+
+    fn rows_with(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
+        let names: Vec<String> = identity_columns(table).into_iter().map(quoted).collect();
+        with_keys(table, columns, keys, &names)
     }
 
     fn mapped(&self, table: &Table, from: &[usize], into: &[usize], keys: &[&Key]) -> Sql {
@@ -352,6 +346,24 @@ impl Query {
             }
         }
     }
+}
+
+/// Of the rows that have these keys, these columns.
+fn with_keys(table: &Table, columns: &[usize], keys: &[&Key], wanted: &[String]) -> Sql {
+    let mut query = Query::default();
+    let missing = query.missing(keys);
+    let equal: Vec<String> = column_names(table, columns)
+        .iter()
+        .enumerate()
+        .map(|(place, name)| format!("parent.{name} = +missing.k{place}"))
+        .collect();
+    let stored: Vec<String> = wanted.iter().map(|name| format!("parent.{name}")).collect();
+    query.finish(format!(
+        "{missing} SELECT i, {} FROM missing CROSS JOIN {} ON {} ORDER BY i",
+        stored.join(", "),
+        source(table, "parent", false),
+        all(&equal)
+    ))
 }
 
 fn column_names(table: &Table, columns: &[usize]) -> Vec<String> {
