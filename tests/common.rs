@@ -117,6 +117,7 @@ pub(crate) fn dump(path: &Path) -> String {
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
     };
+    // The record of what was applied is the program's own, and stays when a plan is taken back.
     let mut dump = texts(
         "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema \
          WHERE tbl_name <> 'fk_doctor_state' ORDER BY rowid",

@@ -15,7 +15,7 @@ pub(crate) struct Made {
 pub(crate) struct Table {
     pub(crate) name: String,
     /// The columns of its key.
-    key: Vec<&'static str>,
+    pub(crate) key: Vec<&'static str>,
     text: bool,
     pub(crate) columns: Vec<String>,
     primary_key: Option<String>,

@@ -92,6 +92,19 @@ impl Prospect {
         self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.keys).sum()
     }
 
+    /// How many relations could not be checked, whether a rule treats them or not.
+    pub fn unchecked(&self) -> u64 {
+        self.relations.iter().filter(|outlook| outlook.unchecked.is_some()).count() as u64
+    }
+
+    /// Orphans that are left although nothing about them is undecided: no rule treats them, or a rule only reports them.
+    pub fn rows_left_alone(&self) -> u64 {
+        let after: u64 = self.relations.iter().map(|outlook| outlook.rows_after).sum();
+        let undecided: u64 =
+            self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.rows).sum();
+        after.saturating_sub(undecided)
+    }
+
     /// Rows and definitions that change.
     pub fn changes(&self) -> u64 {
         let rows: u64 = self.tables.iter().map(|table| table.made + table.changed + table.deleted).sum();

@@ -385,7 +385,7 @@ fn treated(prospect: &Prospect) -> Vec<Treated> {
 fn exit(prospect: &Prospect) -> Exit {
     if !prospect.refusals.is_empty() {
         Exit::Refused
-    } else if prospect.relations.iter().any(|outlook| outlook.unchecked.is_some() && outlook.rule.is_some()) {
+    } else if prospect.unchecked() > 0 {
         Exit::Incomplete
     } else if prospect.undecided_keys() > 0 {
         Exit::Findings

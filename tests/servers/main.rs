@@ -10,10 +10,15 @@ mod explain;
 mod explain_differential;
 #[path = "../generated.rs"]
 mod generated;
+mod interference;
 mod interrupted_repairs;
 mod interruptions;
+#[path = "../judge.rs"]
+mod judge;
 mod mariadb_differential;
 mod mariadb_traps;
+#[path = "../meddling.rs"]
+mod meddling;
 mod mysql_schema;
 mod patient;
 mod postgres;

@@ -17,6 +17,8 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
     let rows = |outlooks: &mut dyn Iterator<Item = &Outlook>| outlooks.map(|outlook| outlook.rows).sum();
     let verdict = if !prospect.refusals.is_empty() {
         "refused"
+    } else if prospect.unchecked() > 0 {
+        "incomplete"
     } else if prospect.undecided_keys() > 0 {
         "undecided"
     } else {
@@ -32,6 +34,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
             orphan_rows: rows(&mut prospect.relations.iter()),
             orphan_rows_after: prospect.relations.iter().map(|outlook| outlook.rows_after).sum(),
             undecided_keys: prospect.undecided_keys(),
+            unchecked: prospect.unchecked(),
             changes: prospect.changes(),
         },
         relations: prospect.relations.iter().map(|outlook| relation(said, outlook)).collect(),
@@ -142,6 +145,7 @@ struct Summary {
     orphan_rows: u64,
     orphan_rows_after: u64,
     undecided_keys: u64,
+    unchecked: u64,
     changes: u64,
 }
 
