@@ -263,6 +263,10 @@ impl<'a> Desk<'a> {
         if let Some(key) = self.stored_keys(parent, columns, &[&wish.key.value])?.pop().flatten() {
             return Ok(Ok(set(key, None, false)));
         }
+        // The one that an earlier key, or another relation, has made.
+        if let Some(key) = self.made_key(parent, columns, &wish.key.value)? {
+            return Ok(Ok(set(key, None, false)));
+        }
         let expressions: Vec<Wanted<'_>> = wish.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
         let answer = self.evaluate(case, None, &expressions, &groups[..1])?.pop().unwrap_or(Ok(Vec::new()));
         let values = match answer {
@@ -440,6 +444,20 @@ impl<'a> Desk<'a> {
             }
         })?;
         Ok(planned)
+    }
+
+    /// The key as a row that this plan makes stores it, if there is such a row.
+    fn made_key(&mut self, table: usize, columns: &[usize], key: &Key) -> Result<Option<Key>, TreatError> {
+        if !self.parents.made_in(table) {
+            return Ok(None);
+        }
+        let about = &self.schema.tables[table];
+        let (room, surgery) = self.room(table)?;
+        let mut stored = None;
+        room.each_row(&surgery.present(about, columns, &[key]), &mut |row| {
+            stored = stored.take().or_else(|| row.get(1..).map(<[Value]>::to_vec));
+        })?;
+        Ok(stored)
     }
 
     pub(super) fn table(&self, name: &str) -> Option<usize> {

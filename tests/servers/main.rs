@@ -12,6 +12,7 @@ mod explain_differential;
 mod generated;
 mod interrupted_repairs;
 mod interruptions;
+mod many_rows;
 mod mariadb_differential;
 mod mariadb_traps;
 mod mysql_schema;
