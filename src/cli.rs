@@ -46,6 +46,8 @@ pub enum Command {
     Apply(repair::Apply),
     /// Take back what a plan changed
     Undo(repair::Apply),
+    /// Tell how far a plan is: applied, in part, taken back, and what changed since
+    Status(repair::Status),
     /// Check rules, or list those that come with fk-doctor
     #[command(subcommand)]
     Rules(repair::Rules),

@@ -68,6 +68,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
             shown(&|progress| run::apply(Direction::Apply, typed, global, &surroundings, progress))
         }
         Command::Undo(typed) => shown(&|progress| run::apply(Direction::Undo, typed, global, &surroundings, progress)),
+        Command::Status(typed) => shown(&|progress| run::status(typed, global, &surroundings, progress)),
         Command::Schema(typed) => Ok(run::schema(typed, global, &surroundings)?),
         Command::Rules(typed) => Ok(run::rules(typed, global, &surroundings)?),
         Command::Completions { shell } => {
@@ -99,6 +100,7 @@ fn surroundings(cli: &Cli) -> Surroundings {
         paper: Paper { width, color: wants_color(cli.global.color, to_terminal) },
         step_summary: std::env::var_os("GITHUB_STEP_SUMMARY").filter(|page| !page.is_empty()).map(Into::into),
         redact_key: std::env::var("FK_DOCTOR_REDACT_KEY").ok().filter(|key| !key.is_empty()),
+        process: std::process::id(),
         now: std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     }
 }

@@ -30,6 +30,7 @@ pub mod resolve;
 pub mod rule;
 pub mod schema;
 pub mod sql;
+pub mod state;
 pub mod statement;
 pub mod text;
 pub mod tokens;

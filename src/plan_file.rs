@@ -9,8 +9,6 @@ use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
-use std::io::Seek;
-use std::io::SeekFrom;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -23,7 +21,11 @@ use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::value::RowName;
 
+mod blocks;
 mod wire;
+
+use blocks::Blocks;
+use blocks::FirstReading;
 
 /// Reads after "could not".
 #[derive(Debug, thiserror::Error)]
@@ -112,9 +114,10 @@ pub fn read_change(line: &str) -> Result<Change, String> {
 pub struct PlanFile {
     pub header: Header,
     path: PathBuf,
-    file: BufReader<File>,
+    blocks: Blocks,
     /// Where each change begins, and where the last one ends.
-    places: Vec<u64>,
+    offsets: Vec<u64>,
+    digest: String,
 }
 
 /// No line is longer: a row with values of ten megabytes is not planned.
@@ -125,13 +128,13 @@ impl PlanFile {
         let shown = path.display().to_string();
         let unreadable = |error: io::Error| PlanError::Unreadable { path: shown.clone(), why: error.to_string() };
         let untrusted = |why: &str| PlanError::Untrusted { path: shown.clone(), why: why.to_owned() };
-        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+        let mut file = BufReader::new(FirstReading::new(File::open(path).map_err(unreadable)?));
         let mut digest = Sha256::new();
-        let mut places = Vec::new();
+        let mut offsets = Vec::new();
         let mut at = 0;
         let mut header = None;
         let mut line = Vec::new();
-        loop {
+        let digest = loop {
             line.clear();
             let length = (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(unreadable)? as u64;
             if length == 0 || line.last() != Some(&b'\n') {
@@ -140,62 +143,58 @@ impl PlanFile {
             let text = std::str::from_utf8(&line[..line.len() - 1]).map_err(|_| untrusted("it is not text"))?;
             if header.is_none() {
                 header = Some(wire::read_header(text).map_err(|why| untrusted(&why))?);
-                at += length;
-                places.push(at);
-                digest.update(&line);
-                continue;
-            }
-            let changes = places.len() as u64 - 1;
-            if wire::is_trailer(text) {
-                let expected = wire::trailer(changes, &hexadecimal(&digest.finalize()));
-                if text != expected {
+            } else if wire::is_trailer(text) {
+                let digest = hexadecimal(&digest.finalize());
+                if text != wire::trailer(offsets.len() as u64 - 1, &digest) {
                     return Err(untrusted("its digest is not that of its lines: it was changed after it was made"));
                 }
                 if !file.fill_buf().map_err(unreadable)?.is_empty() {
                     return Err(untrusted("there is something after its last line"));
                 }
-                break;
+                break digest;
             }
             at += length;
-            places.push(at);
+            offsets.push(at);
             digest.update(&line);
-        }
+        };
         let header = header.ok_or_else(|| untrusted("it has no header"))?;
-        Ok(PlanFile { header, path: path.to_owned(), file, places })
+        Ok(PlanFile { header, path: path.to_owned(), blocks: file.into_inner().finish(), offsets, digest })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The digest of the plan's lines, which is its name in the record of its state.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     pub fn changes(&self) -> usize {
-        self.places.len() - 1
+        self.offsets.len() - 1
     }
 
-    /// One change by its position.
+    /// One change by its position: from the very bytes whose digest was trusted, or an error.
     pub fn change(&mut self, position: usize) -> Result<Change, PlanError> {
-        let (start, end) = (self.places[position], self.places[position + 1]);
-        let unreadable =
-            |error: io::Error| PlanError::Unreadable { path: self.path.display().to_string(), why: error.to_string() };
-        // Reading on where the last line ended keeps what is buffered.
-        let here = self.file.stream_position().map_err(unreadable)?;
-        let distance = i64::try_from(start).unwrap_or(i64::MAX) - i64::try_from(here).unwrap_or(i64::MAX);
-        self.file.seek_relative(distance).map_err(unreadable)?;
-        let mut line = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
-        self.file.read_exact(&mut line).map_err(unreadable)?;
-        let text = String::from_utf8(line).map_err(|error| error.to_string());
+        let (start, end) = (self.offsets[position], self.offsets[position + 1]);
+        let path = || self.path.display().to_string();
+        let bytes = match self.blocks.bytes(start, end) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                let why = "it was changed while it was being read".to_owned();
+                return Err(PlanError::Untrusted { path: path(), why });
+            }
+            Err(error) => return Err(PlanError::Unreadable { path: path(), why: error.to_string() }),
+        };
+        let text = String::from_utf8(bytes).map_err(|error| error.to_string());
         let change = text.and_then(|text| read_change(text.trim_end_matches('\n')));
-        change.map_err(|why| PlanError::Untrusted { path: self.path.display().to_string(), why })
+        change.map_err(|why| PlanError::Untrusted { path: path(), why })
     }
-}
 
-impl PlanFile {
-    /// Starts over, so that another reading begins where the file does.
-    pub fn rewind(&mut self) -> Result<(), PlanError> {
-        let rewound = self.file.seek(SeekFrom::Start(0));
-        rewound
-            .map(|_| ())
-            .map_err(|error| PlanError::Unreadable { path: self.path.display().to_string(), why: error.to_string() })
+    /// True if no other process has this plan in its hands; it stays so until the plan is dropped. Where the file system
+    /// knows no locks, nothing is kept out.
+    pub fn lock(&self) -> bool {
+        !matches!(self.blocks.file().try_lock(), Err(std::fs::TryLockError::WouldBlock))
     }
 }
 

@@ -27,6 +27,7 @@ pub mod repair;
 #[cfg(test)]
 mod sample;
 mod sarif;
+pub mod status;
 mod suggestion;
 mod table;
 #[cfg(test)]
@@ -209,6 +210,14 @@ pub fn applied(said: &applied::Said<'_>, format: AnswerFormat, paper: &Paper) ->
     match format {
         AnswerFormat::Table => applied::render(said, paper),
         AnswerFormat::Json => json::applied::render(said),
+    }
+}
+
+/// How far a plan is, ending in a newline.
+pub fn status(said: &status::Said<'_>, format: AnswerFormat, paper: &Paper) -> String {
+    match format {
+        AnswerFormat::Table => status::render(said, paper),
+        AnswerFormat::Json => json::status::render(said),
     }
 }
 

@@ -27,6 +27,7 @@ mod corrected;
 mod error;
 mod examine;
 mod explain;
+mod fingerprint;
 mod outlet;
 mod part;
 mod place;
@@ -39,6 +40,7 @@ mod rules;
 mod scan;
 mod schema;
 mod select;
+mod status;
 
 pub use apply::apply;
 pub use check::check;
@@ -52,6 +54,7 @@ pub use repair::repair;
 pub use rules::rules;
 pub use scan::scan;
 pub use schema::schema;
+pub use status::status;
 
 use config_file::ConfigFile;
 
@@ -72,6 +75,8 @@ pub struct Surroundings {
     pub redact_key: Option<String>,
     /// Seconds since 1970.
     pub now: u64,
+    /// The number of this process.
+    pub process: u32,
 }
 
 /// What a command has to say, and how the program ends.

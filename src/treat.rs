@@ -32,6 +32,7 @@ use crate::scan::Progress;
 use crate::scan::Tally;
 use crate::workbench::Workbench;
 
+mod adopt;
 pub mod assign;
 pub mod check;
 mod closure;
@@ -86,6 +87,8 @@ struct Desk<'a> {
     /// Tables that the room has.
     furnished: BTreeSet<usize>,
     bench: Workbench,
+    /// Tables of which rows change or go, because of which relations, and whether as orphans of it.
+    changed: BTreeSet<(usize, usize, bool)>,
     parents: parents::Memory,
     ties: ties::Ties,
     pace: Pace<'a>,
@@ -168,6 +171,7 @@ pub fn plan<'a>(
         room: rehearsal,
         furnished: BTreeSet::new(),
         bench: Workbench::new()?,
+        changed: BTreeSet::new(),
         parents: parents::Memory::default(),
         ties: ties::Ties::default(),
         pace: Pace { done: 0, total: rows_to_treat(facts, assigned), progress },
@@ -213,11 +217,15 @@ pub fn plan<'a>(
         };
         outlooks.push(desk.treat(case, reader.as_mut())?);
     }
+    if desk.refusals.is_empty() {
+        desk.remember_orphans(facts, reader.as_mut())?;
+    }
     desk.count_on()?;
     outlooks.sort_by_key(|outlook| outlook.relation);
     outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
     let tables = desk.bench.tables();
-    let Desk { bench, creates, files, refusals, .. } = desk;
+    let Desk { bench, mut creates, files, refusals, .. } = desk;
+    creates.retain(|new| tables.iter().any(|table| table.table == new.name.to_string()));
     let prospect = Prospect { relations: outlooks, tables, creates, files, refusals, ..Prospect::default() };
     Ok(Draft { bench, prospect })
 }

@@ -44,14 +44,44 @@ impl Workbench {
     /// A unit of changes that are made together or not at all; each is put in by [`Self::put_in`].
     pub fn unit(&mut self, step: Step) -> Unit {
         self.next += 1;
-        Unit { step, number: self.next }
+        // Of the units that go first, the last comes before all others.
+        let number = if step == Step::DeleteFirst { FIRST - self.next } else { self.next };
+        Unit { step: step as i64, number }
+    }
+
+    /// The unit that a change is in; a new one for a change that stood alone.
+    pub fn unit_of(&mut self, change: &Change, step: Step) -> Result<Unit> {
+        match (change.unit, self.find(&change.table, &change.row)?) {
+            (Some(_), Some(((step, number, _), _))) => Ok(Unit { step, number }),
+            _ => Ok(self.unit(step)),
+        }
+    }
+
+    /// The changes of the unit that a change is in.
+    pub fn members_with(&self, change: &Change) -> Result<Vec<Change>> {
+        let Some((step, number, _)) = self.find(&change.table, &change.row)?.map(|(place, _)| place) else {
+            return Ok(Vec::new());
+        };
+        let mut question =
+            self.store.prepare_cached("SELECT line FROM change WHERE step = ?1 AND unit = ?2 ORDER BY number")?;
+        let mut rows = question.query((step, number))?;
+        let mut members = Vec::new();
+        while let Some(row) = rows.next()? {
+            members.push(read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+        }
+        Ok(members)
     }
 
     /// In place of an earlier change of the same row. One that belongs to a unit stays in it.
     pub fn put(&mut self, change: &Change) -> Result<()> {
+        let planned = self.find(&change.table, &change.row)?.map(|((step, unit, _), _)| (step, unit));
+        let unit = match (change.unit.map(u64::cast_signed), planned) {
+            (Some(number), Some((step, unit))) if unit == number => Unit { step, number },
+            (Some(number), _) => Unit { step: step(change) as i64, number },
+            (None, _) => Unit { step: step(change) as i64, number: self.next + 1 },
+        };
         self.next += 1;
-        let number = change.unit.map_or(self.next, u64::cast_signed);
-        self.insert(change, Unit { step: step(change), number })
+        self.insert(change, unit)
     }
 
     /// The same, as a part of a unit.
@@ -61,13 +91,27 @@ impl Workbench {
         self.insert(&change, unit)
     }
 
+    /// In place of the same change with less said about it: it keeps its place.
+    pub fn amend(&mut self, change: &Change) -> Result<()> {
+        let Some((place, _)) = self.find(&change.table, &change.row)? else { return self.put(change) };
+        let line = plan_file::change_line(change);
+        self.store
+            .prepare_cached("UPDATE change SET line = ?4 WHERE step = ?1 AND unit = ?2 AND number = ?3")?
+            .execute((place.0, place.1, place.2, line))?;
+        Ok(())
+    }
+
+    /// A change that changes nothing does not come into a plan.
     fn insert(&mut self, change: &Change, unit: Unit) -> Result<()> {
         self.take_away(&change.table, &change.row)?;
+        if change.changes_nothing() {
+            return Ok(());
+        }
         let name = name(&change.table, &change.row);
         self.seen.add(name);
         let line = plan_file::change_line(change);
         self.store.prepare_cached("INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5)")?.execute((
-            unit.step as i64,
+            unit.step,
             unit.number,
             self.next,
             name.cast_signed(),
@@ -113,7 +157,7 @@ impl Workbench {
         changed.cloned().collect()
     }
 
-    fn find(&self, table: &TableName, row: &RowName) -> Result<Option<((i64, i64, i64), Change)>> {
+    fn find(&self, table: &TableName, row: &RowName) -> Result<Option<(Position, Change)>> {
         let name = name(table, row);
         if !self.seen.may_have(name) {
             return Ok(None);
@@ -190,6 +234,9 @@ impl Seen {
     }
 }
 
+/// The step, the unit and the number of a change, by which the changes are sorted.
+type Position = (i64, i64, i64);
+
 /// Changes are made step by step: first the rows that are missing, last the rows that go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -197,13 +244,18 @@ pub enum Step {
     Record,
     Counter,
     Update,
+    /// Rows that go before rows which were planned to go earlier.
+    DeleteFirst,
     Delete,
 }
+
+/// Where the numbers of units end that go first; all others are far below.
+const FIRST: i64 = 1 << 52;
 
 /// Changes that are made together or not at all, and the step that they are made in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unit {
-    step: Step,
+    step: i64,
     number: i64,
 }
 

@@ -68,7 +68,8 @@ impl Bench {
         }
     }
 
-    /// Everything that the database holds: definitions, and every row with its address, its values and their classes.
+    /// Everything that the database holds but the record of plans: definitions, and every row with its address, its values
+    /// and their classes.
     pub(crate) fn dump(&self) -> String {
         dump(&self.path("app.db"))
     }
@@ -116,9 +117,13 @@ pub(crate) fn dump(path: &Path) -> String {
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
     };
-    let mut dump = texts("SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY rowid");
+    let mut dump = texts(
+        "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema \
+         WHERE tbl_name <> 'fk_doctor_state' ORDER BY rowid",
+    );
     let tables = texts(
-        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name <> 'sqlite_schema'",
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+         AND name NOT IN ('sqlite_schema', 'fk_doctor_state')",
     );
     for table in tables {
         let name = table.replace('"', "\"\"");

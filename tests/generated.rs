@@ -24,6 +24,17 @@ pub(crate) struct Table {
     options: &'static str,
 }
 
+impl Table {
+    /// The first and the last column of its key.
+    pub(crate) fn names(&self) -> (&'static str, &'static str) {
+        (self.key[0], self.key[self.key.len() - 1])
+    }
+
+    pub(crate) fn is_without_rowid(&self) -> bool {
+        self.options.contains("WITHOUT ROWID")
+    }
+}
+
 impl Made {
     /// In SQLite's own SQL.
     pub(crate) fn sql(&self) -> String {
@@ -176,7 +187,8 @@ pub(crate) fn rules(random: &mut Rng, made: &Made, to_files: bool) -> String {
         let child = if child == "*" { child.to_owned() } else { format!("{child})") };
         write!(text, "relation.child = \"{child}\"\nlimits.max-rows = 100000\n").unwrap();
         for _ in 0..random.usize(1..4) {
-            let treatment = match random.usize(0..11) {
+            let sentinel = random.u8(1..9);
+            let treatment = match random.usize(0..13) {
                 0 => "action = \"remap\"\nnormalize = [\"trim\", \"zero-padding\"]".to_owned(),
                 1 => "action = \"remap\"\ntable = \"map(old -> new)\"\nrecord = \"kept\"\non-conflict = \"quarantine\""
                     .to_owned(),
@@ -187,16 +199,18 @@ pub(crate) fn rules(random: &mut Rng, made: &Made, to_files: bool) -> String {
                 6 => "action = \"set-default\"".to_owned(),
                 7 => "action = \"quarantine\"".to_owned(),
                 8 => "action = \"delete\"\nkeep = false".to_owned(),
-                9 if to_files => format!("action = \"quarantine\"\nfile = \"gone-{number}.ndjson\""),
+                9 | 10 => format!("action = \"sentinel\"\nkey = {sentinel}"),
+                11 if to_files => format!("action = \"quarantine\"\nfile = \"gone-{number}.ndjson\""),
                 _ => "action = \"follow\"".to_owned(),
             };
             // A mapping table has keys of one column.
             let composite = made.tables.iter().any(|table| table.key.len() > 1);
-            let treatment = if composite && (treatment.contains("map(") || treatment.contains("normalize")) {
-                "action = \"report\""
-            } else {
-                &treatment
-            };
+            let treatment =
+                if composite && ["map(", "normalize", "sentinel"].iter().any(|narrow| treatment.contains(narrow)) {
+                    "action = \"report\""
+                } else {
+                    &treatment
+                };
             write!(text, "[[rule.treat]]\n{treatment}\n").unwrap();
         }
     }

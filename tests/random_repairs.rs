@@ -5,6 +5,7 @@
 
 use crate::common;
 use crate::generated;
+use crate::plan_contents;
 
 use common::Bench;
 use fastrand::Rng;
@@ -62,6 +63,9 @@ fn what_is_planned_holds() {
         assert!([0, 1].contains(&planned.code), "{context}\n{}{}", planned.stdout, planned.stderr);
         let (planned_changes, after) = foreseen(&bench);
         assert_eq!(bench.dump(), before, "{context}");
+        let lines = plan_contents::lines(&bench.path("plan.ndjson"));
+        plan_contents::assert_units(&lines, &context);
+        std::fs::copy(bench.path("app.db"), bench.path("before.db")).unwrap();
         let apply = ["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"];
         let mut run = bench.run(&apply);
         if run.code == 5 && sql.contains("TRIGGER") {
@@ -74,6 +78,8 @@ fn what_is_planned_holds() {
         let left = orphans(&bench.path("app.db"));
         assert!(left <= after, "{context}\n{}\n{left} orphans, foreseen {after}", planned.stdout);
         assert_eq!(run.code == 0, left == 0, "{context}\n{}", run.stdout);
+        let (old, new) = (bench.path("before.db"), bench.path("app.db"));
+        plan_contents::assert_remembers(&lines, &made, &old, &new, &context);
         let integrity = Connection::open(bench.path("app.db")).unwrap();
         let integrity: String = integrity.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(integrity, "ok", "{context}");

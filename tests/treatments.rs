@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
+use crate::plan_contents;
 
 use common::Bench;
 use common::Run;
@@ -445,6 +446,68 @@ fn several_rules_make_one_change_of_a_row() {
 }
 
 /// What would take more than was meant is refused whole, and nothing is written.
+/// A sentinel may have the key that is missing: its row is made, and the rows with that key need no change.
+#[test]
+fn a_sentinel_may_be_what_is_missing() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
+                CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\
+                INSERT INTO c VALUES (1, 0), (2, 7), (3, '0');";
+    let rule = "id = \"r\"\neven-if-parent-lost = true\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"sentinel\"\nkey = 0\n";
+    let case = Case::new(seed, rule);
+    let planned = case.plan();
+    assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
+    let lines = plan_contents::lines(&case.bench.path("plan.ndjson"));
+    plan_contents::assert_units(&lines, "");
+    let rows: Vec<String> = lines.iter().map(|line| format!("{} {}", line["table"], line["row"]["id"])).collect();
+    assert_eq!(rows, ["\"p\" 0", "\"c\" 2"]);
+    for batch in ["1", "9"] {
+        let run = |verb: &str| case.bench.run(&[verb, "app.db", "plan.ndjson", "--no-backup", "--batch", batch]);
+        let applied = run("apply");
+        assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
+        let undone = run("undo");
+        assert_eq!(undone.code, 0, "{}{}", undone.stdout, undone.stderr);
+        assert_eq!(case.bench.dump(), case.before);
+    }
+}
+
+/// One sentinel serves more keys than are asked about at a time, and more relations than one.
+#[test]
+fn one_sentinel_serves_every_key_and_relation() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
+                CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id), s REFERENCES p(id));\n\
+                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) INSERT INTO c SELECT i, i, -i FROM n;";
+    let rule = "id = \"r\"\neven-if-parent-lost = true\n[relation]\nchild = \"c(*)\"\n[[treat]]\naction = \"sentinel\"\nkey = 450\n";
+    let case = Case::new(seed, rule);
+    let planned = case.plan();
+    assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
+    let lines = plan_contents::lines(&case.bench.path("plan.ndjson"));
+    assert_eq!(lines.iter().filter(|line| line["table"] == "p").count(), 1);
+    assert_eq!(case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+    assert_eq!(case.bench.value("SELECT count(*) FROM c WHERE r = 450 AND s = 450"), "900");
+    assert_eq!(case.bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+    assert_eq!(case.bench.dump(), case.before);
+}
+
+/// A placeholder whose own key is the missing one changes no row either.
+#[test]
+fn a_new_key_may_be_the_missing_one() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
+                CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\
+                INSERT INTO c VALUES (1, 5), (2, 6);";
+    let rule = "id = \"r\"\neven-if-parent-lost = true\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"placeholder\"\nkey = \"new\"\n\
+                [treat.values]\nid = { sql = \"CASE key.r WHEN 5 THEN 5 ELSE 60 END\" }\n";
+    let case = Case::new(seed, rule);
+    let planned = case.plan();
+    assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
+    let lines = plan_contents::lines(&case.bench.path("plan.ndjson"));
+    let changed: Vec<&serde_json::Value> =
+        lines.iter().filter(|line| line["table"] == "c").map(|line| &line["row"]["id"]).collect();
+    assert_eq!(changed, [2]);
+    assert_eq!(case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+    assert_eq!(case.bench.scan().1["summary"]["orphan_rows"], 0);
+    case.undo();
+}
+
 #[test]
 fn limits_and_guards_refuse() {
     let many: String = (0..40)

@@ -4,8 +4,7 @@
 
 use super::ApplyError;
 use super::Direction;
-use super::Walk;
-use super::inspect::Found;
+use super::walk::Walk;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Writer;
@@ -15,6 +14,7 @@ use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::redefine::Step;
+use crate::model::state::Deed;
 use crate::model::value::Value;
 
 /// What a definition comes to: one row for each column, index, NOT NULL and foreign key.
@@ -28,31 +28,41 @@ pub(super) enum Side {
 }
 
 impl Walk<'_> {
-    pub(super) fn inspect_definitions(&self, session: &mut dyn Session, found: &mut Found) -> Result<(), ApplyError> {
-        if self.plan.header.redefinitions.is_empty() {
+    /// Counts the definitions that are still to change, and those that are as they are to become, whoever made them so.
+    pub(super) fn inspect_definitions(
+        &self,
+        session: &mut dyn Session,
+        ready: &mut u64,
+        already: &mut u64,
+    ) -> Result<(), ApplyError> {
+        if self.reading.plan.header.redefinitions.is_empty() {
             return Ok(());
         }
         let definitions = self.definitions(session)?;
-        for change in self.redefinitions(Side::Before).iter().chain(&self.redefinitions(Side::After)) {
+        for (_, change) in self.redefinitions(Side::Before)?.iter().chain(&self.redefinitions(Side::After)?) {
             match change.standing(&definitions) {
-                Standing::Before => found.before += 1,
-                Standing::After => found.after += 1,
+                Standing::Before => *ready += 1,
+                Standing::After => *already += 1,
                 Standing::Other => return Err(self.defined_otherwise(change)),
             }
         }
-        found.partly = found.after > 0;
         Ok(())
     }
 
     /// Whether any was changed.
     pub(super) fn redefine(&mut self, writer: &mut dyn Writer, side: Side) -> Result<bool, ApplyError> {
         let mut is_changed = false;
-        for change in self.redefinitions(side) {
+        for (place, change) in self.redefinitions(side)? {
             let definitions = self.definitions(writer)?;
             match change.standing(&definitions) {
                 // Where a change is committed at once, it is met again.
                 Standing::After => self.done.already += u64::from(self.done.redefined == 0),
                 Standing::Before => {
+                    let deed = match self.order.direction {
+                        Direction::Apply => Deed::Define(place),
+                        Direction::Undo => Deed::Undefine(place),
+                    };
+                    self.note_definition(writer, deed)?;
                     self.redefine_one(writer, &change, &definitions)
                         .inspect_err(|_| self.take_back_at_once(writer, &change))?;
                     self.done.redefined += 1;
@@ -69,6 +79,18 @@ impl Walk<'_> {
         Ok(is_changed)
     }
 
+    /// Where a definition is committed at once, that it is about to change is recorded before.
+    fn note_definition(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<(), ApplyError> {
+        if !self.order.surgery.defines_at_once() {
+            return self.note(writer, deed);
+        }
+        writer.rollback();
+        writer.begin(None)?;
+        self.note(writer, deed)?;
+        let _ = writer.commit()?;
+        Ok(())
+    }
+
     /// What no rollback undoes is done the other way round, as far as it was done.
     fn take_back_at_once(&self, writer: &mut dyn Writer, change: &Redefinition) {
         let is_done = self.definitions(writer).is_ok_and(|now| change.standing(&now) != Standing::Before);
@@ -82,16 +104,21 @@ impl Walk<'_> {
         }
     }
 
-    /// In the direction and order of the walk.
-    fn redefinitions(&self, side: Side) -> Vec<Redefinition> {
-        let all = self.plan.header.redefinitions.iter();
-        match self.order.direction {
-            Direction::Apply => all.filter(|change| change.comes_last() == (side == Side::After)).cloned().collect(),
-            Direction::Undo => {
-                let here = all.rev().filter(|change| change.comes_last() == (side == Side::Before));
-                here.map(|change| change.clone().inverse()).collect()
-            }
-        }
+    /// In the direction and order of the walk, with their positions in the plan. Only what was changed by us is taken back.
+    fn redefinitions(&self, side: Side) -> Result<Vec<(usize, Redefinition)>, ApplyError> {
+        let ours = &self.record()?.state.defined;
+        let all = self.reading.plan.header.redefinitions.iter().enumerate();
+        Ok(match self.order.direction {
+            Direction::Apply => all
+                .filter(|(_, change)| change.comes_last() == (side == Side::After))
+                .map(|(place, change)| (place, change.clone()))
+                .collect(),
+            Direction::Undo => all
+                .rev()
+                .filter(|(place, change)| change.comes_last() == (side == Side::Before) && ours.contains(place))
+                .map(|(place, change)| (place, change.clone().inverse()))
+                .collect(),
+        })
     }
 
     fn definitions(&self, session: &mut dyn Session) -> Result<Vec<Definition>, ApplyError> {

@@ -1,12 +1,13 @@
 //! Tables that a plan brings along, to keep what it takes away or replaces: made before their first row, and gone with
-//! their last one.
+//! their last one. Nobody drops a table that another made, or that may have rows in the moment in which it is dropped.
 
 use super::ApplyError;
 use super::Direction;
-use super::Walk;
+use super::walk::Walk;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
+use crate::model::state::Deed;
 use crate::model::value::Value;
 
 impl Walk<'_> {
@@ -15,10 +16,12 @@ impl Walk<'_> {
         if self.order.direction == Direction::Undo {
             return Ok(false);
         }
-        for new in self.plan.header.creates.clone() {
-            if self.absent.contains(&new.name.to_string()) {
+        for new in self.reading.plan.header.creates.clone() {
+            let name = new.name.to_string();
+            if self.absent.contains(&name) {
                 writer.change(&self.order.surgery.create(&new))?;
                 self.made.push(new);
+                self.note(writer, Deed::Create(name))?;
             }
         }
         Ok(!std::mem::take(&mut self.absent).is_empty())
@@ -32,14 +35,23 @@ impl Walk<'_> {
         }
     }
 
+    /// The table is claimed first, so that what another session has written and not yet committed is waited for and seen.
     fn drop_if_empty(&self, writer: &mut dyn Writer, new: &NewTable, table: &Table) -> Result<(), ApplyError> {
-        let mut last = Value::Null;
-        let question = self.order.surgery.largest(table, &new.columns[0]);
-        writer.each_row(&question, &mut |row| last = row.first().cloned().unwrap_or(Value::Null))?;
-        if last == Value::Null {
-            writer.change(&self.order.surgery.drop(new))?;
+        let surgery = self.order.surgery;
+        if let Some(claim) = surgery.claim(new) {
+            writer.define(&claim)?;
         }
-        Ok(())
+        let mut last = Value::Null;
+        let question = surgery.largest(table, &new.columns[0]);
+        let looked = writer.each_row(&question, &mut |row| last = row.first().cloned().unwrap_or(Value::Null));
+        let dropped = match looked {
+            Ok(()) if last == Value::Null => writer.define(&surgery.drop(new)),
+            looked => looked,
+        };
+        if let Some(release) = surgery.release() {
+            writer.define(&release)?;
+        }
+        Ok(dropped?)
     }
 
     /// Tables that the plan made go with their last row.
@@ -47,8 +59,10 @@ impl Walk<'_> {
         if self.order.direction == Direction::Apply {
             return Ok(());
         }
-        for new in &self.plan.header.creates {
-            let Some(table) = self.order.schema.table(&new.name.to_string()) else { continue };
+        let created = &self.record()?.state.created;
+        for new in &self.reading.plan.header.creates {
+            let name = new.name.to_string();
+            let Some(table) = self.order.schema.table(&name).filter(|_| created.contains(&name)) else { continue };
             self.drop_if_empty(writer, new, &self.order.schema.tables[table])?;
         }
         Ok(())

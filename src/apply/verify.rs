@@ -2,9 +2,11 @@
 //! That a commit succeeds proves nothing; the engine's own count can be fooled.
 
 use super::ApplyError;
+use super::walk::Walk;
 use crate::engine::Session;
 use crate::engine::write::Writer;
-use crate::model::plan::Header;
+use crate::model::plan::Change;
+use crate::model::plan::Forecast;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
 use crate::scan;
@@ -19,48 +21,87 @@ pub(super) enum Moment {
     BeforeCommit,
 }
 
-pub(super) fn verify(
-    schema: &Schema,
-    header: &Header,
-    writer: &mut dyn Writer,
-    moment: Moment,
-    in_batches: bool,
-) -> Result<(), ApplyError> {
-    let foreseen = |id: &str| header.forecasts.iter().find(|forecast| forecast.relation == id);
-    let mut touched = schema.clone();
-    touched.relations.retain(|relation| foreseen(&relation.id).is_some());
+impl Walk<'_> {
+    pub(super) fn verify(&self, writer: &mut dyn Writer, moment: Moment) -> Result<(), ApplyError> {
+        let forecasts = &self.reading.plan.header.forecasts;
+        let mut touched = self.order.schema.clone();
+        touched.relations.retain(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id));
+        let facts = scanned(writer, &touched);
+        for (relation, fact) in touched.relations.iter().zip(facts) {
+            let forecast = forecasts.iter().find(|forecast| forecast.relation == relation.id);
+            let most = forecast.map_or(0, |forecast| self.most(forecast, moment));
+            let why = match fact {
+                Fact::Unchecked(why) => format!("{} cannot be checked any more: {why}", relation.id),
+                Fact::Checked(tally) if tally.orphan_rows > most => {
+                    let example = tally.top.iter().flat_map(|missing| &missing.samples).next();
+                    let example = example
+                        .map_or(String::new(), |sample| format!(" (such as {})", crate::model::text::row(&sample.row)));
+                    format!(
+                        "{} has {}{example}, and the plan foresaw {most}",
+                        relation.id,
+                        plural(tally.orphan_rows, "orphan row")
+                    )
+                }
+                Fact::Checked(_) => continue,
+            };
+            let help = match moment {
+                Moment::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
+                Moment::BeforeCommit if self.order.batch.is_some() => {
+                    "the last batch was rolled back; `fk-doctor undo` takes the others back; then make a new plan"
+                }
+                Moment::BeforeCommit => {
+                    "everything was rolled back: orphans were added since, or a trigger made some; make a new plan"
+                }
+            };
+            return Err(self.refused(why, help));
+        }
+        Ok(())
+    }
+
+    /// Rows that were left as they are may still be orphans.
+    fn most(&self, forecast: &Forecast, moment: Moment) -> u64 {
+        match moment {
+            Moment::BeforeBatches => forecast.rows_before,
+            Moment::BeforeCommit => {
+                forecast.rows_after + self.left_orphans.get(&forecast.relation).copied().unwrap_or_default()
+            }
+        }
+    }
+
+    /// Counts the orphans that a change would have healed, and that are left.
+    pub(super) fn leave_orphans(&mut self, change: &Change) {
+        let forecasts = &self.reading.plan.header.forecasts;
+        for reason in &change.reasons {
+            *self.left_orphans.entry(reason.relation.clone()).or_default() += 1;
+            if change.adopts.is_none() {
+                // How many orphans a parent was made for is not known of an older plan: all that there were.
+                let forecast = forecasts.iter().find(|forecast| forecast.relation == reason.relation);
+                *self.left_orphans.entry(reason.relation.clone()).or_default() +=
+                    forecast.map_or(0, |forecast| forecast.rows_before);
+            }
+        }
+        for adopted in change.adopts.iter().flatten() {
+            *self.left_orphans.entry(adopted.relation.clone()).or_default() += adopted.rows.len() as u64;
+        }
+    }
+
+    /// How many orphans a relation has now.
+    pub(super) fn count_orphans(&self, writer: &mut dyn Writer, relation: usize) -> Result<u64, ApplyError> {
+        let mut one = self.order.schema.clone();
+        one.relations = vec![self.order.schema.relations[relation].clone()];
+        match scanned(writer, &one).pop() {
+            Some(Fact::Checked(tally)) => Ok(tally.orphan_rows),
+            Some(Fact::Unchecked(why)) => {
+                let why = format!("{} cannot be checked any more: {why}", one.relations[0].id);
+                Err(self.refused(why, "nothing was changed"))
+            }
+            None => Ok(0),
+        }
+    }
+}
+
+fn scanned(writer: &mut dyn Writer, schema: &Schema) -> Vec<Fact> {
     let wishes = Wishes { samples: 1, memory: 0, threads: 1, progress: &|_, _| {}, is_known: &|_, _, _| false };
     let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
-    let facts = scan::scan(&touched, &mut sessions, &wishes);
-    for (relation, fact) in touched.relations.iter().zip(facts) {
-        let most = foreseen(&relation.id).map_or(0, |forecast| match moment {
-            Moment::BeforeBatches => forecast.rows_before,
-            Moment::BeforeCommit => forecast.rows_after,
-        });
-        let why = match fact {
-            Fact::Unchecked(why) => format!("{} cannot be checked any more: {why}", relation.id),
-            Fact::Checked(tally) if tally.orphan_rows > most => {
-                let example = tally.top.iter().flat_map(|missing| &missing.samples).next();
-                let example = example
-                    .map_or(String::new(), |sample| format!(" (such as {})", crate::model::text::row(&sample.row)));
-                format!(
-                    "{} has {}{example}, and the plan foresaw {most}",
-                    relation.id,
-                    plural(tally.orphan_rows, "orphan row")
-                )
-            }
-            Fact::Checked(_) => continue,
-        };
-        let help = match moment {
-            Moment::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
-            Moment::BeforeCommit if in_batches => {
-                "the last batch was rolled back; `fk-doctor undo` takes the others back; then make a new plan"
-            }
-            Moment::BeforeCommit => {
-                "everything was rolled back: orphans were added since, or a trigger made some; make a new plan"
-            }
-        };
-        return Err(ApplyError::Refused { doing: "apply", why, help: help.to_owned() });
-    }
-    Ok(())
+    scan::scan(schema, &mut sessions, &wishes)
 }

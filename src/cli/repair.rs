@@ -90,6 +90,9 @@ pub struct Writing {
     /// Commit after so many changes; a run that was cut off goes on where it was [default: all in one transaction]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: Option<u32>,
+    /// Leave rows that changed since as they are, list them, and do the rest [default: refuse the plan]
+    #[arg(long)]
+    pub skip_changed: bool,
     /// Keep triggers silent
     #[arg(long)]
     pub no_triggers: bool,
@@ -99,6 +102,25 @@ pub struct Writing {
     /// The database was moved since the plan was made
     #[arg(long)]
     pub moved: bool,
+    /// How long to wait for another program's lock [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    pub wait: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The plan that `repair -o` wrote
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// The database that it was made for: a path or a URL
+    #[arg(value_name = "DB")]
+    pub database: Option<String>,
+    /// table or json; F=FILE writes one of several reports to a file
+    #[arg(long, value_name = "F[=FILE]", value_parser = output::<AnswerFormat>)]
+    pub format: Vec<Output<AnswerFormat>>,
+    /// Remove the record of a plan that was taken back, and with the last record the table that holds them
+    #[arg(long, requires = "database")]
+    pub forget: bool,
     /// How long to wait for another program's lock [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
     pub wait: Option<Duration>,

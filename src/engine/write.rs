@@ -25,6 +25,12 @@ pub trait Rehearsal: Session {
 /// The one connection that may write. Where it can do without, foreign keys are not enforced by it, so that what is planned
 /// can be written in any order; what comes of it is checked before it is committed.
 pub trait Writer: Session {
+    /// Keeps out every other writer that asks for the same name, for as long as this one lives. The answer says who has the
+    /// name already, if anybody has.
+    fn exclude(&mut self, _name: &str) -> Result<Option<String>, EngineError> {
+        Ok(None)
+    }
+
     /// Keeps every other writer out until the end of the transaction: by this lock, where one is needed for that.
     fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError>;
 

@@ -11,6 +11,7 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::redefinition::Redefinition;
+use crate::model::relation::Relation;
 use crate::model::value::RowName;
 
 /// What is said once, before the changes.
@@ -20,8 +21,11 @@ pub struct Header {
     pub database: String,
     /// Which database it is; see [`crate::engine::Database::identity`].
     pub identity: String,
-    /// A digest of every definition, but for the tables that the plan makes.
+    /// A digest of the definitions that the plan rests on.
     pub schema: String,
+    /// The tables that the plan touches, or looks at, each with a digest of its definition and of what acts on it. Empty in
+    /// a plan of an older version, whose `schema` is of all definitions.
+    pub tables: Vec<TableDigest>,
     pub rules: Vec<RuleDigest>,
     pub creates: Vec<NewTable>,
     pub redefinitions: Vec<Redefinition>,
@@ -31,6 +35,12 @@ pub struct Header {
     pub treated: Vec<Treated>,
     /// Missing keys that no treatment could decide.
     pub undecided: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableDigest {
+    pub table: String,
+    pub digest: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,6 +218,16 @@ impl Change {
         }
     }
 
+    /// Whether a row that is there stays as it is, to the bit.
+    pub fn changes_nothing(&self) -> bool {
+        self.after.as_ref().is_some_and(|after| self.is_before(after))
+    }
+
+    /// Whether this is the row as it was, to the bit.
+    pub fn is_before(&self, image: &RowName) -> bool {
+        self.before.is_some() && same(Some(image), self.before.as_ref())
+    }
+
     /// The columns that an update has to set.
     pub fn set(&self) -> RowName {
         let (Some(before), Some(after)) = (&self.before, &self.after) else { return Vec::new() };
@@ -246,6 +266,17 @@ pub fn identity(table: &Table, names: &[&str], values: &[crate::model::value::Va
     let wanted = identity_columns(table);
     let named = names.iter().zip(values).filter(|(name, _)| wanted.contains(name));
     named.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+/// The name of an orphan with the key that it has, as fingerprints of orphans are taken of it: the columns that name the row,
+/// then the stored columns that refer.
+pub fn orphan_name(table: &Table, identity: &RowName, stored: &RowName, relation: &Relation) -> RowName {
+    let columns = relation.child_columns.iter().map(|&column| &table.columns[column]);
+    let key = columns.filter(|column| !column.generated).filter_map(|column| {
+        let (_, value) = stored.iter().find(|(name, _)| *name == column.name)?;
+        Some((column.name.clone(), value.clone()))
+    });
+    identity.iter().cloned().chain(key).collect()
 }
 
 /// The row's address is a name beside its key, and not the key itself.

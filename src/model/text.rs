@@ -72,6 +72,15 @@ pub fn row(row: &RowName) -> String {
     named(row.iter().map(|(column, content)| (column.as_str(), content)))
 }
 
+/// A word of a command as a shell reads it back.
+pub fn shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// `12,345`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();

@@ -8,6 +8,7 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::TableName;
 use crate::model::plan::Part;
 use crate::model::plan::Reason;
+use crate::model::plan::TableDigest;
 use crate::model::value::Value;
 
 fn header() -> Header {
@@ -16,6 +17,7 @@ fn header() -> Header {
         database: "app.db".to_owned(),
         identity: "i".to_owned(),
         schema: "s".to_owned(),
+        tables: vec![TableDigest { table: "t".to_owned(), digest: "d".to_owned() }],
         rules: Vec::new(),
         creates: Vec::new(),
         redefinitions: Vec::new(),
@@ -108,4 +110,31 @@ fn no_changed_byte_is_accepted() {
         file.set_len(length as u64).unwrap();
         assert!(PlanFile::open(&path).is_err(), "cut at {length}");
     }
+}
+
+#[test]
+fn plan_changed_after_it_was_opened_is_not_executed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.ndjson");
+    let mut writer = PlanWriter::new(Vec::new(), &header()).unwrap();
+    let long = "x".repeat(50_000);
+    for number in 0..5 {
+        writer.change(&change_line(&change(&[Value::Integer(number), Value::text(&long)]))).unwrap();
+    }
+    let bytes = writer.finish().unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    let mut plan = PlanFile::open(&path).unwrap();
+    let expected = |number: i64| change(&[Value::Integer(number), Value::text(&long)]);
+    for position in [4, 0, 2, 3, 1] {
+        assert_eq!(plan.change(position).unwrap(), expected(position as i64));
+    }
+    // A byte of the third change, which only a reading of that change can meet.
+    let file = File::options().write(true).open(&path).unwrap();
+    file.write_all_at(b"y", 140_000).unwrap();
+    assert_eq!(plan.change(0).unwrap(), expected(0));
+    assert!(matches!(plan.change(2), Err(PlanError::Untrusted { .. })));
+    file.write_all_at(&bytes[140_000..140_001], 140_000).unwrap();
+    assert_eq!(plan.change(2).unwrap(), expected(2));
+    file.set_len(140_000).unwrap();
+    assert!(plan.change(4).is_err());
 }

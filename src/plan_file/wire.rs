@@ -13,6 +13,7 @@ use crate::model::plan::NewTable;
 use crate::model::plan::Part;
 use crate::model::plan::Reason;
 use crate::model::plan::RuleDigest;
+use crate::model::plan::TableDigest;
 use crate::model::plan::Treated;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
@@ -34,6 +35,8 @@ struct WireHeader {
     database: String,
     identity: String,
     schema: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tables: Vec<WireTableDigest>,
     rules: Vec<WireRule>,
     creates: Vec<WireTable>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -49,6 +52,12 @@ struct WireHeader {
 struct WireTool {
     name: String,
     version: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireTableDigest {
+    table: String,
+    sha256: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,6 +163,8 @@ struct End<'a> {
 
 pub(super) fn header(header: &Header) -> String {
     let rules = header.rules.iter().map(|rule| WireRule { id: rule.id.clone(), sha256: rule.digest.clone() });
+    let tables =
+        header.tables.iter().map(|table| WireTableDigest { table: table.table.clone(), sha256: table.digest.clone() });
     let creates = header.creates.iter().map(|table| WireTable {
         schema: table.name.schema.clone(),
         table: table.name.table.clone(),
@@ -191,6 +202,7 @@ pub(super) fn header(header: &Header) -> String {
         database: header.database.clone(),
         identity: header.identity.clone(),
         schema: header.schema.clone(),
+        tables: tables.collect(),
         rules: rules.collect(),
         creates: creates.collect(),
         redefines: redefines.collect(),
@@ -213,6 +225,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
         database: wire.database,
         identity: wire.identity,
         schema: wire.schema,
+        tables: wire.tables.into_iter().map(|table| TableDigest { table: table.table, digest: table.sha256 }).collect(),
         rules: wire.rules.into_iter().map(|rule| RuleDigest { id: rule.id, digest: rule.sha256 }).collect(),
         creates: wire
             .creates

@@ -1,17 +1,25 @@
 //! What applying a plan, or taking it back, came to: for a terminal.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
 use crate::model::catalog::DatabaseName;
+use crate::model::state::Left;
+use crate::model::state::LeftRow;
+use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::report::Paper;
+use crate::report::headline::Tone;
 use crate::report::layout::Ink;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
 
 const LABEL: u16 = 9;
+
+/// How many of the rows that were left are named on a terminal.
+const SHOWN: usize = 10;
 
 /// What was done, and what a scan of the whole database found afterwards.
 pub struct Said<'a> {
@@ -27,29 +35,77 @@ pub struct Said<'a> {
     pub deleted: u64,
     pub redefined: u64,
     pub already: u64,
+    /// Rows that were left as they are, by reason, and the first of them.
+    pub left: &'a BTreeMap<Left, u64>,
+    pub left_rows: &'a [LeftRow],
+    /// The file that records the plan's state, where the database takes no table for it.
+    pub journal: Option<&'a Path>,
     pub relations: u64,
     pub unchecked: u64,
     pub orphan_rows: u64,
 }
 
 impl Said<'_> {
+    pub(super) fn rows_left(&self) -> u64 {
+        self.left.values().sum()
+    }
+
+    /// The first line, and how it is meant: it never says more than the exit code.
+    fn headline(&self) -> (Tone, String) {
+        let name = &self.database.name;
+        let left = self.rows_left();
+        let but = format!("but for {}", plural(left, "row"));
+        let orphans = plural(self.orphan_rows, "orphan row");
+        let are = if self.orphan_rows == 1 { "is" } else { "are" };
+        match (self.total(), self.is_undo) {
+            (0, true) if left > 0 => {
+                (Tone::Doubtful, format!("nothing was taken back from {name}: {}", told_left(self.left)))
+            }
+            (_, true) if left > 0 => (Tone::Doubtful, format!("the plan was taken back from {name}, {but}")),
+            (0, true) => (Tone::Good, format!("{name} is as it was before the plan: nothing was changed")),
+            (_, true) => (Tone::Good, format!("the plan was taken back from {name}")),
+            (0, false) if left > 0 => {
+                (Tone::Doubtful, format!("nothing was changed in {name}: {}", told_left(self.left)))
+            }
+            (_, false) if left > 0 => (Tone::Doubtful, format!("the plan was applied to {name}, {but}")),
+            (0, false) if self.orphan_rows > 0 => (
+                Tone::Doubtful,
+                format!("the plan is already applied to {name}, and {orphans} {are} left: nothing was changed"),
+            ),
+            (0, false) => (self.tone_of_scan(), format!("the plan is already applied to {name}: nothing was changed")),
+            (_, false) if self.orphan_rows > 0 => {
+                (Tone::Doubtful, format!("the plan was applied to {name}, and {orphans} {are} left"))
+            }
+            (_, false) if self.unchecked > 0 => {
+                let relations = plural(self.unchecked, "relation");
+                (Tone::Doubtful, format!("the plan was applied to {name}, and {relations} could not be checked"))
+            }
+            (_, false) => (Tone::Good, format!("{name} is repaired")),
+        }
+    }
+
+    fn tone_of_scan(&self) -> Tone {
+        if self.unchecked > 0 { Tone::Doubtful } else { Tone::Good }
+    }
+
     /// How much changed.
     pub(super) fn total(&self) -> u64 {
         self.made + self.changed + self.deleted + self.redefined
     }
 }
 
+/// `3 rows had found their parent, 1 row was changed since`.
+fn told_left(left: &BTreeMap<Left, u64>) -> String {
+    let told = left.iter().map(|(why, rows)| format!("{} {}", plural(*rows, "row"), why.told(*rows)));
+    told.collect::<Vec<_>>().join(", ")
+}
+
 pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     let mut sheet = Sheet::new(paper);
     let total = said.total();
-    let name = &said.database.name;
-    let line = match (total, said.is_undo) {
-        (0, false) => format!("the plan is already applied to {name}: nothing was changed"),
-        (0, true) => format!("{name} is as it was before the plan: nothing was changed"),
-        (_, false) => format!("{name} is repaired"),
-        (_, true) => format!("the plan was taken back from {name}"),
-    };
-    sheet.line(0, vec![Piece::new("✓", Ink::Good), Piece::new(line, Ink::Good)]);
+    let (tone, line) = said.headline();
+    let ink = if tone == Tone::Good { Ink::Good } else { Ink::Doubtful };
+    sheet.line(0, vec![Piece::new(tone.mark(), ink), Piece::new(line, ink)]);
     let mut labelled =
         |label: &str, ink, text: String| sheet.labelled(LABEL, Piece::new(label, ink), Piece::plain(text));
     if total > 0 {
@@ -62,11 +118,26 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
         }
         labelled("changes", Ink::Dim, line);
     }
+    if said.rows_left() > 0 {
+        labelled("left", Ink::Doubtful, told_left(said.left));
+        for row in said.left_rows.iter().take(SHOWN) {
+            labelled("", Ink::Dim, format!("{} ({}) {}", row.table, text::row(&row.row), row.why.told(1)));
+        }
+        let more = said.rows_left().saturating_sub(SHOWN as u64);
+        if more > 0 {
+            labelled("", Ink::Dim, format!("and {}: --format json lists them", plural(more, "more row")));
+        }
+    }
+    if let Some(journal) = said.journal {
+        let why = "this role may not make tables, so the state of the plan is recorded there: keep it beside the plan";
+        labelled("state", Ink::Dim, format!("{}: {why}", journal.display()));
+    }
     if let Some(backup) = said.backup {
         labelled("backup", Ink::Dim, backup.display().to_string());
     }
     for file in said.kept {
-        labelled("kept", Ink::Dim, format!("rows that went are in {}", file.display()));
+        let but = if said.rows_left() > 0 { "; those that were left in the database are in it too" } else { "" };
+        labelled("kept", Ink::Dim, format!("rows that went are in {}{but}", file.display()));
     }
     let checked = plural(said.relations - said.unchecked, "relation");
     let mut scan = if said.orphan_rows == 0 {

@@ -7,6 +7,7 @@ pub(super) mod examination;
 pub(super) mod explanation;
 pub(super) mod repair;
 pub(super) mod schema;
+pub(super) mod status;
 
 use std::io;
 
@@ -21,6 +22,7 @@ use crate::model::catalog::TableName;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::is_unseen;
+use crate::model::value::RowName;
 use crate::model::value::Value;
 
 /// The whole document, ending in a newline.
@@ -143,6 +145,10 @@ impl Serialize for Wire<'_> {
 pub(super) struct Named<'a>(Vec<(&'a str, &'a Value)>);
 
 impl<'a> Named<'a> {
+    pub(super) fn of(row: &'a RowName) -> Named<'a> {
+        Named::new(row.iter().map(|(column, value)| (column.as_str(), value)))
+    }
+
     pub(super) fn new(columns: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Named<'a> {
         let mut named: Vec<(&str, &Value)> = Vec::new();
         for (column, value) in columns {

@@ -1,5 +1,8 @@
 //! `apply` and `undo`: a plan and a database → the database after it, or before it.
 
+use std::hash::BuildHasher;
+use std::hash::Hasher;
+use std::hash::RandomState;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -9,11 +12,13 @@ use super::Outcome;
 use super::RunError;
 use super::Surroundings;
 use super::config_file;
+use super::fingerprint;
 use super::repair;
 use crate::apply;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
 use crate::apply::Order;
+use crate::apply::journal;
 use crate::cli;
 use crate::cli::repair::Writing;
 use crate::engine;
@@ -22,6 +27,7 @@ use crate::engine::Patience;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
 use crate::exit::Exit;
+use crate::model::date;
 use crate::model::sql;
 use crate::model::text::plural;
 use crate::plan_file;
@@ -78,6 +84,9 @@ pub(super) fn go(
         return Err(refused(direction, why, "make the backup with the server's own tool, such as pg_dump").into());
     }
     let mut plan = PlanFile::open(path)?;
+    if !plan.lock() {
+        return Err(at_work(direction, &who_began(path)).into());
+    }
     let header = plan.header.clone();
     let patience = Patience { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
     engine::settle(source, &patience)?;
@@ -94,12 +103,13 @@ pub(super) fn go(
         return Err(refused(direction, why, "if this is that database and it was moved, say --moved").into());
     }
     let mut admit = |writer: &mut dyn Writer| {
-        if repair::fingerprint(&repair::definitions(writer, surgery)?, &header.creates, &header.redefinitions)
-            == header.schema
-        {
+        let differing = fingerprint::differing(&schema, &repair::definitions(writer, surgery)?, &header);
+        if differing.is_empty() {
             return Ok(());
         }
-        let why = "the database's definitions are not those that the plan was made for".to_owned();
+        let names: Vec<&str> = differing.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        let whose = if names.is_empty() { String::new() } else { format!(": see {}", names.join(", ")) };
+        let why = format!("the database's definitions are not those that the plan was made for{whose}");
         Err(refused(direction, why, "nothing was changed: make a new plan with `fk-doctor repair`"))
     };
     let places = quarantine_file::places(path, &header);
@@ -130,11 +140,17 @@ pub(super) fn go(
         no_triggers: writing.no_triggers,
         takes_back: direction == Direction::Undo && plan.changes() > 0,
     })?;
+    stay_alone(direction, &plan, writer.as_mut())?;
+    let at = date::moment(surroundings.now);
+    let run = run_name(surroundings, &at);
     let order = Order {
         schema: &schema,
         surgery,
         direction,
         batch: writing.batch.and_then(|batch| usize::try_from(batch).ok()),
+        skip_changed: writing.skip_changed,
+        run: &run,
+        at: &at,
         progress,
     };
     let done = apply::run(&order, &mut plan, writer.as_mut(), &mut admit, &mut secure);
@@ -145,8 +161,14 @@ pub(super) fn go(
     let done = done?;
     drop(writer);
     drop(database);
+    if done.never_applied {
+        let why = format!("{} has no record that this plan was applied to it", schema.database.name);
+        let help = "nothing was changed: name the database that the plan was applied to; `fk-doctor status` tells what is known of the plan";
+        return Err(refused(direction, why, help).into());
+    }
     let left = left(source, &patience, global, surroundings)?;
     let exit = match (direction, left) {
+        _ if done.rows_left() > 0 => Exit::NotHealed,
         (Direction::Undo, _) => Exit::Clean,
         (_, Left { orphan_rows: 1.., .. }) => Exit::NotHealed,
         (_, Left { unchecked: 1.., .. }) => Exit::Incomplete,
@@ -164,6 +186,9 @@ pub(super) fn go(
         deleted: done.deleted,
         redefined: done.redefined,
         already: done.already,
+        left: &done.left,
+        left_rows: &done.left_rows,
+        journal: done.journal.as_deref(),
         relations: left.relations,
         unchecked: left.unchecked,
         orphan_rows: left.orphan_rows,
@@ -176,7 +201,7 @@ pub(super) fn go(
     Ok(Outcome { documents: documents.collect(), exit })
 }
 
-fn shown(source: &Source) -> String {
+pub(super) fn shown(source: &Source) -> String {
     match source {
         Source::Sqlite(path) => path.display().to_string(),
         Source::Postgres(address) | Source::Mysql(address) => address.to_string(),
@@ -184,11 +209,32 @@ fn shown(source: &Source) -> String {
 }
 
 fn refused(direction: Direction, why: String, help: &str) -> ApplyError {
-    let doing = match direction {
-        Direction::Apply => "apply",
-        Direction::Undo => "take back",
-    };
-    ApplyError::Refused { doing, why, help: help.to_owned() }
+    ApplyError::Refused { doing: direction.doing(), why, help: help.to_owned() }
+}
+
+/// Two runs of one plan exclude each other: here by a lock on the plan, and, where the plan was copied, by one in the
+/// database.
+fn stay_alone(direction: Direction, plan: &PlanFile, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+    match writer.exclude(plan.digest())? {
+        None => Ok(()),
+        Some(who) => Err(at_work(direction, &who)),
+    }
+}
+
+fn at_work(direction: Direction, who: &str) -> ApplyError {
+    let who = if who.is_empty() { String::new() } else { format!(" ({who})") };
+    let why = format!("another run of this plan is at work{who}");
+    refused(direction, why, "nothing was changed: let that run end; `fk-doctor status` tells how far it is")
+}
+
+fn who_began(plan: &Path) -> String {
+    journal::begun(plan).map(|mark| mark.run).unwrap_or_default()
+}
+
+/// A text that no other run has.
+fn run_name(surroundings: &Surroundings, at: &str) -> String {
+    let chance = RandomState::new().build_hasher().finish();
+    format!("process {} since {at}, {:08x}", surroundings.process, chance >> 32)
 }
 
 /// What a scan of the whole database finds afterwards.

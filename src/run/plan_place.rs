@@ -9,8 +9,8 @@ use super::Surroundings;
 use super::config_file::ConfigFile;
 use crate::apply;
 use crate::apply::ApplyError;
-use crate::apply::Direction;
 use crate::apply::Order;
+use crate::apply::journal;
 use crate::engine::Database;
 use crate::model::plan::Header;
 use crate::model::sql;
@@ -40,24 +40,30 @@ pub(super) fn examine(path: &Path, overwrite: bool) -> Result<Option<PlanFile>, 
     Err(RunError::PlanThere { path: path.to_owned(), why, help })
 }
 
-pub(super) fn refuse_if_applied(
+/// A plan that was begun anywhere is the way back: the mark beside it says so, and the record in the database.
+pub(super) fn refuse_if_begun(
     there: &mut PlanFile,
     database: &mut dyn Database,
     config: &ConfigFile,
     surroundings: &Surroundings,
 ) -> Result<(), RunError> {
-    let schema = config.resolve(database, surroundings)?;
-    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
-    let is_of_another = plan_file::digest([database.identity()?.as_bytes()]) != there.header.identity;
-    let order = Order { schema: &schema, surgery, direction: Direction::Apply, batch: None, progress: &|_, _| {} };
-    if is_of_another || !apply::has_begun(&order, there, database.session()?.as_mut())? {
-        return Ok(());
-    }
-    Err(RunError::PlanThere {
-        path: there.path().to_owned(),
+    let path = there.path().to_owned();
+    let refused = || RunError::PlanThere {
+        path: path.clone(),
         why: "the plan that is there was applied, whole or in part, and is the way to take it back",
         help: "name another file with --output, and keep that one",
-    })
+    };
+    if journal::begun(&path).is_some() || !there.lock() {
+        return Err(refused());
+    }
+    if plan_file::digest([database.identity()?.as_bytes()]) != there.header.identity {
+        return Ok(());
+    }
+    let schema = config.resolve(database, surroundings)?;
+    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let order = Order::to_look(&schema, surgery, &|_, _| {});
+    let observed = apply::observe(&order, there, database.session()?.as_mut())?;
+    if observed.was_begun() { Err(refused()) } else { Ok(()) }
 }
 
 /// Rows that go are never kept in the place of something else.

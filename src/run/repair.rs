@@ -11,6 +11,8 @@ use super::RunError;
 use super::Surroundings;
 use super::config_file;
 use super::config_file::ConfigFile;
+use super::fingerprint;
+use super::fingerprint::Scope;
 use super::plan_place;
 use super::rule_files;
 use super::rule_files::RuleFiles;
@@ -30,9 +32,7 @@ use crate::model::plan::Header;
 use crate::model::plan::NewTable;
 use crate::model::plan::Treated;
 use crate::model::prospect::Prospect;
-use crate::model::redefinition;
 use crate::model::redefinition::Definition;
-use crate::model::redefinition::Redefinition;
 use crate::model::schema::Schema;
 use crate::model::sql;
 use crate::model::sql::repair::RepairDialect;
@@ -78,7 +78,7 @@ pub fn repair(
     let redaction = super::redaction(typed.privacy.redact, &config, surroundings)?;
     let mut database = engine::open(&source, &patience)?;
     if let Some(mut there) = there {
-        plan_place::refuse_if_applied(&mut there, database.as_mut(), &config, surroundings)?;
+        plan_place::refuse_if_begun(&mut there, database.as_mut(), &config, surroundings)?;
     }
     let planned = plan(database.as_mut(), &files, &config, surroundings, patience.lock_wait, progress)?;
     let exit = exit(&planned.draft.prospect);
@@ -213,16 +213,22 @@ pub(super) fn plan_in(
     draft.prospect.refusals.extend(decided.refusals);
     draft.prospect.hazards = hazards(&schema, surgery, &definitions, &draft.prospect);
     draft.prospect.hazards.extend(decided.hazards);
+    let prospect = &draft.prospect;
+    let forecasts = forecasts(&schema, &facts, prospect);
+    let touched = fingerprint::touched(&schema, &prospect.tables, &forecasts, &prospect.redefinitions);
+    let scope = Scope { creates: &prospect.creates, redefinitions: &prospect.redefinitions };
+    let tables = fingerprint::digests(&schema, &definitions, &scope, touched.into_iter());
     let header = Header {
         engine: schema.database.engine,
         database: schema.database.name.clone(),
         identity: plan_file::digest([database.identity()?.as_bytes()]),
-        schema: fingerprint(&definitions, &draft.prospect.creates, &draft.prospect.redefinitions),
+        schema: fingerprint::of_all(&tables),
+        tables,
         rules: files.digests(),
         creates: draft.prospect.creates.clone(),
         redefinitions: draft.prospect.redefinitions.clone(),
         files: draft.prospect.files.keys().cloned().collect(),
-        forecasts: forecasts(&schema, &facts, &draft.prospect),
+        forecasts,
         treated: treated(&draft.prospect),
         undecided: draft.prospect.undecided_keys(),
     };
@@ -286,13 +292,6 @@ pub(super) fn definitions(
         definitions.push([text(0), text(1), text(2), text(3)]);
     })?;
     Ok(definitions)
-}
-
-/// A digest of all definitions, as they are before the plan: without the tables that it makes.
-pub(super) fn fingerprint(definitions: &[Definition], creates: &[NewTable], changes: &[Redefinition]) -> String {
-    let own = |definition: &&Definition| !creates.iter().any(|table| table.name.table == definition[2]);
-    let before = redefinition::before(changes, definitions);
-    plan_file::digest(before.iter().filter(own).flatten().map(String::as_bytes))
 }
 
 /// What else will happen when the plan is applied.

@@ -3,6 +3,7 @@
 //! it stays whole where another change needs a part of it.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::CHUNK;
 use super::Case;
@@ -21,6 +22,8 @@ use crate::model::rule::Keep;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
+use crate::workbench::Step;
+use crate::workbench::Unit;
 
 /// One row of a closure.
 struct Going<'a> {
@@ -40,6 +43,10 @@ struct Closure<'a> {
     places: HashMap<(usize, String), usize>,
     /// For each row, the places of those that refer to it and go.
     dependants: Vec<Vec<usize>>,
+    /// A row of it was planned to lose its reference to a row that goes, and now goes itself: before that row.
+    goes_first: bool,
+    /// The table of a row that refers to it and is planned to change at a place that is not before all others.
+    comes_after: Option<usize>,
 }
 
 impl<'a> Closure<'a> {
@@ -97,19 +104,48 @@ impl<'a> Desk<'a> {
             }
         };
         case.show(pending.treatment, || sample);
+        self.take_out(case, closure, pending.treatment, keep)
+    }
+
+    /// Plans that a closure goes, as a unit: what keeps its rows, the rows that lose their references, the rows that go.
+    fn take_out(
+        &mut self,
+        case: &mut Case<'a>,
+        closure: Closure<'a>,
+        treatment: &str,
+        keep: Option<&Keep>,
+    ) -> Result<(), TreatError> {
         let order = closure.root_first();
+        let stands_alone = closure.rows.len() == 1 && !closure.goes_first && !matches!(keep, Some(Keep::Table(_)));
+        let step = if closure.goes_first { Step::DeleteFirst } else { Step::Delete };
+        let unit = self.bench.unit(step);
+        let going: HashSet<(usize, String)> = closure
+            .rows
+            .iter()
+            .filter(|going| going.blanked.is_none())
+            .map(|going| (going.table, plan_file::row_text(&going.row)))
+            .collect();
         let mut rows: Vec<Option<Going<'a>>> = closure.rows.into_iter().map(Some).collect();
         let mut changes = Vec::new();
         for place in order {
             if let Some(going) = rows[place].take() {
-                changes.push(self.taken_out(case, going, pending.treatment, keep)?);
+                changes.push(self.taken_out(case, going, treatment, keep, unit)?);
+            }
+        }
+        for blanked in rows.into_iter().flatten() {
+            // Its other references may have taken it along.
+            if let Some(relation) = blanked.blanked
+                && !going.contains(&(blanked.table, plan_file::row_text(&blanked.row)))
+            {
+                self.blank(case, relation, blanked, treatment, unit)?;
             }
         }
         // Who refers to a row goes before it.
-        changes.iter().rev().try_for_each(|change| self.put(change))?;
-        for going in rows.into_iter().flatten() {
-            if let Some(relation) = going.blanked {
-                self.blank(case, relation, going, pending.treatment)?;
+        for change in changes.iter().rev() {
+            if stands_alone {
+                self.put(change)?;
+            } else {
+                self.bench.put_in(unit, change)?;
             }
         }
         Ok(())
@@ -168,7 +204,13 @@ impl<'a> Desk<'a> {
                 }
             }
         }
-        Ok(Ok(closure))
+        Ok(match closure.comes_after.filter(|_| closure.goes_first) {
+            Some(table) => {
+                let name = &schema.tables[table].name;
+                Err(format!("rows that depend on it, among them one of {name}, would have to go in two orders at once"))
+            }
+            None => Ok(closure),
+        })
     }
 
     /// Takes a row into a closure, unless it is there already, is planned to go anyway, or is needed.
@@ -185,8 +227,15 @@ impl<'a> Desk<'a> {
             return Ok(if going.blanked.is_some() { Admission::Settled } else { Admission::GoesToo(place) });
         }
         let planned = self.bench.get(&about.name, &going.row)?;
-        if planned.is_some_and(|planned| planned.after.is_none()) {
-            return Ok(Admission::Settled);
+        let has_lost = |planned: &Change| planned.reasons.iter().any(|reason| reason.part == Part::Dependant);
+        match &planned {
+            Some(planned) if planned.after.is_none() => {
+                closure.comes_after = Some(going.table);
+                return Ok(Admission::Settled);
+            }
+            Some(planned) if has_lost(planned) && going.blanked.is_some() => closure.comes_after = Some(going.table),
+            Some(planned) if has_lost(planned) => closure.goes_first = true,
+            _ => {}
         }
         if let Some(why) = &about.irreversible {
             return Ok(Admission::Needed(format!("a row of {} would change, which {why}", about.name)));
@@ -252,22 +301,15 @@ impl<'a> Desk<'a> {
         relation: &Relation,
         going: Going<'a>,
         treatment: &str,
+        unit: Unit,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(relation);
         let planned = self.bench.get(&child.name, &going.row)?;
-        let mut change = planned.unwrap_or_else(|| Change {
-            table: child.name.clone(),
-            row: going.row,
-            address: None,
-            before: Some(going.image.columns.clone()),
-            after: Some(going.image.columns),
-            reasons: Vec::new(),
-            kept: None,
-            unit: None,
-            orphan_of: Vec::new(),
-            adopts: Some(Vec::new()),
+        let is_planned = planned.is_some();
+        let mut change = planned.unwrap_or_else(|| {
+            let (before, after) = (going.image.columns.clone(), going.image.columns);
+            Change::new(child.name.clone(), going.row, Some(before), Some(after))
         });
-        // Its other references may have taken it along.
         let Some(after) = &mut change.after else { return Ok(()) };
         for name in self.schema.child_column_names(relation) {
             if let Some((_, value)) = after.iter_mut().find(|(known, _)| known == name) {
@@ -277,7 +319,9 @@ impl<'a> Desk<'a> {
         let mut reason = case.reason(Part::Dependant, treatment);
         reason.relation.clone_from(&relation.id);
         change.reasons.push(reason);
-        self.put(&change)
+        self.changed.insert((relation.child, case.index, false));
+        // What was planned for it before stays where it is, which is before any row that goes now.
+        if is_planned { self.put(&change) } else { Ok(self.bench.put_in(unit, &change)?) }
     }
 
     /// What it takes that one row goes.
@@ -287,9 +331,14 @@ impl<'a> Desk<'a> {
         going: Going<'a>,
         treatment: &str,
         keep: Option<&Keep>,
+        unit: Unit,
     ) -> Result<Change, TreatError> {
         let about = &self.schema.tables[going.table];
         let planned = self.bench.get(&about.name, &going.row)?;
+        if let Some(planned) = &planned {
+            self.forget_keys(planned)?;
+        }
+        self.changed.insert((going.table, case.index, going.part == Part::Orphan));
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
         reasons.push(case.reason(going.part, treatment));
         self.gone(going.table, &going.image.columns);
@@ -298,21 +347,12 @@ impl<'a> Desk<'a> {
             let (room, surgery) = self.room(going.table)?;
             let _ = room.attempt(&surgery.delete(about, &going.row))?;
         }
-        let mut change = Change {
-            table: about.name.clone(),
-            row: going.row,
-            address: going.image.address.filter(|_| has_own_address(about)),
-            before: Some(going.image.columns),
-            after: None,
-            reasons,
-            kept: None,
-            unit: None,
-            orphan_of: Vec::new(),
-            adopts: Some(Vec::new()),
-        };
+        let mut change = Change::new(about.name.clone(), going.row, Some(going.image.columns), None);
+        change.address = going.image.address.filter(|_| has_own_address(about));
+        change.reasons = reasons;
         match keep {
             None => {}
-            Some(Keep::Table(table)) => self.keep_row(case, table, &change)?,
+            Some(Keep::Table(table)) => self.keep_row(case, table, &change, unit)?,
             Some(Keep::File(file)) => {
                 *self.files.entry(file.clone()).or_default() += 1;
                 change.kept = Some(file.clone());

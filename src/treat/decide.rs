@@ -8,6 +8,7 @@ use super::Desk;
 use super::TreatError;
 use super::redefine::is_relaxed;
 use crate::model::catalog::Action;
+use crate::model::catalog::Match;
 use crate::model::rule::Expression;
 use crate::model::rule::Keep;
 use crate::model::rule::Placeholder;
@@ -84,11 +85,13 @@ impl<'a> Desk<'a> {
                 Treatment::Remap(_) => vec![false; some.len()],
                 _ => self.planned(case, &some)?,
             };
-            let acts = self.acts(case, treatment, &some)?;
+            let mut acts = self.acts(case, treatment, &some)?;
+            self.leave_adopted(case, treatment, &some, &mut acts)?;
             for ((&place, act), planned) in open.iter().zip(acts).zip(planned) {
                 match act {
                     _ if planned => {
-                        verdicts[place] = Some(Verdict::Decided { treatment: "placeholder".into(), act: Act::Nothing });
+                        let by = if matches!(treatment, Treatment::Sentinel(_)) { "sentinel" } else { "placeholder" };
+                        verdicts[place] = Some(Verdict::Decided { treatment: by.into(), act: Act::Nothing });
                     }
                     Ok(act) => {
                         verdicts[place] = Some(Verdict::Decided { treatment: treatment.name().into(), act });
@@ -99,6 +102,31 @@ impl<'a> Desk<'a> {
         }
         let undecided = |reasons: Vec<String>| Verdict::Undecided(reasons.join("; ").into());
         Ok(verdicts.into_iter().zip(reasons).map(|(verdict, why)| verdict.unwrap_or_else(|| undecided(why))).collect())
+    }
+
+    /// Rows whose key is that of the parent that was made for them stay as they are.
+    fn leave_adopted(
+        &mut self,
+        case: &Case<'a>,
+        treatment: &Treatment,
+        groups: &[&Group],
+        acts: &mut Acts,
+    ) -> Result<(), TreatError> {
+        let is_sentinel = matches!(treatment, Treatment::Sentinel(_));
+        let has_own_key = matches!(treatment, Treatment::Placeholder(wish) if wish.key == PlaceholderKey::New);
+        if !is_sentinel && !has_own_key {
+            return Ok(());
+        }
+        let made = self.planned(case, groups)?;
+        for ((act, group), made) in acts.iter_mut().zip(groups).zip(made) {
+            let Ok(Act::Set { columns, .. }) = act else { continue };
+            let is_its_key =
+                columns.iter().zip(&group.key).all(|(new, old)| new.as_ref().is_some_and(|new| new.is_same(old)));
+            if made && (is_sentinel || is_its_key) {
+                *act = Ok(Act::Nothing);
+            }
+        }
+        Ok(())
     }
 
     fn acts(&mut self, case: &mut Case<'a>, treatment: &Treatment, groups: &[&Group]) -> Result<Acts, TreatError> {
@@ -263,7 +291,6 @@ impl<'a> Desk<'a> {
         if let Some(key) = self.stored_keys(parent, columns, &[&wish.key.value])?.pop().flatten() {
             return Ok(Ok(set(key, None, false)));
         }
-        // The one that an earlier key, or another relation, has made.
         if let Some(key) = self.made_key(parent, columns, &wish.key.value)? {
             return Ok(Ok(set(key, None, false)));
         }
@@ -292,6 +319,16 @@ impl<'a> Desk<'a> {
         };
         let columns = &case.relation.child_columns;
         let mut chosen: Vec<bool> = columns.iter().map(|&column| can_be_null(column)).collect();
+        if case.relation.match_rule == Match::Full {
+            let is_wanted = |name: &str| {
+                wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|other| self.schema.names.same(other, name)))
+            };
+            if chosen.contains(&false) || !self.schema.child_column_names(case.relation).all(is_wanted) {
+                let whole = side(&child.name, self.schema.child_column_names(case.relation));
+                return Err(format!("{whole} is MATCH FULL, and not all of its columns would be NULL"));
+            }
+            return Ok(blank(chosen));
+        }
         if let Some(wanted) = wanted {
             for (chosen, &column) in chosen.iter_mut().zip(columns) {
                 let name = &child.columns[column].name;
@@ -312,8 +349,7 @@ impl<'a> Desk<'a> {
                 side(&child.name, self.schema.child_column_names(case.relation))
             ));
         }
-        let columns = chosen.into_iter().map(|chosen| chosen.then_some(Value::Null)).collect();
-        Ok(Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true })
+        Ok(blank(chosen))
     }
 
     fn set_default(&mut self, case: &Case<'a>, groups: &[&Group]) -> Result<Result<Act, String>, TreatError> {
@@ -446,18 +482,17 @@ impl<'a> Desk<'a> {
         Ok(planned)
     }
 
-    /// The key as a row that this plan makes stores it, if there is such a row.
-    fn made_key(&mut self, table: usize, columns: &[usize], key: &Key) -> Result<Option<Key>, TreatError> {
-        if !self.parents.made_in(table) {
-            return Ok(None);
+    /// A key as the plan already makes a parent for it.
+    pub(super) fn made_key(&mut self, parent: usize, columns: &[usize], key: &Key) -> Result<Option<Key>, TreatError> {
+        let mut found = None;
+        if self.parents.made_in(parent) {
+            let table = &self.schema.tables[parent];
+            let (room, surgery) = self.room(parent)?;
+            room.each_row(&surgery.present(table, columns, &[key]), &mut |row| {
+                found = row.split_first().map(|(_, key)| key.to_vec());
+            })?;
         }
-        let about = &self.schema.tables[table];
-        let (room, surgery) = self.room(table)?;
-        let mut stored = None;
-        room.each_row(&surgery.present(about, columns, &[key]), &mut |row| {
-            stored = stored.take().or_else(|| row.get(1..).map(<[Value]>::to_vec));
-        })?;
-        Ok(stored)
+        Ok(found)
     }
 
     pub(super) fn table(&self, name: &str) -> Option<usize> {
@@ -484,6 +519,12 @@ fn changes_child(treatment: &Treatment) -> bool {
 fn set(key: Key, record: Option<Rc<str>>, quarantine_on_conflict: bool) -> Act {
     let columns = key.into_iter().map(Some).collect();
     Act::Set { columns, record, quarantine_on_conflict, blanks: false }
+}
+
+/// Chosen columns become NULL.
+fn blank(chosen: Vec<bool>) -> Act {
+    let columns = chosen.into_iter().map(|chosen| chosen.then_some(Value::Null)).collect();
+    Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true }
 }
 
 fn every<T: Clone>(groups: &[&Group], one: T) -> Vec<T> {

@@ -14,6 +14,7 @@ use crate::model::prospect::Refusal;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
+use crate::workbench::Unit;
 
 /// Both keys of a row.
 pub(super) const RECORD: [&str; 7] = ["id", "rule", "relation", "child_table", "child_row", "original_key", "new_key"];
@@ -27,14 +28,32 @@ impl<'a> Desk<'a> {
         record: &str,
         pending: &Pending<'_>,
         after: &RowName,
+        unit: Unit,
     ) -> Result<(), TreatError> {
         let new =
             self.schema.child_column_names(case.relation).filter_map(|name| super::parents::value_of(after, name));
         let new = compact(&new.cloned().collect::<Vec<_>>());
-        let child = self.schema.child(case.relation).name.to_string();
-        let row: Vec<Value> = pending.row.iter().map(|(_, value)| value.clone()).collect();
-        let values = vec![Value::text(child), compact(&row), compact(&pending.key), new];
-        self.keep(case, record, &RECORD, values, pending.treatment)
+        let [child, row] = named(&self.schema.child(case.relation).name, &pending.row);
+        let values = vec![child, row, compact(&pending.key), new];
+        self.keep(case, record, &RECORD, values, pending.treatment, unit)
+    }
+
+    /// A row that goes has no new key: what was to keep both of its keys is not made.
+    pub(super) fn forget_keys(&mut self, planned: &Change) -> Result<(), TreatError> {
+        if planned.unit.is_none() {
+            return Ok(());
+        }
+        let [table, row] = named(&planned.table, &planned.row);
+        for member in self.bench.members_with(planned)? {
+            let says = |column: &str, value: &Value| {
+                let said = member.after.as_ref().and_then(|after| super::parents::value_of(after, column));
+                said.is_some_and(|said| said.is_same(value) || said.is_same(&self.surgery.recorded(value.clone())))
+            };
+            if member.part() == Part::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
+                self.bench.take_away(&member.table, &member.row)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn keep_placeholder(
@@ -43,6 +62,7 @@ impl<'a> Desk<'a> {
         record: &str,
         table: usize,
         image: &RowName,
+        unit: Unit,
     ) -> Result<(), TreatError> {
         let table = &self.schema.tables[table];
         let key: Vec<Value> = case
@@ -53,14 +73,20 @@ impl<'a> Desk<'a> {
             .filter_map(|&column| super::parents::value_of(image, &table.columns[column].name).cloned())
             .collect();
         let values = vec![Value::text(table.name.to_string()), compact(&key), Value::Null, compact(&key)];
-        self.keep(case, record, &RECORD, values, "placeholder")
+        self.keep(case, record, &RECORD, values, "placeholder", unit)
     }
 
-    pub(super) fn keep_row(&mut self, case: &Case<'a>, table: &str, going: &Change) -> Result<(), TreatError> {
+    pub(super) fn keep_row(
+        &mut self,
+        case: &Case<'a>,
+        table: &str,
+        going: &Change,
+        unit: Unit,
+    ) -> Result<(), TreatError> {
         let image = going.before.as_ref().map_or(Value::Null, |row| Value::text(plan_file::row_text(row)));
         let name = plan_file::row_text(&going.row);
         let values = vec![Value::text(going.table.to_string()), Value::text(name), image];
-        self.keep(case, table, &QUARANTINE, values, "quarantine")
+        self.keep(case, table, &QUARANTINE, values, "quarantine", unit)
     }
 
     fn keep(
@@ -70,6 +96,7 @@ impl<'a> Desk<'a> {
         columns: &[&str],
         values: Vec<Value>,
         treatment: &str,
+        unit: Unit,
     ) -> Result<(), TreatError> {
         let known = self.schema.table(table);
         let name = known.map_or_else(
@@ -106,19 +133,16 @@ impl<'a> Desk<'a> {
         let said = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
         let image: RowName =
             columns.iter().map(|&column| column.to_owned()).zip(said.into_iter().chain(values)).collect();
-        self.put(&Change {
-            table: name,
-            row: image[..1].to_vec(),
-            address: None,
-            before: None,
-            after: Some(image),
-            reasons: vec![case.reason(Part::Record, treatment)],
-            kept: None,
-            unit: None,
-            orphan_of: Vec::new(),
-            adopts: Some(Vec::new()),
-        })
+        let mut record = Change::new(name, image[..1].to_vec(), None, Some(image));
+        record.reasons.push(case.reason(Part::Record, treatment));
+        Ok(self.bench.put_in(unit, &record)?)
     }
+}
+
+/// A table and a row of it, as records name them.
+fn named(table: &TableName, row: &RowName) -> [Value; 2] {
+    let row: Vec<Value> = row.iter().map(|(_, value)| value.clone()).collect();
+    [Value::text(table.to_string()), compact(&row)]
 }
 
 /// One value as it is; several as text.

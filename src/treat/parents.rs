@@ -24,6 +24,7 @@ use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::workbench::Step;
 
 /// What was learnt and made so far.
 #[derive(Default)]
@@ -114,8 +115,12 @@ impl<'a> Desk<'a> {
                     before: None,
                     after: Some(image.clone()),
                 });
-                if let Some(record) = record {
-                    self.keep_placeholder(case, record, table, &image)?;
+                if let (Some(record), Some((_, row))) = (record, made.last())
+                    && let Some(parent) = self.bench.get(&about.name, row)?
+                {
+                    let unit = self.bench.unit(Step::Parent);
+                    self.bench.put_in(unit, &parent)?;
+                    self.keep_placeholder(case, record, table, &image, unit)?;
                 }
                 Ok(key.ok_or_else(|| "the new row has no such key".to_owned()))
             }
@@ -217,18 +222,9 @@ impl<'a> Desk<'a> {
         self.need_all(blank.table, &image)?;
         let reached = self.parents.made.entry(blank.table).or_default();
         reached.reached = reached.reached.max(largest(&row));
-        self.put(&Change {
-            table: table.name.clone(),
-            row,
-            address: None,
-            before: None,
-            after: Some(image.clone()),
-            reasons: vec![blank.reason],
-            kept: None,
-            unit: None,
-            orphan_of: Vec::new(),
-            adopts: Some(Vec::new()),
-        })?;
+        let mut change = Change::new(table.name.clone(), row, None, Some(image.clone()));
+        change.reasons.push(blank.reason);
+        self.put(&change)?;
         Ok(Ok(image))
     }
 
@@ -417,24 +413,16 @@ impl<'a> Desk<'a> {
                 Some((address, _)) => address,
                 None => self.next_integer(counters, "rowid")?,
             };
-            let reasons = vec![Reason {
+            let row = vec![("rowid".to_owned(), Value::Integer(address))];
+            let before = before.map(|(_, counted)| image(counted));
+            let mut change = Change::new(self.schema.tables[counters].name.clone(), row, before, Some(image(reached)));
+            change.reasons.push(Reason {
                 part: Part::Counter,
                 relation: String::new(),
                 rule: String::new(),
                 treatment: "placeholder".to_owned(),
-            }];
-            self.put(&Change {
-                table: self.schema.tables[counters].name.clone(),
-                row: vec![("rowid".to_owned(), Value::Integer(address))],
-                address: None,
-                before: before.map(|(_, counted)| image(counted)),
-                after: Some(image(reached)),
-                reasons,
-                kept: None,
-                unit: None,
-                orphan_of: Vec::new(),
-                adopts: Some(Vec::new()),
-            })?;
+            });
+            self.put(&change)?;
         }
         Ok(())
     }

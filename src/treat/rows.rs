@@ -10,6 +10,7 @@ use super::images;
 use super::parents::is_sound;
 use super::parents::value_of;
 use crate::model::catalog::IndexColumn;
+use crate::model::catalog::Match;
 use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
@@ -19,6 +20,7 @@ use crate::model::rule::Keep;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::workbench::Step;
 
 /// A row whose key was decided.
 pub(super) struct Pending<'v> {
@@ -95,6 +97,7 @@ impl<'a> Desk<'a> {
         let results = self.rehearse_rows(case, &tries)?;
         for (((pending, image), one), result) in tried.into_iter().zip(tries).zip(results) {
             match result {
+                Ok(after) if one.change.is_before(&after) => self.leave(case, pending, &one.change, &after)?,
                 Ok(after) => self.plan_update(case, pending, one.change, after)?,
                 Err(why) => self.cannot_change(case, pending, image, &why)?,
             }
@@ -113,17 +116,9 @@ impl<'a> Desk<'a> {
         let child = self.schema.child(case.relation);
         let planned = self.bench.get(&child.name, &pending.row)?;
         let was_planned = planned.is_some();
-        let change = planned.unwrap_or_else(|| Change {
-            table: child.name.clone(),
-            row: pending.row.clone(),
-            address: None,
-            before: Some(image.columns.clone()),
-            after: Some(image.columns.clone()),
-            reasons: Vec::new(),
-            kept: None,
-            unit: None,
-            orphan_of: Vec::new(),
-            adopts: Some(Vec::new()),
+        let change = planned.unwrap_or_else(|| {
+            let (before, after) = (image.columns.clone(), image.columns.clone());
+            Change::new(child.name.clone(), pending.row.clone(), Some(before), Some(after))
         });
         let Some(mut after) = change.after.clone() else { return Ok(Ok(None)) };
         let mut changed = Vec::new();
@@ -139,6 +134,28 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(Ok(Some(Try { change, was_planned, after, changed })))
+    }
+
+    /// The row would be what it is already. It stays as it is: with a parent that the plan makes, or undecided.
+    fn leave(
+        &mut self,
+        case: &mut Case<'a>,
+        pending: &Pending<'_>,
+        planned: &Change,
+        image: &RowName,
+    ) -> Result<(), TreatError> {
+        if !planned.reasons.is_empty() {
+            self.forget_keys(planned)?;
+            self.bench.take_away(&planned.table, &planned.row)?;
+        }
+        let made = match (case.relation.parent.table, self.reference(case.relation, image)) {
+            (Some(parent), Some(key)) => self.made_key(parent, &case.relation.parent.columns, &key)?,
+            _ => None,
+        };
+        if made.is_none() {
+            case.give_up(pending, "the row has these very values, and is an orphan with them");
+        }
+        Ok(())
     }
 
     fn plan_update(
@@ -158,12 +175,16 @@ impl<'a> Desk<'a> {
             let old = before.filter(|(name, _)| set.iter().any(|(changed, _)| changed == name)).cloned().collect();
             Sample { table: table.to_string(), row: pending.row.clone(), before: Some(old), after: Some(set) }
         });
-        self.put(&change)?;
+        self.changed.insert((case.relation.child, case.index, true));
         let Act::Set { record, blanks, .. } = pending.act else { return Ok(()) };
         case.lost.add(u64::from(*blanks), true);
         match (record, &change.after) {
-            (Some(record), Some(after)) => self.keep_keys(case, record, pending, after),
-            _ => Ok(()),
+            (Some(record), Some(after)) => {
+                let unit = self.bench.unit_of(&change, Step::Update)?;
+                self.bench.put_in(unit, &change)?;
+                self.keep_keys(case, record, pending, after, unit)
+            }
+            _ => self.put(&change),
         }
     }
 
@@ -248,7 +269,8 @@ impl<'a> Desk<'a> {
             refused[place].get_or_insert(Why { text, is_collision: true });
         }
         for (index, other) in schema.relations.iter().enumerate() {
-            if index == case.index || other.child != table {
+            // Of a key of its own that is given only in part, MATCH FULL makes an orphan.
+            if (index == case.index && other.match_rule != Match::Full) || other.child != table {
                 continue;
             }
             let concerned: Vec<usize> = (0..tries.len())
@@ -348,11 +370,15 @@ impl<'a> Desk<'a> {
         Ok(keys.iter().map(|key| key.is_none() || there.next().unwrap_or_default()).collect())
     }
 
-    /// The reference of a row, unless it is NULL.
+    /// The reference of a row, unless it is NULL. One that is NULL in part is a reference under MATCH FULL, to no row.
     fn reference(&self, relation: &Relation, image: &RowName) -> Option<Key> {
         let key: Option<Key> =
             self.schema.child_column_names(relation).map(|name| value_of(image, name).cloned()).collect();
-        key.filter(|key| !key.contains(&Value::Null))
+        let is_null = |key: &Key| match relation.match_rule {
+            Match::Simple => key.contains(&Value::Null),
+            Match::Full => key.iter().all(|value| *value == Value::Null),
+        };
+        key.filter(|key| !is_null(key))
     }
 }
 

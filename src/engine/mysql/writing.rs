@@ -71,6 +71,14 @@ impl Writing for Connection {
         self.run("SET SESSION TRANSACTION READ ONLY".to_owned(), &patience.deadline)
     }
 
+    fn hold(name: &str) -> String {
+        format!("SELECT GET_LOCK('{}', 0)", lock_name(name))
+    }
+
+    fn holder(name: &str) -> String {
+        format!("SELECT concat('connection ', IS_USED_LOCK('{}'))", lock_name(name))
+    }
+
     fn end_other(number: i64) -> String {
         format!("KILL {number}")
     }
@@ -94,4 +102,10 @@ impl Writing for Connection {
     fn privileges(_: WriteOptions) -> &'static str {
         "nothing was changed: it takes SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE and DROP where rows are kept"
     }
+}
+
+/// At most 64 characters.
+fn lock_name(name: &str) -> String {
+    let digits: String = name.chars().filter(char::is_ascii_hexdigit).take(40).collect();
+    format!("fk-doctor {digits}")
 }

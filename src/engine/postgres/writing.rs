@@ -72,6 +72,22 @@ impl Writing for Connection {
         self.run(transaction::begin_writing(patience), &patience.deadline)
     }
 
+    fn hold(name: &str) -> String {
+        format!("SELECT pg_catalog.pg_try_advisory_lock({})::int4", lock_number(name))
+    }
+
+    fn holder(name: &str) -> String {
+        // The server shows the two halves of the number.
+        let number = lock_number(name).cast_unsigned();
+        let (high, low) = (number >> 32, number & 0xffff_ffff);
+        format!(
+            "SELECT pg_catalog.concat('connection ', a.pid, ' of ', a.usename, ' since ', a.backend_start::timestamp(0)) \
+             FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) l.pid \
+             WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.classid OPERATOR(pg_catalog.=) {high}::oid \
+             AND l.objid OPERATOR(pg_catalog.=) {low}::oid AND l.granted"
+        )
+    }
+
     fn end_other(number: i64) -> String {
         format!("SELECT pg_catalog.pg_terminate_backend({number})")
     }
@@ -100,4 +116,10 @@ impl Writing for Connection {
             "nothing was changed: both tables of a relation must be writable, and --no-triggers needs a role that may SET session_replication_role"
         }
     }
+}
+
+/// The first digits of a name as the number of an advisory lock.
+fn lock_number(name: &str) -> i64 {
+    let digits = name.get(..16).unwrap_or(name);
+    u64::from_str_radix(digits, 16).unwrap_or(0).cast_signed()
 }

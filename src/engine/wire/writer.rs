@@ -1,6 +1,8 @@
 //! The one connection that writes to a server, in one transaction at a time.
 
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
 use super::Failure;
 use super::writing::Kind;
@@ -18,6 +20,9 @@ use crate::model::sql::Sql;
 use crate::model::value::Value;
 use crate::source::Address;
 
+/// Between two attempts to hold a name.
+const PAUSE: Duration = Duration::from_millis(50);
+
 pub(in crate::engine) struct ServerWriter<C> {
     address: Address,
     patience: Patience,
@@ -25,6 +30,8 @@ pub(in crate::engine) struct ServerWriter<C> {
     connection: C,
     /// The connection's, by which it is ended should it be lost.
     number: i64,
+    /// The name that keeps other writers out.
+    name: Option<String>,
     changed: u64,
     /// Something was asked since they were counted.
     was_asked: bool,
@@ -45,6 +52,7 @@ impl<C: Writing> ServerWriter<C> {
             options,
             connection,
             number: 0,
+            name: None,
             changed: 0,
             was_asked: false,
             overtaken: false,
@@ -56,6 +64,7 @@ impl<C: Writing> ServerWriter<C> {
             self.connection = C::open(&self.address, &self.patience)?;
             // What was lost may still hold its locks. It is gone already, or not ours any more, if this fails.
             let _ = self.connection.run(C::end_other(self.number), &self.patience.deadline);
+            self.hold_again()?;
         }
         self.number = self.sum(C::NUMBER)?;
         self.connection.begin(&self.patience, self.options)?;
@@ -63,6 +72,21 @@ impl<C: Writing> ServerWriter<C> {
             self.connection.ask(lock.text(), lock.parameters(), &self.patience.deadline, &mut |_| {})?;
         }
         self.changed = self.count()?;
+        Ok(())
+    }
+
+    /// The lost connection may hold the name for a moment more.
+    fn hold_again(&mut self) -> Result<(), Failure> {
+        let Some(name) = self.name.clone() else { return Ok(()) };
+        let start = Instant::now();
+        while self.sum(&C::hold(&name))? != 1 {
+            if start.elapsed() > self.patience.lock_wait {
+                return Err(Failure::Unreached {
+                    why: "the connection was lost, and another run has begun".to_owned(),
+                });
+            }
+            std::thread::sleep(PAUSE);
+        }
         Ok(())
     }
 
@@ -135,6 +159,20 @@ impl<C: Writing + Send> Session for ServerWriter<C> {
 }
 
 impl<C: Writing + Send> Writer for ServerWriter<C> {
+    fn exclude(&mut self, name: &str) -> Result<Option<String>, EngineError> {
+        let failed = |failure: Failure, address: &Address| C::of_a_question(failure, address);
+        if self.sum(&C::hold(name)).map_err(|failure| failed(failure, &self.address))? == 1 {
+            self.name = Some(name.to_owned());
+            return Ok(None);
+        }
+        let mut who = String::new();
+        let asked = self.connection.ask(&C::holder(name), &[], &self.patience.deadline, &mut |row| {
+            who = row.first().and_then(Value::as_text).unwrap_or_default().to_owned();
+        });
+        asked.map_err(|failure| failed(failure, &self.address))?;
+        Ok(Some(who))
+    }
+
     fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError> {
         self.overtaken = false;
         self.try_to_begin(lock).map_err(|failure| {

@@ -54,6 +54,12 @@ pub(in crate::engine) trait Writing: Sized {
     /// From here on nothing but temporary tables can be written to, or nothing that is written stays.
     fn enter_room(&mut self, patience: &Patience) -> Result<(), Failure>;
 
+    /// A question whose answer is 1 if this connection now holds the name, a word of hexadecimal digits, until it ends.
+    fn hold(name: &str) -> String;
+
+    /// A question whose answer says which connection holds the name.
+    fn holder(name: &str) -> String;
+
     /// Ends another connection of the same user.
     fn end_other(number: i64) -> String;
 

@@ -6,6 +6,7 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
+use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
 use crate::model::rule::Normal;
@@ -28,6 +29,13 @@ pub trait RepairDialect {
 
     /// What a table of keys says of these: the key's number and the new key.
     fn mapped(&self, table: &Table, from: &[usize], into: &[usize], keys: &[&Key]) -> Sql;
+
+    /// Which rows have these keys: the key's number, and the columns that name the row for good.
+    fn rows_with(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
+        let position = |name: &str| table.columns.iter().position(|column| column.name == name);
+        let names: Vec<usize> = identity_columns(table).into_iter().filter_map(position).collect();
+        self.mapped(table, columns, &names, keys)
+    }
 
     /// Parents that are equal in a normal form, each form undoing what people get wrong: the key's number, and the
     /// parent's key. Only for keys of one column.
@@ -127,6 +135,27 @@ pub trait RepairDialect {
     fn create(&self, table: &NewTable) -> Sql;
 
     fn drop(&self, table: &NewTable) -> Sql;
+
+    /// Makes the table that holds the states of plans; see [`crate::model::state`].
+    fn create_state(&self) -> Sql;
+
+    /// One row, if that table is there and this session may use it.
+    fn has_state(&self) -> Sql;
+
+    /// One row, if this session may make that table; `None` where only the attempt can tell.
+    fn may_create_state(&self) -> Option<Sql> {
+        None
+    }
+
+    /// Keeps everybody else from a table until it is dropped or given free, where a transaction does not do so by itself.
+    fn claim(&self, _table: &NewTable) -> Option<Sql> {
+        None
+    }
+
+    /// Gives a claimed table free, where the end of the transaction does not.
+    fn release(&self) -> Option<Sql> {
+        None
+    }
 
     /// How definitions of tables are changed; `None` where that is not built.
     fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {

@@ -1,19 +1,26 @@
 //! What applying a plan, or taking it back, came to, as JSON: `fk-doctor/apply@1`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use crate::model::state::Left;
+use crate::model::state::LeftRow;
 use crate::report::applied::Said;
 use crate::report::json::Database;
+use crate::report::json::Named;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
 use crate::report::json::document;
 
 pub(in crate::report) fn render(said: &Said<'_>) -> String {
-    let outcome = match (said.is_undo, said.total() > 0) {
-        (false, true) => "applied",
-        (false, false) => "already-applied",
-        (true, true) => "taken-back",
-        (true, false) => "already-taken-back",
+    let outcome = match (said.is_undo, said.total() > 0, said.rows_left() > 0) {
+        (false, true, false) => "applied",
+        (false, false, false) => "already-applied",
+        (false, _, true) => "applied-in-part",
+        (true, true, false) => "taken-back",
+        (true, false, false) => "already-taken-back",
+        (true, _, true) => "taken-back-in-part",
     };
     document(&Report {
         format: "fk-doctor/apply@1",
@@ -31,6 +38,8 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
             redefined: said.redefined,
             already: said.already,
         },
+        left: left(said.left, said.left_rows),
+        journal: said.journal.map(|journal| journal.display().to_string()),
         scan: Scan {
             relations: said.relations,
             checked: said.relations - said.unchecked,
@@ -51,7 +60,33 @@ struct Report<'a> {
     backup: Option<String>,
     kept: Vec<String>,
     changes: Changes,
+    left: LeftRows<'a>,
+    journal: Option<String>,
     scan: Scan,
+}
+
+/// Rows that were left as they are: how many for each reason, and the first of them.
+#[derive(Serialize)]
+pub(super) struct LeftRows<'a> {
+    total: u64,
+    reasons: BTreeMap<&'static str, u64>,
+    rows: Vec<OneLeft<'a>>,
+}
+
+#[derive(Serialize)]
+struct OneLeft<'a> {
+    table: &'a str,
+    row: Named<'a>,
+    reason: &'static str,
+}
+
+pub(super) fn left<'a>(left: &BTreeMap<Left, u64>, rows: &'a [LeftRow]) -> LeftRows<'a> {
+    let one = |row: &'a LeftRow| OneLeft { table: &row.table, row: Named::of(&row.row), reason: row.why.name() };
+    LeftRows {
+        total: left.values().sum(),
+        reasons: left.iter().map(|(why, rows)| (why.name(), *rows)).collect(),
+        rows: rows.iter().map(one).collect(),
+    }
 }
 
 #[derive(Serialize)]

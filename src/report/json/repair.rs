@@ -5,7 +5,6 @@ use serde::Serialize;
 use crate::model::prospect::Outlook;
 use crate::model::prospect::Sample;
 use crate::model::redefinition::Redefinition;
-use crate::model::value::RowName;
 use crate::report::json::Database;
 use crate::report::json::Named;
 use crate::report::json::TOOL;
@@ -114,14 +113,10 @@ fn definition(change: &Redefinition) -> Definition<'_> {
 fn sample(sample: &Sample) -> Sampled<'_> {
     Sampled {
         table: &sample.table,
-        row: named(&sample.row),
-        before: sample.before.as_ref().map(named),
-        after: sample.after.as_ref().map(named),
+        row: Named::of(&sample.row),
+        before: sample.before.as_ref().map(Named::of),
+        after: sample.after.as_ref().map(Named::of),
     }
-}
-
-fn named(row: &RowName) -> Named<'_> {
-    Named::new(row.iter().map(|(column, value)| (column.as_str(), value)))
 }
 
 #[derive(Serialize)]

@@ -43,6 +43,7 @@ use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
 use crate::model::sql::table_for;
+use crate::model::state;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -294,6 +295,40 @@ impl RepairDialect for Surgery {
 
     fn drop(&self, table: &NewTable) -> Sql {
         Query::default().finish(format!("DROP TABLE {}", self.name(&table.as_table())))
+    }
+
+    fn create_state(&self) -> Sql {
+        // A key of a text needs a length: a plan's digest has 64 characters.
+        let of = |name: &str, is_number: bool| match (name, is_number) {
+            (_, true) => "bigint",
+            ("plan", _) => "char(64)",
+            _ => "longtext",
+        };
+        let columns: Vec<String> = state::COLUMNS
+            .iter()
+            .map(|(name, is_number)| format!("{} {} NOT NULL", in_backticks(name), of(name, *is_number)))
+            .collect();
+        Query::default().finish(format!(
+            "CREATE TABLE {}({}, PRIMARY KEY (`plan`, `number`)) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            self.name(&state::table()),
+            columns.join(", ")
+        ))
+    }
+
+    fn has_state(&self) -> Sql {
+        let mut query = Query::default();
+        let is_table = query.is_table(&state::table());
+        query.finish(format!("SELECT 1 FROM information_schema.tables WHERE {is_table}"))
+    }
+
+    /// The question for its rows calls it `t`.
+    fn claim(&self, table: &NewTable) -> Option<Sql> {
+        let name = self.name(&table.as_table());
+        Some(Query::default().finish(format!("LOCK TABLES {name} WRITE, {name} AS t WRITE")))
+    }
+
+    fn release(&self) -> Option<Sql> {
+        Some(Query::default().finish("UNLOCK TABLES".to_owned()))
     }
 
     fn recorded(&self, value: Value) -> Value {

@@ -39,6 +39,7 @@ use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
+use crate::model::state;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -280,6 +281,44 @@ impl RepairDialect for Surgery {
 
     fn drop(&self, table: &NewTable) -> Sql {
         Query::default().finish(format!("DROP TABLE {}", table_name(&table.as_table())))
+    }
+
+    fn create_state(&self) -> Sql {
+        let of = |is_number| if is_number { "int8" } else { "text" };
+        let columns: Vec<String> = state::COLUMNS
+            .iter()
+            .map(|(name, is_number)| format!("{} {} NOT NULL", quoted(name), of(*is_number)))
+            .collect();
+        Query::default().finish(format!(
+            "CREATE TABLE {}({}, PRIMARY KEY (\"plan\", \"number\"))",
+            table_name(&state::table()),
+            columns.join(", ")
+        ))
+    }
+
+    fn has_state(&self) -> Sql {
+        let mut query = Query::default();
+        let name = query.parameter(Value::text(state::TABLE));
+        query.finish(format!(
+            "SELECT 1::int8 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE n.nspname = 'public' AND c.relname = {name}::text AND has_schema_privilege(n.oid, 'USAGE') \
+             AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
+             AND has_table_privilege(c.oid, 'UPDATE')"
+        ))
+    }
+
+    fn may_create_state(&self) -> Option<Sql> {
+        let mut query = Query::default();
+        let name = query.parameter(Value::text(state::TABLE));
+        Some(query.finish(format!(
+            "SELECT 1::int8 FROM pg_namespace AS n WHERE nspname = 'public' AND has_schema_privilege(oid, 'CREATE') \
+             AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = n.oid AND c.relname = {name}::text)"
+        )))
+    }
+
+    fn claim(&self, table: &NewTable) -> Option<Sql> {
+        let name = table_name(&table.as_table());
+        Some(Query::default().finish(format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")))
     }
 
     /// All columns of such a table but its number are text.

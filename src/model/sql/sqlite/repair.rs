@@ -24,6 +24,7 @@ use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
+use crate::model::state;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -72,18 +73,12 @@ impl RepairDialect for Sqlite {
     }
 
     fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
-        let mut query = Query::default();
-        let missing = query.missing(keys);
-        let names = column_names(table, columns);
-        let equal: Vec<String> =
-            names.iter().enumerate().map(|(place, name)| format!("parent.{name} = +missing.k{place}")).collect();
-        let stored: Vec<String> = names.iter().map(|name| format!("parent.{name}")).collect();
-        query.finish(format!(
-            "{missing} SELECT i, {} FROM missing CROSS JOIN {} ON {} ORDER BY i",
-            stored.join(", "),
-            source(table, "parent", false),
-            all(&equal)
-        ))
+        with_keys(table, columns, keys, &column_names(table, columns))
+    }
+
+    fn rows_with(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
+        let names: Vec<String> = identity_columns(table).into_iter().map(quoted).collect();
+        with_keys(table, columns, keys, &names)
     }
 
     fn mapped(&self, table: &Table, from: &[usize], into: &[usize], keys: &[&Key]) -> Sql {
@@ -253,6 +248,25 @@ impl RepairDialect for Sqlite {
         Query::default().finish(format!("DROP TABLE main.{}", quoted(&table.name.table)))
     }
 
+    fn create_state(&self) -> Sql {
+        let of = |is_number| if is_number { "INTEGER" } else { "TEXT" };
+        let columns: Vec<String> = state::COLUMNS
+            .iter()
+            .map(|(name, is_number)| format!("{} {} NOT NULL", quoted(name), of(*is_number)))
+            .collect();
+        Query::default().finish(format!(
+            "CREATE TABLE main.{}({}, PRIMARY KEY (\"plan\", \"number\")) WITHOUT ROWID",
+            quoted(state::TABLE),
+            columns.join(", ")
+        ))
+    }
+
+    fn has_state(&self) -> Sql {
+        let mut query = Query::default();
+        let name = query.parameter(Value::text(state::TABLE));
+        query.finish(format!("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = {name}"))
+    }
+
     fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
         Some(&Sqlite)
     }
@@ -332,6 +346,24 @@ impl Query {
             }
         }
     }
+}
+
+/// Of the rows that have these keys, these columns.
+fn with_keys(table: &Table, columns: &[usize], keys: &[&Key], wanted: &[String]) -> Sql {
+    let mut query = Query::default();
+    let missing = query.missing(keys);
+    let equal: Vec<String> = column_names(table, columns)
+        .iter()
+        .enumerate()
+        .map(|(place, name)| format!("parent.{name} = +missing.k{place}"))
+        .collect();
+    let stored: Vec<String> = wanted.iter().map(|name| format!("parent.{name}")).collect();
+    query.finish(format!(
+        "{missing} SELECT i, {} FROM missing CROSS JOIN {} ON {} ORDER BY i",
+        stored.join(", "),
+        source(table, "parent", false),
+        all(&equal)
+    ))
 }
 
 fn column_names(table: &Table, columns: &[usize]) -> Vec<String> {

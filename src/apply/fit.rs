@@ -1,0 +1,284 @@
+//! How the rows of a plan stand in the transaction at hand: each as it was, or as it is to become, or elsewhere. A row is
+//! changed only if it equals its image and, where it was an orphan, its key still has no parent.
+
+use std::collections::BTreeMap;
+
+use super::ApplyError;
+use super::CHUNK;
+use super::Direction;
+use super::portion::Fit;
+use super::portion::Portion;
+use super::row_of;
+use super::walk::Walk;
+use crate::engine::Session;
+use crate::model::plan::Change;
+use crate::model::plan::Part;
+use crate::model::plan::Standing;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::state::Left;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+impl Walk<'_> {
+    /// Sets the fit of every line. Lines that the record knows to be done are not looked at.
+    pub(super) fn fit(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
+        let ours = &self.record()?.state.ours;
+        for line in &mut portion.lines {
+            let is_ours = ours.contains(line.position);
+            line.fit = match (self.order.direction, self.barred.get(&line.position)) {
+                (Direction::Apply, _) if is_ours => Fit::Done,
+                (Direction::Undo, _) if !is_ours => Fit::Done,
+                (_, Some(why)) => Fit::Left(*why),
+                _ => Fit::Ready,
+            };
+        }
+        self.compare(session, portion)?;
+        if self.order.direction == Direction::Apply {
+            self.still_missing(session, portion)?;
+            self.still_orphans(session, portion)?;
+        }
+        portion.unite();
+        Ok(())
+    }
+
+    /// Compares every row with its images.
+    fn compare(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
+        for (table, places) in portion.by_table(|line| line.fit == Fit::Ready) {
+            let changes: Vec<&Change> = places.iter().map(|&place| &portion.lines[place].change).collect();
+            let standings = self.standings(session, &table, &changes)?;
+            for (place, standing) in places.into_iter().zip(standings) {
+                let line = &mut portion.lines[place];
+                line.fit = match standing {
+                    Standing::Before => Fit::Ready,
+                    Standing::After => Fit::Already,
+                    // A counter moves by itself when rows are made, and further when others make rows: it is only
+                    // brought to where the plan says if nobody else has moved it.
+                    Standing::Other if line.change.part() == Part::Counter => Fit::Already,
+                    Standing::Other => Fit::Left(Left::Changed),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn standings(
+        &self,
+        session: &mut dyn Session,
+        table: &str,
+        changes: &[&Change],
+    ) -> Result<Vec<Standing>, ApplyError> {
+        let rows: Vec<&RowName> = changes.iter().map(|change| &change.row).collect();
+        let now = if self.absent.contains(table) { vec![None; rows.len()] } else { self.rows(session, table, &rows)? };
+        Ok(changes.iter().zip(now).map(|(change, now)| change.standing(now.as_ref())).collect())
+    }
+
+    /// The rows with these names as the database has them.
+    pub(super) fn rows(
+        &self,
+        session: &mut dyn Session,
+        table: &str,
+        rows: &[&RowName],
+    ) -> Result<Vec<Option<RowName>>, ApplyError> {
+        let table = self.table(table)?;
+        let names: Vec<&str> =
+            table.columns.iter().filter(|column| !column.generated).map(|column| column.name.as_str()).collect();
+        let mut now = vec![None; rows.len()];
+        for (some, now) in rows.chunks(CHUNK).zip(now.chunks_mut(CHUNK)) {
+            session.each_row(&self.order.surgery.rows_at(table, some), &mut |row| {
+                let [_, _, values @ ..] = row else { return };
+                if let Some(now) = number(row).and_then(|number| now.get_mut(number)) {
+                    *now = Some(names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect());
+                }
+            })?;
+        }
+        Ok(now)
+    }
+
+    /// A parent that is to be made may be there by now, as another row.
+    fn still_missing(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
+        let schema = self.order.schema;
+        let mut by_relation: BTreeMap<usize, Vec<(usize, Key)>> = BTreeMap::new();
+        for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
+            let (None, Some(image)) = (&line.change.before, &line.change.after) else { continue };
+            for reason in line.change.reasons.iter().filter(|reason| reason.part == Part::Parent) {
+                let Some(relation) = schema.relations.iter().position(|relation| relation.id == reason.relation) else {
+                    continue;
+                };
+                // The parents that a made row itself takes are made for the same relation.
+                let is_its_parent = schema.parent(&schema.relations[relation]).map(|parent| &parent.name);
+                if is_its_parent != Some(&line.change.table) {
+                    continue;
+                }
+                let names = schema.parent_columns(&schema.relations[relation]).map(|column| column.name.as_str());
+                let key: Option<Key> = names.map(|name| value_of(image, name).cloned()).collect();
+                let keys = by_relation.entry(relation).or_default();
+                keys.extend(key.filter(|key| !key.contains(&Value::Null)).map(|key| (place, key)));
+            }
+        }
+        for (relation, keys) in by_relation {
+            let parent = &schema.relations[relation].parent;
+            let Some(table) = parent.table else { continue };
+            for some in keys.chunks(CHUNK) {
+                let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
+                let question = self.order.surgery.present(&schema.tables[table], &parent.columns, &asked);
+                session.each_row(&question, &mut |row| {
+                    if let Some((place, _)) = number(row).and_then(|number| some.get(number)) {
+                        portion.lines[*place].fit = Fit::Left(Left::FoundParent);
+                    }
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An orphan may have found a parent since: then it is no longer ours to change.
+    fn still_orphans(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
+        let mut by_relation: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
+            for reason in line.change.reasons.iter().filter(|reason| reason.part == Part::Orphan) {
+                by_relation.entry(reason.relation.clone()).or_default().push(place);
+            }
+        }
+        for (id, places) in by_relation {
+            let Some(index) = self.order.schema.relations.iter().position(|relation| relation.id == id) else {
+                return Err(
+                    self.refused(format!("there is no relation {id} any more"), "nothing was changed: make a new plan")
+                );
+            };
+            let relation = &self.order.schema.relations[index];
+            let places: Vec<usize> = places
+                .into_iter()
+                .filter(|&place| is_child_of(self.order.schema, relation, &portion.lines[place].change))
+                .collect();
+            let rows: Vec<&RowName> = places.iter().map(|&place| &portion.lines[place].change.row).collect();
+            let orphans = self.orphans_among(session, relation, &rows)?;
+            let found: Vec<usize> =
+                places.into_iter().zip(orphans).filter(|(_, is_orphan)| !is_orphan).map(|(place, _)| place).collect();
+            let befores: Vec<Option<&RowName>> =
+                found.iter().map(|&place| portion.lines[place].change.before.as_ref()).collect();
+            let ours = self.are_parents_ours(session, index, &befores)?;
+            for (place, is_ours) in found.into_iter().zip(ours) {
+                if !is_ours {
+                    portion.lines[place].fit = Fit::Left(Left::FoundParent);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Of each row whether it is an orphan of the relation now.
+    pub(super) fn orphans_among(
+        &self,
+        session: &mut dyn Session,
+        relation: &Relation,
+        rows: &[&RowName],
+    ) -> Result<Vec<bool>, ApplyError> {
+        let mut orphans = vec![false; rows.len()];
+        for (some, orphans) in rows.chunks(CHUNK).zip(orphans.chunks_mut(CHUNK)) {
+            let question = self.order.surgery.orphans_at(self.order.schema, relation, some);
+            session.each_row(&question, &mut |row| {
+                if let Some(orphan) = number(row).and_then(|number| orphans.get_mut(number)) {
+                    *orphan = true;
+                }
+            })?;
+        }
+        Ok(orphans)
+    }
+
+    /// Of each row whether the parent that it has found is one that this plan made.
+    fn are_parents_ours(
+        &self,
+        session: &mut dyn Session,
+        relation: usize,
+        rows: &[Option<&RowName>],
+    ) -> Result<Vec<bool>, ApplyError> {
+        let schema = self.order.schema;
+        let about = &schema.relations[relation];
+        let mut ours = vec![false; rows.len()];
+        let Some(parent) = about.parent.table.filter(|_| !self.made_keys.is_empty()) else { return Ok(ours) };
+        let keys: Vec<(usize, Key)> = rows
+            .iter()
+            .enumerate()
+            .filter_map(|(place, row)| {
+                let row = (*row)?;
+                let key: Option<Key> =
+                    schema.child_column_names(about).map(|name| value_of(row, name).cloned()).collect();
+                key.filter(|key| !key.contains(&Value::Null)).map(|key| (place, key))
+            })
+            .collect();
+        for some in keys.chunks(CHUNK) {
+            let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
+            let question = self.order.surgery.present(&schema.tables[parent], &about.parent.columns, &asked);
+            session.each_row(&question, &mut |row| {
+                let stored = row.get(1..).unwrap_or_default();
+                if let Some((place, _)) = number(row).and_then(|number| some.get(number)) {
+                    ours[*place] = self.made_keys.contains(&super::references::key_fingerprint(relation, stored));
+                }
+            })?;
+        }
+        Ok(ours)
+    }
+}
+
+/// The number that a row of an answer begins with.
+pub(super) fn number(row: &[Value]) -> Option<usize> {
+    row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok())
+}
+
+pub(super) fn value_of<'v>(row: &'v RowName, name: &str) -> Option<&'v Value> {
+    row.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+/// A change may name relations of other rows that it was made for.
+fn is_child_of(schema: &Schema, relation: &Relation, change: &Change) -> bool {
+    schema.child(relation).name == change.table
+}
+
+/// How many rows that do not fit are named.
+const NAMED: usize = 3;
+
+/// Rows that keep a plan from going through.
+#[derive(Default)]
+pub(super) struct Misfits {
+    rows: u64,
+    named: Vec<String>,
+    changed: bool,
+}
+
+impl Misfits {
+    pub(super) fn gather(&mut self, portion: &Portion) {
+        for line in &portion.lines {
+            let Fit::Left(why) = line.fit else { continue };
+            self.rows += 1;
+            self.changed |= why == Left::Changed;
+            if self.named.len() < NAMED {
+                self.named.push(format!("{} {}", row_of(&line.change), reason(why)));
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        let more = self.rows.saturating_sub(self.named.len() as u64);
+        let more =
+            if more > 0 { format!("; and {}", crate::model::text::plural(more, "more row")) } else { String::new() };
+        format!("{}{more}", self.named.join("; "))
+    }
+}
+
+/// Reads after a row.
+fn reason(why: Left) -> &'static str {
+    match why {
+        Left::Already => "is already so",
+        Left::Changed => "is not as it was when the plan was made",
+        Left::FoundParent => "has its parent by now",
+        Left::Referred => "is referred to by rows that came since",
+        Left::NoParent => "would have no parent",
+        Left::Refused => "is refused by the database",
+    }
+}

@@ -1,0 +1,216 @@
+//! The mark beside a plan that was begun, `PLAN.begun`. It is on the disk before the first change, so that nobody
+//! overwrites the plan, which is the way back. Where the database takes no table for the state of plans, the mark is
+//! also their journal: what is about to be committed, and what was.
+
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::ApplyError;
+use crate::model::state::Entry;
+use crate::model::value::Value;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    pub format: String,
+    /// The digest of the plan.
+    pub plan: String,
+    pub database: String,
+    /// The run that began the plan, and when.
+    pub run: String,
+    pub at: String,
+}
+
+const FORMAT: &str = "fk-doctor/begun@1";
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Line {
+    /// This entry is about to be committed.
+    Intent(Vec<Field>),
+    /// The entry with this number was committed.
+    Done(i64),
+    /// It was not.
+    Undone(i64),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Field {
+    Number(i64),
+    Text(String),
+}
+
+/// Where the mark of a plan lies.
+pub fn mark_of(plan: &Path) -> PathBuf {
+    let mut name = plan.as_os_str().to_owned();
+    name.push(".begun");
+    PathBuf::from(name)
+}
+
+/// Who began a plan, if anybody did. A mark that cannot be understood is still a mark.
+pub fn begun(plan: &Path) -> Option<Mark> {
+    let text = std::fs::read_to_string(mark_of(plan)).ok()?;
+    let first = text.lines().next().and_then(|line| serde_json::from_str(line).ok());
+    let unknown = || Mark {
+        format: FORMAT.to_owned(),
+        plan: String::new(),
+        database: String::new(),
+        run: String::new(),
+        at: String::new(),
+    };
+    Some(first.unwrap_or_else(unknown))
+}
+
+/// Puts the mark on the disk, unless it is there.
+pub(super) fn mark(plan: &Path, digest: &str, database: &str, run: &str, at: &str) -> Result<(), ApplyError> {
+    let path = mark_of(plan);
+    let [plan, database, run, at] = [digest, database, run, at].map(str::to_owned);
+    let line = serde_json::to_string(&Mark { format: FORMAT.to_owned(), plan, database, run, at });
+    let made = OpenOptions::new().write(true).create_new(true).open(&path);
+    let written = match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made.and_then(|file| append(file, &line.map_err(io::Error::from)?)),
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = written.and_then(|()| File::open(folder)?.sync_all());
+    written.map_err(|error| unwritten(&path, &error))
+}
+
+/// The journal in the mark.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+}
+
+/// What the journal knows: the entries that were committed, and one of which nobody knows.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) entries: Vec<Entry>,
+    pub(super) in_doubt: Option<Entry>,
+}
+
+impl Journal {
+    pub(super) fn of(plan: &Path) -> Journal {
+        Journal { path: mark_of(plan) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Says what is about to be committed.
+    pub(super) fn intend(&self, entry: &Entry, plan: &str) -> Result<(), ApplyError> {
+        let fields = entry.row(plan).into_iter().map(|(_, value)| match value {
+            Value::Integer(number) => Field::Number(number),
+            other => Field::Text(other.as_text().unwrap_or_default().to_owned()),
+        });
+        self.write(&Line::Intent(fields.collect()))
+    }
+
+    /// Says what became of it.
+    pub(super) fn settle(&self, number: i64, is_committed: bool) -> Result<(), ApplyError> {
+        self.write(&if is_committed { Line::Done(number) } else { Line::Undone(number) })
+    }
+
+    fn write(&self, line: &Line) -> Result<(), ApplyError> {
+        let written = serde_json::to_string(line).map_err(io::Error::from).and_then(|line| {
+            let file = OpenOptions::new().append(true).open(&self.path)?;
+            append(file, &line)
+        });
+        written.map_err(|error| unwritten(&self.path, &error))
+    }
+
+    /// A last line that was cut off says nothing: it was not on the disk, so nothing was committed after it.
+    pub(super) fn read(&self) -> Result<Known, ApplyError> {
+        let mut known = Known::default();
+        let Ok(text) = std::fs::read_to_string(&self.path) else { return Ok(known) };
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        for line in whole.lines().skip(1) {
+            let line: Line = serde_json::from_str(line).map_err(|error| self.unreadable(error.to_string()))?;
+            match line {
+                Line::Intent(fields) => {
+                    let values: Vec<Value> = fields.into_iter().map(value).collect();
+                    known.in_doubt = Some(Entry::read(&values).map_err(|why| self.unreadable(why))?);
+                }
+                Line::Done(_) => known.entries.extend(known.in_doubt.take()),
+                Line::Undone(_) => known.in_doubt = None,
+            }
+        }
+        Ok(known)
+    }
+
+    fn unreadable(&self, why: String) -> ApplyError {
+        ApplyError::Record {
+            what: format!("read {}", self.path.display()),
+            why,
+            help: "nothing was changed: this file is the record of what the plan did; bring it back as it was"
+                .to_owned(),
+        }
+    }
+}
+
+fn value(field: Field) -> Value {
+    match field {
+        Field::Number(number) => Value::Integer(number),
+        Field::Text(text) => Value::text(text),
+    }
+}
+
+fn append(mut file: File, line: &str) -> io::Result<()> {
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_all()
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> ApplyError {
+    ApplyError::Record {
+        what: format!("write {}", path.display()),
+        why: error.to_string(),
+        help: "the plan needs this file beside it: copy the plan to a folder that you may write to, and apply it from there"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::state::Deed;
+
+    #[test]
+    fn journal_knows_what_was_committed_and_what_is_in_doubt() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = folder.path().join("plan.ndjson");
+        assert!(begun(&plan).is_none());
+        mark(&plan, "d", "app", "r", "now").unwrap();
+        mark(&plan, "d", "app", "another", "later").unwrap();
+        assert_eq!(begun(&plan).map(|mark| mark.run).as_deref(), Some("r"));
+        let journal = Journal::of(&plan);
+        let entry = |number| Entry {
+            number,
+            deed: Deed::Apply,
+            first: 0,
+            last: 3,
+            changed: 4,
+            left: Vec::new(),
+            run: "r".to_owned(),
+            at: "now".to_owned(),
+        };
+        journal.intend(&entry(1), "d").unwrap();
+        journal.settle(1, true).unwrap();
+        journal.intend(&entry(2), "d").unwrap();
+        let known = journal.read().unwrap();
+        assert_eq!((known.entries, known.in_doubt), (vec![entry(1)], Some(entry(2))));
+        journal.settle(2, false).unwrap();
+        assert!(journal.read().unwrap().in_doubt.is_none());
+        // A line that was cut off by a crash.
+        let mut file = OpenOptions::new().append(true).open(journal.path()).unwrap();
+        file.write_all(b"{\"intent\":[\"d\",3").unwrap();
+        assert_eq!(journal.read().unwrap().entries.len(), 1);
+    }
+}

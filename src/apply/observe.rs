@@ -1,0 +1,121 @@
+//! How a plan stands to a database, without changing anything: what the record says of it, and what others changed since.
+
+use std::collections::BTreeMap;
+
+use super::ApplyError;
+use super::CHUNK;
+use super::Direction;
+use super::Done;
+use super::Order;
+use super::record::Record;
+use super::walk::Walk;
+use crate::engine::Session;
+use crate::engine::write::Writer;
+use crate::model::plan::Change;
+use crate::model::plan::Part;
+use crate::model::plan::Standing;
+use crate::model::state::Left;
+use crate::model::state::LeftRow;
+use crate::model::state::Phase;
+use crate::plan_file::PlanFile;
+
+/// What is known of a plan in a database.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// `None` if the database has no record of the plan.
+    pub phase: Option<Phase>,
+    /// The run that wrote last, and when.
+    pub run: String,
+    pub at: String,
+    pub total: u64,
+    /// How many changes are made now, by this plan.
+    pub ours: u64,
+    /// Definitions that are changed by this plan.
+    pub defined: u64,
+    /// How many changes were left, by reason.
+    pub left: BTreeMap<Left, u64>,
+    /// Of those that are ours: rows that others changed since, and the first of them.
+    pub changed_since: u64,
+    pub changed_rows: Vec<LeftRow>,
+}
+
+impl Observed {
+    /// True if any change of the plan was ever made.
+    pub fn was_begun(&self) -> bool {
+        self.phase.is_some()
+    }
+}
+
+/// Reads the record, and the rows that the plan changed.
+pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session) -> Result<Observed, ApplyError> {
+    let total = plan.changes();
+    let mut walk = Walk::new(order, plan, Vec::new(), BTreeMap::new());
+    let state = walk.read_record(session)?;
+    let mut observed = Observed {
+        phase: state.phase.or((state.entries > 0).then_some(Phase::Applying)),
+        run: state.run.clone(),
+        at: state.at.clone(),
+        total: total as u64,
+        ours: state.ours.len(),
+        defined: state.defined.len() as u64,
+        ..Observed::default()
+    };
+    for why in state.left.values() {
+        *observed.left.entry(*why).or_default() += 1;
+    }
+    let ours: Vec<usize> = (0..total).filter(|&position| state.ours.contains(position)).collect();
+    let mut since = Done::default();
+    for some in ours.chunks(CHUNK) {
+        (order.progress)(some[0], total);
+        let changes =
+            some.iter().map(|&position| walk.reading.plan.change(position)).collect::<Result<Vec<Change>, _>>()?;
+        let mut tables: Vec<String> = changes.iter().map(|change| change.table.to_string()).collect();
+        tables.sort();
+        tables.dedup();
+        for table in tables {
+            let here: Vec<&Change> = changes.iter().filter(|change| change.table.to_string() == table).collect();
+            // A table that is gone has none of its rows any more.
+            let standings = match walk.tables.contains_key(&table) {
+                true => walk.standings(session, &table, &here)?,
+                false => vec![Standing::Other; here.len()],
+            };
+            for (change, standing) in here.iter().zip(standings) {
+                if standing != Standing::After && change.part() != Part::Counter {
+                    since.leave(change, Left::Changed);
+                }
+            }
+        }
+    }
+    observed.changed_since = since.rows_left();
+    observed.changed_rows = since.left_rows;
+    Ok(observed)
+}
+
+/// Removes the record of a plan, and with the last record the table that holds them.
+pub fn forget(order: &Order<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+    writer.begin(None)?;
+    let forgotten = Record::load(writer, order.surgery, (plan.path(), plan.digest()), ("", ""))
+        .and_then(|record| record.forget(writer));
+    match forgotten {
+        Ok(()) => {
+            let _ = writer.commit()?;
+            Ok(())
+        }
+        Err(error) => {
+            writer.rollback();
+            Err(error)
+        }
+    }
+}
+
+/// An order that only looks.
+impl<'a> Order<'a> {
+    pub fn to_look(
+        schema: &'a crate::model::schema::Schema,
+        surgery: &'static dyn crate::model::sql::repair::RepairDialect,
+        progress: crate::scan::Progress<'a>,
+    ) -> Order<'a> {
+        let direction = Direction::Apply;
+        Order { schema, surgery, direction, batch: None, skip_changed: false, run: "", at: "", progress }
+    }
+}

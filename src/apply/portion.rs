@@ -1,0 +1,145 @@
+//! A few consecutive changes of a plan, in the direction of the walk: whole units only.
+
+use super::ApplyError;
+use super::Direction;
+use crate::model::plan::Change;
+use crate::model::plan::Part;
+use crate::model::state::Left;
+use crate::plan_file::PlanError;
+use crate::plan_file::PlanFile;
+
+/// How a change stands to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// The record says that it was made, or taken back, before: the row is not looked at.
+    Done,
+    /// The row is as it is to become, and not by us.
+    Already,
+    /// The row is as it was, and may be changed.
+    Ready,
+    /// The row stays as it is.
+    Left(Left),
+}
+
+#[derive(Debug)]
+pub(super) struct Line {
+    /// Its position in the plan.
+    pub(super) position: usize,
+    /// The change, swapped if the plan is taken back.
+    pub(super) change: Change,
+    pub(super) fit: Fit,
+}
+
+#[derive(Debug)]
+pub(super) struct Portion {
+    pub(super) lines: Vec<Line>,
+}
+
+/// Reads a plan forwards, or backwards with its images swapped.
+pub(super) struct Reading<'p> {
+    pub(super) plan: &'p mut PlanFile,
+    pub(super) direction: Direction,
+    /// The change that was read last, at its step.
+    ahead: Option<(usize, Change)>,
+}
+
+impl<'p> Reading<'p> {
+    pub(super) fn new(plan: &'p mut PlanFile, direction: Direction) -> Reading<'p> {
+        Reading { plan, direction, ahead: None }
+    }
+
+    /// The position in the plan of a step of the walk.
+    fn position(&self, step: usize) -> usize {
+        match self.direction {
+            Direction::Apply => step,
+            Direction::Undo => self.plan.changes() - 1 - step,
+        }
+    }
+
+    fn change(&mut self, step: usize) -> Result<Change, PlanError> {
+        if let Some((at, change)) = self.ahead.take()
+            && at == step
+        {
+            return Ok(change);
+        }
+        let change = self.plan.change(self.position(step))?;
+        Ok(match self.direction {
+            Direction::Apply => change,
+            Direction::Undo => change.inverse(),
+        })
+    }
+
+    /// At least one change from a step on, about `most` of them, and no unit in part.
+    pub(super) fn portion(&mut self, step: usize, most: usize) -> Result<Portion, ApplyError> {
+        let total = self.plan.changes();
+        let mut lines: Vec<Line> = Vec::new();
+        for step in step..total {
+            let change = self.change(step)?;
+            let continues = lines.last().is_some_and(|last| is_one_unit(&last.change, &change));
+            if lines.len() >= most && !continues {
+                self.ahead = Some((step, change));
+                break;
+            }
+            lines.push(Line { position: self.position(step), change, fit: Fit::Ready });
+        }
+        Ok(Portion { lines })
+    }
+}
+
+fn is_one_unit(one: &Change, next: &Change) -> bool {
+    one.unit.is_some() && one.unit == next.unit
+}
+
+impl Portion {
+    /// The lines of each unit, as ranges of `lines`.
+    pub(super) fn units(&self) -> Vec<std::ops::Range<usize>> {
+        let mut units: Vec<std::ops::Range<usize>> = Vec::new();
+        for place in 0..self.lines.len() {
+            match units.last_mut() {
+                Some(unit) if is_one_unit(&self.lines[unit.start].change, &self.lines[place].change) => {
+                    unit.end = place + 1;
+                }
+                _ => units.push(place..place + 1),
+            }
+        }
+        units
+    }
+
+    /// A unit is changed whole or not at all: one line that has to be left keeps the others, and what only accompanies a
+    /// change that need not be made is not made either.
+    pub(super) fn unite(&mut self) {
+        for unit in self.units() {
+            let lines = &mut self.lines[unit];
+            let left = lines.iter().find_map(|line| match line.fit {
+                Fit::Left(why) => Some(why),
+                _ => None,
+            });
+            let mains = || {
+                lines
+                    .iter()
+                    .filter(|line| matches!(line.change.part(), Part::Orphan | Part::Parent) && line.fit != Fit::Done)
+            };
+            let is_needless = mains().next().is_some() && mains().all(|line| line.fit == Fit::Already);
+            for line in lines.iter_mut().filter(|line| line.fit == Fit::Ready) {
+                match left {
+                    Some(why) => line.fit = Fit::Left(why),
+                    None if is_needless => line.fit = Fit::Already,
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// The places of lines with a fit, by table.
+    pub(super) fn by_table(&self, is_wanted: impl Fn(&Line) -> bool) -> Vec<(String, Vec<usize>)> {
+        let mut tables: Vec<(String, Vec<usize>)> = Vec::new();
+        for (place, line) in self.lines.iter().enumerate().filter(|(_, line)| is_wanted(line)) {
+            let name = line.change.table.to_string();
+            match tables.iter_mut().find(|(table, _)| *table == name) {
+                Some((_, places)) => places.push(place),
+                None => tables.push((name, vec![place])),
+            }
+        }
+        tables
+    }
+}

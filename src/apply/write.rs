@@ -1,0 +1,111 @@
+//! One change, written and held against what was planned: one row, and nothing beyond it.
+
+use super::ApplyError;
+use super::portion::Fit;
+use super::portion::Line;
+use super::portion::Portion;
+use super::row_of;
+use super::walk::Halt;
+use super::walk::Walk;
+use super::with_address;
+use crate::engine::EngineError;
+use crate::engine::write::Writer;
+use crate::model::catalog::Table;
+use crate::model::plan::Change;
+use crate::model::plan::Part;
+use crate::model::plan::Standing;
+use crate::model::state::Left;
+use crate::model::text::plural;
+
+impl Walk<'_> {
+    pub(super) fn write_one(&mut self, writer: &mut dyn Writer, line: &Line) -> Result<(), Halt> {
+        let change = &line.change;
+        let table = self.table(&change.table.to_string())?.clone();
+        let surgery = self.order.surgery;
+        let row = if change.before.is_none() { &with_address(&table, change) } else { &change.row };
+        let statement = surgery.statement(&table, row, change);
+        let mut changed = writer.change(&statement);
+        if let (Err(EngineError::Failed { .. }), Part::Parent) = (&changed, change.part())
+            && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.was_overtaken())
+        {
+            // Of parents that need each other, one has to be there first.
+            changed = writer.change(&unenforced);
+        }
+        let why = match changed {
+            Ok(1) => None,
+            Ok(0) => Some((format!("{} did not change: a trigger kept it as it was", row_of(change)), true)),
+            Ok(rows) => {
+                let more = plural(rows - 1, "row");
+                Some((format!("changing {} changed {more} beyond the plan, by a trigger", row_of(change)), true))
+            }
+            Err(EngineError::Failed { why }) if !writer.was_overtaken() => {
+                Some((format!("{} cannot be changed: {why}", row_of(change)), false))
+            }
+            Err(other) => return Err(other.into()),
+        };
+        if let Some((why, is_trigger)) = why {
+            if self.order.skip_changed {
+                self.barred.insert(line.position, Left::Refused);
+                return Err(Halt::Again);
+            }
+            let help = if is_trigger {
+                self.without_triggers()
+            } else {
+                "nothing was changed: make a new plan with `fk-doctor repair`"
+            };
+            return Err(self.refused(why, help).into());
+        }
+        self.follow_up(writer, &table, change)?;
+        Ok(())
+    }
+
+    /// What goes with a change that was made.
+    fn follow_up(&mut self, writer: &mut dyn Writer, table: &Table, change: &Change) -> Result<(), ApplyError> {
+        if let (Part::Parent, None, Some(after)) = (change.part(), &change.before, &change.after) {
+            for advance in self.order.surgery.advance(table, after) {
+                writer.each_row(&advance, &mut |_| {})?;
+            }
+            self.made(change);
+        }
+        match (&change.before, &change.after) {
+            (None, _) => self.done.made += 1,
+            (_, None) => self.done.deleted += 1,
+            _ => self.done.changed += 1,
+        }
+        Ok(())
+    }
+
+    /// Where a trigger can store something else than was written, what was stored is read back.
+    pub(super) fn check_stored(&mut self, writer: &mut dyn Writer, portion: &Portion) -> Result<(), Halt> {
+        if self.order.surgery.stores_what_is_written() {
+            return Ok(());
+        }
+        for (table, places) in portion.by_table(|line| line.fit == Fit::Ready) {
+            let changes: Vec<&Change> = places.iter().map(|&place| &portion.lines[place].change).collect();
+            let now = self.standings(writer, &table, &changes)?;
+            let Some((place, _)) = places.iter().zip(now).find(|(_, now)| *now != Standing::After) else { continue };
+            let line = &portion.lines[*place];
+            if self.order.skip_changed {
+                self.barred.insert(line.position, Left::Refused);
+                return Err(Halt::Again);
+            }
+            let why = format!("{} was stored otherwise than was planned, by a trigger", row_of(&line.change));
+            return Err(self.refused(why, self.without_triggers()).into());
+        }
+        Ok(())
+    }
+
+    fn without_triggers(&self) -> &'static str {
+        if self.order.surgery.can_silence_triggers() {
+            "nothing was changed: --no-triggers keeps triggers silent"
+        } else {
+            "nothing was changed: drop the trigger for the time of the repair"
+        }
+    }
+
+    pub(super) fn table(&self, name: &str) -> Result<&Table, ApplyError> {
+        self.tables
+            .get(name)
+            .ok_or_else(|| self.refused(format!("there is no table {name}"), "nothing was changed: make a new plan"))
+    }
+}

@@ -1,0 +1,162 @@
+//! How far a plan is, for a terminal.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::model::catalog::DatabaseName;
+use crate::model::plan::Header;
+use crate::model::state::Left;
+use crate::model::state::LeftRow;
+use crate::model::state::Phase;
+use crate::model::text;
+use crate::model::text::count;
+use crate::model::text::plural;
+use crate::model::text::shell;
+use crate::report::Paper;
+use crate::report::headline::Tone;
+use crate::report::layout::Ink;
+use crate::report::layout::Piece;
+use crate::report::layout::Sheet;
+
+const LABEL: u16 = 9;
+
+/// How many of the rows that others changed are named on a terminal.
+const SHOWN: usize = 10;
+
+pub struct Said<'a> {
+    pub plan: &'a Path,
+    pub digest: &'a str,
+    pub header: &'a Header,
+    pub changes: u64,
+    /// Who began the plan first, and when, as the mark beside it says.
+    pub begun: Option<(&'a str, &'a str)>,
+    /// Another run holds the plan at this moment.
+    pub is_at_work: bool,
+    /// What the database's own record says; `None` if no database was named.
+    pub state: Option<State<'a>>,
+}
+
+pub struct State<'a> {
+    pub database: &'a DatabaseName,
+    pub typed: &'a str,
+    pub phase: Option<Phase>,
+    pub run: &'a str,
+    pub at: &'a str,
+    /// Changes and definitions that are made now, by this plan.
+    pub made: u64,
+    pub defined: u64,
+    pub left: &'a BTreeMap<Left, u64>,
+    pub changed_since: u64,
+    pub changed_rows: &'a [LeftRow],
+    /// The record of the plan was removed.
+    pub is_forgotten: bool,
+}
+
+pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
+    let mut sheet = Sheet::new(paper);
+    let (tone, line) = headline(said);
+    let ink = match tone {
+        Tone::Good => Ink::Good,
+        Tone::Neutral => Ink::Plain,
+        _ => Ink::Doubtful,
+    };
+    sheet.line(0, vec![Piece::new(tone.mark(), ink), Piece::new(line, ink)]);
+    let mut labelled =
+        |label: &str, ink, text: String| sheet.labelled(LABEL, Piece::new(label, ink), Piece::plain(text));
+    let plan = shell(&said.plan.display().to_string());
+    let definitions = said.header.redefinitions.len() as u64;
+    let Some(state) = &said.state else {
+        labelled("plan", Ink::Dim, format!("{}, made for {}", size(said.changes, definitions), said.header.database));
+        if let Some((run, at)) = said.begun {
+            labelled("begun", Ink::Dim, format!("{at}, by {run}"));
+        }
+        labelled("next", Ink::Dim, format!("fk-doctor status {plan} DATABASE tells what its record says"));
+        return sheet.finish();
+    };
+    let database = shell(state.typed);
+    let of = size(said.changes, definitions);
+    labelled("plan", Ink::Dim, of);
+    if state.phase.is_some() {
+        labelled("made", Ink::Dim, format!("{} now", size(state.made, state.defined)));
+        for (why, rows) in state.left {
+            labelled("left", Ink::Dim, format!("{} {}", plural(*rows, "row"), why.told(*rows)));
+        }
+        if state.changed_since > 0 {
+            labelled(
+                "since",
+                Ink::Doubtful,
+                format!("{} that it made were changed since", plural(state.changed_since, "row")),
+            );
+            for row in state.changed_rows.iter().take(SHOWN) {
+                labelled("", Ink::Dim, format!("{} ({})", row.table, text::row(&row.row)));
+            }
+            let more = state.changed_since.saturating_sub(SHOWN as u64);
+            if more > 0 {
+                labelled("", Ink::Dim, format!("and {}: --format json lists them", plural(more, "more row")));
+            }
+        }
+        labelled("last run", Ink::Dim, format!("{}, {}", state.at, state.run));
+    }
+    let skip = if state.changed_since > 0 { " --skip-changed" } else { "" };
+    let apply = format!("fk-doctor apply {database} {plan}");
+    let undo = format!("fk-doctor undo {database} {plan}{skip}");
+    match state.phase {
+        _ if said.is_at_work || state.is_forgotten => {}
+        None => labelled("next", Ink::Dim, apply),
+        Some(Phase::Applying) => labelled("next", Ink::Dim, format!("{apply} goes on; {undo} takes it back")),
+        Some(Phase::Applied) => labelled("undo", Ink::Dim, undo),
+        Some(Phase::TakingBack) => labelled("next", Ink::Dim, format!("{undo} goes on")),
+        Some(Phase::TakenBack) => {
+            labelled("next", Ink::Dim, format!("fk-doctor status {plan} {database} --forget removes its record"));
+        }
+    }
+    sheet.finish()
+}
+
+fn headline(said: &Said<'_>) -> (Tone, String) {
+    let plan = said.plan.display();
+    let Some(state) = &said.state else {
+        return match said.begun {
+            _ if said.is_at_work => (Tone::Doubtful, format!("a run of {plan} is at work")),
+            Some(_) => (Tone::Doubtful, format!("{plan} was begun")),
+            None => (Tone::Neutral, format!("{plan} was not begun")),
+        };
+    };
+    let name = &state.database.name;
+    let is_changed = state.changed_since > 0;
+    match state.phase {
+        _ if said.is_at_work => (Tone::Doubtful, format!("a run of {plan} is at work on {name}")),
+        _ if state.is_forgotten => (Tone::Good, format!("the record of {plan} is removed from {name}")),
+        None => (Tone::Neutral, format!("{plan} was never applied to {name}")),
+        Some(Phase::Applying) => {
+            (Tone::Doubtful, format!("{plan} is applied to {name} in part: a run ended before its time"))
+        }
+        Some(Phase::Applied) if is_changed => {
+            (Tone::Doubtful, format!("{plan} is applied to {name}, and others changed rows of it since"))
+        }
+        Some(Phase::Applied) if !state.left.is_empty() => {
+            (Tone::Doubtful, format!("{plan} is applied to {name}, but for some rows"))
+        }
+        Some(Phase::Applied) => (Tone::Good, format!("{plan} is applied to {name}")),
+        Some(Phase::TakingBack) => {
+            (Tone::Doubtful, format!("{plan} is taken back from {name} in part: a run ended before its time"))
+        }
+        Some(Phase::TakenBack) if state.made > 0 => {
+            (Tone::Doubtful, format!("{plan} was taken back from {name}, but for some rows"))
+        }
+        Some(Phase::TakenBack) => (Tone::Neutral, format!("{plan} was taken back from {name}")),
+    }
+}
+
+fn size(changes: u64, definitions: u64) -> String {
+    match definitions {
+        0 => plural(changes, "change"),
+        _ if changes == 0 => plural(definitions, "definition"),
+        _ => format!(
+            "{} and {} {}",
+            plural(changes, "change"),
+            count(definitions),
+            if definitions == 1 { "definition" } else { "definitions" }
+        ),
+    }
+}

@@ -1,0 +1,118 @@
+//! `status`: a plan, and a database if one is named → how far the plan is, and what others changed since.
+
+use super::DEFAULT_WAIT;
+use super::Outcome;
+use super::RunError;
+use super::Surroundings;
+use super::apply::shown;
+use super::config_file;
+use crate::apply;
+use crate::apply::ApplyError;
+use crate::apply::Observed;
+use crate::apply::Order;
+use crate::apply::journal;
+use crate::cli;
+use crate::engine;
+use crate::engine::Deadline;
+use crate::engine::Patience;
+use crate::engine::write::WriteOptions;
+use crate::exit::Exit;
+use crate::model::catalog::DatabaseName;
+use crate::model::sql;
+use crate::model::state::Phase;
+use crate::plan_file::PlanFile;
+use crate::report;
+use crate::report::AnswerFormat;
+use crate::report::Paper;
+use crate::report::status::Said;
+use crate::report::status::State;
+use crate::scan::Progress;
+use crate::source::Source;
+
+pub fn status(
+    typed: &cli::repair::Status,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+    progress: Progress<'_>,
+) -> Result<Outcome, RunError> {
+    let outputs = super::outputs(&typed.format, &None, AnswerFormat::Table)?;
+    let source = typed.database.as_deref().map(Source::parse).transpose().map_err(RunError::Source)?;
+    if let Some(source) = &source {
+        super::refuse_to_overwrite(source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
+    }
+    let mut plan = PlanFile::open(&typed.plan)?;
+    let is_at_work = !plan.lock();
+    let mark = journal::begun(&typed.plan);
+    let known = match &source {
+        Some(source) => Some(look(source, &mut plan, typed, global, surroundings, progress)?),
+        None => None,
+    };
+    let address = source.as_ref().map(shown).unwrap_or_default();
+    let state = known.as_ref().map(|(database, observed)| State {
+        database,
+        typed: &address,
+        phase: observed.phase,
+        run: &observed.run,
+        at: &observed.at,
+        made: observed.ours,
+        defined: observed.defined,
+        left: &observed.left,
+        changed_since: observed.changed_since,
+        changed_rows: &observed.changed_rows,
+        is_forgotten: typed.forget,
+    });
+    let said = Said {
+        plan: &typed.plan,
+        digest: plan.digest(),
+        header: &plan.header,
+        changes: plan.changes() as u64,
+        begun: mark.as_ref().map(|mark| (mark.run.as_str(), mark.at.as_str())),
+        is_at_work,
+        state,
+    };
+    let documents = outputs.into_iter().map(|(format, file)| {
+        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+        let text = report::status(&said, format, &paper);
+        (file, text)
+    });
+    Ok(Outcome { documents: documents.collect(), exit: Exit::Clean })
+}
+
+fn look(
+    source: &Source,
+    plan: &mut PlanFile,
+    typed: &cli::repair::Status,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+    progress: Progress<'_>,
+) -> Result<(DatabaseName, Observed), RunError> {
+    let patience = Patience { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
+    let mut database = engine::open(source, &patience)?;
+    let schema = config_file::read(global, surroundings)?.resolve(database.as_mut(), surroundings)?;
+    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let order = Order::to_look(&schema, surgery, progress);
+    let observed = apply::observe(&order, plan, database.session()?.as_mut())?;
+    if typed.forget {
+        may_be_forgotten(&observed)?;
+        let mut writer = database.writer(WriteOptions::default())?;
+        apply::forget(&order, plan, writer.as_mut())?;
+    }
+    Ok((schema.database, observed))
+}
+
+/// The record of a plan that has changes in the database is the way back.
+fn may_be_forgotten(observed: &Observed) -> Result<(), RunError> {
+    let is_away = observed.ours == 0 && observed.defined == 0;
+    let why = match observed.phase {
+        None => "the database has no record of it",
+        Some(Phase::Applied | Phase::Applying | Phase::TakingBack | Phase::TakenBack) if !is_away => {
+            "changes of it are in the database, and without the record they cannot be taken back"
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(RunError::Apply(ApplyError::Refused {
+        doing: "forget",
+        why: why.to_owned(),
+        help: "nothing was changed: take the plan back first, with `fk-doctor undo`".to_owned(),
+    }))
+}

@@ -1,0 +1,181 @@
+//! What the plan has to remember of orphans that it does not treat themselves, so that it can be taken back exactly: orphans
+//! that find their parent in a row that the plan makes, and rows that change for one relation and are orphans of another.
+
+use super::CHUNK;
+use super::Desk;
+use super::TreatError;
+use crate::engine::Session;
+use crate::model::plan::Adopted;
+use crate::model::plan::Part;
+use crate::model::plan::identity;
+use crate::model::plan::identity_columns;
+use crate::model::plan::orphan_name;
+use crate::model::relation::Relation;
+use crate::model::sql;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::plan_file;
+use crate::scan::Fact;
+
+/// An orphan as it is streamed.
+struct Orphan {
+    /// Of its missing key.
+    group: Option<i64>,
+    key: Key,
+    row: RowName,
+    stored: RowName,
+}
+
+/// A parent that is made, and the fingerprints of the orphans that it is the parent of.
+struct Foster {
+    row: RowName,
+    orphans: Vec<u64>,
+}
+
+impl<'a> Desk<'a> {
+    /// One more pass over the orphans of each relation of which the plan has anything to remember.
+    pub(super) fn remember_orphans(&mut self, facts: &[Fact], reader: &mut dyn Session) -> Result<(), TreatError> {
+        let schema = self.schema;
+        for (index, (relation, fact)) in schema.relations.iter().zip(facts).enumerate() {
+            let Fact::Checked(tally) = fact else { continue };
+            let has_names = !identity_columns(schema.child(relation)).is_empty();
+            if tally.orphan_rows == 0 || tally.false_orphans.is_some() || !has_names {
+                continue;
+            }
+            let made_in = relation.parent.table.filter(|table| self.parents.made_in(*table));
+            let others = |&(table, by, as_orphans): &(usize, usize, bool)| {
+                table == relation.child && !(by == index && as_orphans)
+            };
+            let is_changed = self.changed.iter().any(others);
+            if made_in.is_some() || is_changed {
+                self.remember(relation, made_in, reader)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remember(
+        &mut self,
+        relation: &'a Relation,
+        made_in: Option<usize>,
+        reader: &mut dyn Session,
+    ) -> Result<(), TreatError> {
+        let child = self.schema.child(relation);
+        let names = sql::row_name_columns(child);
+        let (mut open, mut foster, mut failure) = (Vec::new(), None, None);
+        let question = sql::of(self.schema).orphans(self.schema, relation, &sql::Among::default());
+        reader.each_row(&question, &mut |row| {
+            let Some(orphan) = self.orphan(relation, &names, row).filter(|_| failure.is_none()) else { return };
+            open.push(orphan);
+            if open.len() == CHUNK {
+                let some = std::mem::take(&mut open);
+                failure = self.remember_some(relation, made_in, &some, &mut foster).err();
+            }
+        })?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        self.remember_some(relation, made_in, &open, &mut foster)?;
+        match (made_in, foster) {
+            (Some(parent), Some(foster)) => self.adopt(relation, parent, foster),
+            _ => Ok(()),
+        }
+    }
+
+    fn orphan(&self, relation: &Relation, names: &[&str], row: &[Value]) -> Option<Orphan> {
+        let child = self.schema.child(relation);
+        let width = relation.child_columns.len();
+        let [group, rest @ .., _] = row else { return None };
+        let (key, rest) = rest.split_at_checked(width)?;
+        let (stored, name) = rest.split_at_checked(width)?;
+        let stored = self.schema.child_column_names(relation).map(str::to_owned).zip(stored.iter().cloned()).collect();
+        Some(Orphan { group: group.as_integer(), key: key.to_vec(), row: identity(child, names, name), stored })
+    }
+
+    fn remember_some(
+        &mut self,
+        relation: &'a Relation,
+        made_in: Option<usize>,
+        orphans: &[Orphan],
+        foster: &mut Option<Foster>,
+    ) -> Result<(), TreatError> {
+        let child = self.schema.child(relation);
+        let parents = match made_in {
+            Some(parent) => self.made_parents(relation, parent, orphans)?,
+            None => Vec::new(),
+        };
+        for (place, orphan) in orphans.iter().enumerate() {
+            let planned = self.bench.get(&child.name, &orphan.row)?;
+            let mut keeps_key = true;
+            if let Some(mut change) = planned {
+                let is_reason =
+                    change.reasons.iter().any(|reason| reason.part == Part::Orphan && reason.relation == relation.id);
+                keeps_key = change.after.is_some()
+                    && !change.set().iter().any(|(name, _)| orphan.stored.iter().any(|(known, _)| known == name));
+                if !is_reason {
+                    change.orphan_of.push(relation.id.clone());
+                    self.bench.amend(&change)?;
+                }
+            }
+            let (Some(parent), Some(Some(row)), true) = (made_in, parents.get(place), keeps_key) else { continue };
+            let name = orphan_name(child, &orphan.row, &orphan.stored, relation);
+            let fingerprint = plan_file::fingerprint(&name);
+            match foster {
+                Some(foster) if foster.row == *row => foster.orphans.push(fingerprint),
+                _ => {
+                    let next = Foster { row: row.clone(), orphans: vec![fingerprint] };
+                    if let Some(last) = foster.replace(next) {
+                        self.adopt(relation, parent, last)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Of each orphan the name of the row that the plan makes and that its key is the key of.
+    fn made_parents(
+        &mut self,
+        relation: &Relation,
+        parent: usize,
+        orphans: &[Orphan],
+    ) -> Result<Vec<Option<RowName>>, TreatError> {
+        let table = &self.schema.tables[parent];
+        let names = identity_columns(table);
+        // Orphans come sorted by their missing keys.
+        let mut keys: Vec<&Key> = Vec::new();
+        let mut places: Vec<usize> = Vec::new();
+        for (place, orphan) in orphans.iter().enumerate() {
+            let opens = place == 0 || orphans[place - 1].group != orphan.group;
+            if opens {
+                keys.push(&orphan.key);
+            }
+            places.push(keys.len() - 1);
+        }
+        let mut found: Vec<Option<RowName>> = keys.iter().map(|_| None).collect();
+        if !keys.is_empty() {
+            let (room, surgery) = self.room(parent)?;
+            room.each_row(&surgery.rows_with(table, &relation.parent.columns, &keys), &mut |row| {
+                let [number, values @ ..] = row else { return };
+                let number = number.as_integer().and_then(|number| usize::try_from(number).ok());
+                if let Some(found) = number.and_then(|number| found.get_mut(number)) {
+                    let names = names.iter().map(|name| (*name).to_owned());
+                    *found = Some(names.zip(values.iter().cloned()).collect());
+                }
+            })?;
+        }
+        Ok(places.into_iter().map(|place| found[place].clone()).collect())
+    }
+
+    fn adopt(&mut self, relation: &Relation, parent: usize, foster: Foster) -> Result<(), TreatError> {
+        let planned = self.bench.get(&self.schema.tables[parent].name, &foster.row)?;
+        let Some(mut change) = planned.filter(|change| change.before.is_none()) else { return Ok(()) };
+        let adopted = change.adopts.get_or_insert_default();
+        match adopted.iter_mut().find(|adopted| adopted.relation == relation.id) {
+            Some(known) => known.rows.extend(foster.orphans),
+            None => adopted.push(Adopted { relation: relation.id.clone(), rows: foster.orphans }),
+        }
+        Ok(self.bench.amend(&change)?)
+    }
+}

@@ -1,0 +1,97 @@
+//! Every plan that was made can be applied and taken back on a database that nobody changed meanwhile, whatever the size of
+//! its batches and wherever it was cut off. A trigger that a row of another table arms cuts it. `FK_DOCTOR_CASES` sets how many.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use crate::common;
+use crate::generated;
+use crate::plan_contents;
+
+use common::Bench;
+use fastrand::Rng;
+use generated::Made;
+use rusqlite::Connection;
+use serde_json::Value;
+
+/// Tables whose changes of one row fail while `fuse` names the row.
+fn fuses(made: &Made) -> String {
+    let mut sql = "CREATE TABLE fuse(tab, id, other);\n".to_owned();
+    for table in &made.tables {
+        let name = &table.name;
+        let (first, second) = table.names();
+        for (event, row) in [("INSERT", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD")] {
+            sql.push_str(&format!(
+                "CREATE TRIGGER {event}_{name} BEFORE {event} ON {name} WHEN EXISTS (SELECT 1 FROM fuse WHERE tab = '{name}' \
+                 AND id IS {row}.{first} AND other IS {row}.{second}) BEGIN SELECT RAISE(ABORT, 'the fuse'); END;\n"
+            ));
+        }
+    }
+    sql
+}
+
+fn arm(bench: &Bench, line: &Value) {
+    let literal = |value: &Value| match value {
+        Value::String(text) => format!("'{text}'"),
+        other => other.to_string(),
+    };
+    let row: Vec<String> = line["row"].as_object().unwrap().values().map(literal).collect();
+    let table = line["table"].as_str().unwrap();
+    bench.execute(&format!("INSERT INTO fuse VALUES ('{table}', {}, {})", row[0], row.last().unwrap()));
+}
+
+#[test]
+fn every_plan_is_applied_and_taken_back_wherever_it_is_cut() {
+    let cases: u64 = std::env::var("FK_DOCTOR_CASES").map_or(25, |cases| cases.parse().unwrap());
+    let first: u64 = std::env::var("FK_DOCTOR_FIRST").map_or(0, |first| first.parse().unwrap());
+    let (mut cuts, mut plans) = (0, 0);
+    for seed in first..first + cases {
+        let mut random = Rng::with_seed(seed);
+        let made = generated::schema(&mut random);
+        let sql = made.sql() + &fuses(&made);
+        let bench = Bench::new(&format!(
+            "{sql}CREATE TABLE map(old, new); INSERT INTO map VALUES (1, 2), (2, 3), (5, 1), (6, 6), ('7', '1');"
+        ));
+        generated::rows(&mut random, &Connection::open(bench.path("app.db")).unwrap(), &made);
+        let rules = generated::rules(&mut random, &made, false);
+        bench.write("r.toml", &rules);
+        let before = bench.dump();
+        let context = format!("seed {seed}\n{sql}\n{rules}\n{before}");
+        let planned = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+        assert!([0, 1].contains(&planned.code), "{context}\n{}{}", planned.stdout, planned.stderr);
+        let lines = plan_contents::lines(&bench.path("plan.ndjson"));
+        plan_contents::assert_units(&lines, &context);
+        let batch = random.usize(1..4).to_string();
+        let apply = ["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided", "--batch", &batch];
+        let undo = ["undo", "app.db", "plan.ndjson", "--no-backup", "--batch", &batch];
+        let whole = bench.run(&apply);
+        assert!([0, 6].contains(&whole.code), "{context}\n{}{}", whole.stdout, whole.stderr);
+        let healed = bench.dump();
+        let undone = bench.run(&undo);
+        assert_eq!(undone.code, 0, "{context}\n{}{}", undone.stdout, undone.stderr);
+        assert_eq!(bench.dump(), before, "{context}");
+        plans += 1;
+
+        let cut: Vec<&Value> =
+            lines.iter().filter(|line| made.tables.iter().any(|table| line["table"] == *table.name)).collect();
+        for goes_on in [true, false] {
+            let Some(line) = random.choice(&cut) else { continue };
+            let context = format!("{context}\ncut at {line}, batches of {batch}");
+            bench.write("plan.ndjson", "");
+            std::fs::remove_file(bench.path("plan.ndjson")).unwrap();
+            bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson", "--overwrite"]);
+            arm(&bench, line);
+            let torn = bench.run(&apply);
+            assert_ne!(torn.code, 0, "{context}\n{}", torn.stdout);
+            bench.execute("DELETE FROM fuse");
+            cuts += 1;
+            if goes_on {
+                let resumed = bench.run(&apply);
+                assert!([0, 6].contains(&resumed.code), "{context}\n{}{}", resumed.stdout, resumed.stderr);
+                assert_eq!(bench.dump(), healed, "{context}");
+            }
+            let undone = bench.run(&undo);
+            assert_eq!(undone.code, 0, "{context}\n{}{}", undone.stdout, undone.stderr);
+            assert_eq!(bench.dump(), before, "{context}");
+        }
+    }
+    println!("{plans} plans applied and taken back in batches, {cuts} cut off");
+}
