@@ -33,7 +33,7 @@ impl Exit {
             Exit::Clean => "clean, or applied and clean",
             Exit::Findings => "findings at or above `--fail-on`",
             Exit::Usage => "usage, configuration or rule error",
-            Exit::Unreadable => "cannot connect or read",
+            Exit::Unreadable => "cannot connect or read, or a fault of fk-doctor's own",
             Exit::Incomplete => "incomplete: some relation could not be checked",
             Exit::Refused => "refused: stale plan, limit tripped, guard",
             Exit::NotHealed => "applied but not clean",

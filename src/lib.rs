@@ -2,6 +2,7 @@
 
 // In the order in which data flows.
 pub mod apply;
+pub mod caught;
 pub mod check;
 pub mod cli;
 pub mod config;

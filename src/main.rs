@@ -10,6 +10,8 @@ use std::time::Instant;
 use clap::CommandFactory;
 use clap::Parser;
 use fk_doctor::apply::Direction;
+use fk_doctor::caught;
+use fk_doctor::caught::Stopped;
 use fk_doctor::cli::Cli;
 use fk_doctor::cli::Color;
 use fk_doctor::cli::Command;
@@ -39,7 +41,9 @@ fn main() -> ExitCode {
             return ExitCode::from(exit.code());
         }
     };
-    let exit = match execute(&cli).and_then(|outcome| publish(&outcome)) {
+    caught::keep_details_quiet();
+    let run = caught::caught(|| execute(&cli).and_then(|outcome| publish(&outcome)));
+    let exit = match run.unwrap_or_else(|stopped| Err(stopped.into())) {
         Ok(exit) => exit,
         Err(failure) => {
             failure.tell(cli.global.color);
@@ -53,9 +57,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
     let (global, surroundings) = (&cli.global, surroundings(cli));
     let shown = |go: &dyn Fn(Progress<'_>) -> Result<Outcome, RunError>| {
         let progress = ProgressLine::new(global.quiet);
-        let outcome = go(&|done, total| progress.show(done, total));
-        progress.clear();
-        Ok(outcome?)
+        Ok(go(&|done, total| progress.show(done, total))?)
     };
     match &cli.command {
         Command::Scan(typed) => shown(&|progress| run::scan(typed, global, &surroundings, &Desk, progress)),
@@ -173,6 +175,18 @@ impl From<RunError> for Failure {
     }
 }
 
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Failure {
+        Failure {
+            error: stopped.to_string(),
+            because: Some(stopped.because()),
+            help: Some(stopped.help()),
+            exit: stopped.exit(),
+            rendered: false,
+        }
+    }
+}
+
 /// One line on standard error, if that is a terminal and the work is long enough to wonder.
 struct ProgressLine {
     start: Instant,
@@ -196,8 +210,11 @@ impl ProgressLine {
             bar.set_position(done as u64);
         }
     }
+}
 
-    fn clear(&self) {
+impl Drop for ProgressLine {
+    /// However the work ends, the line goes.
+    fn drop(&mut self) {
         if let Some(bar) = &self.bar
             && let Ok(bar) = bar.lock()
             && let Some(bar) = bar.as_ref()

@@ -20,12 +20,15 @@ use sqlx::postgres::PgDatabaseError;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 
+use self::pages::Answer;
+use self::pages::Page;
 use self::relay::Relay;
 use self::relay::Route;
 use super::Deadline;
 use crate::model::text::nearest;
 use crate::source::Address;
 
+pub(super) mod pages;
 pub(super) mod relay;
 pub(super) mod room;
 pub(super) mod trial;
@@ -208,25 +211,45 @@ impl<C: Connection<Options: Route>> Line<C> {
         self.open.is_some()
     }
 
-    /// Asks something of the connection. One that is broken off, or that fails in a way after which there is nothing
-    /// more to be heard, is given up.
+    /// Asks something of the connection whose answer nobody wants.
     pub(super) fn ask(
         &mut self,
         deadline: &Deadline,
         question: impl AsyncFnOnce(&mut C) -> Result<(), sqlx::Error>,
     ) -> Result<(), Failure> {
-        let Some(connection) = &mut self.open else {
-            return Err(Failure::Unreached { why: "it was closed".to_owned() });
-        };
-        let limit = deadline.remaining().map(|left| left + GRACE);
-        let answer = within(&self.runtime, limit, async {
-            let silence = pin!(silence::<C>(&self.options, PULSE));
-            match select(pin!(question(connection)), silence).await {
-                Either::Left((answer, _)) => answer.map_err(Failure::from),
-                Either::Right(_) => Err(Failure::Unreached { why: "the server does not answer any more".to_owned() }),
+        let Some(connection) = &mut self.open else { return Err(closed()) };
+        let answer = heard::<C, ()>(&self.runtime, &self.options, deadline, question(connection));
+        self.after(answer)
+    }
+
+    /// Asks something of the connection, and calls `each` with every page of the answer. The runtime is not at work
+    /// meanwhile: `each` may ask other connections.
+    pub(super) fn read<P, G: Page<P>>(
+        &mut self,
+        deadline: &Deadline,
+        question: impl for<'c> FnOnce(&'c mut C) -> Answer<'c, P>,
+        mut page: G,
+        mut each: impl FnMut(&G),
+    ) -> Result<(), Failure> {
+        let Some(connection) = &mut self.open else { return Err(closed()) };
+        let mut answer = question(connection);
+        let read = loop {
+            page.clear();
+            let filled = heard::<C, bool>(&self.runtime, &self.options, deadline, pages::fill(&mut answer, &mut page));
+            // Rows that came before a failure are rows.
+            each(&page);
+            match filled {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(failure) => break Err(failure),
             }
-        });
-        let answer = answer.unwrap_or(Err(Failure::TimeLimit));
+        };
+        drop(answer);
+        self.after(read)
+    }
+
+    /// Gives the connection up if it is broken off, or failed in a way after which there is nothing more to be heard.
+    fn after(&mut self, answer: Result<(), Failure>) -> Result<(), Failure> {
         let is_over = match &answer {
             Err(Failure::Unreached { .. } | Failure::TimeLimit) => true,
             Err(Failure::Refused { code, .. }) => (self.is_final)(code),
@@ -314,6 +337,28 @@ pub(super) fn connect_timeout(text: &str) -> Result<Duration, Failure> {
         why: format!("connect_timeout is {text}"),
         help: "give whole seconds: connect_timeout=5".to_owned(),
     })
+}
+
+fn closed() -> Failure {
+    Failure::Unreached { why: "it was closed".to_owned() }
+}
+
+/// Waits for an answer for as long as there is time and the server is there.
+fn heard<C: Connection, T>(
+    runtime: &Runtime,
+    options: &C::Options,
+    deadline: &Deadline,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Failure> {
+    let limit = deadline.remaining().map(|left| left + GRACE);
+    let answer = within(runtime, limit, async {
+        let silence = pin!(silence::<C>(options, PULSE));
+        match select(pin!(answer), silence).await {
+            Either::Left((answer, _)) => answer.map_err(Failure::from),
+            Either::Right(_) => Err(Failure::Unreached { why: "the server does not answer any more".to_owned() }),
+        }
+    });
+    answer.unwrap_or(Err(Failure::TimeLimit))
 }
 
 /// Waits for an answer; `None` if it did not come within the limit, where there is one.

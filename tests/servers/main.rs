@@ -15,6 +15,7 @@ mod interrupted_repairs;
 mod interruptions;
 #[path = "../judge.rs"]
 mod judge;
+mod many_rows;
 mod mariadb_differential;
 mod mariadb_traps;
 #[path = "../meddling.rs"]

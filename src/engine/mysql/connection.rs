@@ -89,21 +89,18 @@ impl Connection {
         // The plain way would run several statements at once, which one without a semicolon cannot be.
         let plainly = parameters.is_empty() && !question.contains(';');
         let question = AssertSqlSafe(question.to_owned());
-        self.line.ask(deadline, async |connection| {
-            let mut rows = if plainly {
-                sqlx::raw_sql(question).fetch(connection)
-            } else {
-                sqlx::query_with(question, arguments).fetch(connection)
-            };
-            let mut readings = None;
-            let mut values = Vec::new();
-            while let Some(row) = rows.try_next().await? {
-                let readings = readings.get_or_insert_with(|| value::readings(&row));
-                value::read(&row, readings, &mut values)?;
-                each(&values);
-            }
-            Ok(())
-        })
+        self.line.read(
+            deadline,
+            |connection| {
+                if plainly {
+                    sqlx::raw_sql(question).fetch(connection)
+                } else {
+                    sqlx::query_with(question, arguments).fetch(connection)
+                }
+            },
+            value::RowPage::default(),
+            |page| page.each(each),
+        )
     }
 }
 

@@ -15,11 +15,13 @@ use sqlx::mysql::MySqlRow;
 use sqlx::mysql::MySqlTypeInfo;
 use sqlx::mysql::MySqlValueRef;
 
+use crate::engine::wire::pages::Page;
+use crate::engine::wire::pages::Rows;
 use crate::model::value::Value;
 
 /// How to read one column of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+enum Reading {
     Integer,
     Unsigned,
     Real,
@@ -28,7 +30,7 @@ pub(super) enum Reading {
     Bytes,
 }
 
-pub(super) fn readings(row: &MySqlRow) -> Vec<Reading> {
+fn readings(row: &MySqlRow) -> Vec<Reading> {
     let reading = |kind: &MySqlTypeInfo| match kind.name() {
         "FLOAT" | "DOUBLE" => Reading::Real,
         "DECIMAL" => Reading::Decimal,
@@ -43,8 +45,35 @@ pub(super) fn readings(row: &MySqlRow) -> Vec<Reading> {
     row.columns().iter().map(|column| reading(column.type_info())).collect()
 }
 
-pub(super) fn read(row: &MySqlRow, readings: &[Reading], into: &mut Vec<Value>) -> Result<(), sqlx::Error> {
-    into.clear();
+/// Rows of one answer.
+#[derive(Debug, Default)]
+pub(super) struct RowPage {
+    readings: Option<Vec<Reading>>,
+    rows: Rows,
+}
+
+impl RowPage {
+    pub(super) fn each(&self, each: &mut dyn FnMut(&[Value])) {
+        self.rows.each(each);
+    }
+}
+
+impl Page<MySqlRow> for RowPage {
+    fn add(&mut self, row: MySqlRow) -> Result<(), sqlx::Error> {
+        let readings = self.readings.get_or_insert_with(|| readings(&row));
+        self.rows.add(|values| read(&row, readings, values))
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.is_full()
+    }
+
+    fn clear(&mut self) {
+        self.rows.clear();
+    }
+}
+
+fn read(row: &MySqlRow, readings: &[Reading], into: &mut Vec<Value>) -> Result<(), sqlx::Error> {
     for (column, reading) in readings.iter().enumerate() {
         let value = row.try_get_raw(column)?;
         into.push(if value.is_null() { Value::Null } else { decoded(*reading, value)? });

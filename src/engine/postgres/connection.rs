@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::TryFutureExt;
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
 use sqlx::ConnectOptions;
@@ -85,20 +86,13 @@ impl Connection {
         each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), Failure> {
         let arguments = value::arguments(parameters)?;
-        self.line.ask(deadline, async |connection| {
-            let query = sqlx::query_with(AssertSqlSafe(question.to_owned()), arguments).persistent(false);
-            let mut rows = query.fetch(connection);
-            let mut readings = None;
-            let mut values = Vec::new();
-            while let Some(row) = rows.try_next().await? {
-                if readings.is_none() {
-                    readings = Some(value::readings(&row).map_err(sqlx::Error::Protocol)?);
-                }
-                value::read(&row, readings.as_deref().unwrap_or_default(), &mut values)?;
-                each(&values);
-            }
-            Ok(())
-        })
+        let question = AssertSqlSafe(question.to_owned());
+        self.line.read(
+            deadline,
+            |connection| sqlx::query_with(question, arguments).persistent(false).fetch(connection),
+            value::RowPage::default(),
+            |page| page.each(each),
+        )
     }
 
     /// Calls `each` with every number of an answer that is one column of eight-byte numbers, none of them NULL. This
@@ -110,16 +104,12 @@ impl Connection {
         each: &mut dyn FnMut(i64),
     ) -> Result<(), Failure> {
         let question = format!("COPY ({question}) TO STDOUT (FORMAT binary)");
-        self.line.ask(deadline, async |connection| {
-            let mut pieces = connection.copy_out_raw(&question).await?;
-            let mut numbers = value::CopiedNumbers::default();
-            while let Some(piece) = pieces.try_next().await? {
-                numbers.read(&piece, each).ok_or_else(|| {
-                    sqlx::Error::Protocol("the server copied something else than whole numbers".to_owned())
-                })?;
-            }
-            Ok(())
-        })
+        self.line.read(
+            deadline,
+            |connection| Box::pin(async move { connection.copy_out_raw(&question).await }.try_flatten_stream()),
+            value::CopiedNumbers::default(),
+            |page| page.each(each),
+        )
     }
 }
 

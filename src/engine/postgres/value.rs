@@ -11,11 +11,13 @@ use sqlx::postgres::PgRow;
 
 use sqlx::Arguments;
 
+use crate::engine::wire::pages::Page;
+use crate::engine::wire::pages::Rows;
 use crate::model::value::Value;
 
 /// How to read one column of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+enum Reading {
     Integer,
     Truth,
     Real,
@@ -24,7 +26,7 @@ pub(super) enum Reading {
     Bytes,
 }
 
-pub(super) fn readings(row: &PgRow) -> Result<Vec<Reading>, String> {
+fn readings(row: &PgRow) -> Result<Vec<Reading>, String> {
     let reading = |name: &str| match name {
         "INT8" | "INT4" | "INT2" => Ok(Reading::Integer),
         "BOOL" => Ok(Reading::Truth),
@@ -37,8 +39,38 @@ pub(super) fn readings(row: &PgRow) -> Result<Vec<Reading>, String> {
     row.columns().iter().map(|column| reading(column.type_info().name())).collect()
 }
 
-pub(super) fn read(row: &PgRow, readings: &[Reading], into: &mut Vec<Value>) -> Result<(), sqlx::Error> {
-    into.clear();
+/// Rows of one answer.
+#[derive(Debug, Default)]
+pub(super) struct RowPage {
+    readings: Option<Vec<Reading>>,
+    rows: Rows,
+}
+
+impl RowPage {
+    pub(super) fn each(&self, each: &mut dyn FnMut(&[Value])) {
+        self.rows.each(each);
+    }
+}
+
+impl Page<PgRow> for RowPage {
+    fn add(&mut self, row: PgRow) -> Result<(), sqlx::Error> {
+        let readings = match &mut self.readings {
+            Some(readings) => readings,
+            none => none.insert(readings(&row).map_err(sqlx::Error::Protocol)?),
+        };
+        self.rows.add(|values| read(&row, readings, values))
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.is_full()
+    }
+
+    fn clear(&mut self) {
+        self.rows.clear();
+    }
+}
+
+fn read(row: &PgRow, readings: &[Reading], into: &mut Vec<Value>) -> Result<(), sqlx::Error> {
     for (column, reading) in readings.iter().enumerate() {
         let value = row.try_get_raw(column)?;
         into.push(if value.is_null() {
@@ -103,6 +135,7 @@ fn numeric(bytes: &[u8]) -> Option<Value> {
 pub(super) struct CopiedNumbers {
     header_is_read: bool,
     rest: Vec<u8>,
+    numbers: Vec<i64>,
 }
 
 impl CopiedNumbers {
@@ -111,9 +144,15 @@ impl CopiedNumbers {
     /// One field, of eight bytes.
     const ROW: [u8; 6] = [0, 1, 0, 0, 0, 8];
     const END: [u8; 2] = [0xff, 0xff];
+    /// So many numbers make a page.
+    const FULL: usize = 1 << 13;
+
+    pub(super) fn each(&self, each: &mut dyn FnMut(i64)) {
+        self.numbers.iter().copied().for_each(each);
+    }
 
     /// `None` if it is something else.
-    pub(super) fn read(&mut self, piece: &[u8], each: &mut dyn FnMut(i64)) -> Option<()> {
+    fn read(&mut self, piece: &[u8]) -> Option<()> {
         self.rest.extend_from_slice(piece);
         let mut rest = self.rest.as_slice();
         if !self.header_is_read {
@@ -125,13 +164,28 @@ impl CopiedNumbers {
         }
         while let Some((row, after)) = rest.split_first_chunk::<14>() {
             let number = row.strip_prefix(&Self::ROW)?;
-            each(i64::from_be_bytes(number.try_into().ok()?));
+            self.numbers.push(i64::from_be_bytes(number.try_into().ok()?));
             rest = after;
         }
         let row_begins = rest.iter().zip(Self::ROW).all(|(byte, expected)| *byte == expected);
         let is_sound = row_begins || Self::END.starts_with(rest);
         self.rest = rest.to_vec();
         is_sound.then_some(())
+    }
+}
+
+impl<B: AsRef<[u8]>> Page<B> for CopiedNumbers {
+    fn add(&mut self, piece: B) -> Result<(), sqlx::Error> {
+        let other = || sqlx::Error::Protocol("the server copied something else than whole numbers".to_owned());
+        self.read(piece.as_ref()).ok_or_else(other)
+    }
+
+    fn is_full(&self) -> bool {
+        self.numbers.len() >= Self::FULL
+    }
+
+    fn clear(&mut self) {
+        self.numbers.clear();
     }
 }
 
@@ -170,11 +224,12 @@ mod tests {
         bytes.extend(CopiedNumbers::END);
         for size in 1..=bytes.len() {
             let mut copied = CopiedNumbers::default();
+            assert!(bytes.chunks(size).all(|piece| copied.read(piece).is_some()));
             let mut numbers = Vec::new();
-            assert!(bytes.chunks(size).all(|piece| copied.read(piece, &mut |number| numbers.push(number)).is_some()));
+            copied.each(&mut |number| numbers.push(number));
             assert_eq!(numbers, [1, -2, i64::MAX], "in pieces of {size}");
         }
-        assert_eq!(CopiedNumbers::default().read(b"PGCOPX", &mut |_| {}), None);
+        assert_eq!(CopiedNumbers::default().read(b"PGCOPX"), None);
     }
 
     #[test]

@@ -1,0 +1,215 @@
+//! More orphans than anything is done in at once: chunks of keys and rows, pages of an answer, batches of changes. Every
+//! action repairs 5,000 of them, and takes them back.
+
+use std::time::Duration;
+
+use fk_doctor::engine;
+use fk_doctor::engine::Deadline;
+use fk_doctor::engine::Patience;
+use fk_doctor::model::resolve::resolve;
+use fk_doctor::model::sql;
+use fk_doctor::source::Source;
+
+use super::common::Run;
+use super::patient::KINDS;
+use super::patient::Kind;
+use super::patient::Patient;
+use super::patient::rule;
+
+/// Rows of `c`, all orphans, two to a key.
+const ROWS: usize = 5_000;
+
+/// Numbers from 1 on, as every server can make them.
+fn numbers(count: usize) -> String {
+    let digits = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL \
+         SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
+    format!(
+        "(SELECT n FROM (SELECT 1 + a.d + 10 * b.d + 100 * e.d + 1000 * f.d AS n \
+         FROM {digits} AS a, {digits} AS b, {digits} AS e, {digits} AS f) AS every WHERE n <= {count}) AS number"
+    )
+}
+
+/// Of every fourth row of `c` something depends.
+fn seed() -> String {
+    let (rows, keys) = (numbers(ROWS), numbers(ROWS / 2));
+    format!(
+        "CREATE TABLE p(id int PRIMARY KEY, name varchar(40)); \
+         CREATE TABLE c(id int PRIMARY KEY, r int DEFAULT 2, FOREIGN KEY (r) REFERENCES p(id) ON DELETE SET NULL); \
+         CREATE TABLE b(id int PRIMARY KEY, c int, FOREIGN KEY (c) REFERENCES c(id) ON DELETE CASCADE); \
+         CREATE TABLE moved(old int PRIMARY KEY, new int); \
+         INSERT INTO p VALUES (1, 'a'), (2, 'b'); \
+         INSERT INTO c SELECT n, 1000 + (n + n % 2) / 2 FROM {rows}; \
+         INSERT INTO b SELECT n, n FROM {rows} WHERE n % 4 = 0; \
+         INSERT INTO moved SELECT 1000 + n, 1 + n % 2 FROM {keys}"
+    )
+}
+
+fn done(patient: &Patient, what: &str, run: &Run) {
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{:?}, {what}\n{}", patient.kind, run.stdout);
+}
+
+/// Planned, applied, scanned, taken back: one of the two in one transaction, the other in batches.
+fn treated(patient: &Patient, treatments: &str) {
+    patient.rules(&rule("c(r)", treatments).replace("max-share = 1.0", "max-share = 1.0\nmax-rows = 100000"));
+    let before = patient.dump();
+    done(patient, treatments, &patient.plan());
+    assert_eq!(patient.dump(), before, "{:?}, {treatments}: a dry run writes nothing", patient.kind);
+    let (whole, batches): (&[&str], &[&str]) = (&[], &["--batch", "1000"]);
+    let (applying, undoing) = if patient.kind == Kind::Postgres { (batches, whole) } else { (whole, batches) };
+    done(patient, treatments, &patient.apply(applying));
+    assert_eq!(patient.orphans(), 0, "{:?}, {treatments}", patient.kind);
+    done(patient, treatments, &patient.undo(undoing));
+    assert_eq!(patient.dump(), before, "{:?}, {treatments}: undo restores every value", patient.kind);
+}
+
+fn treated_everywhere(treatments: &str) {
+    for kind in KINDS {
+        let Some(patient) = Patient::new(kind, &seed()) else { continue };
+        let moved: String = (1..=ROWS / 2).map(|n| format!("{},{}\n", 1000 + n, 1 + n % 2)).collect();
+        patient.server.bench.write("moved.csv", &format!("old,new\n{moved}"));
+        treated(&patient, treatments);
+    }
+}
+
+#[test]
+fn placeholder_with_the_missing_key() {
+    treated_everywhere("action = \"placeholder\"\nvalues = { name = \"{key.r}\" }\nrecord = \"made\"");
+}
+
+#[test]
+fn placeholder_with_a_key_of_its_own() {
+    treated_everywhere("action = \"placeholder\"\nkey = \"new\"\nrecord = \"made\"");
+}
+
+#[test]
+fn sentinel() {
+    treated_everywhere("action = \"sentinel\"\nkey = -1\nvalues = { name = \"unknown\" }");
+}
+
+#[test]
+fn set_null() {
+    treated_everywhere("action = \"set-null\"");
+}
+
+#[test]
+fn set_default() {
+    treated_everywhere("action = \"set-default\"");
+}
+
+#[test]
+fn quarantine_into_a_table() {
+    treated_everywhere("action = \"quarantine\"");
+}
+
+#[test]
+fn quarantine_into_a_file() {
+    treated_everywhere("action = \"quarantine\"\nfile = \"kept.ndjson\"");
+}
+
+#[test]
+fn delete() {
+    treated_everywhere("action = \"delete\"\nkeep = false");
+}
+
+#[test]
+fn follow() {
+    treated_everywhere("action = \"follow\"");
+}
+
+#[test]
+fn remap_by_a_query() {
+    treated_everywhere("action = \"remap\"\nto = \"SELECT id FROM p WHERE id = 1 + key.r % 2\"\nrecord = \"kept\"");
+}
+
+#[test]
+fn remap_by_a_table() {
+    treated_everywhere("action = \"remap\"\ntable = \"moved(old -> new)\"");
+}
+
+#[test]
+fn remap_by_a_file() {
+    treated_everywhere("action = \"remap\"\nmap = \"moved.csv\"");
+}
+
+#[test]
+fn remap_by_a_normal_form() {
+    for kind in KINDS {
+        let text = if kind == Kind::Postgres { "varchar(40)" } else { "varchar(40) COLLATE utf8mb4_bin" };
+        let (rows, keys) = (numbers(ROWS), numbers(ROWS / 2));
+        let seed = format!(
+            "CREATE TABLE p(id {text} PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r {text}, FOREIGN KEY (r) REFERENCES p(id)); \
+             INSERT INTO p SELECT concat('k', n) FROM {keys}; \
+             INSERT INTO c SELECT n, concat(' K', 1 + n % {}) FROM {rows}",
+            ROWS / 2
+        );
+        let Some(patient) = Patient::new(kind, &seed) else { continue };
+        treated(&patient, "action = \"remap\"\nnormalize = [\"trim\", \"casefold\"]");
+    }
+}
+
+/// Nothing is changed by it.
+#[test]
+fn report() {
+    for kind in KINDS {
+        let Some(patient) = Patient::new(kind, &seed()) else { continue };
+        patient.rules(&rule("c(r)", "action = \"report\""));
+        let planned = patient.plan();
+        assert_eq!(planned.stderr, "", "{kind:?}");
+        assert!(planned.stdout.contains("5,000"), "{kind:?}: {}", planned.stdout);
+        assert_eq!(patient.orphans(), 5_000);
+    }
+}
+
+/// A staging table is read while what it holds is tried.
+#[test]
+fn staging_table() {
+    for kind in KINDS {
+        let rows = numbers(ROWS);
+        let seed = format!(
+            "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
+             CREATE TABLE incoming(id int, r int); INSERT INTO p VALUES (1); \
+             INSERT INTO incoming SELECT n, 1 + n % 2 FROM {rows}"
+        );
+        let Some(patient) = Patient::new(kind, &seed) else { continue };
+        let url = patient.server.url();
+        let run = patient.server.run(&["check", &url, "--staging", "incoming", "--table", "c", "--format", "json"]);
+        assert_eq!((run.code, run.stderr.as_str()), (1, ""), "{kind:?}\n{}", run.stdout);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(report["summary"]["would_fail"], 2_500, "{kind:?}: {}", report["summary"]);
+    }
+}
+
+/// Three sessions, each asked in the middle of the answer of another.
+#[test]
+fn session_answers_in_the_middle_of_another_answer() {
+    for kind in KINDS {
+        let Some(patient) = Patient::new(kind, &seed()) else { continue };
+        let patience = Patience { lock_wait: Duration::from_secs(5), deadline: Deadline::default() };
+        let source = Source::parse(&patient.server.url()).unwrap();
+        let mut database = engine::open(&source, &patience).unwrap();
+        let schema = resolve(database.catalog().unwrap(), &[]).unwrap();
+        let relation = schema.relations.iter().find(|relation| relation.id == "c(r)->p(id)").unwrap();
+        let orphans = sql::of(&schema).orphans(&schema, relation, &sql::Among::default());
+        let keys = sql::repair::of(&schema).unwrap().definitions();
+        let mut sessions = database.sessions(2).unwrap();
+        let (first, rest) = sessions.split_first_mut().unwrap();
+        let mut room = database.rehearsal().unwrap();
+        let (mut rows, mut inner, mut innermost) = (0, 0, 0);
+        first
+            .each_row(&orphans, &mut |_| {
+                rows += 1;
+                if rows % 1_000 == 1 {
+                    let second = rest.first_mut().unwrap();
+                    second
+                        .each_row(&keys, &mut |_| {
+                            inner += 1;
+                            room.each_row(&keys, &mut |_| innermost += 1).unwrap();
+                        })
+                        .unwrap();
+                }
+            })
+            .unwrap();
+        assert_eq!(rows, ROWS, "{kind:?}");
+        assert!(inner >= 5 && innermost >= inner, "{kind:?}: {inner}, {innermost}");
+    }
+}
