@@ -16,6 +16,7 @@ mod mariadb_differential;
 mod mariadb_traps;
 mod mysql_schema;
 mod patient;
+mod planning;
 mod postgres;
 mod postgres_differential;
 mod postgres_schema;
