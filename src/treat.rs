@@ -41,6 +41,7 @@ mod guard;
 mod keep;
 mod parents;
 pub mod redefine;
+mod rekey;
 mod rows;
 mod ties;
 mod verdicts;
@@ -92,8 +93,10 @@ struct Desk<'a> {
     parents: parents::Memory,
     ties: ties::Ties,
     pace: Pace<'a>,
-    /// Some rule can take rows away.
+    /// Some rule can take rows away, or the keys that others refer to.
     takes_away: bool,
+    /// Tables in which rows get other keys that can be referred to.
+    rekeyed: BTreeSet<usize>,
     creates: Vec<NewTable>,
     /// How many rows each file keeps.
     files: BTreeMap<String, u64>,
@@ -175,7 +178,8 @@ pub fn plan<'a>(
         parents: parents::Memory::default(),
         ties: ties::Ties::default(),
         pace: Pace { done: 0, total: rows_to_treat(facts, assigned), progress },
-        takes_away: rules.iter().any(Rule::can_take_away),
+        takes_away: rules.iter().any(Rule::can_take_away) || rekey::can_rekey(schema, rules, assigned),
+        rekeyed: BTreeSet::new(),
         creates: Vec::new(),
         files: BTreeMap::new(),
         refusals: Vec::new(),

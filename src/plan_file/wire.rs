@@ -300,11 +300,11 @@ pub(super) fn change(change: &Change) -> String {
         kept: change.kept.clone(),
         unit: change.unit,
         orphan_of: change.orphan_of.clone(),
-        adopts: makes_parent(first.part, change.before.is_none()).then(|| adopts(change)).flatten(),
+        adopts: adopts(change).filter(|adopts| makes_parent(first.part, change.before.is_none()) || !adopts.is_empty()),
     })
 }
 
-/// Only such changes adopt orphans.
+/// Such changes say which orphans they adopt, even if it is none. A row that only gets another key adopts seldom.
 fn makes_parent(part: Part, is_new: bool) -> bool {
     part == Part::Parent && is_new
 }

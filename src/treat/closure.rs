@@ -241,11 +241,15 @@ impl<'a> Desk<'a> {
             return Ok(Admission::Needed(format!("a row of {} would change, which {why}", about.name)));
         }
         case.lost.add(1, going.table == case.relation.child);
-        if going.blanked.is_some() {
+        if let Some(relation) = going.blanked {
+            let row = (&going.row, &going.image.columns, relation.child_columns.as_slice());
+            if let Some((_, why)) = self.cannot_rekey(going.table, &[row])?.pop() {
+                return Ok(Admission::Needed(format!("a row of {} would lose its reference, and {why}", about.name)));
+            }
             closure.take(name, going);
             return Ok(Admission::Settled);
         }
-        if self.is_needed(going.table, &going.image.columns) {
+        if self.is_needed(going.table, &going.image.columns, None) {
             let why = format!("a row of {} would go that another change of this plan points at", about.name);
             return Ok(Admission::Needed(why));
         }
@@ -320,6 +324,9 @@ impl<'a> Desk<'a> {
         reason.relation.clone_from(&relation.id);
         change.reasons.push(reason);
         self.changed.insert((relation.child, case.index, false));
+        if let Some(before) = &change.before {
+            self.rekeyed(relation.child, before, &relation.child_columns);
+        }
         // What was planned for it before stays where it is, which is before any row that goes now.
         if is_planned { self.put(&change) } else { Ok(self.bench.put_in(unit, &change)?) }
     }
@@ -341,7 +348,7 @@ impl<'a> Desk<'a> {
         self.changed.insert((going.table, case.index, going.part == Part::Orphan));
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
         reasons.push(case.reason(going.part, treatment));
-        self.gone(going.table, &going.image.columns);
+        self.gone(going.table, &going.image.columns, None);
         // What was tried for it before no longer stands in anybody's way.
         if self.furnished.contains(&going.table) {
             let (room, surgery) = self.room(going.table)?;

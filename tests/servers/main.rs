@@ -22,6 +22,7 @@ mod mariadb_traps;
 mod meddling;
 mod mysql_schema;
 mod patient;
+mod planning;
 mod postgres;
 mod postgres_differential;
 mod postgres_schema;
