@@ -124,7 +124,7 @@ pub(crate) fn dump(path: &Path) -> String {
     );
     let tables = texts(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
-         AND name NOT IN ('sqlite_schema', 'fk_doctor_state')",
+         AND name NOT IN ('sqlite_schema', 'fk_doctor_state') ORDER BY name",
     );
     for table in tables {
         let name = table.replace('"', "\"\"");

@@ -279,6 +279,7 @@ fn reason(why: Left) -> &'static str {
         Left::FoundParent => "has its parent by now",
         Left::Referred => "is referred to by rows that came since",
         Left::NoParent => "would have no parent",
+        Left::Needless => "is needed by no row any more",
         Left::Refused => "is refused by the database",
     }
 }

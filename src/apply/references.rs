@@ -3,16 +3,19 @@
 //! plan had found.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
+use super::fit::Misfits;
 use super::fit::number;
 use super::fit::value_of;
 use super::portion::Fit;
 use super::portion::Line;
 use super::portion::Portion;
+use super::walk::Halt;
 use super::walk::Walk;
 use crate::engine::Session;
 use crate::model::plan::Change;
@@ -201,6 +204,44 @@ impl Walk<'_> {
             self.suspects.extend(suspects);
         }
         Ok(())
+    }
+
+    /// After parents were made: one to which no row refers any more was not to be made.
+    pub(super) fn look_for_children(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), Halt> {
+        let schema = self.order.schema;
+        let is_made = |line: &Line| {
+            let adopts = line.change.adopts.as_ref().is_some_and(|adopts| !adopts.is_empty());
+            line.fit == Fit::Ready && adopts && line.change.before.is_none()
+        };
+        let mut places: Vec<usize> = (0..portion.lines.len()).filter(|&place| is_made(&portion.lines[place])).collect();
+        for relation in &schema.relations {
+            let adopting = |place: &usize| {
+                let adopts = portion.lines[*place].change.adopts.iter().flatten();
+                adopts.into_iter().any(|adopted| adopted.relation == relation.id)
+            };
+            let concerned: Vec<usize> = places.iter().copied().filter(adopting).collect();
+            for some in concerned.chunks(CHUNK) {
+                let parents: Vec<&RowName> = some.iter().map(|&place| &portion.lines[place].change.row).collect();
+                let mut needed = BTreeSet::new();
+                session.each_row(&self.order.surgery.children_of(schema, relation, &parents), &mut |row| {
+                    needed.extend(number(row).and_then(|number| some.get(number)).copied());
+                })?;
+                places.retain(|place| !needed.contains(place));
+            }
+        }
+        if places.is_empty() {
+            return Ok(());
+        }
+        for &place in &places {
+            portion.lines[place].fit = Fit::Left(Left::Needless);
+            self.barred.insert(portion.lines[place].position, Left::Needless);
+        }
+        if self.order.skip_changed {
+            return Err(Halt::Again);
+        }
+        let mut misfits = Misfits::default();
+        misfits.gather(portion);
+        Err(self.misfit(&misfits, false).into())
     }
 
     /// Forgets the suspects that have found their parents, or are gone.

@@ -200,7 +200,7 @@ impl<'w> Walk<'w> {
         if is_first {
             self.ours_before = match self.order.direction {
                 Direction::Apply => record.state.ours.len(),
-                Direction::Undo => 0,
+                Direction::Undo => record.state.taken_back.len(),
             };
         }
         self.record = Some(record);
@@ -406,6 +406,7 @@ impl<'w> Walk<'w> {
         }
         self.check_stored(writer, portion)?;
         self.look_for_parents(writer, portion)?;
+        self.look_for_children(writer, portion)?;
         self.extend_batch(portion, changed);
         Ok(())
     }
