@@ -185,7 +185,7 @@ fn surroundings(path: &Path, name: &str, with_places: bool) -> Vec<String> {
     let database = Connection::open(path).unwrap();
     let question = format!(
         "SELECT {place} || type || name || tbl_name || iif(type = 'table' AND name = ?1, '', coalesce(sql, ''))
-         FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY {}",
+         FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' AND tbl_name <> 'fk_doctor_state' ORDER BY {}",
         if with_places { "rowid" } else { "type, name" }
     );
     let mut statement = database.prepare(&question).unwrap();
@@ -203,7 +203,7 @@ fn definition(path: &Path, name: &str) -> String {
 fn rows(path: &Path) -> String {
     let database = Connection::open(path).unwrap();
     let mut tables = database
-        .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_s%' ORDER BY 1")
+        .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_s%' AND name <> 'fk_doctor_state' ORDER BY 1")
         .unwrap();
     let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let mut rows = String::new();

@@ -226,7 +226,7 @@ fn delete_keeps_nothing_and_can_still_be_taken_back() {
     std::fs::remove_file(case.bench.path("plan.ndjson")).unwrap();
     case.repair();
     assert_eq!(case.bench.value("SELECT count(*) FROM c"), "2");
-    assert_eq!(case.bench.value("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'fk_doctor%'"), "0");
+    assert_eq!(case.bench.value("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'fk_doctor_q%'"), "0");
     case.undo();
 }
 

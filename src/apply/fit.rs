@@ -52,6 +52,7 @@ impl Walk<'_> {
                 let line = &mut portion.lines[place];
                 line.fit = match standing {
                     Standing::Before => Fit::Ready,
+                    Standing::After if line.change.part() == Part::Counter => Fit::Moved,
                     Standing::After => Fit::Already,
                     // A counter moves by itself when rows are made, and further when others make rows: it is only
                     // brought to where the plan says if nobody else has moved it.

@@ -15,6 +15,8 @@ pub(super) enum Fit {
     Done,
     /// The row is as it is to become, and not by us.
     Already,
+    /// A counter that has moved by itself, with the rows that we made, to where the plan says.
+    Moved,
     /// The row is as it was, and may be changed.
     Ready,
     /// The row stays as it is.

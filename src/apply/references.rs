@@ -148,9 +148,18 @@ impl Walk<'_> {
             return Ok(false);
         }
         let table = child.name.to_string();
+        // Rows that this very portion takes away, or gives another reference.
+        let leaving: HashSet<u64> = portion
+            .lines
+            .iter()
+            .filter(|line| line.fit == Fit::Ready && line.change.table == child.name)
+            .filter(|line| line.change.after.is_none() || takes_reference(schema, relation, &line.change))
+            .map(|line| row_fingerprint(&table, &line.change.row))
+            .collect();
         let mut strangers: Vec<(usize, RowName)> = Vec::new();
         for (place, row) in children {
-            if self.foreseen.going.contains(&row_fingerprint(&table, &row)) {
+            let fingerprint = row_fingerprint(&table, &row);
+            if self.foreseen.going.contains(&fingerprint) || leaving.contains(&fingerprint) {
                 self.suspects.push(Suspect { relation: index, row, position: portion.lines[place].position });
             } else {
                 strangers.push((place, row));

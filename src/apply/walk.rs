@@ -251,7 +251,7 @@ impl<'w> Walk<'w> {
                 match line.fit {
                     Fit::Ready => found.ready += 1,
                     Fit::Already => found.already += 1,
-                    Fit::Done | Fit::Left(_) => {}
+                    Fit::Done | Fit::Moved | Fit::Left(_) => {}
                 }
             }
             found.misfits.gather(&portion);
@@ -394,14 +394,12 @@ impl<'w> Walk<'w> {
                     self.write_one(writer, line)?;
                     changed += 1;
                 }
-                // A counter has moved by itself.
-                Fit::Already if line.change.part() == Part::Counter => {}
                 Fit::Already => self.done.already += 1,
                 Fit::Left(why) => {
                     self.done.leave(&line.change, why);
                     self.leave_orphans(&line.change);
                 }
-                Fit::Done => {}
+                Fit::Done | Fit::Moved => {}
             }
         }
         self.check_stored(writer, portion)?;

@@ -56,7 +56,7 @@ struct WireTool {
 
 #[derive(Serialize, Deserialize)]
 struct WireTableDigest {
-    table: String,
+    name: String,
     sha256: String,
 }
 
@@ -164,7 +164,7 @@ struct End<'a> {
 pub(super) fn header(header: &Header) -> String {
     let rules = header.rules.iter().map(|rule| WireRule { id: rule.id.clone(), sha256: rule.digest.clone() });
     let tables =
-        header.tables.iter().map(|table| WireTableDigest { table: table.table.clone(), sha256: table.digest.clone() });
+        header.tables.iter().map(|table| WireTableDigest { name: table.table.clone(), sha256: table.digest.clone() });
     let creates = header.creates.iter().map(|table| WireTable {
         schema: table.name.schema.clone(),
         table: table.name.table.clone(),
@@ -225,7 +225,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
         database: wire.database,
         identity: wire.identity,
         schema: wire.schema,
-        tables: wire.tables.into_iter().map(|table| TableDigest { table: table.table, digest: table.sha256 }).collect(),
+        tables: wire.tables.into_iter().map(|table| TableDigest { table: table.name, digest: table.sha256 }).collect(),
         rules: wire.rules.into_iter().map(|rule| RuleDigest { id: rule.id, digest: rule.sha256 }).collect(),
         creates: wire
             .creates
