@@ -23,6 +23,7 @@ mod generated;
 mod habitat;
 mod journal;
 mod layers;
+mod limits;
 mod live;
 mod locks;
 mod pages;
