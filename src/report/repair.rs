@@ -65,6 +65,10 @@ fn headline(sheet: &mut Sheet, said: &Said<'_>) {
         ("✗", Ink::Bad, format!("the repair of {name} is refused; nothing was written"))
     } else if prospect.redefinitions.is_empty() && !has_orphans {
         match unchecked {
+            None if !prospect.hazards.is_empty() => {
+                let line = format!("{name} has no orphans, and what a rule asks for cannot be done as a whole");
+                ("○", Ink::Strong, line)
+            }
             None => ("✓", Ink::Good, format!("{name} has no orphans: nothing is to be repaired")),
             Some(unchecked) => {
                 ("?", Ink::Doubtful, format!("{unchecked} in {name}, and no orphans were found elsewhere"))
@@ -255,7 +259,7 @@ fn refusals(sheet: &mut Sheet, prospect: &Prospect) {
 /// What changes in all, what will be left, and what to do next.
 fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
     let prospect = said.prospect;
-    let is_idle = prospect.relations.is_empty() && prospect.redefinitions.is_empty();
+    let is_idle = prospect.relations.is_empty() && prospect.redefinitions.is_empty() && prospect.hazards.is_empty();
     if !prospect.refusals.is_empty() || is_idle {
         return;
     }
