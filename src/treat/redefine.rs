@@ -100,16 +100,20 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
     }
     for (relation, rule) in &treated {
         let changes = match rule.prevents() {
-            Some(Prevention { remove: true }) => Ok(matter.unprevented(relation, rule)),
+            Some(Prevention { remove: true }) => Ok((matter.unprevented(relation, rule), None)),
             Some(Prevention { remove: false }) => {
                 matter.prevented(relation, rule, &definitions).map_err(|why| (why, None))
             }
             None => continue,
         };
         let makes = |changes: &Vec<Redefinition>| changes.iter().any(|change| change.after.is_some());
-        if changes.as_ref().is_ok_and(makes) {
-            decided.hazards.extend(prevent::hazards(relation, rule));
-        }
+        let changes = changes.map(|(changes, takes)| {
+            if makes(&changes) {
+                decided.hazards.extend(prevent::hazards(relation, rule));
+                decided.hazards.extend(takes);
+            }
+            changes
+        });
         decided.take(changes, &relation.id, &rule.id.value, &mut definitions);
     }
     decided.hazards.extend(matter.waits(&decided.changes));

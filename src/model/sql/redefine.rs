@@ -44,6 +44,12 @@ pub trait RedefiningDialect {
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
+    /// Says which version of the engine triggers take, where the application may run them in an older one than the database
+    /// was read with.
+    fn takes_version(&self, _wish: &Preventing<'_>) -> Option<String> {
+        None
+    }
+
     /// What makes the text before into the text after.
     fn steps(&self, schema: &Schema, change: &Redefinition) -> Vec<Step>;
 

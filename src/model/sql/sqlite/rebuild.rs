@@ -58,6 +58,10 @@ impl RedefiningDialect for Sqlite {
         prevent::prevented(schema, wish, definitions)
     }
 
+    fn takes_version(&self, wish: &Preventing<'_>) -> Option<String> {
+        prevent::takes_version(wish)
+    }
+
     fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {
         match (change.kind, &change.before, &change.after) {
             // A text that is replaced keeps its place among the definitions.
