@@ -43,3 +43,4 @@ mod thresholds;
 mod traps;
 mod treatments;
 mod trust;
+mod waiting;
