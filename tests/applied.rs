@@ -125,7 +125,7 @@ fn progress_goes_on_to_its_end() {
     let bench = Bench::new(&format!("{SEED} INSERT INTO c VALUES {};", rows.trim_end_matches(',')));
     bench.write(
         "r.toml",
-        "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"*\"\nlimits.max-share = 1.0\n\
+        "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"*\"\nlimits = { max-rows = 5000, max-share = 1.0 }\n\
          [[treat]]\naction = \"set-null\"\n",
     );
     let path = |name: &str| bench.path(name).to_str().unwrap().to_owned();

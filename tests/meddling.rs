@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -58,7 +59,7 @@ fn killed(bench: &Bench, arguments: &[&str], after: Duration) {
 
 /// Whether this version knows `--skip-changed`.
 pub(crate) fn knows_skip_changed() -> bool {
-    static KNOWN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    static KNOWN: OnceLock<bool> = OnceLock::new();
     *KNOWN.get_or_init(|| Bench::empty().run(&["apply", "--help"]).stdout.contains("--skip-changed"))
 }
 

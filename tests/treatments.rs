@@ -559,6 +559,12 @@ fn limits_and_guards_refuse() {
         "it would touch 4 of the 46 rows in c, and max-share is 0.05, as always",
     );
     refused(&seed, &plain(&format!("[limits]\nmax-rows = 1\n{set_null}")), "it would touch 2 rows, and max-rows is 1");
+    // The key that is left out keeps its default.
+    refused(
+        &format!("{seed}{more}"),
+        &plain(&format!("[limits]\nmax-rows = 5000\n{set_null}")),
+        "it would touch 4 of the 46 rows in c, and max-share is 0.05",
+    );
     let placeholder = "[limits]\nmax-rows = 1\n[[treat]]\naction = \"placeholder\"\n";
     refused(&seed, &plain(placeholder), "max-rows is 1");
     let lost = format!("{SIMPLE}DELETE FROM p;");

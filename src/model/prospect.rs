@@ -19,7 +19,21 @@ pub struct Prospect {
     pub files: BTreeMap<String, u64>,
     pub redefinitions: Vec<Redefinition>,
     pub hazards: Vec<String>,
+    pub limits: Vec<LimitUse>,
     pub refusals: Vec<Refusal>,
+}
+
+/// How many rows a rule, or the plan as a whole, takes away or blanks, beside the limit: of all tables, or of one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitUse {
+    /// `None` for all rules together.
+    pub rule: Option<String>,
+    /// `None` for all tables together.
+    pub table: Option<String>,
+    pub rows: u64,
+    pub table_rows: Option<u64>,
+    pub max_rows: Option<u64>,
+    pub max_share: Option<f64>,
 }
 
 /// One relation.
@@ -81,7 +95,9 @@ pub struct TableChanges {
 /// Why the plan as a whole is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// Empty where it is all rules together.
     pub rule: String,
+    /// Empty where it is no single one.
     pub relation: String,
     pub why: String,
     pub help: String,

@@ -65,6 +65,10 @@ fn headline(sheet: &mut Sheet, said: &Said<'_>) {
         ("✗", Ink::Bad, format!("the repair of {name} is refused; nothing was written"))
     } else if prospect.redefinitions.is_empty() && !has_orphans {
         match unchecked {
+            None if !prospect.hazards.is_empty() => {
+                let line = format!("{name} has no orphans, and what a rule asks for cannot be done as a whole");
+                ("○", Ink::Strong, line)
+            }
             None => ("✓", Ink::Good, format!("{name} has no orphans: nothing is to be repaired")),
             Some(unchecked) => {
                 ("?", Ink::Doubtful, format!("{unchecked} in {name}, and no orphans were found elsewhere"))
@@ -245,17 +249,45 @@ fn redefined(prospect: &Prospect) -> Vec<String> {
 fn refusals(sheet: &mut Sheet, prospect: &Prospect) {
     for refusal in &prospect.refusals {
         sheet.blank();
-        sheet.heading(Piece::new("refused", Ink::Bad), Piece::new(&refusal.relation, Ink::Strong));
-        sheet.labelled(LABEL, Piece::new("rule", Ink::Dim), Piece::plain(&refusal.rule));
+        let whose = match (refusal.relation.is_empty(), refusal.rule.is_empty()) {
+            (false, _) => refusal.relation.as_str(),
+            (true, false) => "all relations of the rule",
+            (true, true) => "the plan as a whole",
+        };
+        sheet.heading(Piece::new("refused", Ink::Bad), Piece::new(whose, Ink::Strong));
+        if !refusal.rule.is_empty() {
+            sheet.labelled(LABEL, Piece::new("rule", Ink::Dim), Piece::plain(&refusal.rule));
+        }
         sheet.labelled(LABEL, Piece::new("because", Ink::Dim), Piece::plain(&refusal.why));
         sheet.labelled(LABEL, Piece::new("help", Ink::Dim), Piece::plain(&refusal.help));
+    }
+    if !prospect.refusals.is_empty() && !prospect.limits.is_empty() {
+        sheet.blank();
+        limits(sheet, prospect);
+    }
+}
+
+/// How many rows are taken away or blanked, beside the limits.
+fn limits(sheet: &mut Sheet, prospect: &Prospect) {
+    for (place, used) in prospect.limits.iter().enumerate() {
+        let label = if place == 0 { "limits" } else { "" };
+        let whose = used.rule.as_ref().map_or("all rules".to_owned(), |rule| format!("rule {rule}"));
+        let rows = match (&used.table, used.table_rows) {
+            (Some(table), Some(of)) => format!("{} of the {} in {table}", count(used.rows), plural(of, "row")),
+            _ => plural(used.rows, "row"),
+        };
+        let most = match (used.max_rows, used.max_share) {
+            (Some(most), _) => count(most),
+            (None, share) => format!("{}%", (share.unwrap_or_default() * 10_000.0).round() / 100.0),
+        };
+        sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(format!("{whose}: {rows}, at most {most}")));
     }
 }
 
 /// What changes in all, what will be left, and what to do next.
 fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
     let prospect = said.prospect;
-    let is_idle = prospect.relations.is_empty() && prospect.redefinitions.is_empty();
+    let is_idle = prospect.relations.is_empty() && prospect.redefinitions.is_empty() && prospect.hazards.is_empty();
     if !prospect.refusals.is_empty() || is_idle {
         return;
     }
@@ -276,6 +308,7 @@ fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
         let line = format!("{file}, beside the plan: {} that go", plural(*rows, "row"));
         sheet.labelled(LABEL, Piece::new("keeps", Ink::Dim), Piece::plain(line));
     }
+    limits(sheet, prospect);
     for hazard in &prospect.hazards {
         sheet.labelled(LABEL, Piece::new("hazard", Ink::Doubtful), Piece::plain(hazard));
     }

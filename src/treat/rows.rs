@@ -69,12 +69,13 @@ impl<'a> Desk<'a> {
                 }
             }
             for (pending, image, keep) in gone {
-                if self.refusals.is_empty() {
+                if self.goes_on() {
                     self.remove(case, pending, image, keep.as_deref())?;
                 }
             }
-            if self.refusals.is_empty() {
+            if self.goes_on() {
                 self.point_elsewhere(case, moved)?;
+                self.check_limits();
             }
         }
         Ok(())
@@ -172,6 +173,9 @@ impl<'a> Desk<'a> {
     ) -> Result<(), TreatError> {
         self.need(case.relation, &after)?;
         change.after = Some(after);
+        if let Act::Set { blanks: true, .. } = pending.act {
+            self.count_loss(case, case.relation.child, &change.reasons)?;
+        }
         change.reasons.push(case.reason(Part::Orphan, pending.treatment));
         let table = &self.schema.child(case.relation).name;
         case.show(pending.treatment, || {
@@ -181,8 +185,7 @@ impl<'a> Desk<'a> {
             Sample { table: table.to_string(), row: pending.row.clone(), before: Some(old), after: Some(set) }
         });
         self.changed.insert((case.relation.child, case.index, true));
-        let Act::Set { record, blanks, .. } = pending.act else { return Ok(()) };
-        case.lost.add(u64::from(*blanks), true);
+        let Act::Set { record, .. } = pending.act else { return Ok(()) };
         match (record, &change.after) {
             (Some(record), Some(after)) => {
                 let unit = self.bench.unit_of(&change, Step::Update)?;

@@ -167,7 +167,7 @@ fn p12_a_repair_under_row_level_security_is_never_greener_than_its_exit_code() {
         assert!(run.stdout.starts_with(&first), "{child}: {}", run.stdout);
         assert!(run.stdout.contains("row-level security") && !run.stdout.contains('✓'), "{child}: {}", run.stdout);
         let run = server.run(&["repair", &server.url_as(&role), "--rules", "r.toml", "--format", "json"]);
-        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
         super::common::assert_obeys("repair", &report);
         assert_eq!(
             (run.code, &report["verdict"], &report["summary"]["unchecked"]),

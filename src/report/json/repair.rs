@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::model::prospect::LimitUse;
 use crate::model::prospect::Outlook;
 use crate::model::prospect::Sample;
 use crate::model::redefinition::Redefinition;
@@ -52,6 +53,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
         definitions: prospect.redefinitions.iter().map(definition).collect(),
         files: prospect.files.iter().map(|(file, rows)| KeptIn { file, rows: *rows }).collect(),
         hazards: prospect.hazards.iter().map(String::as_str).collect(),
+        limits: prospect.limits.iter().map(limit).collect(),
         refusals: prospect
             .refusals
             .iter()
@@ -98,6 +100,17 @@ fn relation<'a>(said: &Said<'a>, outlook: &'a Outlook) -> Relation<'a> {
     }
 }
 
+fn limit(used: &LimitUse) -> Limit<'_> {
+    Limit {
+        rule: used.rule.as_deref(),
+        table: used.table.as_deref(),
+        rows: used.rows,
+        table_rows: used.table_rows,
+        max_rows: used.max_rows,
+        max_share: used.max_share,
+    }
+}
+
 fn definition(change: &Redefinition) -> Definition<'_> {
     Definition {
         kind: change.kind.name(),
@@ -137,6 +150,7 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     files: Vec<KeptIn<'a>>,
     hazards: Vec<&'a str>,
+    limits: Vec<Limit<'a>>,
     refusals: Vec<Refused<'a>>,
 }
 
@@ -212,6 +226,16 @@ struct Definition<'a> {
 struct KeptIn<'a> {
     file: &'a str,
     rows: u64,
+}
+
+#[derive(Serialize)]
+struct Limit<'a> {
+    rule: Option<&'a str>,
+    table: Option<&'a str>,
+    rows: u64,
+    table_rows: Option<u64>,
+    max_rows: Option<u64>,
+    max_share: Option<f64>,
 }
 
 #[derive(Serialize)]
