@@ -263,6 +263,15 @@ fn row_of(change: &Change) -> String {
 }
 
 impl ApplyError {
+    /// True if the database could not be reached or read, rather than the plan refused.
+    pub fn is_of_the_engine(&self) -> bool {
+        match self {
+            ApplyError::Engine(_) => true,
+            ApplyError::Partly { error, .. } => error.is_of_the_engine(),
+            _ => false,
+        }
+    }
+
     pub fn because(&self) -> String {
         match self {
             ApplyError::Engine(error) => error.because(),
@@ -295,7 +304,7 @@ fn help_in_part(doing: &str, error: &ApplyError, committed: u64) -> String {
     let so_far = format!(
         "{changes} committed before {stay}: the same command goes on from there, `fk-doctor {other}` takes them back"
     );
-    if advice.is_empty() { so_far } else { format!("{so_far}; {advice}") }
+    if advice.is_empty() || advice == "run the same command again" { so_far } else { format!("{so_far}; {advice}") }
 }
 
 /// How the help of an error begins after which the database is as it was.

@@ -78,7 +78,9 @@ impl<'p> Reading<'p> {
         for step in step..total {
             let change = self.change(step)?;
             let continues = lines.last().is_none_or(|last| is_one_unit(&last.change, &change));
-            let is_alike = lines.last().is_none_or(|last| kind(&last.change) == kind(&change));
+            let counts = |change: &Change| change.part() == Part::Counter;
+            // A counter is looked at once the rows are written that move it.
+            let is_alike = lines.last().is_none_or(|last| counts(&last.change) == counts(&change));
             if !continues && (lines.len() >= most || !is_alike) {
                 self.ahead = Some((step, change));
                 break;
@@ -87,12 +89,6 @@ impl<'p> Reading<'p> {
         }
         Ok(Portion { lines })
     }
-}
-
-/// Rows are looked at together only where none of them waits for another to be written: a row that goes waits for those
-/// that refer to it, and a counter for those that it counts.
-fn kind(change: &Change) -> (bool, bool) {
-    (change.after.is_none(), change.part() == Part::Counter)
 }
 
 fn is_one_unit(one: &Change, next: &Change) -> bool {

@@ -58,13 +58,16 @@ impl Walk<'_> {
                 // Where a change is committed at once, it is met again.
                 Standing::After => self.done.already += u64::from(self.done.redefined == 0),
                 Standing::Before => {
-                    let deed = match self.order.direction {
-                        Direction::Apply => Deed::Define(place),
-                        Direction::Undo => Deed::Undefine(place),
-                    };
-                    self.note_definition(writer, deed)?;
+                    // Where it is committed at once, the record claims it before it is changed, and gives it up after it was
+                    // changed back: whatever happens in between, it can be taken back.
+                    if self.order.direction == Direction::Apply {
+                        self.note(writer, Deed::Define(place))?;
+                    }
                     self.redefine_one(writer, &change, &definitions)
                         .inspect_err(|_| self.take_back_at_once(writer, &change))?;
+                    if self.order.direction == Direction::Undo {
+                        self.note(writer, Deed::Undefine(place))?;
+                    }
                     self.done.redefined += 1;
                     is_changed = true;
                 }
@@ -77,18 +80,6 @@ impl Walk<'_> {
             );
         }
         Ok(is_changed)
-    }
-
-    /// Where a definition is committed at once, that it is about to change is recorded before.
-    fn note_definition(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<(), ApplyError> {
-        if !self.order.surgery.defines_at_once() {
-            return self.note(writer, deed);
-        }
-        writer.rollback();
-        writer.begin(None)?;
-        self.note(writer, deed)?;
-        let _ = writer.commit()?;
-        Ok(())
     }
 
     /// What no rollback undoes is done the other way round, as far as it was done.

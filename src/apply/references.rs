@@ -215,7 +215,9 @@ impl Walk<'_> {
         let mut strangers: Vec<(usize, RowName)> = Vec::new();
         for (place, row) in children {
             let fingerprint = row_fingerprint(&table, &row);
-            if self.foreseen.going.contains(&fingerprint) || leaving.contains(&fingerprint) {
+            if leaving.contains(&fingerprint) {
+                // It is looked at once it is written.
+            } else if self.foreseen.going.contains(&fingerprint) {
                 self.suspects.push(Suspect { relation: index, row, position: portion.lines[place].position });
             } else {
                 strangers.push((place, row));

@@ -298,10 +298,15 @@ impl<'w> Walk<'w> {
 
     /// Records that the walk came to its end.
     fn close(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        writer.begin(None)?;
         let phase = self.last_phase();
-        self.record_mut()?.write_phase(writer, phase)?;
-        let _ = writer.commit()?;
+        // To write it twice does no harm, so a commit whose answer was lost is tried once more.
+        for _ in 0..2 {
+            writer.begin(None)?;
+            self.record_mut()?.write_phase(writer, phase)?;
+            if writer.commit()? == Ending::Committed {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -329,15 +334,31 @@ impl<'w> Walk<'w> {
         self.record_mut()?.prepare(writer, &path)
     }
 
-    /// Records something other than rows: a table that was made, a definition that is about to change.
+    /// Records something other than rows: a table that was made, a definition that is about to change. Where such a thing
+    /// ends the transaction, the entry has one of its own.
     pub(super) fn note(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<(), ApplyError> {
+        if !self.order.surgery.defines_at_once() {
+            return self.note_here(writer, deed).map(|_| ());
+        }
+        writer.rollback();
+        writer.begin(None)?;
+        let number = self.note_here(writer, deed)?;
+        match writer.commit()? {
+            Ending::Committed => Ok(()),
+            Ending::Unknown(why) => self.find_out(writer, number, &why),
+        }
+    }
+
+    /// The answer is the number of the entry.
+    fn note_here(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<i64, ApplyError> {
         let phase = self.phase();
         let record = self.record_mut()?;
         let entry = record.entry(deed, (0, 0), 0, Vec::new());
         let number = entry.number;
         record.write(writer, entry, phase)?;
         // The journal holds such a thing to be done: what becomes of the rows is told by their own entries.
-        record.settle(number, true)
+        record.settle(number, true)?;
+        Ok(number)
     }
 
     /// Changes all rows, batch by batch.
@@ -347,7 +368,7 @@ impl<'w> Walk<'w> {
         let (mut step, mut in_batch) = (0, 0);
         while step < total {
             (self.order.progress)(total + step, 2 * total);
-            let mut portion = self.reading.portion(step, (batch - in_batch).min(CHUNK))?;
+            let mut portion = self.reading.portion(step, batch.saturating_sub(in_batch).clamp(1, CHUNK))?;
             step += portion.lines.len();
             in_batch += portion.lines.len();
             self.change(writer, &mut portion)?;
@@ -490,10 +511,7 @@ impl<'w> Walk<'w> {
         writer.rollback();
         let (why, help) = match read {
             Ok(()) if self.record()?.state.entries >= number => return Ok(()),
-            Ok(()) => (
-                "the connection was lost before the commit",
-                "what was not committed was rolled back: run the same command again",
-            ),
+            Ok(()) => ("the connection was lost before the commit", "nothing was changed: run the same command again"),
             Err(_) => (
                 "the connection was lost during the commit, and what became of it cannot be read",
                 "run the same command again: it goes on where it was",

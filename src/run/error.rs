@@ -84,7 +84,8 @@ impl RunError {
 
     pub fn exit(&self) -> Exit {
         match self {
-            RunError::Engine(_) | RunError::Treat(_) | RunError::Apply(ApplyError::Engine(_)) => Exit::Unreadable,
+            RunError::Engine(_) | RunError::Treat(_) => Exit::Unreadable,
+            RunError::Apply(error) if error.is_of_the_engine() => Exit::Unreadable,
             RunError::Plan(PlanError::Untrusted { .. }) | RunError::Apply(_) => Exit::Refused,
             _ => Exit::Usage,
         }

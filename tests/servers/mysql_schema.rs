@@ -21,9 +21,10 @@ SET foreign_key_checks = 0; INSERT INTO `odd child`(id, r1, r2) VALUES (2, 77, '
 /// Every table and trigger as the server writes it.
 fn definitions(server: &Server) -> Vec<String> {
     let mut all = Vec::new();
-    for table in
-        server.texts("SELECT table_name FROM information_schema.tables WHERE table_schema = database() ORDER BY 1")
-    {
+    for table in server.texts(
+        "SELECT table_name FROM information_schema.tables \
+         WHERE table_schema = database() AND table_name <> 'fk_doctor_state' ORDER BY 1",
+    ) {
         let texts = server.column(&format!("SHOW CREATE TABLE `{}`", table.replace('`', "``")), 1);
         // Neither how far the server has counted nor the order of the indexes is a part of what a table is.
         all.extend(texts.iter().map(|text| {
@@ -91,12 +92,18 @@ fn half_a_change_is_gone_on_with_or_taken_back() {
         let before = definitions(&server);
         let url = server.url();
         server.run(&["repair", &url, "--relax", "*(*)", "-o", "plan"]);
+        let run = |command: &str| server.run(&[command, &url, "plan"]);
         for command in ["apply", "undo"] {
-            server.execute("ALTER TABLE `odd child` DROP FOREIGN KEY `fk ``one`");
-            let run = server.run(&[command, &url, "plan"]);
-            assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{command}: {}", run.stdout);
+            assert_eq!(run("apply").code, 0);
+            // As if the run had been cut off before this definition was changed, or just after it was changed back.
+            server.execute(
+                "SET foreign_key_checks = 0; ALTER TABLE `odd child` \
+                 ADD CONSTRAINT `fk ``one` FOREIGN KEY (r1) REFERENCES p(id) ON DELETE CASCADE; SET foreign_key_checks = 1",
+            );
+            let run_again = run(command);
+            assert_eq!((run_again.code, run_again.stderr.as_str()), (0, ""), "{command}: {}", run_again.stdout);
             assert_eq!(foreign_keys(&server).len(), if command == "apply" { 0 } else { 4 }, "{command}");
-            assert_eq!(server.run(&["undo", &url, "plan"]).code, 0);
+            assert_eq!(run("undo").code, 0);
             assert_eq!(foreign_keys(&server).len(), 4);
         }
         assert_eq!(definitions(&server).len(), before.len());

@@ -32,14 +32,15 @@ fn constraints(server: &Server) -> Vec<String> {
     let constraints = server.texts(
         "SELECT concat_ws('|', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated, condeferrable, condeferred,
              conparentid <> 0, obj_description(oid, 'pg_constraint')) AS line FROM pg_constraint
-         WHERE connamespace::regnamespace::text NOT IN ('pg_catalog', 'pg_toast', 'information_schema') ORDER BY 1",
+         WHERE connamespace::regnamespace::text NOT IN ('pg_catalog', 'pg_toast', 'information_schema') AND conrelid::regclass::text <> 'fk_doctor_state' ORDER BY 1",
     );
     let columns = server.texts(
         "SELECT concat_ws('|', attrelid::regclass, attname, attnotnull, atthasdef) FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
-         WHERE attnum > 0 AND relkind IN ('r', 'p') AND relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema') ORDER BY 1",
+         WHERE attnum > 0 AND relkind IN ('r', 'p') AND relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema') AND relname <> 'fk_doctor_state' ORDER BY 1",
     );
     let others = server.texts(
         "SELECT concat_ws('|', 'index', indexrelid::regclass, pg_get_indexdef(indexrelid)) FROM pg_index WHERE indrelid >= 16384
+             AND indrelid NOT IN (SELECT unnest(ARRAY[oid, reltoastrelid]) FROM pg_class WHERE relname = 'fk_doctor_state')
          UNION ALL SELECT concat_ws('|', 'trigger', tgname, tgrelid::regclass) FROM pg_trigger WHERE NOT tgisinternal
          UNION ALL SELECT concat_ws('|', 'function', proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1",
     );
