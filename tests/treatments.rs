@@ -534,6 +534,37 @@ fn a_new_key_may_be_the_missing_one() {
     case.undo();
 }
 
+/// The names of knowledge bases are compared letter by letter: `_` and `%` in them are no wildcards.
+#[test]
+fn names_are_no_patterns() {
+    let bench = Bench::new(
+        "CREATE TABLE knowledge_base(id INTEGER PRIMARY KEY, name TEXT NOT NULL, source_type TEXT, source_config TEXT, rag_type TEXT, rag_config TEXT);\n\
+         CREATE TABLE multi_source_knowledge_base(id INTEGER PRIMARY KEY, name TEXT NOT NULL, rag_type TEXT, rag_config TEXT);\n\
+         CREATE TABLE sync_run(id INTEGER PRIMARY KEY, knowledge_base_id INTEGER NOT NULL REFERENCES knowledge_base(id));\n\
+         INSERT INTO knowledge_base(id, name) VALUES (1, 'aXb_trap'), (2, 'a_b_real'), (3, '100 other'), (4, '100 other_x'), (5, 'AB_c');\n\
+         INSERT INTO multi_source_knowledge_base(id, name) VALUES (21, 'a_b'), (22, '100%'), (23, 'ab');\n\
+         INSERT INTO sync_run VALUES (1, 21), (2, 22), (3, 23), (4, 22), (5, 1), (6, 1), (7, 1);",
+    );
+    let planned = bench.run(&["repair", "app.db", "--rules", "multi-source-sync", "-o", "plan.ndjson"]);
+    assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
+    let lines = plan_contents::lines(&bench.path("plan.ndjson"));
+    plan_contents::assert_units(&lines, "");
+    assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+    let name = |run: u8| {
+        bench.value(&format!(
+            "SELECT k.name FROM sync_run AS s JOIN knowledge_base AS k ON k.id = s.knowledge_base_id WHERE s.id = {run}"
+        ))
+    };
+    assert_eq!([1, 2, 3, 4].map(name), ["'a_b_real'", "'100%_placeholder'", "'ab_placeholder'", "'100%_placeholder'"]);
+    // Both keys of every row whose key was changed, whichever way it went.
+    let kept = bench.value(
+        "SELECT group_concat(child_row || ':' || original_key || '->' || new_key, ' ' ORDER BY child_row) FROM kb_id_map WHERE child_table = 'sync_run'",
+    );
+    let now = bench.value("SELECT group_concat(s.id || ':' || CASE id WHEN 1 THEN 21 WHEN 3 THEN 23 ELSE 22 END || '->' || knowledge_base_id, ' ' ORDER BY id) FROM sync_run AS s WHERE id < 5");
+    assert_eq!(kept, now);
+    assert_eq!(bench.value("SELECT count(*) FROM kb_id_map"), "4");
+}
+
 #[test]
 fn limits_and_guards_refuse() {
     let many: String = (0..40)

@@ -50,3 +50,30 @@ fn columns_that_follow_every_update_stay() {
         });
     }
 }
+
+/// The names of knowledge bases are compared letter by letter: `_` and `%` in them are no wildcards.
+#[test]
+fn names_are_no_patterns() {
+    let columns = "id int PRIMARY KEY, name varchar(40) NOT NULL";
+    let more = "rag_type varchar(9), rag_config varchar(9)";
+    let seed = format!(
+        "CREATE TABLE knowledge_base({columns}, source_type varchar(40), source_config varchar(80), {more}); \
+         CREATE TABLE multi_source_knowledge_base({columns}, {more}); \
+         CREATE TABLE sync_run(id int PRIMARY KEY, knowledge_base_id int NOT NULL, FOREIGN KEY (knowledge_base_id) REFERENCES knowledge_base(id)); \
+         INSERT INTO knowledge_base(id, name) VALUES (1, 'aXb_trap'), (2, 'a_b_real'), (3, '100 other'), (4, '100 other_x'); \
+         INSERT INTO multi_source_knowledge_base(id, name) VALUES (21, 'a_b'), (22, '100%'); \
+         INSERT INTO sync_run VALUES (1, 21), (2, 22), (3, 1), (4, 1)"
+    );
+    for kind in KINDS {
+        let Some(p) = Patient::new(kind, &seed) else { continue };
+        p.rules(include_str!("../../rules/multi-source-sync.toml"));
+        let before = p.dump();
+        p.repair();
+        let names = "SELECT k.name FROM sync_run AS s JOIN knowledge_base AS k ON k.id = s.knowledge_base_id WHERE s.id < 3 ORDER BY s.id";
+        assert_eq!(p.server.texts(names), ["a_b_real", "100%_placeholder"], "{kind:?}");
+        let kept =
+            "SELECT concat(child_row, ':', original_key) FROM kb_id_map WHERE child_table = 'sync_run' ORDER BY 1";
+        assert_eq!(p.server.texts(kept), ["1:21", "2:22"], "{kind:?}");
+        p.take_back(&before);
+    }
+}
