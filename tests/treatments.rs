@@ -534,6 +534,116 @@ fn a_new_key_may_be_the_missing_one() {
     case.undo();
 }
 
+/// The names of knowledge bases are compared letter by letter: `_` and `%` in them are no wildcards.
+#[test]
+fn names_are_no_patterns() {
+    let bench = Bench::new(
+        "CREATE TABLE knowledge_base(id INTEGER PRIMARY KEY, name TEXT NOT NULL, source_type TEXT, source_config TEXT, rag_type TEXT, rag_config TEXT);\n\
+         CREATE TABLE multi_source_knowledge_base(id INTEGER PRIMARY KEY, name TEXT NOT NULL, rag_type TEXT, rag_config TEXT);\n\
+         CREATE TABLE sync_run(id INTEGER PRIMARY KEY, knowledge_base_id INTEGER NOT NULL REFERENCES knowledge_base(id));\n\
+         INSERT INTO knowledge_base(id, name) VALUES (1, 'aXb_trap'), (2, 'a_b_real'), (3, '100 other'), (4, '100 other_x'), (5, 'AB_c');\n\
+         INSERT INTO multi_source_knowledge_base(id, name) VALUES (21, 'a_b'), (22, '100%'), (23, 'ab');\n\
+         INSERT INTO sync_run VALUES (1, 21), (2, 22), (3, 23), (4, 22), (5, 1), (6, 1), (7, 1);",
+    );
+    let planned = bench.run(&["repair", "app.db", "--rules", "multi-source-sync", "-o", "plan.ndjson"]);
+    assert_eq!(planned.code, 0, "{}{}", planned.stdout, planned.stderr);
+    let lines = plan_contents::lines(&bench.path("plan.ndjson"));
+    plan_contents::assert_units(&lines, "");
+    assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+    let name = |run: u8| {
+        bench.value(&format!(
+            "SELECT k.name FROM sync_run AS s JOIN knowledge_base AS k ON k.id = s.knowledge_base_id WHERE s.id = {run}"
+        ))
+    };
+    assert_eq!([1, 2, 3, 4].map(name), ["'a_b_real'", "'100%_placeholder'", "'ab_placeholder'", "'100%_placeholder'"]);
+    // Both keys of every row whose key was changed, whichever way it went.
+    let kept = bench.value(
+        "SELECT group_concat(child_row || ':' || original_key || '->' || new_key, ' ' ORDER BY child_row) FROM kb_id_map WHERE child_table = 'sync_run'",
+    );
+    let now = bench.value("SELECT group_concat(s.id || ':' || CASE id WHEN 1 THEN 21 WHEN 3 THEN 23 ELSE 22 END || '->' || knowledge_base_id, ' ' ORDER BY id) FROM sync_run AS s WHERE id < 5");
+    assert_eq!(kept, now);
+    assert_eq!(bench.value("SELECT count(*) FROM kb_id_map"), "4");
+}
+
+/// A key that the parent's table cannot hold is undecided, and the others are not.
+#[test]
+fn a_key_of_the_wrong_type_is_undecided() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
+                CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\
+                INSERT INTO c VALUES (1, 'abc'), (2, 5), (3, x'00');";
+    let case = Case::new(seed, &rule("c(r)", "[[treat]]\naction = \"placeholder\""));
+    let planned = case.plan();
+    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        planned.code == 1 && told.contains("such as r = 'abc' because placeholder: datatype mismatch"),
+        "{told}{}",
+        planned.stderr
+    );
+    let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
+    assert_eq!(
+        (applied.code, case.bench.value("SELECT group_concat(id) FROM p").as_str()),
+        (6, "'5'"),
+        "{}",
+        applied.stderr
+    );
+    case.undo();
+    // The same of a sentinel is a fault of the rule.
+    let sentinel = |key: &str| rule("c(r)", &format!("[[treat]]\naction = \"sentinel\"\nkey = {key}"));
+    Case::new(seed, &sentinel("\"abc\"")).faulty("the key 'abc' cannot be a value of p(id)");
+    Case::new(seed, &sentinel("1.5")).faulty("the key 1.5 cannot be a value of p(id)");
+    Case::new(seed, &sentinel("\"7\"")).repair();
+}
+
+/// A row that is too long for a plan is undecided, and so is one that such a row depends on.
+#[test]
+fn a_row_that_is_too_long_is_undecided() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY);\n\
+                CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id), body);\n\
+                CREATE TABLE d(id INTEGER PRIMARY KEY, c REFERENCES c(id), body);\n\
+                INSERT INTO c VALUES (1, 5, zeroblob(10000001)), (2, 5, 'short'), (3, 6, zeroblob(6000000)), (4, 7, NULL);\n\
+                INSERT INTO d VALUES (1, 4, CAST(zeroblob(11000000) AS TEXT));";
+    for action in ["action = \"set-null\"", "action = \"quarantine\"", "action = \"delete\"\nkeep = false"] {
+        let case = Case::new(seed, &rule("c(r)", &format!("[[treat]]\n{action}")));
+        let planned = case.plan();
+        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(planned.code == 1 && told.contains("longer than 10 MB together"), "{told}{}", planned.stderr);
+        let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
+        assert_eq!(applied.code, 6, "{}", applied.stderr);
+        let left = case.bench.value("SELECT group_concat(id) FROM c WHERE r IS NOT NULL");
+        assert_eq!(left, if action.contains("set-null") { "'1,3'" } else { "'1,3,4'" }, "{action}");
+        case.undo();
+    }
+}
+
+/// Whether a unique index over an expression, or over a part of the rows, takes a row is known when the plan is made.
+#[test]
+fn every_unique_index_is_asked() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1, 'one'), (2, 'Two');\n\
+                CREATE UNIQUE INDEX p_name ON p(lower(name));\n\
+                CREATE TABLE map(old, new); INSERT INTO map VALUES (7, 1), (8, 2);\n\
+                CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id), gone INT, who TEXT);\n\
+                CREATE UNIQUE INDEX c_live ON c(who COLLATE NOCASE, r DESC) WHERE gone IS NULL;\n\
+                INSERT INTO c VALUES (1, 1, NULL, 'a'), (2, 7, NULL, 'A'), (3, 7, 1, 'a'), (4, 7, NULL, 'b'), (5, 8, NULL, 'a');";
+    let remap = "[[treat]]\naction = \"remap\"\ntable = \"map(old -> new)\"";
+    let case = Case::new(seed, &rule("c(r)", remap));
+    let planned = case.plan();
+    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("1 row, such as r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
+    let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
+    assert_eq!(applied.code, 6, "{}", applied.stderr);
+    assert_eq!(case.bench.value("SELECT group_concat(r) FROM c"), "'1,7,1,1,2'");
+    case.undo();
+    let conflict = format!("{remap}\non-conflict = \"quarantine\"");
+    let case = Case::new(seed, &rule("c(r)", &conflict));
+    case.repair();
+    assert_eq!(case.bench.value("SELECT group_concat(id) FROM c"), "'1,3,4,5'");
+    case.undo();
+    let placeholder =
+        |name: &str| rule("c(r)", &format!("[[treat]]\naction = \"placeholder\"\nvalues = {{ name = \"{name}\" }}"));
+    Case::new(seed, &placeholder("TWO")).undecided("UNIQUE constraint failed: index p_name of p");
+    Case::new(seed, &placeholder("{key.r}")).repair();
+}
+
 #[test]
 fn limits_and_guards_refuse() {
     let many: String = (0..40)

@@ -188,7 +188,8 @@ pub enum OnConflict {
 pub struct Placeholder {
     pub via: Option<At<Via>>,
     pub key: PlaceholderKey,
-    /// A table that lists the placeholders, so that they can be found again.
+    /// A table that lists the placeholders, so that they can be found again; where they have new keys, it keeps both keys of
+    /// every row that is pointed at one.
     pub record: Option<String>,
     pub values: Vec<(At<String>, At<Expression>)>,
 }

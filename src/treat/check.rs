@@ -17,9 +17,12 @@ use crate::model::rule::Rule;
 use crate::model::rule::Treatment;
 use crate::model::rule::Via;
 use crate::model::schema::Schema;
+use crate::model::schema::side;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
 use crate::model::sql::repair::Wanted;
+use crate::model::sql::repair::can_hold;
+use crate::model::text;
 use crate::model::text::nearest;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -88,6 +91,7 @@ impl<'c> Checker<'c> {
                         None,
                     );
                 }
+                self.sentinel_key(&wish.key);
                 self.values(None, &wish.values)?;
             }
             Treatment::SetNull { columns: Some(columns) } => {
@@ -119,6 +123,20 @@ impl<'c> Checker<'c> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A key that the parent's columns cannot hold would never be found, nor made.
+    fn sentinel_key(&mut self, key: &At<Vec<Value>>) {
+        let schema = self.schema;
+        let Some(parent) = schema.parent(self.relation) else { return };
+        for (value, &column) in key.value.iter().zip(&self.relation.parent.columns) {
+            if !can_hold(schema.database.engine, parent, column, value) {
+                let name = side(&parent.name, [parent.columns[column].name.as_str()]);
+                let message = format!("the key {} cannot be a value of {name}", text::value(value));
+                let help = Some("write a number, as the keys there are".to_owned());
+                self.fault(&key.place, message, help);
+            }
+        }
     }
 
     fn nullable(&mut self, column: &At<String>) {

@@ -42,8 +42,8 @@ struct Closure<'a> {
     rows: Vec<Going<'a>>,
     /// By table and row.
     places: HashMap<(usize, String), usize>,
-    /// For each row, the places of those that refer to it and go.
-    dependants: Vec<Vec<usize>>,
+    /// For each row, the places of those that refer to it and go, each with whether the reference is looked at in the end only.
+    dependants: Vec<Vec<(usize, bool)>>,
     /// Rows that were looked at, by table and row, and those that were counted.
     seen: HashSet<(usize, String)>,
     counted: Vec<Counted>,
@@ -68,7 +68,7 @@ impl<'a> Closure<'a> {
         let mut met = vec![false; self.rows.len()];
         let mut path: Vec<(usize, usize)> = if self.rows.is_empty() { Vec::new() } else { vec![(0, 0)] };
         while let Some((place, looked_at)) = path.last_mut() {
-            let dependant = self.dependants[*place].iter().rev().nth(*looked_at).copied();
+            let dependant = self.dependants[*place].iter().rev().nth(*looked_at).map(|(dependant, _)| *dependant);
             *looked_at += 1;
             match dependant {
                 Some(dependant) if std::mem::replace(&mut met[dependant], true) => {}
@@ -78,6 +78,20 @@ impl<'a> Closure<'a> {
         }
         order.reverse();
         order
+    }
+
+    /// The tables of two rows of which each would have to go before the other, one after the other.
+    fn circle(&self) -> Option<[usize; 2]> {
+        let order = self.root_first();
+        let mut rank = vec![0; self.rows.len()];
+        order.iter().enumerate().for_each(|(number, &place)| rank[place] = number);
+        let mut references = self.dependants.iter().enumerate().flat_map(|(place, dependants)| {
+            dependants.iter().map(move |&(dependant, is_deferred)| (place, dependant, is_deferred))
+        });
+        let torn = references.find(|&(place, dependant, is_deferred)| {
+            place != dependant && !is_deferred && rank[dependant] < rank[place]
+        });
+        torn.map(|(place, dependant, _)| [self.rows[place].table, self.rows[dependant].table])
     }
 }
 
@@ -183,7 +197,11 @@ impl<'a> Desk<'a> {
                         return Ok(Err(why));
                     }
                     let mut gone = Vec::new();
-                    for (parent, going) in self.dependants(relation, &rows)? {
+                    let dependants = match self.dependants(relation, &rows)? {
+                        Ok(dependants) => dependants,
+                        Err(why) => return Ok(Err(why)),
+                    };
+                    for (parent, going) in dependants {
                         let place = match self.admit(case, closure, going)? {
                             Admission::Goes(place) => {
                                 gone.push(place);
@@ -193,7 +211,8 @@ impl<'a> Desk<'a> {
                             Admission::Settled => continue,
                             Admission::Needed(why) => return Ok(Err(why)),
                         };
-                        closure.dependants[some[parent]].push(place);
+                        let is_deferred = relation.deferrable && relation.on_delete == Action::NoAction;
+                        closure.dependants[some[parent]].push((place, is_deferred));
                     }
                     if !gone.is_empty() {
                         open.push((relation.child, gone));
@@ -204,6 +223,12 @@ impl<'a> Desk<'a> {
                     }
                 }
             }
+        }
+        if let Some(tables) = closure.circle().filter(|_| !self.surgery.removes_circles()) {
+            let [one, other] = tables.map(|table| &schema.tables[table].name);
+            return Ok(Err(format!(
+                "rows of {one} and {other} refer to each other in a circle, and neither can go first"
+            )));
         }
         Ok(match closure.comes_after.filter(|_| closure.goes_first) {
             Some(table) => {
@@ -262,12 +287,12 @@ impl<'a> Desk<'a> {
         Ok(any)
     }
 
-    /// The rows that refer to rows that go, each with the number of that row, and what becomes of them.
+    /// The rows that refer to rows that go, each with the number of that row, and what becomes of them; or why that cannot be.
     fn dependants(
         &mut self,
         relation: &'a Relation,
         parents: &[RowName],
-    ) -> Result<Vec<(usize, Going<'a>)>, TreatError> {
+    ) -> Result<Result<Vec<(usize, Going<'a>)>, String>, TreatError> {
         let child = self.schema.child(relation);
         let names = identity_columns(child);
         let parents: Vec<&RowName> = parents.iter().collect();
@@ -281,9 +306,11 @@ impl<'a> Desk<'a> {
         })?;
         let images = self.images(relation.child, &rows.iter().collect::<Vec<_>>())?;
         let stays = relation.on_delete == Action::SetNull && self.can_be_blank(relation);
-        let going = numbers.into_iter().zip(rows).zip(images).filter_map(|((number, row), image)| {
+        let going = numbers.into_iter().zip(rows).zip(images).map(|((number, row), image)| {
+            let image =
+                image.ok_or_else(|| format!("a row of {} depends on it, and {}", child.name, super::TOO_LONG))?;
             let blanked = stays.then_some(relation);
-            Some((number, Going { table: relation.child, row, image: image?, part: Part::Dependant, blanked }))
+            Ok((number, Going { table: relation.child, row, image, part: Part::Dependant, blanked }))
         });
         Ok(going.collect())
     }

@@ -272,8 +272,11 @@ impl<'a> Desk<'a> {
             };
             let is_new = wish.key == PlaceholderKey::New;
             let key = (!is_new).then_some(&group.key);
-            let made = self.make_parent(case, parent, key, &group.key, values, wish.record.as_deref())?;
-            acts.push(made.map(|key| if is_new { set(key, None, false) } else { Act::Nothing }));
+            // Where the rows get another key, it is they that the record keeps.
+            let record = wish.record.as_deref();
+            let (of_parent, of_rows) = if is_new { (None, record) } else { (record, None) };
+            let made = self.make_parent(case, parent, key, &group.key, values, of_parent)?;
+            acts.push(made.map(|key| if is_new { set(key, of_rows.map(Into::into), false) } else { Act::Nothing }));
         }
         Ok(acts)
     }

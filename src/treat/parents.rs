@@ -5,6 +5,7 @@
 //! itself refers to itself.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::Case;
 use super::Desk;
@@ -31,6 +32,8 @@ use crate::workbench::Step;
 pub(super) struct Memory {
     /// The sentinel of a table, being made or made.
     sentinels: BTreeMap<usize, Value>,
+    /// Tables whose sentinel is still being made.
+    awaited: BTreeSet<usize>,
     /// The next integer of a column.
     next: BTreeMap<(usize, String), i64>,
     /// The last number in a table of records that is still to be made.
@@ -306,6 +309,13 @@ impl<'a> Desk<'a> {
             return Ok(Err("a key of several columns has to be given in `values`".to_owned()));
         };
         if let Some(key) = self.parents.sentinels.get(&parent).filter(|_| !is_unique) {
+            if self.parents.awaited.contains(&parent) && !self.surgery.makes_circles() && !relation.deferrable {
+                let child = &child.name;
+                return Ok(Err(format!(
+                    "rows of {child} and {} need each other, and neither can be made first",
+                    relation.parent.name
+                )));
+            }
             return Ok(Ok(vec![key.clone()]));
         }
         let about = &self.schema.tables[parent].columns[column];
@@ -316,12 +326,15 @@ impl<'a> Desk<'a> {
         if !is_unique {
             // Known before it is made, so that a circle of required parents closes here.
             self.parents.sentinels.insert(parent, key.clone());
+            self.parents.awaited.insert(parent);
         }
         let values = vec![(about.name.clone(), key.clone())];
         let sentinel = Blank { table: parent, values, seed: &seed, reason: blank.reason.clone() };
-        Ok(self
-            .make(sentinel, columns, depth + 1, made)?
-            .map(|image| names.iter().filter_map(|name| value_of(&image, name).cloned()).collect()))
+        let image = self.make(sentinel, columns, depth + 1, made)?;
+        if !is_unique {
+            self.parents.awaited.remove(&parent);
+        }
+        Ok(image.map(|image| names.iter().filter_map(|name| value_of(&image, name).cloned()).collect()))
     }
 
     /// A key that no row has and no row refers to.

@@ -58,10 +58,12 @@ impl<'a> Desk<'a> {
         let mut found = self.images(case.relation.child, &names)?.into_iter();
         let together = if self.takes_away { 1 } else { CHUNK };
         for some in pending.chunks(together) {
-            // A row that is gone from one moment to the same moment cannot be.
-            let some = some.iter().zip(found.by_ref()).filter_map(|(pending, image)| Some((pending, image?)));
             let (mut moved, mut gone) = (Vec::new(), Vec::new());
-            for (pending, image) in some {
+            for (pending, image) in some.iter().zip(found.by_ref()) {
+                let Some(image) = image else {
+                    case.give_up(pending, super::TOO_LONG);
+                    continue;
+                };
                 match pending.act {
                     Act::Nothing => {}
                     Act::Remove { keep } => gone.push((pending, image, keep)),
@@ -276,6 +278,9 @@ impl<'a> Desk<'a> {
         for (place, text) in self.collisions(table, &newcomers)? {
             refused[place].get_or_insert(Why { text, is_collision: true });
         }
+        for (place, text, is_collision) in self.odd_collisions(table, &newcomers)? {
+            refused[place].get_or_insert(Why { text, is_collision });
+        }
         self.keep_keys_that_are_referred_to(table, tries, stored, refused)?;
         for (index, other) in schema.relations.iter().enumerate() {
             // Of a key of its own that is given only in part, MATCH FULL makes an orphan.
@@ -335,8 +340,11 @@ impl<'a> Desk<'a> {
 
     /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
     pub(super) fn collision(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
-        let newcomer = Newcomer { image, own: None, changed: None };
-        Ok(self.collisions(table, &[Some(newcomer)])?.pop().map(|(_, why)| why))
+        let newcomers = [Some(Newcomer { image, own: None, changed: None })];
+        if let Some((_, why)) = self.collisions(table, &newcomers)?.pop() {
+            return Ok(Some(why));
+        }
+        Ok(self.odd_collisions(table, &newcomers)?.pop().map(|(_, why, _)| why))
     }
 
     /// The places of those that cannot stand beside what is there, and why.
@@ -429,7 +437,7 @@ impl<'a> Desk<'a> {
 }
 
 /// A row that is to stand beside those that are there.
-struct Newcomer<'n> {
+pub(super) struct Newcomer<'n> {
     image: &'n RowName,
     /// The name of the row that it is already.
     own: Option<&'n RowName>,
@@ -437,7 +445,17 @@ struct Newcomer<'n> {
     changed: Option<&'n [usize]>,
 }
 
-impl Newcomer<'_> {
+impl<'n> Newcomer<'n> {
+    /// Whether any of these columns is new in it.
+    pub(super) fn meets(&self, columns: &[usize]) -> bool {
+        self.changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)))
+    }
+
+    /// The name of the row that it is already, and its image.
+    pub(super) fn row(&self) -> (Option<&'n RowName>, &'n RowName) {
+        (self.own, self.image)
+    }
+
     /// Its key in a unique index, where that is new and can collide: NULLs never do.
     fn key(&self, columns: &[usize], names: &[&str]) -> Option<Key> {
         if self.changed.is_some_and(|changed| !columns.iter().any(|column| changed.contains(column))) {

@@ -1,8 +1,10 @@
 //! What must be decided when a plan is made, because it is too late when it is applied.
 
 use super::patient::KINDS;
+use super::patient::Kind;
 use super::patient::MYSQL_FAMILY;
 use super::patient::Patient;
+use super::patient::on_each;
 use super::patient::rule;
 
 /// A key that other rows refer to stays: a server would carry the change on to them, or leave them without a parent.
@@ -48,5 +50,90 @@ fn columns_that_follow_every_update_stay() {
             assert_eq!(p.column("c", "at"), "2020-02-02 02:02:02.500000,null");
             assert_eq!(p.column("c", "d"), "2020-01-01 00:00:00,2021-01-01 00:00:00");
         });
+    }
+}
+
+/// The names of knowledge bases are compared letter by letter: `_` and `%` in them are no wildcards.
+#[test]
+fn names_are_no_patterns() {
+    let columns = "id int PRIMARY KEY, name varchar(40) NOT NULL";
+    let more = "rag_type varchar(9), rag_config varchar(9)";
+    let seed = format!(
+        "CREATE TABLE knowledge_base({columns}, source_type varchar(40), source_config varchar(80), {more}); \
+         CREATE TABLE multi_source_knowledge_base({columns}, {more}); \
+         CREATE TABLE sync_run(id int PRIMARY KEY, knowledge_base_id int NOT NULL, FOREIGN KEY (knowledge_base_id) REFERENCES knowledge_base(id)); \
+         INSERT INTO knowledge_base(id, name) VALUES (1, 'aXb_trap'), (2, 'a_b_real'), (3, '100 other'), (4, '100 other_x'); \
+         INSERT INTO multi_source_knowledge_base(id, name) VALUES (21, 'a_b'), (22, '100%'); \
+         INSERT INTO sync_run VALUES (1, 21), (2, 22), (3, 1), (4, 1)"
+    );
+    for kind in KINDS {
+        let Some(p) = Patient::new(kind, &seed) else { continue };
+        p.rules(include_str!("../../rules/multi-source-sync.toml"));
+        let before = p.dump();
+        p.repair();
+        let names = "SELECT k.name FROM sync_run AS s JOIN knowledge_base AS k ON k.id = s.knowledge_base_id WHERE s.id < 3 ORDER BY s.id";
+        assert_eq!(p.server.texts(names), ["a_b_real", "100%_placeholder"], "{kind:?}");
+        let kept =
+            "SELECT concat(child_row, ':', original_key) FROM kb_id_map WHERE child_table = 'sync_run' ORDER BY 1";
+        assert_eq!(p.server.texts(kept), ["1:21", "2:22"], "{kind:?}");
+        p.take_back(&before);
+    }
+}
+
+/// Whether a unique index over an expression, or over a part of the rows, takes a row is known when the plan is made.
+#[test]
+fn every_unique_index_is_asked() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY, name varchar(40)); INSERT INTO p VALUES (1, 'one'), (2, 'Two'); \
+        CREATE UNIQUE INDEX p_name ON p(lower(name)); \
+        CREATE TABLE moved(id int PRIMARY KEY, old int, new int); INSERT INTO moved VALUES (1, 7, 1), (2, 8, 2); \
+        CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p(id), gone smallint, who text); \
+        CREATE UNIQUE INDEX c_live ON c((who || '!') text_pattern_ops DESC, r) WHERE gone IS NULL; \
+        INSERT INTO c VALUES (1, 1, NULL, 'a'), (2, 7, NULL, 'a'), (3, 7, 1, 'a'), (4, 7, NULL, 'b'), (5, 8, NULL, 'a')";
+    let Some(p) = Patient::new(Kind::Postgres, seed) else { return };
+    let remap = "action = \"remap\"\ntable = \"moved(old -> new)\"";
+    p.rules(&rule("c(r)", remap));
+    let before = p.dump();
+    let planned = p.plan();
+    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("1 row, such as r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
+    let applied = p.apply(&["--leave-undecided"]);
+    assert_eq!(applied.code, 6, "{}", applied.stderr);
+    assert_eq!(p.column("c", "r"), "1,7,1,1,2");
+    p.take_back(&before);
+    p.treated(&format!("{remap}\non-conflict = \"quarantine\""), || assert_eq!(p.column("c", "id"), "1,3,4,5"));
+    p.undecided("action = \"placeholder\"\nvalues = { name = \"TWO\" }", "UNIQUE constraint failed: index p_name of p");
+    p.treated("action = \"placeholder\"\nvalues = { name = \"{key.r}\" }", || {
+        assert_eq!(p.column("p", "id"), "1,2,7,8")
+    });
+}
+
+/// Rows that need each other in a circle are no surprise when the plan is applied.
+#[test]
+fn circles_are_decided_when_the_plan_is_made() {
+    let needed = "CREATE TABLE p(id int PRIMARY KEY, q int NOT NULL); CREATE TABLE q(id int PRIMARY KEY, p int NOT NULL); \
+        ALTER TABLE p ADD FOREIGN KEY (q) REFERENCES q(id); ALTER TABLE q ADD FOREIGN KEY (p) REFERENCES p(id); \
+        CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); INSERT INTO c VALUES (1, 7)";
+    on_each(needed, |p| {
+        p.undecided("action = \"placeholder\"", "need each other, and neither can be made first");
+    });
+    let going = |more: &str| {
+        format!(
+            "CREATE TABLE z(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, b int, FOREIGN KEY (r) REFERENCES z(id)); \
+             CREATE TABLE b(id int PRIMARY KEY, c int NOT NULL, FOREIGN KEY (c) REFERENCES c(id){more}); \
+             ALTER TABLE c ADD FOREIGN KEY (b) REFERENCES b(id){more}; \
+             INSERT INTO c VALUES (1, 7, 1); INSERT INTO b VALUES (1, 1)"
+        )
+    };
+    let quarantine = "action = \"quarantine\"";
+    let gone = |p: &Patient| p.treated(quarantine, || assert_eq!(p.column("c", "id") + &p.column("b", "id"), ""));
+    for kind in KINDS {
+        let Some(p) = Patient::new(kind, &going("")) else { continue };
+        match kind {
+            Kind::Postgres => p.undecided(quarantine, "refer to each other in a circle, and neither can go first"),
+            Kind::Mariadb | Kind::Mysql => gone(&p),
+        }
+    }
+    if let Some(p) = Patient::new(Kind::Postgres, &going(" DEFERRABLE")) {
+        gone(&p);
     }
 }

@@ -61,10 +61,14 @@ impl Rehearsal for Room {
     fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
         match session::run(&self.connection, statement, &mut |_| {}) {
             Ok(()) => Ok(Ok(())),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                Ok(Err(failure::plain(&error)))
-            }
-            Err(error) => Err(failure::failed(&error)),
+            Err(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::ConstraintViolation) => Ok(Err(failure::plain(&error))),
+                Some(ErrorCode::TypeMismatch) => {
+                    Ok(Err("datatype mismatch: an INTEGER PRIMARY KEY holds whole numbers alone".to_owned()))
+                }
+                Some(ErrorCode::TooBig) => Ok(Err("a value would be longer than 10 MB".to_owned())),
+                _ => Err(failure::failed(&error)),
+            },
         }
     }
 }

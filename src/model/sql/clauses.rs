@@ -6,6 +6,7 @@ use crate::model::relation::Relation;
 use crate::model::rule::Normal;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
+use crate::model::sql::repair::UniqueTerms;
 use crate::model::text;
 use crate::model::text::is_unseen;
 use crate::model::value::Key;
@@ -141,4 +142,30 @@ pub(super) fn written_out(statement: &Sql, mark: char, quote: char, literal: fn(
     }
     text.push_str(rest);
     text
+}
+
+/// The numbers of new rows, which are called `"fk-doctor number"` in `new` and their own names `"fk-doctor own 0"` and so on,
+/// that have the terms of a unique index in common with another row of a table.
+pub(super) fn colliding(with: &str, new: &str, table: &str, own: &[String], index: &UniqueTerms) -> String {
+    let terms: Vec<String> =
+        index.terms.iter().enumerate().map(|(place, term)| format!("({term}) AS \"fk-doctor term {place}\"")).collect();
+    let among = index.condition.as_ref().map_or(String::new(), |condition| format!(" WHERE ({condition})"));
+    let equal: Vec<String> = (0..terms.len())
+        .map(|place| format!("there.\"fk-doctor term {place}\" = new.\"fk-doctor term {place}\""))
+        .collect();
+    let names: Vec<String> =
+        own.iter().enumerate().map(|(place, name)| format!(", {name} AS \"fk-doctor is {place}\"")).collect();
+    let owns: Vec<String> = (0..own.len()).map(|place| format!(", \"fk-doctor own {place}\"")).collect();
+    let is_own: Vec<String> =
+        (0..own.len()).map(|place| format!("there.\"fk-doctor is {place}\" = new.\"fk-doctor own {place}\"")).collect();
+    let other =
+        if is_own.is_empty() { String::new() } else { format!(" WHERE ({}) IS NOT TRUE", is_own.join(" AND ")) };
+    format!(
+        "{with} SELECT DISTINCT new.\"fk-doctor number\" FROM (SELECT \"fk-doctor number\"{}, {terms} FROM {new} AS made{among}) AS new \
+         JOIN (SELECT {terms}{} FROM {table}{among}) AS there ON {}{other} ORDER BY 1",
+        owns.concat(),
+        names.concat(),
+        equal.join(" AND "),
+        terms = terms.join(", "),
+    )
 }

@@ -44,6 +44,28 @@ pub trait RepairDialect {
     /// Rows by their names: the row's number, its address where it has one, and its stored columns.
     fn rows_at(&self, table: &Table, rows: &[&RowName]) -> Sql;
 
+    /// The numbers of those of these rows that are longer than so many bytes, where an engine cannot read such rows at all.
+    fn long_rows(&self, _table: &Table, _rows: &[&RowName], _bytes: u64) -> Option<Sql> {
+        None
+    }
+
+    /// The numbers of new rows that a unique index would not take beside the rows that are there. Each comes with the name of
+    /// the row that it is already, where it is one, and its image; the index with its terms and its condition as SQL. `None`
+    /// where that cannot be asked.
+    fn colliding(&self, _table: &Table, _rows: &[(Option<&RowName>, &RowName)], _index: &UniqueTerms) -> Option<Sql> {
+        None
+    }
+
+    /// Whether rows that need each other in a circle can be made, one after the other.
+    fn makes_circles(&self) -> bool {
+        false
+    }
+
+    /// Whether rows that refer to each other in a circle can go, one after the other.
+    fn removes_circles(&self) -> bool {
+        true
+    }
+
     /// Which of these rows of the child are orphans now.
     fn orphans_at(&self, schema: &Schema, relation: &Relation, rows: &[&RowName]) -> Sql;
 
@@ -169,6 +191,30 @@ pub trait RepairDialect {
 
     /// A statement with its values written out, for people who run SQL themselves.
     fn written_out(&self, statement: &Sql) -> String;
+}
+
+/// What a unique index compares, as SQL over the columns of its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueTerms {
+    pub terms: Vec<String>,
+    /// Only rows for which this is true are in it.
+    pub condition: Option<String>,
+}
+
+/// Whether a column can hold a value as a key at all.
+pub fn can_hold(engine: Engine, table: &Table, column: usize, value: &Value) -> bool {
+    let about = &table.columns[column];
+    match engine {
+        // All but the row's own number takes anything.
+        Engine::Sqlite => {
+            let is_address = table.row_address.is_some()
+                && table.primary_key == [column]
+                && table.indexes.iter().any(|index| index.primary && !index.separate);
+            let is_whole = matches!(value, Value::Real(number) if number.fract() == 0.0);
+            !is_address || is_whole || super::clauses::fits(value, about)
+        }
+        _ => super::clauses::fits(value, about),
+    }
 }
 
 /// What is to be evaluated, and for which keys.

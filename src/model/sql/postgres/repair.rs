@@ -38,6 +38,7 @@ use crate::model::sql::quoted;
 use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
+use crate::model::sql::repair::UniqueTerms;
 use crate::model::sql::repair::Wanted;
 use crate::model::state;
 use crate::model::value::Key;
@@ -131,6 +132,45 @@ impl RepairDialect for Surgery {
             self.source(table, "t"),
             named(table, "t", rows),
         ))
+    }
+
+    fn colliding(&self, table: &Table, rows: &[(Option<&RowName>, &RowName)], index: &UniqueTerms) -> Option<Sql> {
+        let mut query = Query::default();
+        let (_, first) = rows.first()?;
+        let own = identity_columns(table);
+        let names = first.iter().map(|(name, _)| name.as_str()).chain(own.iter().copied());
+        let columns: Vec<Option<&Column>> = names.map(|name| column(table, name)).collect();
+        let nothing = Value::Null;
+        let values = rows.iter().map(|(name, image)| {
+            let of = |column: &str| {
+                let known = name.and_then(|name| name.iter().find(|(known, _)| known == column));
+                known.map_or(&nothing, |(_, value)| value)
+            };
+            let values = image.iter().map(|(_, value)| value).chain(own.iter().map(|column| of(column)));
+            values.collect::<Vec<_>>().into_iter()
+        });
+        let wanted = query.numbered(&columns, values);
+        let width = first.len();
+        let as_stored = |place: usize| match columns[place].and_then(|column| column.sql_type.as_ref()) {
+            Some(of) => format!("v{place}::{}", qualified(&of.base)),
+            None => format!("v{place}"),
+        };
+        let mut shown: Vec<String> = (first.iter().enumerate())
+            .map(|(place, (name, _))| format!("{} AS {}", as_stored(place), quoted(name)))
+            .collect();
+        shown.extend((0..own.len()).map(|place| format!("{} AS \"fk-doctor own {place}\"", as_stored(width + place))));
+        let own: Vec<String> = own.into_iter().map(quoted).collect();
+        Some(query.finish(clauses::colliding(
+            &wanted,
+            &format!("(SELECT i AS {NUMBER}, {} FROM wanted)", shown.join(", ")),
+            &self.relation(table),
+            &own,
+            index,
+        )))
+    }
+
+    fn removes_circles(&self) -> bool {
+        false
     }
 
     fn orphans_at(&self, schema: &Schema, relation: &Relation, rows: &[&RowName]) -> Sql {

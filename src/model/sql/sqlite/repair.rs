@@ -23,6 +23,7 @@ use crate::model::sql::clauses::quoted_text;
 use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::repair::Evaluation;
 use crate::model::sql::repair::RepairDialect;
+use crate::model::sql::repair::UniqueTerms;
 use crate::model::sql::repair::Wanted;
 use crate::model::state;
 use crate::model::value::Key;
@@ -122,6 +123,48 @@ impl RepairDialect for Sqlite {
             source(table, "t", false),
             named("t", rows),
         ))
+    }
+
+    fn long_rows(&self, table: &Table, rows: &[&RowName], bytes: u64) -> Option<Sql> {
+        let mut query = Query::default();
+        let wanted = query.rows(rows);
+        let lengths: Vec<String> =
+            stored(table).map(|column| format!("coalesce(octet_length(t.{}), 0)", quoted(&column.name))).collect();
+        Some(query.finish(format!(
+            "{wanted} SELECT i FROM wanted CROSS JOIN {} ON {} WHERE {} > {bytes} ORDER BY i",
+            source(table, "t", false),
+            named("t", rows),
+            lengths.join(" + "),
+        )))
+    }
+
+    fn colliding(&self, table: &Table, rows: &[(Option<&RowName>, &RowName)], index: &UniqueTerms) -> Option<Sql> {
+        let mut query = Query::default();
+        let (_, first) = rows.first()?;
+        let own = identity_columns(table);
+        let wanted = query.numbered(rows.iter().map(|(name, image)| {
+            let name = own.iter().map(|column| {
+                let of = |row: &RowName| row.iter().find(|(known, _)| known == column).map(|(_, value)| value.clone());
+                name.and_then(of).unwrap_or(Value::Null)
+            });
+            image.iter().map(|(_, value)| value.clone()).chain(name).collect()
+        }));
+        let width = first.len();
+        let mut columns: Vec<String> =
+            first.iter().enumerate().map(|(place, (name, _))| format!("v{place} AS {}", quoted(name))).collect();
+        columns.extend((0..own.len()).map(|place| format!("v{} AS \"fk-doctor own {place}\"", width + place)));
+        let own: Vec<String> = own.into_iter().map(quoted).collect();
+        Some(query.finish(clauses::colliding(
+            &wanted,
+            &format!("(SELECT i AS {NUMBER}, {} FROM wanted)", columns.join(", ")),
+            &format!("main.{}", quoted(&table.name.table)),
+            &own,
+            index,
+        )))
+    }
+
+    fn makes_circles(&self) -> bool {
+        true
     }
 
     fn orphans_at(&self, schema: &Schema, relation: &Relation, rows: &[&RowName]) -> Sql {

@@ -1,0 +1,225 @@
+//! Unique indexes over expressions, or over a part of the rows: whether a row can stand beside those that are there is asked of
+//! the database, in the index's own words.
+
+use std::collections::BTreeMap;
+
+use super::CHUNK;
+use super::Desk;
+use super::TreatError;
+use super::rows::Newcomer;
+use crate::engine::EngineError;
+use crate::model::catalog::Engine;
+use crate::model::plan::identity_columns;
+use crate::model::sql::repair::UniqueTerms;
+use crate::model::tokens::Token;
+use crate::model::tokens::tokens_of;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+/// The index's definition, as far as it was understood.
+#[derive(Debug, Clone)]
+pub(super) struct OddIndex {
+    name: String,
+    /// `None` where the text could not be taken apart.
+    terms: Option<UniqueTerms>,
+    /// The table's columns that the text mentions.
+    columns: Vec<usize>,
+}
+
+/// The indexes of the tables that were looked at, and the texts of all, once they were asked for.
+#[derive(Default)]
+pub(super) struct OddIndexes {
+    of: BTreeMap<usize, Vec<OddIndex>>,
+    texts: Option<Vec<(String, String)>>,
+}
+
+/// Why a row cannot stand there: by its place, and whether another row has its key.
+pub(super) type Refused = Vec<(usize, String, bool)>;
+
+impl<'a> Desk<'a> {
+    pub(super) fn odd_collisions(
+        &mut self,
+        table: usize,
+        newcomers: &[Option<Newcomer<'_>>],
+    ) -> Result<Refused, TreatError> {
+        let about = &self.schema.tables[table];
+        let mut refused = Refused::new();
+        for index in self.odd_indexes(table)? {
+            let concerned: Vec<usize> = (0..newcomers.len())
+                .filter(|&place| newcomers[place].as_ref().is_some_and(|newcomer| newcomer.meets(&index.columns)))
+                .collect();
+            for some in concerned.chunks(CHUNK) {
+                let rows: Vec<(Option<&RowName>, &RowName)> =
+                    some.iter().filter_map(|&place| newcomers[place].as_ref().map(Newcomer::row)).collect();
+                let question = index.terms.as_ref().and_then(|terms| self.surgery.colliding(about, &rows, terms));
+                let mut found = Vec::new();
+                let asked = match question {
+                    None => Err(EngineError::Failed { why: "its expressions are not known here".to_owned() }),
+                    Some(question) => self.asker.each_row(&question, &mut |row| {
+                        let number = row.first().and_then(Value::as_integer);
+                        found.extend(number.and_then(|number| usize::try_from(number).ok()));
+                    }),
+                };
+                match asked {
+                    Ok(()) => {
+                        let why = format!("UNIQUE constraint failed: index {} of {}", index.name, about.name);
+                        let places = found.iter().filter_map(|&number| some.get(number));
+                        refused.extend(places.map(|&place| (place, why.clone(), true)));
+                    }
+                    Err(EngineError::Failed { why }) => {
+                        let why = format!("the unique index {} of {} cannot be asked: {why}", index.name, about.name);
+                        refused.extend(some.iter().map(|&place| (place, why.clone(), false)));
+                    }
+                    Err(other) => return Err(other.into()),
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    fn odd_indexes(&mut self, table: usize) -> Result<Vec<OddIndex>, TreatError> {
+        if let Some(known) = self.odd.of.get(&table) {
+            return Ok(known.clone());
+        }
+        let schema = self.schema;
+        let about = &schema.tables[table];
+        let is_odd = |index: &&crate::model::catalog::Index| {
+            index.unique && (index.partial || index.columns.iter().any(|part| part.column.is_none()))
+        };
+        let mut odd = Vec::new();
+        if matches!(schema.database.engine, Engine::Mysql | Engine::Mariadb) {
+            // Their texts have another form; what such an index does not take is refused when the plan is applied.
+            return Ok(odd);
+        }
+        // Where rows have no name, none of them changes.
+        for index in about.indexes.iter().filter(is_odd).filter(|_| !identity_columns(about).is_empty()) {
+            let text = self.text_of_index(&index.name)?;
+            let engine = schema.database.engine;
+            let terms = text.as_deref().and_then(|text| terms(engine, text));
+            let words = tokens_of(engine, text.as_deref().unwrap_or_default());
+            let is_mentioned =
+                |name: &str| text.is_none() || words.iter().any(|word| schema.names.same(&word.text, name));
+            let columns = (0..about.columns.len()).filter(|&column| is_mentioned(&about.columns[column].name));
+            odd.push(OddIndex { name: index.name.clone(), terms, columns: columns.collect() });
+        }
+        self.odd.of.insert(table, odd.clone());
+        Ok(odd)
+    }
+
+    fn text_of_index(&mut self, name: &str) -> Result<Option<String>, TreatError> {
+        if self.odd.texts.is_none() {
+            let mut texts = Vec::new();
+            self.asker.each_row(&self.surgery.definitions(), &mut |row| {
+                let text = |place: usize| row.get(place).and_then(Value::as_text).unwrap_or_default().to_owned();
+                if text(0) == "index" {
+                    texts.push((text(1), text(3)));
+                }
+            })?;
+            self.odd.texts = Some(texts);
+        }
+        let texts = self.odd.texts.iter().flatten();
+        let mut known = texts.filter(|(known, _)| known == name).map(|(_, text)| text.clone());
+        // Of two schemas' indexes with one name, neither text is sure to be the right one.
+        Ok(known.next().filter(|_| known.next().is_none()))
+    }
+}
+
+/// What `CREATE UNIQUE INDEX … ON … (terms) WHERE condition` says.
+fn terms(engine: Engine, text: &str) -> Option<UniqueTerms> {
+    let tokens = tokens_of(engine, text);
+    let on = tokens.iter().position(|token| token.is_word("ON"))?;
+    let open = on + tokens[on..].iter().position(is("("))?;
+    let close = closing(&tokens, open)?;
+    let mut starts = vec![open + 1];
+    let mut at = open + 1;
+    while at < close {
+        match () {
+            () if is("(")(&tokens[at]) => at = closing(&tokens, at)?,
+            () if is(",")(&tokens[at]) => starts.push(at + 1),
+            () => {}
+        }
+        at += 1;
+    }
+    let ends = starts.iter().skip(1).map(|start| start - 1).chain([close]);
+    let terms = starts.iter().zip(ends).map(|(&start, end)| {
+        let term = tokens.get(start..end)?;
+        let length = if engine == Engine::Postgres { operand(term)? } else { without_order(term) };
+        let (first, last) = (term.first()?, term.get(length.checked_sub(1)?)?);
+        Some(text[first.place.start..last.place.end].to_owned())
+    });
+    let terms = terms.collect::<Option<Vec<String>>>()?;
+    let rest = &tokens[close + 1..];
+    let condition = rest.iter().find(|token| token.is_word("WHERE"));
+    Some(UniqueTerms { terms, condition: condition.map(|word| text[word.place.end..].trim().to_owned()) })
+}
+
+fn is(sign: &'static str) -> impl Fn(&Token) -> bool {
+    move |token| !token.quoted && token.text == sign
+}
+
+/// The parenthesis that closes the one at a position.
+fn closing(tokens: &[Token], open: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (place, token) in tokens.iter().enumerate().skip(open) {
+        depth += usize::from(is("(")(token));
+        if is(")")(token) {
+            depth -= 1;
+            if depth == 0 {
+                return Some(place);
+            }
+        }
+    }
+    None
+}
+
+/// Without ASC and DESC.
+fn without_order(term: &[Token]) -> usize {
+    term.len() - usize::from(term.last().is_some_and(|last| last.is_any(&["ASC", "DESC"])))
+}
+
+/// How many tokens a column, a call or an expression in parentheses takes, with its COLLATE; what follows is the operator class and
+/// the order.
+fn operand(term: &[Token]) -> Option<usize> {
+    let name_from = |start: usize| {
+        let mut end = start + 1;
+        while term.get(end).is_some_and(is(".")) {
+            end += 2;
+        }
+        end
+    };
+    let mut end = if is("(")(term.first()?) { closing(term, 0)? + 1 } else { name_from(0) };
+    if term.get(end).is_some_and(is("(")) {
+        end = closing(term, end)? + 1;
+    }
+    if term.get(end).is_some_and(|token| token.is_word("COLLATE")) {
+        end = name_from(end + 1);
+    }
+    (end <= term.len()).then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken_apart(engine: Engine, text: &str) -> (Vec<String>, Option<String>) {
+        let terms = terms(engine, text).unwrap();
+        (terms.terms, terms.condition)
+    }
+
+    #[test]
+    fn an_index_is_taken_apart_into_terms_and_condition() {
+        let (terms, condition) = taken_apart(
+            Engine::Sqlite,
+            "CREATE UNIQUE INDEX \"i on (\" ON t(lower(a), coalesce(b, ',)') DESC, \"c d\" COLLATE NOCASE) WHERE a > 0 AND b IN (1, 2)",
+        );
+        assert_eq!(terms, ["lower(a)", "coalesce(b, ',)')", "\"c d\" COLLATE NOCASE"]);
+        assert_eq!(condition.as_deref(), Some("a > 0 AND b IN (1, 2)"));
+        let (terms, condition) = taken_apart(
+            Engine::Postgres,
+            "CREATE UNIQUE INDEX i ON public.t USING btree (lower(a) text_pattern_ops, ((a || b)) COLLATE pg_catalog.\"C\" DESC NULLS LAST, b int4_ops) INCLUDE (c) NULLS NOT DISTINCT WHERE (a IS NOT NULL)",
+        );
+        assert_eq!(terms, ["lower(a)", "((a || b)) COLLATE pg_catalog.\"C\"", "b"]);
+        assert_eq!(condition.as_deref(), Some("(a IS NOT NULL)"));
+        assert!(super::terms(Engine::Mariadb, "UNIQUE(a)").is_none());
+    }
+}
