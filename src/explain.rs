@@ -120,24 +120,39 @@ pub fn explain_errors(
     .into_iter();
     let statements = complaints.iter().map(|complaint| {
         let tried = if complaint.statement.is_some() { tried.next() } else { None };
-        match tried {
-            Some(mut explained) => {
-                if explained.verdict == Verdict::Accepted {
-                    let remark =
-                        "it is accepted now: the parent came after the error, or the error is from another database";
-                    explained.remarks.push(remark.to_owned());
+        let (untried, complaint) = match tried {
+            Some(mut explained) => match why_not_tried(&explained) {
+                None => {
+                    if explained.verdict == Verdict::Accepted {
+                        let remark = "it is accepted now: the parent came after the error, or the error is from another database";
+                        explained.remarks.push(remark.to_owned());
+                    }
+                    return explained;
                 }
-                explained
-            }
-            None => {
-                let mut explained = complaint::explain(session, &schema, complaint, &shown);
-                hide(&mut explained, wishes.redaction);
-                explained
-            }
-        }
+                Some(why) => (Some(why), Complaint { statement: None, ..complaint.clone() }),
+            },
+            None => (None, complaint.clone()),
+        };
+        let mut explained = complaint::explain(session, &schema, &complaint, &shown);
+        let untried = untried.map(|why| wishes.redaction.message(&why));
+        explained.remarks.extend(untried.map(|why| format!("the statement in the text could not be tried: {why}")));
+        hide(&mut explained, wishes.redaction);
+        explained
     });
     let statements = statements.collect();
     Ok(Explanation { schema, statements })
+}
+
+/// Why the trial of a statement says nothing about the error that it was printed with. The statement may be cut off, lack its
+/// values, or be of another database; the error was about a foreign key all the same.
+fn why_not_tried(explained: &Explained) -> Option<String> {
+    match &explained.verdict {
+        Verdict::Refused(refusal) if matches!(refusal.kind, RefusalKind::Invalid | RefusalKind::Parameters) => {
+            Some(refusal.message.clone())
+        }
+        Verdict::Forbidden(why) | Verdict::Skipped(why) => Some(why.clone()),
+        Verdict::Accepted | Verdict::Refused(_) => None,
+    }
 }
 
 struct Stage<'a> {

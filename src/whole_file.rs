@@ -1,5 +1,5 @@
-//! A file that takes its name when all of it is on the disk, or never. Until then it lies beside its place, and goes with
-//! the run.
+//! A file that takes its name when all of it is on the disk, or never. Until then it is a draft beside its place, which goes
+//! with the run. The draft of a run that was killed stays; the next run that writes there removes it.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -9,8 +9,19 @@ use std::io::Result;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
+
+/// How the names of drafts begin and end; six letters and digits are between.
+const PREFIX: &str = ".fk-doctor-";
+const SUFFIX: &str = ".part";
+
+/// The files that SQLite may have left beside a draft.
+const COMPANIONS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
+
+/// A draft is locked a moment after it is made, so only one that is older can be known to belong to nobody.
+const NEW: Duration = Duration::from_secs(60);
 
 pub struct WholeFile {
     path: PathBuf,
@@ -35,6 +46,11 @@ impl WholeFile {
     /// A file for its owner alone: whole rows of a database.
     pub fn private(path: &Path) -> Result<WholeFile> {
         draft(path, &mut tempfile::Builder::new())
+    }
+
+    /// Where the file lies until it takes its name.
+    pub fn draft(&self) -> &Path {
+        self.file.get_ref().path()
     }
 
     /// All was written, and is put on the disk.
@@ -66,6 +82,15 @@ impl Settled {
         &self.path
     }
 
+    /// Where the file lies until it takes its name.
+    pub fn draft(&self) -> &Path {
+        self.file.path()
+    }
+
+    pub fn set_permissions(&self, permissions: std::fs::Permissions) -> Result<()> {
+        self.file.as_file().set_permissions(permissions)
+    }
+
     /// Takes the place of what has the name now.
     pub fn replace(self) -> Result<()> {
         self.file.persist(&self.path)?;
@@ -95,8 +120,37 @@ impl Settled {
 }
 
 fn draft(path: &Path, builder: &mut tempfile::Builder<'_, '_>) -> Result<WholeFile> {
-    let file = builder.prefix(".fk-doctor-").tempfile_in(folder(path))?;
+    remove_abandoned(path);
+    let file = builder.prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder(path))?;
+    // As long as this run lives. Where a file system has no locks, an abandoned draft is left to its owner.
+    let _ = file.as_file().try_lock();
     Ok(WholeFile { path: path.to_owned(), file: BufWriter::new(file) })
+}
+
+/// Removes the drafts that killed runs left beside a file: those that are ours by their name, and that no run holds the lock
+/// of any more. What cannot be removed stays; nothing depends on it.
+pub fn remove_abandoned(beside: &Path) {
+    let entries = std::fs::read_dir(folder(beside)).into_iter().flatten().flatten();
+    let drafts = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_draft));
+    for entry in drafts {
+        let is_old = |metadata: std::fs::Metadata| {
+            metadata.is_file() && metadata.modified().ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age > NEW)
+        };
+        if !entry.metadata().is_ok_and(is_old) {
+            continue;
+        }
+        let path = entry.path();
+        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn is_draft(name: &str) -> bool {
+    COMPANIONS.iter().any(|companion| {
+        let middle = name.strip_suffix(companion).and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+        middle.is_some_and(|middle| middle.len() == 6 && middle.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    })
 }
 
 /// The name is on the disk too.
@@ -144,6 +198,41 @@ mod tests {
         assert!(!settled(&path, "two").is_there().unwrap());
         settled(&path, "two").replace().unwrap();
         assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), names()), ("two", 1));
+    }
+
+    #[test]
+    fn an_abandoned_draft_is_removed_by_the_next_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let names = || {
+            let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        let age = |path: &Path| {
+            let file = File::options().append(true).open(path).unwrap();
+            file.set_modified(std::time::SystemTime::now() - 2 * NEW).unwrap();
+        };
+        let kept = [".fk-doctor-abc123.part-old", ".fk-doctor-baseline.part", ".fk-doctor-new123.part", "abc123.part"];
+        let gone = [".fk-doctor-abc123.part", ".fk-doctor-abc123.part-wal", ".fk-doctor-abc123.part-shm"];
+        for name in kept.iter().chain(&gone) {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+            if !name.contains("new123") {
+                age(&folder.path().join(name));
+            }
+        }
+        // One that is written right now, for a long time.
+        let ours = WholeFile::beside(&path).unwrap();
+        let draft = ours.draft().to_owned();
+        age(&draft);
+        remove_abandoned(&path);
+        let mut expected: Vec<String> = kept.map(str::to_owned).to_vec();
+        expected.push(draft.file_name().unwrap().to_str().unwrap().to_owned());
+        expected.sort();
+        assert_eq!(names(), expected);
+        drop(ours);
+        assert_eq!(names().len(), kept.len());
     }
 
     #[cfg(unix)]

@@ -153,3 +153,33 @@ fn progress_goes_on_to_its_end() {
         assert!(*steps.last().unwrap() >= total - 400, "{arguments:?}: {told:?}");
     }
 }
+
+/// With nothing to do, `--apply` writes neither the database nor a plan that nobody asked for.
+#[test]
+fn an_empty_plan_is_not_applied() {
+    let bench = Bench::new(SEED);
+    bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"report\"\n");
+    let files = || std::fs::read_dir(bench.path(".")).unwrap().count();
+    let (before, count) = (std::fs::read(bench.path("app.db")).unwrap(), files());
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply"]);
+    assert_eq!((run.code, files()), (6, count), "{}{}", run.stdout, run.stderr);
+    assert!(!run.stdout.contains("applied to"), "{}", run.stdout);
+    assert_eq!(std::fs::read(bench.path("app.db")).unwrap(), before);
+    bench.execute("DELETE FROM c WHERE r IN (7, 8)");
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply"]);
+    assert_eq!((run.code, files()), (0, count), "{}{}", run.stdout, run.stderr);
+}
+
+/// The next command that a dry run names is one that works.
+#[test]
+fn the_next_command_is_not_refused() {
+    let bench = Bench::new(SEED);
+    bench.write("r.toml", "id = \"r\"\neven-if-parent-lost = true\nlimits.max-share = 1.0\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"remap\"\nto = \"SELECT 1 WHERE key.r = 7\"\n");
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    let next = run.stdout.lines().find_map(|line| line.trim().strip_prefix("next ")).unwrap().trim();
+    assert_eq!(next, "fk-doctor apply app.db plan.ndjson --leave-undecided");
+    let arguments: Vec<&str> = next.split(' ').skip(1).collect();
+    assert_eq!(bench.run(&arguments).code, 6);
+    assert_eq!(bench.value("SELECT r FROM c WHERE id = 2"), "1");
+}

@@ -417,3 +417,86 @@ fn what_is_not_to_be_shown_is_hidden_in_statements_too() {
         assert!(!run.stdout.contains("secret") && run.stdout.contains("***"), "{}", run.stdout);
     }
 }
+
+/// The error of the first story as programs, shells and people write it down. Whatever stands around it, the reference is
+/// found, its key where the text has it, and no text ends in a syntax error.
+#[test]
+fn an_error_is_read_out_of_whatever_text_it_stands_in() {
+    let bench = fixture("media-sources");
+    let insert = "INSERT INTO source_stage_statuses (source_id, stage, status) VALUES";
+    let failed = "FOREIGN KEY constraint failed";
+    let with_key = [
+        format!("sqlite> {insert} ('abc', 'q', 'w');\nRuntime error: {failed} (19)"),
+        format!("Error: stepping, {failed} (19)\nsql: {insert} ('abc', 'q', 'w')"),
+        format!(
+            "Executing query:\nINSERT INTO source_stage_statuses\n    (source_id, stage, status)\nVALUES\n    (?, ?, ?)\nparams: ['abc', 'q', 'w']\nError: {failed}"
+        ),
+        format!(
+            "[Error: SQLITE_CONSTRAINT: {failed}] errno: 19 sql: \"{insert} ($1, $2, $3)\" parameters: ['abc','q','w']"
+        ),
+        format!(
+            "SequelizeForeignKeyConstraintError: SQLITE_CONSTRAINT: {failed}\n  sql: '{insert} ($1,$2,$3);',\n  parameters: [ 'abc', 'q', 'w' ]"
+        ),
+        format!("error returned from database: (code: 787) {failed}\nquery=\"{insert} ('abc', 'q', 'w')\""),
+        format!(
+            "ActiveRecord::InvalidForeignKey (SQLite3::ConstraintException: {failed}: {insert} (?, ?, ?) [[\"source_id\", \"abc\"], [\"stage\", \"q\"], [\"status\", \"w\"]]"
+        ),
+        format!("{failed}: {insert} (?, ?, ?) with parameters ('abc', 'q', 'w')"),
+        format!("(sqlite3.IntegrityError) {failed}\n[SQL: {insert} (?, ?, ?)]\n[parameters: ('abc', 'q', 'w')]"),
+        format!(
+            "SQLSTATE[23000]: Integrity constraint violation: 19 {failed} (Connection: sqlite, SQL: {insert} ('abc', 'q', 'w'))"
+        ),
+    ];
+    let relation = "source_stage_statuses(source_id)->media_sources(source_id)";
+    for text in &with_key {
+        let (code, report) = explain_error(&bench, text);
+        let expected = (relation, r#"{"source_id":"abc"}"#, "unknown");
+        assert_eq!((code, findings(&report["statements"][0])), (1, owned(&[expected])), "{text}\n{report:#}");
+    }
+    let without_key = [
+        format!(
+            "sqlalchemy.exc.IntegrityError: (sqlite3.IntegrityError) {failed}\n[SQL: INSERT INTO source_stage_statuses (source_id, stage, ...) VALUES (?, ?, ...)]\n[parameters: ('abc', ... 3 parameters truncated ...)]"
+        ),
+        format!("{failed}\n[SQL: {insert} (?, ?, ?)]\n[SQL parameters hidden due to hide_parameters=True]"),
+        format!("{failed}: UPDATE of source_stage_statuses for abc failed because media_sources has no such row"),
+        format!("{failed}: INSERT INTO source_stage_statuses before media_sources exists"),
+        format!("{failed}: DELETE FROM media_sources WHERE source_id = ?"),
+        format!("{failed}: {insert} ('abc', 'q"),
+        format!("IntegrityError('{failed}') while executing INSERT INTO source_stage_statuses"),
+        format!("`source_stage_statuses(source_id)` → `media_sources(source_id)`: {failed}"),
+        format!(
+            "## Media sources\nA status is written first, and the app crashes:\n```\n  File \"/app/db.py\", line 41, in queue\n    \
+             cursor.execute(\"{insert} (?, ?, ?)\", (source_id, stage, status))\nsqlite3.IntegrityError: {failed}\n```\n\
+             `source_stage_statuses(source_id)` is written before `media_sources(source_id)`."
+        ),
+        format!("{failed} [SQL: ;;;; ((( ]"),
+    ];
+    for text in &without_key {
+        let (code, report) = explain_error(&bench, text);
+        let told = &report["statements"][0];
+        assert_eq!((code, &told["findings"][0]["relation"]), (1, &relation.into()), "{text}\n{report:#}");
+        assert!(!told["verdict"].to_string().contains("syntax"), "{text}\n{report:#}");
+        assert!(!told["constraints"].to_string().contains("syntax error"), "{text}\n{report:#}");
+        assert!(!told["message"].to_string().contains("syntax error"), "{text}\n{report:#}");
+    }
+    // Cut off anywhere, it says something about the foreign key, and never about SQL.
+    for text in with_key.iter().chain(&without_key) {
+        for end in (0..text.len()).step_by(23).filter(|end| text.is_char_boundary(*end)) {
+            let run = bench.run(&["explain", "app.db", "--error", &text[..end], "--format", "json"]);
+            assert!([1, 2].contains(&run.code), "{}\n{}{}", &text[..end], run.stdout, run.stderr);
+            let report: Value = serde_json::from_str(&run.stdout).unwrap_or_default();
+            for told in report["statements"].as_array().into_iter().flatten() {
+                let told =
+                    Value::Array(vec![told["verdict"].clone(), told["message"].clone(), told["constraints"].clone()]);
+                assert!(!told.to_string().contains("syntax error"), "{}\n{report:#}", &text[..end]);
+            }
+        }
+    }
+    // A table that is not there is told, with the nearest that is.
+    let (code, report) = explain_error(
+        &bench,
+        &format!("{failed}\n[SQL: INSERT INTO source_stage_status (source_id) VALUES (?)]\n[parameters: (1,)]"),
+    );
+    let told = &report["statements"][0]["constraints"][0];
+    assert_eq!((code, &told["help"]), (1, &"did you mean source_stage_statuses?".into()), "{report:#}");
+}

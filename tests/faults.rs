@@ -135,6 +135,7 @@ impl Scene {
         self.reset();
         let what = format!("{:?}: {call} {number} {fault}", self.arguments);
         let (code, _) = self.traced(Some(&format!("{call}:{fault}:when={number}{from}")));
+        self.assert_backups_are_whole(&what);
         let now = self.bench.dump();
         let kept = std::fs::read(self.bench.path("gone.ndjson"));
         assert!(kept.as_ref().is_ok_and(|kept| *kept == self.kept) || !self.has_lost_rows(), "{what}: {kept:?}");
@@ -145,11 +146,29 @@ impl Scene {
         // The same command goes on to the same end.
         succeeds(&self.bench, &[self.arguments.as_slice(), &["--no-backup"]].concat());
         assert_eq!(self.bench.dump(), self.end, "{what}");
+        let left = self.read().into_keys().find(|name| name.starts_with(".fk-doctor-"));
+        assert_eq!(left, None, "{what}: the next run removes what a killed one left");
         if self.arguments[0] == "apply" {
             succeeds(&self.bench, &["undo", "app.db", "plan.ndjson", "--no-backup"]);
             assert_eq!(self.bench.dump(), self.start, "{what}");
         }
         assert_eq!(std::fs::read(self.bench.path("plan.ndjson")).unwrap(), self.files["plan.ndjson"], "{what}");
+    }
+
+    /// What has a backup's name is one, whole, and nothing lies beside it. What is only begun is recognised, and made old here.
+    fn assert_backups_are_whole(&self, what: &str) {
+        for name in self.read().into_keys().filter(|name| !self.files.contains_key(name)) {
+            if name.starts_with("app.db.backup-") {
+                let whole = rusqlite::Connection::open(self.bench.path(&name))
+                    .and_then(|backup| backup.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)));
+                assert_eq!(whole.as_deref(), Ok("ok"), "{what}: {name}");
+                assert_eq!(common::dump(&self.bench.path(&name)), self.start, "{what}: {name}");
+            } else if name.starts_with(".fk-doctor-") {
+                assert!([".part", ".part-journal"].iter().any(|end| name.ends_with(end)), "{what}: {name}");
+                let draft = std::fs::File::options().append(true).open(self.bench.path(&name)).unwrap();
+                draft.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(600)).unwrap();
+            }
+        }
     }
 }
 

@@ -212,3 +212,128 @@ fn a_child_keeps_its_key_when_its_parent_came_before_its_batch() {
         }
     }
 }
+
+/// A repair of `ROWS` orphans by placeholders, planned.
+fn planned_placeholders(mode: &str) -> Bench {
+    let bench = Bench::new(&format!(
+        "PRAGMA journal_mode = {mode}; CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1, 'a');
+         CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id)); CREATE TABLE seen(id, r);
+         WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS} + 1)
+         INSERT INTO c SELECT i, i FROM n;"
+    ));
+    bench.write(
+        "r.toml",
+        "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"c(r)\"\n[limits]\nmax-rows = 100000\nmax-share = 1.0\n\
+         [[treat]]\naction = \"placeholder\"\nvalues = { name = \"ours\" }\n",
+    );
+    assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
+    bench
+}
+
+/// Runs a command in batches beside an application that runs `write` until the command has ended, over and over. It begins
+/// once the first batch is committed.
+fn beside(bench: &Bench, command: &str, write: impl Fn(&Connection, usize) + Sync) -> common::Run {
+    let stop = AtomicBool::new(false);
+    let start = bench.value("SELECT count(*) FROM p");
+    std::thread::scope(|threads| {
+        let writer = threads.spawn(|| {
+            let database = Connection::open(bench.path("app.db")).unwrap();
+            database.busy_timeout(Duration::ZERO).unwrap();
+            database.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+            let count = "SELECT quote(count(*)) FROM p";
+            let is_untouched = || database.query_row(count, [], |row| row.get(0)).unwrap_or(start.clone()) == start;
+            while !stop.load(Ordering::Relaxed) && is_untouched() {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            let mut random = Rng::with_seed(3);
+            while !stop.load(Ordering::Relaxed) {
+                write(&database, random.usize(2..2 + ROWS));
+                std::thread::sleep(Duration::from_micros(300));
+            }
+        });
+        let arguments = [command, "app.db", "plan.ndjson", "--no-backup", "--batch", "20", "--wait", "60s"];
+        let options: &[&str] = if meddling::knows_skip_changed() { &["--skip-changed"] } else { &[] };
+        let run = bench.run(&[&arguments[..], options].concat());
+        stop.store(true, Ordering::Relaxed);
+        writer.join().unwrap();
+        run
+    })
+}
+
+/// In one transaction, or not at all; the answer is whether it was done.
+fn at_once(database: &Connection, sql: &str) -> bool {
+    let mut tries = 0..1_000;
+    while database.execute_batch("BEGIN IMMEDIATE").is_err() {
+        if tries.next().is_none() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    if database.execute_batch(sql).is_err() {
+        database.execute_batch("ROLLBACK").unwrap();
+        return false;
+    }
+    while database.execute_batch("COMMIT").is_err() {
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    true
+}
+
+/// What the application made itself, with the very values of a placeholder or with others, is the application's: it is neither
+/// changed nor taken back.
+#[test]
+fn a_parent_that_the_application_makes_first_stays_its_own() {
+    for mode in ["WAL", "DELETE"] {
+        let bench = planned_placeholders(mode);
+        let applied = beside(&bench, "apply", |database, key| {
+            let name = if key % 2 == 0 { "ours" } else { "the application" };
+            at_once(
+                database,
+                &format!("INSERT INTO p VALUES ({key}, '{name}'); INSERT INTO seen VALUES ({key}, '{name}')"),
+            );
+        });
+        let said = format!("{mode}: {}\n{}{}", applied.code, applied.stdout, applied.stderr);
+        let (seen, lost) =
+            ("SELECT count(*) FROM seen", "SELECT count(*) FROM seen WHERE (id, r) NOT IN (SELECT id, name FROM p)");
+        assert_ne!(bench.value(seen), "0", "{said}");
+        assert_eq!(bench.value(lost), "0", "{said}");
+        let orphans = "SELECT count(*) FROM c WHERE r NOT IN (SELECT id FROM p)";
+        assert!(applied.code == 5 || bench.value(orphans) == "0", "{said}");
+        let undone = bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]);
+        let said = format!("{said}\n{}{}", undone.stdout, undone.stderr);
+        println!("{mode}: {} parents were made first; apply {}, undo {}", bench.value(seen), applied.code, undone.code);
+        assert_eq!(bench.value(lost), "0", "{said}");
+        assert_eq!(undone.code, 0, "{said}");
+        assert_eq!(
+            bench.value("SELECT count(*) FROM p WHERE id > 1 AND id NOT IN (SELECT id FROM seen)"),
+            "0",
+            "{said}"
+        );
+    }
+}
+
+/// The application refers to placeholders while they are taken back, in the same moment: each child that came first keeps its
+/// parent.
+#[test]
+fn a_placeholder_that_is_referred_to_meanwhile_is_not_taken_back() {
+    for mode in ["WAL", "DELETE"] {
+        let bench = planned_placeholders(mode);
+        assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+        let undone = beside(&bench, "undo", |database, key| {
+            at_once(
+                database,
+                &format!("INSERT INTO c(r) VALUES ({key}); INSERT INTO seen VALUES (last_insert_rowid(), {key})"),
+            );
+        });
+        let said = format!("{mode}: {}\n{}{}", undone.code, undone.stdout, undone.stderr);
+        let seen = bench.value("SELECT count(*) FROM seen");
+        let lost = bench.value("SELECT count(*) FROM seen WHERE r NOT IN (SELECT id FROM p)");
+        println!("{mode}: {seen} children came before their placeholder went, {lost} lost it; undo {}", undone.code);
+        assert_ne!(seen, "0", "{said}");
+        assert_eq!(lost, "0", "{said}");
+        assert!([5, 6].contains(&undone.code), "{said}");
+        // Nothing but what the plan had found is an orphan.
+        let new = format!("SELECT count(*) FROM c WHERE id > 1 + {ROWS} AND r NOT IN (SELECT id FROM p)");
+        assert_eq!(bench.value(&new), "0", "{said}");
+    }
+}

@@ -16,6 +16,7 @@ use super::write::WriteOptions;
 use super::write::Writer;
 use crate::model::catalog::Catalog;
 use crate::model::statement::Statement;
+use crate::whole_file;
 
 mod backup;
 mod ddl;
@@ -112,6 +113,8 @@ impl Database for SqliteDatabase {
             let help = "nothing was changed: give the directory write permission".to_owned();
             return Err(EngineError::Unwritable { what: self.path.display().to_string(), why, help });
         }
+        // Backups that were not finished are of no use.
+        whole_file::remove_abandoned(&self.path);
         Ok(Box::new(writer::connect(&self.path, &self.patience, options)?))
     }
 

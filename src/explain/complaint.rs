@@ -53,12 +53,16 @@ pub(super) fn explain(
         radius: Vec::new(),
         remarks: Vec::new(),
     };
-    let candidates = candidates(schema, complaint);
-    if candidates.is_empty() || candidates.len() > MOST {
-        told.reasons.push(Reason::Constraint(unknown(schema, complaint, candidates.len())));
+    let mut candidates = candidates(schema, complaint);
+    let named = if complaint.is_telling() { Vec::new() } else { named_in_passing(schema, &complaint.text) };
+    if let [only] = named[..] {
+        candidates.push(only);
+        told.remarks.push("the text names these tables, and no other reference joins them".to_owned());
+    } else if candidates.is_empty() || candidates.len() > MOST {
+        told.reasons.push(Reason::Constraint(unknown(schema, complaint, candidates.len(), named.len())));
     }
-    if !complaint.is_telling() {
-        let (reasons, remarks) = suspects::of(session, schema, complaint.kind, shown);
+    if !complaint.is_telling() && candidates.is_empty() {
+        let (reasons, remarks) = suspects::of(session, schema, complaint.kind, &named, shown);
         told.reasons.extend(reasons);
         told.remarks.extend(remarks);
     }
@@ -69,6 +73,24 @@ pub(super) fn explain(
         told.verdict = Verdict::Accepted;
     }
     told
+}
+
+/// Words of every such error, which say nothing of a table of that name.
+const NOT_NAMES: [&str; 9] =
+    ["foreign", "key", "constraint", "failed", "fails", "error", "errors", "sqlite", "database"];
+
+/// The declared relations whose child and parent the text both names; without any, those whose child it names.
+fn named_in_passing(schema: &Schema, text: &str) -> Vec<usize> {
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').collect();
+    let is_telling =
+        |name: &str| name.chars().count() > 2 && !NOT_NAMES.iter().any(|word| word.eq_ignore_ascii_case(name));
+    let is_named = |name: &str| is_telling(name) && words.iter().any(|word| schema.names.same(word, name));
+    let declared = schema.relations.iter().enumerate().filter(|(_, relation)| relation.origin == Origin::Declared);
+    let children: Vec<usize> =
+        declared.filter(|(_, relation)| is_named(&schema.child(relation).name.table)).map(|(index, _)| index).collect();
+    let both: Vec<usize> =
+        children.iter().copied().filter(|&index| is_named(&schema.relations[index].parent.name.table)).collect();
+    if both.is_empty() { children } else { both }
 }
 
 /// The declared relations that fit all that the error says.
@@ -86,12 +108,19 @@ pub(super) fn candidates(schema: &Schema, complaint: &Complaint) -> Vec<usize> {
             || (wanted.len() == names.len()
                 && wanted.iter().all(|column| names.iter().any(|name| schema.names.same(name, column))))
     };
+    // A row that is new has no children that could keep it.
+    let inserts = complaint.inserts;
     let declared = schema.relations.iter().enumerate().filter(|(_, relation)| relation.origin == Origin::Declared);
     let fitting: Vec<usize> = declared
         .filter(|(_, relation)| {
             let child: Vec<&str> = schema.child_column_names(relation).collect();
             let parent: Vec<&str> = relation.parent.column_names.iter().map(String::as_str).collect();
-            same(&complaint.child, &schema.child(relation).name.table)
+            let child_table = &schema.child(relation).name.table;
+            let is_written = complaint.target.is_none()
+                || same(&complaint.target, child_table)
+                || (!inserts && same(&complaint.target, &relation.parent.name.table));
+            is_written
+                && same(&complaint.child, child_table)
                 && same(&complaint.parent, &relation.parent.name.table)
                 && same_columns(&complaint.child_columns, &child)
                 && same_columns(&complaint.parent_columns, &parent)
@@ -138,7 +167,11 @@ fn about(
         return;
     }
     let Some(key) = key(schema, relation, complaint) else {
-        let message = format!("{} is the reference that failed", relation.id);
+        let message = if complaint.is_telling() {
+            format!("{} is the reference that failed", relation.id)
+        } else {
+            format!("{} is the reference that the text speaks of", relation.id)
+        };
         let help =
             "give the statement too, and its row and key are found: fk-doctor explain DB \"INSERT …\"".to_owned();
         told.reasons.push(Reason::Relation(findings::plain(index, relation, Code::WouldFail, message, help)));
@@ -213,9 +246,10 @@ fn is_there(session: &mut dyn Session, schema: &Schema, relation: &Relation, key
     Some(found)
 }
 
-fn unknown(schema: &Schema, complaint: &Complaint, candidates: usize) -> Constraint {
+/// `candidates` fit all that the error says; tables of `named` are only spoken of.
+fn unknown(schema: &Schema, complaint: &Complaint, candidates: usize, named: usize) -> Constraint {
     let tables: Vec<&str> = schema.tables.iter().map(|table| table.name.table.as_str()).collect();
-    let unknown_table = [&complaint.child, &complaint.parent]
+    let unknown_table = [&complaint.child, &complaint.parent, &complaint.target]
         .into_iter()
         .flatten()
         .find(|name| !tables.iter().any(|table| schema.names.same(table, last_part(name))));
@@ -233,6 +267,9 @@ fn unknown(schema: &Schema, complaint: &Complaint, candidates: usize) -> Constra
             "see what there is: fk-doctor schema DB".to_owned(),
         ),
         None if candidates > 0 => (format!("{candidates} relations fit this error"), give.to_owned()),
+        None if named > 0 => {
+            (format!("the text names tables of {named} relations, and not which of them failed"), give.to_owned())
+        }
         None => ("the message names neither table nor value".to_owned(), give.to_owned()),
     };
     Constraint { code: Code::StatementRefused, table: None, columns: Vec::new(), message, help }

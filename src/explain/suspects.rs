@@ -37,17 +37,19 @@ enum Weight {
     Broken,
 }
 
-/// Reasons to suspect relations, and what else should be known.
+/// Reasons to suspect relations, and what else should be known. `named` are those that the text speaks of; where there are
+/// any, no other is suspected.
 pub(super) fn of(
     session: &mut dyn Session,
     schema: &Schema,
     kind: Kind,
+    named: &[usize],
     shown: &Shown<'_>,
 ) -> (Vec<Reason>, Vec<String>) {
     let mut suspects: Vec<(Weight, Vec<Reason>)> = Vec::new();
     let (mut unsuspected, mut remarks) = (0_u64, Vec::new());
     for (index, relation) in schema.relations.iter().enumerate() {
-        if relation.origin != Origin::Declared {
+        if relation.origin != Origin::Declared || !(named.is_empty() || named.contains(&index)) {
             continue;
         }
         let suspect = match kind {

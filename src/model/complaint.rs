@@ -5,6 +5,7 @@
 
 use super::value::Value;
 
+mod statement;
 mod values;
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -24,6 +25,12 @@ pub struct Complaint {
     /// The statement that failed, with `?` for its placeholders, and their values.
     pub statement: Option<String>,
     pub parameters: Vec<Value>,
+    /// The table that the statement writes to.
+    pub target: Option<String>,
+    /// The statement makes rows.
+    pub inserts: bool,
+    /// The lines around it, which may name tables.
+    pub text: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +64,9 @@ pub fn complaints(text: &str) -> Vec<Complaint> {
             Complaint { line: place + 1, words: lines[place].trim().to_owned(), ..Complaint::default() };
         read_words(&mut complaint, lines[place], &after);
         read_statement(&mut complaint, &before, &after);
+        complaint.target = complaint.statement.as_deref().and_then(statement::target);
+        complaint.inserts = complaint.statement.as_deref().is_some_and(statement::inserts);
+        complaint.text = format!("{before}\n{after}");
         found.push(complaint);
     }
     let says_more = |complaint: &Complaint| complaint.is_telling();
@@ -66,8 +76,9 @@ pub fn complaints(text: &str) -> Vec<Complaint> {
     let mut once: Vec<Complaint> = Vec::new();
     for complaint in found {
         let same = |known: &Complaint| {
-            Complaint { line: 0, words: String::new(), ..known.clone() }
-                == Complaint { line: 0, words: String::new(), ..complaint.clone() }
+            let alone =
+                |one: &Complaint| Complaint { line: 0, words: String::new(), text: String::new(), ..one.clone() };
+            alone(known) == alone(&complaint)
         };
         if !once.iter().any(same) {
             once.push(complaint);
@@ -79,7 +90,11 @@ pub fn complaints(text: &str) -> Vec<Complaint> {
 impl Complaint {
     /// It says more than that some reference failed.
     pub fn is_telling(&self) -> bool {
-        self.statement.is_some() || self.constraint.is_some() || self.child.is_some() || self.parent.is_some()
+        self.statement.is_some()
+            || self.target.is_some()
+            || self.constraint.is_some()
+            || self.child.is_some()
+            || self.parent.is_some()
     }
 }
 
@@ -90,6 +105,8 @@ fn is_complaint(line: &str) -> bool {
         "foreign key constraint fails",
         "foreign key constraint failed",
         "foreign key constraint violated",
+        "of foreign key constraint",
+        "sqlite_constraint_foreignkey",
         "foreign key mismatch",
         "has an invalid foreign key",
     ]
@@ -99,7 +116,7 @@ fn is_complaint(line: &str) -> bool {
 
 fn read_words(complaint: &mut Complaint, line: &str, after: &str) {
     let lower = line.to_ascii_lowercase();
-    if lower.contains("violates foreign key constraint") {
+    if lower.contains("violates foreign key constraint") || lower.contains("of foreign key constraint") {
         postgres(complaint, line, after);
     } else if lower.contains("foreign key constraint fails") {
         mysql(complaint, line);
@@ -212,16 +229,12 @@ fn read_statement(complaint: &mut Complaint, before: &str, after: &str) {
             return;
         }
     }
-    // Rails: … failed: INSERT INTO "c" ("a") VALUES (?) [["a", 99]]
-    let line = after.lines().next().unwrap_or_default();
-    let starts = ["INSERT INTO", "UPDATE ", "DELETE FROM"];
-    if let Some(place) = starts.iter().filter_map(|word| line.find(&format!(": {word}"))).min() {
-        let rest = &line[place + 2..];
-        let (statement, given) = match rest.find(" [[") {
-            Some(end) => (&rest[..end], values::read(&rest[end..])),
-            None => (rest, values::Given::default()),
-        };
-        (complaint.statement, complaint.parameters) = values::placed(statement.trim(), given.second_of_pairs());
+    // Rails: … failed: INSERT INTO "c" ("a") VALUES (?) [["a", 99]]; PostgreSQL's log: STATEMENT:  INSERT …; a shell: the
+    // statement that was typed before.
+    if let Some((statement, parameters)) =
+        statement::found_in(after, false).or_else(|| statement::found_in(before, true))
+    {
+        (complaint.statement, complaint.parameters) = (Some(statement), parameters);
     }
 }
 

@@ -325,6 +325,10 @@ fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
     }
     let database = said.database.unwrap_or("DB");
     let next = match said.plan {
+        // Without it a plan that leaves keys undecided is refused.
+        Some(plan) if prospect.undecided_keys() > 0 => {
+            format!("fk-doctor apply {database} {} --leave-undecided", plan.display())
+        }
         Some(plan) => format!("fk-doctor apply {database} {}", plan.display()),
         None => "write the plan with -o plan.ndjson and read it, or apply it at once with --apply".to_owned(),
     };

@@ -83,9 +83,12 @@ pub fn repair(
     let planned = plan(database.as_mut(), &files, &config, surroundings, patience.lock_wait, progress)?;
     let exit = exit(&planned.draft.prospect);
     let is_refused = !planned.draft.prospect.refusals.is_empty();
+    let is_empty = planned.draft.prospect.changes() == 0;
     let path = match (&typed.output, typed.apply) {
         _ if is_refused => None,
         (Some(path), _) => Some(path.clone()),
+        // Nothing is to be applied, and nobody asked for a plan that says so.
+        (None, true) if is_empty => None,
         (None, true) => Some(plan_place::beside(&source, &planned.header)),
         (None, false) => None,
     };
@@ -112,7 +115,12 @@ pub fn repair(
     }
     drop(database);
     match path.filter(|_| typed.apply) {
-        None => Ok(Outcome { documents, exit }),
+        None => {
+            let leaves_orphans = planned.draft.prospect.relations.iter().any(|outlook| outlook.rows_after > 0);
+            let is_unhealed =
+                typed.apply && leaves_orphans && matches!(exit, Exit::Clean | Exit::Findings | Exit::Incomplete);
+            Ok(Outcome { documents, exit: if is_unhealed { Exit::NotHealed } else { exit } })
+        }
         Some(plan) => {
             let going = super::apply::Going {
                 direction: Direction::Apply,

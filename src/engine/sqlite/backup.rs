@@ -1,8 +1,6 @@
 //! A copy of the database before it is changed: made by SQLite's online backup, readable by whom the database is
-//! readable by, and believed only once it was checked.
+//! readable by, and believed only once it was checked. It has its name from then on, and not before.
 
-use std::fs::File;
-use std::fs::OpenOptions;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -12,27 +10,34 @@ use super::open;
 use super::open::Access;
 use super::session;
 use crate::engine::EngineError;
+use crate::whole_file::WholeFile;
 
 /// The caller keeps writers out. An existing file is never replaced; one that came out wrong is removed.
 pub(super) fn make(database: &Path, file: &Path) -> Result<(), EngineError> {
-    let failed = |why: String| EngineError::Unwritable {
+    copied(database, file).map_err(|why| EngineError::Unwritable {
         what: format!("a backup to {}", file.display()),
         why,
         help: "name another file with --backup, make room for it, or go without one: --no-backup".to_owned(),
-    };
-    create(database, file).map_err(|error| failed(error.to_string()))?;
-    let checked = copy(database, file).map_err(|error| error.to_string()).and_then(|()| compare(database, file));
-    checked.map_err(|why| {
-        // What is left of it is worth nothing.
-        let _ = std::fs::remove_file(file);
-        failed(why)
     })
 }
 
-/// Nobody but those who may read the database may read the copy, not even for a moment.
-fn create(database: &Path, file: &Path) -> std::io::Result<()> {
-    let made = OpenOptions::new().write(true).create_new(true).open(file)?;
-    made.set_permissions(std::fs::metadata(database)?.permissions())
+fn copied(database: &Path, file: &Path) -> Result<(), String> {
+    let told = |error: std::io::Error| error.to_string();
+    for companion in ["", "-journal", "-wal"] {
+        let mut there = file.as_os_str().to_owned();
+        there.push(companion);
+        if Path::new(&there).exists() {
+            // SQLite would take such a file beside the copy for a part of it.
+            return Err(format!("there is a file {} already", Path::new(&there).display()));
+        }
+    }
+    // Until it is whole it is its owner's alone.
+    let draft = WholeFile::private(file).map_err(told)?;
+    copy(database, draft.draft()).map_err(|error| error.to_string())?;
+    let copy = draft.settle().map_err(told)?;
+    compare(database, copy.draft())?;
+    copy.set_permissions(std::fs::metadata(database).map_err(told)?.permissions()).map_err(told)?;
+    copy.claim().map_err(told)
 }
 
 fn copy(database: &Path, file: &Path) -> rusqlite::Result<()> {
@@ -47,8 +52,8 @@ fn copy(database: &Path, file: &Path) -> rusqlite::Result<()> {
 /// The copy is sound, and every table has as many rows in it.
 fn compare(database: &Path, file: &Path) -> Result<(), String> {
     let told = |error: rusqlite::Error| error.to_string();
-    File::open(file).and_then(|file| file.sync_all()).map_err(|error| error.to_string())?;
-    let copy = open::again(file, Access::Locked).map_err(told)?;
+    // Nobody else writes to it, and with locks SQLite would put files beside it where it has a write-ahead log.
+    let copy = open::again(file, Access::Immutable).map_err(told)?;
     let source = open::again(database, Access::Locked).map_err(told)?;
     if let Some(damage) = session::integrity(&copy).map_err(told)? {
         return Err(format!("the copy is damaged ({damage})"));

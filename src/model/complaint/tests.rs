@@ -143,3 +143,48 @@ fn text_that_breaks_off_is_read_as_far_as_it_goes() {
         complaints(text);
     }
 }
+
+#[test]
+fn a_statement_is_found_where_programs_put_it() {
+    let failed = "FOREIGN KEY constraint failed";
+    for (text, statement, values) in [
+        (format!("sqlite> DELETE FROM p WHERE id = 1;\nRuntime error: {failed} (19)"), "DELETE FROM p WHERE id = 1", 0),
+        (
+            format!("Query: UPDATE c SET r = ? WHERE id = ?; args: [7, 1]\n{failed}"),
+            "UPDATE c SET r = ? WHERE id = ?",
+            2,
+        ),
+        (
+            format!("{failed}: INSERT INTO c\n  (r)\nVALUES\n  ('a; b');\nmore"),
+            "INSERT INTO c\n  (r)\nVALUES\n  ('a; b')",
+            0,
+        ),
+        (format!("{failed} (SQL: insert into \"c\" (\"r\") values (5))"), "insert into \"c\" (\"r\") values (5)", 0),
+        (format!("{failed}\nsql=`INSERT INTO c(r) VALUES (a || 'x')`"), "INSERT INTO c(r) VALUES (a || 'x')", 0),
+    ] {
+        let found = one(&text);
+        assert_eq!((found.statement.as_deref(), found.parameters.len()), (Some(statement), values), "{text}");
+    }
+    for text in [
+        format!("could not INSERT INTO c because of {failed}"),
+        format!("{failed}: UPDATE of c went wrong"),
+        format!("{failed}: DELETE FROM c went wrong"),
+        format!("{failed}: INSERT INTO c, then p"),
+        format!("We UPDATE c SET too early: {failed}"),
+    ] {
+        assert_eq!(one(&text).statement, None, "{text}");
+    }
+}
+
+#[test]
+fn the_log_of_postgres_has_the_statement_behind_the_detail() {
+    let found = one("2024-05-01 ERROR:  insert or update on table \"c\" violates foreign key constraint \"k\"
+2024-05-01 DETAIL:  Key (r)=(7) is not present in table \"p\".
+2024-05-01 STATEMENT:  INSERT INTO c(id, r) VALUES (1, 7)");
+    assert_eq!((found.statement, found.target), (some("INSERT INTO c(id, r) VALUES (1, 7)"), some("c")));
+    // PostgreSQL 18 says which kind of setting it was.
+    let found = one("ERROR:  update or delete on table \"p\" violates RESTRICT setting of foreign key constraint \"k\" on table \"c\"
+DETAIL:  Key (id)=(1) is referenced from table \"c\".");
+    assert_eq!((found.kind, found.parent, found.child), (Kind::StillReferred, some("p"), some("c")));
+    assert_eq!((found.constraint, found.key), (some("k"), list(&["1"])));
+}
