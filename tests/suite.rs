@@ -25,6 +25,8 @@ mod journal;
 mod layers;
 mod live;
 mod locks;
+mod name_clashes;
+mod names;
 mod pages;
 mod part;
 mod permissions;

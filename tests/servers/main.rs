@@ -16,6 +16,9 @@ mod many_rows;
 mod mariadb_differential;
 mod mariadb_traps;
 mod mysql_schema;
+mod name_clashes;
+#[path = "../names.rs"]
+mod names;
 mod patient;
 mod postgres;
 mod postgres_differential;
