@@ -39,8 +39,10 @@ mod closure;
 mod decide;
 mod guard;
 mod keep;
+mod limits;
 mod parents;
 pub mod redefine;
+mod rekey;
 mod rows;
 mod ties;
 mod verdicts;
@@ -92,11 +94,14 @@ struct Desk<'a> {
     parents: parents::Memory,
     ties: ties::Ties,
     pace: Pace<'a>,
-    /// Some rule can take rows away.
+    /// Some rule can take rows away, or the keys that others refer to.
     takes_away: bool,
+    /// Tables in which rows get other keys that can be referred to.
+    rekeyed: BTreeSet<usize>,
     creates: Vec<NewTable>,
     /// How many rows each file keeps.
     files: BTreeMap<String, u64>,
+    losses: limits::Losses,
     refusals: Vec<Refusal>,
 }
 
@@ -132,25 +137,14 @@ struct Case<'a> {
     outlook: Outlook,
     /// Why rows may not be removed or blanked, if they may not.
     guarded: Option<String>,
-    /// Rows that are removed or blanked, in any table and in the child's own.
-    lost: Lost,
+    /// Orphans that the first pass decided to remove or blank.
+    estimate: u64,
+    /// Orphans that were counted as treated.
+    treated: u64,
     /// The key whose row was last given up in the second pass.
     given_up: Option<usize>,
     /// The treatment that makes rows at the moment.
     making: &'static str,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Lost {
-    anywhere: u64,
-    in_child: u64,
-}
-
-impl Lost {
-    fn add(&mut self, rows: u64, is_in_child: bool) {
-        self.anywhere += rows;
-        self.in_child += if is_in_child { rows } else { 0 };
-    }
 }
 
 /// `assigned` names the rule of each relation. The facts are of the moment that the rooms see.
@@ -175,11 +169,18 @@ pub fn plan<'a>(
         parents: parents::Memory::default(),
         ties: ties::Ties::default(),
         pace: Pace { done: 0, total: rows_to_treat(facts, assigned), progress },
-        takes_away: rules.iter().any(Rule::can_take_away),
+        takes_away: rules.iter().any(Rule::can_take_away) || rekey::can_rekey(schema, rules, assigned),
+        rekeyed: BTreeSet::new(),
         creates: Vec::new(),
         files: BTreeMap::new(),
+        losses: limits::Losses::default(),
         refusals: Vec::new(),
     };
+    for (relation, fact) in schema.relations.iter().zip(facts).filter(|(relation, _)| relation.scope.is_everything()) {
+        if let Fact::Checked(tally) = fact {
+            desk.losses.know_size(relation.child, tally.counts.rows);
+        }
+    }
     let mut outlooks = Vec::new();
     for index in in_order(schema, rules, assigned) {
         let relation = &schema.relations[index];
@@ -211,22 +212,25 @@ pub fn plan<'a>(
             tally,
             outlook,
             guarded: None,
-            lost: Lost::default(),
+            estimate: 0,
+            treated: 0,
             given_up: None,
             making: "",
         };
         outlooks.push(desk.treat(case, reader.as_mut())?);
     }
-    if desk.refusals.is_empty() {
+    if desk.goes_on() {
         desk.remember_orphans(facts, reader.as_mut())?;
     }
     desk.count_on()?;
     outlooks.sort_by_key(|outlook| outlook.relation);
     outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
     let tables = desk.bench.tables();
+    let (limits, over) = desk.limits();
+    desk.refusals.extend(over);
     let Desk { bench, mut creates, files, refusals, .. } = desk;
     creates.retain(|new| tables.iter().any(|table| table.table == new.name.to_string()));
-    let prospect = Prospect { relations: outlooks, tables, creates, files, refusals, ..Prospect::default() };
+    let prospect = Prospect { relations: outlooks, tables, creates, files, limits, refusals, ..Prospect::default() };
     Ok(Draft { bench, prospect })
 }
 
@@ -260,11 +264,16 @@ impl<'a> Desk<'a> {
         }
         case.guarded = self.parent_loss(&case)?;
         let verdicts = self.first_pass(&mut case, reader)?;
-        self.check_limits(&mut case);
-        if self.refusals.is_empty() && verdicts.change_rows() {
+        self.count_treated(&mut case)?;
+        self.check_estimate(&case)?;
+        self.check_limits();
+        let lost = self.lost_in_child(&case);
+        if self.goes_on() && verdicts.change_rows() {
             self.second_pass(&mut case, reader, &verdicts)?;
-            self.check_limits(&mut case);
+            self.count_treated(&mut case)?;
+            self.check_limits();
         }
+        self.count_estimate(&case, lost)?;
         let left = case.outlook.undecided.iter().map(|undecided| undecided.rows).sum::<u64>();
         let reported = case.outlook.treatments.iter().filter(|share| share.treatment == "report");
         case.outlook.rows_after = left + reported.map(|share| share.rows).sum::<u64>();
@@ -352,7 +361,7 @@ impl<'a> Desk<'a> {
                     share.keys += 1;
                     share.rows += group.rows;
                     if act.loses_data() {
-                        case.lost.add(group.rows, true);
+                        case.estimate += group.rows;
                     }
                 }
             }
@@ -368,7 +377,6 @@ impl<'a> Desk<'a> {
         reader: &mut dyn Session,
         verdicts: &Verdicts,
     ) -> Result<(), TreatError> {
-        case.lost = Lost::default();
         let mut open: Vec<rows::Pending<'_>> = Vec::new();
         let mut failure = None;
         let mut groups = Groups::new(case, self.schema);

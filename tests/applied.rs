@@ -105,6 +105,12 @@ fn a_plan_is_not_lost_in_another() {
     refused(&["--overwrite"], "the way to take it back");
     bench.execute("INSERT INTO p VALUES (9, NULL)");
     assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0, "{}", bench.dump());
+    // Once begun it is never overwritten, even if the database is gone that knows of it.
+    refused(&["--overwrite"], "the way to take it back");
+    std::fs::remove_file(bench.path("app.db")).unwrap();
+    bench.execute(SEED);
+    refused(&["--overwrite"], "the way to take it back");
+    std::fs::remove_file(bench.path("plan.ndjson.begun")).unwrap();
     assert_eq!(plan(&["--overwrite"]).code, 0);
 
     bench.write("plan.ndjson", "notes");
@@ -119,7 +125,7 @@ fn progress_goes_on_to_its_end() {
     let bench = Bench::new(&format!("{SEED} INSERT INTO c VALUES {};", rows.trim_end_matches(',')));
     bench.write(
         "r.toml",
-        "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"*\"\nlimits.max-share = 1.0\n\
+        "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"*\"\nlimits = { max-rows = 5000, max-share = 1.0 }\n\
          [[treat]]\naction = \"set-null\"\n",
     );
     let path = |name: &str| bench.path(name).to_str().unwrap().to_owned();

@@ -117,13 +117,14 @@ pub(crate) fn dump(path: &Path) -> String {
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
     };
+    // The record of what was applied is the program's own, and stays when a plan is taken back.
     let mut dump = texts(
         "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema \
          WHERE tbl_name <> 'fk_doctor_state' ORDER BY rowid",
     );
     let tables = texts(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
-         AND name NOT IN ('sqlite_schema', 'fk_doctor_state')",
+         AND name NOT IN ('sqlite_schema', 'fk_doctor_state') ORDER BY name",
     );
     for table in tables {
         let name = table.replace('"', "\"\"");

@@ -130,7 +130,7 @@ fn rows_are_mended_and_the_relation_is_declared_by_one_plan() {
         bench.write("fk-doctor.toml", "[[relation]]\nchild = \"comments(slug)\"\nparent = \"posts(slug)\"\n");
         bench.write(
             "r.toml",
-            "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"comments(slug)\"\nlimits.max-rows = 10\n\
+            "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"comments(slug)\"\nlimits.max-share = 1.0\n\
              [[treat]]\naction = \"remap\"\nnormalize = [\"casefold\"]\n[[treat]]\naction = \"set-null\"\n\
              [[treat]]\naction = \"enforce\"\nindex = false\n",
         );

@@ -29,7 +29,7 @@ const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT, name TE
     INSERT INTO c SELECT i, i % 4 + 1, hex(zeroblob(250)) FROM n; INSERT INTO d SELECT id, id FROM c;";
 
 /// 2 is pointed at 1, 3 gets a parent, and the rows of 4 go with what depends on them.
-const RULE: &str = "id = \"r\"\neven-if-parent-lost = true\n[relation]\nchild = \"c(r)\"\n[limits]\nmax-rows = 100\n\
+const RULE: &str = "id = \"r\"\neven-if-parent-lost = true\n[relation]\nchild = \"c(r)\"\n[limits]\nmax-share = 1.0\n\
     [[treat]]\naction = \"remap\"\nto = \"SELECT 1 WHERE key.r = 2\"\nrecord = \"kept\"\n\
     [[treat]]\naction = \"placeholder\"\nvalues = { name = { sql = \"CASE WHEN key.r = 3 THEN 'three' ELSE 'a' END\" } }\n\
     [[treat]]\naction = \"quarantine\"\n";

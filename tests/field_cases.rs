@@ -33,7 +33,7 @@ impl Outcome {
 /// not allowed nothing happens instead.
 #[test]
 fn declared_set_null_never_deletes() {
-    let follow = "id = \"f\"\neven-if-parent-lost = true\n[relation]\nchild = \"*\"\n[limits]\nmax-rows = 1000\n[[treat]]\naction = \"follow\"\n";
+    let follow = "id = \"f\"\neven-if-parent-lost = true\n[relation]\nchild = \"*\"\n[limits]\nmax-share = 1.0\n[[treat]]\naction = \"follow\"\n";
     let seed = "CREATE TABLE image(id INTEGER PRIMARY KEY); \
         CREATE TABLE user(id INTEGER PRIMARY KEY, avatar INT REFERENCES image(id) ON DELETE SET NULL); \
         CREATE TABLE article(id INTEGER PRIMARY KEY, cover INT NOT NULL REFERENCES image(id) ON DELETE SET NULL); \

@@ -15,7 +15,7 @@ pub(crate) struct Made {
 pub(crate) struct Table {
     pub(crate) name: String,
     /// The columns of its key.
-    key: Vec<&'static str>,
+    pub(crate) key: Vec<&'static str>,
     text: bool,
     pub(crate) columns: Vec<String>,
     primary_key: Option<String>,
@@ -185,7 +185,7 @@ pub(crate) fn rules(random: &mut Rng, made: &Made, to_files: bool) -> String {
     for (number, child) in ["t0(*", "t1(*", "t2(*", "*"].into_iter().enumerate() {
         write!(text, "[[rule]]\nid = \"r{number}\"\neven-if-parent-lost = {}\n", random.u8(0..5) > 0).unwrap();
         let child = if child == "*" { child.to_owned() } else { format!("{child})") };
-        write!(text, "relation.child = \"{child}\"\nlimits.max-rows = 100000\n").unwrap();
+        write!(text, "relation.child = \"{child}\"\nlimits = {{ max-rows = 100000, max-share = 1.0 }}\n").unwrap();
         for _ in 0..random.usize(1..4) {
             let sentinel = random.u8(1..9);
             let treatment = match random.usize(0..13) {

@@ -294,3 +294,62 @@ fn a_trigger_compares_as_the_foreign_key_does() {
     }
     assert!(made > 300 && had > 300, "{made} {had}");
 }
+
+/// Triggers run in the application's SQLite. What a rule's expression takes is said before anything is written, and in the
+/// trigger; what is not said to be newer works in an older one, here Python's.
+#[test]
+fn a_trigger_says_which_version_of_sqlite_it_takes() {
+    for (expression, takes) in [
+        ("upper(key.r) || '!'", None),
+        ("printf('%s-%d', key.r, length(key.r))", None),
+        ("coalesce(NULLIF(trim(key.r), ''), 'concat(none)')", None),
+        ("(SELECT count(*) FROM p WHERE id <> key.r)", None),
+        ("iif(length(key.r) > 1, 'long', 'short')", Some((32, "iif()"))),
+        ("concat('x', key.r)", Some((44, "concat()"))),
+        ("json_object('key', key.r) ->> '$.key'", Some((38, "json_object()"))),
+        ("coalesce(unhex('61'), key.r)", Some((41, "unhex()"))),
+    ] {
+        let bench = Bench::new(
+            "CREATE TABLE p(id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL); CREATE TABLE c(id INTEGER PRIMARY KEY, r TEXT REFERENCES p(id))",
+        );
+        bench.write(
+            "r.toml",
+            &format!(
+                "id = \"r\"\nrelation.child = \"c(r)\"\n[[treat]]\naction = \"placeholder\"\n\
+                 values = {{ name = {{ sql = \"\"\"{expression}\"\"\" }} }}\n[[treat]]\naction = \"prevent\"\n"
+            ),
+        );
+        let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply", "--no-backup"]);
+        assert_eq!(run.code, 0, "{expression}: {}{}", run.stdout, run.stderr);
+        let told = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let trigger = bench.value("SELECT group_concat(sql) FROM sqlite_schema WHERE type = 'trigger'");
+        match takes {
+            None => {
+                assert!(!told.contains("takes SQLite") && !trigger.contains("takes SQLite"), "{expression}: {told}")
+            }
+            Some((minor, what)) => {
+                assert!(
+                    told.contains(&format!(
+                        "the triggers use {what}: each program that writes to the table takes SQLite 3.{minor}"
+                    )),
+                    "{expression}: {told}"
+                );
+                assert!(
+                    trigger.contains(&format!("-- For {what} it takes SQLite 3.{minor}")),
+                    "{expression}: {trigger}"
+                );
+            }
+        }
+        let insert = "import sqlite3; d = sqlite3.connect('app.db'); d.execute('PRAGMA foreign_keys = ON'); \
+                      d.execute(\"INSERT INTO c(r) VALUES ('a')\"); d.commit(); print('taken')";
+        // Which one it is: 3.40 is 40.
+        let version = "import sqlite3; print(sqlite3.sqlite_version_info[1])";
+        if std::process::Command::new("python3").arg("--version").output().is_err() {
+            continue;
+        }
+        let theirs = bench.run_program("python3", &["-c", version], &[]).stdout.trim().parse::<u16>().unwrap();
+        let wanted = takes.map_or(24, |(minor, _)| minor);
+        let run = bench.run_program("python3", &["-c", insert], &[]);
+        assert_eq!(run.stdout.contains("taken"), theirs >= wanted, "{expression} on 3.{theirs}: {}", run.stderr);
+    }
+}

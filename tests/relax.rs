@@ -185,7 +185,7 @@ fn surroundings(path: &Path, name: &str, with_places: bool) -> Vec<String> {
     let database = Connection::open(path).unwrap();
     let question = format!(
         "SELECT {place} || type || name || tbl_name || iif(type = 'table' AND name = ?1, '', coalesce(sql, ''))
-         FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY {}",
+         FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' AND tbl_name <> 'fk_doctor_state' ORDER BY {}",
         if with_places { "rowid" } else { "type, name" }
     );
     let mut statement = database.prepare(&question).unwrap();
@@ -203,7 +203,7 @@ fn definition(path: &Path, name: &str) -> String {
 fn rows(path: &Path) -> String {
     let database = Connection::open(path).unwrap();
     let mut tables = database
-        .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_s%' ORDER BY 1")
+        .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_s%' AND name <> 'fk_doctor_state' ORDER BY 1")
         .unwrap();
     let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let mut rows = String::new();
@@ -451,4 +451,82 @@ fn rows_and_a_definition_change_by_one_plan() {
         assert_eq!(undone.code, 0, "{}", undone.stderr);
         assert_eq!(bench.dump(), dump);
     }
+}
+
+/// The foreign keys went by hand and NOT NULL stayed, on all columns or on some: what is left of the rule is done, and undone.
+#[test]
+fn a_half_relaxed_table_loses_not_null_too() {
+    let columns = |keys: &str| {
+        format!(
+            "CREATE TABLE videos(id TEXT PRIMARY KEY NOT NULL); CREATE TABLE users(id INTEGER PRIMARY KEY); \
+             CREATE TABLE veo3_video_upscales(id INTEGER PRIMARY KEY AUTOINCREMENT, video_id TEXT NOT NULL, -- of a video\n \
+             user_id INTEGER NOT NULL, job_id INTEGER CONSTRAINT nn NOT NULL, made TEXT NOT NULL DEFAULT 'x'{keys}); \
+             CREATE INDEX i ON veo3_video_upscales(job_id); CREATE VIEW v AS SELECT user_id FROM veo3_video_upscales; \
+             CREATE TRIGGER t AFTER DELETE ON veo3_video_upscales BEGIN DELETE FROM videos WHERE id = old.video_id; END; \
+             INSERT INTO users VALUES (1); INSERT INTO videos VALUES ('v1'); \
+             INSERT INTO veo3_video_upscales(id, video_id, user_id, job_id) VALUES (7, 'v1', 1, 9);"
+        )
+    };
+    let fixed = "SELECT group_concat(name) FROM pragma_table_info('veo3_video_upscales') WHERE \"notnull\"";
+    for (keys, arguments, left) in [
+        ("", &["--rules", "video-upscales"][..], "'made'"),
+        (", FOREIGN KEY (user_id) REFERENCES users(id)", &["--rules", "video-upscales"], "'made'"),
+        ("", &["--relax", "veo3_video_upscales(*_id)", "--nullable"], "'made'"),
+        (
+            ", FOREIGN KEY (user_id) REFERENCES users(id)",
+            &["--relax", "VEO3_video_upscales(*_id)", "--nullable"],
+            "'made'",
+        ),
+        ("", &["--relax", "veo3_video_upscales(job_id)", "--nullable"], "'video_id,user_id,made'"),
+    ] {
+        let bench = Bench::new(&columns(keys));
+        let (dump, around) = (bench.dump(), surroundings(&bench.path("app.db"), "veo3_video_upscales", true));
+        let what = format!("{keys} {arguments:?}");
+        let repair = |options: &[&str]| bench.run(&[&["repair", "app.db"], arguments, options].concat());
+        let script = repair(&["--format", "sql"]);
+        let planned = repair(&["-o", "plan"]);
+        assert!(
+            planned.stdout.contains("1 change would repair app.db"),
+            "{what}: {}{}",
+            planned.stdout,
+            planned.stderr
+        );
+        let applied = bench.run(&["apply", "app.db", "plan", "--no-backup"]);
+        assert_eq!((applied.code, bench.value(fixed).as_str()), (0, left), "{what}: {}", applied.stderr);
+        assert_eq!(surroundings(&bench.path("app.db"), "veo3_video_upscales", true), around, "{what}");
+        let again = repair(&[]);
+        assert!(again.stdout.contains("nothing is to be repaired"), "{what}: {}", again.stdout);
+        assert_eq!(bench.run(&["undo", "app.db", "plan", "--no-backup"]).code, 0, "{what}");
+        assert_eq!(bench.dump(), dump, "{what}");
+        let by_hand = Bench::new(&columns(keys));
+        by_hand.execute(&script.stdout);
+        assert_eq!(by_hand.value(fixed), left, "{what}: {}", script.stdout);
+    }
+    // Which of the columns had foreign keys cannot be known, and is not guessed.
+    let bench = Bench::new(&columns(""));
+    let run = bench.run(&["repair", "app.db", "--relax", "veo3_video_upscales(*)", "--nullable"]);
+    let told = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!told.contains('✓') && told.contains("NOT NULL stays on video_id, user_id, job_id, made"), "{told}");
+    // A column that there is not.
+    bench.write("r.toml", "id = \"r\"\nrelation.child = \"veo3_video_upscales(*)\"\n[[treat]]\naction = \"relax\"\nnullable = [\"vidio_id\"]\n");
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml"]);
+    assert!(run.code == 2 && run.stderr.contains("did you mean video_id?"), "{}{}", run.stdout, run.stderr);
+}
+
+/// A column whose relation another rule treats keeps its NOT NULL, whatever a wider rule says.
+#[test]
+fn a_column_of_another_rule_keeps_not_null() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, a_id INT NOT NULL REFERENCES p(id), \
+         b_id INT NOT NULL); INSERT INTO c VALUES (1, 5, 6)",
+    );
+    bench.write(
+        "r.toml",
+        "[[rule]]\nid = \"wide\"\nrelation.child = \"c(*_id)\"\n[[rule.treat]]\naction = \"relax\"\nnullable = true\n\
+         [[rule]]\nid = \"own\"\nrelation.child = \"c(a_id)\"\n[[rule.treat]]\naction = \"placeholder\"\n",
+    );
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply", "--no-backup"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(bench.value("SELECT group_concat(name) FROM pragma_table_info('c') WHERE \"notnull\""), "'a_id'");
+    assert_eq!(bench.scan().0, 0);
 }

@@ -226,7 +226,7 @@ fn delete_keeps_nothing_and_can_still_be_taken_back() {
     std::fs::remove_file(case.bench.path("plan.ndjson")).unwrap();
     case.repair();
     assert_eq!(case.bench.value("SELECT count(*) FROM c"), "2");
-    assert_eq!(case.bench.value("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'fk_doctor%'"), "0");
+    assert_eq!(case.bench.value("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'fk_doctor_q%'"), "0");
     case.undo();
 }
 
@@ -488,6 +488,32 @@ fn one_sentinel_serves_every_key_and_relation() {
     assert_eq!(case.bench.dump(), case.before);
 }
 
+/// A key that other rows refer to stays, also where only another change of the plan refers to it.
+#[test]
+fn a_key_that_rows_refer_to_stays() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE map(old, new); \
+                CREATE TABLE c(id INTEGER PRIMARY KEY REFERENCES p(id)); CREATE TABLE g(id INTEGER PRIMARY KEY, c REFERENCES c(id));\
+                INSERT INTO p VALUES (1), (2); INSERT INTO map VALUES (7, 1), (8, 2), (9, 8); INSERT INTO c VALUES (7), (8);";
+    let remap = "[[rule.treat]]\naction = \"remap\"\ntable = \"map(old -> new)\"\n";
+    let rule = |id: &str, child: &str| {
+        format!(
+            "[[rule]]\nid = \"{id}\"\neven-if-parent-lost = true\nrelation.child = \"{child}\"\nlimits.max-share = 1.0\n{remap}"
+        )
+    };
+    let case = Case::new(&format!("{seed}INSERT INTO g VALUES (1, 7);"), &rule("r", "c(id)"));
+    let planned = case.plan();
+    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(planned.code == 1 && told.contains("g(c)->c(id) refers to the old key of the row"), "{told}");
+    // `g` is first pointed at the row 8 of `c`, which then keeps its key.
+    let case = Case::new(&format!("{seed}INSERT INTO g VALUES (1, 9);"), &(rule("a", "g(c)") + &rule("b", "c(id)")));
+    let planned = case.plan();
+    assert!([0, 1].contains(&planned.code), "{}", planned.stderr);
+    let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
+    assert!([0, 6].contains(&applied.code), "{}{}", planned.stdout, applied.stderr);
+    assert_eq!(case.bench.value("SELECT count(*) FROM g WHERE c NOT IN (SELECT id FROM c)"), "0", "{}", planned.stdout);
+    case.undo();
+}
+
 /// A placeholder whose own key is the missing one changes no row either.
 #[test]
 fn a_new_key_may_be_the_missing_one() {
@@ -533,6 +559,12 @@ fn limits_and_guards_refuse() {
         "it would touch 4 of the 46 rows in c, and max-share is 0.05, as always",
     );
     refused(&seed, &plain(&format!("[limits]\nmax-rows = 1\n{set_null}")), "it would touch 2 rows, and max-rows is 1");
+    // The key that is left out keeps its default.
+    refused(
+        &format!("{seed}{more}"),
+        &plain(&format!("[limits]\nmax-rows = 5000\n{set_null}")),
+        "it would touch 4 of the 46 rows in c, and max-share is 0.05",
+    );
     let placeholder = "[limits]\nmax-rows = 1\n[[treat]]\naction = \"placeholder\"\n";
     refused(&seed, &plain(placeholder), "max-rows is 1");
     let lost = format!("{SIMPLE}DELETE FROM p;");

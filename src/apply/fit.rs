@@ -52,6 +52,7 @@ impl Walk<'_> {
                 let line = &mut portion.lines[place];
                 line.fit = match standing {
                     Standing::Before => Fit::Ready,
+                    Standing::After if line.change.part() == Part::Counter => Fit::Moved,
                     Standing::After => Fit::Already,
                     // A counter moves by itself when rows are made, and further when others make rows: it is only
                     // brought to where the plan says if nobody else has moved it.
@@ -279,6 +280,7 @@ fn reason(why: Left) -> &'static str {
         Left::FoundParent => "has its parent by now",
         Left::Referred => "is referred to by rows that came since",
         Left::NoParent => "would have no parent",
+        Left::Needless => "is needed by no row any more",
         Left::Refused => "is refused by the database",
     }
 }

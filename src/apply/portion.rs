@@ -15,6 +15,8 @@ pub(super) enum Fit {
     Done,
     /// The row is as it is to become, and not by us.
     Already,
+    /// A counter that has moved by itself, with the rows that we made, to where the plan says.
+    Moved,
     /// The row is as it was, and may be changed.
     Ready,
     /// The row stays as it is.
@@ -69,14 +71,15 @@ impl<'p> Reading<'p> {
         })
     }
 
-    /// At least one change from a step on, about `most` of them, and no unit in part.
+    /// At least one change from a step on, about `most` of them at most, and no unit in part.
     pub(super) fn portion(&mut self, step: usize, most: usize) -> Result<Portion, ApplyError> {
         let total = self.plan.changes();
         let mut lines: Vec<Line> = Vec::new();
         for step in step..total {
             let change = self.change(step)?;
-            let continues = lines.last().is_some_and(|last| is_one_unit(&last.change, &change));
-            if lines.len() >= most && !continues {
+            let continues = lines.last().is_none_or(|last| is_one_unit(&last.change, &change));
+            let is_alike = lines.last().is_none_or(|last| kind(&last.change) == kind(&change));
+            if !continues && (lines.len() >= most || !is_alike) {
                 self.ahead = Some((step, change));
                 break;
             }
@@ -84,6 +87,12 @@ impl<'p> Reading<'p> {
         }
         Ok(Portion { lines })
     }
+}
+
+/// Rows are looked at together only where none of them waits for another to be written: a row that goes waits for those
+/// that refer to it, and a counter for those that it counts.
+fn kind(change: &Change) -> (bool, bool) {
+    (change.after.is_none(), change.part() == Part::Counter)
 }
 
 fn is_one_unit(one: &Change, next: &Change) -> bool {

@@ -3,16 +3,19 @@
 //! plan had found.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
+use super::fit::Misfits;
 use super::fit::number;
 use super::fit::value_of;
 use super::portion::Fit;
 use super::portion::Line;
 use super::portion::Portion;
+use super::walk::Halt;
 use super::walk::Walk;
 use crate::engine::Session;
 use crate::model::plan::Change;
@@ -44,11 +47,64 @@ pub(super) struct Foreseen {
     going: HashSet<u64>,
     /// Orphans that come back when the plan is taken back, by relation, name and key.
     returning: HashSet<u64>,
+    /// Keys that changes of the plan are to refer to, and the parents that it is to make, in order.
+    wanted: HashSet<String>,
+    parents: Vec<Made>,
     /// Relations whose orphans can only be counted: rows of the child have no names, or the plan does not know its orphans.
     pub(super) counted: HashSet<usize>,
 }
 
+/// A parent that is to be made for the changes that come after it.
+struct Made {
+    position: usize,
+    /// Its keys, and the keys that it refers to itself.
+    keys: Vec<String>,
+    references: Vec<String>,
+    /// Orphans refer to it that do not change.
+    is_adopting: bool,
+}
+
+impl Foreseen {
+    /// The parents that are to be made, and that no change refers to which is still to be made.
+    pub(super) fn needless_parents(&self) -> Vec<usize> {
+        let mut wanted = self.wanted.clone();
+        let mut needless = Vec::new();
+        // A parent may be made for another parent, which comes after it.
+        for made in self.parents.iter().rev() {
+            if made.is_adopting || made.keys.iter().any(|key| wanted.contains(key)) {
+                wanted.extend(made.references.iter().cloned());
+            } else {
+                needless.push(made.position);
+            }
+        }
+        needless
+    }
+}
+
 impl Walk<'_> {
+    /// Learns what a line refers to, or is to be referred to by.
+    fn foresee_references(&mut self, line: &Line) {
+        let schema = self.order.schema;
+        let change = &line.change;
+        let (Some(image), Fit::Ready) = (&change.after, line.fit) else { return };
+        let (mut keys, mut references) = (Vec::new(), Vec::new());
+        for relation in &schema.relations {
+            if schema.child(relation).name == change.table {
+                references.extend(loose_key(relation, schema.child_column_names(relation), image));
+            }
+            if is_its_parent(schema, relation, change) {
+                let names = schema.parent_columns(relation).map(|column| column.name.as_str());
+                keys.extend(loose_key(relation, names, image));
+            }
+        }
+        if change.part() == Part::Parent && change.before.is_none() {
+            let is_adopting = change.adopts.as_ref().is_none_or(|adopts| !adopts.is_empty());
+            self.foreseen.parents.push(Made { position: line.position, keys, references, is_adopting });
+        } else {
+            self.foreseen.wanted.extend(references);
+        }
+    }
+
     /// Learns what the lines of a portion are to do.
     pub(super) fn foresee(&mut self, portion: &Portion) {
         let schema = self.order.schema;
@@ -58,6 +114,9 @@ impl Walk<'_> {
                 self.foreseen.going.insert(row_fingerprint(&change.table.to_string(), &change.row));
             }
             if self.order.direction == Direction::Apply {
+                if self.order.skip_changed {
+                    self.foresee_references(line);
+                }
                 if line.fit == Fit::Done {
                     self.made(change);
                 }
@@ -145,9 +204,18 @@ impl Walk<'_> {
             return Ok(false);
         }
         let table = child.name.to_string();
+        // Rows that this very portion takes away, or gives another reference.
+        let leaving: HashSet<u64> = portion
+            .lines
+            .iter()
+            .filter(|line| line.fit == Fit::Ready && line.change.table == child.name)
+            .filter(|line| line.change.after.is_none() || takes_reference(schema, relation, &line.change))
+            .map(|line| row_fingerprint(&table, &line.change.row))
+            .collect();
         let mut strangers: Vec<(usize, RowName)> = Vec::new();
         for (place, row) in children {
-            if self.foreseen.going.contains(&row_fingerprint(&table, &row)) {
+            let fingerprint = row_fingerprint(&table, &row);
+            if self.foreseen.going.contains(&fingerprint) || leaving.contains(&fingerprint) {
                 self.suspects.push(Suspect { relation: index, row, position: portion.lines[place].position });
             } else {
                 strangers.push((place, row));
@@ -203,6 +271,44 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// After parents were made: one to which no row refers any more was not to be made.
+    pub(super) fn look_for_children(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), Halt> {
+        let schema = self.order.schema;
+        let is_made = |line: &Line| {
+            let adopts = line.change.adopts.as_ref().is_some_and(|adopts| !adopts.is_empty());
+            line.fit == Fit::Ready && adopts && line.change.before.is_none()
+        };
+        let mut places: Vec<usize> = (0..portion.lines.len()).filter(|&place| is_made(&portion.lines[place])).collect();
+        for relation in &schema.relations {
+            let adopting = |place: &usize| {
+                let adopts = portion.lines[*place].change.adopts.iter().flatten();
+                adopts.into_iter().any(|adopted| adopted.relation == relation.id)
+            };
+            let concerned: Vec<usize> = places.iter().copied().filter(adopting).collect();
+            for some in concerned.chunks(CHUNK) {
+                let parents: Vec<&RowName> = some.iter().map(|&place| &portion.lines[place].change.row).collect();
+                let mut needed = BTreeSet::new();
+                session.each_row(&self.order.surgery.children_of(schema, relation, &parents), &mut |row| {
+                    needed.extend(number(row).and_then(|number| some.get(number)).copied());
+                })?;
+                places.retain(|place| !needed.contains(place));
+            }
+        }
+        if places.is_empty() {
+            return Ok(());
+        }
+        for &place in &places {
+            portion.lines[place].fit = Fit::Left(Left::Needless);
+            self.barred.insert(portion.lines[place].position, Left::Needless);
+        }
+        if self.order.skip_changed {
+            return Err(Halt::Again);
+        }
+        let mut misfits = Misfits::default();
+        misfits.gather(portion);
+        Err(self.misfit(&misfits, false).into())
+    }
+
     /// Forgets the suspects that have found their parents, or are gone.
     pub(super) fn clear_suspects(&mut self, session: &mut dyn Session) -> Result<(), ApplyError> {
         let mut by_relation: BTreeMap<usize, Vec<Suspect>> = BTreeMap::new();
@@ -252,6 +358,21 @@ impl Walk<'_> {
             Direction::Undo => was_orphan_of(change, relation),
         }
     }
+}
+
+/// A key in the eyes of a relation, whatever the storage class of its values: numbers and their texts are the same.
+fn loose_key<'n>(relation: &Relation, names: impl Iterator<Item = &'n str>, image: &RowName) -> Option<String> {
+    let mut key = relation.parent.name.to_string();
+    for name in names {
+        let value = match value_of(image, name)? {
+            Value::Null => return None,
+            Value::Text(text) => String::from_utf8_lossy(text).to_lowercase(),
+            other => text::value(other),
+        };
+        key.push('\0');
+        key.push_str(&value);
+    }
+    Some(key)
 }
 
 fn was_orphan_of(change: &Change, relation: &Relation) -> bool {

@@ -22,11 +22,21 @@ pub(super) enum Moment {
 }
 
 impl Walk<'_> {
-    pub(super) fn verify(&self, writer: &mut dyn Writer, moment: Moment) -> Result<(), ApplyError> {
-        let forecasts = &self.reading.plan.header.forecasts;
+    /// Where rows that do not fit are left, orphans that others added are no reason to refuse: only what this very transaction
+    /// adds is one. In batches every row was looked at in its own transaction, and others may have added orphans since.
+    pub(super) fn verify(&mut self, writer: &mut dyn Writer, moment: Moment) -> Result<(), ApplyError> {
+        let forecasts = &self.reading.plan.header.forecasts.clone();
         let mut touched = self.order.schema.clone();
         touched.relations.retain(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id));
         let facts = scanned(writer, &touched);
+        if self.order.skip_changed && moment == Moment::BeforeBatches {
+            let counts = touched.relations.iter().zip(&facts).filter_map(|(relation, fact)| match fact {
+                Fact::Checked(tally) => Some((relation.id.clone(), tally.orphan_rows)),
+                Fact::Unchecked(_) => None,
+            });
+            self.orphans_before = counts.collect();
+            return Ok(());
+        }
         for (relation, fact) in touched.relations.iter().zip(facts) {
             let forecast = forecasts.iter().find(|forecast| forecast.relation == relation.id);
             let most = forecast.map_or(0, |forecast| self.most(forecast, moment));
@@ -62,8 +72,11 @@ impl Walk<'_> {
     fn most(&self, forecast: &Forecast, moment: Moment) -> u64 {
         match moment {
             Moment::BeforeBatches => forecast.rows_before,
+            Moment::BeforeCommit if self.order.skip_changed && self.order.batch.is_some() => u64::MAX,
             Moment::BeforeCommit => {
-                forecast.rows_after + self.left_orphans.get(&forecast.relation).copied().unwrap_or_default()
+                let left = self.left_orphans.get(&forecast.relation).copied().unwrap_or_default();
+                let before = self.orphans_before.get(&forecast.relation).copied().unwrap_or_default();
+                (forecast.rows_after + left).max(before)
             }
         }
     }

@@ -59,6 +59,8 @@ pub(super) struct Walk<'w> {
     pub(super) ours_before: u64,
     /// The changes of the transaction at hand: the first and the last position, how many were made, and which were left.
     batch: Option<Batch>,
+    /// How many orphans each relation had before the first change, where those do not refuse the plan.
+    pub(super) orphans_before: BTreeMap<String, u64>,
     /// Orphans that were left as they are, by relation.
     pub(super) left_orphans: BTreeMap<String, u64>,
     /// The first look at all rows still holds: it was in the same transaction, and every row is to be changed.
@@ -121,6 +123,7 @@ impl<'w> Walk<'w> {
             committed: Done::default(),
             ours_before: 0,
             batch: None,
+            orphans_before: BTreeMap::new(),
             left_orphans: BTreeMap::new(),
             is_sure: false,
             counts_before: BTreeMap::new(),
@@ -146,7 +149,8 @@ impl<'w> Walk<'w> {
                 self.finish_without_changes(writer, &found)?;
                 return Ok(std::mem::take(&mut self.done));
             }
-            if self.order.batch.is_some() && is_fresh && !is_undo {
+            let looks_before = (self.order.batch.is_some() && is_fresh) || self.order.skip_changed;
+            if looks_before && !is_undo {
                 self.verify(writer, Moment::BeforeBatches)?;
             }
             secure(writer)?;
@@ -200,7 +204,7 @@ impl<'w> Walk<'w> {
         if is_first {
             self.ours_before = match self.order.direction {
                 Direction::Apply => record.state.ours.len(),
-                Direction::Undo => 0,
+                Direction::Undo => record.state.taken_back.len(),
             };
         }
         self.record = Some(record);
@@ -251,10 +255,14 @@ impl<'w> Walk<'w> {
                 match line.fit {
                     Fit::Ready => found.ready += 1,
                     Fit::Already => found.already += 1,
-                    Fit::Done | Fit::Left(_) => {}
+                    Fit::Done | Fit::Moved | Fit::Left(_) => {}
                 }
             }
             found.misfits.gather(&portion);
+        }
+        if !found.misfits.is_empty() && self.order.direction == Direction::Apply {
+            let needless = self.foreseen.needless_parents();
+            self.barred.extend(needless.into_iter().map(|position| (position, Left::Needless)));
         }
         let is_one = self.order.batch.is_none() && found.misfits.is_empty();
         self.is_sure = is_one && found.ready >= total as u64 && found.already == 0;
@@ -394,18 +402,17 @@ impl<'w> Walk<'w> {
                     self.write_one(writer, line)?;
                     changed += 1;
                 }
-                // A counter has moved by itself.
-                Fit::Already if line.change.part() == Part::Counter => {}
                 Fit::Already => self.done.already += 1,
                 Fit::Left(why) => {
                     self.done.leave(&line.change, why);
                     self.leave_orphans(&line.change);
                 }
-                Fit::Done => {}
+                Fit::Done | Fit::Moved => {}
             }
         }
         self.check_stored(writer, portion)?;
         self.look_for_parents(writer, portion)?;
+        self.look_for_children(writer, portion)?;
         self.extend_batch(portion, changed);
         Ok(())
     }

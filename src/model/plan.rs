@@ -95,7 +95,7 @@ pub struct Change {
     pub unit: Option<u64>,
     /// Relations beyond those of `reasons` in which the row was an orphan when the plan was made.
     pub orphan_of: Vec<String>,
-    /// For a parent that is made: the orphans that referred to its key when the plan was made, and that it gives a parent
+    /// For a parent that is made, or gets another key: the orphans that referred to its key when the plan was made, and that it gives a parent
     /// to although no change of the plan touches them. `None` in a plan that an older version made.
     pub adopts: Option<Vec<Adopted>>,
 }

@@ -19,7 +19,21 @@ pub struct Prospect {
     pub files: BTreeMap<String, u64>,
     pub redefinitions: Vec<Redefinition>,
     pub hazards: Vec<String>,
+    pub limits: Vec<LimitUse>,
     pub refusals: Vec<Refusal>,
+}
+
+/// How many rows a rule, or the plan as a whole, takes away or blanks, beside the limit: of all tables, or of one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitUse {
+    /// `None` for all rules together.
+    pub rule: Option<String>,
+    /// `None` for all tables together.
+    pub table: Option<String>,
+    pub rows: u64,
+    pub table_rows: Option<u64>,
+    pub max_rows: Option<u64>,
+    pub max_share: Option<f64>,
 }
 
 /// One relation.
@@ -81,7 +95,9 @@ pub struct TableChanges {
 /// Why the plan as a whole is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// Empty where it is all rules together.
     pub rule: String,
+    /// Empty where it is no single one.
     pub relation: String,
     pub why: String,
     pub help: String,
@@ -90,6 +106,19 @@ pub struct Refusal {
 impl Prospect {
     pub fn undecided_keys(&self) -> u64 {
         self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.keys).sum()
+    }
+
+    /// How many relations could not be checked, whether a rule treats them or not.
+    pub fn unchecked(&self) -> u64 {
+        self.relations.iter().filter(|outlook| outlook.unchecked.is_some()).count() as u64
+    }
+
+    /// Orphans that are left although nothing about them is undecided: no rule treats them, or a rule only reports them.
+    pub fn rows_left_alone(&self) -> u64 {
+        let after: u64 = self.relations.iter().map(|outlook| outlook.rows_after).sum();
+        let undecided: u64 =
+            self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.rows).sum();
+        after.saturating_sub(undecided)
     }
 
     /// Rows and definitions that change.

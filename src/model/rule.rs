@@ -25,17 +25,25 @@ pub struct Rule {
     pub treatments: Vec<At<Treatment>>,
 }
 
-/// How many rows of a child table a rule may touch.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How many rows a rule may touch, as far as it is written out.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Limits {
     pub max_rows: Option<u64>,
-    /// Of the child table's rows, from 0 to 1.
+    /// Of the rows of any table, from 0 to 1.
     pub max_share: Option<f64>,
 }
 
 impl Limits {
-    /// What holds for treatments that remove or blank data where the rule sets no limits.
-    pub const CAUTIOUS: Limits = Limits { max_rows: Some(1_000), max_share: Some(0.05) };
+    /// What holds for treatments that remove or blank data where nothing is written.
+    pub const CAUTIOUS: Limits = Limits { max_rows: None, max_share: None };
+
+    pub fn rows(&self) -> u64 {
+        self.max_rows.unwrap_or(1_000)
+    }
+
+    pub fn share(&self) -> f64 {
+        self.max_share.unwrap_or(0.05)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -103,13 +103,22 @@ pub enum Left {
     Referred,
     /// The row would have no parent.
     NoParent,
+    /// No row refers any more to the parent that was to be made.
+    Needless,
     /// The database does not take the change.
     Refused,
 }
 
 impl Left {
-    pub const ALL: [Left; 6] =
-        [Left::Already, Left::Changed, Left::FoundParent, Left::Referred, Left::NoParent, Left::Refused];
+    pub const ALL: [Left; 7] = [
+        Left::Already,
+        Left::Changed,
+        Left::FoundParent,
+        Left::Referred,
+        Left::NoParent,
+        Left::Needless,
+        Left::Refused,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -118,6 +127,7 @@ impl Left {
             Left::FoundParent => "found-parent",
             Left::Referred => "referred-to",
             Left::NoParent => "no-parent",
+            Left::Needless => "needless",
             Left::Refused => "refused",
         }
     }
@@ -133,6 +143,8 @@ impl Left {
             (Left::Referred, 1) => "is referred to by rows that came since",
             (Left::Referred, _) => "are referred to by rows that came since",
             (Left::NoParent, _) => "would have no parent",
+            (Left::Needless, 1) => "is needed by no row any more",
+            (Left::Needless, _) => "are needed by no row any more",
             (Left::Refused, 1) => "was refused by the database",
             (Left::Refused, _) => "were refused by the database",
         }
@@ -192,6 +204,8 @@ pub struct State {
     pub entries: i64,
     /// The changes that are ours.
     pub ours: Positions,
+    /// The changes that were ours, and were taken back.
+    pub taken_back: Positions,
     /// Changes that were left, and not made since.
     pub left: BTreeMap<usize, Left>,
     /// Tables of the plan that were made by it.
@@ -239,9 +253,13 @@ impl State {
             match (&entry.deed, why) {
                 (Deed::Apply, None) => {
                     self.ours.insert(place);
+                    self.taken_back.remove(place);
                     self.left.remove(&place);
                 }
-                (Deed::Undo, None) => self.ours.remove(place),
+                (Deed::Undo, None) if self.ours.contains(place) => {
+                    self.ours.remove(place);
+                    self.taken_back.insert(place);
+                }
                 (Deed::Apply, Some(why)) if !self.ours.contains(place) => {
                     self.left.insert(place, why);
                 }

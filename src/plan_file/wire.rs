@@ -56,7 +56,7 @@ struct WireTool {
 
 #[derive(Serialize, Deserialize)]
 struct WireTableDigest {
-    table: String,
+    name: String,
     sha256: String,
 }
 
@@ -164,7 +164,7 @@ struct End<'a> {
 pub(super) fn header(header: &Header) -> String {
     let rules = header.rules.iter().map(|rule| WireRule { id: rule.id.clone(), sha256: rule.digest.clone() });
     let tables =
-        header.tables.iter().map(|table| WireTableDigest { table: table.table.clone(), sha256: table.digest.clone() });
+        header.tables.iter().map(|table| WireTableDigest { name: table.table.clone(), sha256: table.digest.clone() });
     let creates = header.creates.iter().map(|table| WireTable {
         schema: table.name.schema.clone(),
         table: table.name.table.clone(),
@@ -225,7 +225,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
         database: wire.database,
         identity: wire.identity,
         schema: wire.schema,
-        tables: wire.tables.into_iter().map(|table| TableDigest { table: table.table, digest: table.sha256 }).collect(),
+        tables: wire.tables.into_iter().map(|table| TableDigest { table: table.name, digest: table.sha256 }).collect(),
         rules: wire.rules.into_iter().map(|rule| RuleDigest { id: rule.id, digest: rule.sha256 }).collect(),
         creates: wire
             .creates
@@ -300,11 +300,11 @@ pub(super) fn change(change: &Change) -> String {
         kept: change.kept.clone(),
         unit: change.unit,
         orphan_of: change.orphan_of.clone(),
-        adopts: makes_parent(first.part, change.before.is_none()).then(|| adopts(change)).flatten(),
+        adopts: adopts(change).filter(|adopts| makes_parent(first.part, change.before.is_none()) || !adopts.is_empty()),
     })
 }
 
-/// Only such changes adopt orphans.
+/// Such changes say which orphans they adopt, even if it is none. A row that only gets another key adopts seldom.
 fn makes_parent(part: Part, is_new: bool) -> bool {
     part == Part::Parent && is_new
 }

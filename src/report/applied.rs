@@ -38,6 +38,8 @@ pub struct Said<'a> {
     /// Rows that were left as they are, by reason, and the first of them.
     pub left: &'a BTreeMap<Left, u64>,
     pub left_rows: &'a [LeftRow],
+    /// The plan is to be taken back, and the database has no record of it.
+    pub never_applied: bool,
     /// The file that records the plan's state, where the database takes no table for it.
     pub journal: Option<&'a Path>,
     pub relations: u64,
@@ -58,6 +60,9 @@ impl Said<'_> {
         let orphans = plural(self.orphan_rows, "orphan row");
         let are = if self.orphan_rows == 1 { "is" } else { "are" };
         match (self.total(), self.is_undo) {
+            _ if self.never_applied => {
+                (Tone::Neutral, format!("{name} has no record that the plan was applied: nothing was taken back"))
+            }
             (0, true) if left > 0 => {
                 (Tone::Doubtful, format!("nothing was taken back from {name}: {}", told_left(self.left)))
             }
@@ -104,7 +109,11 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     let mut sheet = Sheet::new(paper);
     let total = said.total();
     let (tone, line) = said.headline();
-    let ink = if tone == Tone::Good { Ink::Good } else { Ink::Doubtful };
+    let ink = match tone {
+        Tone::Good => Ink::Good,
+        Tone::Neutral => Ink::Plain,
+        Tone::Bad | Tone::Doubtful => Ink::Doubtful,
+    };
     sheet.line(0, vec![Piece::new(tone.mark(), ink), Piece::new(line, ink)]);
     let mut labelled =
         |label: &str, ink, text: String| sheet.labelled(LABEL, Piece::new(label, ink), Piece::plain(text));

@@ -45,8 +45,14 @@ fn summary(sheet: &mut Sheet, explanation: &Explanation) {
     let all = plural(explanation.statements.len() as u64, "statement");
     let failing = explanation.statements.iter().filter(|explained| !explained.is_fine()).count();
     let name = &explanation.schema.database.name;
-    if failing == 0 {
+    let skipped = |explained: &&Explained| matches!(explained.verdict, Verdict::Skipped(_));
+    let skipped = explanation.statements.iter().filter(skipped).count();
+    if failing == 0 && skipped == 0 {
         sheet.line(0, vec![Piece::new("✓", Ink::Good), Piece::new(format!("{all} pass on {name}"), Ink::Good)]);
+    } else if failing == 0 {
+        // A statement that was not run has not passed.
+        let line = format!("{} of {all} pass on {name}, {skipped} not run", explanation.statements.len() - skipped);
+        sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new(line, Ink::Strong)]);
     } else {
         let line = format!("{failing} of {all} would fail on {name}");
         sheet.line(0, vec![Piece::new("✗", Ink::Bad), Piece::new(line, Ink::Bad)]);

@@ -39,7 +39,9 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     let mut sheet = Sheet::new(paper);
     headline(&mut sheet, said);
     overview(&mut sheet, said);
-    for outlook in said.prospect.relations.iter().filter(|outlook| outlook.rule.is_some()) {
+    for outlook in
+        said.prospect.relations.iter().filter(|outlook| outlook.rule.is_some() || outlook.unchecked.is_some())
+    {
         examples(&mut sheet, outlook);
         undecided(&mut sheet, said.schema, outlook);
     }
@@ -52,19 +54,41 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
 fn headline(sheet: &mut Sheet, said: &Said<'_>) {
     let prospect = said.prospect;
     let name = &said.schema.database.name;
+    let unchecked = match prospect.unchecked() {
+        0 => None,
+        number => Some(format!("{} could not be checked", plural(number, "relation"))),
+    };
+    let and_unchecked = unchecked.as_ref().map_or(String::new(), |unchecked| format!(", and {unchecked}"));
+    let has_orphans = prospect.relations.iter().any(|outlook| outlook.rows > 0);
+    let is_treated = prospect.relations.iter().any(|outlook| outlook.rule.is_some() && outlook.rows > 0);
     let (mark, ink, line) = if !prospect.refusals.is_empty() {
         ("✗", Ink::Bad, format!("the repair of {name} is refused; nothing was written"))
-    } else if prospect.redefinitions.is_empty() && prospect.relations.iter().all(|outlook| outlook.rows == 0) {
-        ("✓", Ink::Good, format!("{name} has no orphans: nothing is to be repaired"))
-    } else if prospect.redefinitions.is_empty() && prospect.relations.iter().all(|outlook| outlook.rule.is_none()) {
-        ("○", Ink::Strong, format!("no rule treats a relation of {name} that has orphans"))
+    } else if prospect.redefinitions.is_empty() && !has_orphans {
+        match unchecked {
+            None if !prospect.hazards.is_empty() => {
+                let line = format!("{name} has no orphans, and what a rule asks for cannot be done as a whole");
+                ("○", Ink::Strong, line)
+            }
+            None => ("✓", Ink::Good, format!("{name} has no orphans: nothing is to be repaired")),
+            Some(unchecked) => {
+                ("?", Ink::Doubtful, format!("{unchecked} in {name}, and no orphans were found elsewhere"))
+            }
+        }
+    } else if prospect.redefinitions.is_empty() && !is_treated {
+        let (mark, ink) = if unchecked.is_some() { ("?", Ink::Doubtful) } else { ("○", Ink::Strong) };
+        (mark, ink, format!("no rule treats a relation of {name} that has orphans{and_unchecked}"))
     } else {
         let undecided = prospect.undecided_keys();
-        let changes = plural(prospect.changes(), "change");
-        let (mark, ink) = if undecided > 0 { ("?", Ink::Doubtful) } else { ("✓", Ink::Good) };
-        let rest =
-            if undecided > 0 { format!(", {} undecided", plural(undecided, "missing key")) } else { String::new() };
-        (mark, ink, format!("{changes} would repair {name}{rest}"))
+        let is_doubtful = undecided > 0 || unchecked.is_some();
+        let (mark, ink) = if is_doubtful { ("?", Ink::Doubtful) } else { ("✓", Ink::Good) };
+        let mut line = format!("{} would repair {name}", plural(prospect.changes(), "change"));
+        if undecided > 0 {
+            line.push_str(&format!(", {} undecided", plural(undecided, "missing key")));
+        }
+        if prospect.rows_left_alone() > 0 {
+            line.push_str(&format!(", {} left as they are", plural(prospect.rows_left_alone(), "orphan row")));
+        }
+        (mark, ink, line + &and_unchecked)
     };
     let line = if said.is_applied { line.replace("would repair", "to repair") } else { line };
     sheet.line(0, vec![Piece::new(mark, ink), Piece::new(line, ink)]);
@@ -165,9 +189,10 @@ fn undecided(sheet: &mut Sheet, schema: &Schema, outlook: &Outlook) {
         return;
     }
     sheet.blank();
-    sheet.heading(Piece::new("undecided", Ink::Doubtful), Piece::plain(&outlook.id));
+    let heading = if outlook.unchecked.is_some() { "not checked" } else { "undecided" };
+    sheet.heading(Piece::new(heading, Ink::Doubtful), Piece::plain(&outlook.id));
     if let Some(why) = &outlook.unchecked {
-        sheet.line(2, vec![Piece::plain(format!("not checked: {why}"))]);
+        sheet.labelled(LABEL, Piece::new("because", Ink::Dim), Piece::plain(why));
     }
     for undecided in &outlook.undecided {
         let example = schema
@@ -224,17 +249,45 @@ fn redefined(prospect: &Prospect) -> Vec<String> {
 fn refusals(sheet: &mut Sheet, prospect: &Prospect) {
     for refusal in &prospect.refusals {
         sheet.blank();
-        sheet.heading(Piece::new("refused", Ink::Bad), Piece::new(&refusal.relation, Ink::Strong));
-        sheet.labelled(LABEL, Piece::new("rule", Ink::Dim), Piece::plain(&refusal.rule));
+        let whose = match (refusal.relation.is_empty(), refusal.rule.is_empty()) {
+            (false, _) => refusal.relation.as_str(),
+            (true, false) => "all relations of the rule",
+            (true, true) => "the plan as a whole",
+        };
+        sheet.heading(Piece::new("refused", Ink::Bad), Piece::new(whose, Ink::Strong));
+        if !refusal.rule.is_empty() {
+            sheet.labelled(LABEL, Piece::new("rule", Ink::Dim), Piece::plain(&refusal.rule));
+        }
         sheet.labelled(LABEL, Piece::new("because", Ink::Dim), Piece::plain(&refusal.why));
         sheet.labelled(LABEL, Piece::new("help", Ink::Dim), Piece::plain(&refusal.help));
+    }
+    if !prospect.refusals.is_empty() && !prospect.limits.is_empty() {
+        sheet.blank();
+        limits(sheet, prospect);
+    }
+}
+
+/// How many rows are taken away or blanked, beside the limits.
+fn limits(sheet: &mut Sheet, prospect: &Prospect) {
+    for (place, used) in prospect.limits.iter().enumerate() {
+        let label = if place == 0 { "limits" } else { "" };
+        let whose = used.rule.as_ref().map_or("all rules".to_owned(), |rule| format!("rule {rule}"));
+        let rows = match (&used.table, used.table_rows) {
+            (Some(table), Some(of)) => format!("{} of the {} in {table}", count(used.rows), plural(of, "row")),
+            _ => plural(used.rows, "row"),
+        };
+        let most = match (used.max_rows, used.max_share) {
+            (Some(most), _) => count(most),
+            (None, share) => format!("{}%", (share.unwrap_or_default() * 10_000.0).round() / 100.0),
+        };
+        sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(format!("{whose}: {rows}, at most {most}")));
     }
 }
 
 /// What changes in all, what will be left, and what to do next.
 fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
     let prospect = said.prospect;
-    let is_idle = prospect.relations.is_empty() && prospect.redefinitions.is_empty();
+    let is_idle = prospect.relations.is_empty() && prospect.redefinitions.is_empty() && prospect.hazards.is_empty();
     if !prospect.refusals.is_empty() || is_idle {
         return;
     }
@@ -255,12 +308,17 @@ fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
         let line = format!("{file}, beside the plan: {} that go", plural(*rows, "row"));
         sheet.labelled(LABEL, Piece::new("keeps", Ink::Dim), Piece::plain(line));
     }
+    limits(sheet, prospect);
     for hazard in &prospect.hazards {
         sheet.labelled(LABEL, Piece::new("hazard", Ink::Doubtful), Piece::plain(hazard));
     }
     let after: u64 = prospect.relations.iter().map(|outlook| outlook.rows_after).sum();
     let before: u64 = prospect.relations.iter().map(|outlook| outlook.rows).sum();
-    let line = format!("{} now, {} once it is applied", plural(before, "orphan row"), count(after));
+    let unchecked = match prospect.unchecked() {
+        0 => String::new(),
+        number => format!("; {} not checked", plural(number, "relation")),
+    };
+    let line = format!("{} now, {} once it is applied{unchecked}", plural(before, "orphan row"), count(after));
     sheet.labelled(LABEL, Piece::new("orphans", Ink::Dim), Piece::plain(line));
     if said.is_applied || prospect.changes() == 0 {
         return;

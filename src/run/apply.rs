@@ -161,11 +161,6 @@ pub(super) fn go(
     let done = done?;
     drop(writer);
     drop(database);
-    if done.never_applied {
-        let why = format!("{} has no record that this plan was applied to it", schema.database.name);
-        let help = "nothing was changed: name the database that the plan was applied to; `fk-doctor status` tells what is known of the plan";
-        return Err(refused(direction, why, help).into());
-    }
     let left = left(source, &patience, global, surroundings)?;
     let exit = match (direction, left) {
         _ if done.rows_left() > 0 => Exit::NotHealed,
@@ -189,6 +184,7 @@ pub(super) fn go(
         left: &done.left,
         left_rows: &done.left_rows,
         journal: done.journal.as_deref(),
+        never_applied: done.never_applied,
         relations: left.relations,
         unchecked: left.unchecked,
         orphan_rows: left.orphan_rows,

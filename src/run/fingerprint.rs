@@ -85,7 +85,7 @@ pub(super) fn of_all(digests: &[TableDigest]) -> String {
 /// The tables of a plan that are not defined as they were. One without a name stands for the database as a whole.
 pub(super) fn differing(schema: &Schema, definitions: &[Definition], header: &Header) -> Vec<String> {
     let scope = Scope::of(header);
-    if header.tables.is_empty() {
+    if header.tables.is_empty() && header.schema != of_all(&[]) {
         let whole = of_whole(definitions, &scope);
         return if whole == header.schema { Vec::new() } else { vec![String::new()] };
     }

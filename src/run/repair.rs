@@ -181,6 +181,8 @@ pub(super) fn plan_in(
     if !faults.is_empty() {
         return Err(files.faulty(&faults, surroundings));
     }
+    // Before the sessions: a writer that waits for them would be waited for in vain.
+    let rehearsal = database.rehearsal()?;
     let mut sessions = two_sessions(database, surroundings.cores, wait)?;
     let faults = treat::check::check(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?;
     if !faults.is_empty() {
@@ -198,7 +200,7 @@ pub(super) fn plan_in(
     let defaults = defaults(&schema, files, &assigned, surgery, sessions[0].as_mut())?;
     let (Some(reader), Some(asker)) = (sessions.pop(), sessions.pop()) else { return Err(too_busy()) };
     drop(sessions);
-    let rooms = Rooms { reader, asker, rehearsal: database.rehearsal()? };
+    let rooms = Rooms { reader, asker, rehearsal };
     let mut draft = treat::plan(&schema, &facts, &files.rules, &assigned, surgery, rooms, progress)?;
     let decided = redefine::decide(&redefine::Matter {
         schema: &schema,
@@ -385,7 +387,7 @@ fn treated(prospect: &Prospect) -> Vec<Treated> {
 fn exit(prospect: &Prospect) -> Exit {
     if !prospect.refusals.is_empty() {
         Exit::Refused
-    } else if prospect.relations.iter().any(|outlook| outlook.unchecked.is_some() && outlook.rule.is_some()) {
+    } else if prospect.unchecked() > 0 {
         Exit::Incomplete
     } else if prospect.undecided_keys() > 0 {
         Exit::Findings

@@ -27,7 +27,7 @@ struct Orphan {
     stored: RowName,
 }
 
-/// A parent that is made, and the fingerprints of the orphans that it is the parent of.
+/// A parent that is made, or gets its key, and the fingerprints of the orphans that it is the parent of.
 struct Foster {
     row: RowName,
     orphans: Vec<u64>,
@@ -43,7 +43,8 @@ impl<'a> Desk<'a> {
             if tally.orphan_rows == 0 || tally.false_orphans.is_some() || !has_names {
                 continue;
             }
-            let made_in = relation.parent.table.filter(|table| self.parents.made_in(*table));
+            let has_new_keys = |table: &usize| self.parents.made_in(*table) || self.rekeyed.contains(table);
+            let made_in = relation.parent.table.filter(has_new_keys);
             let others = |&(table, by, as_orphans): &(usize, usize, bool)| {
                 table == relation.child && !(by == index && as_orphans)
             };
@@ -170,7 +171,7 @@ impl<'a> Desk<'a> {
 
     fn adopt(&mut self, relation: &Relation, parent: usize, foster: Foster) -> Result<(), TreatError> {
         let planned = self.bench.get(&self.schema.tables[parent].name, &foster.row)?;
-        let Some(mut change) = planned.filter(|change| change.before.is_none()) else { return Ok(()) };
+        let Some(mut change) = planned.filter(|change| change.after.is_some()) else { return Ok(()) };
         let adopted = change.adopts.get_or_insert_default();
         match adopted.iter_mut().find(|adopted| adopted.relation == relation.id) {
             Some(known) => known.rows.extend(foster.orphans),

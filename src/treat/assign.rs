@@ -1,8 +1,10 @@
 //! Which rule treats which relation. A rule that names its relation goes before one that speaks of many.
 
+use crate::model::catalog::Table;
 use crate::model::configured::At;
 use crate::model::configured::Fault;
 use crate::model::pattern::Pattern;
+use crate::model::rule::Nullable;
 use crate::model::rule::Rule;
 use crate::model::schema::Schema;
 use crate::model::text::nearest;
@@ -15,6 +17,9 @@ pub fn assign(schema: &Schema, rules: &[Rule]) -> (Vec<Option<usize>>, Vec<(usiz
         let treats_any = || schema.relations.iter().any(|relation| rule.speaks_of(schema, relation));
         if is_exact(rule) && !treats_any() && !is_relaxed_already(schema, rule) {
             faults.push((position, treats_nothing(schema, rule)));
+        }
+        if !treats_any() {
+            faults.extend(unknown_columns(schema, rule).into_iter().map(|fault| (position, fault)));
         }
     }
     let assigned = schema.relations.iter().map(|relation| {
@@ -37,15 +42,38 @@ fn is_exact(rule: &Rule) -> bool {
     plain(&rule.child) && rule.parent.as_ref().is_none_or(plain)
 }
 
-/// The table and its columns are there, and refer to nothing: as they should.
+/// True if the table and its columns are there and refer to nothing. NOT NULL may still be on them.
 fn is_relaxed_already(schema: &Schema, rule: &Rule) -> bool {
-    let side = rule.child.value.as_str().trim_end_matches(')').rsplit_once('(');
-    let (Some(_), Some((table, columns))) = (rule.relaxes(), side) else { return false };
-    let table = schema.tables.iter().find(|known| schema.names.same(&known.name.to_string(), table));
-    table.is_some_and(|table| {
-        let is_column = |name: &str| table.columns.iter().any(|column| schema.names.same(&column.name, name.trim()));
-        columns.split(',').all(is_column)
-    })
+    let Some((table, columns)) = relaxed_table(schema, rule) else { return false };
+    columns.split(',').all(|name| has_column(schema, table, name.trim()))
+}
+
+/// The table that a rule relaxes, with the text that the rule has for its columns.
+fn relaxed_table<'a>(schema: &'a Schema, rule: &'a Rule) -> Option<(&'a Table, &'a str)> {
+    rule.relaxes()?;
+    let (table, columns) = rule.child.value.as_str().trim_end_matches(')').rsplit_once('(')?;
+    Some((schema.tables.iter().find(|known| schema.names.same(&known.name.to_string(), table))?, columns))
+}
+
+fn has_column(schema: &Schema, table: &Table, name: &str) -> bool {
+    table.columns.iter().any(|column| schema.names.same(&column.name, name))
+}
+
+/// Columns that are to be nullable and that the table does not have. Where the rule speaks of a relation, `check` finds them.
+fn unknown_columns(schema: &Schema, rule: &Rule) -> Vec<Fault> {
+    let (Some((table, _)), Some(Nullable::Columns(columns))) = (relaxed_table(schema, rule), rule.relaxes()) else {
+        return Vec::new();
+    };
+    let unknown = columns.iter().filter(|column| !has_column(schema, table, &column.value));
+    let fault = |column: &At<String>| {
+        let near = nearest(&column.value, table.columns.iter().map(|known| known.name.as_str()));
+        Fault {
+            place: column.place.clone(),
+            message: format!("{} has no column {}", table.name, column.value),
+            help: near.map(|near| format!("did you mean {near}?")),
+        }
+    };
+    unknown.map(fault).collect()
 }
 
 fn treats_nothing(schema: &Schema, rule: &Rule) -> Fault {

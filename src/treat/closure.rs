@@ -10,6 +10,7 @@ use super::Case;
 use super::Desk;
 use super::Image;
 use super::TreatError;
+use super::limits::Counted;
 use super::rows::Pending;
 use crate::model::catalog::Action;
 use crate::model::plan::Change;
@@ -43,6 +44,9 @@ struct Closure<'a> {
     places: HashMap<(usize, String), usize>,
     /// For each row, the places of those that refer to it and go.
     dependants: Vec<Vec<usize>>,
+    /// Rows that were looked at, by table and row, and those that were counted.
+    seen: HashSet<(usize, String)>,
+    counted: Vec<Counted>,
     /// A row of it was planned to lose its reference to a row that goes, and now goes itself: before that row.
     goes_first: bool,
     /// The table of a row that refers to it and is planned to change at a place that is not before all others.
@@ -94,15 +98,12 @@ impl<'a> Desk<'a> {
             after: None,
         };
         let sample = sample();
-        let lost = case.lost;
-        let closure = match self.gather(case, pending, image)? {
-            Ok(closure) => closure,
-            Err(why) => {
-                case.lost = lost;
-                case.give_up(pending, &why);
-                return Ok(());
-            }
-        };
+        let mut closure = Closure::default();
+        if let Err(why) = self.gather(case, pending, image, &mut closure)? {
+            self.uncount(case, &closure.counted);
+            case.give_up(pending, &why);
+            return Ok(());
+        }
         case.show(pending.treatment, || sample);
         self.take_out(case, closure, pending.treatment, keep)
     }
@@ -154,16 +155,16 @@ impl<'a> Desk<'a> {
     /// Everything that goes with an orphan, the orphan first; or why it cannot go.
     fn gather(
         &mut self,
-        case: &mut Case<'a>,
+        case: &Case<'a>,
         pending: &Pending<'_>,
         image: Image,
-    ) -> Result<Result<Closure<'a>, String>, TreatError> {
+        closure: &mut Closure<'a>,
+    ) -> Result<Result<(), String>, TreatError> {
         let schema = self.schema;
-        let mut closure = Closure::default();
         let root =
             Going { table: case.relation.child, row: pending.row.clone(), image, part: Part::Orphan, blanked: None };
         let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
-        match self.admit(case, &mut closure, root)? {
+        match self.admit(case, closure, root)? {
             Admission::Goes(place) => open.push((case.relation.child, vec![place])),
             Admission::GoesToo(_) | Admission::Settled => {}
             Admission::Needed(why) => return Ok(Err(why)),
@@ -183,7 +184,7 @@ impl<'a> Desk<'a> {
                     }
                     let mut gone = Vec::new();
                     for (parent, going) in self.dependants(relation, &rows)? {
-                        let place = match self.admit(case, &mut closure, going)? {
+                        let place = match self.admit(case, closure, going)? {
                             Admission::Goes(place) => {
                                 gone.push(place);
                                 place
@@ -197,9 +198,9 @@ impl<'a> Desk<'a> {
                     if !gone.is_empty() {
                         open.push((relation.child, gone));
                     }
-                    self.check_limits(case);
-                    if !self.refusals.is_empty() {
-                        return Ok(Ok(closure));
+                    self.check_limits();
+                    if !self.goes_on() {
+                        return Ok(Ok(()));
                     }
                 }
             }
@@ -209,17 +210,12 @@ impl<'a> Desk<'a> {
                 let name = &schema.tables[table].name;
                 Err(format!("rows that depend on it, among them one of {name}, would have to go in two orders at once"))
             }
-            None => Ok(closure),
+            None => Ok(()),
         })
     }
 
     /// Takes a row into a closure, unless it is there already, is planned to go anyway, or is needed.
-    fn admit(
-        &mut self,
-        case: &mut Case<'a>,
-        closure: &mut Closure<'a>,
-        going: Going<'a>,
-    ) -> Result<Admission, TreatError> {
+    fn admit(&mut self, case: &Case<'a>, closure: &mut Closure<'a>, going: Going<'a>) -> Result<Admission, TreatError> {
         let about = &self.schema.tables[going.table];
         let blanked = going.blanked.map_or("", |relation| relation.id.as_str());
         let name = (going.table, format!("{blanked}{}", plan_file::row_text(&going.row)));
@@ -240,12 +236,19 @@ impl<'a> Desk<'a> {
         if let Some(why) = &about.irreversible {
             return Ok(Admission::Needed(format!("a row of {} would change, which {why}", about.name)));
         }
-        case.lost.add(1, going.table == case.relation.child);
-        if going.blanked.is_some() {
+        if closure.seen.insert((going.table, plan_file::row_text(&going.row))) {
+            let earlier = planned.map(|planned| planned.reasons).unwrap_or_default();
+            closure.counted.push(self.count_loss(case, going.table, &earlier)?);
+        }
+        if let Some(relation) = going.blanked {
+            let row = (&going.row, &going.image.columns, relation.child_columns.as_slice());
+            if let Some((_, why)) = self.cannot_rekey(going.table, &[row])?.pop() {
+                return Ok(Admission::Needed(format!("a row of {} would lose its reference, and {why}", about.name)));
+            }
             closure.take(name, going);
             return Ok(Admission::Settled);
         }
-        if self.is_needed(going.table, &going.image.columns) {
+        if self.is_needed(going.table, &going.image.columns, None) {
             let why = format!("a row of {} would go that another change of this plan points at", about.name);
             return Ok(Admission::Needed(why));
         }
@@ -320,6 +323,9 @@ impl<'a> Desk<'a> {
         reason.relation.clone_from(&relation.id);
         change.reasons.push(reason);
         self.changed.insert((relation.child, case.index, false));
+        if let Some(before) = &change.before {
+            self.rekeyed(relation.child, before, &relation.child_columns);
+        }
         // What was planned for it before stays where it is, which is before any row that goes now.
         if is_planned { self.put(&change) } else { Ok(self.bench.put_in(unit, &change)?) }
     }
@@ -341,7 +347,7 @@ impl<'a> Desk<'a> {
         self.changed.insert((going.table, case.index, going.part == Part::Orphan));
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
         reasons.push(case.reason(going.part, treatment));
-        self.gone(going.table, &going.image.columns);
+        self.gone(going.table, &going.image.columns, None);
         // What was tried for it before no longer stands in anybody's way.
         if self.furnished.contains(&going.table) {
             let (room, surgery) = self.room(going.table)?;

@@ -1,13 +1,10 @@
-//! What stops a repair that would do more than was meant: limits on rows, and a parent table that lost its rows.
+//! What stops a repair that would take away what only seems to be orphaned: a parent table that lost its rows.
 
 use super::Case;
 use super::Desk;
 use super::TreatError;
-use crate::model::prospect::Refusal;
-use crate::model::rule::Limits;
 use crate::model::sql;
 use crate::model::text::count;
-use crate::model::text::plural;
 
 impl<'a> Desk<'a> {
     /// Why nothing may be removed or blanked, if nothing may: whole histories went because a small parent table was lost.
@@ -32,39 +29,5 @@ impl<'a> Desk<'a> {
                 if matched == 0 { count(missing) } else { format!("{} or more", count(missing + matched)) },
             )
         }))
-    }
-
-    /// Refuses the plan where the rule's limits, or the cautious ones, are passed.
-    pub(super) fn check_limits(&mut self, case: &mut Case<'a>) {
-        let shares = case.outlook.treatments.iter().filter(|share| share.treatment != "report");
-        // Limits that are written out hold for every treatment.
-        let treated = if case.rule.limits.is_some() { shares.map(|share| share.rows).sum() } else { 0 };
-        let (touched, here) = (case.lost.anywhere.max(treated), case.lost.in_child.max(treated));
-        let limits = case.rule.limits.unwrap_or(Limits::CAUTIOUS);
-        let of = case.tally.counts.rows;
-        let rows = limits
-            .max_rows
-            .filter(|&most| touched > most)
-            .map(|most| format!("it would touch {}, and max-rows is {}", plural(touched, "row"), count(most)));
-        #[allow(clippy::cast_precision_loss, reason = "a share needs no more")]
-        let share = limits.max_share.filter(|&most| here as f64 > most * of as f64).map(|most| {
-            let table = &self.schema.child(case.relation).name;
-            format!("it would touch {} of the {} in {table}, and max-share is {most}", count(here), plural(of, "row"))
-        });
-        let Some(limit) = rows.or(share) else { return };
-        if self.refusals.iter().any(|refusal| refusal.relation == case.relation.id) {
-            return;
-        }
-        let whose = if case.rule.limits.is_some() {
-            ""
-        } else {
-            ", as always where rows are removed or blanked and the rule sets no [limits]"
-        };
-        self.refusals.push(Refusal {
-            rule: case.rule.id.value.clone(),
-            relation: case.relation.id.clone(),
-            why: format!("{limit}{whose}"),
-            help: "look at the rows; if they are right, raise the limit under [limits] in the rule".to_owned(),
-        });
     }
 }

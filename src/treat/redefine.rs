@@ -24,11 +24,13 @@ use crate::model::rule::Enforcement;
 use crate::model::rule::Prevention;
 use crate::model::rule::Rule;
 use crate::model::schema::Schema;
+use crate::model::schema::side;
 use crate::model::sql::redefine::Enforcing;
 use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::redefine::Relaxing;
 use crate::model::text;
 
+mod nullable;
 mod prevent;
 
 /// Whether a relation is not declared any more once its rule is applied.
@@ -82,9 +84,8 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
             .iter()
             .filter(|(relation, rule)| relation.child == position && is_relaxed(relation, Some(rule)))
             .collect();
-        if let Some((relation, rule)) = relaxed.first() {
-            let change = matter.relaxed(position, &relaxed, &definitions);
-            decided.take(change.map_err(|why| (why, None)), relation, rule, &mut definitions);
+        if let Some((changes, what, rule)) = matter.relaxed(position, &relaxed, &definitions) {
+            decided.take(changes.map_err(|why| (why, None)), &what, &rule, &mut definitions);
         }
     }
     for (place, (relation, rule)) in treated.iter().enumerate() {
@@ -93,24 +94,30 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
             && (relation.origin == Origin::Configured || is_unproven(relation))
             && !is_twin
         {
-            decided.take(matter.enforced(relation, rule, enforcement, &definitions), relation, rule, &mut definitions);
+            let changes = matter.enforced(relation, rule, enforcement, &definitions);
+            decided.take(changes, &relation.id, &rule.id.value, &mut definitions);
         }
     }
     for (relation, rule) in &treated {
         let changes = match rule.prevents() {
-            Some(Prevention { remove: true }) => Ok(matter.unprevented(relation, rule)),
+            Some(Prevention { remove: true }) => Ok((matter.unprevented(relation, rule), None)),
             Some(Prevention { remove: false }) => {
                 matter.prevented(relation, rule, &definitions).map_err(|why| (why, None))
             }
             None => continue,
         };
         let makes = |changes: &Vec<Redefinition>| changes.iter().any(|change| change.after.is_some());
-        if changes.as_ref().is_ok_and(makes) {
-            decided.hazards.extend(prevent::hazards(relation, rule));
-        }
-        decided.take(changes, relation, rule, &mut definitions);
+        let changes = changes.map(|(changes, takes)| {
+            if makes(&changes) {
+                decided.hazards.extend(prevent::hazards(relation, rule));
+                decided.hazards.extend(takes);
+            }
+            changes
+        });
+        decided.take(changes, &relation.id, &rule.id.value, &mut definitions);
     }
     decided.hazards.extend(matter.waits(&decided.changes));
+    decided.hazards.extend(nullable::unknown(matter.schema, matter.rules));
     decided
 }
 
@@ -127,8 +134,8 @@ impl Decided {
     fn take(
         &mut self,
         changes: Result<Vec<Redefinition>, Objection>,
-        relation: &Relation,
-        rule: &Rule,
+        relation: &str,
+        rule: &str,
         definitions: &mut Vec<Definition>,
     ) {
         match changes {
@@ -139,8 +146,8 @@ impl Decided {
                 }
             }
             Err((why, help)) => self.refusals.push(Refusal {
-                rule: rule.id.value.clone(),
-                relation: relation.id.clone(),
+                rule: rule.to_owned(),
+                relation: relation.to_owned(),
                 why,
                 help: help.unwrap_or_else(|| "nothing was written: take this relation out of the rule".to_owned()),
             }),
@@ -167,19 +174,28 @@ impl Matter<'_> {
         self.dialect.ok_or_else(|| format!("definitions of {title} are not changed by this version"))
     }
 
+    /// The changes that relax a table, with what they are for and the rule; `None` where no rule relaxes it.
     fn relaxed(
         &self,
-        table: usize,
+        position: usize,
         relaxed: &[&(&Relation, &Rule)],
         definitions: &[Definition],
-    ) -> Result<Vec<Redefinition>, String> {
+    ) -> Option<(Result<Vec<Redefinition>, String>, String, String)> {
         let wishes: Vec<Relaxing<'_>> = relaxed
             .iter()
             .filter_map(|(relation, rule)| Some(Relaxing { relation, nullable: rule.relaxes()?, rule: &rule.id.value }))
             .collect();
-        let table = &self.schema.tables[table];
-        let changes = self.dialect()?.relaxed(self.schema, table, &wishes, definitions);
-        changes.map_err(|why| format!("the definition of {} cannot be changed: {why}", table.name))
+        let nulled = nullable::columns(self.schema, self.rules, self.assigned, position, &wishes);
+        let table = &self.schema.tables[position];
+        let (what, rule) = match (wishes.first(), nulled.first()) {
+            (Some(wish), _) => (wish.relation.id.clone(), wish.rule),
+            (None, Some(nulling)) => (side(&table.name, [table.columns[nulling.column].name.as_str()]), nulling.rule),
+            (None, None) => return None,
+        };
+        let changes =
+            self.dialect().and_then(|dialect| dialect.relaxed(self.schema, table, &wishes, &nulled, definitions));
+        let changes = changes.map_err(|why| format!("the definition of {} cannot be changed: {why}", table.name));
+        Some((changes, what, rule.to_owned()))
     }
 
     /// A relation that the database does not declare is, unless something speaks against it.

@@ -69,12 +69,13 @@ impl<'a> Desk<'a> {
                 }
             }
             for (pending, image, keep) in gone {
-                if self.refusals.is_empty() {
+                if self.goes_on() {
                     self.remove(case, pending, image, keep.as_deref())?;
                 }
             }
-            if self.refusals.is_empty() {
+            if self.goes_on() {
                 self.point_elsewhere(case, moved)?;
+                self.check_limits();
             }
         }
         Ok(())
@@ -98,7 +99,12 @@ impl<'a> Desk<'a> {
         for (((pending, image), one), result) in tried.into_iter().zip(tries).zip(results) {
             match result {
                 Ok(after) if one.change.is_before(&after) => self.leave(case, pending, &one.change, &after)?,
-                Ok(after) => self.plan_update(case, pending, one.change, after)?,
+                Ok(after) => {
+                    if let Some(before) = &one.change.before {
+                        self.rekeyed(case.relation.child, before, &one.changed);
+                    }
+                    self.plan_update(case, pending, one.change, after)?;
+                }
                 Err(why) => self.cannot_change(case, pending, image, &why)?,
             }
         }
@@ -167,6 +173,9 @@ impl<'a> Desk<'a> {
     ) -> Result<(), TreatError> {
         self.need(case.relation, &after)?;
         change.after = Some(after);
+        if let Act::Set { blanks: true, .. } = pending.act {
+            self.count_loss(case, case.relation.child, &change.reasons)?;
+        }
         change.reasons.push(case.reason(Part::Orphan, pending.treatment));
         let table = &self.schema.child(case.relation).name;
         case.show(pending.treatment, || {
@@ -176,8 +185,7 @@ impl<'a> Desk<'a> {
             Sample { table: table.to_string(), row: pending.row.clone(), before: Some(old), after: Some(set) }
         });
         self.changed.insert((case.relation.child, case.index, true));
-        let Act::Set { record, blanks, .. } = pending.act else { return Ok(()) };
-        case.lost.add(u64::from(*blanks), true);
+        let Act::Set { record, .. } = pending.act else { return Ok(()) };
         match (record, &change.after) {
             (Some(record), Some(after)) => {
                 let unit = self.bench.unit_of(&change, Step::Update)?;
@@ -268,6 +276,7 @@ impl<'a> Desk<'a> {
         for (place, text) in self.collisions(table, &newcomers)? {
             refused[place].get_or_insert(Why { text, is_collision: true });
         }
+        self.keep_keys_that_are_referred_to(table, tries, stored, refused)?;
         for (index, other) in schema.relations.iter().enumerate() {
             // Of a key of its own that is given only in part, MATCH FULL makes an orphan.
             if (index == case.index && other.match_rule != Match::Full) || other.child != table {
@@ -283,6 +292,43 @@ impl<'a> Desk<'a> {
                     refused[*place] = Some(Why::plain(format!("{} would lose its parent", other.id)));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses what would change a key that other rows refer to.
+    fn keep_keys_that_are_referred_to(
+        &mut self,
+        table: usize,
+        tries: &[Try],
+        stored: &[Option<RowName>],
+        refused: &mut [Option<Why>],
+    ) -> Result<(), TreatError> {
+        let about = &self.schema.tables[table];
+        let really = |place: usize| -> Vec<usize> {
+            let (before, after) = (&tries[place].change.before, &stored[place]);
+            let is_other = |&column: &usize| {
+                let value = |image: &Option<RowName>| {
+                    image.as_ref().and_then(|image| value_of(image, &about.columns[column].name).cloned())
+                };
+                !value(before).zip(value(after)).is_some_and(|(before, after)| before.is_same(&after))
+            };
+            tries[place].changed.iter().copied().filter(is_other).collect()
+        };
+        let changed: Vec<Vec<usize>> = (0..tries.len()).map(really).collect();
+        let open: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
+        let rows: Vec<(&RowName, &RowName, &[usize])> = open
+            .iter()
+            .filter_map(|&place| {
+                let change = &tries[place].change;
+                Some((&change.row, change.before.as_ref()?, changed[place].as_slice()))
+            })
+            .collect();
+        if rows.len() < open.len() {
+            return Ok(());
+        }
+        for (number, text) in self.cannot_rekey(table, &rows)? {
+            refused[open[number]] = Some(Why::plain(text));
         }
         Ok(())
     }

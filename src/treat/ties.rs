@@ -1,5 +1,5 @@
-//! What the changes of one plan need of each other: a row that another change points at must not go, and nothing may be
-//! pointed at a row that goes.
+//! What the changes of one plan need of each other: a row that another change points at must not go nor get another key, and
+//! nothing may be pointed at a row or a key that goes.
 
 use std::collections::HashSet;
 use std::hash::DefaultHasher;
@@ -58,12 +58,12 @@ impl<'a> Desk<'a> {
     }
 
     /// Whether another change points at this row.
-    pub(super) fn is_needed(&self, table: usize, image: &RowName) -> bool {
-        self.names(table, image).any(|name| self.ties.needed.contains(&name))
+    pub(super) fn is_needed(&self, table: usize, image: &RowName, changed: Option<&[usize]>) -> bool {
+        self.names(table, image, changed).any(|name| self.ties.needed.contains(&name))
     }
 
-    pub(super) fn gone(&mut self, table: usize, image: &RowName) {
-        let names: Vec<u64> = self.names(table, image).collect();
+    pub(super) fn gone(&mut self, table: usize, image: &RowName, changed: Option<&[usize]>) {
+        let names: Vec<u64> = self.names(table, image, changed).collect();
         self.ties.gone.extend(names);
     }
 
@@ -71,17 +71,19 @@ impl<'a> Desk<'a> {
         self.ties.gone.contains(&hash(table, columns, key))
     }
 
-    /// By what keys a row can be referred to.
-    fn names(&self, table: usize, image: &RowName) -> impl Iterator<Item = u64> {
+    /// By what keys a row can be referred to; only those that have any of some columns in them, if it is these that change.
+    fn names(&self, table: usize, image: &RowName, changed: Option<&[usize]>) -> impl Iterator<Item = u64> {
         let schema = self.schema;
         let about = &schema.tables[table];
-        schema.relations.iter().filter(move |relation| relation.parent.table == Some(table)).filter_map(
-            move |relation| {
-                let columns = &relation.parent.columns;
-                let key: Option<Key> =
-                    columns.iter().map(|&column| value_of(image, &about.columns[column].name).cloned()).collect();
-                key.map(|key| hash(table, columns, &key))
-            },
-        )
+        let is_meant = move |relation: &&Relation| {
+            let changes = |changed: &[usize]| relation.parent.columns.iter().any(|column| changed.contains(column));
+            relation.parent.table == Some(table) && changed.is_none_or(changes)
+        };
+        schema.relations.iter().filter(is_meant).filter_map(move |relation| {
+            let columns = &relation.parent.columns;
+            let key: Option<Key> =
+                columns.iter().map(|&column| value_of(image, &about.columns[column].name).cloned()).collect();
+            key.map(|key| hash(table, columns, &key))
+        })
     }
 }

@@ -10,16 +10,22 @@ mod explain;
 mod explain_differential;
 #[path = "../generated.rs"]
 mod generated;
+mod interference;
 mod interrupted_repairs;
 mod interruptions;
+#[path = "../judge.rs"]
+mod judge;
 mod many_rows;
 mod mariadb_differential;
 mod mariadb_traps;
+#[path = "../meddling.rs"]
+mod meddling;
 mod mysql_schema;
 mod name_clashes;
 #[path = "../names.rs"]
 mod names;
 mod patient;
+mod planning;
 mod postgres;
 mod postgres_differential;
 mod postgres_schema;

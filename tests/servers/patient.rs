@@ -55,8 +55,8 @@ impl Patient {
 
     fn tables(&self) -> Vec<String> {
         self.server.texts(match self.kind {
-            Kind::Postgres => "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1",
-            Kind::Mariadb | Kind::Mysql => "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = database() AND table_type = 'BASE TABLE' ORDER BY CAST(table_name AS BINARY)",
+            Kind::Postgres => "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'fk_doctor_state' ORDER BY 1",
+            Kind::Mariadb | Kind::Mysql => "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = database() AND table_type = 'BASE TABLE' AND table_name <> 'fk_doctor_state' ORDER BY CAST(table_name AS BINARY)",
         })
     }
 

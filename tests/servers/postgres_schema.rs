@@ -171,7 +171,7 @@ fn a_key_that_was_not_valid_is_validated() {
     let before = constraints(&server);
     server.bench.write(
         "r.toml",
-        "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"comments(post_id)\"\nlimits.max-rows = 9\n\
+        "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"comments(post_id)\"\nlimits.max-share = 1.0\n\
          [[treat]]\naction = \"set-null\"\n[[treat]]\naction = \"enforce\"\nindex = false\n",
     );
     let dry = server.run(&["repair", &url, "--rules", "r.toml", "-o", "plan"]);

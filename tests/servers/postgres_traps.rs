@@ -146,6 +146,38 @@ fn p12_rows_that_are_hidden_leave_a_relation_unchecked() {
 }
 
 #[test]
+fn p12_a_repair_under_row_level_security_is_never_greener_than_its_exit_code() {
+    let made = trap(
+        "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p); \
+         CREATE TABLE d(id int PRIMARY KEY, r int REFERENCES c); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 2); \
+         ALTER TABLE p ENABLE ROW LEVEL SECURITY; CREATE POLICY t ON p USING (id = 1)",
+        &[],
+    );
+    let Some((server, _)) = made else { return };
+    let role = role(&server);
+    server.execute(&format!("GRANT ALL ON p, c, d TO {role}"));
+    // The relation that could not be checked is treated by the rule, or by none.
+    for child in ["c(r)", "d(r)"] {
+        let rule = format!("id = \"r\"\nrelation.child = \"{child}\"\n[[treat]]\naction = \"set-null\"\n");
+        server.bench.write("r.toml", &rule);
+        let run = server.run(&["repair", &server.url_as(&role), "--rules", "r.toml"]);
+        assert_eq!(run.code, 4, "{child}: {}{}", run.stdout, run.stderr);
+        let first =
+            format!("? 1 relation could not be checked in {}, and no orphans were found elsewhere\n", server.name);
+        assert!(run.stdout.starts_with(&first), "{child}: {}", run.stdout);
+        assert!(run.stdout.contains("row-level security") && !run.stdout.contains('✓'), "{child}: {}", run.stdout);
+        let run = server.run(&["repair", &server.url_as(&role), "--rules", "r.toml", "--format", "json"]);
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
+        super::common::assert_obeys("repair", &report);
+        assert_eq!(
+            (run.code, &report["verdict"], &report["summary"]["unchecked"]),
+            (4, &"incomplete".into(), &1.into())
+        );
+    }
+    server.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[test]
 fn p13_what_may_not_be_read_is_said() {
     let made = trap(
         "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int, r int REFERENCES p); \

@@ -220,3 +220,52 @@ fn a_computed_default_is_what_the_server_makes_of_it() {
         p.treated("action = \"set-default\"", || assert_eq!(p.column("c", "r"), "it's\\2,it's\\2"));
     }
 }
+
+/// Foreign keys went by hand and NOT NULL stayed: what is left of the rule is done, and taken back exactly.
+#[test]
+fn a_half_relaxed_table_loses_not_null_too() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); \
+                CREATE TABLE c(id int PRIMARY KEY, a_id int NOT NULL, b_id int NOT NULL DEFAULT 3, made varchar(9) NOT NULL, \
+                CONSTRAINT to_p FOREIGN KEY (b_id) REFERENCES p(id)); CREATE INDEX i ON c(a_id); INSERT INTO p VALUES (3); \
+                INSERT INTO c VALUES (1, 7, 3, 'x')";
+    on_each(seed, |p| {
+        let (here, drop) = match p.kind {
+            Kind::Postgres => ("'public'", "ALTER TABLE c DROP CONSTRAINT to_p"),
+            Kind::Mariadb | Kind::Mysql => ("database()", "ALTER TABLE c DROP FOREIGN KEY to_p"),
+        };
+        let columns = || {
+            p.server.texts(&format!(
+                "SELECT concat(column_name, ' ', is_nullable, ' ', coalesce(column_default, 'none')) \
+                 FROM information_schema.columns WHERE table_name = 'c' AND table_schema = {here} ORDER BY column_name"
+            ))
+        };
+        for keys in ["one foreign key", "none"] {
+            let what = format!("{:?} {keys}", p.kind);
+            if keys == "none" {
+                p.server.execute(drop);
+            }
+            for (child, nullable, left) in [
+                ("c(*)", "[\"a_id\", \"b_id\"]", "id,made"),
+                ("c(*_id)", "true", "id,made"),
+                ("c(a_id)", "true", "b_id,id,made"),
+            ] {
+                p.rules(&format!(
+                    "id = \"r\"\nrelation.child = \"{child}\"\n[[treat]]\naction = \"relax\"\nnullable = {nullable}\n"
+                ));
+                let (before, rows) = (columns(), p.dump());
+                let planned = p.plan();
+                assert_eq!(planned.code, 0, "{what}: {}{}", planned.stdout, planned.stderr);
+                let applied = p.apply(&[]);
+                assert_eq!(applied.code, 0, "{what}: {}{}", planned.stdout, applied.stderr);
+                let fixed = columns().into_iter().filter(|text| text.contains(" NO "));
+                let fixed: Vec<String> = fixed.map(|text| text.split(' ').next().unwrap().to_owned()).collect();
+                assert_eq!(fixed.join(","), left, "{what} {child}");
+                let again = p.server.run(&["repair", &p.server.url(), "--rules", "r.toml"]);
+                assert!(again.stdout.contains("nothing is to be repaired"), "{what}: {}{}", again.stdout, again.stderr);
+                let undone = p.undo(&[]);
+                assert_eq!(undone.code, 0, "{what}: {}", undone.stderr);
+                assert_eq!((columns(), p.dump()), (before, rows), "{what}");
+            }
+        }
+    });
+}

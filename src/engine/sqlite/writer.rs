@@ -38,7 +38,10 @@ pub(super) fn connect(path: &Path, patience: &Patience, options: WriteOptions) -
         open::distrust(&connection)?;
         connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1_000)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, !options.no_triggers)?;
-        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF")?;
+        // These read the definitions first, for which another program's lock can be in the way.
+        snapshot::patiently(patience.lock_wait, || {
+            connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF")
+        })?;
         Ok(connection)
     };
     let connection = prepared().map_err(|error| failure::unwritable(path, &error))?;

@@ -18,12 +18,13 @@ use crate::model::text::is_unseen;
 
 /// How one engine changes definitions. What cannot be done is an error that says why.
 pub trait RedefiningDialect {
-    /// Takes relations of one table out of its definition.
+    /// Takes relations of one table out of its definition, and NOT NULL from columns of it.
     fn relaxed(
         &self,
         schema: &Schema,
         table: &Table,
         wishes: &[Relaxing<'_>],
+        nulled: &[Nulling<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
@@ -42,6 +43,12 @@ pub trait RedefiningDialect {
         wish: &Preventing<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
+
+    /// Says which version of the engine triggers take, where the application may run them in an older one than the database
+    /// was read with.
+    fn takes_version(&self, _wish: &Preventing<'_>) -> Option<String> {
+        None
+    }
 
     /// What makes the text before into the text after.
     fn steps(&self, schema: &Schema, change: &Redefinition) -> Vec<Step>;
@@ -77,6 +84,13 @@ pub enum Step {
 pub struct Relaxing<'a> {
     pub relation: &'a Relation,
     pub nullable: &'a Nullable,
+    pub rule: &'a str,
+}
+
+/// A column that loses NOT NULL, by its position in the table, and the rule that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nulling<'a> {
+    pub column: usize,
     pub rule: &'a str,
 }
 
@@ -162,20 +176,6 @@ pub(super) fn bounded(name: &str, part: &str) -> String {
 /// All names that triggers of a relation have, on whichever engine.
 pub fn trigger_names(schema: &Schema, relation: &Relation) -> [String; 3] {
     ["", "_insert", "_update"].map(|part| trigger_name(schema, relation, part))
-}
-
-/// The wish that a column may be NULL, which no column of a primary key may.
-pub(super) fn wishing_null<'w, 'a>(
-    wishes: &'w [Relaxing<'a>],
-    table: &Table,
-    column: usize,
-) -> Option<&'w Relaxing<'a>> {
-    let wishes = wishes.iter().filter(|_| !table.primary_key.contains(&column));
-    wishes.into_iter().find(|wish| match wish.nullable {
-        Nullable::Key => wish.relation.child_columns.contains(&column),
-        Nullable::Columns(columns) => columns.iter().any(|name| name.value == table.columns[column].name),
-        Nullable::AsBefore => false,
-    })
 }
 
 /// A script that shows all that it does.

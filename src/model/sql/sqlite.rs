@@ -26,6 +26,7 @@ pub(super) mod load;
 mod prevent;
 mod rebuild;
 mod repair;
+mod version;
 pub(super) mod witness;
 
 /// White space that near-miss comparison strips: what `trim` in most languages strips.

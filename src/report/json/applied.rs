@@ -15,6 +15,7 @@ use crate::report::json::document;
 
 pub(in crate::report) fn render(said: &Said<'_>) -> String {
     let outcome = match (said.is_undo, said.total() > 0, said.rows_left() > 0) {
+        _ if said.never_applied => "never-applied",
         (false, true, false) => "applied",
         (false, false, false) => "already-applied",
         (false, _, true) => "applied-in-part",

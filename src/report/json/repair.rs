@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::model::prospect::LimitUse;
 use crate::model::prospect::Outlook;
 use crate::model::prospect::Sample;
 use crate::model::redefinition::Redefinition;
@@ -17,6 +18,8 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
     let rows = |outlooks: &mut dyn Iterator<Item = &Outlook>| outlooks.map(|outlook| outlook.rows).sum();
     let verdict = if !prospect.refusals.is_empty() {
         "refused"
+    } else if prospect.unchecked() > 0 {
+        "incomplete"
     } else if prospect.undecided_keys() > 0 {
         "undecided"
     } else {
@@ -32,6 +35,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
             orphan_rows: rows(&mut prospect.relations.iter()),
             orphan_rows_after: prospect.relations.iter().map(|outlook| outlook.rows_after).sum(),
             undecided_keys: prospect.undecided_keys(),
+            unchecked: prospect.unchecked(),
             changes: prospect.changes(),
         },
         relations: prospect.relations.iter().map(|outlook| relation(said, outlook)).collect(),
@@ -49,6 +53,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
         definitions: prospect.redefinitions.iter().map(definition).collect(),
         files: prospect.files.iter().map(|(file, rows)| KeptIn { file, rows: *rows }).collect(),
         hazards: prospect.hazards.iter().map(String::as_str).collect(),
+        limits: prospect.limits.iter().map(limit).collect(),
         refusals: prospect
             .refusals
             .iter()
@@ -95,6 +100,17 @@ fn relation<'a>(said: &Said<'a>, outlook: &'a Outlook) -> Relation<'a> {
     }
 }
 
+fn limit(used: &LimitUse) -> Limit<'_> {
+    Limit {
+        rule: used.rule.as_deref(),
+        table: used.table.as_deref(),
+        rows: used.rows,
+        table_rows: used.table_rows,
+        max_rows: used.max_rows,
+        max_share: used.max_share,
+    }
+}
+
 fn definition(change: &Redefinition) -> Definition<'_> {
     Definition {
         kind: change.kind.name(),
@@ -134,6 +150,7 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     files: Vec<KeptIn<'a>>,
     hazards: Vec<&'a str>,
+    limits: Vec<Limit<'a>>,
     refusals: Vec<Refused<'a>>,
 }
 
@@ -142,6 +159,7 @@ struct Summary {
     orphan_rows: u64,
     orphan_rows_after: u64,
     undecided_keys: u64,
+    unchecked: u64,
     changes: u64,
 }
 
@@ -208,6 +226,16 @@ struct Definition<'a> {
 struct KeptIn<'a> {
     file: &'a str,
     rows: u64,
+}
+
+#[derive(Serialize)]
+struct Limit<'a> {
+    rule: Option<&'a str>,
+    table: Option<&'a str>,
+    rows: u64,
+    table_rows: Option<u64>,
+    max_rows: Option<u64>,
+    max_share: Option<f64>,
 }
 
 #[derive(Serialize)]

@@ -31,12 +31,13 @@ pub(super) fn hazards(relation: &Relation, rule: &Rule) -> Vec<String> {
 }
 
 impl Matter<'_> {
+    /// The triggers, and what they take of the programs that will run them.
     pub(super) fn prevented(
         &self,
         relation: &Relation,
         rule: &Rule,
         definitions: &[Definition],
-    ) -> Result<Vec<Redefinition>, String> {
+    ) -> Result<(Vec<Redefinition>, Option<String>), String> {
         let dialect = self.dialect()?;
         let wish = placeholder_of(rule).ok_or("the rule has no `placeholder`, which says what a parent holds")?;
         if wish.key == PlaceholderKey::New {
@@ -52,7 +53,7 @@ impl Matter<'_> {
             values: self.values(relation, parent, wish)?,
             rule: &rule.id.value,
         };
-        dialect.prevented(self.schema, &wish, definitions)
+        Ok((dialect.prevented(self.schema, &wish, definitions)?, dialect.takes_version(&wish)))
     }
 
     fn parent_of(&self, relation: &Relation) -> Result<usize, String> {

@@ -17,6 +17,7 @@ use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::schema::Schema;
 use crate::model::sql::redefine::Enforcing;
+use crate::model::sql::redefine::Nulling;
 use crate::model::sql::redefine::Preventing;
 use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::redefine::Relaxing;
@@ -25,7 +26,6 @@ use crate::model::sql::redefine::bounded;
 use crate::model::sql::redefine::free_name;
 use crate::model::sql::redefine::readable;
 use crate::model::sql::redefine::text_of;
-use crate::model::sql::redefine::wishing_null;
 use crate::model::sql::table_for;
 
 const RELAX: &str = "relax";
@@ -36,6 +36,7 @@ impl RedefiningDialect for Surgery {
         _: &Schema,
         table: &Table,
         wishes: &[Relaxing<'_>],
+        nulled: &[Nulling<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         let of = table.name.to_string();
@@ -49,8 +50,8 @@ impl RedefiningDialect for Surgery {
                 ..Redefinition::new(DefinitionKind::Constraint, name, &table.name, wish.rule, RELAX)
             });
         }
-        for (place, column) in table.columns.iter().enumerate() {
-            let Some(wish) = wishing_null(wishes, table, place) else { continue };
+        for Nulling { column, rule } in nulled {
+            let column = &table.columns[*column];
             let Some(before) = text_of(definitions, "column", &column.name, &of) else { continue };
             if !before.starts_with("NOT NULL\n") {
                 continue;
@@ -65,7 +66,7 @@ impl RedefiningDialect for Surgery {
                 after: Some(nullable(before).ok_or_else(|| format!("{} is more than a plain column", column.name))?),
                 before: Some(before.to_owned()),
                 nullable: vec![column.name.clone()],
-                ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, wish.rule, RELAX)
+                ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, rule, RELAX)
             });
         }
         Ok(changes)

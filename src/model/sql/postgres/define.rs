@@ -23,6 +23,7 @@ use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::sql::redefine::Enforcing;
+use crate::model::sql::redefine::Nulling;
 use crate::model::sql::redefine::Preventing;
 use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::redefine::Relaxing;
@@ -31,7 +32,6 @@ use crate::model::sql::redefine::bounded;
 use crate::model::sql::redefine::free_name;
 use crate::model::sql::redefine::readable;
 use crate::model::sql::redefine::text_of;
-use crate::model::sql::redefine::wishing_null;
 use crate::model::value::Value;
 
 /// How a column's text begins that may not be NULL.
@@ -45,15 +45,16 @@ impl RedefiningDialect for Surgery {
         _: &Schema,
         table: &Table,
         wishes: &[Relaxing<'_>],
+        nulled: &[Nulling<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         let of = table.name.to_string();
         let mut changes = Vec::new();
         // A constraint, and before it what is said of it.
-        let gone = |changes: &mut Vec<Redefinition>, wish: &Relaxing<'_>, name: &str, text: &str| {
+        let gone = |changes: &mut Vec<Redefinition>, rule: &str, name: &str, text: &str| {
             let change = |kind, before: &str| Redefinition {
                 before: Some(before.to_owned()),
-                ..Redefinition::new(kind, name, &table.name, wish.rule, "relax")
+                ..Redefinition::new(kind, name, &table.name, rule, "relax")
             };
             let comment = text_of(definitions, "comment", name, &of);
             changes.extend(comment.map(|text| change(DefinitionKind::Comment, text)));
@@ -63,11 +64,11 @@ impl RedefiningDialect for Surgery {
             let name = wish.relation.name.as_deref().unwrap_or_default();
             let before =
                 text_of(definitions, "constraint", name, &of).ok_or_else(|| format!("it has no constraint {name}"))?;
-            let change = gone(&mut changes, wish, name, before);
+            let change = gone(&mut changes, wish.rule, name, before);
             changes.push(Redefinition { dropped: vec![wish.relation.id.clone()], ..change });
         }
-        for (place, column) in table.columns.iter().enumerate() {
-            let Some(wish) = wishing_null(wishes, table, place) else { continue };
+        for Nulling { column, rule } in nulled {
+            let column = &table.columns[*column];
             let in_column = text_of(definitions, "column", &column.name, &of)
                 .and_then(|before| Some((before, before.strip_prefix(NOT_NULL)?)));
             let named = not_null_named(definitions, &column.name, &of);
@@ -86,10 +87,10 @@ impl RedefiningDialect for Surgery {
                     before: Some(before.to_owned()),
                     after: Some(after.to_owned()),
                     nullable,
-                    ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, wish.rule, "relax")
+                    ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, rule, "relax")
                 });
             } else if let Some((name, text)) = named {
-                let change = gone(&mut changes, wish, name, text);
+                let change = gone(&mut changes, rule, name, text);
                 changes.push(Redefinition { nullable, ..change });
             }
         }

@@ -10,9 +10,9 @@ use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
-use crate::model::rule::Nullable;
 use crate::model::schema::Schema;
 use crate::model::sql::redefine::Enforcing;
+use crate::model::sql::redefine::Nulling;
 use crate::model::sql::redefine::Relaxing;
 use crate::model::sql::redefine::free_name;
 use crate::model::sql::redefine::text_of;
@@ -21,8 +21,9 @@ pub(super) fn relaxed(
     schema: &Schema,
     table: &Table,
     wishes: &[Relaxing<'_>],
+    nulled: &[Nulling<'_>],
     definitions: &[Definition],
-) -> Result<Redefinition, String> {
+) -> Result<Option<Redefinition>, String> {
     let text = text_of(definitions, "table", &table.name.table, &table.name.table).ok_or(NO_TABLE)?;
     let parsed = CreateTable::parse(text).ok_or(NO_TABLE)?;
     let is_dropped = |reference: &Reference| wishes.iter().any(|wish| is_of(schema, reference, wish.relation));
@@ -30,27 +31,22 @@ pub(super) fn relaxed(
     if found != wishes.len() {
         return Err("its foreign keys are not those that SQLite reads from it".to_owned());
     }
-    let same = |left: &str, right: &str| schema.names.same(left, right);
-    let wanted = |column: &str| {
-        wishes.iter().any(|wish| match wish.nullable {
-            Nullable::Key => schema.child_column_names(wish.relation).any(|name| same(name, column)),
-            Nullable::Columns(columns) => columns.iter().any(|name| same(&name.value, column)),
-            Nullable::AsBefore => false,
-        })
-    };
-    // A key may not be NULL, whatever is said of its columns.
-    let is_key = |column: &str| table.primary_key.iter().any(|&key| same(&table.columns[key].name, column));
-    let is_nullable = |column: &str| wanted(column) && !is_key(column);
+    let is_nullable =
+        |column: &str| nulled.iter().any(|one| schema.names.same(&table.columns[one.column].name, column));
     let mut nullable: Vec<String> =
         parsed.not_null_columns().filter(|column| is_nullable(column)).map(str::to_owned).collect();
     nullable.dedup();
-    Ok(Redefinition {
+    if wishes.is_empty() && nullable.is_empty() {
+        return Ok(None);
+    }
+    let rule = wishes.first().map(|wish| wish.rule).or(nulled.first().map(|one| one.rule)).unwrap_or_default();
+    Ok(Some(Redefinition {
         before: Some(text.to_owned()),
         after: Some(parsed.without(&is_dropped, &is_nullable)),
         dropped: wishes.iter().map(|wish| wish.relation.id.clone()).collect(),
         nullable,
-        ..of_itself(table, wishes.first().map_or("", |wish| wish.rule), "relax")
-    })
+        ..of_itself(table, rule, "relax")
+    }))
 }
 
 pub(super) fn enforced(

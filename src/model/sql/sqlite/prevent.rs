@@ -3,10 +3,12 @@
 //! What they insert says `ON CONFLICT DO NOTHING`: the conflict clause of the application's own statement would otherwise
 //! hold for it too, and `INSERT OR REPLACE` of a child could so replace another parent. Names stand without their
 //! database, which a trigger must leave out. SQLite does not compile a trigger when it is made, only when it is first
-//! fired: so each is compiled before the plan is committed.
+//! fired: so each is compiled before the plan is committed. It then runs in the SQLite of the application: what stands here
+//! is understood since 3.24, and a rule's own expression that takes a newer version is named.
 
 use super::quoted;
 use super::repair::literal;
+use super::version;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
@@ -51,6 +53,24 @@ pub(super) fn prevented(
     Ok(changes.filter(|change| change.before != change.after).collect())
 }
 
+/// The newest thing in the expressions of a rule that is newer than all else in its triggers.
+fn newest(wish: &Preventing<'_>) -> Option<(version::Minor, String)> {
+    let expressions = wish.values.iter().filter_map(|(_, given)| match given {
+        Given::Expression(expression) => match expression.as_ref() {
+            Expression::Sql(sql) => version::newest(sql),
+            Expression::Literal(_) | Expression::Template(_) => None,
+        },
+        Given::Key(_) | Given::Derived => None,
+    });
+    expressions.max_by_key(|(minor, _)| *minor)
+}
+
+pub(super) fn takes_version(wish: &Preventing<'_>) -> Option<String> {
+    let (minor, what) = newest(wish)?;
+    let takes = version::named(minor, &what);
+    Some(format!("the triggers use {what}: each program that writes to the table takes {takes}, or its writes fail"))
+}
+
 fn text(schema: &Schema, wish: &Preventing<'_>, name: &str, event: &str) -> String {
     let relation = wish.relation;
     let child = schema.child(relation);
@@ -62,10 +82,13 @@ fn text(schema: &Schema, wish: &Preventing<'_>, name: &str, event: &str) -> Stri
     let equal = equal.map(|(ours, theirs)| format!("parent.{} = +{}", quoted(&ours.name), new(theirs)));
     let columns: Vec<String> = wish.values.iter().map(|(column, _)| quoted(&column.name)).collect();
     let values: Vec<String> = wish.values.iter().map(|(_, given)| value(schema, wish, given)).collect();
+    let takes =
+        newest(wish).map(|(minor, what)| format!("    -- For {what} it takes {}.\n", version::named(minor, &what)));
+    let takes = takes.unwrap_or_default();
     format!(
         "CREATE TRIGGER {}\nBEFORE {event} ON {}\nWHEN {}\n    AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE {})\n\
          BEGIN\n    -- Made by fk-doctor, by its rule {}, for {}:\n\
-         \x20   -- a row that arrives before its parent gets a placeholder for it. DROP TRIGGER ends that.\n\
+         \x20   -- a row that arrives before its parent gets a placeholder for it. DROP TRIGGER ends that.\n{takes}\
          \x20   INSERT INTO {parent}({})\n    SELECT {}{}\n    WHERE true\n    ON CONFLICT DO NOTHING;\nEND",
         quoted(name),
         quoted(&child.name.table),

@@ -18,6 +18,7 @@ use crate::model::redefinition::Redefinition;
 use crate::model::schema::Schema;
 use crate::model::sql::Sql;
 use crate::model::sql::redefine::Enforcing;
+use crate::model::sql::redefine::Nulling;
 use crate::model::sql::redefine::Preventing;
 use crate::model::sql::redefine::RedefiningDialect;
 use crate::model::sql::redefine::Relaxing;
@@ -33,9 +34,10 @@ impl RedefiningDialect for Sqlite {
         schema: &Schema,
         table: &Table,
         wishes: &[Relaxing<'_>],
+        nulled: &[Nulling<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        define::relaxed(schema, table, wishes, definitions).map(|change| vec![change])
+        define::relaxed(schema, table, wishes, nulled, definitions).map(|change| change.into_iter().collect())
     }
 
     fn enforced(
@@ -54,6 +56,10 @@ impl RedefiningDialect for Sqlite {
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         prevent::prevented(schema, wish, definitions)
+    }
+
+    fn takes_version(&self, wish: &Preventing<'_>) -> Option<String> {
+        prevent::takes_version(wish)
     }
 
     fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {

@@ -1,0 +1,307 @@
+//! How much a plan takes away or blanks, and how much it may: for each rule over all its relations, for each table whichever rows
+//! of it go, dependants included, and for the plan as a whole. Each row counts once.
+//!
+//! Limits that are written out hold for every treatment of their rule; the cautious ones only for what is lost. A plan may take
+//! what its rules may take together, where all rules that write no limit share the cautious one.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::Case;
+use super::Desk;
+use super::TreatError;
+use crate::model::plan::Part;
+use crate::model::plan::Reason;
+use crate::model::prospect::LimitUse;
+use crate::model::prospect::Refusal;
+use crate::model::rule::Limits;
+use crate::model::rule::Rule;
+use crate::model::sql;
+use crate::model::text::count;
+use crate::model::text::plural;
+
+#[derive(Default)]
+pub(super) struct Losses {
+    plan: u64,
+    tables: BTreeMap<usize, u64>,
+    /// By the rule's id.
+    rules: BTreeMap<String, OfRule>,
+    /// How many rows the tables have.
+    sizes: BTreeMap<usize, u64>,
+    /// A limit is passed: nothing more is planned, only counted.
+    is_over: bool,
+}
+
+#[derive(Default)]
+struct OfRule {
+    limits: Limits,
+    rows: u64,
+    tables: BTreeMap<usize, u64>,
+    /// Rows of child tables that are treated in any way.
+    treated: BTreeMap<usize, u64>,
+    relations: BTreeSet<String>,
+}
+
+/// A row that was counted.
+pub(super) struct Counted {
+    table: usize,
+    in_plan: bool,
+    in_rule: bool,
+}
+
+impl Losses {
+    /// What a scan has counted need not be counted again.
+    pub(super) fn know_size(&mut self, table: usize, rows: u64) {
+        self.sizes.insert(table, rows);
+    }
+
+    fn of(&mut self, rule: &Rule) -> &mut OfRule {
+        if !self.rules.contains_key(&rule.id.value) {
+            let limits = rule.limits.unwrap_or_default();
+            self.rules.insert(rule.id.value.clone(), OfRule { limits, ..OfRule::default() });
+        }
+        self.rules.entry(rule.id.value.clone()).or_default()
+    }
+
+    fn size(&self, table: usize) -> u64 {
+        self.sizes.get(&table).copied().unwrap_or_default()
+    }
+
+    /// The sums of every rule and table and of the plan, each beside its limit.
+    fn uses(&self) -> Vec<Use<'_>> {
+        let mut uses = Vec::new();
+        for (id, rule) in &self.rules {
+            let treated = rule.treated.values().sum::<u64>();
+            let touched = if rule.limits.max_rows.is_some() { rule.rows.max(treated) } else { rule.rows };
+            uses.push(Use { rule: Some(id), ..Use::rows(touched, rule.limits.rows(), rule.limits.max_rows.is_none()) });
+            let tables: BTreeSet<usize> = rule.tables.keys().chain(rule.treated.keys()).copied().collect();
+            for table in tables {
+                let of = |counts: &BTreeMap<usize, u64>| counts.get(&table).copied().unwrap_or_default();
+                let lost = of(&rule.tables);
+                let is_written = rule.limits.max_share.is_some();
+                let rows = if is_written { lost.max(of(&rule.treated)) } else { lost }.min(self.size(table));
+                let share = Use::share(table, rows, self.size(table), rule.limits.share(), !is_written);
+                uses.push(Use { rule: Some(id), ..share });
+            }
+        }
+        let taking: Vec<&OfRule> = self.rules.values().filter(|rule| rule.rows > 0).collect();
+        for (&table, &rows) in &self.tables {
+            let of = taking.iter().filter(|rule| rule.tables.contains_key(&table));
+            let shares: Vec<Option<f64>> = of.map(|rule| rule.limits.max_share).collect();
+            let cautious = if shares.contains(&None) { Limits::CAUTIOUS.share() } else { 0.0 };
+            // Tenths of a share do not add up to the bit.
+            let most = ((shares.iter().flatten().sum::<f64>() + cautious) * 1e9).round() / 1e9;
+            if shares.len() > 1 {
+                uses.push(Use::share(table, rows, self.size(table), most.min(1.0), shares.iter().all(Option::is_none)));
+            }
+        }
+        let each: Vec<Option<u64>> = taking.iter().map(|rule| rule.limits.max_rows).collect();
+        let cautious = if each.contains(&None) { Limits::CAUTIOUS.rows() } else { 0 };
+        let most = each.iter().flatten().fold(cautious, |sum, &most| sum.saturating_add(most));
+        if each.len() > 1 {
+            uses.push(Use::rows(self.plan, most, each.iter().all(Option::is_none)));
+        }
+        uses.retain(|one| one.rows > 0);
+        uses
+    }
+}
+
+/// One sum beside its limit.
+struct Use<'l> {
+    rule: Option<&'l String>,
+    table: Option<(usize, u64)>,
+    rows: u64,
+    most: Most,
+    is_cautious: bool,
+}
+
+enum Most {
+    Rows(u64),
+    Share(f64),
+}
+
+impl<'l> Use<'l> {
+    fn rows(rows: u64, most: u64, is_cautious: bool) -> Use<'l> {
+        Use { rule: None, table: None, rows, most: Most::Rows(most), is_cautious }
+    }
+
+    fn share(table: usize, rows: u64, of: u64, most: f64, is_cautious: bool) -> Use<'l> {
+        Use { rule: None, table: Some((table, of)), rows, most: Most::Share(most), is_cautious }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a share needs no more")]
+    fn is_over(&self) -> bool {
+        match (&self.most, self.table) {
+            (Most::Rows(most), _) => self.rows > *most,
+            (Most::Share(most), Some((_, of))) => self.rows as f64 > most * of as f64,
+            (Most::Share(_), None) => false,
+        }
+    }
+}
+
+impl<'a> Desk<'a> {
+    /// Whether more is to be planned: nothing is refused so far.
+    pub(super) fn goes_on(&self) -> bool {
+        self.refusals.is_empty() && !self.losses.is_over
+    }
+
+    /// Stops the planning where a limit is passed.
+    pub(super) fn check_limits(&mut self) {
+        if !self.losses.is_over {
+            self.losses.is_over = self.losses.uses().iter().any(Use::is_over);
+        }
+    }
+
+    /// Stops the planning where the orphans of one relation alone pass a limit: they need not be gathered first.
+    pub(super) fn check_estimate(&mut self, case: &Case<'a>) -> Result<(), TreatError> {
+        if case.estimate == 0 {
+            return Ok(());
+        }
+        let of = self.size(case.relation.child)?;
+        let limits = case.rule.limits.unwrap_or_default();
+        let (rows, share) = (case.estimate, limits.share());
+        let alone = [Use::rows(rows, limits.rows(), false), Use::share(case.relation.child, rows, of, share, false)];
+        self.losses.is_over |= alone.iter().any(Use::is_over);
+        Ok(())
+    }
+
+    /// Once a limit is passed, rows are not looked at one by one any more: what the first pass said of them counts.
+    pub(super) fn count_estimate(&mut self, case: &Case<'a>, base: u64) -> Result<(), TreatError> {
+        if !self.losses.is_over || case.estimate == 0 {
+            return Ok(());
+        }
+        let table = case.relation.child;
+        let target = (base + case.estimate).min(self.size(table)?);
+        let rule = self.losses.of(case.rule);
+        rule.relations.insert(case.relation.id.clone());
+        let lost = rule.tables.entry(table).or_default();
+        let more = target.saturating_sub(*lost);
+        *lost += more;
+        rule.rows += more;
+        let size = self.losses.size(table);
+        let whole = self.losses.tables.entry(table).or_default();
+        let more = more.min(size.saturating_sub(*whole));
+        *whole += more;
+        self.losses.plan += more;
+        Ok(())
+    }
+
+    pub(super) fn lost_in_child(&mut self, case: &Case<'a>) -> u64 {
+        self.losses.of(case.rule).tables.get(&case.relation.child).copied().unwrap_or_default()
+    }
+
+    /// Counts the rows that any treatment but `report` has, as far as is known.
+    pub(super) fn count_treated(&mut self, case: &mut Case<'a>) -> Result<(), TreatError> {
+        if case.rule.limits.is_some_and(|limits| limits.max_share.is_some()) {
+            self.size(case.relation.child)?;
+        }
+        let shares = case.outlook.treatments.iter().filter(|share| share.treatment != "report");
+        let now: u64 = shares.map(|share| share.rows).sum();
+        let treated = self.losses.of(case.rule).treated.entry(case.relation.child).or_default();
+        *treated = (*treated + now).saturating_sub(std::mem::replace(&mut case.treated, now));
+        Ok(())
+    }
+
+    /// Counts a row that goes or is blanked, unless an earlier change of it was counted.
+    pub(super) fn count_loss(
+        &mut self,
+        case: &Case<'a>,
+        table: usize,
+        earlier: &[Reason],
+    ) -> Result<Counted, TreatError> {
+        self.size(table)?;
+        let mut lost = earlier.iter().filter(|reason| loses(reason));
+        let in_plan = lost.clone().next().is_none();
+        let in_rule = lost.all(|reason| reason.rule != case.rule.id.value);
+        if in_plan {
+            self.losses.plan += 1;
+            *self.losses.tables.entry(table).or_default() += 1;
+        }
+        let rule = self.losses.of(case.rule);
+        if in_rule {
+            rule.rows += 1;
+            *rule.tables.entry(table).or_default() += 1;
+        }
+        if !rule.relations.contains(&case.relation.id) {
+            rule.relations.insert(case.relation.id.clone());
+        }
+        Ok(Counted { table, in_plan, in_rule })
+    }
+
+    pub(super) fn uncount(&mut self, case: &Case<'a>, counted: &[Counted]) {
+        for row in counted {
+            if row.in_plan {
+                self.losses.plan -= 1;
+                *self.losses.tables.entry(row.table).or_default() -= 1;
+            }
+            if row.in_rule {
+                let rule = self.losses.of(case.rule);
+                rule.rows -= 1;
+                *rule.tables.entry(row.table).or_default() -= 1;
+            }
+        }
+    }
+
+    /// How many rows a table has.
+    fn size(&mut self, table: usize) -> Result<u64, TreatError> {
+        if let Some(&size) = self.losses.sizes.get(&table) {
+            return Ok(size);
+        }
+        let question = sql::of(self.schema).counts(self.schema, table, &[]);
+        let size = self.asker.numbers(&question)?.first().copied().unwrap_or(0);
+        self.losses.sizes.insert(table, size);
+        Ok(size)
+    }
+
+    /// Every sum beside its limit, and why the plan is refused, if it is.
+    pub(super) fn limits(&self) -> (Vec<LimitUse>, Vec<Refusal>) {
+        let name = |table: usize| self.schema.tables[table].name.to_string();
+        let uses = self.losses.uses();
+        let refusals = uses.iter().filter(|one| one.is_over()).map(|one| {
+            let limit = match (&one.most, one.table) {
+                (Most::Share(most), Some((table, of))) => format!(
+                    "it would touch {} of the {} in {}, and max-share is {most}",
+                    count(one.rows),
+                    plural(of, "row"),
+                    name(table)
+                ),
+                (Most::Rows(most), _) => {
+                    format!("it would touch {}, and max-rows is {}", plural(one.rows, "row"), count(*most))
+                }
+                (Most::Share(most), None) => format!("max-share is {most}"),
+            };
+            let whose = match (one.rule, one.is_cautious) {
+                (Some(_), false) => "",
+                (Some(_), true) => ", as always where rows are removed or blanked and the rule sets no such limit",
+                (None, false) => " for all rules together",
+                (None, true) => {
+                    " for all rules together, as always where rows are removed or blanked and no rule sets such a limit"
+                }
+            };
+            let relations = one.rule.and_then(|rule| self.losses.rules.get(rule)).map(|rule| &rule.relations);
+            let only = relations.filter(|relations| relations.len() == 1).and_then(BTreeSet::first);
+            Refusal {
+                rule: one.rule.cloned().unwrap_or_default(),
+                relation: only.cloned().unwrap_or_default(),
+                why: format!("{limit}{whose}"),
+                help: "look at the rows; if they are right, raise the limit under [limits] in the rule".to_owned(),
+            }
+        });
+        let refusals = refusals.collect();
+        let shown = uses.iter().map(|one| LimitUse {
+            rule: one.rule.cloned(),
+            table: one.table.map(|(table, _)| name(table)),
+            rows: one.rows,
+            table_rows: one.table.map(|(_, of)| of),
+            max_rows: if let Most::Rows(most) = one.most { Some(most) } else { None },
+            max_share: if let Most::Share(most) = one.most { Some(most) } else { None },
+        });
+        (shown.collect(), refusals)
+    }
+}
+
+/// Whether a row went or was blanked for this reason.
+fn loses(reason: &Reason) -> bool {
+    let takes = ["set-null", "set-default", "quarantine", "delete", "follow"].contains(&reason.treatment.as_str());
+    reason.part == Part::Dependant || (reason.part == Part::Orphan && takes)
+}

@@ -1,0 +1,103 @@
+//! Which columns lose NOT NULL when a table is relaxed: those of its foreign keys, and those that a rule names although their
+//! foreign keys are gone already.
+
+use crate::model::catalog::Table;
+use crate::model::relation::Origin;
+use crate::model::relation::Relation;
+use crate::model::rule::Nullable;
+use crate::model::rule::Rule;
+use crate::model::schema::Schema;
+use crate::model::sql::redefine::Nulling;
+use crate::model::sql::redefine::Relaxing;
+use crate::model::text;
+
+/// The columns of a table that are to be nullable, each with the rule that says so. No column of a primary key is among them.
+pub(super) fn columns<'a>(
+    schema: &Schema,
+    rules: &'a [Rule],
+    assigned: &[Option<usize>],
+    position: usize,
+    wishes: &[Relaxing<'a>],
+) -> Vec<Nulling<'a>> {
+    let table = &schema.tables[position];
+    let by_relation = |column: usize| {
+        let wants = |wish: &&Relaxing<'_>| match wish.nullable {
+            Nullable::Key => wish.relation.child_columns.contains(&column),
+            Nullable::Columns(names) => {
+                names.iter().any(|name| schema.names.same(&name.value, &table.columns[column].name))
+            }
+            Nullable::AsBefore => false,
+        };
+        wishes.iter().find(wants).map(|wish| wish.rule)
+    };
+    let by_name = |column: usize| {
+        let wants = |rule: usize| {
+            let is_of_another = |relation: usize| {
+                let about = &schema.relations[relation];
+                about.child == position && about.child_columns.contains(&column) && assigned[relation] != Some(rule)
+            };
+            names(schema, &rules[rule], table, &table.columns[column].name)
+                && !(0..schema.relations.len()).any(is_of_another)
+        };
+        (0..rules.len()).find(|&rule| wants(rule)).map(|rule| rules[rule].id.value.as_str())
+    };
+    let free = (0..table.columns.len()).filter(|column| !table.primary_key.contains(column));
+    free.filter_map(|column| by_relation(column).or_else(|| by_name(column)).map(|rule| Nulling { column, rule }))
+        .collect()
+}
+
+/// True if a rule wants this column of this table to be nullable, whether or not a foreign key is declared on it. A
+/// pattern that leaves the table or all columns open names none.
+fn names(schema: &Schema, rule: &Rule, table: &Table, column: &str) -> bool {
+    let Some((of, columns)) = sides(rule).filter(|(of, _)| schema.names.same(&table.name.to_string(), of)) else {
+        return false;
+    };
+    match rule.relaxes() {
+        Some(Nullable::Columns(names)) => names.iter().any(|name| schema.names.same(&name.value, column)),
+        Some(Nullable::Key) if columns.trim() != "*" => {
+            rule.child.value.matches(&format!("{of}({column})"))
+                || columns.split(',').any(|name| schema.names.same(name.trim(), column))
+        }
+        _ => false,
+    }
+}
+
+/// The table that a rule names without a wildcard, and its text for the columns.
+fn sides(rule: &Rule) -> Option<(&str, &str)> {
+    let (table, columns) = rule.child.value.as_str().strip_suffix(')')?.rsplit_once('(')?;
+    (!table.contains(['*', '?', '['])).then_some((table, columns))
+}
+
+fn is_declared(relation: &Relation, child: usize) -> bool {
+    relation.origin == Origin::Declared && relation.child == child
+}
+
+/// Says of each rule that is for all foreign keys of one table, which has none any more, on which columns NOT NULL stays.
+pub(super) fn unknown(schema: &Schema, rules: &[Rule]) -> Vec<String> {
+    let mut unknown = Vec::new();
+    for rule in rules.iter().filter(|rule| matches!(rule.relaxes(), Some(Nullable::Key))) {
+        let Some((of, _)) = sides(rule).filter(|(_, columns)| columns.trim() == "*") else { continue };
+        let position = schema.tables.iter().position(|table| schema.names.same(&table.name.to_string(), of));
+        let Some(position) =
+            position.filter(|position| !schema.relations.iter().any(|other| is_declared(other, *position)))
+        else {
+            continue;
+        };
+        let table = &schema.tables[position];
+        let columns = table.columns.iter().enumerate();
+        let is_fixed = |place: &usize| !table.primary_key.contains(place) && table.columns[*place].not_null;
+        let fixed: Vec<&str> =
+            columns.filter(|(place, _)| is_fixed(place)).map(|(_, column)| column.name.as_str()).collect();
+        if !fixed.is_empty() {
+            let quoted: Vec<String> = fixed.iter().map(|name| format!("\"{}\"", text::visible(name))).collect();
+            unknown.push(format!(
+                "{of} has no foreign keys any more, so `{}` cannot tell their columns, and NOT NULL stays on {}: name the \
+                 columns that may be NULL, as in nullable = [{}]",
+                rule.id.value,
+                fixed.join(", "),
+                quoted.join(", ")
+            ));
+        }
+    }
+    unknown
+}

@@ -1,0 +1,69 @@
+//! Changes of columns that other rows refer to. Such a change would leave those rows without a parent, or an engine would carry it
+//! on to them unseen: InnoDB's own cascades are in no counter. A row that others refer to keeps its key.
+
+use super::CHUNK;
+use super::Desk;
+use super::TreatError;
+use crate::model::relation::Relation;
+use crate::model::rule::Rule;
+use crate::model::schema::Schema;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+/// Relations that refer to any of these columns.
+fn referring<'a>(schema: &'a Schema, table: usize, columns: &[usize]) -> impl Iterator<Item = &'a Relation> {
+    schema.relations.iter().filter(move |relation| {
+        relation.parent.table == Some(table) && relation.parent.columns.iter().any(|column| columns.contains(column))
+    })
+}
+
+/// Whether a repair of some relation can change a key that other rows refer to.
+pub(super) fn can_rekey(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> bool {
+    let treated = schema.relations.iter().zip(assigned).filter(|(_, rule)| {
+        rule.is_some_and(|rule| rules[rule].treatments.iter().any(|treatment| !treatment.value.is_of_the_schema()))
+    });
+    let mut treated = treated.map(|(relation, _)| relation);
+    treated.any(|relation| referring(schema, relation.child, &relation.child_columns).next().is_some())
+}
+
+impl<'a> Desk<'a> {
+    /// Which of these rows cannot get other values in these columns, and why not. Each row comes as it is stored.
+    pub(super) fn cannot_rekey(
+        &mut self,
+        table: usize,
+        rows: &[(&RowName, &RowName, &[usize])],
+    ) -> Result<Vec<(usize, String)>, TreatError> {
+        let schema = self.schema;
+        let mut refused: Vec<(usize, String)> = Vec::new();
+        for relation in schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
+            let changes = |changed: &[usize]| relation.parent.columns.iter().any(|column| changed.contains(column));
+            let concerned: Vec<usize> = (0..rows.len()).filter(|&place| changes(rows[place].2)).collect();
+            for some in concerned.chunks(CHUNK) {
+                let names: Vec<&RowName> = some.iter().map(|&place| rows[place].0).collect();
+                self.asker.each_row(&self.surgery.children_of(schema, relation, &names), &mut |row| {
+                    let number =
+                        row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
+                    if let Some(&place) = number.and_then(|number| some.get(number)) {
+                        refused.push((place, format!("{} refers to the old key of the row", relation.id)));
+                    }
+                })?;
+            }
+        }
+        for (place, (_, image, changed)) in rows.iter().enumerate() {
+            if self.is_needed(table, image, Some(changed)) {
+                refused.push((place, "another change of this plan points at the old key of the row".to_owned()));
+            }
+        }
+        refused.sort_by_key(|(place, _)| *place);
+        refused.dedup_by_key(|(place, _)| *place);
+        Ok(refused)
+    }
+
+    /// The row has another key from now on: nothing may be pointed at the old one.
+    pub(super) fn rekeyed(&mut self, table: usize, before: &RowName, changed: &[usize]) {
+        if referring(self.schema, table, changed).next().is_some() {
+            self.gone(table, before, Some(changed));
+            self.rekeyed.insert(table);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! An application writes between plan, apply and undo, and beside them; runs are killed and resumed. A row is changed only if
+//! it is as it was planned and still an orphan, and undo takes back what apply did and nothing else.
+//!
+//! `FK_DOCTOR_CASES` sets how many cases, `FK_DOCTOR_FIRST` the first. Each run of the program is judged from outside.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::print_stdout, reason = "how much was tried is a figure to report")]
+
+use crate::common;
+use crate::generated;
+use crate::judge;
+use crate::meddling;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use common::Bench;
+use fastrand::Rng;
+use judge::Layout;
+use judge::Literals;
+use judge::State;
+use meddling::Story;
+use meddling::Tally;
+use meddling::World;
+use rusqlite::Connection;
+
+impl World for Bench {
+    fn bench(&self) -> &Bench {
+        self
+    }
+
+    fn database(&self) -> String {
+        "app.db".to_owned()
+    }
+
+    fn options(&self) -> &[&str] {
+        &["--no-backup"]
+    }
+
+    fn state(&self, layout: &Layout<'_>) -> State {
+        let database = Connection::open(self.path("app.db")).unwrap();
+        let mut state = State::new();
+        for table in &layout.made.tables {
+            let columns = Layout::columns(table);
+            let quoted: Vec<String> = columns.iter().map(|column| format!("nullif(quote({column}), 'NULL')")).collect();
+            let mut question = database.prepare(&format!("SELECT {} FROM {}", quoted.join(", "), table.name)).unwrap();
+            let mut rows = question.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let literals = (0..columns.len()).map(|column| row.get(column).unwrap()).collect();
+                let (id, row) = Layout::row(table, literals);
+                state.insert(id, row);
+            }
+        }
+        let by_sqlite: u32 =
+            database.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(layout.orphans(&state).len(), by_sqlite as usize, "the judge counts orphans as SQLite does");
+        state
+    }
+
+    fn dump(&self) -> String {
+        self.dump()
+    }
+
+    fn write(&self, sql: &str, enforced: bool) -> Option<String> {
+        let database = Connection::open(self.path("app.db")).unwrap();
+        database.pragma_update(None, "foreign_keys", enforced).unwrap();
+        database.execute_batch(sql).err().map(|error| error.to_string())
+    }
+}
+
+#[test]
+fn an_application_writes_between_plan_apply_and_undo() {
+    let number = |name: &str, usual| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let (cases, first): (u64, u64) = (number("FK_DOCTOR_CASES", 60), number("FK_DOCTOR_FIRST", 0));
+    let (mut tally, mut tried, mut kills) = (Tally::default(), 0, 0);
+    let mut codes: BTreeMap<(&str, i32), usize> = BTreeMap::new();
+    for seed in first..first + cases {
+        let mut random = Rng::with_seed(seed);
+        let made = generated::schema(&mut random);
+        let sql = made.sql();
+        let bench = Bench::new(&format!(
+            "{sql}CREATE TABLE map(old, new); INSERT INTO map VALUES (1, 2), (2, 3), (5, 1), (6, 6), ('7', '1');"
+        ));
+        generated::rows(&mut random, &Connection::open(bench.path("app.db")).unwrap(), &made);
+        let rules = generated::rules(&mut random, &made, false);
+        bench.write("r.toml", &rules);
+        let layout = Layout::new(&made, Literals::Typed);
+        let (start, dump) = (bench.state(&layout), bench.dump());
+        let planned = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+        let context = format!("seed {seed}\n{sql}\n{rules}\n{dump}\n{}{}", planned.stdout, planned.stderr);
+        if ![0, 1].contains(&planned.code) {
+            tally.add(seed, vec![("no plan", context)], String::new);
+            continue;
+        }
+        let plan = judge::plan(&bench.path("plan.ndjson"), &layout);
+        if plan.is_empty() {
+            continue;
+        }
+        tried += 1;
+        let mut story = Story::new(&bench, random, &layout, &plan, layout.orphans(&start));
+        story.go(&dump);
+        kills += story.kills;
+        *codes.entry(("apply", story.applied)).or_default() += 1;
+        *codes.entry(("undo", story.undone)).or_default() += 1;
+        tally.add(seed, story.case.faults, || format!("{context}\n{}", story.told.join("\n")));
+    }
+    println!("{tried} plans with an application beside them, {kills} kills, exit codes {codes:?}");
+    tally.assert_none();
+}
+
+const ROWS: usize = 3_000;
+
+/// A treatment, and whether the child keeps its row and its key with it.
+const RACED: [(&str, &str); 4] = [
+    ("set-null", "action = \"set-null\""),
+    ("quarantine", "action = \"quarantine\""),
+    ("delete", "action = \"delete\"\nkeep = false"),
+    ("remap", "action = \"remap\"\nto = \"SELECT 1\""),
+];
+
+/// Writes missing parents, one transaction each, and which children refer to it at that moment: no other transaction can come
+/// between, so each of these children must keep its key. Begins once the first batch is committed.
+fn write_parents(bench: &Bench, stop: &AtomicBool) {
+    let database = Connection::open(bench.path("app.db")).unwrap();
+    database.busy_timeout(Duration::ZERO).unwrap();
+    let patiently = |sql: &str| {
+        // SQLite's own way to wait sleeps for so long that batches pass by.
+        while !stop.load(Ordering::Relaxed) && database.execute_batch(sql).is_err() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    };
+    let untouched = "SELECT count(*) FROM c WHERE r = id";
+    while !stop.load(Ordering::Relaxed)
+        && database.query_row(untouched, [], |row| row.get(0)).unwrap_or(ROWS as u32) == ROWS as u32
+    {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    let mut random = Rng::with_seed(7);
+    let mut keys: Vec<usize> = (2..2 + ROWS).collect();
+    random.shuffle(&mut keys);
+    for key in keys {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        patiently("BEGIN IMMEDIATE");
+        if !database.is_autocommit() {
+            patiently(&format!(
+                "INSERT OR IGNORE INTO p VALUES ({key}, 'the application'); INSERT INTO seen SELECT id, r FROM c WHERE r = {key}"
+            ));
+            while database.execute_batch("COMMIT").is_err() {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        }
+        std::thread::sleep(Duration::from_micros(300));
+    }
+}
+
+#[test]
+fn a_child_keeps_its_key_when_its_parent_came_before_its_batch() {
+    for mode in ["WAL", "DELETE"] {
+        for (name, treatment) in RACED {
+            let bench = Bench::new(&format!(
+                "PRAGMA journal_mode = {mode}; CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1, 'a');
+                 CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id)); CREATE TABLE seen(id, r);
+                 WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS} + 1)
+                 INSERT INTO c SELECT i, i FROM n;"
+            ));
+            bench.write(
+                "r.toml",
+                &format!(
+                    "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"c(r)\"\n[limits]\nmax-rows = 100000\n\
+                     max-share = 1.0\n[[treat]]\n{treatment}\n"
+                ),
+            );
+            assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
+            let before = bench.dump();
+            let stop = AtomicBool::new(false);
+            let apply = |options: &[&str]| {
+                let apply = ["apply", "app.db", "plan.ndjson", "--no-backup", "--batch", "20", "--wait", "60s"];
+                bench.run(&[&apply[..], options].concat())
+            };
+            let skips_changed = meddling::knows_skip_changed();
+            let run = std::thread::scope(|threads| {
+                let writer = threads.spawn(|| write_parents(&bench, &stop));
+                let options: &[&str] = if skips_changed { &["--skip-changed"] } else { &[] };
+                let run = apply(options);
+                stop.store(true, Ordering::Relaxed);
+                writer.join().unwrap();
+                run
+            });
+            let said = format!("{mode} {name}: {}\n{}{}", run.code, run.stdout, run.stderr);
+            let seen = bench.value("SELECT count(*) FROM seen");
+            let lost = bench.value(
+                "SELECT count(*) FROM seen WHERE NOT EXISTS (SELECT 1 FROM c WHERE c.id = seen.id AND c.r = seen.r)",
+            );
+            println!(
+                "{mode} {name}: {seen} children had found their parent before their batch, {lost} of them were changed"
+            );
+            assert_ne!(seen, "0", "{said}");
+            assert_eq!(lost, "0", "{said}");
+            // Rows were left alone, which is no clean end.
+            assert!(!skips_changed || run.code == 6, "{said}");
+            let orphans =
+                "SELECT count(*) FROM c WHERE NOT EXISTS (SELECT 1 FROM p WHERE p.id = c.r) AND r IS NOT NULL";
+            assert!(run.code == 5 || bench.value(orphans) == "0", "{said}");
+
+            let undone = bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]);
+            assert_eq!(undone.code, 0, "{mode} {name}: {}{}", undone.stdout, undone.stderr);
+            bench.execute("DELETE FROM seen; DELETE FROM p WHERE name = 'the application'");
+            assert_eq!(bench.dump(), before, "{mode} {name}");
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! Judges a repair from outside, by plain SQL: which rows a command changed, whether it was allowed to change them, and
+//! which orphans it left; on SQLite and on servers.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::common::Run;
+use super::generated::Made;
+use super::generated::Table;
+
+/// A row by its table and the SQL literals of its primary key.
+pub(crate) type RowId = (String, Vec<String>);
+
+/// Columns and their SQL literals; `None` is NULL.
+pub(crate) type Row = BTreeMap<String, Option<String>>;
+
+/// Every row of the application's tables.
+pub(crate) type State = BTreeMap<RowId, Row>;
+
+/// An orphan: its relation (a position in [`Layout::relations`]), its row, and its key.
+pub(crate) type Orphan = (usize, RowId, Vec<String>);
+
+/// How values are written as literals: SQLite keeps storage classes, servers take quoted text for every type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Literals {
+    Typed,
+    Quoted,
+}
+
+impl Literals {
+    /// The literal of a value in a plan.
+    fn of(self, value: &serde_json::Value) -> Option<String> {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        match (value, self) {
+            (serde_json::Value::Null, _) => None,
+            (serde_json::Value::String(text), _) => Some(quoted(text)),
+            (other, Literals::Typed) => Some(other.to_string()),
+            (other, Literals::Quoted) => Some(quoted(&other.to_string())),
+        }
+    }
+
+    /// The literal of a small number in a column of this table.
+    pub(crate) fn number(self, table: &Table, column: &str, number: u8) -> String {
+        let is_text = table.columns.iter().any(|definition| definition.starts_with(&format!("{column} TEXT")));
+        if is_text || self == Literals::Quoted { format!("'{number}'") } else { number.to_string() }
+    }
+}
+
+pub(crate) struct Relation {
+    /// As the program writes it.
+    pub(crate) id: String,
+    pub(crate) child: String,
+    pub(crate) columns: Vec<String>,
+    pub(crate) parent: String,
+    pub(crate) parent_columns: Vec<String>,
+}
+
+/// The tables and relations of the application.
+pub(crate) struct Layout<'m> {
+    pub(crate) made: &'m Made,
+    pub(crate) literals: Literals,
+    pub(crate) relations: Vec<Relation>,
+}
+
+impl<'m> Layout<'m> {
+    pub(crate) fn new(made: &'m Made, literals: Literals) -> Layout<'m> {
+        let relations = made.tables.iter().flat_map(|table| {
+            table.references.iter().map(|(columns, target, _)| {
+                let (parent, key) = target.split_once('(').unwrap();
+                let parent_columns: Vec<String> = key.trim_end_matches(')').split(", ").map(str::to_owned).collect();
+                let id = format!("{}({})->{parent}({})", table.name, columns.join(","), parent_columns.join(","));
+                let (child, columns, parent) = (table.name.clone(), columns.clone(), parent.to_owned());
+                Relation { id, child, columns, parent, parent_columns }
+            })
+        });
+        Layout { made, literals, relations: relations.collect() }
+    }
+
+    pub(crate) fn columns(table: &Table) -> Vec<String> {
+        table.columns.iter().map(|column| column.split(' ').next().unwrap().to_owned()).collect()
+    }
+
+    /// The row that these literals, in the order of [`Self::columns`], are.
+    pub(crate) fn row(table: &Table, literals: Vec<Option<String>>) -> (RowId, Row) {
+        let row: Row = Layout::columns(table).into_iter().zip(literals).collect();
+        let key = table.key.iter().map(|column| row[*column].clone().unwrap_or_else(|| "NULL".to_owned()));
+        ((table.name.clone(), key.collect()), row)
+    }
+
+    pub(crate) fn table(&self, name: &str) -> Option<&'m Table> {
+        self.made.tables.iter().find(|table| table.name == name)
+    }
+
+    /// Every orphan of a state, as every engine has it here: types on both sides are the same.
+    pub(crate) fn orphans(&self, state: &State) -> BTreeSet<Orphan> {
+        let mut orphans = BTreeSet::new();
+        for (position, relation) in self.relations.iter().enumerate() {
+            let parents = keys_of(state, &relation.parent, &relation.parent_columns);
+            let parents: BTreeSet<&Vec<String>> = parents.iter().map(|(_, key)| key).collect();
+            for (id, key) in keys_of(state, &relation.child, &relation.columns) {
+                if !parents.contains(&key) {
+                    orphans.insert((position, id.clone(), key));
+                }
+            }
+        }
+        orphans
+    }
+}
+
+/// The rows of a table whose columns here are all filled, with those.
+pub(crate) fn keys_of<'s>(state: &'s State, table: &str, columns: &[String]) -> Vec<(&'s RowId, Vec<String>)> {
+    let rows = state.iter().filter(|((name, _), _)| name == table);
+    let key = |row: &Row| columns.iter().map(|column| row[column].clone()).collect::<Option<Vec<String>>>();
+    rows.filter_map(|(id, row)| key(row).map(|key| (id, key))).collect()
+}
+
+/// A change of a plan.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) before: Option<Row>,
+    pub(crate) after: Option<Row>,
+    /// What the row was planned as (`orphan`, `dependant`, `parent`), and for which relation.
+    pub(crate) reasons: Vec<(String, String)>,
+}
+
+/// The changes of a plan that concern the application's tables.
+pub(crate) fn plan(path: &Path, layout: &Layout<'_>) -> BTreeMap<RowId, Planned> {
+    let mut changes = BTreeMap::new();
+    let text = std::fs::read_to_string(path).unwrap();
+    for line in text.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let Some(table) = line["table"].as_str().and_then(|name| layout.table(name)) else { continue };
+        let image = |image: &serde_json::Value| -> Option<Row> {
+            let columns = image.as_object()?.iter();
+            Some(columns.map(|(name, value)| (name.clone(), layout.literals.of(value))).collect())
+        };
+        let key = table.key.iter().map(|column| layout.literals.of(&line["row"][column]).unwrap());
+        let reason = |reason: &serde_json::Value| {
+            let text = |name: &str| reason[name].as_str().unwrap().to_owned();
+            (text("part"), text("relation"))
+        };
+        let also = line["also"].as_array().into_iter().flatten();
+        let planned = Planned {
+            before: image(&line["before"]),
+            after: image(&line["after"]),
+            reasons: std::iter::once(&line).chain(also).map(reason).collect(),
+        };
+        changes.insert((table.name.clone(), key.collect()), planned);
+    }
+    changes
+}
+
+/// A case, and what was found to be wrong with it.
+pub(crate) struct Case<'c> {
+    pub(crate) layout: &'c Layout<'c>,
+    pub(crate) plan: &'c BTreeMap<RowId, Planned>,
+    /// The orphans when the plan was made.
+    pub(crate) found: BTreeSet<Orphan>,
+    /// Rows that the program changed and did not take back.
+    pub(crate) ours: BTreeSet<RowId>,
+    /// A short name of each fault, with what shows it.
+    pub(crate) faults: Vec<(&'static str, String)>,
+}
+
+/// A command that was run.
+pub(crate) struct Ran<'r> {
+    pub(crate) before: &'r State,
+    pub(crate) after: &'r State,
+    /// `None` if it was killed.
+    pub(crate) run: Option<&'r Run>,
+    pub(crate) skips_changed: bool,
+    pub(crate) in_batches: bool,
+    /// The database is as it was when the command before it ended.
+    pub(crate) is_alone: bool,
+    pub(crate) dumps_differ: bool,
+}
+
+fn changed<'r>(ran: &Ran<'r>) -> Vec<&'r RowId> {
+    let ids: BTreeSet<&RowId> = ran.before.keys().chain(ran.after.keys()).collect();
+    ids.into_iter().filter(|id| ran.before.get(*id) != ran.after.get(*id)).collect()
+}
+
+impl Case<'_> {
+    fn fault(&mut self, name: &'static str, shown: String) {
+        self.faults.push((name, shown));
+    }
+
+    /// Refused, killed, wrong codes, panics: the same both ways.
+    fn judge_ending(&mut self, ran: &Ran<'_>) {
+        let Some(run) = ran.run else {
+            if !ran.in_batches && !ran.skips_changed && self.is_half_done(ran) {
+                self.fault("killed: half of one transaction was done", String::new());
+            }
+            return;
+        };
+        let said = format!("{}{}", run.stdout, run.stderr);
+        if run.stderr.contains("panicked") {
+            self.fault("panic", said.clone());
+        }
+        match run.code {
+            0 | 6 => {}
+            5 if ran.dumps_differ && !ran.in_batches => self.fault("refused, but the database changed", said.clone()),
+            5 if ran.skips_changed => self.fault("refused in spite of --skip-changed", said.clone()),
+            5 if ran.is_alone => self.fault("refused although nobody interfered", said.clone()),
+            5 => {}
+            _ => self.fault("odd exit code", format!("{}: {said}", run.code)),
+        }
+        if run.code != 0 && run.stdout.starts_with('✓') {
+            self.fault("a first line greener than the exit code", said);
+        }
+    }
+
+    /// True if some rows were changed, and others that had to change with them were not.
+    fn is_half_done(&self, ran: &Ran<'_>) -> bool {
+        let ids = changed(ran);
+        let takes_back = ids.iter().any(|id| self.ours.contains(*id));
+        let is_left = |(id, planned): (&RowId, &Planned)| {
+            let left = if takes_back { planned.after.as_ref() } else { planned.before.as_ref() };
+            let is_meant = !takes_back || self.ours.contains(id);
+            is_meant && ran.before.get(id) == left && ran.after.get(id) == left
+        };
+        !ids.is_empty() && self.plan.iter().any(is_left)
+    }
+
+    pub(crate) fn judge_apply(&mut self, ran: &Ran<'_>) {
+        self.judge_ending(ran);
+        // Parents that the program made itself are no reason to leave a row alone.
+        let without_ours: State = ran
+            .before
+            .iter()
+            .filter(|(id, _)| !(self.ours.contains(*id) && self.plan[*id].before.is_none()))
+            .map(|(id, row)| (id.clone(), row.clone()))
+            .collect();
+        let were_orphans = self.layout.orphans(&without_ours);
+        for id in changed(ran) {
+            let Some(planned) = self.plan.get(id) else {
+                self.fault("a row was changed that is not in the plan", format!("{id:?}"));
+                continue;
+            };
+            let shown = format!("{id:?}: {:?} -> {:?}, planned {planned:?}", ran.before.get(id), ran.after.get(id));
+            if ran.before.get(id) != planned.before.as_ref() {
+                self.fault("a changed row was not as planned before", shown.clone());
+            }
+            if ran.after.get(id) != planned.after.as_ref() {
+                self.fault("a changed row is not as planned after", shown.clone());
+            }
+            if planned.before.is_some() && !self.may_change(id, planned, ran, &were_orphans) {
+                self.fault("a valid row was changed", shown.clone());
+            }
+            if planned.before.is_none() && ran.run.is_some() && !self.is_needed(id, ran) {
+                self.fault("a parent was made that nobody refers to", shown);
+            }
+            self.ours.insert(id.clone());
+        }
+        let (before, after) = (self.layout.orphans(ran.before), self.layout.orphans(ran.after));
+        for orphan in after.difference(&before) {
+            self.fault("apply made an orphan", format!("{orphan:?}"));
+        }
+        let Some(run) = ran.run else { return };
+        if run.code == 0 && !after.is_empty() {
+            self.fault("exit code 0 with orphans left", format!("{after:?}\n{}", run.stdout));
+        }
+        if run.code == 6 && after.is_empty() && !ran.skips_changed {
+            self.fault("exit code 6 without an orphan", run.stdout.clone());
+        }
+        if run.code == 0 || run.code == 6 && !ran.skips_changed {
+            for (id, planned) in self.plan {
+                if ran.after.get(id) != planned.after.as_ref() {
+                    let shown = format!("{id:?}: {:?}, planned {planned:?}", ran.after.get(id));
+                    self.faults.push(("said to be applied, and a row is not", shown));
+                }
+            }
+        }
+        if [0, 6].contains(&run.code) && ran.skips_changed {
+            self.judge_left_rows(ran, &were_orphans);
+        }
+    }
+
+    /// A row that only loses its key, stands as planned and still is an orphan, is repaired whatever became of others.
+    fn judge_left_rows(&mut self, ran: &Ran<'_>, were_orphans: &BTreeSet<Orphan>) {
+        for (id, planned) in self.plan {
+            let (Some(before), Some(after)) = (&planned.before, &planned.after) else { continue };
+            let is_blanked = before.iter().all(|(column, value)| after[column] == *value || after[column].is_none());
+            let is_orphan = planned.reasons.iter().all(|(part, relation)| {
+                part == "orphan"
+                    && were_orphans.iter().any(|(of, row, _)| self.layout.relations[*of].id == *relation && row == id)
+            });
+            if is_blanked && is_orphan && ran.before.get(id) == Some(before) && ran.after.get(id) != Some(after) {
+                self.faults.push(("--skip-changed left a row that still needed it", format!("{id:?}")));
+            }
+        }
+    }
+
+    /// Still an orphan in every relation that it is changed for, or the dependant of a row that went with it.
+    fn may_change(&self, id: &RowId, planned: &Planned, ran: &Ran<'_>, were_orphans: &BTreeSet<Orphan>) -> bool {
+        planned.reasons.iter().all(|(part, relation)| match part.as_str() {
+            "orphan" => were_orphans.iter().any(|(of, row, _)| self.layout.relations[*of].id == *relation && row == id),
+            "dependant" => self.layout.relations.iter().filter(|relation| relation.child == id.0).any(|relation| {
+                let parents = keys_of(ran.before, &relation.parent, &relation.parent_columns);
+                let own = keys_of(ran.before, &relation.child, &relation.columns);
+                let own = own.into_iter().find(|(row, _)| *row == id).map(|(_, key)| key);
+                parents
+                    .iter()
+                    .any(|(parent, key)| Some(key) == own.as_ref() && ran.after.get(*parent) != ran.before.get(*parent))
+            }),
+            _ => true,
+        })
+    }
+
+    /// Somebody refers to a parent that was made.
+    fn is_needed(&self, id: &RowId, ran: &Ran<'_>) -> bool {
+        let row = &ran.after[id];
+        self.layout.relations.iter().filter(|relation| relation.parent == id.0).any(|relation| {
+            let key: Option<Vec<String>> = relation.parent_columns.iter().map(|column| row[column].clone()).collect();
+            keys_of(ran.after, &relation.child, &relation.columns).iter().any(|(_, own)| Some(own) == key.as_ref())
+        })
+    }
+
+    pub(crate) fn judge_undo(&mut self, ran: &Ran<'_>) {
+        self.judge_ending(ran);
+        for id in changed(ran) {
+            let shown = format!("{id:?}: {:?} -> {:?}", ran.before.get(id), ran.after.get(id));
+            let Some(planned) = self.plan.get(id) else {
+                self.fault("undo changed a row that is not in the plan", shown);
+                continue;
+            };
+            if !self.ours.contains(id) {
+                self.fault("undo changed a row that apply had not changed", shown.clone());
+            }
+            if ran.before.get(id) != planned.after.as_ref() || ran.after.get(id) != planned.before.as_ref() {
+                self.fault("undo did something else than take a change back", format!("{shown}, planned {planned:?}"));
+            }
+            self.ours.remove(id);
+        }
+        let (before, after) = (self.layout.orphans(ran.before), self.layout.orphans(ran.after));
+        let new: Vec<&Orphan> = after.difference(&before).filter(|orphan| !self.found.contains(*orphan)).collect();
+        if !new.is_empty() {
+            self.fault("undo made an orphan that the plan had not found", format!("{new:?}"));
+        }
+        if ran.run.is_some_and(|run| run.code == 6) && !ran.skips_changed {
+            self.fault("undo ended with 6 without --skip-changed", String::new());
+        }
+        if ran.run.is_some_and(|run| run.code == 0) {
+            let left: Vec<&RowId> =
+                self.ours.iter().filter(|id| ran.after.get(*id) != self.plan[*id].before.as_ref()).collect();
+            if !left.is_empty() {
+                let shown = format!("{left:?}");
+                self.fault("undo ended with 0 and did not take all of it back", shown);
+            }
+        }
+    }
+}

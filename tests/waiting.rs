@@ -1,0 +1,127 @@
+//! Another program writes: every command waits for its lock as long as `--wait` says, whatever the journal is, and wherever
+//! in its run it meets the lock.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use crate::common;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use common::Bench;
+use common::Run;
+use rusqlite::Connection;
+
+const MODES: [&str; 4] = ["DELETE", "TRUNCATE", "PERSIST", "WAL"];
+
+const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1); CREATE TABLE other(n); \
+    CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id)); INSERT INTO c VALUES (1, 1), (2, 7), (3, 8), (4, 9);";
+
+fn bench(mode: &str) -> Bench {
+    let bench = Bench::new(&format!("PRAGMA journal_mode = {mode}; {SEED}"));
+    bench.write("r.toml", "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"c(r)\"\nlimits.max-share = 1.0\n[[treat]]\naction = \"set-null\"\n");
+    bench
+}
+
+/// The commands of a repair, in order.
+const COMMANDS: [&[&str]; 5] = [
+    &["scan", "app.db"],
+    &["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"],
+    &["apply", "app.db", "plan.ndjson", "--backup", "backup.db"],
+    &["undo", "app.db", "plan.ndjson", "--backup", "again.db"],
+    &["repair", "app.db", "--rules", "r.toml", "-o", "second.ndjson", "--apply", "--no-backup"],
+];
+
+fn went_well(what: &str, run: &Run) {
+    assert!(
+        run.code == 0 || (run.code == 1 && what.contains("scan")),
+        "{what}: {}\n{}{}",
+        run.code,
+        run.stdout,
+        run.stderr
+    );
+}
+
+#[test]
+fn a_lock_that_is_held_for_a_while_is_waited_for() {
+    for mode in MODES {
+        for lock in ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"] {
+            let bench = bench(mode);
+            for command in COMMANDS {
+                let what = format!("{mode} {lock} {command:?}");
+                let writer = Connection::open(bench.path("app.db")).unwrap();
+                writer.busy_timeout(Duration::from_secs(60)).unwrap();
+                writer.execute_batch(&format!("{lock}; INSERT INTO other VALUES (1)")).unwrap();
+                let start = Instant::now();
+                let run = std::thread::scope(|threads| {
+                    threads.spawn(move || {
+                        std::thread::sleep(Duration::from_millis(350));
+                        writer.execute_batch("COMMIT").unwrap();
+                    });
+                    bench.run(&[command, &["--wait", "20s"]].concat())
+                });
+                went_well(&what, &run);
+                assert!(start.elapsed() < Duration::from_secs(15), "{what}");
+            }
+        }
+    }
+}
+
+/// The lock is there most of the time: every step of a run meets it sooner or later.
+#[test]
+fn a_lock_that_comes_and_goes_is_waited_for_at_every_step() {
+    for mode in MODES {
+        for round in 0..3 {
+            let bench = bench(mode);
+            let stop = AtomicBool::new(false);
+            std::thread::scope(|threads| {
+                threads.spawn(|| {
+                    let writer = Connection::open(bench.path("app.db")).unwrap();
+                    writer.busy_timeout(Duration::from_secs(60)).unwrap();
+                    while !stop.load(Ordering::Relaxed) {
+                        writer.execute_batch("BEGIN EXCLUSIVE; INSERT INTO other VALUES (1)").unwrap();
+                        std::thread::sleep(Duration::from_millis(9 + round));
+                        writer.execute_batch("COMMIT").unwrap();
+                        std::thread::sleep(Duration::from_millis(2));
+                    }
+                });
+                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    for command in COMMANDS {
+                        let run = bench.run(&[command, &["--wait", "60s"]].concat());
+                        went_well(&format!("{mode} {round} {command:?}"), &run);
+                    }
+                }));
+                stop.store(true, Ordering::Relaxed);
+                outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            });
+        }
+    }
+}
+
+/// Who is told to wait longer has waited as long as was said.
+#[test]
+fn a_lock_that_stays_is_an_error_after_the_wait_and_not_before() {
+    for mode in MODES {
+        let bench = bench(mode);
+        went_well("repair", &bench.run(COMMANDS[1]));
+        let writer = Connection::open(bench.path("app.db")).unwrap();
+        writer.busy_timeout(Duration::from_secs(60)).unwrap();
+        for (command, is_meant_to_work_then) in [(COMMANDS[4], false), (COMMANDS[2], true), (COMMANDS[3], true)] {
+            writer.execute_batch("BEGIN EXCLUSIVE; INSERT INTO other VALUES (1)").unwrap();
+            let start = Instant::now();
+            let run = bench.run(&[command, &["--wait", "700ms"]].concat());
+            let what = format!("{mode} {command:?}: {}{}", run.stdout, run.stderr);
+            assert_eq!(run.code, 3, "{what}");
+            assert!(
+                run.stderr.contains("another program holds a lock on it") && run.stderr.contains("--wait"),
+                "{what}"
+            );
+            assert!(start.elapsed() >= Duration::from_millis(700), "{what} after {:?}", start.elapsed());
+            writer.execute_batch("ROLLBACK").unwrap();
+            if is_meant_to_work_then {
+                went_well(&what, &bench.run(command));
+            }
+        }
+    }
+}
