@@ -19,8 +19,8 @@ fn scan_finds_the_orphans_of_tables_named_like_ours() {
 fn repair_treats_tables_named_like_ours() {
     let names = names::names();
     let bench = bench(&names);
-    for which in 0..names::treatments("", '"').len() {
-        let (treatment, rules) = names::rules(&names, which, '"');
+    for round in 0..names::ROUNDS {
+        let rules = names::rules(&names, round, '"');
         bench.write("r.toml", &rules);
         let before = bench.dump();
         let steps: [&[&str]; 2] = [
@@ -29,12 +29,12 @@ fn repair_treats_tables_named_like_ours() {
         ];
         for step in steps {
             let run = bench.run(step);
-            assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{step:?}, {treatment}: {}", run.stdout);
+            assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{step:?}, {round}: {}", run.stdout);
         }
-        assert_eq!(bench.scan().1["summary"]["orphan_rows"], 0, "{treatment}");
+        assert_eq!(bench.scan().1["summary"]["orphan_rows"], 0, "{round}");
         let undone = bench.run(&["undo", "app.db", "plan.ndjson"]);
-        assert_eq!((undone.code, undone.stderr.as_str()), (0, ""), "{treatment}: {}", undone.stdout);
-        assert_eq!(bench.dump(), before, "{treatment}");
+        assert_eq!((undone.code, undone.stderr.as_str()), (0, ""), "{round}: {}", undone.stdout);
+        assert_eq!(bench.dump(), before, "{round}");
         std::fs::remove_file(bench.path("plan.ndjson")).unwrap();
     }
 }
@@ -56,10 +56,9 @@ fn check_tries_rows_for_tables_named_like_ours() {
 fn explain_foresees_statements_about_tables_named_like_ours() {
     let names = names::names();
     let bench = bench(&names);
-    for name in &names {
-        for (statement, outcome) in names::statements(name, '"') {
-            let run = bench.run(&["explain", "app.db", &statement, "--format", "json"]);
-            names::assert_explained(&statement, outcome, &run);
-        }
+    for (place, name) in names.iter().enumerate() {
+        let (statement, outcome) = &names::statements(name, '"')[place % 3];
+        let run = bench.run(&["explain", "app.db", statement, "--format", "json"]);
+        names::assert_explained(statement, outcome, &run);
     }
 }

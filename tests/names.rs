@@ -93,7 +93,7 @@ pub(crate) fn seed(names: &[String], quote: char, is_sqlite: bool) -> String {
 }
 
 /// Treatments of the orphans of a table, whose parent is another: each way of each action.
-pub(crate) fn treatments(parent: &str, quote: char) -> Vec<String> {
+fn treatments(parent: &str, quote: char) -> Vec<String> {
     let to = format!("SELECT p2.id FROM {quote}{parent}{quote} AS p2 WHERE p2.id = child.id - 1 AND key.r = 9")
         .replace('"', "\\\"");
     vec![
@@ -113,11 +113,15 @@ pub(crate) fn treatments(parent: &str, quote: char) -> Vec<String> {
     ]
 }
 
-/// One rule for each table.
-pub(crate) fn rules(names: &[String], which: usize, quote: char) -> (String, String) {
+/// How many rounds of [`rules`] there are. In all of them together each table meets as many treatments.
+pub(crate) const ROUNDS: usize = 4;
+
+/// One rule for each table: every treatment is among them in every round.
+pub(crate) fn rules(names: &[String], round: usize, quote: char) -> String {
     let rule = |(place, name): (usize, &String)| {
         let parent = &names[place ^ 1];
-        let treatment = &treatments(parent, quote)[which];
+        let treatments = treatments(parent, quote);
+        let treatment = &treatments[(place + round * treatments.len() / ROUNDS) % treatments.len()];
         format!(
             "[[rule]]\nid = \"{}\"\neven-if-parent-lost = true\n[rule.relation]\nchild = \"{name}(r)\"\n\
              [rule.limits]\nmax-share = 1.0\nmax-rows = 100000\n[[rule.treat]]\n{}\n",
@@ -125,7 +129,7 @@ pub(crate) fn rules(names: &[String], which: usize, quote: char) -> (String, Str
             treatment.replace("[[treat]]", "[[rule.treat]]")
         )
     };
-    (treatments("", quote)[which].clone(), names.iter().enumerate().map(rule).collect())
+    names.iter().enumerate().map(rule).collect()
 }
 
 /// Rows for any of the tables: the second has no parent.

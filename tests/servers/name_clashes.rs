@@ -24,16 +24,16 @@ fn repair_treats_tables_named_like_ours() {
     on_each(|patient, names, quote| {
         let (kind, before) = (patient.kind, patient.dump());
         assert_eq!(patient.orphans(), names.len() as u64, "{kind:?}");
-        for which in 0..names::treatments("", quote).len() {
-            let (treatment, rules) = names::rules(names, which, quote);
+        for round in 0..names::ROUNDS {
+            let rules = names::rules(names, round, quote);
             patient.rules(&rules);
             for run in [patient.plan(), patient.apply(&[])] {
-                assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{kind:?}, {treatment}: {}", run.stdout);
+                assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{kind:?}, {round}: {}", run.stdout);
             }
-            assert_eq!(patient.orphans(), 0, "{kind:?}, {treatment}");
+            assert_eq!(patient.orphans(), 0, "{kind:?}, {round}");
             let undone = patient.undo(&[]);
-            assert_eq!((undone.code, undone.stderr.as_str()), (0, ""), "{kind:?}, {treatment}: {}", undone.stdout);
-            assert_eq!(patient.dump(), before, "{kind:?}, {treatment}");
+            assert_eq!((undone.code, undone.stderr.as_str()), (0, ""), "{kind:?}, {round}: {}", undone.stdout);
+            assert_eq!(patient.dump(), before, "{kind:?}, {round}");
             std::fs::remove_file(patient.server.bench.path("plan.ndjson")).unwrap();
         }
     });
@@ -44,11 +44,12 @@ fn check_tries_rows_for_tables_named_like_ours() {
     on_each(|patient, names, _| {
         let url = patient.server.url();
         patient.server.bench.write("rows.csv", names::ROWS);
-        for (name, staging) in names.iter().zip(names.iter().cycle().skip(1)) {
+        for pair in names.chunks(2) {
+            let [name, staging] = pair else { continue };
             let run = patient.server.run(&["check", &url, "--table", name, "rows.csv", "--format", "json"]);
             names::assert_checked(name, &run);
-            let run = patient.server.run(&["check", &url, "--table", name, "--staging", staging, "--format", "json"]);
-            names::assert_staged(name, &run);
+            let run = patient.server.run(&["check", &url, "--table", staging, "--staging", name, "--format", "json"]);
+            names::assert_staged(staging, &run);
         }
     });
 }
@@ -57,11 +58,10 @@ fn check_tries_rows_for_tables_named_like_ours() {
 fn explain_foresees_statements_about_tables_named_like_ours() {
     on_each(|patient, names, quote| {
         let url = patient.server.url();
-        for name in names {
-            for (statement, outcome) in names::statements(name, quote) {
-                let run = patient.server.run(&["explain", &url, &statement, "--format", "json"]);
-                names::assert_explained(&statement, outcome, &run);
-            }
+        for (place, name) in names.iter().enumerate() {
+            let (statement, outcome) = &names::statements(name, quote)[place % 3];
+            let run = patient.server.run(&["explain", &url, statement, "--format", "json"]);
+            names::assert_explained(statement, outcome, &run);
         }
     });
 }
