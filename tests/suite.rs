@@ -29,6 +29,8 @@ mod limits;
 mod live;
 mod locks;
 mod meddling;
+mod name_clashes;
+mod names;
 mod pages;
 mod part;
 mod permissions;

@@ -193,7 +193,7 @@ fn columns_of_key(table: &Table, refusal: &Refusal) -> Vec<String> {
 
 /// A server's words, the same for every row: about the real table, and without the row's number and value.
 fn without_the_row(message: &str, table: usize, name: &str) -> String {
-    let mut words = message.replace(&format!("fk_doctor_load_{table}"), name);
+    let mut words = message.replace(&format!("fk_doctor$load_{table}"), name);
     if let Some((before, row)) = words.rsplit_once(" at row ")
         && row.bytes().all(|byte| byte.is_ascii_digit())
     {

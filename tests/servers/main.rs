@@ -21,6 +21,9 @@ mod mariadb_traps;
 #[path = "../meddling.rs"]
 mod meddling;
 mod mysql_schema;
+mod name_clashes;
+#[path = "../names.rs"]
+mod names;
 mod patient;
 mod planning;
 mod postgres;

@@ -65,14 +65,19 @@ impl Patient {
         let mut dump = Vec::new();
         for table in self.tables() {
             let rows = match self.kind {
-                Kind::Postgres => format!("SELECT t::text FROM \"{table}\" AS t ORDER BY t::text COLLATE \"C\""),
+                Kind::Postgres => {
+                    // A table may have a column of any plain name.
+                    format!(
+                        "SELECT \"the row\"::text FROM \"{table}\" AS \"the row\" ORDER BY \"the row\"::text COLLATE \"C\""
+                    )
+                }
                 Kind::Mariadb | Kind::Mysql => {
                     let columns = self.server.texts(&format!(
                         "SELECT CONCAT('coalesce(hex(CAST(`', column_name, '` AS BINARY)), ''NULL'')') FROM information_schema.columns \
                          WHERE table_schema = database() AND table_name = '{table}' ORDER BY ordinal_position"
                     ));
                     let row = format!("concat_ws(', ', {})", columns.join(", "));
-                    format!("SELECT {row} AS r FROM `{table}` ORDER BY CAST(r AS BINARY)")
+                    format!("SELECT {row} AS `the row` FROM `{table}` ORDER BY CAST(`the row` AS BINARY)")
                 }
             };
             dump.push(table);

@@ -12,6 +12,13 @@ use crate::model::text::is_unseen;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
+/// A value of a list of ours, by its place. Such a list stands in one scope with the user's tables and with what a rule's
+/// author writes, so its columns are called as nobody calls a column. It is a derived table, which hides no table of the
+/// same name, as a common table expression would.
+pub(super) fn held(place: usize) -> String {
+    format!("fk-doctor value {place}")
+}
+
 /// The column of the child that holds a part of the key.
 pub(super) fn child_column<'a>(schema: &'a Schema, relation: &Relation, place: usize) -> &'a Column {
     &schema.child(relation).columns[relation.child_columns[place]]

@@ -2,7 +2,8 @@
 //! temporary tables of our own, and what foreign keys do to other rows follows from there, wave by wave.
 //!
 //! Of each table there are two: `old`, rows as they are that will be changed or deleted, and `new`, rows as they will
-//! be. Their own columns come with the table's: why (`i`, `u`, `d`), through which relation, in which wave, and which row.
+//! be. A dollar sign in what is ours keeps it apart from the user's tables and columns.
+//! Their own columns come with the table's: why (`i`, `u`, `d`), through which relation, in which wave, and which row.
 //! Leaves out: triggers and rules, which only the server itself can run.
 
 use super::Sql;
@@ -24,7 +25,7 @@ mod account;
 mod record;
 
 /// What the names of both tables of a record begin with: `old` and `new`.
-pub(super) const RECORDS: [&str; 2] = ["fk_doctor_old_", "fk_doctor_new_"];
+pub(super) const RECORDS: [&str; 2] = ["fk_doctor$old_", "fk_doctor$new_"];
 
 /// How an engine says what the record needs.
 pub(super) trait Tongue: Sync {
@@ -137,11 +138,11 @@ impl Foresight {
 
     fn gone(&self, schema: &Schema, relation: &Relation, parent: usize, event: Event) -> String {
         match event {
-            Event::Delete => "parent.fk_doctor_op = 'd'".to_owned(),
+            Event::Delete => "parent.fk_doctor$op = 'd'".to_owned(),
             Event::Update => {
                 let key: Vec<&Column> = schema.parent_columns(relation).collect();
                 format!(
-                    "parent.fk_doctor_op = 'u' AND now.fk_doctor_op = 'u' AND {} AND {} AND {}",
+                    "parent.fk_doctor$op = 'u' AND now.fk_doctor$op = 'u' AND {} AND {} AND {}",
                     self.linked("now", "parent"),
                     self.any_differs("parent", "now", &key),
                     self.is_kept(parent, "parent"),
@@ -161,7 +162,7 @@ impl Foresight {
 
     /// Two recorded rows are the same row, before and after the same change.
     fn linked(&self, left: &str, right: &str) -> String {
-        format!("{} AND {left}.fk_doctor_relation = {right}.fk_doctor_relation", self.same_place(left, right))
+        format!("{} AND {left}.fk_doctor$relation = {right}.fk_doctor$relation", self.same_place(left, right))
     }
 
     fn same_place(&self, left: &str, right: &str) -> String {
@@ -178,7 +179,7 @@ impl Foresight {
     /// A recorded row is not deleted in the end.
     fn is_kept(&self, table: usize, recorded: &str) -> String {
         format!(
-            "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor_op = 'd' AND {})",
+            "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor$op = 'd' AND {})",
             self.before(table),
             self.same_place("dead", recorded)
         )
@@ -187,7 +188,7 @@ impl Foresight {
     /// The child row is not deleted so far.
     fn stays(&self, schema: &Schema, child: usize) -> String {
         format!(
-            "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor_op = 'd' AND {})",
+            "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor$op = 'd' AND {})",
             self.before(child),
             self.tongue.is_row(&schema.tables[child], "dead", "child")
         )

@@ -131,15 +131,15 @@ impl Dialect for Mysql {
         let name = in_backticks(&column.name);
         let mut query = Query::default();
         let keys: Vec<Key> = keys.iter().map(|key| vec![Value::text(plain(&key[0]))]).collect();
-        let missing = query.missing(&keys.iter().collect::<Vec<_>>(), 1);
+        let missing = query.missing(&keys.iter().collect::<Vec<_>>());
         let text = if is_bytes(column) { "lower(hex(p.k))" } else { "CAST(p.k AS CHAR)" };
         let near = if is_bytes(column) { text.to_owned() } else { shown("p.k", column) };
         Some(query.finish(format!(
-            "{missing} SELECT sought.i, min({near}), count(DISTINCT p.k) FROM \
+            "SELECT sought.i, min({near}), count(DISTINCT p.k) FROM \
              (SELECT parent.{name} AS k FROM {table} WHERE NOT (parent.{name} <=> NULL) LIMIT {limit}) AS p \
-             JOIN (SELECT i, {} AS n FROM missing) AS sought ON sought.n COLLATE utf8mb4_bin = {} \
+             JOIN (SELECT missing.{NUMBER} AS i, {} AS n FROM {missing}) AS sought ON sought.n COLLATE utf8mb4_bin = {} \
              GROUP BY sought.i ORDER BY sought.i",
-            undressed("k0"),
+            undressed(&format!("missing.{}", held(0))),
             undressed(text),
         )))
     }
@@ -206,18 +206,11 @@ impl Query {
         Sql::new(text, self.parameters)
     }
 
-    /// `missing(i, k0, …)`: the given keys, numbered.
-    fn missing(&mut self, keys: &[&Key], width: usize) -> String {
-        let names: Vec<String> = (0..width).map(|i| format!("k{i}")).collect();
-        let rows: Vec<String> = keys
-            .iter()
-            .enumerate()
-            .map(|(i, key)| {
-                let values: Vec<&str> = key.iter().map(|value| self.parameter(value.clone())).collect();
-                format!("SELECT {i}, {}", values.join(", "))
-            })
-            .collect();
-        format!("WITH missing(i, {}) AS ({})", names.join(", "), rows.join(" UNION ALL "))
+    /// `missing`: the given keys, numbered.
+    fn missing(&mut self, keys: &[&Key]) -> String {
+        let values = |key: &Key| key.iter().map(|value| self.parameter(value.clone()).to_owned()).collect();
+        let keys: Vec<Vec<String>> = keys.iter().copied().map(values).collect();
+        list("missing", keys.into_iter().enumerate())
     }
 
     /// Whether a row's key is one that the configuration ignores.
@@ -240,6 +233,24 @@ impl Query {
         let ignored = self.ignored(schema, relation);
         clauses::considered(relation, complete(schema, relation), in_scope, ignored)
     }
+}
+
+/// The number of a key or row of a list; see [`clauses::held`].
+const NUMBER: &str = "`fk-doctor number`";
+
+/// A value of a list, by its place.
+fn held(place: usize) -> String {
+    in_backticks(&clauses::held(place))
+}
+
+/// Rows of values, each after its number: a derived table of this name. The first row names the columns.
+fn list(name: &str, rows: impl Iterator<Item = (usize, Vec<String>)>) -> String {
+    let rows = rows.enumerate().map(|(first, (number, values))| {
+        let called = |name: String| if first == 0 { format!(" AS {name}") } else { String::new() };
+        let values = values.into_iter().enumerate().map(|(place, value)| format!(", {value}{}", called(held(place))));
+        format!("SELECT {number}{}{}", called(NUMBER.to_owned()), values.collect::<String>())
+    });
+    format!("({}) AS {name}", rows.collect::<Vec<_>>().join(" UNION ALL "))
 }
 
 fn count_of(condition: &str) -> String {
@@ -334,15 +345,15 @@ fn equal_to_missing(
         return None;
     }
     let mut query = Query::default();
-    let missing = query.missing(keys, columns.len());
+    let missing = query.missing(keys);
     let equal = columns.iter().enumerate().map(|(place, column)| {
-        let value = format!("missing.k{place}");
+        let value = format!("missing.{}", held(place));
         let value = column.collation.as_deref().map_or(value.clone(), |collation| under(&value, collation));
         format!("{alias}.{} = {value}", in_backticks(&column.name))
     });
     let equal: Vec<String> = equal.collect();
     Some(query.finish(format!(
-        "{missing} SELECT i FROM missing WHERE EXISTS (SELECT 1 FROM {} WHERE {}{condition}) ORDER BY i",
+        "SELECT missing.{NUMBER} FROM {missing} WHERE EXISTS (SELECT 1 FROM {} WHERE {}{condition}) ORDER BY 1",
         source(schema, table, alias),
         equal.join(" AND ")
     )))

@@ -120,11 +120,11 @@ impl Dialect for Postgres {
             format!("format('%s', parent.{name})")
         };
         Some(query.finish(format!(
-            "{missing}, sought AS MATERIALIZED (SELECT i, {} AS n FROM missing) \
+            "WITH sought AS MATERIALIZED (SELECT missing.{NUMBER} AS i, {} AS n FROM {missing}) \
              SELECT sought.i, min(p.k), count(DISTINCT p.k) FROM \
              (SELECT {text} COLLATE \"C\" AS k FROM {table} WHERE parent.{name} IS NOT NULL LIMIT {limit}) AS p \
              JOIN sought ON sought.n = {} GROUP BY sought.i ORDER BY sought.i",
-            undressed("k0"),
+            undressed(&format!("missing.{}", held(0))),
             undressed("p.k"),
         )))
     }
@@ -221,9 +221,8 @@ impl Query {
         Sql::new(text, self.parameters)
     }
 
-    /// `missing(i, k0, …)`: the given keys, numbered, of these types.
+    /// `missing`: the given keys, numbered, of these types.
     fn missing(&mut self, keys: &[&Key], types: &[String]) -> String {
-        let names: Vec<String> = (0..types.len()).map(|i| format!("k{i}")).collect();
         let rows: Vec<String> = keys
             .iter()
             .enumerate()
@@ -234,7 +233,7 @@ impl Query {
                 format!("({i}::int8, {})", values.join(", "))
             })
             .collect();
-        format!("WITH missing(i, {}) AS (VALUES {})", names.join(", "), rows.join(", "))
+        list("missing", types.len(), &rows)
     }
 
     /// Whether a row's key is one that the configuration ignores.
@@ -262,6 +261,20 @@ impl Query {
         let ignored = self.ignored(schema, relation);
         clauses::considered(relation, complete(schema, relation), in_scope, ignored)
     }
+}
+
+/// The number of a key or row of a list; see [`clauses::held`].
+const NUMBER: &str = "\"fk-doctor number\"";
+
+/// A value of a list, by its place.
+fn held(place: usize) -> String {
+    quoted(&clauses::held(place))
+}
+
+/// Rows that each begin with their number: a derived table of this name.
+fn list(name: &str, width: usize, rows: &[String]) -> String {
+    let names: Vec<String> = (0..width).map(|place| format!(", {}", held(place))).collect();
+    format!("(VALUES {}) AS {name}({NUMBER}{})", rows.join(", "), names.concat())
 }
 
 fn in_scope(relation: &Relation) -> String {
@@ -356,11 +369,11 @@ fn equal_to_missing(table: &Table, alias: &str, columns: &[&Column], keys: &[&Ke
     let missing = query.missing(keys, &types);
     let equal = columns.iter().enumerate().filter_map(|(place, column)| {
         let equality = operator(&column.sql_type.as_ref()?.equality);
-        Some(format!("{alias}.{} {equality} missing.k{place}", quoted(&column.name)))
+        Some(format!("{alias}.{} {equality} missing.{}", quoted(&column.name), held(place)))
     });
     let equal: Vec<String> = equal.collect();
     Some(query.finish(format!(
-        "{missing} SELECT i FROM missing WHERE EXISTS (SELECT 1 FROM {} WHERE {}{condition}) ORDER BY i",
+        "SELECT missing.{NUMBER} FROM {missing} WHERE EXISTS (SELECT 1 FROM {} WHERE {}{condition}) ORDER BY 1",
         source(table, alias),
         equal.join(" AND ")
     )))

@@ -34,6 +34,17 @@ const WHITE_SPACE: &str = "char(9,10,11,12,13,32,133,160,8203,65279)";
 
 pub(super) struct Sqlite;
 
+/// The number of a key or row of a list; see [`clauses::held`].
+const NUMBER: &str = "\"fk-doctor number\"";
+
+/// A value of a list, by its place.
+fn held(place: usize) -> String {
+    quoted(&clauses::held(place))
+}
+
+/// A parent's keys, once for a statement. It is a common table expression, so no table may be called so.
+const TRUTH: &str = "\"fk-doctor truth\"";
+
 impl Dialect for Sqlite {
     fn counts(&self, schema: &Schema, child: usize, relations: &[&Relation]) -> Sql {
         let mut query = Query::default();
@@ -96,10 +107,10 @@ impl Dialect for Sqlite {
             .iter()
             .enumerate()
             .filter_map(|(i, part)| part.column.map(|column| (i, &table.columns[column].name)))
-            .map(|(i, name)| format!("other.{} = +missing.k{i}", quoted(name)))
+            .map(|(i, name)| format!("other.{} = +missing.{}", quoted(name), held(i)))
             .collect();
         Some(query.finish(format!(
-            "{missing} SELECT i FROM missing WHERE EXISTS (SELECT 1 FROM {} WHERE {}) ORDER BY i",
+            "SELECT missing.{NUMBER} FROM {missing} WHERE EXISTS (SELECT 1 FROM {} WHERE {}) ORDER BY 1",
             source(table, "other", false),
             equal.join(" AND ")
         )))
@@ -112,11 +123,11 @@ impl Dialect for Sqlite {
         let equal: Vec<String> = schema
             .parent_columns(relation)
             .enumerate()
-            .map(|(i, column)| format!("parent.{} = +missing.k{i}", quoted(&column.name)))
+            .map(|(i, column)| format!("parent.{} = +missing.{}", quoted(&column.name), held(i)))
             .collect();
         let table = source(schema.parent(relation)?, "parent", false);
         Some(query.finish(format!(
-            "{missing} SELECT i FROM missing WHERE EXISTS (SELECT 1 FROM {table} WHERE {} AND (\n{condition}\n)) ORDER BY i",
+            "SELECT missing.{NUMBER} FROM {missing} WHERE EXISTS (SELECT 1 FROM {table} WHERE {} AND (\n{condition}\n)) ORDER BY 1",
             equal.join(" AND ")
         )))
     }
@@ -127,11 +138,11 @@ impl Dialect for Sqlite {
         let mut query = Query::default();
         let missing = query.missing(keys);
         Some(query.finish(format!(
-            "{missing}, sought AS MATERIALIZED (SELECT i, {} AS n FROM missing) \
+            "WITH sought AS MATERIALIZED (SELECT missing.{NUMBER} AS i, {} AS n FROM {missing}) \
              SELECT sought.i, min(p.k), count(DISTINCT p.k) FROM \
              (SELECT parent.{column} AS k FROM {table} WHERE parent.{column} IS NOT NULL LIMIT {limit}) AS p \
              CROSS JOIN sought ON sought.n = {} GROUP BY sought.i ORDER BY sought.i",
-            undressed("k0"),
+            undressed(&format!("missing.{}", held(0))),
             undressed("p.k"),
         )))
     }
@@ -143,13 +154,13 @@ impl Dialect for Sqlite {
         let equal: Vec<String> = (0..relation.child_columns.len())
             .map(|i| {
                 let key = converted(&child_value(schema, relation, i), parent_family(schema, relation, i));
-                format!("{key} = +missing.k{i}{}", parent_collation(schema, relation, i))
+                format!("{key} = +missing.{}{}", held(i), parent_collation(schema, relation, i))
             })
             .collect();
         let (column, table) = (quoted(column), source(schema.child(relation), "child", true));
         Some(query.finish(format!(
-            "{missing} SELECT missing.i, min(child.{column}), max(child.{column}) FROM missing JOIN {table} \
-             ON {considered} AND {} GROUP BY missing.i ORDER BY missing.i",
+            "SELECT missing.{NUMBER}, min(child.{column}), max(child.{column}) FROM {missing} JOIN {table} \
+             ON {considered} AND {} GROUP BY missing.{NUMBER} ORDER BY 1",
             equal.join(" AND ")
         )))
     }
@@ -194,7 +205,7 @@ fn orphans_where(schema: &Schema, relation: &Relation, among: &Among<'_>, only: 
             let rows = query.parameter(Value::Text(format!("[{}]", rows.join(",")).into_bytes()));
             let child_row = format!("child.{}", quoted(address));
             format!(
-                "json_each({rows}) AS suspect CROSS JOIN {} ON {child_row} = suspect.value",
+                "(SELECT value AS {NUMBER} FROM json_each({rows})) AS suspect CROSS JOIN {} ON {child_row} = suspect.{NUMBER}",
                 source(child, "child", true)
             )
         }
@@ -226,19 +237,24 @@ impl Query {
         Sql::new(text, self.parameters)
     }
 
-    /// `missing(i, k0, …)`: the given keys, numbered.
+    /// `missing`: the given keys, numbered.
     fn missing(&mut self, keys: &[&Key]) -> String {
-        let width = keys.first().map_or(1, |key| key.len());
-        let names: Vec<String> = (0..width).map(|i| format!("k{i}")).collect();
-        let rows: Vec<String> = keys
-            .iter()
+        self.list("missing", keys.iter().map(|key| key.iter()))
+    }
+
+    /// Rows of values, numbered: a derived table of this name.
+    fn list<'v>(&mut self, name: &str, rows: impl Iterator<Item = impl Iterator<Item = &'v Value>>) -> String {
+        let mut width = 0;
+        let rows: Vec<String> = rows
             .enumerate()
-            .map(|(i, key)| {
-                let values: Vec<String> = key.iter().map(|value| self.parameter(value.clone())).collect();
-                format!("({i}, {})", values.join(", "))
+            .map(|(i, row)| {
+                let values: Vec<String> = row.map(|value| format!(", {}", self.parameter(value.clone()))).collect();
+                width = values.len();
+                format!("({i}{})", values.concat())
             })
             .collect();
-        format!("WITH missing(i, {}) AS (VALUES {})", names.join(", "), rows.join(", "))
+        let names: Vec<String> = (0..width).map(|place| format!(", column{} AS {}", place + 2, held(place))).collect();
+        format!("(SELECT column1 AS {NUMBER}{} FROM (VALUES {})) AS {name}", names.concat(), rows.join(", "))
     }
 
     /// Whether a row's key is one that the configuration ignores.
@@ -364,7 +380,7 @@ fn truth(schema: &Schema, relation: &Relation) -> String {
         .map(|(i, column)| format!("parent.{} AS k{i}", quoted(&column.name)))
         .collect();
     format!(
-        "WITH truth AS MATERIALIZED (SELECT {} FROM {} WHERE 1{}) ",
+        "WITH {TRUTH} AS MATERIALIZED (SELECT {} FROM {} WHERE 1{}) ",
         columns.join(", "),
         source(parent, "parent", true),
         living(relation)
@@ -372,7 +388,7 @@ fn truth(schema: &Schema, relation: &Relation) -> String {
 }
 
 fn in_truth(schema: &Schema, relation: &Relation) -> String {
-    format!("SELECT 1 FROM truth WHERE {}", equal_to_child(schema, relation, |i, _| format!("truth.k{i}")))
+    format!("SELECT 1 FROM {TRUTH} AS truth WHERE {}", equal_to_child(schema, relation, |i, _| format!("truth.k{i}")))
 }
 
 /// No index of the parent can be probed: its keys are gathered once instead.

@@ -14,9 +14,9 @@ impl Account for Foresight {
     fn effects(&self, _: &Schema, table: usize, _: u32) -> Sql {
         let (old, new) = (self.before(table), self.after(table));
         self.finished(format!(
-            "SELECT (SELECT count(*) FROM {new} AS child WHERE child.fk_doctor_op = 'i'), \
-             (SELECT count(*) FROM (SELECT DISTINCT {place} FROM {old} AS child WHERE child.fk_doctor_op = 'u' AND {kept}) AS changed), \
-             (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor_op = 'd')",
+            "SELECT (SELECT count(*) FROM {new} AS child WHERE child.fk_doctor$op = 'i'), \
+             (SELECT count(*) FROM (SELECT DISTINCT {place} FROM {old} AS child WHERE child.fk_doctor$op = 'u' AND {kept}) AS changed), \
+             (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor$op = 'd')",
             place = self.tongue.place_columns().join(", "),
             kept = self.is_kept(table, "child"),
         ))
@@ -35,7 +35,7 @@ impl Account for Foresight {
         let key: Vec<&Column> = schema.child_columns(about).collect();
         let from = format!("{} AS child", self.after(about.child));
         let only = format!(
-            "{} AND child.fk_doctor_op = 'u' AND NOT EXISTS (SELECT 1 FROM {} AS was WHERE {} AND {})",
+            "{} AND child.fk_doctor$op = 'u' AND NOT EXISTS (SELECT 1 FROM {} AS was WHERE {} AND {})",
             self.is_checked(schema, about),
             self.before(about.child),
             self.linked("was", "child"),
@@ -61,8 +61,8 @@ impl Account for Foresight {
         let deletes = event == Event::Delete && about.on_delete == Action::Cascade;
         let deleted = if deletes { referred.as_str() } else { "1 = 0" };
         self.finished(format!(
-            "SELECT (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor_op = 'd' AND {deleted}), \
-             (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor_op = 'u' AND child.fk_doctor_relation = {relation} AND {} AND {referred}), \
+            "SELECT (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor$op = 'd' AND {deleted}), \
+             (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor$op = 'u' AND child.fk_doctor$relation = {relation} AND {} AND {referred}), \
              (SELECT count(*) FROM ({}) AS blocking)",
             self.is_kept(about.child, "child"),
             blocking.text(),
@@ -83,11 +83,11 @@ impl Account for Foresight {
             own.map(|name| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ")
         };
         Some(self.finished(format!(
-            "WITH RECURSIVE walk AS (SELECT {child}, 1 AS fk_doctor_level FROM {old} AS child WHERE child.fk_doctor_op = 'd' \
-             AND NOT EXISTS (SELECT 1 FROM {old} AS parent WHERE parent.fk_doctor_op = 'd' AND {refers}) \
-             UNION ALL SELECT {child}, parent.fk_doctor_level + 1 FROM walk AS parent, {old} AS child \
-             WHERE child.fk_doctor_op = 'd' AND {refers} AND parent.fk_doctor_level < 10000) \
-             SELECT coalesce(max(fk_doctor_level), 0) FROM walk",
+            "WITH RECURSIVE walk AS (SELECT {child}, 1 AS fk_doctor$level FROM {old} AS child WHERE child.fk_doctor$op = 'd' \
+             AND NOT EXISTS (SELECT 1 FROM {old} AS parent WHERE parent.fk_doctor$op = 'd' AND {refers}) \
+             UNION ALL SELECT {child}, parent.fk_doctor$level + 1 FROM walk AS parent, {old} AS child \
+             WHERE child.fk_doctor$op = 'd' AND {refers} AND parent.fk_doctor$level < 10000) \
+             SELECT coalesce(max(fk_doctor$level), 0) FROM walk",
             child = of("child"),
         )))
     }
@@ -135,10 +135,10 @@ impl Foresight {
         let mut why = vec![self.any_differs("was", "child", &key)];
         if let Some(condition) = self.tongue.checks_moved_rows(schema) {
             let moved = self.moved(schema, relation.child);
-            why.push(format!("(child.fk_doctor_relation = -1 AND {condition} AND {moved})"));
+            why.push(format!("(child.fk_doctor$relation = -1 AND {condition} AND {moved})"));
         }
         format!(
-            "(child.fk_doctor_op = 'i' OR EXISTS (SELECT 1 FROM {} AS was WHERE {} AND ({}))) AND {}",
+            "(child.fk_doctor$op = 'i' OR EXISTS (SELECT 1 FROM {} AS was WHERE {} AND ({}))) AND {}",
             self.before(relation.child),
             self.linked("was", "child"),
             why.join(" OR "),

@@ -58,7 +58,7 @@ impl Foresight {
         let into = if assigned.is_some() { self.after(table) } else { self.before(table) };
         let mut query = Typed::with(dml);
         query.text.push_str(&format!(
-            "INSERT INTO {into}({}, fk_doctor_op, fk_doctor_wave, fk_doctor_relation, {}) {}",
+            "INSERT INTO {into}({}, fk_doctor$op, fk_doctor$wave, fk_doctor$relation, {}) {}",
             names.join(", "),
             self.tongue.place_columns().join(", "),
             self.tongue.select_once(called),
@@ -94,7 +94,7 @@ impl Foresight {
         if !acts || !self.tables.contains(&parent) || !self.tables.contains(&about.child) {
             return Vec::new();
         }
-        let gone = format!("{} AND parent.fk_doctor_wave = {wave}", self.gone(schema, about, parent, event));
+        let gone = format!("{} AND parent.fk_doctor$wave = {wave}", self.gone(schema, about, parent, event));
         let from =
             format!("{}, {}", self.tongue.source(schema, schema.child(about), "child"), self.gone_from(parent, event));
         let refers = format!("{gone} AND {} AND {}", self.tongue.equal(schema, about), self.stays(schema, about.child));
@@ -104,7 +104,7 @@ impl Foresight {
         }
         let child = schema.child(about);
         let once = |into: &str, same: String| {
-            let seen = format!("SELECT 1 FROM {into} AS seen WHERE seen.fk_doctor_relation = {relation} AND {same}");
+            let seen = format!("SELECT 1 FROM {into} AS seen WHERE seen.fk_doctor$relation = {relation} AND {same}");
             format!("{refers} AND NOT EXISTS ({seen})")
         };
         let as_they_are = once(&self.before(about.child), self.tongue.is_row(child, "seen", "child"));
@@ -119,7 +119,7 @@ impl Foresight {
 
     /// One row: how many rows a wave brought to a table.
     pub fn brought(&self, table: usize, wave: u32) -> Sql {
-        self.finished(format!("SELECT count(*) FROM {} AS was WHERE was.fk_doctor_wave = {wave}", self.before(table)))
+        self.finished(format!("SELECT count(*) FROM {} AS was WHERE was.fk_doctor$wave = {wave}", self.before(table)))
     }
 
     /// Notes child rows for which a condition holds: as they are or, where they change, as they will be.
@@ -142,7 +142,7 @@ impl Foresight {
             }
         }
         self.finished(format!(
-            "INSERT INTO {into}({}, fk_doctor_op, fk_doctor_wave, fk_doctor_relation, {}) SELECT {}, '{why}', {wave}, {relation}, {} FROM {from} WHERE {condition}",
+            "INSERT INTO {into}({}, fk_doctor$op, fk_doctor$wave, fk_doctor$relation, {}) SELECT {}, '{why}', {wave}, {relation}, {} FROM {from} WHERE {condition}",
             names.join(", "),
             self.tongue.place_columns().join(", "),
             values.join(", "),

@@ -73,11 +73,11 @@ pub(in crate::model::sql) struct Beside {
 
 impl Beside {
     fn name(&self, table: usize) -> String {
-        self.tongue.temporary(&format!("fk_doctor_load_{table}"))
+        self.tongue.temporary(&format!("fk_doctor$load_{table}"))
     }
 
     fn noted_name(&self) -> String {
-        self.tongue.temporary("fk_doctor_noted")
+        self.tongue.temporary("fk_doctor$noted")
     }
 
     /// Finds parents in the real table and in the load.
@@ -127,7 +127,7 @@ impl Load for Beside {
     }
 
     fn count_on(&self, table: usize, column: &Counted<'_>) -> Vec<Sql> {
-        let sequence = self.tongue.temporary(&format!("fk_doctor_count_{table}_{}", column.column));
+        let sequence = self.tongue.temporary(&format!("fk_doctor$count_{table}_{}", column.column));
         let counts = self.tongue.count_on(&self.name(table), &sequence, column);
         counts.into_iter().map(|text| Sql::new(text, Vec::new())).collect()
     }
@@ -149,7 +149,7 @@ impl Load for Beside {
             })
             .collect();
         let text =
-            format!("INSERT INTO {}({}fk_doctor_place) VALUES {}", self.name(table), names.concat(), rows.join(", "));
+            format!("INSERT INTO {}({}fk_doctor$place) VALUES {}", self.name(table), names.concat(), rows.join(", "));
         vec![Sql::new(text, parameters)]
     }
 
@@ -170,7 +170,7 @@ impl Load for Beside {
         let known: String = known.collect();
         let question = format!(
             "SELECT DISTINCT met.i FROM (SELECT CASE{known} END AS i FROM {} AS child \
-             WHERE child.fk_doctor_place BETWEEN {first} AND {last}) AS met WHERE met.i IS NOT NULL ORDER BY 1",
+             WHERE child.fk_doctor$place BETWEEN {first} AND {last}) AS met WHERE met.i IS NOT NULL ORDER BY 1",
             self.name(table),
         );
         (!known.is_empty()).then(|| Sql::new(question, Vec::new()))
@@ -186,7 +186,7 @@ impl Load for Beside {
     fn note_orphans(&self, schema: &Schema, relation: usize) -> Sql {
         let about = &schema.relations[relation];
         let lacks = self.tongue.must_have_parent(schema, about, self.parent(schema, about).as_deref());
-        let query = format!("SELECT child.fk_doctor_place FROM {} AS child WHERE {lacks}", self.name(about.child));
+        let query = format!("SELECT child.fk_doctor$place FROM {} AS child WHERE {lacks}", self.name(about.child));
         self.with_twin(schema, about, Sql::new(self.tongue.note(&self.noted_name(), &query), Vec::new()))
     }
 
@@ -200,7 +200,7 @@ impl Load for Beside {
         let named: Vec<String> =
             row.iter().map(|(name, value)| self.tongue.is_shown(about, name, value, &mut parameters)).collect();
         let text = format!(
-            "SELECT child.fk_doctor_place FROM {} AS child WHERE {} LIMIT 1",
+            "SELECT child.fk_doctor$place FROM {} AS child WHERE {} LIMIT 1",
             self.name(table),
             named.join(" AND ")
         );
@@ -220,7 +220,7 @@ impl Load for Beside {
             })
             .collect();
         let text = format!(
-            "SELECT child.fk_doctor_place FROM {} AS child WHERE {} LIMIT 1",
+            "SELECT child.fk_doctor$place FROM {} AS child WHERE {} LIMIT 1",
             self.name(table),
             same.join(" AND ")
         );

@@ -40,9 +40,9 @@ impl Tongue for PrimaryKey {
                 if is_counted { format!("if(FALSE, child.{name}, NULL) AS {name}") } else { format!("child.{name}") }
             });
             format!(
-                "CREATE TEMPORARY TABLE {name} (fk_doctor_op char(1) CHARACTER SET ascii DEFAULT 'i', fk_doctor_wave int DEFAULT 0, \
-                 fk_doctor_relation int DEFAULT -1, fk_doctor_place varchar(6200) CHARACTER SET ascii, \
-                 KEY (fk_doctor_place(191)){}) ENGINE=InnoDB AS SELECT {} FROM {} LIMIT 0",
+                "CREATE TEMPORARY TABLE {name} (fk_doctor$op char(1) CHARACTER SET ascii DEFAULT 'i', fk_doctor$wave int DEFAULT 0, \
+                 fk_doctor$relation int DEFAULT -1, fk_doctor$place varchar(6200) CHARACTER SET ascii, \
+                 KEY (fk_doctor$place(191)){}) ENGINE=InnoDB AS SELECT {} FROM {} LIMIT 0",
                 row_key(table),
                 columns.collect::<Vec<_>>().join(", "),
                 source(schema, table, "child")
@@ -67,7 +67,7 @@ impl Tongue for PrimaryKey {
     }
 
     fn place_columns(&self) -> &'static [&'static str] {
-        &["fk_doctor_place"]
+        &["fk_doctor$place"]
     }
 
     /// None without a primary key, and where a column is computed whose copy would not be.

@@ -35,7 +35,7 @@ impl Tongue for Tables {
         let real = real.strip_suffix(" AS x").unwrap_or(&real);
         let mut made = vec![
             format!("CREATE TEMPORARY TABLE {name} LIKE {real}"),
-            format!("ALTER TABLE {name} ADD COLUMN fk_doctor_place bigint UNIQUE"),
+            format!("ALTER TABLE {name} ADD COLUMN fk_doctor$place bigint UNIQUE"),
         ];
         made.extend(self.twin(table, name).map(|twin| format!("CREATE TEMPORARY TABLE {} LIKE {name}", twin.name)));
         made

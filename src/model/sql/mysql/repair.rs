@@ -10,12 +10,15 @@ use std::hash::DefaultHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
 
+use super::NUMBER;
 use super::Query;
 use super::Sql;
 use super::compared;
+use super::held;
 use super::in_backticks;
 use super::in_scope;
 use super::is_bytes;
+use super::list;
 use super::match_query;
 use super::named;
 use super::shown;
@@ -47,9 +50,6 @@ use crate::model::state;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
-
-/// The number of a key; no column of a user is called so.
-const NUMBER: &str = "`fk-doctor number`";
 
 /// No rows.
 const NOTHING: &str = "SELECT 1 FROM dual WHERE FALSE";
@@ -85,17 +85,19 @@ impl RepairDialect for Surgery {
         let columns: Vec<Option<&Column>> =
             schema.child_columns(relation).map(Some).chain(row.iter().map(|(name, _)| named(child, name))).collect();
         let values = evaluation.keys.iter().map(|(key, row)| key.iter().chain(row.iter().map(|(_, value)| value)));
+        // Its parameters come first, as it does in the statement.
+        let given: Vec<String> = evaluation.wanted.iter().map(|wanted| format!(", {}", query.wanted(wanted))).collect();
         let wanted = query.numbered(&columns, values.enumerate());
-        let mut key = vec![format!("i AS {NUMBER}")];
-        key.extend(
-            key_names(schema, relation).iter().map(|(place, name)| format!("v{place} AS {}", in_backticks(name))),
-        );
-        key.extend((0..row.len()).map(|place| format!("v{} AS `fk-doctor row {place}`", width + place)));
+        let mut key = vec![format!("wanted.{NUMBER}")];
+        let names = key_names(schema, relation).into_iter();
+        key.extend(names.map(|(place, name)| format!("wanted.{} AS {}", held(place), in_backticks(name))));
+        key.extend((0..row.len()).map(|place| format!("wanted.{} AS `fk-doctor row {place}`", held(width + place))));
         let is_row = row
             .iter()
             .enumerate()
             .map(|(place, (name, _))| format!("child.{} = `key`.`fk-doctor row {place}`", in_backticks(name)));
-        let mut from = format!("`key` LEFT JOIN {} ON {}", self.source(child, "child"), all(is_row));
+        let key = format!("(SELECT {} FROM {wanted}) AS `key`", key.join(", "));
+        let mut from = format!("{key} LEFT JOIN {} ON {}", self.source(child, "child"), all(is_row));
         let mut found = "1".to_owned();
         if let Some((table, columns)) = evaluation.via {
             let columns = columns.iter().map(|&column| &table.columns[column]);
@@ -107,13 +109,7 @@ impl RepairDialect for Surgery {
             from.push_str(&format!(" LEFT JOIN {} ON {}", self.source(table, "via"), all(equal)));
             found = all(columns.map(|column| format!("NOT (via.{} <=> NULL)", in_backticks(&column.name))));
         }
-        let values: Vec<String> =
-            evaluation.wanted.iter().map(|wanted| format!(", {}", query.wanted(wanted))).collect();
-        query.finish(format!(
-            "{wanted}, `key` AS (SELECT {} FROM wanted) SELECT `key`.{NUMBER}, {found}{} FROM {from} ORDER BY 1",
-            key.join(", "),
-            values.concat()
-        ))
+        query.finish(format!("SELECT `key`.{NUMBER}, {found}{} FROM {from} ORDER BY 1", given.concat()))
     }
 
     fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
@@ -133,13 +129,12 @@ impl RepairDialect for Surgery {
         let name = format!("parent.{}", in_backticks(&column.name));
         let text = if is_bytes(column) { format!("lower(hex({name}))") } else { format!("CAST({name} AS CHAR)") };
         query.finish(format!(
-            "{wanted}, sought AS (SELECT i, {} AS n FROM wanted) SELECT sought.i, p.k FROM \
-             (SELECT {} AS k, {} AS n FROM {} WHERE NOT ({name} <=> NULL)) AS p \
-             JOIN sought ON CAST(sought.n AS BINARY) = CAST(p.n AS BINARY) ORDER BY 1, 2",
-            in_form("v0".to_owned(), forms),
+            "SELECT sought.i, p.k FROM (SELECT {} AS k, {} AS n FROM {} WHERE NOT ({name} <=> NULL)) AS p \
+             JOIN (SELECT wanted.{NUMBER} AS i, {} AS n FROM {wanted}) AS sought ON CAST(sought.n AS BINARY) = CAST(p.n AS BINARY) ORDER BY 1, 2",
             shown(&name, column),
             in_form(text, forms),
             self.source(table, "parent"),
+            in_form(format!("wanted.{}", held(0)), forms),
         ))
     }
 
@@ -150,7 +145,7 @@ impl RepairDialect for Surgery {
         let columns: Vec<String> =
             stored.map(|column| format!(", {}", kept(&format!("t.{}", in_backticks(&column.name)), column))).collect();
         query.finish(format!(
-            "{wanted} SELECT i, NULL{} FROM wanted STRAIGHT_JOIN {} ON {} ORDER BY i",
+            "SELECT wanted.{NUMBER}, NULL{} FROM {wanted} STRAIGHT_JOIN {} ON {} ORDER BY 1",
             columns.concat(),
             self.source(table, "t"),
             is_wanted("t", rows),
@@ -167,7 +162,7 @@ impl RepairDialect for Surgery {
             None => considered,
         };
         query.finish(format!(
-            "{wanted} SELECT i FROM wanted STRAIGHT_JOIN {} ON {} WHERE {orphan} ORDER BY i",
+            "SELECT wanted.{NUMBER} FROM {wanted} STRAIGHT_JOIN {} ON {} WHERE {orphan} ORDER BY 1",
             self.source(child, "child"),
             is_wanted("child", rows),
         ))
@@ -190,7 +185,7 @@ impl RepairDialect for Surgery {
         });
         let order: Vec<String> = columns.iter().map(|name| format!(", child.{}", in_backticks(name))).collect();
         query.finish(format!(
-            "{wanted} SELECT i{} FROM wanted STRAIGHT_JOIN {} ON {} STRAIGHT_JOIN {} ON {} AND {} ORDER BY i{}",
+            "SELECT wanted.{NUMBER}{} FROM {wanted} STRAIGHT_JOIN {} ON {} STRAIGHT_JOIN {} ON {} AND {} ORDER BY 1{}",
             names.concat(),
             self.source(parent, "parent"),
             is_wanted("parent", parents),
@@ -405,14 +400,14 @@ impl Surgery {
         let equal = of
             .iter()
             .enumerate()
-            .map(|(place, column)| format!("keyed.{} = wanted.v{place}", in_backticks(&column.name)));
+            .map(|(place, column)| format!("keyed.{} = wanted.{}", in_backticks(&column.name), held(place)));
         let shown: Vec<String> = wanted
             .iter()
             .map(|&column| &table.columns[column])
             .map(|column| shown(&format!("keyed.{}", in_backticks(&column.name)), column))
             .collect();
         query.finish(format!(
-            "{rows} SELECT DISTINCT i, {} FROM wanted STRAIGHT_JOIN {} ON {} ORDER BY 1",
+            "SELECT DISTINCT wanted.{NUMBER}, {} FROM {rows} STRAIGHT_JOIN {} ON {} ORDER BY 1",
             shown.join(", "),
             self.source(table, "keyed"),
             all(equal)
@@ -421,21 +416,16 @@ impl Surgery {
 }
 
 impl Query {
-    /// `wanted(i, v0, …)`: rows of values, numbered, each of its column's type.
+    /// `wanted`: rows of values, numbered, each of its column's type.
     fn numbered<'v>(
         &mut self,
         columns: &[Option<&Column>],
         rows: impl Iterator<Item = (usize, impl Iterator<Item = &'v Value>)>,
     ) -> String {
-        let names: Vec<String> = (0..columns.len()).map(|place| format!(", v{place}")).collect();
-        let rows: Vec<String> = rows
-            .map(|(i, row)| {
-                let values: Vec<String> =
-                    row.zip(columns).map(|(value, column)| format!(", {}", self.typed(*column, value))).collect();
-                format!("SELECT {i}{}", values.concat())
-            })
+        let rows: Vec<(usize, Vec<String>)> = rows
+            .map(|(i, row)| (i, row.zip(columns).map(|(value, column)| self.typed(*column, value)).collect()))
             .collect();
-        format!("WITH wanted(i{}) AS ({})", names.concat(), rows.join(" UNION ALL "))
+        list("wanted", rows.into_iter())
     }
 
     fn rows(&mut self, table: &Table, rows: &[&RowName]) -> String {
@@ -547,7 +537,10 @@ impl Query {
 /// The row of an alias is the wanted one.
 fn is_wanted(alias: &str, rows: &[&RowName]) -> String {
     let row = rows.first().map_or(&[][..], |row| row.as_slice());
-    all(row.iter().enumerate().map(|(place, (name, _))| format!("{alias}.{} = wanted.v{place}", in_backticks(name))))
+    all(row
+        .iter()
+        .enumerate()
+        .map(|(place, (name, _))| format!("{alias}.{} = wanted.{}", in_backticks(name), held(place))))
 }
 
 /// Whether two columns hold the same value: texts as the left one compares them, a text and another kind letter by letter.

@@ -27,8 +27,8 @@ impl Tongue for Tid {
 
     fn make(&self, _: &Schema, table: &Table, [old, new]: [&str; 2], counted: &[String]) -> Vec<String> {
         // Ours come last: an INSERT without a list of columns fills the first ones.
-        let marks = "fk_doctor_op text DEFAULT 'i', fk_doctor_wave int4 DEFAULT 0, fk_doctor_relation int4 DEFAULT -1, \
-                     fk_doctor_table oid, fk_doctor_place tid";
+        let marks = "fk_doctor$op text DEFAULT 'i', fk_doctor$wave int4 DEFAULT 0, fk_doctor$relation int4 DEFAULT -1, \
+                     fk_doctor$table oid, fk_doctor$place tid";
         let name = table_name(table);
         let mut made = vec![
             format!("CREATE TABLE {old} (LIKE {name}, {marks})"),
@@ -56,7 +56,7 @@ impl Tongue for Tid {
     }
 
     fn place_columns(&self) -> &'static [&'static str] {
-        &["fk_doctor_table", "fk_doctor_place"]
+        &["fk_doctor$table", "fk_doctor$place"]
     }
 
     fn place(&self, _: &Table, alias: &str) -> Vec<String> {
@@ -64,7 +64,7 @@ impl Tongue for Tid {
     }
 
     fn is_row(&self, _: &Table, recorded: &str, row: &str) -> String {
-        format!("{recorded}.fk_doctor_table = {row}.tableoid AND {recorded}.fk_doctor_place = {row}.ctid")
+        format!("{recorded}.fk_doctor$table = {row}.tableoid AND {recorded}.fk_doctor$place = {row}.ctid")
     }
 
     fn differs(&self, left: &str, right: &str) -> String {

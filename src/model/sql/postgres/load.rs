@@ -30,7 +30,7 @@ impl Tongue for Tables {
 
     fn make(&self, _: &Schema, table: &Table, name: &str) -> Vec<String> {
         vec![format!(
-            "CREATE TABLE {name} (LIKE {} INCLUDING ALL EXCLUDING COMMENTS EXCLUDING STATISTICS, fk_doctor_place int8 UNIQUE)",
+            "CREATE TABLE {name} (LIKE {} INCLUDING ALL EXCLUDING COMMENTS EXCLUDING STATISTICS, fk_doctor$place int8 UNIQUE)",
             table_name(table)
         )]
     }

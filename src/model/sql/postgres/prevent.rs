@@ -96,17 +96,17 @@ fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
          -- Made by fk-doctor, by its rule {}, for {}:\n  \
          -- a row that arrives before its parent gets a placeholder for it. DROP TRIGGER ends that.\n  \
          IF EXISTS (SELECT 1 FROM (SELECT NEW.*) AS child WHERE {} AND NOT EXISTS ({})) THEN\n    \
-         WITH child AS (SELECT NEW.*), \"key\" AS (SELECT {}){tables}\n    \
-         INSERT INTO {}({})\n    SELECT {}\n    FROM child CROSS JOIN \"key\"{}\n    ON CONFLICT DO NOTHING;\n  \
+         {tables}INSERT INTO {}({})\n    SELECT {}\n    \
+         FROM (SELECT NEW.*) AS child CROSS JOIN (SELECT {}) AS \"key\"{}\n    ON CONFLICT DO NOTHING;\n  \
          END IF;\n  RETURN NEW;\nEND\n",
         visible(wish.rule),
         visible(&relation.id),
         complete(schema, relation),
         match_query(schema, relation)?,
-        key.join(", "),
         table_name(parent),
         columns.join(", "),
         values.join(", "),
+        key.join(", "),
         via.unwrap_or_default(),
     ))
 }

@@ -4,11 +4,14 @@
 //! written here. A rule's SQL may name the tables of the default schema alone: each that it mentions stands in front of it
 //! as a query of that name, so that the search path stays closed to everybody's functions and operators.
 
+use super::NUMBER;
 use super::Query;
 use super::Sql;
 use super::as_text;
 use super::equal_to_parent;
+use super::held;
 use super::is_bytes;
+use super::list;
 use super::match_query;
 use super::operator;
 use super::partly_null;
@@ -45,9 +48,6 @@ use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 
-/// The number of a key; no column of a user is called so.
-const NUMBER: &str = "\"fk-doctor number\"";
-
 pub(in crate::model::sql) struct Surgery {
     /// Tables are those of the rehearsal.
     in_room: bool,
@@ -66,14 +66,16 @@ impl RepairDialect for Surgery {
             schema.child_columns(relation).map(Some).chain(row.iter().map(|(name, _)| column(child, name))).collect();
         let values = evaluation.keys.iter().map(|(key, row)| key.iter().chain(row.iter().map(|(_, value)| value)));
         let wanted = query.numbered(&columns, values);
-        let mut key = vec![format!("i AS {NUMBER}")];
-        key.extend(key_names(schema, relation).iter().map(|(place, name)| format!("v{place} AS {}", quoted(name))));
-        key.extend((0..row.len()).map(|place| format!("v{} AS \"fk-doctor row {place}\"", width + place)));
+        let mut key = vec![format!("wanted.{NUMBER}")];
+        let names = key_names(schema, relation).into_iter();
+        key.extend(names.map(|(place, name)| format!("wanted.{} AS {}", held(place), quoted(name))));
+        key.extend((0..row.len()).map(|place| format!("wanted.{} AS \"fk-doctor row {place}\"", held(width + place))));
         let is_row = row
             .iter()
             .enumerate()
             .map(|(place, (name, _))| format!("{} \"key\".\"fk-doctor row {place}\"", left_of(child, "child", name)));
-        let mut from = format!("\"key\" LEFT JOIN {} ON {}", self.source(child, "child"), all(is_row));
+        let key = format!("(SELECT {} FROM {wanted}) AS \"key\"", key.join(", "));
+        let mut from = format!("{key} LEFT JOIN {} ON {}", self.source(child, "child"), all(is_row));
         let mut found = "1::int8".to_owned();
         if let Some((table, columns)) = evaluation.via {
             let names = columns.iter().map(|&column| table.columns[column].name.as_str());
@@ -88,11 +90,7 @@ impl RepairDialect for Surgery {
         let values: Vec<String> =
             evaluation.wanted.iter().map(|wanted| format!(", {}", query.wanted(wanted))).collect();
         let tables = named_tables(schema, evaluation.wanted);
-        query.finish(format!(
-            "{wanted}, \"key\" AS (SELECT {} FROM wanted){tables} SELECT \"key\".{NUMBER}, {found}{} FROM {from} ORDER BY 1",
-            key.join(", "),
-            values.concat()
-        ))
+        query.finish(format!("{tables}SELECT \"key\".{NUMBER}, {found}{} FROM {from} ORDER BY 1", values.concat()))
     }
 
     fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
@@ -111,9 +109,9 @@ impl RepairDialect for Surgery {
         let column = &table.columns[column];
         let name = format!("parent.{}", quoted(&column.name));
         query.finish(format!(
-            "{missing}, sought AS MATERIALIZED (SELECT i, {} AS n FROM missing) SELECT sought.i, p.k FROM \
+            "WITH sought AS MATERIALIZED (SELECT missing.{NUMBER} AS i, {} AS n FROM {missing}) SELECT sought.i, p.k FROM \
              (SELECT {} AS k, {} AS n FROM {} WHERE {name} IS NOT NULL) AS p JOIN sought ON sought.n = p.n ORDER BY 1, 2",
-            in_form("k0", forms),
+            in_form(&format!("missing.{}", held(0)), forms),
             shown(&name, column),
             in_form(&format!("format('%s', {name})"), forms),
             self.source(table, "parent"),
@@ -127,7 +125,7 @@ impl RepairDialect for Surgery {
         let columns: Vec<String> =
             stored.map(|column| format!(", {}", shown(&format!("t.{}", quoted(&column.name)), column))).collect();
         query.finish(format!(
-            "{wanted} SELECT i, NULL::int8{} FROM wanted JOIN {} ON {} ORDER BY i",
+            "SELECT wanted.{NUMBER}, NULL::int8{} FROM {wanted} JOIN {} ON {} ORDER BY 1",
             columns.concat(),
             self.source(table, "t"),
             named(table, "t", rows),
@@ -186,7 +184,7 @@ impl RepairDialect for Surgery {
             orphan = format!("({orphan} OR ({}))", partly_null(schema, relation));
         }
         query.finish(format!(
-            "{wanted} SELECT i FROM wanted JOIN {} ON {} WHERE {orphan} ORDER BY i",
+            "SELECT wanted.{NUMBER} FROM {wanted} JOIN {} ON {} WHERE {orphan} ORDER BY 1",
             self.source(child, "child"),
             named(child, "child", rows),
         ))
@@ -206,7 +204,7 @@ impl RepairDialect for Surgery {
             .collect();
         let order: Vec<String> = names.iter().map(|name| format!(", child.{}", quoted(name))).collect();
         query.finish(format!(
-            "{wanted} SELECT i{} FROM wanted JOIN {} ON {} JOIN {} ON {} AND {} ORDER BY i{}",
+            "SELECT wanted.{NUMBER}{} FROM {wanted} JOIN {} ON {} JOIN {} ON {} AND {} ORDER BY 1{}",
             shown.concat(),
             self.source(parent, "parent"),
             named(parent, "parent", parents),
@@ -442,7 +440,7 @@ impl Surgery {
         }
         let rows = query.numbered_as(&types, numbered.into_iter().map(|(number, key)| (number, key.iter())));
         let equal = columns.iter().enumerate().map(|(place, &column)| {
-            format!("{} wanted.v{place}", left_of(table, "keyed", &table.columns[column].name))
+            format!("{} wanted.{}", left_of(table, "keyed", &table.columns[column].name), held(place))
         });
         let shown: Vec<String> = wanted
             .iter()
@@ -450,7 +448,7 @@ impl Surgery {
             .map(|column| shown(&format!("keyed.{}", quoted(&column.name)), column))
             .collect();
         query.finish(format!(
-            "{rows} SELECT DISTINCT i, {} FROM wanted JOIN {} ON {} ORDER BY 1",
+            "SELECT DISTINCT wanted.{NUMBER}, {} FROM {rows} JOIN {} ON {} ORDER BY 1",
             shown.join(", "),
             self.source(table, "keyed"),
             all(equal)
@@ -459,7 +457,7 @@ impl Surgery {
 }
 
 impl Query {
-    /// `wanted(i, v0, …)`: rows of values, numbered, each of its column's type.
+    /// `wanted`: rows of values, numbered, each of its column's type.
     fn numbered<'v>(
         &mut self,
         columns: &[Option<&Column>],
@@ -473,7 +471,6 @@ impl Query {
         columns: &[Option<&Column>],
         rows: impl Iterator<Item = (usize, impl Iterator<Item = &'v Value>)>,
     ) -> String {
-        let names: Vec<String> = (0..columns.len()).map(|place| format!(", v{place}")).collect();
         let rows: Vec<String> = rows
             .map(|(i, row)| {
                 let values: Vec<String> =
@@ -481,7 +478,7 @@ impl Query {
                 format!("({i}::int8{})", values.concat())
             })
             .collect();
-        format!("WITH wanted(i{}) AS (VALUES {})", names.concat(), rows.join(", "))
+        list("wanted", columns.len(), &rows)
     }
 
     fn rows(&mut self, table: &Table, rows: &[&RowName]) -> String {
@@ -571,7 +568,8 @@ impl Query {
     }
 }
 
-/// The tables of the default schema that a rule's SQL mentions, each under its own name.
+/// A WITH of the tables of the default schema that a rule's SQL mentions, each under its own name. Beside them nothing of ours
+/// is named so that the rule's SQL could mean it.
 pub(super) fn named_tables(schema: &Schema, wanted: &[Wanted<'_>]) -> String {
     let texts: Vec<&str> = wanted
         .iter()
@@ -581,18 +579,17 @@ pub(super) fn named_tables(schema: &Schema, wanted: &[Wanted<'_>]) -> String {
             Wanted::Expression(_) => None,
         })
         .collect();
-    let is_ours = |name: &str| ["wanted", "key", "child", "via"].contains(&name);
     let mentioned = schema.tables.iter().filter(|table| {
         table.name.schema.is_none()
-            && !is_ours(&table.name.table)
             && texts.iter().any(|text| text.to_lowercase().contains(&table.name.table.to_lowercase()))
     });
-    mentioned
+    let mentioned: Vec<String> = mentioned
         .map(|table| {
             let name = quoted(&table.name.table);
-            format!(", {name} AS NOT MATERIALIZED (SELECT * FROM {})", table_name(table))
+            format!("{name} AS NOT MATERIALIZED (SELECT * FROM {})", table_name(table))
         })
-        .collect()
+        .collect();
+    if mentioned.is_empty() { String::new() } else { format!("WITH {} ", mentioned.join(", ")) }
 }
 
 fn column<'t>(table: &'t Table, name: &str) -> Option<&'t Column> {
@@ -608,7 +605,10 @@ pub(super) fn left_of(table: &Table, alias: &str, name: &str) -> String {
 /// The row of an alias is the wanted one.
 fn named(table: &Table, alias: &str, rows: &[&RowName]) -> String {
     let row = rows.first().map_or(&[][..], |row| row.as_slice());
-    all(row.iter().enumerate().map(|(place, (name, _))| format!("{} wanted.v{place}", left_of(table, alias, name))))
+    all(row
+        .iter()
+        .enumerate()
+        .map(|(place, (name, _))| format!("{} wanted.{}", left_of(table, alias, name), held(place))))
 }
 
 /// A text in its normal form.

@@ -18,9 +18,9 @@ pub(in crate::model::sql) struct Rows;
 impl Load for Rows {
     fn prepare(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql> {
         let mut made = vec![
-            "CREATE TEMP TABLE \"fk_doctor_round\"(number INT)".to_owned(),
-            "INSERT INTO temp.\"fk_doctor_round\" VALUES (0)".to_owned(),
-            "CREATE TEMP TABLE \"fk_doctor_noted\"(place INTEGER PRIMARY KEY)".to_owned(),
+            "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
+            "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
+            "CREATE TEMP TABLE \"fk_doctor$noted\"(place INTEGER PRIMARY KEY)".to_owned(),
         ];
         for &table in tables {
             made.extend(Record::of(schema, table).make_for_inserts());
@@ -37,7 +37,7 @@ impl Load for Rows {
         for (place, values) in rows {
             let mut query = Query::default();
             let place = query.parameter(Value::Integer(*place));
-            statements.push(query.finish(format!("UPDATE temp.\"fk_doctor_round\" SET number = {place}")));
+            statements.push(query.finish(format!("UPDATE temp.\"fk_doctor$round\" SET number = {place}")));
             let mut query = Query::default();
             let values: Vec<String> = values.iter().map(|value| query.parameter(value.clone())).collect();
             let row = match names.is_empty() {
@@ -59,7 +59,7 @@ impl Load for Rows {
         let mut query = Query::default();
         let condition = query.orphan_condition(schema, about);
         query.finish(format!(
-            "INSERT OR IGNORE INTO temp.\"fk_doctor_noted\" SELECT was.round FROM temp.{} AS was CROSS JOIN {} ON {} WHERE {condition}",
+            "INSERT OR IGNORE INTO temp.\"fk_doctor$noted\" SELECT was.round FROM temp.{} AS was CROSS JOIN {} ON {} WHERE {condition}",
             record.name(),
             source(schema.child(about), "child", false),
             record.is_now("was", "child"),
@@ -67,7 +67,7 @@ impl Load for Rows {
     }
 
     fn noted(&self) -> Sql {
-        Query::default().finish("SELECT count(*) FROM temp.\"fk_doctor_noted\"".to_owned())
+        Query::default().finish("SELECT count(*) FROM temp.\"fk_doctor$noted\"".to_owned())
     }
 
     fn place_of(&self, schema: &Schema, table: usize, row: &RowName) -> Sql {
@@ -117,7 +117,7 @@ impl Load for Rows {
 }
 
 /// A table that a copy of the trial has too.
-const KEPT: &str = "main.\"fk_doctor_rows\"";
+const KEPT: &str = "main.\"fk_doctor$rows\"";
 
 impl Treatable for Rows {
     fn keep_rows(&self, schema: &Schema, table: usize) -> Vec<Sql> {
@@ -125,7 +125,7 @@ impl Treatable for Rows {
         let names: Vec<String> =
             record.identity.iter().enumerate().map(|(i, name)| format!("{} AS k{i}", record.after(name))).collect();
         let keep = format!("CREATE TABLE {KEPT} AS SELECT {} FROM temp.{}", names.join(", "), record.name());
-        let by_place = format!("CREATE INDEX temp.\"fk_doctor_place_{table}\" ON {}(round)", record.name());
+        let by_place = format!("CREATE INDEX temp.\"fk_doctor$place_{table}\" ON {}(round)", record.name());
         [keep, by_place].map(|text| Query::default().finish(text)).into()
     }
 
@@ -141,11 +141,11 @@ impl Treatable for Rows {
     }
 
     fn not_from_the_file(&self) -> Vec<Sql> {
-        vec![Query::default().finish("UPDATE temp.\"fk_doctor_round\" SET number = 0".to_owned())]
+        vec![Query::default().finish("UPDATE temp.\"fk_doctor$round\" SET number = 0".to_owned())]
     }
 
     fn forget_noted(&self) -> Sql {
-        Query::default().finish("DELETE FROM temp.\"fk_doctor_noted\"".to_owned())
+        Query::default().finish("DELETE FROM temp.\"fk_doctor$noted\"".to_owned())
     }
 
     fn treated(&self, schema: &Schema, table: usize, columns: &[usize], place: i64) -> Sql {
@@ -160,7 +160,7 @@ impl Treatable for Rows {
         });
         query.finish(format!(
             "SELECT 1{} FROM temp.{} AS was CROSS JOIN {} ON {} WHERE was.round = {place} \
-             AND NOT EXISTS (SELECT 1 FROM temp.\"fk_doctor_noted\" AS noted WHERE noted.place = was.round)",
+             AND NOT EXISTS (SELECT 1 FROM temp.\"fk_doctor$noted\" AS noted WHERE noted.place = was.round)",
             held.collect::<String>(),
             record.name(),
             source(about, "child", false),

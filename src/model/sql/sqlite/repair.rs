@@ -2,8 +2,10 @@
 //!
 //! Writes say `OR ABORT`, which overrules an `ON CONFLICT` of the schema: a row is never replaced or left out silently.
 
+use super::NUMBER;
 use super::Query;
 use super::Sqlite;
+use super::held;
 use super::quoted;
 use super::source;
 use crate::model::catalog::Column;
@@ -30,29 +32,29 @@ use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 
-/// The number of a key; no column of a user is called so.
-const NUMBER: &str = "\"fk-doctor number\"";
-
 impl RepairDialect for Sqlite {
     fn evaluate(&self, schema: &Schema, relation: &Relation, evaluation: &Evaluation<'_>) -> Sql {
         let mut query = Query::default();
-        let wanted = query.numbered(evaluation.keys.iter().map(|(key, row)| {
-            let name = row.iter().map(|(_, value)| value);
-            key.iter().chain(name).cloned().collect()
-        }));
+        let wanted = evaluation.keys.iter().map(|(key, row)| key.iter().chain(row.iter().map(|(_, value)| value)));
+        let wanted = query.list("wanted", wanted);
         let child = schema.child(relation);
         let width = relation.child_columns.len();
-        let mut columns = vec![format!("i AS {NUMBER}")];
-        columns.extend(
-            key_names(schema, relation).into_iter().map(|(place, name)| format!("v{place} AS {}", quoted(name))),
-        );
+        let mut columns = vec![format!("wanted.{NUMBER}")];
+        let names = key_names(schema, relation).into_iter();
+        columns.extend(names.map(|(place, name)| format!("wanted.{} AS {}", held(place), quoted(name))));
         let row = evaluation.keys.first().map_or(&[][..], |(_, row)| row.as_slice());
-        columns.extend((0..row.len()).map(|place| format!("v{} AS \"fk-doctor row {place}\"", width + place)));
+        columns
+            .extend((0..row.len()).map(|place| format!("wanted.{} AS \"fk-doctor row {place}\"", held(width + place))));
         let is_row = row.iter().enumerate();
         let is_row: Vec<String> = is_row
             .map(|(place, (name, _))| format!("child.{} = \"key\".\"fk-doctor row {place}\"", quoted(name)))
             .collect();
-        let mut from = format!("\"key\" LEFT JOIN {} ON {}", source(child, "child", false), all(&is_row));
+        let mut from = format!(
+            "(SELECT {} FROM {wanted}) AS \"key\" LEFT JOIN {} ON {}",
+            columns.join(", "),
+            source(child, "child", false),
+            all(&is_row)
+        );
         let mut found = "1".to_owned();
         if let Some((table, columns)) = evaluation.via {
             let names: Vec<&str> = columns.iter().map(|&column| table.columns[column].name.as_str()).collect();
@@ -67,10 +69,7 @@ impl RepairDialect for Sqlite {
         }
         let values: Vec<String> = evaluation.wanted.iter().map(|wanted| query.wanted(wanted)).collect();
         let values = if values.is_empty() { String::new() } else { format!(", {}", values.join(", ")) };
-        query.finish(format!(
-            "{wanted}, \"key\" AS (SELECT {} FROM wanted) SELECT \"key\".{NUMBER}, {found}{values} FROM {from} ORDER BY 1",
-            columns.join(", ")
-        ))
+        query.finish(format!("SELECT \"key\".{NUMBER}, {found}{values} FROM {from} ORDER BY 1"))
     }
 
     fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
@@ -88,11 +87,11 @@ impl RepairDialect for Sqlite {
         let equal: Vec<String> = column_names(table, from)
             .iter()
             .enumerate()
-            .map(|(place, name)| format!("map.{name} = +missing.k{place}"))
+            .map(|(place, name)| format!("map.{name} = +missing.{}", held(place)))
             .collect();
         let into: Vec<String> = column_names(table, into).iter().map(|name| format!("map.{name}")).collect();
         query.finish(format!(
-            "{missing} SELECT DISTINCT i, {} FROM missing JOIN {} ON {} ORDER BY i",
+            "SELECT DISTINCT missing.{NUMBER}, {} FROM {missing} JOIN {} ON {} ORDER BY 1",
             into.join(", "),
             source(table, "map", false),
             all(&equal)
@@ -104,9 +103,9 @@ impl RepairDialect for Sqlite {
         let missing = query.missing(keys);
         let name = format!("parent.{}", quoted(&table.columns[column].name));
         query.finish(format!(
-            "{missing}, sought AS MATERIALIZED (SELECT i, {} AS n FROM missing) SELECT sought.i, p.k FROM \
+            "WITH sought AS MATERIALIZED (SELECT missing.{NUMBER} AS i, {} AS n FROM {missing}) SELECT sought.i, p.k FROM \
              (SELECT {name} AS k, {} AS n FROM {} WHERE {name} IS NOT NULL) AS p JOIN sought ON sought.n = p.n ORDER BY 1",
-            in_form("k0", forms),
+            in_form(&format!("missing.{}", held(0)), forms),
             in_form(&name, forms),
             source(table, "parent", true),
         ))
@@ -118,7 +117,7 @@ impl RepairDialect for Sqlite {
         let address = table.row_address.as_ref().map_or("NULL".to_owned(), |name| format!("t.{}", quoted(name)));
         let columns: Vec<String> = stored(table).map(|column| format!(", t.{}", quoted(&column.name))).collect();
         query.finish(format!(
-            "{wanted} SELECT i, {address}{} FROM wanted CROSS JOIN {} ON {} ORDER BY i",
+            "SELECT wanted.{NUMBER}, {address}{} FROM {wanted} CROSS JOIN {} ON {} ORDER BY 1",
             columns.concat(),
             source(table, "t", false),
             named("t", rows),
@@ -173,10 +172,8 @@ impl RepairDialect for Sqlite {
         let condition = query.orphan_condition(schema, relation);
         let truth =
             if super::has_truth_only(schema, relation) { super::truth(schema, relation) } else { String::new() };
-        let truth = truth.trim_start_matches("WITH ").trim_end();
-        let comma = if truth.is_empty() { "" } else { ", " };
         query.finish(format!(
-            "{wanted}{comma}{truth} SELECT i FROM wanted CROSS JOIN {} ON {} WHERE {condition} ORDER BY i",
+            "{truth}SELECT wanted.{NUMBER} FROM {wanted} CROSS JOIN {} ON {} WHERE {condition} ORDER BY 1",
             source(schema.child(relation), "child", false),
             named("child", rows),
         ))
@@ -204,7 +201,7 @@ impl RepairDialect for Sqlite {
         let names: Vec<String> =
             identity_columns(child).iter().map(|name| format!(", child.{}", quoted(name))).collect();
         query.finish(format!(
-            "{wanted} SELECT i{} FROM wanted CROSS JOIN {} ON {} CROSS JOIN {} ON {}{scope} ORDER BY i{}",
+            "SELECT wanted.{NUMBER}{} FROM {wanted} CROSS JOIN {} ON {} CROSS JOIN {} ON {}{scope} ORDER BY 1{}",
             names.concat(),
             source(parent, "parent", false),
             named("parent", parents),
@@ -332,24 +329,8 @@ impl RepairDialect for Sqlite {
 }
 
 impl Query {
-    /// `wanted(i, v0, …)`: rows of values, numbered.
-    fn numbered(&mut self, rows: impl Iterator<Item = Vec<Value>>) -> String {
-        let rows: Vec<Vec<Value>> = rows.collect();
-        let width = rows.first().map_or(0, Vec::len);
-        let names: Vec<String> = (0..width).map(|place| format!(", v{place}")).collect();
-        let rows: Vec<String> = rows
-            .into_iter()
-            .enumerate()
-            .map(|(i, row)| {
-                let values: Vec<String> = row.into_iter().map(|value| format!(", {}", self.parameter(value))).collect();
-                format!("({i}{})", values.concat())
-            })
-            .collect();
-        format!("WITH wanted(i{}) AS (VALUES {})", names.concat(), rows.join(", "))
-    }
-
     fn rows(&mut self, rows: &[&RowName]) -> String {
-        self.numbered(rows.iter().map(|row| row.iter().map(|(_, value)| value.clone()).collect()))
+        self.list("wanted", rows.iter().map(|row| row.iter().map(|(_, value)| value)))
     }
 
     fn is_row(&mut self, row: &RowName) -> String {
@@ -365,7 +346,13 @@ impl Query {
             Wanted::Query { query, column, of } => {
                 let columns: Vec<String> = (0..*of).map(|place| format!("c{place}")).collect();
                 let columns = columns.join(", ");
-                format!("(WITH \"the query\"({columns}) AS (\n{query}\n) SELECT c{column} FROM \"the query\")")
+                // A name that the query does not speak of, which it would mean otherwise.
+                let mut name = "the query".to_owned();
+                while query.to_lowercase().contains(&name) {
+                    name.push('\'');
+                }
+                let name = quoted(&name);
+                format!("(WITH {name}({columns}) AS (\n{query}\n) SELECT c{column} FROM {name})")
             }
             Wanted::RowsOf(query) => format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) LIMIT 2))"),
         }
@@ -398,11 +385,11 @@ fn with_keys(table: &Table, columns: &[usize], keys: &[&Key], wanted: &[String])
     let equal: Vec<String> = column_names(table, columns)
         .iter()
         .enumerate()
-        .map(|(place, name)| format!("parent.{name} = +missing.k{place}"))
+        .map(|(place, name)| format!("parent.{name} = +missing.{}", held(place)))
         .collect();
     let stored: Vec<String> = wanted.iter().map(|name| format!("parent.{name}")).collect();
     query.finish(format!(
-        "{missing} SELECT i, {} FROM missing CROSS JOIN {} ON {} ORDER BY i",
+        "SELECT missing.{NUMBER}, {} FROM {missing} CROSS JOIN {} ON {} ORDER BY 1",
         stored.join(", "),
         source(table, "parent", false),
         all(&equal)
@@ -423,7 +410,7 @@ fn named(alias: &str, rows: &[&RowName]) -> String {
     let equal: Vec<String> = row
         .iter()
         .enumerate()
-        .map(|(place, (name, _))| format!("{alias}.{} = wanted.v{place}", quoted(name)))
+        .map(|(place, (name, _))| format!("{alias}.{} = wanted.{}", quoted(name), held(place)))
         .collect();
     all(&equal)
 }

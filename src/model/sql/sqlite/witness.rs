@@ -27,8 +27,8 @@ pub(in crate::model::sql) struct Triggers;
 impl Witness for Triggers {
     fn install(&self, schema: &Schema) -> Vec<Sql> {
         let mut made = vec![
-            "CREATE TEMP TABLE \"fk_doctor_round\"(number INT)".to_owned(),
-            "INSERT INTO temp.\"fk_doctor_round\" VALUES (0)".to_owned(),
+            "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
+            "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
         ];
         for record in records(schema) {
             made.extend(record.make());
@@ -39,7 +39,7 @@ impl Witness for Triggers {
             let columns: Vec<String> =
                 schema.parent_columns(relation).map(|column| parent.before(&column.name)).collect();
             made.push(format!(
-                "CREATE INDEX temp.\"fk_doctor_parent_{index}\" ON {}({})",
+                "CREATE INDEX temp.\"fk_doctor$parent_{index}\" ON {}({})",
                 parent.name(),
                 columns.join(", ")
             ));
@@ -48,14 +48,14 @@ impl Witness for Triggers {
     }
 
     fn remove(&self, schema: &Schema) -> Vec<Sql> {
-        let keys = enforced(schema).map(|(index, _)| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor_key_{index}\""));
+        let keys = enforced(schema).map(|(index, _)| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor$key_{index}\""));
         let tables = records(schema).flat_map(|record| record.unmake());
-        let round = "DROP TABLE IF EXISTS temp.\"fk_doctor_round\"".to_owned();
+        let round = "DROP TABLE IF EXISTS temp.\"fk_doctor$round\"".to_owned();
         keys.chain(tables).chain([round]).map(plain).collect()
     }
 
     fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql> {
-        let mut begun = vec![plain(format!("UPDATE temp.\"fk_doctor_round\" SET number = {round}"))];
+        let mut begun = vec![plain(format!("UPDATE temp.\"fk_doctor$round\" SET number = {round}"))];
         if forget {
             begun.extend(records(schema).map(|record| plain(format!("DELETE FROM temp.{}", record.name()))));
         }

@@ -52,7 +52,7 @@ impl<'a> Record<'a> {
     }
 
     pub(in crate::model::sql::sqlite) fn name(&self) -> String {
-        quoted(&format!("fk_doctor_log_{}", self.table))
+        quoted(&format!("fk_doctor$log_{}", self.table))
     }
 
     /// The recorded column's value before.
@@ -106,7 +106,7 @@ impl<'a> Record<'a> {
                 columns("n")
             ),
             format!(
-                "CREATE INDEX temp.\"fk_doctor_row_{}\" ON {}({})",
+                "CREATE INDEX temp.\"fk_doctor$row_{}\" ON {}({})",
                 self.table,
                 self.name(),
                 self.identity.iter().map(|name| self.before(name)).collect::<Vec<_>>().join(", ")
@@ -122,8 +122,9 @@ impl<'a> Record<'a> {
                 [("before_insert", "BEFORE INSERT", ""), ("before_update", "BEFORE UPDATE", itself.as_str())]
             {
                 made.push(format!(
-                    "CREATE TEMP TRIGGER \"fk_doctor_{moment}_{}\" {when} ON main.{table} BEGIN INSERT INTO {} \
-                     SELECT number, 'r', NULL, {}, {} FROM \"fk_doctor_round\" CROSS JOIN {table} AS was WHERE ({}){but}; END",
+                    "CREATE TEMP TRIGGER \"fk_doctor${moment}_{}\" {when} ON main.{table} BEGIN INSERT INTO {} \
+                     SELECT round.number, 'r', NULL, {}, {} FROM \"fk_doctor$round\" AS round CROSS JOIN main.{table} AS was \
+                     WHERE ({}){but}; END",
                     self.table,
                     self.name(),
                     self.values("was"),
@@ -149,10 +150,10 @@ impl<'a> Record<'a> {
             ["o", "n"].iter().flat_map(|side| (0..self.columns.len()).map(move |i| format!("{side}{i}"))).collect();
         vec![
             format!("CREATE TEMP TABLE {}(round INT, op TEXT, relation INT, {})", self.name(), columns.join(", ")),
-            format!("CREATE INDEX temp.\"fk_doctor_row_{}\" ON {}({})", self.table, self.name(), identity.join(", ")),
+            format!("CREATE INDEX temp.\"fk_doctor$row_{}\" ON {}({})", self.table, self.name(), identity.join(", ")),
             format!(
-                "CREATE TEMP TRIGGER \"fk_doctor_insert_{}\" AFTER INSERT ON main.{} BEGIN \
-                 INSERT INTO {}(round, op, relation, {}) SELECT number, 'i', NULL, {}, {} FROM \"fk_doctor_round\"; END",
+                "CREATE TEMP TRIGGER \"fk_doctor$insert_{}\" AFTER INSERT ON main.{} BEGIN \
+                 INSERT INTO {}(round, op, relation, {}) SELECT number, 'i', NULL, {}, {} FROM \"fk_doctor$round\"; END",
                 self.table,
                 quoted(&self.about.name.table),
                 self.name(),
@@ -171,7 +172,7 @@ impl<'a> Record<'a> {
 
     pub(super) fn unmake(&self) -> Vec<String> {
         let triggers =
-            MOMENTS.iter().map(|moment| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor_{moment}_{}\"", self.table));
+            MOMENTS.iter().map(|moment| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor${moment}_{}\"", self.table));
         triggers.chain([format!("DROP TABLE IF EXISTS temp.{}", self.name())]).collect()
     }
 
@@ -180,8 +181,8 @@ impl<'a> Record<'a> {
         let columns: Vec<String> =
             relation.child_columns.iter().map(|&column| quoted(&self.about.columns[column].name)).collect();
         format!(
-            "CREATE TEMP TRIGGER \"fk_doctor_key_{index}\" AFTER UPDATE OF {} ON main.{} BEGIN \
-             INSERT INTO {} SELECT number, 'k', {index}, {}, {} FROM \"fk_doctor_round\"; END",
+            "CREATE TEMP TRIGGER \"fk_doctor$key_{index}\" AFTER UPDATE OF {} ON main.{} BEGIN \
+             INSERT INTO {} SELECT number, 'k', {index}, {}, {} FROM \"fk_doctor$round\"; END",
             columns.join(", "),
             quoted(&self.about.name.table),
             self.name(),
@@ -220,8 +221,8 @@ impl<'a> Record<'a> {
 
     fn trigger(&self, moment: &str, when: &str, op: &str, old: &str, new: &str) -> String {
         format!(
-            "CREATE TEMP TRIGGER \"fk_doctor_{moment}_{}\" {when} ON main.{} BEGIN \
-             INSERT INTO {} SELECT number, '{op}', NULL, {old}, {new} FROM \"fk_doctor_round\"; END",
+            "CREATE TEMP TRIGGER \"fk_doctor${moment}_{}\" {when} ON main.{} BEGIN \
+             INSERT INTO {} SELECT number, '{op}', NULL, {old}, {new} FROM \"fk_doctor$round\"; END",
             self.table,
             quoted(&self.about.name.table),
             self.name(),
