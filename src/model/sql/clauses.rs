@@ -153,7 +153,7 @@ pub(super) fn written_out(statement: &Sql, mark: char, quote: char, literal: fn(
 
 /// The numbers of new rows, which are called `"fk-doctor number"` in `new` and their own names `"fk-doctor own 0"` and so on,
 /// that have the terms of a unique index in common with another row of a table.
-pub(super) fn colliding(with: &str, new: &str, table: &str, own: &[String], index: &UniqueTerms) -> String {
+pub(super) fn colliding(new: &str, table: &str, own: &[String], index: &UniqueTerms) -> String {
     let terms: Vec<String> =
         index.terms.iter().enumerate().map(|(place, term)| format!("({term}) AS \"fk-doctor term {place}\"")).collect();
     let among = index.condition.as_ref().map_or(String::new(), |condition| format!(" WHERE ({condition})"));
@@ -168,7 +168,7 @@ pub(super) fn colliding(with: &str, new: &str, table: &str, own: &[String], inde
     let other =
         if is_own.is_empty() { String::new() } else { format!(" WHERE ({}) IS NOT TRUE", is_own.join(" AND ")) };
     format!(
-        "{with} SELECT DISTINCT new.\"fk-doctor number\" FROM (SELECT \"fk-doctor number\"{}, {terms} FROM {new} AS made{among}) AS new \
+        "SELECT DISTINCT new.\"fk-doctor number\" FROM (SELECT \"fk-doctor number\"{}, {terms} FROM {new} AS made{among}) AS new \
          JOIN (SELECT {terms}{} FROM {table}{among}) AS there ON {}{other} ORDER BY 1",
         owns.concat(),
         names.concat(),

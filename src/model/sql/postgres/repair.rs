@@ -150,8 +150,8 @@ impl RepairDialect for Surgery {
         let wanted = query.numbered(&columns, values);
         let width = first.len();
         let as_stored = |place: usize| match columns[place].and_then(|column| column.sql_type.as_ref()) {
-            Some(of) => format!("v{place}::{}", qualified(&of.base)),
-            None => format!("v{place}"),
+            Some(of) => format!("wanted.{}::{}", held(place), qualified(&of.base)),
+            None => format!("wanted.{}", held(place)),
         };
         let mut shown: Vec<String> = (first.iter().enumerate())
             .map(|(place, (name, _))| format!("{} AS {}", as_stored(place), quoted(name)))
@@ -159,8 +159,7 @@ impl RepairDialect for Surgery {
         shown.extend((0..own.len()).map(|place| format!("{} AS \"fk-doctor own {place}\"", as_stored(width + place))));
         let own: Vec<String> = own.into_iter().map(quoted).collect();
         Some(query.finish(clauses::colliding(
-            &wanted,
-            &format!("(SELECT i AS {NUMBER}, {} FROM wanted)", shown.join(", ")),
+            &format!("(SELECT wanted.{NUMBER}, {} FROM {wanted})", shown.join(", ")),
             &self.relation(table),
             &own,
             index,

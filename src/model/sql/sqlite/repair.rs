@@ -130,7 +130,7 @@ impl RepairDialect for Sqlite {
         let lengths: Vec<String> =
             stored(table).map(|column| format!("coalesce(octet_length(t.{}), 0)", quoted(&column.name))).collect();
         Some(query.finish(format!(
-            "{wanted} SELECT i FROM wanted CROSS JOIN {} ON {} WHERE {} > {bytes} ORDER BY i",
+            "SELECT wanted.{NUMBER} FROM {wanted} CROSS JOIN {} ON {} WHERE {} > {bytes} ORDER BY 1",
             source(table, "t", false),
             named("t", rows),
             lengths.join(" + "),
@@ -141,21 +141,27 @@ impl RepairDialect for Sqlite {
         let mut query = Query::default();
         let (_, first) = rows.first()?;
         let own = identity_columns(table);
-        let wanted = query.numbered(rows.iter().map(|(name, image)| {
-            let name = own.iter().map(|column| {
-                let of = |row: &RowName| row.iter().find(|(known, _)| known == column).map(|(_, value)| value.clone());
-                name.and_then(of).unwrap_or(Value::Null)
-            });
-            image.iter().map(|(_, value)| value.clone()).chain(name).collect()
-        }));
+        let nothing = Value::Null;
+        let values = rows.iter().map(|(name, image)| {
+            let of = |column: &str| {
+                let known = name.and_then(|name| name.iter().find(|(known, _)| known == column));
+                known.map_or(&nothing, |(_, value)| value)
+            };
+            let values = image.iter().map(|(_, value)| value).chain(own.iter().map(|column| of(column)));
+            values.collect::<Vec<_>>().into_iter()
+        });
+        let wanted = query.list("wanted", values);
         let width = first.len();
-        let mut columns: Vec<String> =
-            first.iter().enumerate().map(|(place, (name, _))| format!("v{place} AS {}", quoted(name))).collect();
-        columns.extend((0..own.len()).map(|place| format!("v{} AS \"fk-doctor own {place}\"", width + place)));
+        let mut columns: Vec<String> = first
+            .iter()
+            .enumerate()
+            .map(|(place, (name, _))| format!("wanted.{} AS {}", held(place), quoted(name)))
+            .collect();
+        columns
+            .extend((0..own.len()).map(|place| format!("wanted.{} AS \"fk-doctor own {place}\"", held(width + place))));
         let own: Vec<String> = own.into_iter().map(quoted).collect();
         Some(query.finish(clauses::colliding(
-            &wanted,
-            &format!("(SELECT i AS {NUMBER}, {} FROM wanted)", columns.join(", ")),
+            &format!("(SELECT wanted.{NUMBER}, {} FROM {wanted})", columns.join(", ")),
             &format!("main.{}", quoted(&table.name.table)),
             &own,
             index,
