@@ -40,6 +40,7 @@ mod prevent;
 mod privacy;
 mod random_repairs;
 mod readme;
+mod recorded;
 mod refusals;
 mod relax;
 mod rule_faults;

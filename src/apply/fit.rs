@@ -30,6 +30,7 @@ impl Walk<'_> {
             line.fit = match (self.order.direction, self.barred.get(&line.position)) {
                 (Direction::Apply, _) if is_ours => Fit::Done,
                 (Direction::Undo, _) if !is_ours => Fit::Done,
+                (_, Some(Left::Already)) => Fit::Already,
                 (_, Some(why)) => Fit::Left(*why),
                 _ => Fit::Ready,
             };

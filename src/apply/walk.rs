@@ -251,9 +251,14 @@ impl<'w> Walk<'w> {
             step += portion.lines.len();
             self.fit(writer, &mut portion)?;
             self.foresee(&portion);
+            let is_fresh = self.order.direction == Direction::Apply && self.record()?.state.ours.is_empty();
             for line in &portion.lines {
                 match line.fit {
                     Fit::Ready => found.ready += 1,
+                    // Others have moved the counter before we did: it is not ours to move back.
+                    Fit::Already | Fit::Moved if is_fresh && line.change.part() == Part::Counter => {
+                        self.barred.insert(line.position, Left::Already);
+                    }
                     Fit::Already => found.already += 1,
                     Fit::Done | Fit::Moved | Fit::Left(_) => {}
                 }
@@ -423,6 +428,8 @@ impl<'w> Walk<'w> {
                     self.write_one(writer, line)?;
                     changed += 1;
                 }
+                // A counter is no row that anybody made.
+                Fit::Already if line.change.part() == Part::Counter => {}
                 Fit::Already => self.done.already += 1,
                 Fit::Left(why) => {
                     self.done.leave(&line.change, why);

@@ -68,6 +68,10 @@ impl Said<'_> {
             }
             (_, true) if left > 0 => (Tone::Doubtful, format!("the plan was taken back from {name}, {but}")),
             (0, true) => (Tone::Good, format!("{name} is as it was before the plan: nothing was changed")),
+            (_, true) if self.unchecked > 0 => {
+                let relations = plural(self.unchecked, "relation");
+                (Tone::Doubtful, format!("the plan was taken back from {name}, and {relations} could not be checked"))
+            }
             (_, true) => (Tone::Good, format!("the plan was taken back from {name}")),
             (0, false) if left > 0 => {
                 (Tone::Doubtful, format!("nothing was changed in {name}: {}", told_left(self.left)))
@@ -123,7 +127,7 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
         let defined = (said.redefined > 0).then(|| format!("{} changed", plural(said.redefined, "definition")));
         let mut line = parts.into_iter().flatten().chain(defined).collect::<Vec<_>>().join(", ");
         if said.already > 0 {
-            line.push_str(&format!("; {} were so already", count(said.already)));
+            line.push_str(&format!("; {} {}", count(said.already), Left::Already.told(said.already)));
         }
         labelled("changes", Ink::Dim, line);
     }
@@ -149,7 +153,9 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
         labelled("kept", Ink::Dim, format!("rows that went are in {}{but}", file.display()));
     }
     let checked = plural(said.relations - said.unchecked, "relation");
-    let mut scan = if said.orphan_rows == 0 {
+    let mut scan = if said.relations == said.unchecked {
+        "no relation was checked".to_owned()
+    } else if said.orphan_rows == 0 {
         format!("{checked} checked, no orphans")
     } else {
         format!("{checked} checked, {} left", plural(said.orphan_rows, "orphan row"))

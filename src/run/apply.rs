@@ -164,6 +164,7 @@ pub(super) fn go(
     let left = left(source, &patience, global, surroundings)?;
     let exit = match (direction, left) {
         _ if done.rows_left() > 0 => Exit::NotHealed,
+        (Direction::Undo, Left { unchecked: 1.., .. }) => Exit::Incomplete,
         (Direction::Undo, _) => Exit::Clean,
         (_, Left { orphan_rows: 1.., .. }) => Exit::NotHealed,
         (_, Left { unchecked: 1.., .. }) => Exit::Incomplete,

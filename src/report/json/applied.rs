@@ -85,7 +85,7 @@ pub(super) fn left<'a>(left: &BTreeMap<Left, u64>, rows: &'a [LeftRow]) -> LeftR
     let one = |row: &'a LeftRow| OneLeft { table: &row.table, row: Named::of(&row.row), reason: row.why.name() };
     LeftRows {
         total: left.values().sum(),
-        reasons: left.iter().map(|(why, rows)| (why.name(), *rows)).collect(),
+        reasons: left.iter().filter(|(_, rows)| **rows > 0).map(|(why, rows)| (why.name(), *rows)).collect(),
         rows: rows.iter().map(one).collect(),
     }
 }

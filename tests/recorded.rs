@@ -1,0 +1,433 @@
+//! What was applied is recorded: only what this plan changed is taken back, a plan that was begun is never lost, and
+//! `status` tells how far it is. A row is changed only if it is still as planned, in the transaction that changes it.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::common;
+
+use common::Bench;
+use common::Run;
+use rusqlite::Connection;
+use serde_json::Value;
+
+const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT); \
+    CREATE TABLE a(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id)); \
+    CREATE TABLE b(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id), note); \
+    INSERT INTO p VALUES (1, 'one'), (2, 'two'), (3, 'three'), (4, 'four'); \
+    INSERT INTO a VALUES (1, 1), (2, 2), (3, NULL); INSERT INTO b VALUES (1, 1, 'x'), (2, 16, 'y'), (3, 17, 'z');";
+
+fn rule(child: &str, treat: &str) -> String {
+    let id = &child[..1];
+    format!(
+        "[[rule]]\nid = \"{id}\"\neven-if-parent-lost = true\nrelation.child = \"{child}\"\nlimits.max-rows = 100_000\nlimits.max-share = 1.0\n\
+         [[rule.treat]]\n{treat}\n"
+    )
+}
+
+fn planned(seed: &str, rules: &str) -> Bench {
+    let bench = Bench::new(seed);
+    bench.write("r.toml", rules);
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    bench
+}
+
+fn run(bench: &Bench, command: &str, options: &[&str]) -> Run {
+    bench.run(&[&[command, "app.db", "plan.ndjson", "--no-backup"], options].concat())
+}
+
+fn done(bench: &Bench, command: &str, options: &[&str], code: i32) -> Run {
+    let run = run(bench, command, options);
+    assert_eq!(run.code, code, "{command}: {}{}", run.stdout, run.stderr);
+    run
+}
+
+fn plain(run: &Run) -> String {
+    format!("{}{}", run.stdout, run.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Counters only ever go on.
+fn without_counters(dump: &str) -> &str {
+    dump.split("\nsqlite_sequence\n").next().unwrap()
+}
+
+fn status(bench: &Bench) -> Value {
+    let run = bench.run(&["status", "plan.ndjson", "app.db", "--format", "json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let report = serde_json::from_str(&run.stdout).unwrap();
+    common::assert_obeys("status", &report);
+    report
+}
+
+fn phase(bench: &Bench) -> String {
+    status(bench)["state"]["phase"].as_str().unwrap().to_owned()
+}
+
+/// Another row was blanked by hand, and the counter moved: neither says anything of the row whose parent came.
+#[test]
+fn row_that_found_its_parent_is_left_whatever_else_was_done() {
+    let rules = rule("a(r)", "action = \"set-null\"") + &rule("b(r)", "action = \"set-null\"");
+    for before in ["UPDATE a SET r = NULL WHERE id = 3", "INSERT INTO p VALUES (99, 'x'); DELETE FROM p WHERE id = 99"]
+    {
+        for options in [&[][..], &["--batch", "1"]] {
+            let bench = planned(&format!("{SEED} UPDATE a SET r = 15 WHERE id = 3"), &rules);
+            bench.execute(before);
+            bench.execute("INSERT INTO p VALUES (16, 'came')");
+            let dump = bench.dump();
+            let refused = done(&bench, "apply", options, 5);
+            assert!(plain(&refused).contains("b (id = 2) has its parent by now"), "{}", refused.stderr);
+            assert_eq!(bench.dump(), dump);
+            let skipped = done(&bench, "apply", &[options, &["--skip-changed"]].concat(), 6);
+            assert!(plain(&skipped).contains("1 row had found their parent"), "{}", skipped.stdout);
+            assert_eq!(bench.value("SELECT r FROM b WHERE id = 2"), "16");
+            assert_eq!(bench.value("SELECT r FROM b WHERE id = 3"), "NULL");
+            done(&bench, "undo", &[], 0);
+            assert_eq!(bench.dump(), dump);
+        }
+    }
+}
+
+/// A placeholder that was made for a row is not a parent that the row has found.
+#[test]
+fn parent_that_the_plan_itself_made_is_no_found_parent() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE a(id INTEGER PRIMARY KEY, r REFERENCES p(id)); \
+        CREATE TABLE b(id INTEGER PRIMARY KEY, r REFERENCES p(id)); \
+        INSERT INTO p VALUES (1); INSERT INTO a VALUES (1, 7); INSERT INTO b VALUES (1, 7);";
+    let rules = rule("a(r)", "action = \"remap\"\nto = \"SELECT 1\"") + &rule("b(r)", "action = \"placeholder\"");
+    for options in [&[][..], &["--batch", "1"]] {
+        let bench = planned(seed, &rules);
+        let before = bench.dump();
+        done(&bench, "apply", options, 0);
+        assert_eq!(bench.value("SELECT (SELECT r FROM a) || (SELECT r FROM b)"), "'17'");
+        done(&bench, "undo", options, 0);
+        assert_eq!(bench.dump(), before);
+    }
+}
+
+/// What somebody else had made alike is not ours to take back.
+#[test]
+fn placeholder_that_the_application_made_first_stays() {
+    let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
+    bench.execute("INSERT INTO p VALUES (16, NULL)");
+    let before = bench.dump();
+    let applied = done(&bench, "apply", &[], 0);
+    assert!(plain(&applied).contains("1 row made; 1 was so already"), "{}", applied.stdout);
+    assert_eq!(status(&bench)["state"]["left"], serde_json::json!({ "already": 2 }));
+    done(&bench, "undo", &[], 0);
+    assert_eq!(
+        without_counters(&bench.dump()),
+        without_counters(&before),
+        "the application's placeholder is still there"
+    );
+    assert_eq!(bench.value("SELECT seq FROM sqlite_sequence"), "17", "others have moved the counter: it stays");
+}
+
+#[test]
+fn undo_leaves_no_orphan_that_was_none() {
+    let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
+    let before = bench.dump();
+    done(&bench, "apply", &[], 0);
+    bench.execute("INSERT INTO a VALUES (9, 16)");
+    let referred = bench.dump();
+    for options in [&[][..], &["--batch", "1"]] {
+        let refused = done(&bench, "undo", options, 5);
+        assert!(plain(&refused).contains("p (id = 16) is referred to by rows that came since"), "{}", refused.stderr);
+        assert!(plain(&refused).contains("--skip-changed"), "{}", refused.stderr);
+        if options.is_empty() {
+            assert_eq!(bench.dump(), referred);
+        }
+    }
+    let skipped = done(&bench, "undo", &["--skip-changed"], 6);
+    assert!(plain(&skipped).contains("1 row is referred to by rows that came since"), "{}", skipped.stdout);
+    assert_eq!(bench.value("SELECT group_concat(id ORDER BY id) FROM p"), "'1,2,3,4,16'");
+    assert_eq!(phase(&bench), "taken back");
+    assert_eq!(status(&bench)["state"]["made"]["changes"], 1);
+    // Once nothing refers to it any more, it goes as well.
+    bench.execute("DELETE FROM a WHERE id = 9");
+    done(&bench, "undo", &[], 0);
+    assert_eq!(without_counters(&bench.dump()), without_counters(&before));
+}
+
+/// An orphan of the plan may go, or get another parent, without keeping its placeholder.
+#[test]
+fn undo_takes_a_placeholder_whose_orphans_are_gone() {
+    let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
+    done(&bench, "apply", &[], 0);
+    bench.execute("DELETE FROM b WHERE id = 2; UPDATE b SET note = 'new' WHERE id = 3");
+    done(&bench, "undo", &[], 0);
+    assert_eq!(bench.value("SELECT group_concat(id ORDER BY id) FROM p"), "'1,2,3,4'");
+    assert_eq!(bench.value("SELECT r || note FROM b WHERE id = 3"), "'17new'");
+}
+
+/// One placeholder that was filled in does not keep the rest.
+#[test]
+fn placeholder_that_was_filled_in_is_gone_round() {
+    let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
+    done(&bench, "apply", &[], 0);
+    bench.execute("UPDATE p SET name = 'filled' WHERE id = 16");
+    assert_eq!(status(&bench)["state"]["changed_since"]["rows"][0]["row"], serde_json::json!({ "id": 16 }));
+    assert!(plain(&done(&bench, "undo", &[], 5)).contains("p (id = 16) is not as it was"));
+    let run = done(&bench, "undo", &["--skip-changed", "--format", "json"], 6);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    common::assert_obeys("apply", &report);
+    assert_eq!(report["outcome"], "taken-back-in-part");
+    assert_eq!(
+        report["left"],
+        serde_json::json!({ "total": 1, "reasons": { "changed": 1 },
+            "rows": [{ "table": "p", "row": { "id": 16 }, "reason": "changed" }] })
+    );
+    assert_eq!(bench.value("SELECT group_concat(id || name ORDER BY id) FROM p"), "'1one,2two,3three,4four,16filled'");
+}
+
+/// Rows stand or fall together: a record is kept only of a row that went.
+#[test]
+fn unit_is_changed_whole_or_not_at_all() {
+    let seed = format!(
+        "{SEED} CREATE TABLE d(id INTEGER PRIMARY KEY, b INTEGER REFERENCES b(id) ON DELETE CASCADE); \
+        INSERT INTO d VALUES (1, 2), (2, 3);"
+    );
+    for options in [&[][..], &["--batch", "1"]] {
+        let bench = planned(&seed, &rule("b(r)", "action = \"quarantine\""));
+        let before = bench.dump();
+        bench.execute("INSERT INTO p VALUES (16, 'came')");
+        done(&bench, "apply", &[options, &["--skip-changed"]].concat(), 6);
+        assert_eq!(bench.value("SELECT group_concat(id) FROM b"), "'1,2'");
+        assert_eq!(bench.value("SELECT group_concat(id) FROM d"), "'1'", "what depends on the row that stays stays");
+        let kept = "SELECT group_concat(table_name || row_name, ' ') FROM fk_doctor_quarantine";
+        assert_eq!(bench.value(kept), "'b{\"id\":3} d{\"id\":2}'");
+        done(&bench, "undo", &[], 0);
+        bench.execute("DELETE FROM p WHERE id = 16");
+        assert_eq!(without_counters(&bench.dump()), without_counters(&before));
+    }
+}
+
+/// A row that came to refer to one that is to go keeps it.
+#[test]
+fn new_dependant_keeps_what_it_refers_to() {
+    let seed = format!("{SEED} CREATE TABLE d(id INTEGER PRIMARY KEY, b INTEGER REFERENCES b(id));");
+    let bench = planned(&seed, &rule("b(r)", "action = \"quarantine\""));
+    bench.execute("INSERT INTO d VALUES (1, 2)");
+    assert!(plain(&done(&bench, "apply", &[], 5)).contains("b (id = 2) is referred to by rows that came since"));
+    done(&bench, "apply", &["--skip-changed"], 6);
+    assert_eq!(bench.value("SELECT group_concat(id) FROM b"), "'1,2'");
+}
+
+/// A placeholder for which nobody is left is not made.
+#[test]
+fn placeholder_that_nobody_needs_is_not_made() {
+    let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
+    bench.execute("DELETE FROM b WHERE id = 2");
+    assert!(plain(&done(&bench, "apply", &[], 5)).contains("p (id = 16) is needed by no row any more"));
+    done(&bench, "apply", &["--skip-changed"], 6);
+    assert_eq!(bench.value("SELECT group_concat(id ORDER BY id) FROM p"), "'1,2,3,4,17'");
+}
+
+#[test]
+fn status_tells_how_far_a_plan_is() {
+    let bench = planned(SEED, &rule("b(r)", "action = \"set-null\""));
+    let alone = bench.run(&["status", "plan.ndjson"]);
+    assert!(plain(&alone).contains("○ plan.ndjson was not begun"), "{}", alone.stdout);
+    assert_eq!(phase(&bench), "never applied");
+    let undone = done(&bench, "undo", &[], 0);
+    assert!(plain(&undone).contains("○ app.db has no record that the plan was applied"), "{}", undone.stdout);
+    let forget = || bench.run(&["status", "plan.ndjson", "app.db", "--forget"]);
+    assert_eq!(forget().code, 5);
+
+    done(&bench, "apply", &[], 0);
+    assert!(plain(&bench.run(&["status", "plan.ndjson"])).contains("? plan.ndjson was begun"));
+    let report = status(&bench);
+    assert_eq!(report["state"]["phase"], "applied");
+    assert_eq!(report["state"]["made"]["changes"], 2);
+    assert!(plain(&forget()).contains("changes of it are in the database"));
+    let shown = bench.run(&["status", "plan.ndjson", "app.db"]);
+    assert!(plain(&shown).contains("✓ plan.ndjson is applied to app.db"), "{}", shown.stdout);
+    assert!(plain(&shown).contains("undo fk-doctor undo app.db plan.ndjson"), "{}", shown.stdout);
+    bench.execute("UPDATE b SET note = 'new' WHERE id = 3");
+    assert!(
+        plain(&bench.run(&["status", "plan.ndjson", "app.db"]))
+            .contains("1 row that it made were changed since b (id = 3)")
+    );
+    bench.execute("UPDATE b SET note = 'z' WHERE id = 3");
+
+    done(&bench, "undo", &[], 0);
+    assert_eq!(phase(&bench), "taken back");
+    assert_eq!(forget().code, 0);
+    assert_eq!(bench.value("SELECT count(*) FROM sqlite_schema WHERE name = 'fk_doctor_state'"), "0");
+    assert_eq!(phase(&bench), "never applied");
+    let other = bench.run(&["status", "plan.ndjson", "missing.db"]);
+    assert_eq!(other.code, 3, "{}", other.stderr);
+}
+
+/// Two plans have one table, and each its own record.
+#[test]
+fn plans_do_not_mix_their_records() {
+    let bench = planned(&format!("{SEED} UPDATE a SET r = 15 WHERE id = 3"), &rule("a(r)", "action = \"set-null\""));
+    bench.write("r.toml", &rule("b(r)", "action = \"set-null\""));
+    assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "other.ndjson"]).code, 0);
+    let apply = |plan: &str| bench.run(&["apply", "app.db", plan, "--no-backup"]);
+    assert_eq!(apply("plan.ndjson").code, 6);
+    assert_eq!(apply("other.ndjson").code, 0);
+    done(&bench, "undo", &[], 0);
+    assert_eq!(bench.value("SELECT (SELECT r FROM a WHERE id = 3) || ' ' || (SELECT count(r) FROM b)"), "'15 1'");
+    assert_eq!(bench.run(&["status", "plan.ndjson", "app.db", "--forget"]).code, 0);
+    assert_eq!(bench.run(&["undo", "app.db", "other.ndjson", "--no-backup"]).code, 0);
+    assert_eq!(bench.value("SELECT count(r) FROM b"), "3");
+}
+
+#[test]
+fn unrelated_definitions_may_come_and_go() {
+    let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
+    bench.execute("CREATE TABLE stranger(x); CREATE INDEX ax ON a(id, r); CREATE VIEW v AS SELECT * FROM b;");
+    // The index is of a table that refers to the same parent: what acts on it is a part of the plan.
+    assert!(
+        plain(&done(&bench, "apply", &[], 5)).contains("definitions are not those that the plan was made for: see a")
+    );
+    bench.execute("DROP INDEX ax");
+    done(&bench, "apply", &[], 0);
+    bench.execute("DROP TABLE stranger; CREATE TABLE another(x)");
+    done(&bench, "undo", &[], 0);
+    // A table that comes to refer to the parent acts on it.
+    bench.execute("CREATE TABLE child(x REFERENCES p(id) ON DELETE CASCADE)");
+    assert!(
+        plain(&done(&bench, "apply", &[], 5)).contains("definitions are not those that the plan was made for: see p")
+    );
+}
+
+/// The writing is done by a process that can be killed, or held up by a lock.
+fn started(bench: &Bench, command: &str, options: &[&str]) -> std::process::Child {
+    Command::new(env!("CARGO_BIN_EXE_fk-doctor"))
+        .args([&[command, "app.db", "plan.ndjson", "--no-backup"], options].concat())
+        .current_dir(bench.path("."))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "it never came to that");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn many(rows: u32) -> String {
+    let rows: Vec<String> = (0..rows).map(|id| format!("({id}, {})", id + 1_000_000)).collect();
+    format!(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id)); \
+         INSERT INTO p VALUES (1); INSERT INTO c VALUES {};",
+        rows.join(", ")
+    )
+}
+
+/// Killed between two batches, and goes on after parents came for what was still to do.
+#[test]
+fn resumed_run_looks_at_its_rows_again() {
+    let bench = planned(&many(3_000), &rule("c(r)", "action = \"delete\"\nkeep = false"));
+    let mut child = started(&bench, "apply", &["--batch", "10"]);
+    let count = || bench.value("SELECT count(*) FROM c").parse::<u32>().unwrap();
+    until(|| count() < 3_000);
+    let _ = child.kill();
+    child.wait().unwrap();
+    let left = count();
+    assert!(left > 0 && left % 10 == 0, "{left} rows are left");
+    assert_eq!(phase(&bench), "applying");
+    assert_eq!(status(&bench)["state"]["made"]["changes"], 3_000 - left);
+    bench.execute("INSERT INTO p SELECT r FROM c ORDER BY id DESC LIMIT 5");
+    let refused = done(&bench, "apply", &["--batch", "10"], 5);
+    assert!(plain(&refused).contains("has its parent by now; and 2 more rows"), "{}", refused.stderr);
+    assert_eq!(count(), left);
+    let skipped = done(&bench, "apply", &["--batch", "10", "--skip-changed"], 6);
+    assert!(plain(&skipped).contains("5 rows had found their parent"), "{}", skipped.stdout);
+    assert_eq!(count(), 5);
+    done(&bench, "undo", &["--batch", "100"], 0);
+    assert_eq!(count(), 3_000);
+}
+
+/// Who overwrites the plan in place while it waits for a lock does not get other bytes executed.
+#[test]
+fn bytes_that_nobody_reviewed_do_not_run() {
+    let bench = planned(&many(2_000), &rule("c(r)", "action = \"set-null\""));
+    let lock = Connection::open(bench.path("app.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let child = started(&bench, "apply", &["--wait", "30s"]);
+    std::thread::sleep(Duration::from_millis(400));
+    let plan = std::fs::read_to_string(bench.path("plan.ndjson")).unwrap();
+    let edited = plan.replacen("\"r\":null", "\"r\":1   ", usize::MAX);
+    assert_eq!(edited.len(), plan.len());
+    let file = std::fs::OpenOptions::new().write(true).open(bench.path("plan.ndjson")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, edited.as_bytes(), 0).unwrap();
+    lock.execute_batch("ROLLBACK").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), told.contains("it was changed while it was being read")),
+        (Some(5), true),
+        "{told}"
+    );
+    assert_eq!(bench.value("SELECT count(*) FROM c WHERE r > 1000"), "2000");
+}
+
+/// The second run says who is at work, and changes nothing.
+#[test]
+fn two_runs_of_one_plan_exclude_each_other() {
+    let bench = planned(&many(4_000), &rule("c(r)", "action = \"set-null\""));
+    let mut first = started(&bench, "apply", &["--batch", "5"]);
+    until(|| bench.value("SELECT count(*) FROM c WHERE r IS NULL") != "0");
+    for command in ["apply", "undo"] {
+        let second = run(&bench, command, &[]);
+        assert_eq!(second.code, 5, "{}{}", second.stdout, second.stderr);
+        let told = plain(&second);
+        assert!(
+            told.contains(&format!("another run of this plan is at work (process {} since ", first.id())),
+            "{told}"
+        );
+    }
+    assert!(
+        plain(&bench.run(&["status", "plan.ndjson", "app.db"])).contains("a run of plan.ndjson is at work on app.db")
+    );
+    let _ = first.kill();
+    first.wait().unwrap();
+    done(&bench, "apply", &[], 0);
+}
+
+/// A copy of the plan has another lock: the record tells the first run that it was overtaken.
+#[test]
+fn run_that_was_overtaken_by_a_copy_of_its_plan_stops() {
+    let bench = planned(&many(4_000), &rule("c(r)", "action = \"set-null\""));
+    std::fs::copy(bench.path("plan.ndjson"), bench.path("copy.ndjson")).unwrap();
+    let first = started(&bench, "apply", &["--batch", "5"]);
+    until(|| bench.value("SELECT count(*) FROM c WHERE r IS NULL") != "0");
+    let second = bench.run(&["apply", "app.db", "copy.ndjson", "--no-backup", "--wait", "60s"]);
+    assert_eq!(second.code, 0, "{}{}", second.stdout, second.stderr);
+    let output = first.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    // It may have come to its end before.
+    assert!(output.status.code() == Some(0) || told.contains("another run has taken it over"), "{told}");
+    assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "4000");
+    assert_eq!(bench.run(&["undo", "app.db", "copy.ndjson", "--no-backup"]).code, 0);
+    assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "0");
+}
+
+/// What stops a run after its first batch does not say that nothing was changed.
+#[test]
+fn run_that_stops_halfway_tells_what_was_committed() {
+    let seed =
+        many(50) + "CREATE TRIGGER t BEFORE UPDATE ON c WHEN OLD.id = 45 BEGIN SELECT RAISE(ABORT, 'the fuse'); END;";
+    let bench = planned(&seed, &rule("c(r)", "action = \"set-null\""));
+    let stopped = done(&bench, "apply", &["--batch", "10"], 5);
+    let told = plain(&stopped);
+    assert!(told.contains("40 changes committed before stay"), "{told}");
+    assert!(!told.contains("nothing was changed"), "{told}");
+    assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "40");
+    assert_eq!(phase(&bench), "applying");
+    // With rows that are refused left alone, the rest is done.
+    let skipped = done(&bench, "apply", &["--batch", "10", "--skip-changed"], 6);
+    assert!(plain(&skipped).contains("1 row was refused by the database"), "{}", skipped.stdout);
+    assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "49");
+}
