@@ -24,6 +24,7 @@ mod mysql_schema;
 mod name_clashes;
 #[path = "../names.rs"]
 mod names;
+mod odd_types;
 mod patient;
 mod planning;
 mod postgres;
