@@ -32,6 +32,7 @@ mod postgres_differential;
 mod postgres_schema;
 mod postgres_traps;
 mod random_repairs;
+mod read_only;
 mod repair;
 mod server;
 mod treatments;
