@@ -175,7 +175,7 @@ pub fn run(
     secure: Step<'_>,
 ) -> Result<Done, ApplyError> {
     let mut before = Done::default();
-    let (mut made, mut barred) = (Vec::new(), BTreeMap::new());
+    let (mut made, mut barred, mut is_careful) = (Vec::new(), BTreeMap::new(), false);
     let mut is_secured = false;
     let mut secure = |writer: &mut dyn Writer| {
         if is_secured {
@@ -188,7 +188,7 @@ pub fn run(
     let (mut attempts, mut detours) = (1, 0);
     let mut ours_before = None;
     loop {
-        let mut walk = Walk::new(order, plan, made, barred);
+        let mut walk = Walk::new(order, plan, made, barred, is_careful);
         let halt = match walk.go(writer, admit, &mut secure) {
             Ok(mut done) => {
                 done.already += ours_before.unwrap_or(walk.ours_before);
@@ -216,7 +216,7 @@ pub fn run(
             }
             Halt::Again => detours += 1,
         }
-        barred = walk.barred;
+        (barred, is_careful) = (walk.barred, walk.is_careful);
         made = if order.surgery.defines_at_once() { walk.made } else { Vec::new() };
     }
 }

@@ -57,6 +57,11 @@ pub trait Database {
         Err(EngineError::cannot_write())
     }
 
+    /// Says whether the database is declared read-only, for this role or for all.
+    fn read_only(&mut self) -> Result<Option<ReadOnly>, EngineError> {
+        Ok(None)
+    }
+
     /// Whether what was read may have changed underneath: the report is then incomplete, and this says why.
     fn disturbed(&self) -> Option<String>;
 
@@ -161,6 +166,15 @@ impl dyn Session + '_ {
         })?;
         Ok(numbers)
     }
+}
+
+/// A declaration that a database is not to be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOnly {
+    /// The setting and where it comes from.
+    pub why: String,
+    /// The engine would write all the same, if it is told to.
+    pub can_be_overridden: bool,
 }
 
 /// How patient an engine is, and how much it may use.

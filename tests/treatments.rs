@@ -594,6 +594,24 @@ fn a_key_of_the_wrong_type_is_undecided() {
     Case::new(seed, &sentinel("\"7\"")).repair();
 }
 
+/// A rule's SQL that fails for one key says nothing of the others.
+#[test]
+fn sql_that_fails_for_one_key_leaves_that_key_undecided() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE old(id INTEGER PRIMARY KEY, cfg TEXT);\n\
+                CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\
+                INSERT INTO old SELECT value, CASE value WHEN 5 THEN '{' ELSE '{\"n\": \"x\"}' END FROM json_each('[1,2,3,4,5,6,7]');\n\
+                INSERT INTO c SELECT id, id FROM old;";
+    let wish = "[[treat]]\naction = \"placeholder\"\nvia = \"old(id)\"\nvalues = { name = { sql = \"json_extract(via.cfg, '$.n')\" } }";
+    let case = Case::new(seed, &rule("c(r)", wish));
+    let planned = case.plan();
+    let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let why = "1 key, 1 row, such as r = 5 because placeholder: the SQL of the rule fails: malformed JSON";
+    assert!(planned.code == 1 && told.contains(why), "{told}{}", planned.stderr);
+    let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
+    assert_eq!((applied.code, case.bench.value("SELECT count(*) FROM p").as_str()), (6, "6"), "{}", applied.stderr);
+    case.undo();
+}
+
 /// A row that is too long for a plan is undecided, and so is one that such a row depends on.
 #[test]
 fn a_row_that_is_too_long_is_undecided() {

@@ -49,7 +49,7 @@ impl Observed {
 /// Reads the record, and the rows that the plan changed.
 pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session) -> Result<Observed, ApplyError> {
     let total = plan.changes();
-    let mut walk = Walk::new(order, plan, Vec::new(), BTreeMap::new());
+    let mut walk = Walk::new(order, plan, Vec::new(), BTreeMap::new(), false);
     let state = walk.read_record(session)?;
     let mut observed = Observed {
         phase: state.phase.or((state.entries > 0).then_some(Phase::Applying)),

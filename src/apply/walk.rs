@@ -47,6 +47,8 @@ pub(super) struct Walk<'w> {
     pub(super) made: Vec<NewTable>,
     /// Changes that are not to be tried: they turned out not to fit after others were written.
     pub(super) barred: BTreeMap<usize, Left>,
+    /// What every single change does is counted, so that one that does more than was planned is named.
+    pub(super) is_careful: bool,
     pub(super) record: Option<Record>,
     pub(super) foreseen: Foreseen,
     /// Keys of the parents that the plan made.
@@ -104,6 +106,7 @@ impl<'w> Walk<'w> {
         plan: &'w mut PlanFile,
         made: Vec<NewTable>,
         barred: BTreeMap<usize, Left>,
+        is_careful: bool,
     ) -> Walk<'w> {
         let tables = tables_by_name(order.schema, &plan.header.creates);
         let is_absent = |new: &&NewTable| order.schema.table(&new.name.to_string()).is_none() && !made.contains(new);
@@ -115,6 +118,7 @@ impl<'w> Walk<'w> {
             absent,
             made,
             barred,
+            is_careful,
             record: None,
             foreseen: Foreseen::default(),
             made_keys: HashSet::new(),
@@ -422,6 +426,7 @@ impl<'w> Walk<'w> {
             return Err(self.misfit(&misfits, false).into());
         }
         let mut changed = 0;
+        let changed_before = writer.changed_so_far()?;
         for line in &portion.lines {
             match line.fit {
                 Fit::Ready => {
@@ -438,6 +443,7 @@ impl<'w> Walk<'w> {
                 Fit::Done | Fit::Moved => {}
             }
         }
+        self.check_count(portion, changed, writer.changed_so_far()?.saturating_sub(changed_before))?;
         self.check_stored(writer, portion)?;
         self.look_for_parents(writer, portion)?;
         self.look_for_children(writer, portion)?;

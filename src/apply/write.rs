@@ -24,12 +24,16 @@ impl Walk<'_> {
         let surgery = self.order.surgery;
         let row = if change.before.is_none() { &with_address(&table, change) } else { &change.row };
         let statement = surgery.statement(&table, row, change);
+        let before = if self.is_careful { writer.changed_so_far()? } else { 0 };
         let mut changed = writer.change(&statement);
         if let (Err(EngineError::Failed { .. }), Part::Parent) = (&changed, change.part())
             && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.was_overtaken())
         {
             // Of parents that need each other, one has to be there first.
             changed = writer.change(&unenforced);
+        }
+        if self.is_careful && changed.is_ok() {
+            changed = Ok(writer.changed_so_far()?.saturating_sub(before));
         }
         let why = match changed {
             Ok(1) => None,
@@ -57,6 +61,24 @@ impl Walk<'_> {
         }
         self.follow_up(writer, &table, change)?;
         Ok(())
+    }
+
+    /// Triggers and cascades may have changed more rows than the plan. Which change it was is found by counting after each.
+    pub(super) fn check_count(&mut self, portion: &Portion, planned: u64, changed: u64) -> Result<(), Halt> {
+        if changed == planned {
+            return Ok(());
+        }
+        if !self.is_careful {
+            self.is_careful = true;
+            return Err(Halt::Again);
+        }
+        let table = portion.lines.first().map_or(String::new(), |line| line.change.table.to_string());
+        let why = format!(
+            "changing {} from {table} on changed {}, by a trigger",
+            plural(planned, "row"),
+            plural(changed, "row")
+        );
+        Err(self.refused(why, self.without_triggers()).into())
     }
 
     /// What goes with a change that was made.

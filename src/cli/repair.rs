@@ -102,6 +102,9 @@ pub struct Writing {
     /// The database was moved since the plan was made
     #[arg(long)]
     pub moved: bool,
+    /// Write to a server that says it is read-only, if it lets this user (default_transaction_read_only, read_only)
+    #[arg(long)]
+    pub override_read_only: bool,
     /// How long to wait for another program's lock [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
     pub wait: Option<Duration>,

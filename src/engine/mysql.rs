@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Database;
 use super::EngineError;
 use super::Patience;
+use super::ReadOnly;
 use super::Session;
 use super::Trial;
 use super::wire;
@@ -39,6 +40,10 @@ use trial::MysqlTrial;
 
 /// How often sessions are begun anew because others wrote in between.
 const TRIES: usize = 20;
+
+/// Rows of a name and a value, such as ('read_only', 'ON'). The servers call the setting for transactions differently.
+const READ_ONLY: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
+     ('tx_read_only', 'transaction_read_only', 'read_only', 'super_read_only', 'innodb_read_only')";
 
 pub(super) struct MysqlDatabase {
     address: Address,
@@ -114,6 +119,21 @@ impl Database for MysqlDatabase {
         let own = variables.iter().find(|(name, _)| name.starts_with("server_u")).map(|(_, number)| number.clone());
         let server = own.unwrap_or_else(|| variables.into_values().collect::<Vec<_>>().join(" "));
         Ok(format!("{} of {server}", self.server.database))
+    }
+
+    fn read_only(&mut self) -> Result<Option<ReadOnly>, EngineError> {
+        let mut declared = None;
+        let take = &mut |row: &[Value]| {
+            let text = |place: usize| row.get(place).and_then(Value::as_text).unwrap_or_default().to_owned();
+            let (name, value) = (text(0).to_lowercase(), text(1));
+            if !["OFF", "0"].contains(&value.to_uppercase().as_str()) {
+                let can_be_overridden = name != "innodb_read_only";
+                declared = Some(ReadOnly { why: format!("{name} is {value} on the server"), can_be_overridden });
+            }
+        };
+        let asked = self.first.lock().ask(READ_ONLY, &[], &self.patience.deadline, take);
+        asked.map_err(|failure| failure::of_the_database(&failure, &self.address))?;
+        Ok(declared)
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {

@@ -3,6 +3,7 @@
 use super::Database;
 use super::EngineError;
 use super::Patience;
+use super::ReadOnly;
 use super::Session;
 use super::Trial;
 use super::wire;
@@ -31,6 +32,12 @@ use connection::Connection;
 use session::PostgresSession;
 use transaction::Snapshot;
 use trial::PostgresTrial;
+
+/// One row, such as (0, 1, 'role'): whether the server is a standby, whether transactions are read-only unless they say
+/// otherwise, and who wants that.
+const READ_ONLY: &str = "SELECT pg_catalog.pg_is_in_recovery(), setting = 'on', CASE source WHEN 'user' THEN 'role' \
+     WHEN 'database user' THEN 'role in this database' WHEN 'client' THEN 'URL or PGOPTIONS' ELSE source END \
+     FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'";
 
 pub(super) struct PostgresDatabase {
     address: Address,
@@ -93,6 +100,26 @@ impl Database for PostgresDatabase {
         // Not every role may know it.
         let _ = asked.ask(server, &[], deadline, &mut |row| take(&mut parts, row));
         Ok(parts.join(" of "))
+    }
+
+    fn read_only(&mut self) -> Result<Option<ReadOnly>, EngineError> {
+        let mut declared = None;
+        let take = &mut |row: &[Value]| {
+            let is_on = |place: usize| row.get(place).and_then(Value::as_integer) == Some(1);
+            let source = row.get(2).and_then(Value::as_text).unwrap_or_default();
+            declared = if is_on(0) {
+                let why = "the server is a standby, which takes its rows from a primary".to_owned();
+                Some(ReadOnly { why, can_be_overridden: false })
+            } else if is_on(1) {
+                let why = format!("default_transaction_read_only is on, set by the {source}");
+                Some(ReadOnly { why, can_be_overridden: true })
+            } else {
+                None
+            };
+        };
+        let asked = self.keeper.lock().ask(READ_ONLY, &[], &self.patience.deadline, take);
+        asked.map_err(|failure| failure::of_the_database(&failure, &self.address))?;
+        Ok(declared)
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {

@@ -34,8 +34,11 @@ pub trait Writer: Session {
     /// Keeps every other writer out until the end of the transaction: by this lock, where one is needed for that.
     fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError>;
 
-    /// Runs one change. The answer is how many rows changed anywhere: through triggers and cascades too.
+    /// Runs one change. The answer is how many rows the statement changed by itself, at least.
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError>;
+
+    /// How many rows this session has changed so far, through triggers and cascades too: only differences mean something.
+    fn changed_so_far(&mut self) -> Result<u64, EngineError>;
 
     /// Runs a statement that makes or drops a definition, and changes no row.
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {

@@ -20,11 +20,12 @@ use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::sql::quoted;
+use crate::model::sql::readable_name;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 use crate::model::text;
 use crate::model::value::Key;
+use crate::model::value::Value;
 
 pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<Reason> {
     seen.lacking.iter().map(|lacking| of_one(schema, lacking, shown)).collect()
@@ -117,11 +118,18 @@ fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Sh
 
 /// The INSERT that would make a missing parent, with an ellipsis for what nobody but the user knows.
 fn parent_insert(schema: &Schema, relation: &Relation, key: &Key) -> String {
+    let name = |name: &str| readable_name(schema.database.engine, name);
     let mut columns: Vec<String> = Vec::new();
     let mut values: Vec<String> = Vec::new();
     for (position, column) in schema.parent_columns(relation).enumerate() {
         columns.push(name(&column.name));
-        values.push(key.get(position).map_or_else(|| "…".to_owned(), text::value));
+        values.push(match key.get(position) {
+            // What other engines read as bytes, PostgreSQL reads as bits.
+            Some(value @ Value::Blob(_)) if schema.database.engine == Engine::Postgres => {
+                format!("'\\x{}'", text::value(value).trim_start_matches("X'").trim_end_matches('\''))
+            }
+            value => value.map_or_else(|| "…".to_owned(), text::value),
+        });
     }
     if let Some(parent) = schema.parent(relation) {
         let others =
@@ -136,14 +144,9 @@ fn parent_insert(schema: &Schema, relation: &Relation, key: &Key) -> String {
             }
         }
     }
+    let schema_name = relation.parent.name.schema.iter().map(|schema| format!("{}.", name(schema))).collect::<String>();
     let table = name(&relation.parent.name.table);
-    format!("INSERT INTO {table}({}) VALUES ({})", columns.join(", "), values.join(", "))
-}
-
-/// Quoted only where it must be.
-fn name(name: &str) -> String {
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
-    if plain && !name.starts_with(|c: char| c.is_ascii_digit()) { name.to_owned() } else { quoted(name) }
+    format!("INSERT INTO {schema_name}{table}({}) VALUES ({})", columns.join(", "), values.join(", "))
 }
 
 /// Whether a refusal comes from a foreign key that can never be satisfied as it is defined.
@@ -194,7 +197,14 @@ pub(super) fn of_refusal(
 ) -> Reason {
     let (code, help) = match refusal.kind {
         RefusalKind::NotNull => (Code::NotNull, "give the column a value, or let it have a DEFAULT"),
-        RefusalKind::Unique => (Code::DuplicateKey, "use another key, or say what to do: INSERT … ON CONFLICT …"),
+        RefusalKind::Unique => match schema.database.engine {
+            Engine::Mysql | Engine::Mariadb => {
+                (Code::DuplicateKey, "use another key, or say what to do: INSERT … ON DUPLICATE KEY UPDATE …")
+            }
+            Engine::Sqlite | Engine::Postgres => {
+                (Code::DuplicateKey, "use another key, or say what to do: INSERT … ON CONFLICT …")
+            }
+        },
         RefusalKind::Check => (Code::CheckFailed, "write values that the CHECK allows"),
         RefusalKind::Value => (Code::ValueRefused, "write a value of the column's own type"),
         RefusalKind::Raised => (Code::StatementRefused, "a trigger refuses this: read it, and do what it asks for"),

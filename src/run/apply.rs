@@ -91,6 +91,15 @@ pub(super) fn go(
     let patience = Patience { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
     engine::settle(source, &patience)?;
     let mut database = engine::open(source, &patience)?;
+    if let Some(declared) =
+        database.read_only()?.filter(|declared| !declared.can_be_overridden || !writing.override_read_only)
+    {
+        let help = match declared.can_be_overridden {
+            true => "nothing was changed: if this database is to be written to all the same, add --override-read-only",
+            false => "nothing was changed: name a server that can be written to",
+        };
+        return Err(refused(direction, declared.why, help).into());
+    }
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;

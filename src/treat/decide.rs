@@ -7,6 +7,7 @@ use super::Case;
 use super::Desk;
 use super::TreatError;
 use super::redefine::is_relaxed;
+use crate::engine::EngineError;
 use crate::model::catalog::Action;
 use crate::model::catalog::Match;
 use crate::model::rule::Expression;
@@ -402,22 +403,44 @@ impl<'a> Desk<'a> {
                 None => return Ok(every(groups, Err(format!("there is no table {}", via.table)))),
             },
         };
+        let via_table = via_table.as_ref().map(|(table, columns)| (*table, columns.as_slice()));
+        self.evaluate_some(case, via.map_or("", |via| via.table.as_str()), via_table, wanted, groups)
+    }
+
+    /// Where the rule's SQL fails, the keys are asked about in halves, until it is known for which of them it does.
+    fn evaluate_some(
+        &mut self,
+        case: &Case<'a>,
+        name: &str,
+        via: Option<(usize, &[usize])>,
+        wanted: &[Wanted<'_>],
+        groups: &[&Group],
+    ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
         let keys: Vec<(&Key, &RowName)> = groups.iter().map(|group| (&group.key, &group.row)).collect();
-        let evaluation = Evaluation {
-            via: via_table.as_ref().map(|(table, columns)| (&self.schema.tables[*table], columns.as_slice())),
-            keys: &keys,
-            wanted,
-        };
+        let evaluation =
+            Evaluation { via: via.map(|(table, columns)| (&self.schema.tables[table], columns)), keys: &keys, wanted };
         let question = self.surgery.evaluate(self.schema, case.relation, &evaluation);
         let mut answers: BTreeMap<usize, Vec<Vec<Value>>> = BTreeMap::new();
-        self.asker.each_row(&question, &mut |row| {
+        let asked = self.asker.each_row(&question, &mut |row| {
             let [number, found, values @ ..] = row else { return };
             let number = number.as_integer().and_then(|number| usize::try_from(number).ok());
             if let (Some(number), Some(1)) = (number, found.as_integer()) {
                 answers.entry(number).or_default().push(values.to_vec());
             }
-        })?;
-        let name = via.map_or("", |via| via.table.as_str());
+        });
+        match (asked, groups) {
+            (Ok(()), _) => {}
+            (Err(EngineError::Failed { why }), [_]) => {
+                return Ok(vec![Err(format!("the SQL of the rule fails: {why}"))]);
+            }
+            (Err(EngineError::Failed { .. }), [_, _, ..]) => {
+                let (left, right) = groups.split_at(groups.len() / 2);
+                let mut answers = self.evaluate_some(case, name, via, wanted, left)?;
+                answers.extend(self.evaluate_some(case, name, via, wanted, right)?);
+                return Ok(answers);
+            }
+            (Err(other), _) => return Err(other.into()),
+        }
         let one = |place: usize| match answers.remove(&place).unwrap_or_default() {
             several if several.len() > 1 => Err(format!("{name} has the key more than once")),
             mut one => one.pop().ok_or_else(|| format!("{name} does not have the key")),

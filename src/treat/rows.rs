@@ -9,6 +9,7 @@ use super::decide::Act;
 use super::images;
 use super::parents::is_sound;
 use super::parents::value_of;
+use super::unique::Newcomer;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
@@ -338,48 +339,6 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
-    pub(super) fn collision(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
-        let newcomers = [Some(Newcomer { image, own: None, changed: None })];
-        if let Some((_, why)) = self.collisions(table, &newcomers)?.pop() {
-            return Ok(Some(why));
-        }
-        Ok(self.odd_collisions(table, &newcomers)?.pop().map(|(_, why, _)| why))
-    }
-
-    /// The places of those that cannot stand beside what is there, and why.
-    fn collisions(
-        &mut self,
-        table: usize,
-        newcomers: &[Option<Newcomer<'_>>],
-    ) -> Result<Vec<(usize, String)>, TreatError> {
-        let about = &self.schema.tables[table];
-        let mut taken = Vec::new();
-        for index in about.indexes.iter().filter(|index| index.unique && !index.partial) {
-            let Some(columns) = index.columns.iter().map(|part| part.column).collect::<Option<Vec<usize>>>() else {
-                continue;
-            };
-            let names: Vec<&str> = columns.iter().map(|&column| about.columns[column].name.as_str()).collect();
-            let keys = newcomers.iter().enumerate().filter_map(|(place, newcomer)| {
-                let key = newcomer.as_ref()?.key(&columns, &names)?;
-                Some((place, key))
-            });
-            let (places, keys): (Vec<usize>, Vec<Key>) = keys.unzip();
-            for some in (0..keys.len()).collect::<Vec<usize>>().chunks(CHUNK) {
-                let asked: Vec<&Key> = some.iter().map(|&key| &keys[key]).collect();
-                self.asker.each_row(&self.surgery.present(about, &columns, &asked), &mut |row| {
-                    let number =
-                        row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-                    if let Some(&key) = number.and_then(|number| some.get(number)) {
-                        let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
-                        taken.push((places[key], why));
-                    }
-                })?;
-            }
-        }
-        Ok(taken)
-    }
-
     /// A reference of a new row that has no parent, if there is one.
     pub(super) fn dangling(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
         let schema = self.schema;
@@ -433,41 +392,6 @@ impl<'a> Desk<'a> {
             Match::Full => key.iter().all(|value| *value == Value::Null),
         };
         key.filter(|key| !is_null(key))
-    }
-}
-
-/// A row that is to stand beside those that are there.
-pub(super) struct Newcomer<'n> {
-    image: &'n RowName,
-    /// The name of the row that it is already.
-    own: Option<&'n RowName>,
-    /// The columns that change; all of them if `None`.
-    changed: Option<&'n [usize]>,
-}
-
-impl<'n> Newcomer<'n> {
-    /// Whether any of these columns is new in it.
-    pub(super) fn meets(&self, columns: &[usize]) -> bool {
-        self.changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)))
-    }
-
-    /// The name of the row that it is already, and its image.
-    pub(super) fn row(&self) -> (Option<&'n RowName>, &'n RowName) {
-        (self.own, self.image)
-    }
-
-    /// Its key in a unique index, where that is new and can collide: NULLs never do.
-    fn key(&self, columns: &[usize], names: &[&str]) -> Option<Key> {
-        if self.changed.is_some_and(|changed| !columns.iter().any(|column| changed.contains(column))) {
-            return None;
-        }
-        let key: Option<Key> = names.iter().map(|name| value_of(self.image, name).cloned()).collect();
-        let is_own = self.own.is_some_and(|own| {
-            own.iter().all(|(name, value)| value_of(self.image, name).is_some_and(|now| now.is_same(value)))
-                && own.len() == names.len()
-                && own.iter().all(|(name, _)| names.contains(&name.as_str()))
-        });
-        key.filter(|key| !is_own && !key.contains(&Value::Null))
     }
 }
 

@@ -1,20 +1,56 @@
-//! Unique indexes over expressions, or over a part of the rows: whether a row can stand beside those that are there is asked of
-//! the database, in the index's own words.
+//! Whether a row can stand beside those that are there: every unique index is asked, also one over expressions or over a part
+//! of the rows. Rows that are planned meet each other in the rehearsal.
 
 use std::collections::BTreeMap;
 
 use super::CHUNK;
 use super::Desk;
 use super::TreatError;
-use super::rows::Newcomer;
+use super::parents::value_of;
 use crate::engine::EngineError;
 use crate::model::catalog::Engine;
 use crate::model::plan::identity_columns;
 use crate::model::sql::repair::UniqueTerms;
 use crate::model::tokens::Token;
 use crate::model::tokens::tokens_of;
+use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+
+/// A row that is to stand beside those that are there.
+pub(super) struct Newcomer<'n> {
+    pub(super) image: &'n RowName,
+    /// The name of the row that it is already.
+    pub(super) own: Option<&'n RowName>,
+    /// The columns that change; all of them if `None`.
+    pub(super) changed: Option<&'n [usize]>,
+}
+
+impl<'n> Newcomer<'n> {
+    /// Whether any of these columns is new in it.
+    pub(super) fn meets(&self, columns: &[usize]) -> bool {
+        self.changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)))
+    }
+
+    /// The name of the row that it is already, and its image.
+    pub(super) fn row(&self) -> (Option<&'n RowName>, &'n RowName) {
+        (self.own, self.image)
+    }
+
+    /// Its key in a unique index, where that is new and can collide: NULLs never do.
+    fn key(&self, columns: &[usize], names: &[&str]) -> Option<Key> {
+        if self.changed.is_some_and(|changed| !columns.iter().any(|column| changed.contains(column))) {
+            return None;
+        }
+        let key: Option<Key> = names.iter().map(|name| value_of(self.image, name).cloned()).collect();
+        let is_own = self.own.is_some_and(|own| {
+            own.iter().all(|(name, value)| value_of(self.image, name).is_some_and(|now| now.is_same(value)))
+                && own.len() == names.len()
+                && own.iter().all(|(name, _)| names.contains(&name.as_str()))
+        });
+        key.filter(|key| !is_own && !key.contains(&Value::Null))
+    }
+}
 
 /// The index's definition, as far as it was understood.
 #[derive(Debug, Clone)]
@@ -37,6 +73,49 @@ pub(super) struct OddIndexes {
 pub(super) type Refused = Vec<(usize, String, bool)>;
 
 impl<'a> Desk<'a> {
+    /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
+    pub(super) fn collision(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
+        let newcomers = [Some(Newcomer { image, own: None, changed: None })];
+        if let Some((_, why)) = self.collisions(table, &newcomers)?.pop() {
+            return Ok(Some(why));
+        }
+        Ok(self.odd_collisions(table, &newcomers)?.pop().map(|(_, why, _)| why))
+    }
+
+    /// The places of those that cannot stand beside what is there, and why.
+    pub(super) fn collisions(
+        &mut self,
+        table: usize,
+        newcomers: &[Option<Newcomer<'_>>],
+    ) -> Result<Vec<(usize, String)>, TreatError> {
+        let about = &self.schema.tables[table];
+        let mut taken = Vec::new();
+        for index in about.indexes.iter().filter(|index| index.unique && !index.partial) {
+            let Some(columns) = index.columns.iter().map(|part| part.column).collect::<Option<Vec<usize>>>() else {
+                continue;
+            };
+            let names: Vec<&str> = columns.iter().map(|&column| about.columns[column].name.as_str()).collect();
+            let keys = newcomers.iter().enumerate().filter_map(|(place, newcomer)| {
+                let key = newcomer.as_ref()?.key(&columns, &names)?;
+                Some((place, key))
+            });
+            let (places, keys): (Vec<usize>, Vec<Key>) = keys.unzip();
+            for some in (0..keys.len()).collect::<Vec<usize>>().chunks(CHUNK) {
+                let asked: Vec<&Key> = some.iter().map(|&key| &keys[key]).collect();
+                self.asker.each_row(&self.surgery.present(about, &columns, &asked), &mut |row| {
+                    let number =
+                        row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
+                    if let Some(&key) = number.and_then(|number| some.get(number)) {
+                        let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
+                        taken.push((places[key], why));
+                    }
+                })?;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The same of unique indexes over expressions, or over a part of the rows, each in the index's own words.
     pub(super) fn odd_collisions(
         &mut self,
         table: usize,

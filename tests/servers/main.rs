@@ -24,6 +24,7 @@ mod mysql_schema;
 mod name_clashes;
 #[path = "../names.rs"]
 mod names;
+mod odd_types;
 mod patient;
 mod planning;
 mod postgres;
@@ -31,6 +32,7 @@ mod postgres_differential;
 mod postgres_schema;
 mod postgres_traps;
 mod random_repairs;
+mod read_only;
 mod repair;
 mod server;
 mod treatments;

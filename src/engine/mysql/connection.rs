@@ -76,6 +76,23 @@ impl Connection {
         })
     }
 
+    /// Runs a statement that changes rows; the answer is how many the server says that it changed.
+    pub(super) fn change(
+        &mut self,
+        statement: &str,
+        parameters: &[Value],
+        deadline: &Deadline,
+    ) -> Result<u64, Failure> {
+        let arguments = value::arguments(parameters)?;
+        let statement = AssertSqlSafe(statement.to_owned());
+        let mut rows = 0;
+        self.line.ask(deadline, async |connection| {
+            rows = sqlx::query_with(statement, arguments).execute(connection).await?.rows_affected();
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
     /// Calls `each` with every row of the answer.
     pub(super) fn ask(
         &mut self,

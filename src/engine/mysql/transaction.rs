@@ -32,7 +32,9 @@ pub(super) fn writing_settings(options: WriteOptions) -> String {
     } else {
         "foreign_key_checks = 1 /*M! , check_constraint_checks = 1 */".to_owned()
     };
-    format!("SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', unique_checks = 1, {checks}")
+    format!(
+        "SET SESSION TRANSACTION READ WRITE; SET SESSION autocommit = 1, completion_type = 'NO_CHAIN', unique_checks = 1, {checks}"
+    )
 }
 
 /// What it reads, nobody else changes until its end.

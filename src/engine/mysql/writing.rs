@@ -23,9 +23,6 @@ impl Writing for Connection {
     const CHANGED: &'static str =
         "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')";
 
-    /// What it sorts or numbers, it may write down in a table of its own.
-    const COUNTS_QUESTIONS: bool = true;
-
     const SETTLE: Option<&'static str> = None;
 
     const NUMBER: &'static str = "SELECT connection_id()";
@@ -59,6 +56,10 @@ impl Writing for Connection {
         each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), Failure> {
         self.ask(question, parameters, deadline, each)
+    }
+
+    fn change(&mut self, statement: &str, parameters: &[Value], deadline: &Deadline) -> Result<u64, Failure> {
+        self.change(statement, parameters, deadline)
     }
 
     fn begin(&mut self, patience: &Patience, options: WriteOptions) -> Result<(), Failure> {

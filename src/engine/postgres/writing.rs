@@ -21,8 +21,6 @@ impl Writing for Connection {
     const CHANGED: &'static str =
         "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 FROM pg_catalog.pg_stat_xact_user_tables";
 
-    const COUNTS_QUESTIONS: bool = false;
-
     const SETTLE: Option<&'static str> = Some("SET CONSTRAINTS ALL IMMEDIATE");
 
     const NUMBER: &'static str = "SELECT pg_catalog.pg_backend_pid()";
@@ -58,6 +56,10 @@ impl Writing for Connection {
         each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), Failure> {
         self.ask(question, parameters, deadline, each)
+    }
+
+    fn change(&mut self, statement: &str, parameters: &[Value], deadline: &Deadline) -> Result<u64, Failure> {
+        self.change(statement, parameters, deadline)
     }
 
     fn begin(&mut self, patience: &Patience, options: WriteOptions) -> Result<(), Failure> {

@@ -132,6 +132,10 @@ impl Writer for SqliteWriter {
         self.changed(statement)
     }
 
+    fn changed_so_far(&mut self) -> Result<u64, EngineError> {
+        Ok(self.connection.total_changes())
+    }
+
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
         self.changed(statement).map(|_| ())
     }

@@ -32,9 +32,6 @@ pub(in crate::engine) struct ServerWriter<C> {
     number: i64,
     /// The name that keeps other writers out.
     name: Option<String>,
-    changed: u64,
-    /// Something was asked since they were counted.
-    was_asked: bool,
     overtaken: bool,
 }
 
@@ -53,8 +50,6 @@ impl<C: Writing> ServerWriter<C> {
             connection,
             number: 0,
             name: None,
-            changed: 0,
-            was_asked: false,
             overtaken: false,
         })
     }
@@ -71,7 +66,6 @@ impl<C: Writing> ServerWriter<C> {
         if let Some(lock) = lock {
             self.connection.ask(lock.text(), lock.parameters(), &self.patience.deadline, &mut |_| {})?;
         }
-        self.changed = self.count()?;
         Ok(())
     }
 
@@ -104,14 +98,6 @@ impl<C: Writing> ServerWriter<C> {
         Ok(u64::try_from(self.sum(C::CHANGED)?).unwrap_or(0))
     }
 
-    fn run_and_count(&mut self, statement: &Sql) -> Result<u64, Failure> {
-        if C::COUNTS_QUESTIONS && std::mem::take(&mut self.was_asked) {
-            self.changed = self.count()?;
-        }
-        self.connection.ask(statement.text(), statement.parameters(), &self.patience.deadline, &mut |_| {})?;
-        self.count()
-    }
-
     /// Remembers whether others ended the transaction.
     fn noted(&mut self, failure: Failure) -> Failure {
         if let Failure::Refused { code, .. } = &failure {
@@ -137,17 +123,17 @@ impl<C: Writing> ServerWriter<C> {
         }
     }
 
-    /// A deferred trigger may do more than was planned.
+    /// A deferred trigger may do more than was planned: the answer is how many rows it changed.
     fn settle(&mut self) -> Result<u64, Failure> {
-        let Some(settle) = C::SETTLE else { return Ok(self.changed) };
+        let Some(settle) = C::SETTLE else { return Ok(0) };
+        let before = self.count()?;
         self.connection.run(settle.to_owned(), &self.patience.deadline)?;
-        self.count()
+        Ok(self.count()?.saturating_sub(before))
     }
 }
 
 impl<C: Writing + Send> Session for ServerWriter<C> {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        self.was_asked = true;
         let answer = self.connection.ask(sql.text(), sql.parameters(), &self.patience.deadline, each);
         answer.map_err(|failure| C::of_a_question(self.noted(failure), &self.address))
     }
@@ -183,13 +169,15 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     }
 
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {
-        match self.run_and_count(statement) {
-            Ok(count) => Ok(count.saturating_sub(std::mem::replace(&mut self.changed, count))),
-            Err(failure) => Err(match self.noted(failure) {
-                failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
-                failure => C::of_a_question(failure, &self.address),
-            }),
-        }
+        let changed = self.connection.change(statement.text(), statement.parameters(), &self.patience.deadline);
+        changed.map_err(|failure| match self.noted(failure) {
+            failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
+            failure => C::of_a_question(failure, &self.address),
+        })
+    }
+
+    fn changed_so_far(&mut self) -> Result<u64, EngineError> {
+        self.count().map_err(|failure| C::of_a_question(self.noted(failure), &self.address))
     }
 
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
@@ -209,9 +197,9 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
 
     fn commit(&mut self) -> Result<Ending, EngineError> {
         let refused = match self.settle() {
-            Ok(count) if count == self.changed => None,
-            Ok(count) => {
-                let why = format!("a deferred trigger changed {} rows beyond the plan", count - self.changed);
+            Ok(0) => None,
+            Ok(rows) => {
+                let why = format!("a deferred trigger changed {rows} rows beyond the plan");
                 Some(EngineError::Failed { why })
             }
             Err(failure) => Some(self.unwritable(&failure)),

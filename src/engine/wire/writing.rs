@@ -11,12 +11,12 @@ use crate::source::Address;
 
 /// A connection over which rows are written.
 pub(in crate::engine) trait Writing: Sized {
+    /// Runs a statement that changes rows; the answer is how many it says that it changed.
+    fn change(&mut self, statement: &str, parameters: &[Value], deadline: &Deadline) -> Result<u64, Failure>;
+
     /// Rows that this connection has changed so far, through triggers too: numbers that make this one together, each the last
     /// of a row.
     const CHANGED: &'static str;
-
-    /// Whether that number also grows by what a question writes down for itself.
-    const COUNTS_QUESTIONS: bool;
 
     /// Makes happen now what was put off until the commit.
     const SETTLE: Option<&'static str>;

@@ -132,15 +132,15 @@ impl Dialect for Mysql {
         let mut query = Query::default();
         let keys: Vec<Key> = keys.iter().map(|key| vec![Value::text(plain(&key[0]))]).collect();
         let missing = query.missing(&keys.iter().collect::<Vec<_>>());
-        let text = if is_bytes(column) { "lower(hex(p.k))" } else { "CAST(p.k AS CHAR)" };
-        let near = if is_bytes(column) { text.to_owned() } else { shown("p.k", column) };
+        let text = letters("p.k", column);
+        let near = if is_bytes(column) { text.clone() } else { shown("p.k", column) };
         Some(query.finish(format!(
             "SELECT sought.i, min({near}), count(DISTINCT p.k) FROM \
              (SELECT parent.{name} AS k FROM {table} WHERE NOT (parent.{name} <=> NULL) LIMIT {limit}) AS p \
              JOIN (SELECT missing.{NUMBER} AS i, {} AS n FROM {missing}) AS sought ON sought.n COLLATE utf8mb4_bin = {} \
              GROUP BY sought.i ORDER BY sought.i",
             undressed(&format!("missing.{}", held(0))),
-            undressed(text),
+            undressed(&text),
         )))
     }
 
@@ -217,13 +217,17 @@ impl Query {
     fn ignored(&mut self, schema: &Schema, relation: &Relation) -> Option<String> {
         clauses::any_key(&relation.scope.ignored, |place, value| {
             let stored = stored(schema, relation, place);
-            let number = child_column(schema, relation, place).family == Family::Integer;
+            let column = child_column(schema, relation, place);
             match value {
-                Value::Integer(_) if number => format!("{stored} = {}", self.parameter(value.clone())),
-                _ => format!(
-                    "CAST(CAST({stored} AS CHAR) AS BINARY) = CAST({} AS BINARY)",
-                    self.parameter(Value::text(plain(value)))
-                ),
+                Value::Integer(_) if column.family == Family::Integer => {
+                    format!("{stored} = {}", self.parameter(value.clone()))
+                }
+                _ => {
+                    // Bytes are written in the configuration as the text that they are.
+                    let text =
+                        if is_bytes(column) { format!("CAST({stored} AS CHAR)") } else { letters(&stored, column) };
+                    format!("CAST({text} AS BINARY) = CAST({} AS BINARY)", self.parameter(Value::text(plain(value))))
+                }
             }
         })
     }
@@ -376,9 +380,22 @@ fn shown(value: &str, column: &Column) -> String {
     match column.family {
         Family::Integer | Family::Numeric | Family::Real => value.to_owned(),
         Family::Untyped if is_bytes(column) => value.to_owned(),
-        Family::Untyped if column.declared_type.starts_with("bit") => format!("{value} + 0"),
+        Family::Untyped if is_bits(column) => format!("{value} + 0"),
         Family::Text | Family::Untyped => format!("CAST({value} AS CHAR)"),
     }
+}
+
+/// A value letter by letter, to be held against [`plain`]. Of bits the letters are those of their number.
+fn letters(value: &str, column: &Column) -> String {
+    match column.family {
+        Family::Untyped if is_bytes(column) => format!("lower(hex({value}))"),
+        Family::Untyped if is_bits(column) => format!("CAST({value} + 0 AS CHAR)"),
+        _ => format!("CAST({value} AS CHAR)"),
+    }
+}
+
+fn is_bits(column: &Column) -> bool {
+    column.declared_type.starts_with("bit")
 }
 
 fn is_bytes(column: &Column) -> bool {

@@ -114,11 +114,7 @@ impl Dialect for Postgres {
         let mut query = Query::default();
         let keys: Vec<Key> = keys.iter().map(|key| vec![Value::text(plain(&key[0]))]).collect();
         let missing = query.missing(&keys.iter().collect::<Vec<_>>(), &["text".to_owned()]);
-        let text = if is_bytes(column) {
-            format!("encode(parent.{name}, 'hex')")
-        } else {
-            format!("format('%s', parent.{name})")
-        };
+        let text = letters(&format!("parent.{name}"), column);
         Some(query.finish(format!(
             "WITH sought AS MATERIALIZED (SELECT missing.{NUMBER} AS i, {} AS n FROM {missing}) \
              SELECT sought.i, min(p.k), count(DISTINCT p.k) FROM \
@@ -408,6 +404,11 @@ fn shown(value: &str, column: &Column) -> String {
 
 fn as_text(value: &str) -> String {
     format!("CASE WHEN {value} IS NOT NULL THEN format('%s', {value}) END")
+}
+
+/// A value letter by letter, to be held against [`plain`].
+fn letters(value: &str, column: &Column) -> String {
+    if is_bytes(column) { format!("encode({value}, 'hex')") } else { format!("format('%s', {value})") }
 }
 
 fn is_bytes(column: &Column) -> bool {

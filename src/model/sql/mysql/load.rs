@@ -89,9 +89,11 @@ impl Tongue for Tables {
         format!("{}{lacks}", super::complete(schema, relation))
     }
 
-    fn given(&self, _: &Column, value: &Value, parameters: &mut Vec<Value>) -> String {
-        parameters.push(value.clone());
-        "?".to_owned()
+    fn given(&self, column: &Column, value: &Value, parameters: &mut Vec<Value>) -> String {
+        let mut query = Query { parameters: std::mem::take(parameters) };
+        let given = query.stored(Some(column), value);
+        *parameters = query.parameters;
+        given
     }
 
     fn same(&self, _: &Column, left: &str, right: &str) -> String {

@@ -17,7 +17,9 @@ use super::compared;
 use super::held;
 use super::in_backticks;
 use super::in_scope;
+use super::is_bits;
 use super::is_bytes;
+use super::letters;
 use super::list;
 use super::match_query;
 use super::named;
@@ -127,12 +129,11 @@ impl RepairDialect for Surgery {
         let wanted = query.numbered(&[None], texts.iter().map(|key| key.iter()).enumerate());
         let column = &table.columns[column];
         let name = format!("parent.{}", in_backticks(&column.name));
-        let text = if is_bytes(column) { format!("lower(hex({name}))") } else { format!("CAST({name} AS CHAR)") };
         query.finish(format!(
             "SELECT sought.i, p.k FROM (SELECT {} AS k, {} AS n FROM {} WHERE NOT ({name} <=> NULL)) AS p \
              JOIN (SELECT wanted.{NUMBER} AS i, {} AS n FROM {wanted}) AS sought ON CAST(sought.n AS BINARY) = CAST(p.n AS BINARY) ORDER BY 1, 2",
             shown(&name, column),
-            in_form(text, forms),
+            in_form(letters(&name, column), forms),
             self.source(table, "parent"),
             in_form(format!("wanted.{}", held(0)), forms),
         ))
@@ -456,7 +457,7 @@ impl Query {
     }
 
     /// A value that is to be stored. The column reads it, but for bits, which would take a text's bytes.
-    fn stored(&mut self, column: Option<&Column>, value: &Value) -> String {
+    pub(super) fn stored(&mut self, column: Option<&Column>, value: &Value) -> String {
         match (column, value) {
             (Some(column), Value::Text(_)) if is_bits(column) => self.typed(Some(column), value),
             _ => self.parameter(value.clone()).to_owned(),
@@ -567,10 +568,6 @@ fn kept(value: &str, column: &Column) -> String {
 /// A column that the server itself may set when its row changes.
 fn is_stamped(column: &Column) -> bool {
     ["timestamp", "datetime"].iter().any(|kind| column.declared_type.starts_with(kind))
-}
-
-fn is_bits(column: &Column) -> bool {
-    column.declared_type.starts_with("bit")
 }
 
 /// Points, lines and the like are bytes.

@@ -11,6 +11,7 @@ use super::as_text;
 use super::equal_to_parent;
 use super::held;
 use super::is_bytes;
+use super::letters;
 use super::list;
 use super::match_query;
 use super::operator;
@@ -113,7 +114,7 @@ impl RepairDialect for Surgery {
              (SELECT {} AS k, {} AS n FROM {} WHERE {name} IS NOT NULL) AS p JOIN sought ON sought.n = p.n ORDER BY 1, 2",
             in_form(&format!("missing.{}", held(0)), forms),
             shown(&name, column),
-            in_form(&format!("format('%s', {name})"), forms),
+            in_form(&letters(&name, column), forms),
             self.source(table, "parent"),
         ))
     }
