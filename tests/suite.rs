@@ -13,6 +13,7 @@ mod cut_plans;
 mod damage;
 mod diagnosis;
 mod differential;
+mod endless_rules;
 mod enforce;
 mod explain;
 mod explain_differential;

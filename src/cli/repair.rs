@@ -59,6 +59,9 @@ pub struct Repair {
     /// Apply the plan at once
     #[arg(long)]
     pub apply: bool,
+    /// Give up making the plan after this long (500ms, 60s, 5m)
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+    pub timeout: Option<Duration>,
     #[command(flatten)]
     pub writing: Writing,
 }
@@ -139,12 +142,18 @@ pub enum Rules {
         /// Also hold them against a database
         #[arg(long, value_name = "DB")]
         against: Option<String>,
+        /// Stop after this long (500ms, 60s, 5m)
+        #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout, requires = "against")]
+        timeout: Option<Duration>,
     },
     /// Draft rules from a scan: a file to start from
     Suggest {
         /// A path or sqlite:PATH [default: the environment variable DATABASE_URL]
         #[arg(value_name = "DB")]
         database: Option<String>,
+        /// Stop after this long (500ms, 60s, 5m)
+        #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+        timeout: Option<Duration>,
     },
     /// List the rules that come with fk-doctor; with a name, print one
     List {

@@ -102,7 +102,8 @@ impl Database for SqliteDatabase {
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
-        let built = snapshot::patiently(self.patience.lock_wait, || rehearsal::build(&self.first));
+        let built =
+            snapshot::patiently(self.patience.lock_wait, || rehearsal::build(&self.first, &self.patience.deadline));
         let room = built.map_err(|error| failure::unreadable(&self.path, &error))?;
         Ok(Box::new(room))
     }

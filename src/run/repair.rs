@@ -69,7 +69,8 @@ pub fn repair(
     super::refuse_to_overwrite(&source, typed.output.as_deref().into_iter())?;
     let there = typed.output.as_deref().map(|path| plan_place::examine(path, typed.overwrite)).transpose()?.flatten();
     let mut files = rule_files::read_with(&typed.rules, wishes::rules(typed)?, surroundings)?;
-    let patience = Patience { lock_wait: typed.writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
+    let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);
+    let patience = Patience { lock_wait, deadline: Deadline::after(typed.timeout) };
     if typed.prevent {
         wishes::prevent(&mut files.rules)?;
     }

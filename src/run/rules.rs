@@ -1,6 +1,7 @@
 //! `rules`: what is wrong with rules, and which ones come with the program.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::DEFAULT_MEMORY;
 use super::DEFAULT_SAMPLES;
@@ -30,8 +31,10 @@ pub fn rules(
     surroundings: &Surroundings,
 ) -> Result<Outcome, RunError> {
     let text = match typed {
-        cli::repair::Rules::Check { paths, against } => check(paths, against.as_deref(), global, surroundings)?,
-        cli::repair::Rules::Suggest { database } => suggest(database, global, surroundings)?,
+        cli::repair::Rules::Check { paths, against, timeout } => {
+            check(paths, against.as_deref(), *timeout, global, surroundings)?
+        }
+        cli::repair::Rules::Suggest { database, timeout } => suggest(database, *timeout, global, surroundings)?,
         cli::repair::Rules::List { name: None } => list(),
         cli::repair::Rules::List { name: Some(name) } => match SHIPPED.iter().find(|(known, _)| known == name) {
             Some((_, text)) => (*text).to_owned(),
@@ -45,9 +48,14 @@ pub fn rules(
 }
 
 /// A whole scan, and what it suggests.
-fn suggest(database: &Option<String>, global: &cli::Global, surroundings: &Surroundings) -> Result<String, RunError> {
+fn suggest(
+    database: &Option<String>,
+    timeout: Option<Duration>,
+    global: &cli::Global,
+    surroundings: &Surroundings,
+) -> Result<String, RunError> {
     let source = super::source(database, surroundings)?;
-    let patience = Patience { lock_wait: DEFAULT_WAIT, deadline: Deadline::default() };
+    let patience = Patience { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
     let mut database = engine::open(&source, &patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
@@ -74,6 +82,7 @@ fn list() -> String {
 fn check(
     paths: &[PathBuf],
     against: Option<&str>,
+    timeout: Option<Duration>,
     global: &cli::Global,
     surroundings: &Surroundings,
 ) -> Result<String, RunError> {
@@ -83,7 +92,7 @@ fn check(
         return Ok(format!("{sound} without a fault; --against DB also holds them against a database\n"));
     };
     let source = Source::parse(database).map_err(RunError::Source)?;
-    let patience = Patience { lock_wait: DEFAULT_WAIT, deadline: Deadline::default() };
+    let patience = Patience { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
     let mut database = engine::open(&source, &patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;

@@ -6,6 +6,7 @@ mod check;
 #[path = "../common.rs"]
 mod common;
 mod connections;
+mod endless_rules;
 mod explain;
 mod explain_differential;
 #[path = "../generated.rs"]

@@ -8,6 +8,7 @@ use super::failure;
 use super::open;
 use super::session;
 use crate::engine::Damage;
+use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Rehearsal;
@@ -20,8 +21,8 @@ pub(super) struct Room {
 }
 
 /// Definitions that cannot be made again, such as those of a module, are left out: their tables are not repaired.
-pub(super) fn build(real: &Connection) -> rusqlite::Result<Room> {
-    let connection = Connection::open("")?;
+pub(super) fn build(real: &Connection, deadline: &Deadline) -> rusqlite::Result<Room> {
+    let mut connection = Connection::open("")?;
     open::distrust(&connection)?;
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")?;
     let encoding: String = real.query_row("PRAGMA main.encoding", [], |row| row.get(0))?;
@@ -38,6 +39,10 @@ pub(super) fn build(real: &Connection) -> rusqlite::Result<Room> {
             let _ = statement.execute([]);
         }
     }
+    drop(rows);
+    drop(definitions);
+    let deadline = deadline.clone();
+    connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
     // One transaction, which nobody ever commits.
     connection.execute_batch("BEGIN")?;
     Ok(Room { connection })
