@@ -43,15 +43,7 @@ impl<C: Writing> ServerWriter<C> {
     ) -> Result<ServerWriter<C>, EngineError> {
         let connection = C::open(address, patience).map_err(|failure| C::of_the_database(&failure, address))?;
         let (address, patience) = (address.clone(), patience.clone());
-        Ok(ServerWriter {
-            address,
-            patience,
-            options,
-            connection,
-            number: 0,
-            name: None,
-            overtaken: false,
-        })
+        Ok(ServerWriter { address, patience, options, connection, number: 0, name: None, overtaken: false })
     }
 
     fn try_to_begin(&mut self, lock: Option<&Sql>) -> Result<(), Failure> {
