@@ -29,6 +29,7 @@ impl Walk<'_> {
         let mut touched = self.order.schema.clone();
         touched.relations.retain(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id));
         let facts = scanned(writer, &touched);
+        refuse_if_lost(writer, &facts)?;
         if self.order.skip_changed && moment == Moment::BeforeBatches {
             let counts = touched.relations.iter().zip(&facts).filter_map(|(relation, fact)| match fact {
                 Fact::Checked(tally) => Some((relation.id.clone(), tally.orphan_rows)),
@@ -102,7 +103,9 @@ impl Walk<'_> {
     pub(super) fn count_orphans(&self, writer: &mut dyn Writer, relation: usize) -> Result<u64, ApplyError> {
         let mut one = self.order.schema.clone();
         one.relations = vec![self.order.schema.relations[relation].clone()];
-        match scanned(writer, &one).pop() {
+        let mut facts = scanned(writer, &one);
+        refuse_if_lost(writer, &facts)?;
+        match facts.pop() {
             Some(Fact::Checked(tally)) => Ok(tally.orphan_rows),
             Some(Fact::Unchecked(why)) => {
                 let why = format!("{} cannot be checked any more: {why}", one.relations[0].id);
@@ -111,6 +114,14 @@ impl Walk<'_> {
             None => Ok(0),
         }
     }
+}
+
+/// A scan leaves a relation unchecked whose connection was lost; here that is no fault of the relation.
+fn refuse_if_lost(writer: &mut dyn Writer, facts: &[Fact]) -> Result<(), ApplyError> {
+    if facts.iter().any(|fact| matches!(fact, Fact::Unchecked(_))) {
+        writer.changed_so_far()?;
+    }
+    Ok(())
 }
 
 fn scanned(writer: &mut dyn Writer, schema: &Schema) -> Vec<Fact> {

@@ -77,7 +77,12 @@ impl Writing for Connection {
     }
 
     fn holder(name: &str) -> String {
-        format!("SELECT concat('connection ', IS_USED_LOCK('{}'))", lock_name(name))
+        // Who may not see the connections of others learns the number.
+        format!(
+            "SELECT concat('connection ', h.n, coalesce((SELECT concat(' of ', p.user, '@', p.host) \
+             FROM information_schema.processlist AS p WHERE p.id = h.n), '')) FROM (SELECT IS_USED_LOCK('{}') AS n) AS h",
+            lock_name(name)
+        )
     }
 
     fn end_other(number: i64) -> String {

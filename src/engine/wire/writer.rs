@@ -98,6 +98,19 @@ impl<C: Writing> ServerWriter<C> {
         failure
     }
 
+    /// A question or statement failed. If the connection went with it, the failure is nobody's fault who was asked.
+    fn failed(&mut self, failure: Failure) -> EngineError {
+        let failure = self.noted(failure);
+        if self.connection.is_open() {
+            return C::of_a_question(failure, &self.address);
+        }
+        EngineError::Unwritable {
+            what: format!("to {}", self.address),
+            why: self.address.censored(&format!("the connection was lost: {}", failure.why())),
+            help: "nothing was changed: run the same command again".to_owned(),
+        }
+    }
+
     fn unwritable(&self, failure: &Failure) -> EngineError {
         let kind = match failure {
             Failure::Refused { code, .. } => C::kind(code),
@@ -127,7 +140,7 @@ impl<C: Writing> ServerWriter<C> {
 impl<C: Writing + Send> Session for ServerWriter<C> {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
         let answer = self.connection.ask(sql.text(), sql.parameters(), &self.patience.deadline, each);
-        answer.map_err(|failure| C::of_a_question(self.noted(failure), &self.address))
+        answer.map_err(|failure| self.failed(failure))
     }
 
     /// The server finds damage when it reads, and says so.
@@ -164,12 +177,12 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
         let changed = self.connection.change(statement.text(), statement.parameters(), &self.patience.deadline);
         changed.map_err(|failure| match self.noted(failure) {
             failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
-            failure => C::of_a_question(failure, &self.address),
+            failure => self.failed(failure),
         })
     }
 
     fn changed_so_far(&mut self) -> Result<u64, EngineError> {
-        self.count().map_err(|failure| C::of_a_question(self.noted(failure), &self.address))
+        self.count().map_err(|failure| self.failed(failure))
     }
 
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
@@ -183,7 +196,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
                 why: self.address.censored(&failure.why()),
                 help: "nothing was changed: definitions are changed by the owner of the tables".to_owned(),
             },
-            failure => C::of_a_question(failure, &self.address),
+            failure => self.failed(failure),
         })
     }
 
