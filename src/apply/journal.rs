@@ -32,6 +32,10 @@ const FORMAT: &str = "fk-doctor/begun@1";
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Line {
+    /// The record of the plan is kept in this file.
+    Home,
+    /// The plan is in another phase.
+    Header(Vec<Field>),
     /// This entry is about to be committed.
     Intent(Vec<Field>),
     /// The entry with this number was committed.
@@ -92,6 +96,9 @@ pub(super) struct Journal {
 /// What the journal knows: the entries that were committed, and one of which nobody knows.
 #[derive(Debug, Default)]
 pub(super) struct Known {
+    /// The record is kept here, and in no table.
+    pub(super) is_home: bool,
+    pub(super) header: Option<Entry>,
     pub(super) entries: Vec<Entry>,
     pub(super) in_doubt: Option<Entry>,
 }
@@ -105,13 +112,30 @@ impl Journal {
         &self.path
     }
 
+    /// Says that the record is kept here from now on.
+    pub(super) fn settle_in(&self) -> Result<(), ApplyError> {
+        self.write(&Line::Home)
+    }
+
     /// Says what is about to be committed.
     pub(super) fn intend(&self, entry: &Entry, plan: &str) -> Result<(), ApplyError> {
-        let fields = entry.row(plan).into_iter().map(|(_, value)| match value {
-            Value::Integer(number) => Field::Number(number),
-            other => Field::Text(other.as_text().unwrap_or_default().to_owned()),
+        self.write(&Line::Intent(fields(entry, plan)))
+    }
+
+    /// Says in which phase the plan is, once that is committed.
+    pub(super) fn head(&self, header: &Entry, plan: &str) -> Result<(), ApplyError> {
+        self.write(&Line::Header(fields(header, plan)))
+    }
+
+    /// Removes the record, and leaves the mark.
+    pub(super) fn forget(&self) -> Result<(), ApplyError> {
+        let shortened = std::fs::read_to_string(&self.path).and_then(|text| {
+            let first = text.split_inclusive('\n').next().map_or(0, str::len);
+            let file = OpenOptions::new().write(true).open(&self.path)?;
+            file.set_len(first as u64)?;
+            file.sync_all()
         });
-        self.write(&Line::Intent(fields.collect()))
+        shortened.map_err(|error| unwritten(&self.path, &error))
     }
 
     /// Says what became of it.
@@ -134,16 +158,21 @@ impl Journal {
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         for line in whole.lines().skip(1) {
             let line: Line = serde_json::from_str(line).map_err(|error| self.unreadable(error.to_string()))?;
+            known.is_home = true;
             match line {
-                Line::Intent(fields) => {
-                    let values: Vec<Value> = fields.into_iter().map(value).collect();
-                    known.in_doubt = Some(Entry::read(&values).map_err(|why| self.unreadable(why))?);
-                }
+                Line::Home => {}
+                Line::Header(fields) => known.header = Some(self.entry(fields)?),
+                Line::Intent(fields) => known.in_doubt = Some(self.entry(fields)?),
                 Line::Done(_) => known.entries.extend(known.in_doubt.take()),
                 Line::Undone(_) => known.in_doubt = None,
             }
         }
         Ok(known)
+    }
+
+    fn entry(&self, fields: Vec<Field>) -> Result<Entry, ApplyError> {
+        let values: Vec<Value> = fields.into_iter().map(value).collect();
+        Entry::read(&values).map_err(|why| self.unreadable(why))
     }
 
     fn unreadable(&self, why: String) -> ApplyError {
@@ -154,6 +183,14 @@ impl Journal {
                 .to_owned(),
         }
     }
+}
+
+fn fields(entry: &Entry, plan: &str) -> Vec<Field> {
+    let field = |value: Value| match value {
+        Value::Integer(number) => Field::Number(number),
+        other => Field::Text(other.as_text().unwrap_or_default().to_owned()),
+    };
+    entry.row(plan).into_iter().map(|(_, value)| field(value)).collect()
 }
 
 fn value(field: Field) -> Value {
@@ -181,6 +218,7 @@ fn unwritten(path: &Path, error: &io::Error) -> ApplyError {
 mod tests {
     use super::*;
     use crate::model::state::Deed;
+    use crate::model::state::Phase;
 
     #[test]
     fn journal_knows_what_was_committed_and_what_is_in_doubt() {
@@ -191,6 +229,9 @@ mod tests {
         mark(&plan, "d", "app", "another", "later").unwrap();
         assert_eq!(begun(&plan).map(|mark| mark.run).as_deref(), Some("r"));
         let journal = Journal::of(&plan);
+        assert!(!journal.read().unwrap().is_home);
+        journal.settle_in().unwrap();
+        assert!(journal.read().unwrap().is_home);
         let entry = |number| Entry {
             number,
             deed: Deed::Apply,
@@ -212,5 +253,11 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(journal.path()).unwrap();
         file.write_all(b"{\"intent\":[\"d\",3").unwrap();
         assert_eq!(journal.read().unwrap().entries.len(), 1);
+        journal.forget().unwrap();
+        let header = Entry { number: 0, deed: Deed::Header(Phase::Applied), ..entry(0) };
+        journal.head(&header, "d").unwrap();
+        let known = journal.read().unwrap();
+        assert_eq!((known.header, known.entries, known.in_doubt), (Some(header), Vec::new(), None));
+        assert_eq!(begun(&plan).map(|mark| mark.run).as_deref(), Some("r"));
     }
 }

@@ -37,6 +37,8 @@ pub struct Observed {
     /// Of those that are ours: rows that others changed since, and the first of them.
     pub changed_since: u64,
     pub changed_rows: Vec<LeftRow>,
+    /// The file that holds the record, if the database does not.
+    pub journal: Option<std::path::PathBuf>,
 }
 
 impl Observed {
@@ -58,6 +60,7 @@ pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session
         total: total as u64,
         ours: state.ours.len(),
         defined: state.defined.len() as u64,
+        journal: walk.done.journal.clone(),
         ..Observed::default()
     };
     for why in state.left.values() {

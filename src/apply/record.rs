@@ -35,12 +35,26 @@ pub(super) struct Record {
     pub(super) in_doubt: Option<Entry>,
     /// The header is there.
     has_header: bool,
+    /// A table of states is there that this session may not read.
+    is_hidden: bool,
+    /// The header that the journal gets with the next commit.
+    pending: Option<Entry>,
+}
+
+/// How this session stands to the table of states.
+#[derive(Debug, Clone, Copy)]
+struct Access {
+    may_read: bool,
+    may_write: bool,
 }
 
 enum Home {
-    /// The table is not there yet, and nothing is recorded.
+    /// Nothing is recorded, and there is no table that could be written to.
     Nowhere,
-    Table,
+    /// The table, and whether this session may write to it.
+    Table {
+        may_write: bool,
+    },
     Journal(Journal),
 }
 
@@ -61,23 +75,52 @@ impl Record {
             state: State::default(),
             in_doubt: None,
             has_header: false,
+            is_hidden: false,
+            pending: None,
         };
-        if is_there(session, surgery)? {
-            record.home = Home::Table;
+        let access = access(session, surgery)?;
+        if let Some(Access { may_read: true, may_write }) = access {
             let entries = record.entries(session)?;
             record.has_header = !entries.is_empty();
             record.state = State::of(&entries);
-        }
-        if !record.has_header {
-            let journal = Journal::of(plan.0);
-            let known = journal.read()?;
-            if !known.entries.is_empty() || known.in_doubt.is_some() {
-                record.state = State::of(&known.entries);
-                record.in_doubt = known.in_doubt;
-                record.home = Home::Journal(journal);
+            if record.has_header || may_write {
+                record.home = Home::Table { may_write };
             }
         }
+        if !record.has_header {
+            record.is_hidden = access.is_some_and(|access| !access.may_read);
+            record.read_journal(Journal::of(plan.0))?;
+        }
         Ok(record)
+    }
+
+    fn read_journal(&mut self, journal: Journal) -> Result<(), ApplyError> {
+        let known = journal.read()?;
+        if known.is_home {
+            self.state = State::of(&known.entries);
+            known.header.iter().for_each(|header| self.state.add(header));
+            self.in_doubt = known.in_doubt;
+            self.home = Home::Journal(journal);
+            self.is_hidden = false;
+        }
+        Ok(())
+    }
+
+    /// A table that this session may not read may hold the record.
+    pub(super) fn refuse_if_hidden(&self) -> Result<(), ApplyError> {
+        if !self.is_hidden {
+            return Ok(());
+        }
+        Err(ApplyError::Record {
+            what: format!("read {}", state::TABLE),
+            why: "this role may not, and the record of the plan may be in it".to_owned(),
+            help: self.grant(),
+        })
+    }
+
+    fn grant(&self) -> String {
+        let statement = self.surgery.grant_state();
+        format!("nothing was changed: the owner of {} can allow it: {statement}", state::TABLE)
     }
 
     fn entries(&self, session: &mut dyn Session) -> Result<Vec<Entry>, ApplyError> {
@@ -116,17 +159,27 @@ impl Record {
 
     /// True if another run wrote since this one did.
     pub(super) fn is_overtaken(&self, session: &mut dyn Session) -> Result<Option<String>, ApplyError> {
-        if !matches!(self.home, Home::Table) {
+        if !matches!(self.home, Home::Table { .. }) {
             return Ok(None);
         }
         let header = self.read(session, 0..1)?.pop();
         Ok(header.map(|header| header.run).filter(|run| *run != self.run && *run != self.state.run))
     }
 
-    /// Sees to it that there is a place for the record. True if a table was made for it.
+    /// Sees to it that there is a place for the record. True if something was tried for it that may have ended the transaction.
     pub(super) fn prepare(&mut self, writer: &mut dyn Writer, plan: &Path) -> Result<bool, ApplyError> {
-        if !matches!(self.home, Home::Nowhere) {
-            return Ok(false);
+        match self.home {
+            Home::Nowhere => {}
+            Home::Journal(_) => return Ok(false),
+            Home::Table { may_write } if may_write && self.may_write(writer)? => return Ok(false),
+            Home::Table { .. } if self.has_header => {
+                return Err(ApplyError::Record {
+                    what: format!("write to {}", state::TABLE),
+                    why: "this role may not, and the record of the plan is in it".to_owned(),
+                    help: self.grant(),
+                });
+            }
+            Home::Table { .. } => return self.move_to(Journal::of(plan)).map(|()| false),
         }
         let may_create = match self.surgery.may_create_state() {
             Some(question) => {
@@ -138,15 +191,39 @@ impl Record {
         };
         let made = if may_create { writer.change(&self.surgery.create_state()).map(|_| true) } else { Ok(false) };
         match made {
-            Ok(true) => self.home = Home::Table,
-            Ok(false) => self.home = Home::Journal(Journal::of(plan)),
+            Ok(true) => self.home = Home::Table { may_write: true },
+            Ok(false) => self.move_to(Journal::of(plan))?,
             // Where a table is made at once, the attempt has left nothing behind.
             Err(EngineError::Unwritable { .. } | EngineError::Failed { .. }) if self.surgery.defines_at_once() => {
-                // Somebody else may have made it in the same moment.
-                let is_there = is_there(writer, self.surgery)?;
-                self.home = if is_there { Home::Table } else { Home::Journal(Journal::of(plan)) };
+                // Somebody else may have made it in the same moment. A lost connection is told by the question.
+                match access(writer, self.surgery)? {
+                    Some(access) => self.home = Home::Table { may_write: access.may_write },
+                    None => self.move_to(Journal::of(plan))?,
+                }
             }
             Err(error) => return Err(error.into()),
+        }
+        Ok(true)
+    }
+
+    fn move_to(&mut self, journal: Journal) -> Result<(), ApplyError> {
+        journal.settle_in()?;
+        self.home = Home::Journal(journal);
+        Ok(())
+    }
+
+    /// Tries statements that would write nothing, where the server tells a role's privileges in no other way.
+    fn may_write(&self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
+        for attempt in self.surgery.try_state() {
+            match writer.change(&attempt) {
+                Ok(_) => {}
+                // A lost connection is told by the next question.
+                Err(EngineError::Failed { .. }) => {
+                    access(writer, self.surgery)?;
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(true)
     }
@@ -171,7 +248,7 @@ impl Record {
         self.state.add(&entry);
         match &self.home {
             Home::Nowhere => {}
-            Home::Table => {
+            Home::Table { .. } => {
                 let table = state::table();
                 let row = entry.row(&self.plan);
                 writer.change(&self.surgery.insert(&table, &self.name(entry.number), &row))?;
@@ -182,13 +259,11 @@ impl Record {
     }
 
     pub(super) fn write_phase(&mut self, writer: &mut dyn Writer, phase: Phase) -> Result<(), ApplyError> {
-        let entries = u64::try_from(self.state.entries).unwrap_or(0);
-        let (run, at) = (self.run.clone(), self.at.clone());
-        let changed = self.state.ours.len();
-        let header =
-            Entry { number: 0, deed: Deed::Header(phase), first: 0, last: entries, changed, left: Vec::new(), run, at };
+        let header = self.header(phase);
         self.state.add(&header);
-        if let Home::Table = self.home {
+        if let Home::Journal(_) = self.home {
+            self.pending = Some(header);
+        } else if let Home::Table { .. } = self.home {
             let (table, name, row) = (state::table(), self.name(0), header.row(&self.plan));
             let statement = if self.has_header {
                 self.surgery.update(&table, &name, &row[2..].to_vec())
@@ -201,9 +276,19 @@ impl Record {
         Ok(())
     }
 
+    fn header(&self, phase: Phase) -> Entry {
+        let entries = u64::try_from(self.state.entries).unwrap_or(0);
+        let (run, at) = (self.run.clone(), self.at.clone());
+        let changed = self.state.ours.len();
+        Entry { number: 0, deed: Deed::Header(phase), first: 0, last: entries, changed, left: Vec::new(), run, at }
+    }
+
     /// Takes all entries of the plan out of the table, in the transaction at hand, and drops the table with the last.
     pub(super) fn forget(&self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        let Home::Table = self.home else { return Ok(()) };
+        if let Home::Journal(journal) = &self.home {
+            return journal.forget();
+        }
+        let Home::Table { .. } = self.home else { return Ok(()) };
         let table = state::table();
         for number in 0..=self.state.entries {
             writer.change(&self.surgery.delete(&table, &self.name(number)))?;
@@ -226,10 +311,31 @@ impl Record {
             _ => Ok(()),
         }
     }
+
+    /// The phase was committed with a transaction whose answer was lost: the table has it, the journal does not.
+    pub(super) fn repeat_phase(&mut self, phase: Phase) {
+        if let Home::Journal(_) = self.home {
+            let header = self.header(phase);
+            self.state.add(&header);
+            self.pending = Some(header);
+        }
+    }
+
+    /// The phase that was written last was committed: the journal, which no transaction takes back, learns it now.
+    pub(super) fn settle_phase(&mut self) -> Result<(), ApplyError> {
+        match (&self.home, self.pending.take()) {
+            (Home::Journal(journal), Some(header)) => journal.head(&header, &self.plan),
+            _ => Ok(()),
+        }
+    }
 }
 
-fn is_there(session: &mut dyn Session, surgery: &'static dyn RepairDialect) -> Result<bool, EngineError> {
-    let mut found = false;
-    session.each_row(&surgery.has_state(), &mut |_| found = true)?;
-    Ok(found)
+/// `None` if the table is not there.
+fn access(session: &mut dyn Session, surgery: &'static dyn RepairDialect) -> Result<Option<Access>, EngineError> {
+    let mut access = None;
+    session.each_row(&surgery.has_state(), &mut |row| {
+        let is = |place: usize| row.get(place).and_then(Value::as_integer) == Some(1);
+        access = Some(Access { may_read: is(0), may_write: is(1) });
+    })?;
+    Ok(access)
 }

@@ -38,6 +38,13 @@ impl Walk<'_> {
     /// The table is claimed first, so that what another session has written and not yet committed is waited for and seen.
     fn drop_if_empty(&self, writer: &mut dyn Writer, new: &NewTable, table: &Table) -> Result<(), ApplyError> {
         let surgery = self.order.surgery;
+        if let Some(question) = surgery.may_drop(new) {
+            let mut may = false;
+            writer.each_row(&question, &mut |_| may = true)?;
+            if !may {
+                return Ok(());
+            }
+        }
         if let Some(claim) = surgery.claim(new) {
             writer.define(&claim)?;
         }
@@ -63,7 +70,11 @@ impl Walk<'_> {
         for new in &self.reading.plan.header.creates {
             let name = new.name.to_string();
             let Some(table) = self.order.schema.table(&name).filter(|_| created.contains(&name)) else { continue };
-            self.drop_if_empty(writer, new, &self.order.schema.tables[table])?;
+            let dropped = self.drop_if_empty(writer, new, &self.order.schema.tables[table]);
+            // Where the rows are committed before, an empty table harms nobody: a role that may not drop it leaves it.
+            if !self.order.surgery.defines_at_once() {
+                dropped?;
+            }
         }
         Ok(())
     }

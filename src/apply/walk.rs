@@ -71,6 +71,9 @@ pub(super) struct Walk<'w> {
     counts_before: BTreeMap<usize, u64>,
 }
 
+/// So many rows of a transaction are asked whether it was committed.
+const WITNESSES: usize = 100;
+
 struct Batch {
     first: u64,
     last: u64,
@@ -198,6 +201,9 @@ impl<'w> Walk<'w> {
         let plan = (self.reading.plan.path(), self.reading.plan.digest());
         let run = (self.order.run, self.order.at);
         let mut record = Record::load(writer, self.order.surgery, plan, run)?;
+        if self.order.direction == Direction::Undo || super::journal::begun(plan.0).is_some() {
+            record.refuse_if_hidden()?;
+        }
         if let Some(entry) = record.in_doubt.take() {
             let is_committed = self.is_committed(writer, &entry)?;
             record.settle(entry.number, is_committed)?;
@@ -219,27 +225,37 @@ impl<'w> Walk<'w> {
     pub(super) fn read_record(&mut self, session: &mut dyn Session) -> Result<State, ApplyError> {
         let plan = (self.reading.plan.path(), self.reading.plan.digest());
         let mut record = Record::load(session, self.order.surgery, plan, ("", ""))?;
+        record.refuse_if_hidden()?;
         if let Some(entry) = record.in_doubt.take()
             && self.is_committed(session, &entry)?
         {
             record.state.add(&entry);
         }
+        self.done.journal = record.journal().map(std::path::Path::to_owned);
         Ok(record.state)
     }
 
-    /// Whether an entry was committed of which only the intent is known: a row that it changed says so.
+    /// Whether an entry was committed of which only the intent is known: its rows say so, all of which were changed in one
+    /// transaction. Others may have changed some of them since.
     fn is_committed(&mut self, session: &mut dyn Session, entry: &state::Entry) -> Result<bool, ApplyError> {
         let is_left = |position: u64| entry.left.iter().any(|run| (run.first..=run.last).contains(&position));
+        let (mut after, mut before) = (0, 0);
         for position in (entry.first..=entry.last).filter(|position| !is_left(*position)) {
             let change = self.reading.plan.change(usize::try_from(position).unwrap_or(usize::MAX))?;
             if change.part() == Part::Counter {
                 continue;
             }
             let change = if entry.deed == Deed::Undo { change.inverse() } else { change };
-            let standings = self.standings(session, &change.table.to_string(), &[&change])?;
-            return Ok(standings == [Standing::After]);
+            match self.standings(session, &change.table.to_string(), &[&change])?[..] {
+                [Standing::After] => after += 1,
+                [Standing::Before] => before += 1,
+                _ => {}
+            }
+            if after + before >= WITNESSES {
+                break;
+            }
         }
-        Ok(false)
+        Ok(after > before)
     }
 
     /// Looks at every definition and row before anything is written.
@@ -299,7 +315,7 @@ impl<'w> Walk<'w> {
         // What was defined at once a moment ago is not what was so already.
         self.done.already += found.already.saturating_sub(self.done.redefined);
         let phase = self.record()?.state.phase;
-        if phase.is_some_and(|phase| phase != self.last_phase()) && self.record()?.journal().is_none() {
+        if phase.is_some_and(|phase| phase != self.last_phase()) {
             self.close(writer)?;
         }
         Ok(())
@@ -316,7 +332,7 @@ impl<'w> Walk<'w> {
                 break;
             }
         }
-        Ok(())
+        self.record_mut()?.settle_phase()
     }
 
     fn last_phase(&self) -> Phase {
@@ -508,11 +524,21 @@ impl<'w> Walk<'w> {
         } else {
             self.record_mut()?.write_phase(writer, phase)?;
         }
-        match (writer.commit()?, number) {
-            (Ending::Committed, Some(number)) => self.record()?.settle(number, true)?,
-            (Ending::Unknown(why), Some(number)) => self.find_out(writer, number, &why)?,
-            _ => {}
+        let ending = writer.commit();
+        match (ending, number) {
+            (Ok(Ending::Committed), Some(number)) => self.record()?.settle(number, true)?,
+            (Ok(Ending::Unknown(why)), Some(number)) => {
+                self.find_out(writer, number, &why)?;
+                self.record_mut()?.repeat_phase(phase);
+            }
+            (Ok(_), None) => {}
+            (Err(error), number) => {
+                // What failed is told; that nothing was committed is learnt again from the rows, should this fail too.
+                let _ = number.map(|number| self.record()?.settle(number, false));
+                return Err(error.into());
+            }
         }
+        self.record_mut()?.settle_phase()?;
         self.committed = self.done.clone();
         Ok(())
     }

@@ -40,6 +40,8 @@ pub struct Said<'a> {
     pub left_rows: &'a [LeftRow],
     /// The plan is to be taken back, and the database has no record of it.
     pub never_applied: bool,
+    /// The file that would hold the record if this role could not make tables, and that is not there.
+    pub missing_mark: Option<&'a Path>,
     /// The file that records the plan's state, where the database takes no table for it.
     pub journal: Option<&'a Path>,
     pub relations: u64,
@@ -144,6 +146,14 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     if let Some(journal) = said.journal {
         let why = "this role may not make tables, so the state of the plan is recorded there: keep it beside the plan";
         labelled("state", Ink::Dim, format!("{}: {why}", journal.display()));
+    }
+    if let Some(mark) = said.missing_mark {
+        let why = "a plan that was applied by a role that may not make tables has its record in this file, which is not there";
+        labelled(
+            "record",
+            Ink::Dim,
+            format!("{}: {why}; if there was one, bring it back and try again", mark.display()),
+        );
     }
     if let Some(backup) = said.backup {
         labelled("backup", Ink::Dim, backup.display().to_string());

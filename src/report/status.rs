@@ -48,6 +48,8 @@ pub struct State<'a> {
     pub left: &'a BTreeMap<Left, u64>,
     pub changed_since: u64,
     pub changed_rows: &'a [LeftRow],
+    /// The file that holds the record, if the database does not.
+    pub journal: Option<&'a Path>,
     /// The record of the plan was removed.
     pub is_forgotten: bool,
 }
@@ -96,6 +98,9 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
             }
         }
         labelled("last run", Ink::Dim, format!("{}, {}", state.at, state.run));
+        if let Some(journal) = state.journal {
+            labelled("record", Ink::Dim, format!("{}: keep it beside the plan", journal.display()));
+        }
     }
     let skip = if state.changed_since > 0 { " --skip-changed" } else { "" };
     let apply = format!("fk-doctor apply {database} {plan}");

@@ -84,7 +84,9 @@ pub(super) fn go(
         return Err(refused(direction, why, "make the backup with the server's own tool, such as pg_dump").into());
     }
     let mut plan = PlanFile::open(path)?;
-    if !plan.lock() {
+    // A run that has not changed anything yet has left no mark: a server knows which connection it has.
+    let is_taken = !plan.lock();
+    if is_taken && (matches!(source, Source::Sqlite(_)) || journal::begun(path).is_some()) {
         return Err(at_work(direction, &who_began(path)).into());
     }
     let header = plan.header.clone();
@@ -107,7 +109,8 @@ pub(super) fn go(
         let why = format!("it leaves {} undecided", plural(header.undecided, "missing key"));
         return Err(refused(direction, why, "add a treatment for them, or say --leave-undecided").into());
     }
-    if plan_file::digest([database.identity()?.as_bytes()]) != header.identity && !writing.moved {
+    let identity = database.identity()?;
+    if plan_file::digest([identity.as_bytes()]) != header.identity && !writing.moved {
         let why = format!("it was made for another database: {}, at another place", header.database);
         return Err(refused(direction, why, "if this is that database and it was moved, say --moved").into());
     }
@@ -149,7 +152,10 @@ pub(super) fn go(
         no_triggers: writing.no_triggers,
         takes_back: direction == Direction::Undo && plan.changes() > 0,
     })?;
-    stay_alone(direction, &plan, writer.as_mut())?;
+    stay_alone(direction, &plan_file::digest([identity.as_bytes(), plan.digest().as_bytes()]), writer.as_mut())?;
+    if is_taken {
+        return Err(at_work(direction, "").into());
+    }
     let at = date::moment(surroundings.now);
     let run = run_name(surroundings, &at);
     let order = Order {
@@ -179,6 +185,9 @@ pub(super) fn go(
         (_, Left { unchecked: 1.., .. }) => Exit::Incomplete,
         _ => Exit::Clean,
     };
+    // SQLite takes a table wherever it can be written to.
+    let may_be_lost = done.never_applied && !matches!(source, Source::Sqlite(_)) && journal::begun(path).is_none();
+    let missing_mark = may_be_lost.then(|| journal::mark_of(path));
     let said = report::applied::Said {
         is_undo: direction == Direction::Undo,
         database: &schema.database,
@@ -195,6 +204,7 @@ pub(super) fn go(
         left_rows: &done.left_rows,
         journal: done.journal.as_deref(),
         never_applied: done.never_applied,
+        missing_mark: missing_mark.as_deref(),
         relations: left.relations,
         unchecked: left.unchecked,
         orphan_rows: left.orphan_rows,
@@ -218,10 +228,10 @@ fn refused(direction: Direction, why: String, help: &str) -> ApplyError {
     ApplyError::Refused { doing: direction.doing(), why, help: help.to_owned() }
 }
 
-/// Two runs of one plan exclude each other: here by a lock on the plan, and, where the plan was copied, by one in the
-/// database.
-fn stay_alone(direction: Direction, plan: &PlanFile, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-    match writer.exclude(plan.digest())? {
+/// Two runs of one plan on one database exclude each other: by a lock on the plan, and, where the plan was copied, by this
+/// name in the database. A server may hold one name for all of its databases.
+fn stay_alone(direction: Direction, name: &str, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+    match writer.exclude(name)? {
         None => Ok(()),
         Some(who) => Err(at_work(direction, &who)),
     }

@@ -59,6 +59,7 @@ pub fn status(
         left: &observed.left,
         changed_since: observed.changed_since,
         changed_rows: &observed.changed_rows,
+        journal: observed.journal.as_deref(),
         is_forgotten: typed.forget,
     });
     let said = Said {

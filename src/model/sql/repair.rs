@@ -161,11 +161,27 @@ pub trait RepairDialect {
     /// Makes the table that holds the states of plans; see [`crate::model::state`].
     fn create_state(&self) -> Sql;
 
-    /// One row, if that table is there and this session may use it.
+    /// One row, if that table is there, such as (1, 0): this session may read it, and may not write to it. Where the second
+    /// cannot be told, it is 1.
     fn has_state(&self) -> Sql;
+
+    /// Statements that write nothing to that table, and fail where this session may not write to it.
+    fn try_state(&self) -> Vec<Sql> {
+        Vec::new()
+    }
+
+    /// The statement by which the owner of that table lets others use it.
+    fn grant_state(&self) -> String {
+        format!("GRANT SELECT, INSERT, UPDATE ON {} TO …", crate::model::state::TABLE)
+    }
 
     /// One row, if this session may make that table; `None` where only the attempt can tell.
     fn may_create_state(&self) -> Option<Sql> {
+        None
+    }
+
+    /// One row, if this session may drop a table of a plan; `None` where the attempt does no harm.
+    fn may_drop(&self, _table: &NewTable) -> Option<Sql> {
         None
     }
 

@@ -18,6 +18,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
         phase: state.phase.map_or("never applied", |phase| phase.name()),
         run: state.run,
         at: state.at,
+        journal: state.journal.map(|journal| journal.display().to_string()),
         made: Made { changes: state.made, definitions: state.defined },
         left: state.left.iter().map(|(why, rows)| (why.name(), *rows)).collect(),
         changed_since: left(
@@ -70,6 +71,7 @@ struct State<'a> {
     phase: &'static str,
     run: &'a str,
     at: &'a str,
+    journal: Option<String>,
     made: Made,
     left: BTreeMap<&'static str, u64>,
     changed_since: LeftRows<'a>,

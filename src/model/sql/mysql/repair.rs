@@ -314,7 +314,16 @@ impl RepairDialect for Surgery {
     fn has_state(&self) -> Sql {
         let mut query = Query::default();
         let is_table = query.is_table(&state::table());
-        query.finish(format!("SELECT 1 FROM information_schema.tables WHERE {is_table}"))
+        query.finish(format!("SELECT 1, 1 FROM information_schema.tables WHERE {is_table}"))
+    }
+
+    fn try_state(&self) -> Vec<Sql> {
+        let table = self.name(&state::table());
+        let texts = [
+            format!("INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0"),
+            format!("UPDATE {table} SET `number` = `number` WHERE 1 = 0"),
+        ];
+        texts.into_iter().map(|text| Query::default().finish(text)).collect()
     }
 
     /// The question for its rows calls it `t`.

@@ -338,10 +338,10 @@ impl RepairDialect for Surgery {
         let mut query = Query::default();
         let name = query.parameter(Value::text(state::TABLE));
         query.finish(format!(
-            "SELECT 1::int8 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
-             WHERE n.nspname = 'public' AND c.relname = {name}::text AND has_schema_privilege(n.oid, 'USAGE') \
-             AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
-             AND has_table_privilege(c.oid, 'UPDATE')"
+            "SELECT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))::int4::int8, \
+             (has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE'))::int4::int8 \
+             FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE n.nspname = 'public' AND c.relname = {name}::text"
         ))
     }
 
@@ -351,6 +351,15 @@ impl RepairDialect for Surgery {
         Some(query.finish(format!(
             "SELECT 1::int8 FROM pg_namespace AS n WHERE nspname = 'public' AND has_schema_privilege(oid, 'CREATE') \
              AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = n.oid AND c.relname = {name}::text)"
+        )))
+    }
+
+    /// A failure would end the whole transaction.
+    fn may_drop(&self, table: &NewTable) -> Option<Sql> {
+        let mut query = Query::default();
+        let name = query.parameter(Value::text(table_name(&table.as_table())));
+        Some(query.finish(format!(
+            "SELECT 1::int8 FROM pg_class AS c WHERE c.oid = to_regclass({name}::text) AND pg_has_role(c.relowner, 'USAGE')"
         )))
     }
 

@@ -310,7 +310,7 @@ impl RepairDialect for Sqlite {
     fn has_state(&self) -> Sql {
         let mut query = Query::default();
         let name = query.parameter(Value::text(state::TABLE));
-        query.finish(format!("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = {name}"))
+        query.finish(format!("SELECT 1, 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = {name}"))
     }
 
     fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
