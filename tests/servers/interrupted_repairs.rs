@@ -95,7 +95,7 @@ fn run(patient: &Patient, command: &str) -> Run {
 }
 
 /// Ends every connection of the program.
-fn end_connections(patient: &Patient) {
+pub(super) fn end_connections(patient: &Patient) {
     match patient.kind {
         Kind::Postgres => {
             patient.server.texts(
@@ -167,17 +167,20 @@ fn cut_off_at_any_moment_it_goes_on_to_the_same_end() {
 
 /// What becomes of the commit that a connection is cut off at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
+pub(super) enum Cut {
     /// The server hears it, and nobody hears the answer.
     Answer,
     /// The server does not hear it.
     Commit,
     /// The server does not hear it, nor that the connection is gone.
     Silently,
+    /// Nobody hears anything any more, and the connection stays open: the server has heard it, or has not.
+    HangBefore,
+    HangAfter,
 }
 
 /// Stands between the program and its server, and cuts the connection at the so-manieth commit. The answer is its port.
-fn proxy(server: String, cut: Cut, at: usize) -> u16 {
+pub(super) fn proxy(server: String, cut: Cut, at: usize) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let commits = Arc::new(AtomicUsize::new(0));
@@ -197,6 +200,9 @@ fn forward(mut client: TcpStream, mut server: TcpStream, cut: Cut, at: usize, co
     let answering = std::thread::spawn(move || {
         let mut bytes = [0; 65536];
         while let Ok(count @ 1..) = answers.read(&mut bytes) {
+            while is_muted.load(Ordering::SeqCst) == 2 {
+                std::thread::park();
+            }
             if is_muted.load(Ordering::SeqCst) == 1 || back.write_all(&bytes[..count]).is_err() {
                 break;
             }
@@ -215,6 +221,16 @@ fn forward(mut client: TcpStream, mut server: TcpStream, cut: Cut, at: usize, co
                     let _ = answering.join();
                 }
                 Cut::Commit => {}
+                Cut::HangBefore => loop {
+                    std::thread::park();
+                },
+                Cut::HangAfter => {
+                    muted.store(2, Ordering::SeqCst);
+                    server.write_all(sent).unwrap();
+                    loop {
+                        std::thread::park();
+                    }
+                }
                 Cut::Silently => {
                     let _ = client.shutdown(Shutdown::Both);
                     // The server's end stays open for as long as the test runs.

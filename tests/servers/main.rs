@@ -34,6 +34,7 @@ mod postgres_schema;
 mod postgres_traps;
 mod random_repairs;
 mod read_only;
+mod recorded;
 mod repair;
 mod server;
 mod treatments;
