@@ -246,15 +246,16 @@ const NAMED: usize = 3;
 pub(super) struct Misfits {
     rows: u64,
     named: Vec<String>,
-    changed: bool,
 }
 
 impl Misfits {
     pub(super) fn gather(&mut self, portion: &Portion) {
         for line in &portion.lines {
             let Fit::Left(why) = line.fit else { continue };
+            if is_only_kept_out(&line.change, why) {
+                continue;
+            }
             self.rows += 1;
-            self.changed |= why == Left::Changed;
             if self.named.len() < NAMED {
                 self.named.push(format!("{} {}", row_of(&line.change), reason(why)));
             }
@@ -273,6 +274,11 @@ impl Misfits {
     }
 }
 
+/// A record that is not made, because the row that it is of is left: nobody misses it.
+pub(super) fn is_only_kept_out(change: &Change, why: Left) -> bool {
+    change.part() == Part::Record && why == Left::Bound
+}
+
 /// Reads after a row.
 fn reason(why: Left) -> &'static str {
     match why {
@@ -281,6 +287,7 @@ fn reason(why: Left) -> &'static str {
         Left::FoundParent => "has its parent by now",
         Left::Referred => "is referred to by rows that came since",
         Left::NoParent => "would have no parent",
+        Left::Bound => "was to change with a row that does not fit",
         Left::Needless => "is needed by no row any more",
         Left::Refused => "is refused by the database",
     }

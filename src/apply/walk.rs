@@ -11,6 +11,7 @@ use super::Done;
 use super::Order;
 use super::Step;
 use super::fit::Misfits;
+use super::fit::is_only_kept_out;
 use super::locks;
 use super::portion::Fit;
 use super::portion::Portion;
@@ -43,8 +44,9 @@ pub(super) struct Walk<'w> {
     pub(super) tables: BTreeMap<String, Table>,
     /// Tables of the plan that are not there yet.
     pub(super) absent: BTreeSet<String>,
-    /// Tables that were made, whatever becomes of the transaction.
+    /// Tables that were made, and those whose making was committed.
     pub(super) made: Vec<NewTable>,
+    pub(super) made_for_good: Vec<NewTable>,
     /// Changes that are not to be tried: they turned out not to fit after others were written.
     pub(super) barred: BTreeMap<usize, Left>,
     /// What every single change does is counted, so that one that does more than was planned is named.
@@ -116,6 +118,7 @@ impl<'w> Walk<'w> {
             reading: Reading::new(plan, order.direction),
             tables,
             absent,
+            made_for_good: made.clone(),
             made,
             barred,
             is_careful,
@@ -287,7 +290,9 @@ impl<'w> Walk<'w> {
             step += portion.lines.len();
             self.fit(writer, &mut portion)?;
             for line in &portion.lines {
-                if let Fit::Left(why) = line.fit {
+                if let Fit::Left(why) = line.fit
+                    && !is_only_kept_out(&line.change, why)
+                {
                     self.done.leave(&line.change, why);
                 }
             }
@@ -436,6 +441,7 @@ impl<'w> Walk<'w> {
                 // A counter is no row that anybody made.
                 Fit::Already if line.change.part() == Part::Counter => {}
                 Fit::Already => self.done.already += 1,
+                Fit::Left(why) if is_only_kept_out(&line.change, why) => {}
                 Fit::Left(why) => {
                     self.done.leave(&line.change, why);
                     self.leave_orphans(&line.change);
@@ -514,6 +520,7 @@ impl<'w> Walk<'w> {
             _ => {}
         }
         self.committed = self.done.clone();
+        self.made_for_good = self.made.clone();
         Ok(())
     }
 
