@@ -708,7 +708,7 @@ fn sentinel_on_a_row_that_goes_leaves_the_row_going() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE a(id INTEGER PRIMARY KEY, r INT REFERENCES p(id)); \
         CREATE TABLE b(id INTEGER PRIMARY KEY, r INT REFERENCES a(id)); \
         INSERT INTO p VALUES (1), (2); INSERT INTO a VALUES (1, 1), (2, 2), (4, 99); INSERT INTO b VALUES (1, 1), (2, 2), (3, 5);";
-    let rules = "[[rule]]\nid = \"a\"\nrelation.child = \"a(r)\"\nlimits.max-share = 1.0\n[[rule.treat]]\naction = \"delete\"\nkeep = false\n\
+    let rules = "[[rule]]\nid = \"a\"\nrelation.child = \"a(r)\"\nlimits.max-share = 1.0\n[[rule.treat]]\naction = \"remap\"\nto = \"SELECT NULL\"\n[[rule.treat]]\naction = \"delete\"\nkeep = false\n\
         [[rule]]\nid = \"b\"\nrelation.child = \"b(r)\"\nlimits.max-share = 1.0\n[[rule.treat]]\naction = \"sentinel\"\nkey = 4\n";
     let case = Case::new(seed, rules);
     assert_eq!(case.plan().code, 1);
