@@ -51,7 +51,8 @@ SELECT kind, name, `of`, text FROM (
     SELECT 'trigger', trigger_name, event_object_table,
         IF(trigger_name LIKE 'fk\\_doctor\\_prevent\\_%',
             concat(action_timing, ' ', event_manipulation, '\n', action_statement),
-            concat_ws(' ', action_timing, event_manipulation, action_order, sql_mode, action_statement))
+            -- Who may not see triggers is told that there is one, and not what it does.
+            concat_ws(' ', action_timing, event_manipulation, action_order, sql_mode, coalesce(action_statement, '(hidden)')))
     FROM information_schema.triggers WHERE trigger_schema = database()
 ) AS definitions
 ORDER BY CAST(kind AS BINARY), CAST(name AS BINARY), CAST(`of` AS BINARY), CAST(text AS BINARY)
