@@ -79,9 +79,9 @@ pub trait RepairDialect {
     /// Every definition: kind, name, table and text.
     fn definitions(&self) -> Sql;
 
-    /// Adds definitions that the engine hides from some users, as far as the schema knows them. Returns true if some are
+    /// Writes the texts that the engine hides from some users, as far as the schema knows them. Returns true if some are
     /// hidden from this one.
-    fn complete(&self, _schema: &Schema, _definitions: &mut Vec<Definition>) -> bool {
+    fn complete(&self, _schema: &Schema, _definitions: &mut [Definition]) -> bool {
         false
     }
 

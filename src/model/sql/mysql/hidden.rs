@@ -10,31 +10,34 @@ use crate::model::schema::Schema;
 use crate::model::sql::in_backticks;
 use crate::model::sql::table_for;
 
-/// What `definitions.sql` gives for the text of a trigger that the user may not see.
+/// What `definitions.sql` gives for a text that the user may not see.
 const HIDDEN: &str = "(hidden)";
 
-/// Adds the foreign keys that are hidden, as `definitions.sql` spells them: the schema knows them all. Returns true if the
-/// user does not see all definitions.
-pub(super) fn complete(of: Sibling, schema: &Schema, definitions: &mut Vec<Definition>) -> bool {
-    let mut missing = Vec::new();
-    let declared = schema.relations.iter().filter(|relation| relation.origin == Origin::Declared);
-    for relation in declared.filter(|relation| schema.child(relation).name.schema.is_none()) {
-        let Some(name) = &relation.name else { continue };
-        let child = &schema.child(relation).name.table;
-        let is_it = |[kind, known, table, _]: &Definition| kind == "constraint" && known == name && table == child;
-        if !definitions.iter().any(is_it) {
-            let text = constraint(of, schema, relation, definitions);
-            missing.push(["constraint".to_owned(), name.clone(), child.clone(), text]);
+/// Writes the foreign keys whose text is hidden as `definitions.sql` spells them: the schema knows them all. Returns true if
+/// the user does not see all definitions.
+pub(super) fn complete(of: Sibling, schema: &Schema, definitions: &mut [Definition]) -> bool {
+    let is_hidden = |definition: &Definition| {
+        let [kind, _, _, text] = definition;
+        text == HIDDEN && kind == "constraint" || text.ends_with(HIDDEN) && kind == "trigger"
+    };
+    let are_some_hidden = definitions.iter().any(is_hidden);
+    for place in 0..definitions.len() {
+        let [kind, name, table, text] = &definitions[place];
+        if kind != "constraint" || text != HIDDEN {
+            continue;
+        }
+        let is_it = |relation: &&Relation| {
+            let child = &schema.child(relation).name;
+            relation.origin == Origin::Declared
+                && relation.name.as_ref() == Some(name)
+                && child.schema.is_none()
+                && child.table == *table
+        };
+        if let Some(relation) = schema.relations.iter().find(is_it) {
+            definitions[place][3] = constraint(of, schema, relation, definitions);
         }
     }
-    let hides_text = |[kind, _, _, text]: &Definition| kind == "trigger" && text.ends_with(HIDDEN);
-    let is_hidden = !missing.is_empty() || definitions.iter().any(hides_text);
-    if !missing.is_empty() {
-        definitions.extend(missing);
-        // The order of the server's answer.
-        definitions.sort();
-    }
-    is_hidden
+    are_some_hidden
 }
 
 fn constraint(of: Sibling, schema: &Schema, relation: &Relation, definitions: &[Definition]) -> String {

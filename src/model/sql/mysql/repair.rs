@@ -207,7 +207,7 @@ impl RepairDialect for Surgery {
         Query::default().finish(include_str!("definitions.sql").to_owned())
     }
 
-    fn complete(&self, schema: &Schema, definitions: &mut Vec<Definition>) -> bool {
+    fn complete(&self, schema: &Schema, definitions: &mut [Definition]) -> bool {
         hidden::complete(self.of, schema, definitions)
     }
 
