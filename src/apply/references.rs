@@ -153,8 +153,23 @@ impl Walk<'_> {
         }
     }
 
-    /// Before rows go, or leave a key: lines to which rows refer that are to stay do not fit.
+    /// Before rows go, or leave a key: lines to which rows refer that are to stay do not fit. One that stays may itself refer
+    /// to another that was to go, so they are looked at until nothing changes.
     pub(super) fn keep_parents(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
+        loop {
+            for line in portion.lines.iter().filter(|line| matches!(line.fit, Fit::Left(_))) {
+                let change = &line.change;
+                self.foreseen.going.remove(&row_fingerprint(&change.table.to_string(), &change.row));
+            }
+            if !self.keep_parents_once(session, portion)? {
+                return Ok(());
+            }
+            portion.unite();
+        }
+    }
+
+    /// True if some line does not fit that did before.
+    fn keep_parents_once(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<bool, ApplyError> {
         let schema = self.order.schema;
         let mut any = false;
         for index in 0..schema.relations.len() {
@@ -173,10 +188,7 @@ impl Walk<'_> {
                 any |= self.meet_children(session, portion, index, some)?;
             }
         }
-        if any {
-            portion.unite();
-        }
-        Ok(())
+        Ok(any)
     }
 
     /// True if some line does not fit.
