@@ -27,11 +27,14 @@ use crate::plan_file::PlanFile;
 use crate::quarantine_file::KeepError;
 use crate::scan::Progress;
 
+mod batches;
 mod fit;
+mod foreseen;
 pub mod journal;
 mod observe;
 mod portion;
 mod record;
+mod recording;
 mod redefine;
 mod references;
 mod tables;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
+use super::foreseen::key_fingerprint;
 use super::portion::Fit;
 use super::portion::Portion;
 use super::row_of;
@@ -216,7 +217,7 @@ impl Walk<'_> {
             session.each_row(&question, &mut |row| {
                 let stored = row.get(1..).unwrap_or_default();
                 if let Some((place, _)) = number(row).and_then(|number| some.get(number)) {
-                    ours[*place] = self.made_keys.contains(&super::references::key_fingerprint(relation, stored));
+                    ours[*place] = self.made_keys.contains(&key_fingerprint(relation, stored));
                 }
             })?;
         }
