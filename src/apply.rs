@@ -27,11 +27,14 @@ use crate::plan_file::PlanFile;
 use crate::quarantine_file::KeepError;
 use crate::scan::Progress;
 
+mod batches;
 mod fit;
+mod foreseen;
 pub mod journal;
 mod observe;
 mod portion;
 mod record;
+mod recording;
 mod redefine;
 mod references;
 mod tables;
@@ -217,7 +220,7 @@ pub fn run(
             Halt::Again => detours += 1,
         }
         (barred, is_careful) = (walk.barred, walk.is_careful);
-        made = if order.surgery.defines_at_once() { walk.made } else { Vec::new() };
+        made = if order.surgery.defines_at_once() { walk.made } else { walk.made_for_good };
     }
 }
 

@@ -1,4 +1,5 @@
 //! A rule's query that never ends is given up at the time limit, wherever it runs first.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::time::Duration;
 use std::time::Instant;

@@ -1,4 +1,5 @@
 //! No name of a user's object meets a name of ours, in SQLite: tables and columns are called as our own SQL calls things.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use super::common::Bench;
 use super::names;

@@ -701,3 +701,18 @@ fn limits_and_guards_refuse() {
         .undecided("p seems to have lost rows (2 of 2 distinct keys are missing)");
     Case::new(&lost, &plain(&format!("{limits}{set_null}[[treat]]\naction = \"placeholder\"\n"))).repair();
 }
+
+/// A sentinel that would be made where a row is to go does not bring that row back into the database.
+#[test]
+fn sentinel_on_a_row_that_goes_leaves_the_row_going() {
+    let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE a(id INTEGER PRIMARY KEY, r INT REFERENCES p(id)); \
+        CREATE TABLE b(id INTEGER PRIMARY KEY, r INT REFERENCES a(id)); \
+        INSERT INTO p VALUES (1), (2); INSERT INTO a VALUES (1, 1), (2, 2), (4, 99); INSERT INTO b VALUES (1, 1), (2, 2), (3, 5);";
+    let rules = "[[rule]]\nid = \"a\"\nrelation.child = \"a(r)\"\nlimits.max-share = 1.0\n[[rule.treat]]\naction = \"remap\"\nto = \"SELECT NULL\"\n[[rule.treat]]\naction = \"delete\"\nkeep = false\n\
+        [[rule]]\nid = \"b\"\nrelation.child = \"b(r)\"\nlimits.max-share = 1.0\n[[rule.treat]]\naction = \"sentinel\"\nkey = 4\n";
+    let case = Case::new(seed, rules);
+    assert_eq!(case.plan().code, 1);
+    assert_eq!(case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]).code, 6);
+    assert_eq!(case.bench.value("SELECT group_concat(id) FROM a"), "'1,2'");
+    case.undo();
+}

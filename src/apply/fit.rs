@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
+use super::foreseen::key_fingerprint;
 use super::portion::Fit;
 use super::portion::Portion;
 use super::row_of;
@@ -216,7 +217,7 @@ impl Walk<'_> {
             session.each_row(&question, &mut |row| {
                 let stored = row.get(1..).unwrap_or_default();
                 if let Some((place, _)) = number(row).and_then(|number| some.get(number)) {
-                    ours[*place] = self.made_keys.contains(&super::references::key_fingerprint(relation, stored));
+                    ours[*place] = self.made_keys.contains(&key_fingerprint(relation, stored));
                 }
             })?;
         }
@@ -246,15 +247,16 @@ const NAMED: usize = 3;
 pub(super) struct Misfits {
     rows: u64,
     named: Vec<String>,
-    changed: bool,
 }
 
 impl Misfits {
     pub(super) fn gather(&mut self, portion: &Portion) {
         for line in &portion.lines {
             let Fit::Left(why) = line.fit else { continue };
+            if is_only_kept_out(&line.change, why) {
+                continue;
+            }
             self.rows += 1;
-            self.changed |= why == Left::Changed;
             if self.named.len() < NAMED {
                 self.named.push(format!("{} {}", row_of(&line.change), reason(why)));
             }
@@ -273,6 +275,11 @@ impl Misfits {
     }
 }
 
+/// A record that is not made, because the row that it is of is left: nobody misses it.
+pub(super) fn is_only_kept_out(change: &Change, why: Left) -> bool {
+    change.part() == Part::Record && why == Left::Bound
+}
+
 /// Reads after a row.
 fn reason(why: Left) -> &'static str {
     match why {
@@ -281,6 +288,7 @@ fn reason(why: Left) -> &'static str {
         Left::FoundParent => "has its parent by now",
         Left::Referred => "is referred to by rows that came since",
         Left::NoParent => "would have no parent",
+        Left::Bound => "was to change with a row that does not fit",
         Left::Needless => "is needed by no row any more",
         Left::Refused => "is refused by the database",
     }

@@ -110,26 +110,21 @@ impl Portion {
         units
     }
 
-    /// A unit is changed whole or not at all: one line that has to be left keeps the others, and what only accompanies a
-    /// change that need not be made is not made either.
+    /// A unit is changed whole or not at all: one line that has to be left keeps the others, and so does a row that somebody
+    /// else has changed as was planned. Only a record is not missed then.
     pub(super) fn unite(&mut self) {
         for unit in self.units() {
             let lines = &mut self.lines[unit];
-            let left = lines.iter().find_map(|line| match line.fit {
-                Fit::Left(why) => Some(why),
-                _ => None,
-            });
-            let mains = || {
-                lines
-                    .iter()
-                    .filter(|line| matches!(line.change.part(), Part::Orphan | Part::Parent) && line.fit != Fit::Done)
-            };
-            let is_needless = mains().next().is_some() && mains().all(|line| line.fit == Fit::Already);
+            let is_left = lines.iter().any(|line| matches!(line.fit, Fit::Left(_)));
+            let mut mains = lines
+                .iter()
+                .filter(|line| matches!(line.change.part(), Part::Orphan | Part::Parent) && line.fit != Fit::Done);
+            let is_needless = mains.clone().next().is_some() && mains.all(|line| line.fit == Fit::Already);
             for line in lines.iter_mut().filter(|line| line.fit == Fit::Ready) {
-                match left {
-                    Some(why) => line.fit = Fit::Left(why),
-                    None if is_needless => line.fit = Fit::Already,
-                    None => {}
+                if is_left || (is_needless && line.change.part() != Part::Record) {
+                    line.fit = Fit::Left(Left::Bound);
+                } else if is_needless {
+                    line.fit = Fit::Already;
                 }
             }
         }

@@ -12,6 +12,10 @@ use super::Direction;
 use super::fit::Misfits;
 use super::fit::number;
 use super::fit::value_of;
+use super::foreseen::is_its_parent;
+use super::foreseen::orphan_fingerprint;
+use super::foreseen::row_fingerprint;
+use super::foreseen::was_orphan_of;
 use super::portion::Fit;
 use super::portion::Line;
 use super::portion::Portion;
@@ -19,7 +23,6 @@ use super::walk::Halt;
 use super::walk::Walk;
 use crate::engine::Session;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Judge;
@@ -28,7 +31,6 @@ use crate::model::schema::Schema;
 use crate::model::state::Left;
 use crate::model::text;
 use crate::model::value::RowName;
-use crate::model::value::Value;
 use crate::plan_file;
 
 /// A row without a parent in the transaction at hand, which a later change of the plan is to heal.
@@ -40,121 +42,24 @@ pub(super) struct Suspect {
     position: usize,
 }
 
-/// What was learnt of the whole plan before the first change.
-#[derive(Default)]
-pub(super) struct Foreseen {
-    /// Rows that the walk takes away, by table and name.
-    going: HashSet<u64>,
-    /// Orphans that come back when the plan is taken back, by relation, name and key.
-    returning: HashSet<u64>,
-    /// Keys that changes of the plan are to refer to, and the parents that it is to make, in order.
-    wanted: HashSet<String>,
-    parents: Vec<Made>,
-    /// Relations whose orphans can only be counted: rows of the child have no names, or the plan does not know its orphans.
-    pub(super) counted: HashSet<usize>,
-}
-
-/// A parent that is to be made for the changes that come after it.
-struct Made {
-    position: usize,
-    /// Its keys, and the keys that it refers to itself.
-    keys: Vec<String>,
-    references: Vec<String>,
-    /// Orphans refer to it that do not change.
-    is_adopting: bool,
-}
-
-impl Foreseen {
-    /// The parents that are to be made, and that no change refers to which is still to be made.
-    pub(super) fn needless_parents(&self) -> Vec<usize> {
-        let mut wanted = self.wanted.clone();
-        let mut needless = Vec::new();
-        // A parent may be made for another parent, which comes after it.
-        for made in self.parents.iter().rev() {
-            if made.is_adopting || made.keys.iter().any(|key| wanted.contains(key)) {
-                wanted.extend(made.references.iter().cloned());
-            } else {
-                needless.push(made.position);
-            }
-        }
-        needless
-    }
-}
-
 impl Walk<'_> {
-    /// Learns what a line refers to, or is to be referred to by.
-    fn foresee_references(&mut self, line: &Line) {
-        let schema = self.order.schema;
-        let change = &line.change;
-        let (Some(image), Fit::Ready) = (&change.after, line.fit) else { return };
-        let (mut keys, mut references) = (Vec::new(), Vec::new());
-        for relation in &schema.relations {
-            if schema.child(relation).name == change.table {
-                references.extend(loose_key(relation, schema.child_column_names(relation), image));
-            }
-            if is_its_parent(schema, relation, change) {
-                let names = schema.parent_columns(relation).map(|column| column.name.as_str());
-                keys.extend(loose_key(relation, names, image));
-            }
-        }
-        if change.part() == Part::Parent && change.before.is_none() {
-            let is_adopting = change.adopts.as_ref().is_none_or(|adopts| !adopts.is_empty());
-            self.foreseen.parents.push(Made { position: line.position, keys, references, is_adopting });
-        } else {
-            self.foreseen.wanted.extend(references);
-        }
-    }
-
-    /// Learns what the lines of a portion are to do.
-    pub(super) fn foresee(&mut self, portion: &Portion) {
-        let schema = self.order.schema;
-        for line in &portion.lines {
-            let change = &line.change;
-            if change.after.is_none() && !matches!(line.fit, Fit::Done | Fit::Left(_)) {
-                self.foreseen.going.insert(row_fingerprint(&change.table.to_string(), &change.row));
-            }
-            if self.order.direction == Direction::Apply {
-                if self.order.skip_changed {
-                    self.foresee_references(line);
-                }
-                if line.fit == Fit::Done {
-                    self.made(change);
-                }
-                continue;
-            }
-            if line.fit == Fit::Done {
-                continue;
-            }
-            for (index, relation) in schema.relations.iter().enumerate() {
-                if change.adopts.is_none() && is_its_parent(schema, relation, change) {
-                    self.foreseen.counted.insert(index);
-                }
-                if let Some(image) = &change.after
-                    && was_orphan_of(change, relation)
-                    && schema.child(relation).name == change.table
-                {
-                    let name = orphan_name(schema.child(relation), &change.row, image, relation);
-                    self.foreseen.returning.insert(orphan_fingerprint(index, plan_file::fingerprint(&name)));
-                }
-            }
-        }
-    }
-
-    /// Remembers the keys of a parent that this plan made.
-    pub(super) fn made(&mut self, change: &Change) {
-        let (Part::Parent, None, Some(image)) = (change.part(), &change.before, &change.after) else { return };
-        let schema = self.order.schema;
-        for (index, relation) in schema.relations.iter().enumerate() {
-            if is_its_parent(schema, relation, change) {
-                let names = schema.parent_columns(relation).map(|column| column.name.as_str());
-                let key: Option<Vec<Value>> = names.map(|name| value_of(image, name).cloned()).collect();
-                self.made_keys.extend(key.map(|key| key_fingerprint(index, &key)));
-            }
-        }
-    }
-
-    /// Before rows go, or leave a key: lines to which rows refer that are to stay do not fit.
+    /// Before rows go, or leave a key: lines to which rows refer that are to stay do not fit. One that stays may itself refer
+    /// to another that was to go, so they are looked at until nothing changes.
     pub(super) fn keep_parents(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
+        loop {
+            for line in portion.lines.iter().filter(|line| matches!(line.fit, Fit::Left(_))) {
+                let change = &line.change;
+                self.foreseen.going.remove(&row_fingerprint(&change.table.to_string(), &change.row));
+            }
+            if !self.keep_parents_once(session, portion)? {
+                return Ok(());
+            }
+            portion.unite();
+        }
+    }
+
+    /// True if some line does not fit that did before.
+    fn keep_parents_once(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<bool, ApplyError> {
         let schema = self.order.schema;
         let mut any = false;
         for index in 0..schema.relations.len() {
@@ -173,10 +78,7 @@ impl Walk<'_> {
                 any |= self.meet_children(session, portion, index, some)?;
             }
         }
-        if any {
-            portion.unite();
-        }
-        Ok(())
+        Ok(any)
     }
 
     /// True if some line does not fit.
@@ -238,7 +140,8 @@ impl Walk<'_> {
                     || adopts(&line.change, &relation.id, fingerprint)
             });
             // Of an older plan only the number of orphans is known.
-            if !is_known && !(line.change.adopts.is_none() && self.foreseen.counted.contains(&index)) {
+            let is_counted = line.change.adopts.is_none() && self.foreseen.counted.contains(&index);
+            if !is_known && !is_counted {
                 line.fit = Fit::Left(Left::Referred);
                 any = true;
             }
@@ -362,33 +265,9 @@ impl Walk<'_> {
     }
 }
 
-/// A key in the eyes of a relation, whatever the storage class of its values: numbers and their texts are the same.
-fn loose_key<'n>(relation: &Relation, names: impl Iterator<Item = &'n str>, image: &RowName) -> Option<String> {
-    let mut key = relation.parent.name.to_string();
-    for name in names {
-        let value = match value_of(image, name)? {
-            Value::Null => return None,
-            Value::Text(text) => String::from_utf8_lossy(text).to_lowercase(),
-            other => text::value(other),
-        };
-        key.push('\0');
-        key.push_str(&value);
-    }
-    Some(key)
-}
-
-fn was_orphan_of(change: &Change, relation: &Relation) -> bool {
-    let is_reason = change.reasons.iter().any(|reason| reason.part == Part::Orphan && reason.relation == relation.id);
-    is_reason || change.orphan_of.contains(&relation.id)
-}
-
 fn adopts(change: &Change, relation: &str, fingerprint: u64) -> bool {
     let adopted = change.adopts.iter().flatten().filter(|adopted| adopted.relation == relation);
     adopted.into_iter().any(|adopted| adopted.rows.contains(&fingerprint))
-}
-
-fn is_its_parent(schema: &Schema, relation: &Relation, change: &Change) -> bool {
-    schema.parent(relation).is_some_and(|parent| parent.name == change.table)
 }
 
 /// The row goes, or gets another key in the eyes of the relation.
@@ -413,21 +292,4 @@ fn takes_reference(schema: &Schema, relation: &Relation, change: &Change) -> boo
         }
         _ => false,
     }
-}
-
-fn row_fingerprint(table: &str, row: &RowName) -> u64 {
-    let mut named = vec![("table".to_owned(), Value::text(table))];
-    named.extend(row.iter().cloned());
-    plan_file::fingerprint(&named)
-}
-
-/// A key of a parent in the eyes of a relation.
-pub(super) fn key_fingerprint(relation: usize, key: &[Value]) -> u64 {
-    let mut named: RowName = vec![(format!("relation {relation}"), Value::Null)];
-    named.extend(key.iter().map(|value| ("key".to_owned(), value.clone())));
-    plan_file::fingerprint(&named)
-}
-
-fn orphan_fingerprint(relation: usize, fingerprint: u64) -> u64 {
-    fingerprint.rotate_left(17) ^ (relation as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

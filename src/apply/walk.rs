@@ -10,30 +10,23 @@ use super::Direction;
 use super::Done;
 use super::Order;
 use super::Step;
+use super::batches::Batch;
 use super::fit::Misfits;
+use super::fit::is_only_kept_out;
+use super::foreseen::Foreseen;
 use super::locks;
 use super::portion::Fit;
-use super::portion::Portion;
 use super::portion::Reading;
 use super::record::Record;
 use super::redefine::Side;
-use super::references::Foreseen;
 use super::references::Suspect;
 use super::tables_by_name;
 use super::verify::Moment;
-use crate::engine::EngineError;
-use crate::engine::Session;
-use crate::engine::write::Ending;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
 use crate::model::plan::Part;
-use crate::model::plan::Standing;
-use crate::model::state;
-use crate::model::state::Deed;
 use crate::model::state::Left;
-use crate::model::state::Phase;
-use crate::model::state::State;
 use crate::plan_file::PlanFile;
 
 pub(super) struct Walk<'w> {
@@ -43,8 +36,9 @@ pub(super) struct Walk<'w> {
     pub(super) tables: BTreeMap<String, Table>,
     /// Tables of the plan that are not there yet.
     pub(super) absent: BTreeSet<String>,
-    /// Tables that were made, whatever becomes of the transaction.
+    /// Tables that were made, and those whose making was committed.
     pub(super) made: Vec<NewTable>,
+    pub(super) made_for_good: Vec<NewTable>,
     /// Changes that are not to be tried: they turned out not to fit after others were written.
     pub(super) barred: BTreeMap<usize, Left>,
     /// What every single change does is counted, so that one that does more than was planned is named.
@@ -60,25 +54,15 @@ pub(super) struct Walk<'w> {
     /// How many changes were made before this run.
     pub(super) ours_before: u64,
     /// The changes of the transaction at hand: the first and the last position, how many were made, and which were left.
-    batch: Option<Batch>,
+    pub(super) batch: Option<Batch>,
     /// How many orphans each relation had before the first change, where those do not refuse the plan.
     pub(super) orphans_before: BTreeMap<String, u64>,
     /// Orphans that were left as they are, by relation.
     pub(super) left_orphans: BTreeMap<String, u64>,
     /// The first look at all rows still holds: it was in the same transaction, and every row is to be changed.
-    is_sure: bool,
+    pub(super) is_sure: bool,
     /// Orphans of relations in which they can only be counted, before the first change.
-    counts_before: BTreeMap<usize, u64>,
-}
-
-/// So many rows of a transaction are asked whether it was committed.
-const WITNESSES: usize = 100;
-
-struct Batch {
-    first: u64,
-    last: u64,
-    changed: u64,
-    left: BTreeMap<u64, Left>,
+    pub(super) counts_before: BTreeMap<usize, u64>,
 }
 
 /// Why a walk ends early.
@@ -119,6 +103,7 @@ impl<'w> Walk<'w> {
             reading: Reading::new(plan, order.direction),
             tables,
             absent,
+            made_for_good: made.clone(),
             made,
             barred,
             is_careful,
@@ -186,78 +171,6 @@ impl<'w> Walk<'w> {
         Ok(writer.begin(locks(self.order, &self.reading.plan.header).as_ref())?)
     }
 
-    pub(super) fn record(&self) -> Result<&Record, ApplyError> {
-        self.record.as_ref().ok_or_else(|| self.refused("nothing is known of its state".to_owned(), "try again"))
-    }
-
-    fn record_mut(&mut self) -> Result<&mut Record, ApplyError> {
-        let missing = self.refused("nothing is known of its state".to_owned(), "try again");
-        self.record.as_mut().ok_or(missing)
-    }
-
-    /// What the record says now, in the transaction at hand.
-    fn load(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        let is_first = self.record.is_none();
-        let plan = (self.reading.plan.path(), self.reading.plan.digest());
-        let run = (self.order.run, self.order.at);
-        let mut record = Record::load(writer, self.order.surgery, plan, run)?;
-        if self.order.direction == Direction::Undo || super::journal::begun(plan.0).is_some() {
-            record.refuse_if_hidden()?;
-        }
-        if let Some(entry) = record.in_doubt.take() {
-            let is_committed = self.is_committed(writer, &entry)?;
-            record.settle(entry.number, is_committed)?;
-            if is_committed {
-                record.state.add(&entry);
-            }
-        }
-        if is_first {
-            self.ours_before = match self.order.direction {
-                Direction::Apply => record.state.ours.len(),
-                Direction::Undo => record.state.taken_back.len(),
-            };
-        }
-        self.record = Some(record);
-        Ok(())
-    }
-
-    /// What the record says, for a session that only reads.
-    pub(super) fn read_record(&mut self, session: &mut dyn Session) -> Result<State, ApplyError> {
-        let plan = (self.reading.plan.path(), self.reading.plan.digest());
-        let mut record = Record::load(session, self.order.surgery, plan, ("", ""))?;
-        record.refuse_if_hidden()?;
-        if let Some(entry) = record.in_doubt.take()
-            && self.is_committed(session, &entry)?
-        {
-            record.state.add(&entry);
-        }
-        self.done.journal = record.journal().map(std::path::Path::to_owned);
-        Ok(record.state)
-    }
-
-    /// Whether an entry was committed of which only the intent is known: its rows say so, all of which were changed in one
-    /// transaction. Others may have changed some of them since.
-    fn is_committed(&mut self, session: &mut dyn Session, entry: &state::Entry) -> Result<bool, ApplyError> {
-        let is_left = |position: u64| entry.left.iter().any(|run| (run.first..=run.last).contains(&position));
-        let (mut after, mut before) = (0, 0);
-        for position in (entry.first..=entry.last).filter(|position| !is_left(*position)) {
-            let change = self.reading.plan.change(usize::try_from(position).unwrap_or(usize::MAX))?;
-            if change.part() == Part::Counter {
-                continue;
-            }
-            let change = if entry.deed == Deed::Undo { change.inverse() } else { change };
-            match self.standings(session, &change.table.to_string(), &[&change])?[..] {
-                [Standing::After] => after += 1,
-                [Standing::Before] => before += 1,
-                _ => {}
-            }
-            if after + before >= WITNESSES {
-                break;
-            }
-        }
-        Ok(after > before)
-    }
-
     /// Looks at every definition and row before anything is written.
     fn look_at_all(&mut self, writer: &mut dyn Writer) -> Result<Found, ApplyError> {
         let mut found = Found::default();
@@ -303,7 +216,9 @@ impl<'w> Walk<'w> {
             step += portion.lines.len();
             self.fit(writer, &mut portion)?;
             for line in &portion.lines {
-                if let Fit::Left(why) = line.fit {
+                if let Fit::Left(why) = line.fit
+                    && !is_only_kept_out(&line.change, why)
+                {
                     self.done.leave(&line.change, why);
                 }
             }
@@ -317,268 +232,6 @@ impl<'w> Walk<'w> {
         let phase = self.record()?.state.phase;
         if phase.is_some_and(|phase| phase != self.last_phase()) {
             self.close(writer)?;
-        }
-        Ok(())
-    }
-
-    /// Records that the walk came to its end.
-    fn close(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        let phase = self.last_phase();
-        // To write it twice does no harm, so a commit whose answer was lost is tried once more.
-        for _ in 0..2 {
-            writer.begin(None)?;
-            self.record_mut()?.write_phase(writer, phase)?;
-            if writer.commit()? == Ending::Committed {
-                break;
-            }
-        }
-        self.record_mut()?.settle_phase()
-    }
-
-    fn last_phase(&self) -> Phase {
-        match self.order.direction {
-            Direction::Apply => Phase::Applied,
-            Direction::Undo => Phase::TakenBack,
-        }
-    }
-
-    fn phase(&self) -> Phase {
-        match self.order.direction {
-            Direction::Apply => Phase::Applying,
-            Direction::Undo => Phase::TakingBack,
-        }
-    }
-
-    fn mark(&self) -> Result<(), ApplyError> {
-        let plan = &self.reading.plan;
-        super::journal::mark(plan.path(), plan.digest(), &plan.header.database, self.order.run, self.order.at)
-    }
-
-    fn prepare_record(&mut self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
-        let path = self.reading.plan.path().to_owned();
-        self.record_mut()?.prepare(writer, &path)
-    }
-
-    /// Records something other than rows: a table that was made, a definition that is about to change. Where such a thing
-    /// ends the transaction, the entry has one of its own.
-    pub(super) fn note(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<(), ApplyError> {
-        if !self.order.surgery.defines_at_once() {
-            return self.note_here(writer, deed).map(|_| ());
-        }
-        writer.rollback();
-        writer.begin(None)?;
-        let number = self.note_here(writer, deed)?;
-        match writer.commit()? {
-            Ending::Committed => Ok(()),
-            Ending::Unknown(why) => self.find_out(writer, number, &why),
-        }
-    }
-
-    /// The answer is the number of the entry.
-    fn note_here(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<i64, ApplyError> {
-        let phase = self.phase();
-        let record = self.record_mut()?;
-        let entry = record.entry(deed, (0, 0), 0, Vec::new());
-        let number = entry.number;
-        record.write(writer, entry, phase)?;
-        // The journal holds such a thing to be done: what becomes of the rows is told by their own entries.
-        record.settle(number, true)?;
-        Ok(number)
-    }
-
-    /// Changes all rows, batch by batch.
-    fn change_all(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
-        let batch = self.order.batch.unwrap_or(usize::MAX);
-        let total = self.reading.plan.changes();
-        let (mut step, mut in_batch) = (0, 0);
-        while step < total {
-            (self.order.progress)(total + step, 2 * total);
-            let mut portion = self.reading.portion(step, batch.saturating_sub(in_batch).clamp(1, CHUNK))?;
-            step += portion.lines.len();
-            in_batch += portion.lines.len();
-            self.change(writer, &mut portion)?;
-            let is_whole = in_batch >= batch && step < total;
-            if is_whole && self.is_sound(writer, in_batch >= batch.saturating_mul(10))? {
-                self.commit(writer, self.phase())?;
-                self.begin(writer)?;
-                self.stay_alone(writer)?;
-                in_batch = 0;
-            }
-        }
-        self.is_sound(writer, true)?;
-        let defines_at_once = self.order.surgery.defines_at_once();
-        if !defines_at_once {
-            self.redefine(writer, Side::After)?;
-            self.leave_no_empty_tables(writer)?;
-        }
-        match self.order.direction {
-            Direction::Apply => self.verify(writer, Moment::BeforeCommit)?,
-            Direction::Undo => self.count_after(writer)?,
-        }
-        let phase = if defines_at_once { self.phase() } else { self.last_phase() };
-        self.commit(writer, phase)?;
-        Ok(())
-    }
-
-    /// Two runs of one plan exclude each other. Should a lock have failed to tell, the record does.
-    fn stay_alone(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        match self.record()?.is_overtaken(writer)? {
-            None => Ok(()),
-            Some(other) => Err(self.refused(
-                format!("another run has taken it over ({other})"),
-                "let that one end; `fk-doctor status` tells how far it is",
-            )),
-        }
-    }
-
-    fn change(&mut self, writer: &mut dyn Writer, portion: &mut Portion) -> Result<(), Halt> {
-        if !self.is_sure || portion.lines.iter().any(|line| line.change.part() == Part::Counter) {
-            self.fit(writer, portion)?;
-        }
-        self.keep_parents(writer, portion)?;
-        let mut misfits = Misfits::default();
-        misfits.gather(portion);
-        if !misfits.is_empty() && !self.order.skip_changed {
-            return Err(self.misfit(&misfits, false).into());
-        }
-        let mut changed = 0;
-        let changed_before = writer.changed_so_far()?;
-        for line in &portion.lines {
-            match line.fit {
-                Fit::Ready => {
-                    self.write_one(writer, line)?;
-                    changed += 1;
-                }
-                // A counter is no row that anybody made.
-                Fit::Already if line.change.part() == Part::Counter => {}
-                Fit::Already => self.done.already += 1,
-                Fit::Left(why) => {
-                    self.done.leave(&line.change, why);
-                    self.leave_orphans(&line.change);
-                }
-                Fit::Done | Fit::Moved => {}
-            }
-        }
-        self.check_count(portion, changed, writer.changed_so_far()?.saturating_sub(changed_before))?;
-        self.check_stored(writer, portion)?;
-        self.look_for_parents(writer, portion)?;
-        self.look_for_children(writer, portion)?;
-        self.extend_batch(portion, changed);
-        Ok(())
-    }
-
-    fn extend_batch(&mut self, portion: &Portion, changed: u64) {
-        let positions = portion.lines.iter().map(|line| line.position as u64);
-        let (Some(first), Some(last)) = (positions.clone().min(), positions.max()) else { return };
-        let batch = self.batch.get_or_insert(Batch { first, last, changed: 0, left: BTreeMap::new() });
-        batch.first = batch.first.min(first);
-        batch.last = batch.last.max(last);
-        batch.changed += changed;
-        for line in &portion.lines {
-            match (line.fit, self.order.direction) {
-                (Fit::Left(why), _) => {
-                    batch.left.insert(line.position as u64, why);
-                }
-                // What was taken back by hand is no longer ours either.
-                (Fit::Already, Direction::Apply) => {
-                    batch.left.insert(line.position as u64, Left::Already);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// True if no row is without its parent that a later change is to bring. At the end of a batch that cannot wait, such a
-    /// row does not fit.
-    fn is_sound(&mut self, writer: &mut dyn Writer, is_last: bool) -> Result<bool, Halt> {
-        self.clear_suspects(writer)?;
-        if self.suspects.is_empty() {
-            return Ok(true);
-        }
-        if !is_last {
-            return Ok(false);
-        }
-        if self.order.skip_changed {
-            self.bar_suspects();
-            return Err(Halt::Again);
-        }
-        let help = "the transaction was rolled back; --skip-changed leaves such rows as they are";
-        Err(self.refused(self.told_suspects(), help).into())
-    }
-
-    fn commit(&mut self, writer: &mut dyn Writer, phase: Phase) -> Result<(), ApplyError> {
-        let mut number = None;
-        if let Some(batch) = self.batch.take() {
-            let mut left = Vec::new();
-            for (position, why) in batch.left {
-                state::leave(&mut left, position, why);
-            }
-            let deed = match self.order.direction {
-                Direction::Apply => Deed::Apply,
-                Direction::Undo => Deed::Undo,
-            };
-            let record = self.record_mut()?;
-            let entry = record.entry(deed, (batch.first, batch.last), batch.changed, left);
-            number = Some(entry.number);
-            record.write(writer, entry, phase)?;
-        } else {
-            self.record_mut()?.write_phase(writer, phase)?;
-        }
-        let ending = writer.commit();
-        match (ending, number) {
-            (Ok(Ending::Committed), Some(number)) => self.record()?.settle(number, true)?,
-            (Ok(Ending::Unknown(why)), Some(number)) => {
-                self.find_out(writer, number, &why)?;
-                self.record_mut()?.repeat_phase(phase);
-            }
-            (Ok(_), None) => {}
-            (Err(error), number) => {
-                // What failed is told; that nothing was committed is learnt again from the rows, should this fail too.
-                let _ = number.map(|number| self.record()?.settle(number, false));
-                return Err(error.into());
-            }
-        }
-        self.record_mut()?.settle_phase()?;
-        self.committed = self.done.clone();
-        Ok(())
-    }
-
-    /// The answer to a commit was lost: the record says what became of it. It is read as a writer reads, so that the server
-    /// has to settle it first.
-    fn find_out(&mut self, writer: &mut dyn Writer, number: i64, lost: &str) -> Result<(), ApplyError> {
-        let read = self.begin(writer).and_then(|()| self.load(writer));
-        writer.rollback();
-        let (why, help) = match read {
-            Ok(()) if self.record()?.state.entries >= number => return Ok(()),
-            Ok(()) => ("the connection was lost before the commit", "nothing was changed: run the same command again"),
-            Err(_) => (
-                "the connection was lost during the commit, and what became of it cannot be read",
-                "run the same command again: it goes on where it was",
-            ),
-        };
-        let what = format!("to {}", self.reading.plan.header.database);
-        Err(EngineError::Unwritable { what, why: format!("{why}: {lost}"), help: help.to_owned() }.into())
-    }
-
-    /// Relations in which the plan does not know its orphans by name may have as many more as it had found.
-    fn count_before(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        for relation in self.foreseen.counted.clone() {
-            let orphans = self.count_orphans(writer, relation)?;
-            self.counts_before.insert(relation, orphans);
-        }
-        Ok(())
-    }
-
-    fn count_after(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        for (relation, before) in self.counts_before.clone() {
-            let id = &self.order.schema.relations[relation].id;
-            let forecast = self.reading.plan.header.forecasts.iter().find(|forecast| forecast.relation == *id);
-            let known = forecast.map_or(0, |forecast| forecast.rows_before);
-            let after = self.count_orphans(writer, relation)?;
-            if after > before.max(known) {
-                let why = format!("{id} would have {after} orphan rows, and the plan had found {known}");
-                return Err(self.refused(why, "nothing was changed: rows refer by now to what the plan made"));
-            }
         }
         Ok(())
     }

@@ -105,18 +105,21 @@ pub enum Left {
     NoParent,
     /// No row refers any more to the parent that was to be made.
     Needless,
+    /// It was to change together with a row that is left.
+    Bound,
     /// The database does not take the change.
     Refused,
 }
 
 impl Left {
-    pub const ALL: [Left; 7] = [
+    pub const ALL: [Left; 8] = [
         Left::Already,
         Left::Changed,
         Left::FoundParent,
         Left::Referred,
         Left::NoParent,
         Left::Needless,
+        Left::Bound,
         Left::Refused,
     ];
 
@@ -128,6 +131,7 @@ impl Left {
             Left::Referred => "referred-to",
             Left::NoParent => "no-parent",
             Left::Needless => "needless",
+            Left::Bound => "bound",
             Left::Refused => "refused",
         }
     }
@@ -143,6 +147,8 @@ impl Left {
             (Left::Referred, 1) => "is referred to by rows that came since",
             (Left::Referred, _) => "are referred to by rows that came since",
             (Left::NoParent, _) => "would have no parent",
+            (Left::Bound, 1) => "was to change with a row that is left",
+            (Left::Bound, _) => "were to change with rows that are left",
             (Left::Needless, 1) => "is needed by no row any more",
             (Left::Needless, _) => "are needed by no row any more",
             (Left::Refused, 1) => "was refused by the database",

@@ -115,7 +115,7 @@ pub(super) fn go(
         return Err(refused(direction, why, "if this is that database and it was moved, say --moved").into());
     }
     let mut admit = |writer: &mut dyn Writer| {
-        let differing = fingerprint::differing(&schema, &repair::definitions(writer, surgery)?, &header);
+        let differing = fingerprint::differing(&schema, &repair::definitions(&schema, writer, surgery)?.0, &header);
         if differing.is_empty() {
             return Ok(());
         }

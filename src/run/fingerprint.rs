@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::catalog::Action;
-use crate::model::catalog::Engine;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
@@ -55,26 +53,14 @@ pub(super) fn digests(
     tables: impl Iterator<Item = String>,
 ) -> Vec<TableDigest> {
     let before = redefinition::before(scope.redefinitions, definitions);
-    // These servers hide the texts of foreign keys from some roles, and the foreign keys themselves from nobody who may read
-    // the table.
-    let reads_keys = matches!(schema.database.engine, Engine::Mysql | Engine::Mariadb);
-    // RESTRICT and NO ACTION are one to them, and which of the two is shown depends on the role.
-    let named = |action: Action| match action {
-        Action::Restrict if reads_keys => Action::NoAction.name(),
-        action => action.name(),
-    };
     let digest = |table: String| {
-        let texts: Vec<&Definition> =
-            before.iter().filter(|[kind, _, of, _]| *of == table && !(reads_keys && kind == "constraint")).collect();
-        let refers_to =
-            |relation: &Relation| schema.parent(relation).is_some_and(|parent| parent.name.to_string() == table);
-        let is_of = |relation: &Relation| reads_keys && schema.child(relation).name.to_string() == table;
+        let texts: Vec<&Definition> = before.iter().filter(|[_, _, of, _]| *of == table).collect();
         let mut keys: Vec<String> = schema
             .relations
             .iter()
-            .filter(|relation| refers_to(relation) || is_of(relation))
+            .filter(|relation| schema.parent(relation).is_some_and(|parent| parent.name.to_string() == table))
             .filter(|relation| relation.origin == Origin::Declared && !is_redefined(relation, scope))
-            .map(|relation| format!("{} {} {}", relation.id, named(relation.on_delete), named(relation.on_update)))
+            .map(|relation| format!("{} {} {}", relation.id, relation.on_delete.name(), relation.on_update.name()))
             .collect();
         keys.sort();
         let all = texts.into_iter().flatten().map(String::as_bytes).chain(keys.iter().map(String::as_bytes));

@@ -205,7 +205,7 @@ pub(super) fn plan_in(
         is_known: &|_, _, _| false,
     };
     let facts = scan::scan(&schema, &mut sessions, &wishes);
-    let definitions = definitions(sessions[0].as_mut(), surgery)?;
+    let (definitions, are_some_hidden) = definitions(&schema, sessions[0].as_mut(), surgery)?;
     let defaults = defaults(&schema, files, &assigned, surgery, sessions[0].as_mut())?;
     let (Some(reader), Some(asker)) = (sessions.pop(), sessions.pop()) else { return Err(too_busy()) };
     drop(sessions);
@@ -223,6 +223,13 @@ pub(super) fn plan_in(
     draft.prospect.redefinitions = decided.changes;
     draft.prospect.refusals.extend(decided.refusals);
     draft.prospect.hazards = hazards(&schema, surgery, &definitions, &draft.prospect);
+    if are_some_hidden {
+        draft.prospect.hazards.push(
+            "this user does not see triggers: if a table of the plan has one, only a user who sees as little can apply \
+             it; make the plan with the privilege TRIGGER"
+                .to_owned(),
+        );
+    }
     draft.prospect.hazards.extend(decided.hazards);
     let prospect = &draft.prospect;
     let forecasts = forecasts(&schema, &facts, prospect);
@@ -290,10 +297,12 @@ fn defaults(
     Ok(defaults)
 }
 
+/// All definitions, and whether some that may be there are hidden from this user.
 pub(super) fn definitions(
+    schema: &Schema,
     session: &mut dyn Session,
     surgery: &dyn RepairDialect,
-) -> Result<Vec<Definition>, EngineError> {
+) -> Result<(Vec<Definition>, bool), EngineError> {
     let mut definitions = Vec::new();
     session.each_row(&surgery.definitions(), &mut |row| {
         let text = |place: usize| match row.get(place) {
@@ -302,7 +311,8 @@ pub(super) fn definitions(
         };
         definitions.push([text(0), text(1), text(2), text(3)]);
     })?;
-    Ok(definitions)
+    let are_some_hidden = surgery.complete(schema, &mut definitions);
+    Ok((definitions, are_some_hidden))
 }
 
 /// What else will happen when the plan is applied.

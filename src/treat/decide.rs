@@ -86,14 +86,21 @@ impl<'a> Desk<'a> {
                 Treatment::Remap(_) => vec![false; some.len()],
                 _ => self.planned(case, &some)?,
             };
+            for (&place, _) in open.iter().zip(&planned).filter(|(_, is_planned)| **is_planned) {
+                let by = if matches!(treatment, Treatment::Sentinel(_)) { "sentinel" } else { "placeholder" };
+                verdicts[place] = Some(Verdict::Decided { treatment: by.into(), act: Act::Nothing });
+            }
+            // Only for the others is anything made.
+            let open: Vec<usize> =
+                open.into_iter().zip(planned).filter(|(_, is_planned)| !is_planned).map(|(place, _)| place).collect();
+            let some: Vec<&Group> = open.iter().map(|&place| &groups[place]).collect();
+            if some.is_empty() {
+                continue;
+            }
             let mut acts = self.acts(case, treatment, &some)?;
             self.leave_adopted(case, treatment, &some, &mut acts)?;
-            for ((&place, act), planned) in open.iter().zip(acts).zip(planned) {
+            for (&place, act) in open.iter().zip(acts) {
                 match act {
-                    _ if planned => {
-                        let by = if matches!(treatment, Treatment::Sentinel(_)) { "sentinel" } else { "placeholder" };
-                        verdicts[place] = Some(Verdict::Decided { treatment: by.into(), act: Act::Nothing });
-                    }
                     Ok(act) => {
                         verdicts[place] = Some(Verdict::Decided { treatment: treatment.name().into(), act });
                     }

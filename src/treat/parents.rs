@@ -235,7 +235,9 @@ impl<'a> Desk<'a> {
         let about = &self.schema.tables[table];
         let (room, surgery) = self.room(table)?;
         let _ = room.attempt(&surgery.delete(about, row))?;
-        let was_planned = self.bench.take_away(&about.name, row)?.is_some();
+        // A row of that name that goes, or changes, is another: it was there before.
+        let is_made = self.bench.get(&about.name, row)?.is_some_and(|planned| planned.before.is_none());
+        let was_planned = is_made && self.bench.take_away(&about.name, row)?.is_some();
         if let Some(made) = self.parents.made.get_mut(&table) {
             made.is_stale |= was_planned && largest(row) == made.reached;
         }

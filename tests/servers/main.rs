@@ -32,6 +32,7 @@ mod postgres;
 mod postgres_differential;
 mod postgres_schema;
 mod postgres_traps;
+mod privileges;
 mod random_repairs;
 mod read_only;
 mod recorded;

@@ -711,10 +711,8 @@ fn row_of_a_server_does_not_come_back_without_its_other_parent() {
         let gone = patient.dump();
         ended(patient, patient.undo(&[]), 5, "b (id = 2) would have no parent in q");
         assert_eq!(patient.dump(), gone, "{:?}", patient.kind);
-        for options in [&["--skip-changed", "--format", "json"][..]] {
-            let skipped = ended(patient, patient.undo(options), 6, "");
-            assert_eq!(report(&skipped)["left"]["reasons"]["no-parent"].as_u64(), Some(2), "{}", skipped.stdout);
-        }
+        let skipped = ended(patient, patient.undo(&["--skip-changed", "--format", "json"]), 6, "");
+        assert_eq!(report(&skipped)["left"]["reasons"]["no-parent"].as_u64(), Some(2), "{}", skipped.stdout);
         assert_eq!(patient.column("b", "id"), "3,4", "{:?}", patient.kind);
         assert_eq!(count(patient, "fk_doctor_quarantine"), 1, "{:?}: what keeps the row stays", patient.kind);
         patient.server.execute("INSERT INTO q VALUES (1)");

@@ -252,6 +252,7 @@ impl Reader<'_> {
 
     /// What cannot be read at all is taken for the mildest.
     fn rules_in_definition(&mut self, table: &str, constraint: &str) -> (Action, Action) {
+        let default = if self.server.engine == Engine::Mariadb { Action::Restrict } else { Action::NoAction };
         let name = |name: &str| quoted_for(self.server.engine, name);
         let question = format!("SHOW CREATE TABLE {}.{}", name(&self.server.database), name(table));
         let mut definition = String::new();
@@ -260,8 +261,8 @@ impl Reader<'_> {
             (_, definition) = (row.text(), row.text());
         };
         let asked = self.first.ask(&question, &[], self.deadline, take);
-        let rules = asked.ok().and_then(|()| rules::in_definition(&definition, constraint));
-        rules.unwrap_or((Action::NoAction, Action::NoAction))
+        let rules = asked.ok().and_then(|()| rules::in_definition(&definition, constraint, default));
+        rules.unwrap_or((default, default))
     }
 
     /// Columns' names have no case: a key may spell them otherwise than their tables do.

@@ -4,16 +4,15 @@
 use crate::model::catalog::Action;
 
 /// The actions on delete and on update of a constraint, as `SHOW CREATE TABLE` writes them.
-pub(super) fn in_definition(definition: &str, constraint: &str) -> Option<(Action, Action)> {
+/// Where they say nothing it is this one, as the server lists it for who may see that.
+pub(super) fn in_definition(definition: &str, constraint: &str, default: Action) -> Option<(Action, Action)> {
     let start = format!("\n  CONSTRAINT `{}` FOREIGN KEY ", constraint.replace('`', "``"));
     let clause = &definition[definition.find(&start)? + start.len()..];
     let end = [",\n  CONSTRAINT `", "\n) ENGINE="].iter().filter_map(|end| clause.find(end)).min()?;
     // The rules stand after the last column's name, so none of them is part of a name.
     let rules = &clause[clause[..end].rfind('`')? + 1..end];
     let rule = |event: &str| {
-        rules
-            .split_once(event)
-            .map_or(Action::NoAction, |(_, rest)| named(rest.split(" ON ").next().unwrap_or("").trim()))
+        rules.split_once(event).map_or(default, |(_, rest)| named(rest.split(" ON ").next().unwrap_or("").trim()))
     };
     Some((rule(" ON DELETE "), rule(" ON UPDATE ")))
 }
@@ -37,8 +36,10 @@ mod tests {
         let definition = "CREATE TABLE `c` (\n  `r` int(11) DEFAULT NULL,\n  KEY `r` (`r`),\n  \
             CONSTRAINT `a``b` FOREIGN KEY (`r`) REFERENCES `p` (`x ON DELETE CASCADE`) ON DELETE SET NULL ON UPDATE CASCADE,\n  \
             CONSTRAINT `plain` FOREIGN KEY (`r`) REFERENCES `p` (`id`)\n) ENGINE=InnoDB";
-        assert_eq!(in_definition(definition, "a`b"), Some((Action::SetNull, Action::Cascade)));
-        assert_eq!(in_definition(definition, "plain"), Some((Action::NoAction, Action::NoAction)));
-        assert_eq!(in_definition(definition, "other"), None);
+        assert_eq!(in_definition(definition, "a`b", Action::NoAction), Some((Action::SetNull, Action::Cascade)));
+        for default in [Action::NoAction, Action::Restrict] {
+            assert_eq!(in_definition(definition, "plain", default), Some((default, default)));
+        }
+        assert_eq!(in_definition(definition, "other", Action::NoAction), None);
     }
 }

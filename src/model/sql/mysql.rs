@@ -27,6 +27,7 @@ use crate::model::value::Value;
 mod copies;
 mod define;
 pub(super) mod foresight;
+mod hidden;
 pub(super) mod load;
 mod prevent;
 pub(super) mod repair;

@@ -7,6 +7,7 @@ use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity_columns;
+use crate::model::redefinition::Definition;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
 use crate::model::rule::Normal;
@@ -77,6 +78,12 @@ pub trait RepairDialect {
 
     /// Every definition: kind, name, table and text.
     fn definitions(&self) -> Sql;
+
+    /// Writes the texts that the engine hides from some users, as far as the schema knows them. Returns true if some are
+    /// hidden from this one.
+    fn complete(&self, _schema: &Schema, _definitions: &mut [Definition]) -> bool {
+        false
+    }
 
     /// The largest value of a column, or of the rows' own address.
     fn largest(&self, table: &Table, column: &str) -> Sql;

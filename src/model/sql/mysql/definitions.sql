@@ -16,7 +16,7 @@ WITH indexes AS (
             IF(max(r.update_rule) = /*M! 'RESTRICT' */ /*!80000 'NO ACTION' */, '', concat(' ON UPDATE ', max(r.update_rule))),
             IF(max(r.delete_rule) = /*M! 'RESTRICT' */ /*!80000 'NO ACTION' */, '', concat(' ON DELETE ', max(r.delete_rule)))) AS text
     FROM information_schema.key_column_usage AS k
-    JOIN information_schema.referential_constraints AS r
+    LEFT JOIN information_schema.referential_constraints AS r
         ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name
     WHERE k.table_schema = database() AND k.referenced_table_name IS NOT NULL GROUP BY k.table_name, k.constraint_name
 )
@@ -38,8 +38,9 @@ SELECT kind, name, `of`, text FROM (
     SELECT 'index', name, `of`, text FROM indexes
     UNION ALL
     -- The server gives the index of a foreign key that comes back the foreign key's name: the second line is its own.
-    SELECT 'constraint', name, `of`, concat('FOREIGN KEY ', `keys`.columns, text,
-        coalesce(concat('\nINDEX ', (SELECT min(i.name) FROM indexes AS i WHERE i.`of` = `keys`.`of` AND i.text = concat('INDEX ', `keys`.columns))), ''))
+    -- Who may only read is told that there is one, and not what it does.
+    SELECT 'constraint', name, `of`, coalesce(concat('FOREIGN KEY ', `keys`.columns, text,
+        coalesce(concat('\nINDEX ', (SELECT min(i.name) FROM indexes AS i WHERE i.`of` = `keys`.`of` AND i.text = concat('INDEX ', `keys`.columns))), '')), '(hidden)')
     FROM `keys`
     UNION ALL
     SELECT 'check', c.constraint_name, /*M! c.table_name, c.check_clause */ /*!80016 t.table_name, concat_ws(' ', c.check_clause, t.enforced) */
@@ -51,7 +52,8 @@ SELECT kind, name, `of`, text FROM (
     SELECT 'trigger', trigger_name, event_object_table,
         IF(trigger_name LIKE 'fk\\_doctor\\_prevent\\_%',
             concat(action_timing, ' ', event_manipulation, '\n', action_statement),
-            concat_ws(' ', action_timing, event_manipulation, action_order, sql_mode, action_statement))
+            -- Who may not see triggers is told that there is one, and not what it does.
+            concat_ws(' ', action_timing, event_manipulation, action_order, sql_mode, coalesce(action_statement, '(hidden)')))
     FROM information_schema.triggers WHERE trigger_schema = database()
 ) AS definitions
 ORDER BY CAST(kind AS BINARY), CAST(name AS BINARY), CAST(`of` AS BINARY), CAST(text AS BINARY)

@@ -15,6 +15,7 @@ use super::Query;
 use super::Sql;
 use super::compared;
 use super::held;
+use super::hidden;
 use super::in_backticks;
 use super::in_scope;
 use super::is_bits;
@@ -32,6 +33,7 @@ use crate::model::catalog::Family;
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity_columns;
+use crate::model::redefinition::Definition;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
 use crate::model::rule::Normal;
@@ -203,6 +205,10 @@ impl RepairDialect for Surgery {
 
     fn definitions(&self) -> Sql {
         Query::default().finish(include_str!("definitions.sql").to_owned())
+    }
+
+    fn complete(&self, schema: &Schema, definitions: &mut [Definition]) -> bool {
+        hidden::complete(self.of, schema, definitions)
     }
 
     fn largest(&self, table: &Table, name: &str) -> Sql {

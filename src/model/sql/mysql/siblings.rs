@@ -89,6 +89,14 @@ impl Sibling {
         )
     }
 
+    /// The action that the server lists for a foreign key of which nothing is said.
+    pub(super) fn default_action(self) -> Action {
+        match self {
+            Sibling::Mysql => Action::NoAction,
+            Sibling::Mariadb => Action::Restrict,
+        }
+    }
+
     /// What a foreign key does of which nothing is said. Where nothing can be deferred, RESTRICT and NO ACTION are one.
     pub(super) fn unsaid(self) -> &'static [Action] {
         match self {

@@ -1,0 +1,204 @@
+//! The rows of a plan, changed batch by batch: each batch looks at its rows, changes them and is committed with its entry in
+//! the record.
+
+use std::collections::BTreeMap;
+
+use super::ApplyError;
+use super::CHUNK;
+use super::Direction;
+use super::fit::Misfits;
+use super::fit::is_only_kept_out;
+use super::portion::Fit;
+use super::portion::Portion;
+use super::redefine::Side;
+use super::verify::Moment;
+use super::walk::Halt;
+use super::walk::Walk;
+use crate::engine::write::Ending;
+use crate::engine::write::Writer;
+use crate::model::plan::Part;
+use crate::model::state;
+use crate::model::state::Deed;
+use crate::model::state::Left;
+use crate::model::state::Phase;
+
+/// The changes of the transaction at hand: the first and the last position, how many were made, and which were left.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) changed: u64,
+    pub(super) left: BTreeMap<u64, Left>,
+}
+
+impl Walk<'_> {
+    /// Changes all rows, batch by batch.
+    pub(super) fn change_all(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
+        let batch = self.order.batch.unwrap_or(usize::MAX);
+        let total = self.reading.plan.changes();
+        let (mut step, mut in_batch) = (0, 0);
+        while step < total {
+            (self.order.progress)(total + step, 2 * total);
+            let mut portion = self.reading.portion(step, batch.saturating_sub(in_batch).clamp(1, CHUNK))?;
+            step += portion.lines.len();
+            in_batch += portion.lines.len();
+            self.change(writer, &mut portion)?;
+            let is_whole = in_batch >= batch && step < total;
+            if is_whole && self.is_sound(writer, in_batch >= batch.saturating_mul(10))? {
+                self.commit(writer, self.phase())?;
+                self.begin(writer)?;
+                self.stay_alone(writer)?;
+                in_batch = 0;
+            }
+        }
+        self.is_sound(writer, true)?;
+        let defines_at_once = self.order.surgery.defines_at_once();
+        if !defines_at_once {
+            self.redefine(writer, Side::After)?;
+            self.leave_no_empty_tables(writer)?;
+        }
+        match self.order.direction {
+            Direction::Apply => self.verify(writer, Moment::BeforeCommit)?,
+            Direction::Undo => self.count_after(writer)?,
+        }
+        let phase = if defines_at_once { self.phase() } else { self.last_phase() };
+        self.commit(writer, phase)?;
+        Ok(())
+    }
+
+    pub(super) fn change(&mut self, writer: &mut dyn Writer, portion: &mut Portion) -> Result<(), Halt> {
+        if !self.is_sure || portion.lines.iter().any(|line| line.change.part() == Part::Counter) {
+            self.fit(writer, portion)?;
+        }
+        self.keep_parents(writer, portion)?;
+        let mut misfits = Misfits::default();
+        misfits.gather(portion);
+        if !misfits.is_empty() && !self.order.skip_changed {
+            return Err(self.misfit(&misfits, false).into());
+        }
+        let mut changed = 0;
+        let changed_before = writer.changed_so_far()?;
+        for line in &portion.lines {
+            match line.fit {
+                Fit::Ready => {
+                    self.write_one(writer, line)?;
+                    changed += 1;
+                }
+                // A counter is no row that anybody made.
+                Fit::Already if line.change.part() == Part::Counter => {}
+                Fit::Already => self.done.already += 1,
+                Fit::Left(why) if is_only_kept_out(&line.change, why) => {}
+                Fit::Left(why) => {
+                    self.done.leave(&line.change, why);
+                    self.leave_orphans(&line.change);
+                }
+                Fit::Done | Fit::Moved => {}
+            }
+        }
+        self.check_count(portion, changed, writer.changed_so_far()?.saturating_sub(changed_before))?;
+        self.check_stored(writer, portion)?;
+        self.look_for_parents(writer, portion)?;
+        self.look_for_children(writer, portion)?;
+        self.extend_batch(portion, changed);
+        Ok(())
+    }
+
+    pub(super) fn extend_batch(&mut self, portion: &Portion, changed: u64) {
+        let positions = portion.lines.iter().map(|line| line.position as u64);
+        let (Some(first), Some(last)) = (positions.clone().min(), positions.max()) else { return };
+        let batch = self.batch.get_or_insert(Batch { first, last, changed: 0, left: BTreeMap::new() });
+        batch.first = batch.first.min(first);
+        batch.last = batch.last.max(last);
+        batch.changed += changed;
+        for line in &portion.lines {
+            match (line.fit, self.order.direction) {
+                (Fit::Left(why), _) => {
+                    batch.left.insert(line.position as u64, why);
+                }
+                // What was taken back by hand is no longer ours either.
+                (Fit::Already, Direction::Apply) => {
+                    batch.left.insert(line.position as u64, Left::Already);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// True if no row is without its parent that a later change is to bring. At the end of a batch that cannot wait, such a
+    /// row does not fit.
+    pub(super) fn is_sound(&mut self, writer: &mut dyn Writer, is_last: bool) -> Result<bool, Halt> {
+        self.clear_suspects(writer)?;
+        if self.suspects.is_empty() {
+            return Ok(true);
+        }
+        if !is_last {
+            return Ok(false);
+        }
+        if self.order.skip_changed {
+            self.bar_suspects();
+            return Err(Halt::Again);
+        }
+        let help = "the transaction was rolled back; --skip-changed leaves such rows as they are";
+        Err(self.refused(self.told_suspects(), help).into())
+    }
+
+    pub(super) fn commit(&mut self, writer: &mut dyn Writer, phase: Phase) -> Result<(), ApplyError> {
+        let mut number = None;
+        if let Some(batch) = self.batch.take() {
+            let mut left = Vec::new();
+            for (position, why) in batch.left {
+                state::leave(&mut left, position, why);
+            }
+            let deed = match self.order.direction {
+                Direction::Apply => Deed::Apply,
+                Direction::Undo => Deed::Undo,
+            };
+            let record = self.record_mut()?;
+            let entry = record.entry(deed, (batch.first, batch.last), batch.changed, left);
+            number = Some(entry.number);
+            record.write(writer, entry, phase)?;
+        } else {
+            self.record_mut()?.write_phase(writer, phase)?;
+        }
+        match (writer.commit(), number) {
+            (Ok(Ending::Committed), Some(number)) => self.record()?.settle(number, true)?,
+            (Ok(Ending::Unknown(why)), Some(number)) => {
+                self.find_out(writer, number, &why)?;
+                self.record_mut()?.repeat_phase(phase);
+            }
+            (Ok(_), None) => {}
+            (Err(error), number) => {
+                // The failure is what is told; that nothing was committed is learnt from the rows, should this fail too.
+                let _ = number.map(|number| self.record()?.settle(number, false));
+                return Err(error.into());
+            }
+        }
+        self.record_mut()?.settle_phase()?;
+        self.committed = self.done.clone();
+        self.made_for_good = self.made.clone();
+        Ok(())
+    }
+
+    /// Relations in which the plan does not know its orphans by name may have as many more as it had found.
+    pub(super) fn count_before(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+        for relation in self.foreseen.counted.clone() {
+            let orphans = self.count_orphans(writer, relation)?;
+            self.counts_before.insert(relation, orphans);
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_after(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+        for (relation, before) in self.counts_before.clone() {
+            let id = &self.order.schema.relations[relation].id;
+            let forecast = self.reading.plan.header.forecasts.iter().find(|forecast| forecast.relation == *id);
+            let known = forecast.map_or(0, |forecast| forecast.rows_before);
+            let after = self.count_orphans(writer, relation)?;
+            if after > before.max(known) {
+                let why = format!("{id} would have {after} orphan rows, and the plan had found {known}");
+                return Err(self.refused(why, "nothing was changed: rows refer by now to what the plan made"));
+            }
+        }
+        Ok(())
+    }
+}

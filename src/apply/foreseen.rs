@@ -1,0 +1,175 @@
+//! What a plan is going to do, learnt from all of its lines before the first change: which rows go, which orphans come
+//! back, and which parents nobody needs.
+
+use std::collections::HashSet;
+
+use super::Direction;
+use super::fit::value_of;
+use super::portion::Fit;
+use super::portion::Line;
+use super::portion::Portion;
+use super::walk::Walk;
+use crate::model::plan::Change;
+use crate::model::plan::Part;
+use crate::model::plan::orphan_name;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::text;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::plan_file;
+
+/// What was learnt of the whole plan before the first change.
+#[derive(Default)]
+pub(super) struct Foreseen {
+    /// Rows that the walk takes away, by table and name.
+    pub(super) going: HashSet<u64>,
+    /// Orphans that come back when the plan is taken back, by relation, name and key.
+    pub(super) returning: HashSet<u64>,
+    /// Keys that changes of the plan are to refer to, and the parents that it is to make, in order.
+    wanted: HashSet<String>,
+    parents: Vec<Made>,
+    /// Relations whose orphans can only be counted: rows of the child have no names, or the plan does not know its orphans.
+    pub(super) counted: HashSet<usize>,
+}
+
+/// A parent that is to be made for the changes that come after it.
+struct Made {
+    position: usize,
+    /// Its keys, and the keys that it refers to itself.
+    keys: Vec<String>,
+    references: Vec<String>,
+    /// Orphans refer to it that do not change.
+    is_adopting: bool,
+}
+
+impl Foreseen {
+    /// The parents that are to be made, and that no change refers to which is still to be made.
+    pub(super) fn needless_parents(&self) -> Vec<usize> {
+        let mut wanted = self.wanted.clone();
+        let mut needless = Vec::new();
+        // A parent may be made for another parent, which comes after it.
+        for made in self.parents.iter().rev() {
+            if made.is_adopting || made.keys.iter().any(|key| wanted.contains(key)) {
+                wanted.extend(made.references.iter().cloned());
+            } else {
+                needless.push(made.position);
+            }
+        }
+        needless
+    }
+}
+
+impl Walk<'_> {
+    /// Learns what a line refers to, or is to be referred to by.
+    fn foresee_references(&mut self, line: &Line) {
+        let schema = self.order.schema;
+        let change = &line.change;
+        let (Some(image), Fit::Ready) = (&change.after, line.fit) else { return };
+        let (mut keys, mut references) = (Vec::new(), Vec::new());
+        for relation in &schema.relations {
+            if schema.child(relation).name == change.table {
+                references.extend(loose_key(relation, schema.child_column_names(relation), image));
+            }
+            if is_its_parent(schema, relation, change) {
+                let names = schema.parent_columns(relation).map(|column| column.name.as_str());
+                keys.extend(loose_key(relation, names, image));
+            }
+        }
+        if change.part() == Part::Parent && change.before.is_none() {
+            let is_adopting = change.adopts.as_ref().is_none_or(|adopts| !adopts.is_empty());
+            self.foreseen.parents.push(Made { position: line.position, keys, references, is_adopting });
+        } else {
+            self.foreseen.wanted.extend(references);
+        }
+    }
+
+    /// Learns what the lines of a portion are to do.
+    pub(super) fn foresee(&mut self, portion: &Portion) {
+        let schema = self.order.schema;
+        for line in &portion.lines {
+            let change = &line.change;
+            if change.after.is_none() && !matches!(line.fit, Fit::Done | Fit::Left(_)) {
+                self.foreseen.going.insert(row_fingerprint(&change.table.to_string(), &change.row));
+            }
+            if self.order.direction == Direction::Apply {
+                if self.order.skip_changed {
+                    self.foresee_references(line);
+                }
+                if line.fit == Fit::Done {
+                    self.made(change);
+                }
+                continue;
+            }
+            if line.fit == Fit::Done {
+                continue;
+            }
+            for (index, relation) in schema.relations.iter().enumerate() {
+                if change.adopts.is_none() && is_its_parent(schema, relation, change) {
+                    self.foreseen.counted.insert(index);
+                }
+                if let Some(image) = &change.after
+                    && was_orphan_of(change, relation)
+                    && schema.child(relation).name == change.table
+                {
+                    let name = orphan_name(schema.child(relation), &change.row, image, relation);
+                    self.foreseen.returning.insert(orphan_fingerprint(index, plan_file::fingerprint(&name)));
+                }
+            }
+        }
+    }
+
+    /// Remembers the keys of a parent that this plan made.
+    pub(super) fn made(&mut self, change: &Change) {
+        let (Part::Parent, None, Some(image)) = (change.part(), &change.before, &change.after) else { return };
+        let schema = self.order.schema;
+        for (index, relation) in schema.relations.iter().enumerate() {
+            if is_its_parent(schema, relation, change) {
+                let names = schema.parent_columns(relation).map(|column| column.name.as_str());
+                let key: Option<Vec<Value>> = names.map(|name| value_of(image, name).cloned()).collect();
+                self.made_keys.extend(key.map(|key| key_fingerprint(index, &key)));
+            }
+        }
+    }
+}
+
+/// A key in the eyes of a relation, whatever the storage class of its values: numbers and their texts are the same.
+fn loose_key<'n>(relation: &Relation, names: impl Iterator<Item = &'n str>, image: &RowName) -> Option<String> {
+    let mut key = relation.parent.name.to_string();
+    for name in names {
+        let value = match value_of(image, name)? {
+            Value::Null => return None,
+            Value::Text(text) => String::from_utf8_lossy(text).to_lowercase(),
+            other => text::value(other),
+        };
+        key.push('\0');
+        key.push_str(&value);
+    }
+    Some(key)
+}
+
+pub(super) fn row_fingerprint(table: &str, row: &RowName) -> u64 {
+    let mut named = vec![("table".to_owned(), Value::text(table))];
+    named.extend(row.iter().cloned());
+    plan_file::fingerprint(&named)
+}
+
+/// A key of a parent in the eyes of a relation.
+pub(super) fn key_fingerprint(relation: usize, key: &[Value]) -> u64 {
+    let mut named: RowName = vec![(format!("relation {relation}"), Value::Null)];
+    named.extend(key.iter().map(|value| ("key".to_owned(), value.clone())));
+    plan_file::fingerprint(&named)
+}
+
+pub(super) fn orphan_fingerprint(relation: usize, fingerprint: u64) -> u64 {
+    fingerprint.rotate_left(17) ^ (relation as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+pub(super) fn was_orphan_of(change: &Change, relation: &Relation) -> bool {
+    let is_reason = change.reasons.iter().any(|reason| reason.part == Part::Orphan && reason.relation == relation.id);
+    is_reason || change.orphan_of.contains(&relation.id)
+}
+
+pub(super) fn is_its_parent(schema: &Schema, relation: &Relation, change: &Change) -> bool {
+    schema.parent(relation).is_some_and(|parent| parent.name == change.table)
+}

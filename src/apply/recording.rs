@@ -1,0 +1,193 @@
+//! Keeping the record of a plan while it is walked over: what it says at the beginning of a transaction, and what goes into it
+//! before the commit. Should the answer to a commit be lost, the record tells what became of it.
+
+use super::ApplyError;
+use super::Direction;
+use super::journal;
+use super::record::Record;
+use super::walk::Walk;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::engine::write::Ending;
+use crate::engine::write::Writer;
+use crate::model::plan::Part;
+use crate::model::plan::Standing;
+use crate::model::state::Deed;
+use crate::model::state::Entry;
+use crate::model::state::Phase;
+use crate::model::state::State;
+
+/// So many rows of a transaction are asked whether it was committed.
+const WITNESSES: usize = 100;
+
+impl Walk<'_> {
+    pub(super) fn record(&self) -> Result<&Record, ApplyError> {
+        self.record.as_ref().ok_or_else(|| self.refused("nothing is known of its state".to_owned(), "try again"))
+    }
+
+    pub(super) fn record_mut(&mut self) -> Result<&mut Record, ApplyError> {
+        let missing = self.refused("nothing is known of its state".to_owned(), "try again");
+        self.record.as_mut().ok_or(missing)
+    }
+
+    /// What the record says now, in the transaction at hand.
+    pub(super) fn load(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+        let is_first = self.record.is_none();
+        let plan = (self.reading.plan.path(), self.reading.plan.digest());
+        let run = (self.order.run, self.order.at);
+        let mut record = Record::load(writer, self.order.surgery, plan, run)?;
+        if self.order.direction == Direction::Undo || journal::begun(plan.0).is_some() {
+            record.refuse_if_hidden()?;
+        }
+        if let Some(entry) = record.in_doubt.take() {
+            let is_committed = self.is_committed(writer, &entry, &record.state)?;
+            record.settle(entry.number, is_committed)?;
+            if is_committed {
+                record.state.add(&entry);
+            }
+        }
+        if is_first {
+            self.ours_before = match self.order.direction {
+                Direction::Apply => record.state.ours.len(),
+                Direction::Undo => record.state.taken_back.len(),
+            };
+        }
+        self.record = Some(record);
+        Ok(())
+    }
+
+    /// What the record says, for a session that only reads.
+    pub(super) fn read_record(&mut self, session: &mut dyn Session) -> Result<State, ApplyError> {
+        let plan = (self.reading.plan.path(), self.reading.plan.digest());
+        let mut record = Record::load(session, self.order.surgery, plan, ("", ""))?;
+        record.refuse_if_hidden()?;
+        if let Some(entry) = record.in_doubt.take()
+            && self.is_committed(session, &entry, &record.state)?
+        {
+            record.state.add(&entry);
+        }
+        self.done.journal = record.journal().map(std::path::Path::to_owned);
+        Ok(record.state)
+    }
+
+    /// Whether an entry was committed of which only the intent is known: its rows say so, all of which were changed in one
+    /// transaction. Others may have changed some of them since.
+    fn is_committed(&mut self, session: &mut dyn Session, entry: &Entry, before: &State) -> Result<bool, ApplyError> {
+        let is_left = |position: u64| entry.left.iter().any(|run| (run.first..=run.last).contains(&position));
+        let (mut after, mut before_it) = (0, 0);
+        for position in (entry.first..=entry.last).filter(|position| !is_left(*position)) {
+            let position = usize::try_from(position).unwrap_or(usize::MAX);
+            // What was so before the entry tells nothing of it.
+            if before.ours.contains(position) == (entry.deed == Deed::Apply) {
+                continue;
+            }
+            let change = self.reading.plan.change(position)?;
+            if change.part() == Part::Counter {
+                continue;
+            }
+            let change = if entry.deed == Deed::Undo { change.inverse() } else { change };
+            match self.standings(session, &change.table.to_string(), &[&change])?[..] {
+                [Standing::After] => after += 1,
+                [Standing::Before] => before_it += 1,
+                _ => {}
+            }
+            if after + before_it >= WITNESSES {
+                break;
+            }
+        }
+        Ok(after > before_it)
+    }
+
+    /// Records that the walk came to its end.
+    pub(super) fn close(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+        let phase = self.last_phase();
+        // To write it twice does no harm, so a commit whose answer was lost is tried once more.
+        for _ in 0..2 {
+            writer.begin(None)?;
+            self.record_mut()?.write_phase(writer, phase)?;
+            if writer.commit()? == Ending::Committed {
+                break;
+            }
+        }
+        self.record_mut()?.settle_phase()
+    }
+
+    pub(super) fn last_phase(&self) -> Phase {
+        match self.order.direction {
+            Direction::Apply => Phase::Applied,
+            Direction::Undo => Phase::TakenBack,
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        match self.order.direction {
+            Direction::Apply => Phase::Applying,
+            Direction::Undo => Phase::TakingBack,
+        }
+    }
+
+    pub(super) fn mark(&self) -> Result<(), ApplyError> {
+        let plan = &self.reading.plan;
+        journal::mark(plan.path(), plan.digest(), &plan.header.database, self.order.run, self.order.at)
+    }
+
+    pub(super) fn prepare_record(&mut self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
+        let path = self.reading.plan.path().to_owned();
+        self.record_mut()?.prepare(writer, &path)
+    }
+
+    /// Records something other than rows: a table that was made, a definition that is about to change. Where such a thing
+    /// ends the transaction, the entry has one of its own.
+    pub(super) fn note(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<(), ApplyError> {
+        if !self.order.surgery.defines_at_once() {
+            return self.note_here(writer, deed).map(|_| ());
+        }
+        writer.rollback();
+        writer.begin(None)?;
+        let number = self.note_here(writer, deed)?;
+        match writer.commit()? {
+            Ending::Committed => Ok(()),
+            Ending::Unknown(why) => self.find_out(writer, number, &why),
+        }
+    }
+
+    /// The answer is the number of the entry.
+    pub(super) fn note_here(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<i64, ApplyError> {
+        let phase = self.phase();
+        let record = self.record_mut()?;
+        let entry = record.entry(deed, (0, 0), 0, Vec::new());
+        let number = entry.number;
+        record.write(writer, entry, phase)?;
+        // The journal holds such a thing to be done: what becomes of the rows is told by their own entries.
+        record.settle(number, true)?;
+        Ok(number)
+    }
+
+    /// Two runs of one plan exclude each other. Should a lock have failed to tell, the record does.
+    pub(super) fn stay_alone(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+        match self.record()?.is_overtaken(writer)? {
+            None => Ok(()),
+            Some(other) => Err(self.refused(
+                format!("another run has taken it over ({other})"),
+                "let that one end; `fk-doctor status` tells how far it is",
+            )),
+        }
+    }
+
+    /// The answer to a commit was lost: the record says what became of it. It is read as a writer reads, so that the server
+    /// has to settle it first.
+    pub(super) fn find_out(&mut self, writer: &mut dyn Writer, number: i64, lost: &str) -> Result<(), ApplyError> {
+        let read = self.begin(writer).and_then(|()| self.load(writer));
+        writer.rollback();
+        let (why, help) = match read {
+            Ok(()) if self.record()?.state.entries >= number => return Ok(()),
+            Ok(()) => ("the connection was lost before the commit", "nothing was changed: run the same command again"),
+            Err(_) => (
+                "the connection was lost during the commit, and what became of it cannot be read",
+                "run the same command again: it goes on where it was",
+            ),
+        };
+        let what = format!("to {}", self.reading.plan.header.database);
+        Err(EngineError::Unwritable { what, why: format!("{why}: {lost}"), help: help.to_owned() }.into())
+    }
+}

@@ -1,0 +1,60 @@
+//! Who makes a plan need not be who applies it: what a user may see of the definitions is not part of them.
+
+use super::patient::MYSQL_FAMILY;
+use super::patient::Patient;
+use super::patient::rule;
+
+const SEED: &str = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE q(a int, b int, PRIMARY KEY (a, b)); \
+    CREATE TABLE c(id int PRIMARY KEY, r int, a int, b int, n int, FOREIGN KEY (r) REFERENCES p(id) ON DELETE SET NULL ON UPDATE CASCADE, \
+        CONSTRAINT `by two` FOREIGN KEY (a, b) REFERENCES q(a, b) ON DELETE NO ACTION, FOREIGN KEY (n) REFERENCES p(id), \
+        FOREIGN KEY (r) REFERENCES p(id) ON DELETE RESTRICT); \
+    INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1, NULL, NULL, NULL), (2, 7, 1, 1, 1)";
+
+/// A user who may do no more than this, and where.
+fn user(patient: &Patient, name: &str, privileges: &str) -> String {
+    let (server, user) = (&patient.server, format!("{}_{name}", patient.server.name));
+    server.execute(&format!(
+        "CREATE USER {user}@'127.0.0.1'; GRANT {privileges} ON {}.* TO {user}@'127.0.0.1'",
+        server.name
+    ));
+    user
+}
+
+#[test]
+fn plan_of_a_reader_is_applied_by_the_owner() {
+    for kind in MYSQL_FAMILY {
+        let Some(patient) = Patient::new(kind, SEED) else { continue };
+        let server = &patient.server;
+        let reader = user(&patient, "r", "SELECT, CREATE TEMPORARY TABLES");
+        patient.rules(&rule("c(*)", "action = \"quarantine\""));
+        let before = patient.dump();
+        let plan = ["--rules", "r.toml", "-o", "plan.ndjson"];
+        let planned = server.run(&[&["repair", &server.url_as(&reader)][..], &plan].concat());
+        assert_eq!((planned.code, planned.stderr.as_str()), (0, ""), "{kind:?}: {}", planned.stdout);
+        assert!(planned.stdout.contains("does not see triggers"), "{kind:?}: {}", planned.stdout);
+        let applied = patient.apply(&[]);
+        assert_eq!((applied.code, applied.stderr.as_str()), (0, ""), "{kind:?}: {}", applied.stdout);
+        assert_eq!(patient.orphans(), 0, "{kind:?}");
+        let undone = patient.undo(&[]);
+        assert_eq!((undone.code, undone.stderr.as_str()), (0, ""), "{kind:?}: {}", undone.stdout);
+        assert_eq!(patient.dump(), before, "{kind:?}");
+        server.execute(&format!("DROP USER {reader}@'127.0.0.1'"));
+    }
+}
+
+/// The text of a trigger is shown to few: the plan says so.
+#[test]
+fn plan_says_that_a_trigger_is_hidden() {
+    for kind in MYSQL_FAMILY {
+        let Some(patient) = Patient::new(kind, SEED) else { continue };
+        let server = &patient.server;
+        server.execute("CREATE TRIGGER t BEFORE UPDATE ON c FOR EACH ROW SET NEW.id = NEW.id");
+        patient.rules(&rule("c(*)", "action = \"set-null\""));
+        let writer = user(&patient, "w", "SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES");
+        let told = |url: &str| server.run(&["repair", url, "--rules", "r.toml"]).stdout;
+        let (hidden, seen) = (told(&server.url_as(&writer)), told(&server.url()));
+        assert!(hidden.contains("does not see triggers"), "{kind:?}: {hidden}");
+        assert!(!seen.contains("does not see triggers"), "{kind:?}: {seen}");
+        server.execute(&format!("DROP USER {writer}@'127.0.0.1'"));
+    }
+}
