@@ -194,6 +194,9 @@ pub(super) fn proxy(server: String, cut: Cut, at: usize) -> u16 {
 }
 
 fn forward(mut client: TcpStream, mut server: TcpStream, cut: Cut, at: usize, commits: &AtomicUsize) {
+    for side in [&client, &server] {
+        side.set_nodelay(true).unwrap();
+    }
     let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
     let muted = Arc::new(AtomicUsize::new(0));
     let is_muted = Arc::clone(&muted);
