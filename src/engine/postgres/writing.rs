@@ -28,8 +28,8 @@ impl Writing for Connection {
     /// The room is one transaction, which is never committed, and which a failure would end.
     const ATTEMPT: Option<Attempt> = Some(Attempt {
         before: "SAVEPOINT attempt",
-        done: "RELEASE SAVEPOINT attempt",
-        failed: "ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt",
+        done: "RELEASE SAVEPOINT attempt; SAVEPOINT attempt",
+        failed: "ROLLBACK TO SAVEPOINT attempt",
     });
 
     const FURNISH: Option<[&'static str; 2]> = None;

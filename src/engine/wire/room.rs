@@ -18,6 +18,8 @@ pub(in crate::engine) struct Room<C> {
     address: Address,
     patience: Patience,
     connection: C,
+    /// What stands before an attempt is there already.
+    is_ready: bool,
 }
 
 impl<C: Writing> Room<C> {
@@ -27,20 +29,21 @@ impl<C: Writing> Room<C> {
             Ok(connection)
         });
         let connection = entered.map_err(|failure| C::of_the_database(&failure, address))?;
-        Ok(Room { address: address.clone(), patience: patience.clone(), connection })
+        Ok(Room { address: address.clone(), patience: patience.clone(), connection, is_ready: false })
     }
 
     /// The inner error is the server's refusal of this statement alone.
     fn try_out(&mut self, statement: &Sql) -> Result<Result<(), Failure>, EngineError> {
         let deadline = &self.patience.deadline;
         let failed = |failure| C::of_a_question(failure, &self.address);
-        if let Some(attempt) = C::ATTEMPT {
+        if let Some(attempt) = C::ATTEMPT.filter(|_| !self.is_ready) {
             self.connection.run(attempt.before.to_owned(), deadline).map_err(failed)?;
         }
         let tried = self.connection.ask(statement.text(), statement.parameters(), deadline, &mut |_| {});
         if let Some(attempt) = C::ATTEMPT.filter(|_| self.connection.is_open()) {
             let end = if tried.is_ok() { attempt.done } else { attempt.failed };
             self.connection.run(end.to_owned(), deadline).map_err(failed)?;
+            self.is_ready = true;
         }
         match tried {
             Ok(()) => Ok(Ok(())),

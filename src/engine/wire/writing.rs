@@ -88,6 +88,7 @@ pub(in crate::engine) enum Kind {
     Other,
 }
 
+/// What stands before the first attempt, and what makes room for the next after one that was done or failed.
 pub(in crate::engine) struct Attempt {
     pub(in crate::engine) before: &'static str,
     pub(in crate::engine) done: &'static str,
