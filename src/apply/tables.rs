@@ -19,7 +19,7 @@ impl Walk<'_> {
         for new in self.reading.plan.header.creates.clone() {
             let name = new.name.to_string();
             if self.absent.contains(&name) {
-                writer.change(&self.order.surgery.create(&new))?;
+                writer.change(&self.order.surgery.create_marked(&new, self.reading.plan.digest()))?;
                 self.made.push(new);
                 self.note(writer, Deed::Create(name))?;
             }
@@ -38,7 +38,7 @@ impl Walk<'_> {
     /// The table is claimed first, so that what another session has written and not yet committed is waited for and seen.
     fn drop_if_empty(&self, writer: &mut dyn Writer, new: &NewTable, table: &Table) -> Result<(), ApplyError> {
         let surgery = self.order.surgery;
-        if let Some(question) = surgery.may_drop(new) {
+        if let Some(question) = surgery.may_drop(new, self.reading.plan.digest()) {
             let mut may = false;
             writer.each_row(&question, &mut |_| may = true)?;
             if !may {
@@ -69,7 +69,9 @@ impl Walk<'_> {
         let created = &self.record()?.state.created;
         for new in &self.reading.plan.header.creates {
             let name = new.name.to_string();
-            let Some(table) = self.order.schema.table(&name).filter(|_| created.contains(&name)) else { continue };
+            // Where a table is made at once, its mark says whose it is: a run may have been killed before it could record it.
+            let may_be_ours = created.contains(&name) || self.order.surgery.defines_at_once();
+            let Some(table) = self.order.schema.table(&name).filter(|_| may_be_ours) else { continue };
             let dropped = self.drop_if_empty(writer, new, &self.order.schema.tables[table]);
             // Where the rows are committed before, an empty table harms nobody: a role that may not drop it leaves it.
             if !self.order.surgery.defines_at_once() {

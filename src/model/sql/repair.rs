@@ -163,6 +163,11 @@ pub trait RepairDialect {
 
     fn create(&self, table: &NewTable) -> Sql;
 
+    /// The same, marked as made for the plan with this digest, where a rollback does not take the table back.
+    fn create_marked(&self, table: &NewTable, _plan: &str) -> Sql {
+        self.create(table)
+    }
+
     fn drop(&self, table: &NewTable) -> Sql;
 
     /// Makes the table that holds the states of plans; see [`crate::model::state`].
@@ -187,8 +192,9 @@ pub trait RepairDialect {
         None
     }
 
-    /// One row, if this session may drop a table of a plan; `None` where the attempt does no harm.
-    fn may_drop(&self, _table: &NewTable) -> Option<Sql> {
+    /// One row, if this session may drop a table that was made for the plan with this digest, and the mark in it, where there
+    /// are marks, says that it was; `None` where there is nothing to be asked.
+    fn may_drop(&self, _table: &NewTable, _plan: &str) -> Option<Sql> {
         None
     }
 

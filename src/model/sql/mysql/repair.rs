@@ -295,6 +295,20 @@ impl RepairDialect for Surgery {
         ))
     }
 
+    fn create_marked(&self, table: &NewTable, plan: &str) -> Sql {
+        let text = format!("{} COMMENT = '{}'", self.create(table).text(), mark(plan));
+        Query::default().finish(text)
+    }
+
+    fn may_drop(&self, table: &NewTable, plan: &str) -> Option<Sql> {
+        let mut query = Query::default();
+        let is_table = query.is_table(&table.as_table());
+        let mark = query.parameter(Value::text(mark(plan)));
+        Some(query.finish(format!(
+            "SELECT 1 FROM information_schema.tables WHERE {is_table} AND CAST(table_comment AS BINARY) = CAST({mark} AS BINARY)"
+        )))
+    }
+
     fn drop(&self, table: &NewTable) -> Sql {
         Query::default().finish(format!("DROP TABLE {}", self.name(&table.as_table())))
     }
@@ -614,4 +628,10 @@ pub(super) fn literal(value: &Value) -> String {
             None => format!("CONVERT(X'{}' USING utf8mb4)", hex(bytes)),
         },
     }
+}
+
+/// The comment of a table that was made for a plan: it is there in the moment in which the table is.
+fn mark(plan: &str) -> String {
+    let digest: String = plan.chars().filter(char::is_ascii_hexdigit).collect();
+    format!("made by fk-doctor for plan {digest}")
 }

@@ -355,7 +355,7 @@ impl RepairDialect for Surgery {
     }
 
     /// A failure would end the whole transaction.
-    fn may_drop(&self, table: &NewTable) -> Option<Sql> {
+    fn may_drop(&self, table: &NewTable, _: &str) -> Option<Sql> {
         let mut query = Query::default();
         let name = query.parameter(Value::text(table_name(&table.as_table())));
         Some(query.finish(format!(
