@@ -155,6 +155,17 @@ impl Walk<'_> {
 
     /// Before rows go, or leave a key: lines to which rows refer that are to stay do not fit.
     pub(super) fn keep_parents(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
+        let suspects = self.suspects.len();
+        // A line that stays keeps its own reference, so that the lines it refers to are looked at again.
+        while self.keep_parents_once(session, portion)? {
+            portion.unite();
+            self.suspects.truncate(suspects);
+        }
+        Ok(())
+    }
+
+    /// True if some line does not fit that did before.
+    fn keep_parents_once(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<bool, ApplyError> {
         let schema = self.order.schema;
         let mut any = false;
         for index in 0..schema.relations.len() {
@@ -173,10 +184,7 @@ impl Walk<'_> {
                 any |= self.meet_children(session, portion, index, some)?;
             }
         }
-        if any {
-            portion.unite();
-        }
-        Ok(())
+        Ok(any)
     }
 
     /// True if some line does not fit.
@@ -212,12 +220,18 @@ impl Walk<'_> {
             .filter(|line| line.change.after.is_none() || takes_reference(schema, relation, &line.change))
             .map(|line| row_fingerprint(&table, &line.change.row))
             .collect();
+        let staying: HashSet<u64> = portion
+            .lines
+            .iter()
+            .filter(|line| matches!(line.fit, Fit::Left(_)) && line.change.table == child.name)
+            .map(|line| row_fingerprint(&table, &line.change.row))
+            .collect();
         let mut strangers: Vec<(usize, RowName)> = Vec::new();
         for (place, row) in children {
             let fingerprint = row_fingerprint(&table, &row);
             if leaving.contains(&fingerprint) {
                 // It is looked at once it is written.
-            } else if self.foreseen.going.contains(&fingerprint) {
+            } else if self.foreseen.going.contains(&fingerprint) && !staying.contains(&fingerprint) {
                 self.suspects.push(Suspect { relation: index, row, position: portion.lines[place].position });
             } else {
                 strangers.push((place, row));
