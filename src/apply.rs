@@ -217,7 +217,7 @@ pub fn run(
             Halt::Again => detours += 1,
         }
         (barred, is_careful) = (walk.barred, walk.is_careful);
-        made = if order.surgery.defines_at_once() { walk.made } else { Vec::new() };
+        made = if order.surgery.defines_at_once() { walk.made } else { walk.made_for_good };
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Walk<'w> {
     pub(super) absent: BTreeSet<String>,
     /// Tables that were made, whatever becomes of the transaction.
     pub(super) made: Vec<NewTable>,
+    /// Those among them that were committed.
+    pub(super) made_for_good: Vec<NewTable>,
     /// Changes that are not to be tried: they turned out not to fit after others were written.
     pub(super) barred: BTreeMap<usize, Left>,
     /// What every single change does is counted, so that one that does more than was planned is named.
@@ -116,6 +118,7 @@ impl<'w> Walk<'w> {
             reading: Reading::new(plan, order.direction),
             tables,
             absent,
+            made_for_good: made.clone(),
             made,
             barred,
             is_careful,
@@ -514,6 +517,7 @@ impl<'w> Walk<'w> {
             _ => {}
         }
         self.committed = self.done.clone();
+        self.made_for_good.clone_from(&self.made);
         Ok(())
     }
 
