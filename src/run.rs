@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::apply::journal;
 use crate::cli;
 use crate::engine::Database;
 use crate::engine::EngineError;
@@ -140,8 +141,28 @@ fn sessions(
     database.sessions(asked.unwrap_or(surroundings.cores).min(schema.relations.len()).max(1))
 }
 
-/// A slip such as `-o app.db` must not cost the database.
+/// A slip such as `-o app.db` must not cost the database, nor the way back from a repair.
 fn refuse_to_overwrite<'a>(source: &Source, files: impl Iterator<Item = &'a Path>) -> Result<(), RunError> {
+    let files: Vec<&Path> = files.collect();
+    for file in &files {
+        if let Some(why) = way_back(file) {
+            return Err(RunError::WouldOverwrite { path: file.to_path_buf(), why });
+        }
+    }
+    refuse_the_database(source, files.into_iter())
+}
+
+/// Why a file is needed to take a repair back, if it is.
+fn way_back(file: &Path) -> Option<&'static str> {
+    let whole = file.canonicalize().ok()?;
+    if journal::begun(&whole).is_some() {
+        return Some("that is a plan that was begun, and the way to take it back");
+    }
+    let is_mark = journal::plan_of(&whole).is_some_and(|plan| plan.exists());
+    is_mark.then_some("that file lies beside a plan that was begun, and belongs to it")
+}
+
+fn refuse_the_database<'a>(source: &Source, files: impl Iterator<Item = &'a Path>) -> Result<(), RunError> {
     let Source::Sqlite(database) = source else { return Ok(()) };
     let whole = |path: &Path| path.canonicalize().ok();
     for file in files {

@@ -118,6 +118,33 @@ fn a_plan_is_not_lost_in_another() {
     refused(&["--overwrite"], "it is no plan");
 }
 
+/// Nor in a report of any command, once it was begun; and neither is the mark beside it, which may be its record.
+#[test]
+fn a_plan_that_was_begun_is_not_lost_in_a_report() {
+    let bench = bench("placeholder");
+    assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
+    assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+    let both = || ["plan.ndjson", "plan.ndjson.begun"].map(|file| std::fs::read(bench.path(file)).unwrap());
+    let before = both();
+    for file in ["plan.ndjson", "./plan.ndjson", "plan.ndjson.begun"] {
+        let report = format!("json={file}");
+        for arguments in [
+            &["scan", "app.db", "-o", file][..],
+            &["scan", "app.db", "--write-baseline", file],
+            &["schema", "app.db", "--format", &report],
+            &["repair", "app.db", "--rules", "r.toml", "--format", &report],
+            &["status", "plan.ndjson", "app.db", "--format", &report],
+            &["apply", "app.db", "plan.ndjson", "--no-backup", "--format", &report],
+            &["undo", "app.db", "plan.ndjson", "--no-backup", "--format", &report],
+        ] {
+            let run = bench.run(arguments);
+            assert_eq!(run.code, 2, "{arguments:?}: {}{}", run.stdout, run.stderr);
+            assert_eq!(both(), before, "{arguments:?}");
+        }
+    }
+    assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+}
+
 /// How far planning, applying and taking back are is told in rows, from the first to the last.
 #[test]
 fn progress_goes_on_to_its_end() {
