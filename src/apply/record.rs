@@ -151,6 +151,13 @@ impl Record {
         Ok(true)
     }
 
+    /// Where no table could be made a moment ago, none is tried again.
+    pub(super) fn keep_in_journal(&mut self, plan: &Path) {
+        if matches!(self.home, Home::Nowhere) {
+            self.home = Home::Journal(Journal::of(plan));
+        }
+    }
+
     /// The journal, if the database holds no record.
     pub(super) fn journal(&self) -> Option<&Path> {
         match &self.home {

@@ -201,6 +201,9 @@ impl<'w> Walk<'w> {
         let plan = (self.reading.plan.path(), self.reading.plan.digest());
         let run = (self.order.run, self.order.at);
         let mut record = Record::load(writer, self.order.surgery, plan, run)?;
+        if self.record.as_ref().is_some_and(|known| known.journal().is_some()) {
+            record.keep_in_journal(plan.0);
+        }
         if let Some(entry) = record.in_doubt.take() {
             let is_committed = self.is_committed(writer, &entry)?;
             record.settle(entry.number, is_committed)?;
