@@ -126,7 +126,9 @@ impl Walk<'_> {
                 continue;
             }
             for (index, relation) in schema.relations.iter().enumerate() {
-                if change.adopts.is_none() && is_its_parent(schema, relation, change) {
+                // Rows without names, and those that an older plan did not name, are counted before anything changes.
+                let is_counted = change.adopts.is_none() || identity_columns(schema.child(relation)).is_empty();
+                if is_counted && is_its_parent(schema, relation, change) {
                     self.foreseen.counted.insert(index);
                 }
                 if let Some(image) = &change.after
