@@ -197,6 +197,22 @@ fn an_empty_plan_is_not_applied() {
     assert_eq!((run.code, files()), (0, count), "{}{}", run.stdout, run.stderr);
 }
 
+/// A plan that holds nothing was not "already applied".
+#[test]
+fn an_empty_plan_is_told_as_such() {
+    let bench = Bench::new(SEED);
+    bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"report\"\n");
+    bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
+    assert_eq!(run.code, 6, "{}", run.stderr);
+    assert!(
+        run.stdout.starts_with("? the plan holds no changes for app.db, and 2 orphan rows are left"),
+        "{}",
+        run.stdout
+    );
+    assert!(!bench.run(&["status", "plan.ndjson", "app.db"]).stdout.contains("is applied"));
+}
+
 /// The next command that a dry run names is one that works.
 #[test]
 fn the_next_command_is_not_refused() {
