@@ -495,6 +495,23 @@ fn a_sentinel_does_not_bring_back_a_row_that_goes() {
     case.undo();
 }
 
+/// A table of the user's that bears the name of ours, or is named in the rule by mistake.
+#[test]
+fn rows_are_not_kept_in_a_table_of_another_kind() {
+    for (table, treatments) in [
+        ("fk_doctor_quarantine", "[[treat]]\naction = \"quarantine\""),
+        ("notes", "[[treat]]\naction = \"quarantine\"\ntable = \"notes\""),
+        ("notes", "[[treat]]\naction = \"remap\"\nto = \"SELECT 1\"\nrecord = \"notes\""),
+    ] {
+        let case = Case::new(&format!("{SIMPLE} CREATE TABLE {table}(x);"), &rule("c(r)", treatments));
+        let planned = case.plan();
+        assert_eq!(planned.code, 5, "{}{}", planned.stdout, planned.stderr);
+        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(&format!("{table}, which is to keep rows, is a table of another kind")), "{told}");
+        assert!(!case.bench.path("plan.ndjson").exists());
+    }
+}
+
 /// Row 3 goes for its own missing key before row 4 is pointed at it.
 #[test]
 fn a_row_is_not_pointed_at_one_that_goes() {
