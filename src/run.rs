@@ -152,6 +152,13 @@ fn refuse_to_overwrite<'a>(source: &Source, files: impl Iterator<Item = &'a Path
     refuse_the_database(source, files.into_iter())
 }
 
+/// Where a file lies or is about to: the same for every way to write its path.
+fn whereabouts(file: &Path) -> PathBuf {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = || Some(parent.canonicalize().ok()?.join(file.file_name()?));
+    file.canonicalize().ok().or_else(beside).unwrap_or_else(|| file.to_owned())
+}
+
 /// Why a file is needed to take a repair back, if it is.
 fn way_back(file: &Path) -> Option<&'static str> {
     let whole = file.canonicalize().ok()?;

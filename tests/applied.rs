@@ -197,6 +197,22 @@ fn an_empty_plan_is_not_applied() {
     assert_eq!((run.code, files()), (0, count), "{}{}", run.stdout, run.stderr);
 }
 
+/// A plan and a report of it cannot have one name: with `--apply` the way back would be lost.
+#[test]
+fn a_plan_and_its_report_are_two_files() {
+    let bench = bench("placeholder");
+    let before = bench.dump();
+    for report in ["json=plan.ndjson", "json=./plan.ndjson"] {
+        for apply in [&[][..], &["--apply"]] {
+            let arguments = ["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson", "--format", report];
+            let run = bench.run(&[&arguments, apply].concat());
+            assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
+            assert!(run.stderr.contains("that is where the plan goes"), "{}", run.stderr);
+            assert_eq!((bench.dump(), bench.path("plan.ndjson").exists()), (before.clone(), false));
+        }
+    }
+}
+
 /// A plan that holds nothing was not "already applied".
 #[test]
 fn an_empty_plan_is_told_as_such() {

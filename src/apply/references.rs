@@ -254,7 +254,8 @@ impl Walk<'_> {
                     || adopts(&line.change, &relation.id, fingerprint)
             });
             // Of an older plan only the number of orphans is known.
-            if !is_known && !(line.change.adopts.is_none() && self.foreseen.counted.contains(&index)) {
+            let is_counted = line.change.adopts.is_none() && self.foreseen.counted.contains(&index);
+            if !is_known && !is_counted {
                 line.fit = Fit::Left(Left::Referred);
                 any = true;
             }
