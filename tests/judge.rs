@@ -124,6 +124,8 @@ pub(crate) struct Planned {
     pub(crate) after: Option<Row>,
     /// What the row was planned as (`orphan`, `dependant`, `parent`), and for which relation.
     pub(crate) reasons: Vec<(String, String)>,
+    /// Orphans that the plan does not change find their parent in it.
+    pub(crate) is_adopting: bool,
 }
 
 /// The changes of a plan that concern the application's tables.
@@ -147,6 +149,7 @@ pub(crate) fn plan(path: &Path, layout: &Layout<'_>) -> BTreeMap<RowId, Planned>
             before: image(&line["before"]),
             after: image(&line["after"]),
             reasons: std::iter::once(&line).chain(also).map(reason).collect(),
+            is_adopting: line["adopts"].as_array().is_some_and(|adopts| !adopts.is_empty()),
         };
         changes.insert((table.name.clone(), key.collect()), planned);
     }
@@ -250,7 +253,7 @@ impl Case<'_> {
             if planned.before.is_some() && !self.may_change(id, planned, ran, &were_orphans) {
                 self.fault("a valid row was changed", shown.clone());
             }
-            if planned.before.is_none() && ran.run.is_some() && !self.is_needed(id, ran) {
+            if planned.before.is_none() && planned.is_adopting && ran.run.is_some() && !self.is_needed(id, ran) {
                 self.fault("a parent was made that nobody refers to", shown);
             }
             self.ours.insert(id.clone());
