@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::apply::journal;
 use crate::cli;
 use crate::engine::Database;
 use crate::engine::EngineError;
@@ -140,8 +141,35 @@ fn sessions(
     database.sessions(asked.unwrap_or(surroundings.cores).min(schema.relations.len()).max(1))
 }
 
-/// A slip such as `-o app.db` must not cost the database.
+/// A slip such as `-o app.db` must not cost the database, nor the way back from a repair.
 fn refuse_to_overwrite<'a>(source: &Source, files: impl Iterator<Item = &'a Path>) -> Result<(), RunError> {
+    let files: Vec<&Path> = files.collect();
+    for file in &files {
+        if let Some(why) = way_back(file) {
+            return Err(RunError::WouldOverwrite { path: file.to_path_buf(), why });
+        }
+    }
+    refuse_the_database(source, files.into_iter())
+}
+
+/// Where a file lies or is about to: the same for every way to write its path.
+fn whereabouts(file: &Path) -> PathBuf {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = || Some(parent.canonicalize().ok()?.join(file.file_name()?));
+    file.canonicalize().ok().or_else(beside).unwrap_or_else(|| file.to_owned())
+}
+
+/// Why a file is needed to take a repair back, if it is.
+fn way_back(file: &Path) -> Option<&'static str> {
+    let whole = file.canonicalize().ok()?;
+    if journal::begun(&whole).is_some() {
+        return Some("that is a plan that was begun, and the way to take it back");
+    }
+    let is_mark = journal::plan_of(&whole).is_some_and(|plan| plan.exists());
+    is_mark.then_some("that file lies beside a plan that was begun, and belongs to it")
+}
+
+fn refuse_the_database<'a>(source: &Source, files: impl Iterator<Item = &'a Path>) -> Result<(), RunError> {
     let Source::Sqlite(database) = source else { return Ok(()) };
     let whole = |path: &Path| path.canonicalize().ok();
     for file in files {

@@ -118,6 +118,33 @@ fn a_plan_is_not_lost_in_another() {
     refused(&["--overwrite"], "it is no plan");
 }
 
+/// Nor in a report of any command, once it was begun; and neither is the mark beside it, which may be its record.
+#[test]
+fn a_plan_that_was_begun_is_not_lost_in_a_report() {
+    let bench = bench("placeholder");
+    assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
+    assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+    let both = || ["plan.ndjson", "plan.ndjson.begun"].map(|file| std::fs::read(bench.path(file)).unwrap());
+    let before = both();
+    for file in ["plan.ndjson", "./plan.ndjson", "plan.ndjson.begun"] {
+        let report = format!("json={file}");
+        for arguments in [
+            &["scan", "app.db", "-o", file][..],
+            &["scan", "app.db", "--write-baseline", file],
+            &["schema", "app.db", "--format", &report],
+            &["repair", "app.db", "--rules", "r.toml", "--format", &report],
+            &["status", "plan.ndjson", "app.db", "--format", &report],
+            &["apply", "app.db", "plan.ndjson", "--no-backup", "--format", &report],
+            &["undo", "app.db", "plan.ndjson", "--no-backup", "--format", &report],
+        ] {
+            let run = bench.run(arguments);
+            assert_eq!(run.code, 2, "{arguments:?}: {}{}", run.stdout, run.stderr);
+            assert_eq!(both(), before, "{arguments:?}");
+        }
+    }
+    assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
+}
+
 /// How far planning, applying and taking back are is told in rows, from the first to the last.
 #[test]
 fn progress_goes_on_to_its_end() {
@@ -168,6 +195,38 @@ fn an_empty_plan_is_not_applied() {
     bench.execute("DELETE FROM c WHERE r IN (7, 8)");
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--apply"]);
     assert_eq!((run.code, files()), (0, count), "{}{}", run.stdout, run.stderr);
+}
+
+/// A plan and a report of it cannot have one name: with `--apply` the way back would be lost.
+#[test]
+fn a_plan_and_its_report_are_two_files() {
+    let bench = bench("placeholder");
+    let before = bench.dump();
+    for report in ["json=plan.ndjson", "json=./plan.ndjson"] {
+        for apply in [&[][..], &["--apply"]] {
+            let arguments = ["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson", "--format", report];
+            let run = bench.run(&[&arguments, apply].concat());
+            assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
+            assert!(run.stderr.contains("that is where the plan goes"), "{}", run.stderr);
+            assert_eq!((bench.dump(), bench.path("plan.ndjson").exists()), (before.clone(), false));
+        }
+    }
+}
+
+/// A plan that holds nothing was not "already applied".
+#[test]
+fn an_empty_plan_is_told_as_such() {
+    let bench = Bench::new(SEED);
+    bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"report\"\n");
+    bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
+    let run = bench.run(&["apply", "app.db", "plan.ndjson"]);
+    assert_eq!(run.code, 6, "{}", run.stderr);
+    assert!(
+        run.stdout.starts_with("? the plan holds no changes for app.db, and 2 orphan rows are left"),
+        "{}",
+        run.stdout
+    );
+    assert!(!bench.run(&["status", "plan.ndjson", "app.db"]).stdout.contains("is applied"));
 }
 
 /// The next command that a dry run names is one that works.

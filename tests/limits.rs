@@ -62,6 +62,17 @@ fn ten_relations_of_one_table_share_its_limit() {
 }
 
 /// A row that several relations blank is one row.
+/// A script would go round the limits, and hold but the first of the changes.
+#[test]
+fn a_refused_repair_has_no_script() {
+    let bench = ten_columns();
+    bench.write("r.toml", &rule("r", "c(*)", "", "set-null"));
+    let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--format", "sql"]);
+    assert_eq!(run.code, 5, "{}", run.stderr);
+    assert!(run.stdout.lines().all(|line| line.starts_with("--")), "{}", run.stdout);
+    assert!(run.stdout.contains("it would touch 400 of the 1,000 rows in c"), "{}", run.stdout);
+}
+
 #[test]
 fn a_row_counts_once() {
     let bench = Bench::new(

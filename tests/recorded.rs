@@ -153,6 +153,44 @@ fn undo_leaves_no_orphan_that_was_none() {
 }
 
 /// An orphan of the plan may go, or get another parent, without keeping its placeholder.
+/// A placeholder that stays keeps the parents that were made for it.
+#[test]
+fn undo_keeps_the_parents_of_a_placeholder_that_stays() {
+    let seed = "CREATE TABLE g(id INTEGER PRIMARY KEY); \
+        CREATE TABLE p(id INTEGER PRIMARY KEY, g INTEGER NOT NULL REFERENCES g(id)); \
+        CREATE TABLE z(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id)); \
+        INSERT INTO g VALUES (1); INSERT INTO p VALUES (1, 1); INSERT INTO z VALUES (1, 1), (2, 7);";
+    for options in [&[][..], &["--batch", "1"]] {
+        let bench = planned(seed, &rule("z(r)", "action = \"placeholder\""));
+        done(&bench, "apply", options, 0);
+        assert_eq!(bench.value("SELECT count(*) FROM g"), "2");
+        bench.execute("INSERT INTO z VALUES (3, 7)");
+        let before = bench.dump();
+        done(&bench, "undo", options, 5);
+        let skipped = done(&bench, "undo", &[options, &["--skip-changed"]].concat(), 6);
+        assert!(plain(&skipped).contains("scan 2 relations checked, no orphans"), "{}", skipped.stdout);
+        assert_eq!(bench.dump(), before);
+    }
+}
+
+/// A run that goes round rows after a batch was committed does not make its tables again.
+#[test]
+fn tables_of_committed_batches_are_not_made_again() {
+    let seed = format!(
+        "{SEED} CREATE TABLE log(x); INSERT INTO a VALUES (4, 19); CREATE TRIGGER t AFTER DELETE ON b WHEN old.note = 'z' \
+         BEGIN INSERT INTO log VALUES (1); END;"
+    );
+    let rules = [rule("a(r)", "action = \"set-null\""), rule("b(r)", "action = \"quarantine\"")].concat();
+    let bench = planned(&seed, &rules);
+    let before = bench.dump();
+    done(&bench, "apply", &["--batch", "1", "--skip-changed"], 6);
+    assert_eq!(bench.value("SELECT group_concat(note, '') FROM b"), "'xz'");
+    assert_eq!(bench.value("SELECT count(*) FROM fk_doctor_quarantine"), "1");
+    assert_eq!(bench.value("SELECT count(*) FROM log"), "0");
+    done(&bench, "undo", &["--batch", "1"], 0);
+    assert_eq!(bench.dump(), before);
+}
+
 #[test]
 fn undo_takes_a_placeholder_whose_orphans_are_gone() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));

@@ -471,6 +471,63 @@ fn a_sentinel_may_be_what_is_missing() {
 }
 
 /// One sentinel serves more keys than are asked about at a time, and more relations than one.
+/// Row 6 is to go, as it depends on row 2: it can be no sentinel, and it still goes.
+#[test]
+fn a_sentinel_does_not_bring_back_a_row_that_goes() {
+    let seed = "CREATE TABLE d(id INTEGER PRIMARY KEY); \
+        CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES d(id), up INTEGER REFERENCES c(id)); \
+        INSERT INTO c VALUES (2, 9, NULL), (6, NULL, 2), (7, NULL, 3);";
+    let rules = [("a", "c(r)", "action = \"quarantine\""), ("b", "c(up)", "action = \"follow\"\n[[rule.treat]]\naction = \"sentinel\"\nkey = 6")].map(
+        |(id, child, treat)| {
+            format!(
+                "[[rule]]\nid = \"{id}\"\neven-if-parent-lost = true\nrelation.child = \"{child}\"\nlimits.max-share = 1.0\n\
+                 [[rule.treat]]\n{treat}\n"
+            )
+        },
+    );
+    let case = Case::new(seed, &rules.concat());
+    let planned = case.plan();
+    assert_eq!(planned.code, 1, "{}{}", planned.stdout, planned.stderr);
+    assert!(planned.stdout.contains("c: 2 rows deleted"), "{}", planned.stdout);
+    let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
+    assert_eq!(applied.code, 6, "{}{}", applied.stdout, applied.stderr);
+    assert_eq!(case.bench.value("SELECT sum(id) FROM c"), "7");
+    case.undo();
+}
+
+/// A table of the user's that bears the name of ours, or is named in the rule by mistake.
+#[test]
+fn rows_are_not_kept_in_a_table_of_another_kind() {
+    for (table, treatments) in [
+        ("fk_doctor_quarantine", "[[treat]]\naction = \"quarantine\""),
+        ("notes", "[[treat]]\naction = \"quarantine\"\ntable = \"notes\""),
+        ("notes", "[[treat]]\naction = \"remap\"\nto = \"SELECT 1\"\nrecord = \"notes\""),
+    ] {
+        let case = Case::new(&format!("{SIMPLE} CREATE TABLE {table}(x);"), &rule("c(r)", treatments));
+        let planned = case.plan();
+        assert_eq!(planned.code, 5, "{}{}", planned.stdout, planned.stderr);
+        let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(&format!("{table}, which is to keep rows, is a table of another kind")), "{told}");
+        assert!(!case.bench.path("plan.ndjson").exists());
+    }
+}
+
+/// Row 3 goes for its own missing key before row 4 is pointed at it.
+#[test]
+fn a_row_is_not_pointed_at_one_that_goes() {
+    let seed = "CREATE TABLE d(id TEXT PRIMARY KEY, r TEXT REFERENCES d(id) ON DELETE CASCADE); \
+        INSERT INTO d VALUES ('k3 ', 'k1'), ('k4', 'k3'), ('k5', 'k5');";
+    let treatments = "[[treat]]\naction = \"remap\"\nnormalize = [\"trim\"]\n[[treat]]\naction = \"follow\"";
+    let case = Case::new(seed, &rule("d(r)", treatments));
+    let planned = case.plan();
+    assert_eq!(planned.code, 1, "{}{}", planned.stdout, planned.stderr);
+    assert!(planned.stdout.contains("its new parent goes by another change of this plan"), "{}", planned.stdout);
+    let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
+    assert_eq!(applied.code, 6, "{}{}", applied.stdout, applied.stderr);
+    assert_eq!(case.bench.value("SELECT count(*) FROM d WHERE id <> 'k3 '"), "2");
+    case.undo();
+}
+
 #[test]
 fn one_sentinel_serves_every_key_and_relation() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\

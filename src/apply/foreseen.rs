@@ -11,6 +11,7 @@ use super::portion::Portion;
 use super::walk::Walk;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
+use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -105,7 +106,9 @@ impl Walk<'_> {
                 continue;
             }
             for (index, relation) in schema.relations.iter().enumerate() {
-                if change.adopts.is_none() && is_its_parent(schema, relation, change) {
+                // Rows without names, and those that an older plan did not name, are counted before anything changes.
+                let is_counted = change.adopts.is_none() || identity_columns(schema.child(relation)).is_empty();
+                if is_counted && is_its_parent(schema, relation, change) {
                     self.foreseen.counted.insert(index);
                 }
                 if let Some(image) = &change.after

@@ -58,6 +58,11 @@ pub fn mark_of(plan: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The plan beside which a mark lies.
+pub fn plan_of(mark: &Path) -> Option<PathBuf> {
+    (mark.extension()? == "begun").then(|| mark.with_extension(""))
+}
+
 /// Who began a plan, if anybody did. A mark that cannot be understood is still a mark.
 pub fn begun(plan: &Path) -> Option<Mark> {
     let text = std::fs::read_to_string(mark_of(plan)).ok()?;

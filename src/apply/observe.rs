@@ -17,6 +17,7 @@ use crate::model::plan::Standing;
 use crate::model::state::Left;
 use crate::model::state::LeftRow;
 use crate::model::state::Phase;
+use crate::model::state::State;
 use crate::plan_file::PlanFile;
 
 /// What is known of a plan in a database.
@@ -54,7 +55,7 @@ pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session
     let mut walk = Walk::new(order, plan, Vec::new(), BTreeMap::new(), false);
     let state = walk.read_record(session)?;
     let mut observed = Observed {
-        phase: state.phase.or((state.entries > 0).then_some(Phase::Applying)),
+        phase: state.phase.or_else(|| phase_in_journal(&state, total)),
         run: state.run.clone(),
         at: state.at.clone(),
         total: total as u64,
@@ -92,6 +93,18 @@ pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session
     observed.changed_since = since.rows_left();
     observed.changed_rows = since.left_rows;
     Ok(observed)
+}
+
+/// A journal holds no phase: its entries tell it.
+fn phase_in_journal(state: &State, total: usize) -> Option<Phase> {
+    let met = state.ours.len() + state.left.len() as u64;
+    match (state.ours.is_empty() && state.defined.is_empty(), state.taken_back.is_empty()) {
+        _ if state.entries == 0 => None,
+        (true, false) => Some(Phase::TakenBack),
+        (false, false) => Some(Phase::TakingBack),
+        (_, true) if met >= total as u64 => Some(Phase::Applied),
+        (_, true) => Some(Phase::Applying),
+    }
 }
 
 /// Removes the record of a plan, and with the last record the table that holds them.

@@ -114,12 +114,18 @@ impl Walk<'_> {
             .filter(|line| line.change.after.is_none() || takes_reference(schema, relation, &line.change))
             .map(|line| row_fingerprint(&table, &line.change.row))
             .collect();
+        let staying: HashSet<u64> = portion
+            .lines
+            .iter()
+            .filter(|line| matches!(line.fit, Fit::Left(_)) && line.change.table == child.name)
+            .map(|line| row_fingerprint(&table, &line.change.row))
+            .collect();
         let mut strangers: Vec<(usize, RowName)> = Vec::new();
         for (place, row) in children {
             let fingerprint = row_fingerprint(&table, &row);
             if leaving.contains(&fingerprint) {
                 // It is looked at once it is written.
-            } else if self.foreseen.going.contains(&fingerprint) {
+            } else if self.foreseen.going.contains(&fingerprint) && !staying.contains(&fingerprint) {
                 self.suspects.push(Suspect { relation: index, row, position: portion.lines[place].position });
             } else {
                 strangers.push((place, row));

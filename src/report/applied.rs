@@ -38,6 +38,8 @@ pub struct Said<'a> {
     /// Rows that were left as they are, by reason, and the first of them.
     pub left: &'a BTreeMap<Left, u64>,
     pub left_rows: &'a [LeftRow],
+    /// The plan has nothing to apply.
+    pub is_empty: bool,
     /// The plan is to be taken back, and the database has no record of it.
     pub never_applied: bool,
     /// The file that would hold the record if this role could not make tables, and that is not there.
@@ -79,6 +81,12 @@ impl Said<'_> {
                 (Tone::Doubtful, format!("nothing was changed in {name}: {}", told_left(self.left)))
             }
             (_, false) if left > 0 => (Tone::Doubtful, format!("the plan was applied to {name}, {but}")),
+            (0, false) if self.is_empty && self.orphan_rows > 0 => {
+                (Tone::Doubtful, format!("the plan holds no changes for {name}, and {orphans} {are} left"))
+            }
+            (0, false) if self.is_empty => {
+                (self.tone_of_scan(), format!("the plan holds no changes for {name}: nothing was changed"))
+            }
             (0, false) if self.orphan_rows > 0 => (
                 Tone::Doubtful,
                 format!("the plan is already applied to {name}, and {orphans} {are} left: nothing was changed"),

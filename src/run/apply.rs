@@ -203,6 +203,7 @@ pub(super) fn go(
         left: &done.left,
         left_rows: &done.left_rows,
         journal: done.journal.as_deref(),
+        is_empty: plan.changes() == 0 && header.redefinitions.is_empty(),
         never_applied: done.never_applied,
         missing_mark: missing_mark.as_deref(),
         relations: left.relations,

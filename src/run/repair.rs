@@ -66,7 +66,14 @@ pub fn repair(
     let source = super::source(&typed.database, surroundings)?;
     let outputs = super::outputs(&typed.format, &None, RepairFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
-    super::refuse_to_overwrite(&source, typed.output.as_deref().into_iter())?;
+    let mut reports = outputs.iter().filter_map(|(_, file)| file.as_deref());
+    if let Some(plan) = typed.output.as_deref()
+        && reports.any(|report| super::whereabouts(report) == super::whereabouts(plan))
+    {
+        return Err(RunError::WouldOverwrite { path: plan.to_owned(), why: "that is where the plan goes" });
+    }
+    // A plan that is there already is looked at more closely below.
+    super::refuse_the_database(&source, typed.output.as_deref().into_iter())?;
     let there = typed.output.as_deref().map(|path| plan_place::examine(path, typed.overwrite)).transpose()?.flatten();
     let mut files = rule_files::read_with(&typed.rules, wishes::rules(typed)?, surroundings)?;
     let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);

@@ -95,6 +95,10 @@ fn look(
     let observed = apply::observe(&order, plan, database.session()?.as_mut())?;
     if typed.forget {
         may_be_forgotten(&observed)?;
+        if let Some(declared) = database.read_only()? {
+            let help = "nothing was changed: connect as a role, or to a server, that may write".to_owned();
+            return Err(RunError::Apply(ApplyError::Refused { doing: "forget", why: declared.why, help }));
+        }
         let mut writer = database.writer(WriteOptions::default())?;
         apply::forget(&order, plan, writer.as_mut())?;
     }
@@ -105,15 +109,20 @@ fn look(
 fn may_be_forgotten(observed: &Observed) -> Result<(), RunError> {
     let is_away = observed.ours == 0 && observed.defined == 0;
     let why = match observed.phase {
-        None => "the database has no record of it",
+        None => {
+            return Err(unforgettable(
+                "the database has no record of it",
+                "nothing was changed, and nothing is to be forgotten",
+            ));
+        }
         Some(Phase::Applied | Phase::Applying | Phase::TakingBack | Phase::TakenBack) if !is_away => {
             "changes of it are in the database, and without the record they cannot be taken back"
         }
         Some(_) => return Ok(()),
     };
-    Err(RunError::Apply(ApplyError::Refused {
-        doing: "forget",
-        why: why.to_owned(),
-        help: "nothing was changed: take the plan back first, with `fk-doctor undo`".to_owned(),
-    }))
+    Err(unforgettable(why, "nothing was changed: take the plan back first, with `fk-doctor undo`"))
+}
+
+fn unforgettable(why: &str, help: &str) -> RunError {
+    RunError::Apply(ApplyError::Refused { doing: "forget", why: why.to_owned(), help: help.to_owned() })
 }

@@ -107,6 +107,17 @@ impl<'a> Desk<'a> {
             let columns = columns.iter().map(|&column| column.to_owned()).collect();
             self.creates.push(NewTable { name: name.clone(), columns });
         }
+        if let Some(known) = known
+            && let Some(missing) = self.missing_column(known, columns)
+        {
+            let why = format!("{table}, which is to keep rows, is a table of another kind: it has no column {missing}");
+            if !self.refusals.iter().any(|refusal| refusal.why == why) {
+                let (rule, relation) = (case.rule.id.value.clone(), case.relation.id.clone());
+                let help = "name another table, which is then made".to_owned();
+                self.refusals.push(Refusal { rule, relation, why, help });
+            }
+            return Ok(());
+        }
         if let Some(why) = known.and_then(|known| self.schema.tables[known].irreversible.as_deref()) {
             self.refusals.push(Refusal {
                 rule: case.rule.id.value.clone(),
@@ -136,6 +147,15 @@ impl<'a> Desk<'a> {
         let mut record = Change::new(name, image[..1].to_vec(), None, Some(image));
         record.reasons.push(case.reason(Part::Record, treatment));
         Ok(self.bench.put_in(unit, &record)?)
+    }
+}
+
+impl Desk<'_> {
+    /// The first of these columns that a table does not have.
+    fn missing_column<'c>(&self, table: usize, columns: &[&'c str]) -> Option<&'c str> {
+        let there = &self.schema.tables[table].columns;
+        let is_there = |wanted: &str| there.iter().any(|column| self.schema.names.same(&column.name, wanted));
+        columns.iter().copied().find(|wanted| !is_there(wanted))
     }
 }
 

@@ -215,6 +215,11 @@ impl<'a> Desk<'a> {
                 *value = stored.clone();
             }
         }
+        if self.bench.get(&table.name, &row)?.is_some() {
+            let (room, surgery) = self.room(blank.table)?;
+            let _ = room.attempt(&surgery.delete(table, &row))?;
+            return Ok(Err(format!("another change of this plan is for the row of {} with this key", table.name)));
+        }
         made.push((blank.table, row.clone()));
         if let Some(why) = self.collision(blank.table, &image)? {
             return Ok(Err(why));

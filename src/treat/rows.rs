@@ -284,8 +284,10 @@ impl<'a> Desk<'a> {
         }
         self.keep_keys_that_are_referred_to(table, tries, stored, refused)?;
         for (index, other) in schema.relations.iter().enumerate() {
-            // Of a key of its own that is given only in part, MATCH FULL makes an orphan.
-            if (index == case.index && other.match_rule != Match::Full) || other.child != table {
+            // The new parent was there when the key was decided, and may go since. Of a key of its own that is given only in
+            // part, MATCH FULL makes an orphan.
+            let is_own = index == case.index;
+            if (is_own && other.match_rule != Match::Full && !self.takes_away) || other.child != table {
                 continue;
             }
             let concerned: Vec<usize> = (0..tries.len())
@@ -295,7 +297,11 @@ impl<'a> Desk<'a> {
             let images: Vec<&RowName> = concerned.iter().filter_map(|&place| stored[place].as_ref()).collect();
             for (place, has_parent) in concerned.iter().zip(self.have_parents(other, &images)?) {
                 if !has_parent {
-                    refused[*place] = Some(Why::plain(format!("{} would lose its parent", other.id)));
+                    let why = match is_own && other.match_rule != Match::Full {
+                        true => "its new parent goes by another change of this plan".to_owned(),
+                        false => format!("{} would lose its parent", other.id),
+                    };
+                    refused[*place] = Some(Why::plain(why));
                 }
             }
         }

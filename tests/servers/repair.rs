@@ -376,3 +376,65 @@ fn a_script_takes_rows_away_as_the_plan_does() {
         assert_eq!(other.server.texts("SELECT CAST(@@SESSION.foreign_key_checks + 0 AS CHAR)"), ["1"]);
     }
 }
+
+/// A role that may not make tables: the record is the journal beside the plan, which tells how far the plan is.
+#[test]
+fn mariadb_repairs_for_a_role_that_may_not_make_tables() {
+    let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
+        INSERT INTO p VALUES (1); SET SESSION foreign_key_checks = 0; INSERT INTO c VALUES (1, 1), (2, 7);";
+    let Some(server) = Server::mariadb(seed) else { return };
+    let user = format!("{}_writer", server.name);
+    server.execute(&format!(
+        "CREATE USER {user}@'127.0.0.1'; \
+         GRANT SELECT, INSERT, UPDATE, DELETE, CREATE TEMPORARY TABLES ON {}.* TO {user}@'127.0.0.1'",
+        server.name
+    ));
+    let url = server.url_as(&user);
+    server.bench.write(
+        "r.toml",
+        "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"c(r)\"\nlimits.max-share = 1.0\n[[treat]]\naction = \"set-null\"\n",
+    );
+    let done = |arguments: &[&str]| {
+        let run = server.run(arguments);
+        assert_eq!(run.code, 0, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        run.stdout
+    };
+    done(&["repair", &url, "--rules", "r.toml", "-o", "plan.ndjson"]);
+    assert!(done(&["apply", &url, "plan.ndjson"]).contains("plan.ndjson.begun"));
+    assert_eq!(server.texts("SELECT CAST(count(r) AS CHAR) FROM c"), ["1"]);
+    assert!(done(&["status", "plan.ndjson", &url]).starts_with("✓ plan.ndjson is applied to"));
+    done(&["undo", &url, "plan.ndjson"]);
+    assert_eq!(server.texts("SELECT CAST(sum(r) AS CHAR) FROM c"), ["8"]);
+    assert!(done(&["status", "plan.ndjson", &url]).starts_with("○ plan.ndjson was taken back from"));
+    server.execute(&format!("DROP USER {user}@'127.0.0.1'"));
+}
+
+/// Rows of a table without a key have no names, so they are counted: undo leaves none without a parent that it had not found.
+#[test]
+fn undo_leaves_no_new_orphan_in_a_table_without_a_key() {
+    let tables = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int, r int); INSERT INTO p VALUES (1); \
+        INSERT INTO c VALUES (1, 1), (2, 7);";
+    let postgres = format!("{tables} ALTER TABLE c ADD FOREIGN KEY (r) REFERENCES p(id) NOT VALID;");
+    let mariadb =
+        format!("{tables} SET SESSION foreign_key_checks = 0; ALTER TABLE c ADD FOREIGN KEY (r) REFERENCES p(id);");
+    for server in [Server::postgres(&postgres), Server::mariadb(&mariadb)].into_iter().flatten() {
+        let url = server.url();
+        server.bench.write(
+            "r.toml",
+            "id = \"r\"\neven-if-parent-lost = true\nrelation.child = \"c(r)\"\n[[treat]]\naction = \"placeholder\"\n",
+        );
+        for arguments in
+            [&["repair", &url, "--rules", "r.toml", "-o", "plan.ndjson"][..], &["apply", &url, "plan.ndjson"]]
+        {
+            let run = server.run(arguments);
+            assert_eq!(run.code, 0, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        }
+        server.execute("INSERT INTO c VALUES (3, 7)");
+        let refused = server.run(&["undo", &url, "plan.ndjson"]);
+        assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
+        server.execute("DELETE FROM c WHERE id = 3");
+        let undone = server.run(&["undo", &url, "plan.ndjson"]);
+        assert_eq!(undone.code, 0, "{}{}", undone.stdout, undone.stderr);
+        assert_eq!(orphans(&server.scan().1), [("c(r)->p(id)", 1)]);
+    }
+}

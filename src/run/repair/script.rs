@@ -5,6 +5,7 @@ use crate::engine::EngineError;
 use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
+use crate::model::prospect::Refusal;
 use crate::model::text::plural;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -13,6 +14,9 @@ use crate::treat::TreatError;
 
 pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     let Planned { schema, surgery, draft, .. } = planned;
+    if !draft.prospect.refusals.is_empty() {
+        return Ok(refused(&draft.prospect.refusals));
+    }
     let mut script = surgery.script_start();
     let redefinitions = |is_last: bool| -> Result<String, RunError> {
         let mut all = draft.prospect.redefinitions.iter().filter(|change| change.comes_last() == is_last);
@@ -45,6 +49,13 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     }
     script.push_str(&surgery.script_end());
     Ok(script)
+}
+
+/// What is refused as a plan is refused as a script: nothing but comments.
+fn refused(refusals: &[Refusal]) -> String {
+    let lines = refusals.iter().flat_map(|refusal| refusal.why.split(['\n', '\r']));
+    let comments = lines.map(|line| format!("-- {line}\n"));
+    format!("-- The repair is refused, so there is no script:\n{}", comments.collect::<String>())
 }
 
 /// The row's name, and what it held where that changes: only a row that is still as it was.
