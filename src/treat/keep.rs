@@ -107,6 +107,14 @@ impl<'a> Desk<'a> {
             let columns = columns.iter().map(|&column| column.to_owned()).collect();
             self.creates.push(NewTable { name: name.clone(), columns });
         }
+        if let Some(why) = known.and_then(|known| self.schema.tables[known].irreversible.as_deref()) {
+            self.refusals.push(Refusal {
+                rule: case.rule.id.value.clone(),
+                relation: case.relation.id.clone(),
+                why: format!("{table}, which is to keep rows, {why}"),
+                help: "name another table, which is then made".to_owned(),
+            });
+        }
         if let Some(known) = known
             && let Some(missing) = self.missing_column(known, columns)
         {
@@ -117,14 +125,6 @@ impl<'a> Desk<'a> {
                 self.refusals.push(Refusal { rule, relation, why, help });
             }
             return Ok(());
-        }
-        if let Some(why) = known.and_then(|known| self.schema.tables[known].irreversible.as_deref()) {
-            self.refusals.push(Refusal {
-                rule: case.rule.id.value.clone(),
-                relation: case.relation.id.clone(),
-                why: format!("{table}, which is to keep rows, {why}"),
-                help: "name another table, which is then made".to_owned(),
-            });
         }
         let number = self.next_record(known, table)?;
         let is_number = |place: usize| {

@@ -126,7 +126,7 @@ fn copied(patient: &Patient) {
 }
 
 fn from_copy(patient: &Patient, command: &str) -> Run {
-    patient.server.run(&[command, &patient.server.url(), "copy/plan.ndjson"])
+    patient.server.run(&[command, &patient.server.url(), "copy/plan.ndjson", "--wait", "0s"])
 }
 
 /// A role that may change rows, bring orphans back and make temporary tables, and no other table; with its address.

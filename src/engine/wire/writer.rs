@@ -23,6 +23,9 @@ use crate::source::Address;
 /// Between two attempts to hold a name.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// So long a run that was killed may hold its name: its server ends the statement at hand before it notices.
+const DYING: Duration = Duration::from_secs(3);
+
 pub(in crate::engine) struct ServerWriter<C> {
     address: Address,
     patience: Patience,
@@ -152,9 +155,17 @@ impl<C: Writing + Send> Session for ServerWriter<C> {
 impl<C: Writing + Send> Writer for ServerWriter<C> {
     fn exclude(&mut self, name: &str) -> Result<Option<String>, EngineError> {
         let failed = |failure: Failure, address: &Address| C::of_a_question(failure, address);
-        if self.sum(&C::hold(name)).map_err(|failure| failed(failure, &self.address))? == 1 {
-            self.name = Some(name.to_owned());
-            return Ok(None);
+        let start = Instant::now();
+        let longest = self.patience.lock_wait.min(DYING);
+        loop {
+            if self.sum(&C::hold(name)).map_err(|failure| failed(failure, &self.address))? == 1 {
+                self.name = Some(name.to_owned());
+                return Ok(None);
+            }
+            if start.elapsed() > longest {
+                break;
+            }
+            std::thread::sleep(PAUSE);
         }
         let mut who = String::new();
         let asked = self.connection.ask(&C::holder(name), &[], &self.patience.deadline, &mut |row| {
