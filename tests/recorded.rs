@@ -469,3 +469,46 @@ fn run_that_stops_halfway_tells_what_was_committed() {
     assert!(plain(&skipped).contains("1 row was refused by the database"), "{}", skipped.stdout);
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "49");
 }
+
+/// A row that has grown too long to be read is one that changed, and a long orphan does not keep its placeholder.
+#[test]
+fn row_of_any_length_is_gone_round() {
+    let bench = planned(SEED, &rule("b(r)", "action = \"set-null\""));
+    bench.execute("UPDATE b SET note = zeroblob(30000000) WHERE id = 2");
+    assert!(plain(&done(&bench, "apply", &[], 5)).contains("b (id = 2) is not as it was"));
+    done(&bench, "apply", &["--skip-changed"], 6);
+    assert_eq!(bench.value("SELECT group_concat(coalesce(r, 'null') ORDER BY id) FROM b"), "'1,16,null'");
+
+    let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
+    bench.execute("UPDATE b SET note = zeroblob(30000000) WHERE id = 2");
+    done(&bench, "apply", &[], 0);
+    done(&bench, "undo", &[], 0);
+    assert_eq!(bench.value("SELECT group_concat(id ORDER BY id) FROM p"), "'1,2,3,4'");
+}
+
+/// A table of the user's that has the name of ours is told apart.
+#[test]
+fn table_of_the_user_with_the_name_of_the_record_is_named() {
+    let bench = planned(SEED, &rule("b(r)", "action = \"set-null\""));
+    bench.execute("CREATE TABLE fk_doctor_state(x)");
+    for command in ["apply", "undo"] {
+        let run = run(&bench, command, &[]);
+        assert!(plain(&run).contains("if that table is your own, rename it"), "{}", run.stderr);
+    }
+}
+
+/// One placeholder for very many orphans is taken back in a time that grows with them, and not with their square.
+#[test]
+fn parent_of_many_orphans_is_taken_back() {
+    let rows: Vec<String> = (0..60_000).map(|id| format!("({id}, -1)")).collect();
+    let seed = format!(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id)); \
+         INSERT INTO p VALUES (1); INSERT INTO c VALUES {}, (-5, 1);",
+        rows.join(", ")
+    );
+    let bench = planned(&seed, &rule("c(r)", "action = \"placeholder\""));
+    let before = bench.dump();
+    done(&bench, "apply", &[], 0);
+    done(&bench, "undo", &[], 0);
+    assert_eq!(bench.dump(), before);
+}

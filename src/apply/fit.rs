@@ -11,7 +11,9 @@ use super::portion::Fit;
 use super::portion::Portion;
 use super::row_of;
 use super::walk::Walk;
+use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::plan::Standing;
@@ -84,17 +86,73 @@ impl Walk<'_> {
         table: &str,
         rows: &[&RowName],
     ) -> Result<Vec<Option<RowName>>, ApplyError> {
-        let table = self.table(table)?;
+        self.rows_of(session, self.table(table)?, rows)
+    }
+
+    /// The same, of a table with some of its columns.
+    pub(super) fn rows_of(
+        &self,
+        session: &mut dyn Session,
+        table: &Table,
+        rows: &[&RowName],
+    ) -> Result<Vec<Option<RowName>>, ApplyError> {
+        let mut now = Vec::with_capacity(rows.len());
+        for some in rows.chunks(CHUNK) {
+            let images = match self.images(session, table, some) {
+                Err(ApplyError::Engine(EngineError::Failed { why })) => {
+                    self.images_of_short_rows(session, table, some, why)?
+                }
+                images => images?,
+            };
+            now.extend(images);
+        }
+        Ok(now)
+    }
+
+    fn images(
+        &self,
+        session: &mut dyn Session,
+        table: &Table,
+        rows: &[&RowName],
+    ) -> Result<Vec<Option<RowName>>, ApplyError> {
         let names: Vec<&str> =
             table.columns.iter().filter(|column| !column.generated).map(|column| column.name.as_str()).collect();
         let mut now = vec![None; rows.len()];
-        for (some, now) in rows.chunks(CHUNK).zip(now.chunks_mut(CHUNK)) {
-            session.each_row(&self.order.surgery.rows_at(table, some), &mut |row| {
-                let [_, _, values @ ..] = row else { return };
-                if let Some(now) = number(row).and_then(|number| now.get_mut(number)) {
-                    *now = Some(names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect());
-                }
-            })?;
+        session.each_row(&self.order.surgery.rows_at(table, rows), &mut |row| {
+            let [_, _, values @ ..] = row else { return };
+            if let Some(now) = number(row).and_then(|number| now.get_mut(number)) {
+                *now = Some(names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect());
+            }
+        })?;
+        Ok(now)
+    }
+
+    /// A row that is too long to be read is not as any plan has it: its image has no columns.
+    fn images_of_short_rows(
+        &self,
+        session: &mut dyn Session,
+        table: &Table,
+        rows: &[&RowName],
+        why: String,
+    ) -> Result<Vec<Option<RowName>>, ApplyError> {
+        let failed = || ApplyError::Engine(EngineError::Failed { why });
+        let Some(question) = self.order.surgery.long_rows(table, rows, LONGEST_ROW) else { return Err(failed()) };
+        let mut now = vec![None; rows.len()];
+        session.each_row(&question, &mut |row| {
+            if let Some(now) = number(row).and_then(|number| now.get_mut(number)) {
+                *now = Some(RowName::new());
+            }
+        })?;
+        let short: Vec<usize> = (0..rows.len()).filter(|&place| now[place].is_none()).collect();
+        if short.len() == rows.len() {
+            return Err(failed());
+        }
+        let names: Vec<&RowName> = short.iter().map(|&place| rows[place]).collect();
+        if names.is_empty() {
+            return Ok(now);
+        }
+        for (place, image) in short.into_iter().zip(self.images(session, table, &names)?) {
+            now[place] = image;
         }
         Ok(now)
     }
@@ -238,6 +296,9 @@ pub(super) fn value_of<'v>(row: &'v RowName, name: &str) -> Option<&'v Value> {
 fn is_child_of(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     schema.child(relation).name == change.table
 }
+
+/// No row of a plan is longer.
+const LONGEST_ROW: u64 = 10_000_000;
 
 /// How many rows that do not fit are named.
 const NAMED: usize = 3;

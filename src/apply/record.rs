@@ -89,6 +89,9 @@ impl Record {
         }
         if !record.has_header {
             record.is_hidden = access.is_some_and(|access| !access.may_read);
+        }
+        // Another role may have gone on beside the plan after all was taken back that the table tells of.
+        if record.state.ours.is_empty() && record.state.defined.is_empty() {
             record.read_journal(Journal::of(plan.0))?;
         }
         Ok(record)
@@ -96,8 +99,11 @@ impl Record {
 
     fn read_journal(&mut self, journal: Journal) -> Result<(), ApplyError> {
         let known = journal.read()?;
-        if known.is_home {
-            self.state = State::of(&known.entries);
+        let state = State::of(&known.entries);
+        let has_more = !state.ours.is_empty() || !state.defined.is_empty() || known.in_doubt.is_some();
+        if known.is_home && (!self.has_header || has_more) {
+            self.has_header = false;
+            self.state = state;
             known.header.iter().for_each(|header| self.state.add(header));
             self.in_doubt = known.in_doubt;
             self.home = Home::Journal(journal);
@@ -140,8 +146,19 @@ impl Record {
         let names: Vec<RowName> = numbers.map(|number| self.name(number)).collect();
         let names: Vec<&RowName> = names.iter().collect();
         let mut entries = Vec::new();
-        session.each_row(&self.surgery.rows_at(&state::table(), &names), &mut |row| {
+        let asked = session.each_row(&self.surgery.rows_at(&state::table(), &names), &mut |row| {
             entries.push(Entry::read(row.get(2..).unwrap_or_default()));
+        });
+        asked.map_err(|error| match error {
+            EngineError::Failed { why } => ApplyError::Record {
+                what: format!("read {}", state::TABLE),
+                why,
+                help: format!(
+                    "nothing was changed: fk-doctor keeps its records in the table {}; if that table is your own, rename it",
+                    state::TABLE
+                ),
+            },
+            other => other.into(),
         })?;
         entries.into_iter().collect::<Result<_, String>>().map_err(|why| ApplyError::Record {
             what: format!("read {}", state::TABLE),

@@ -104,6 +104,9 @@ impl Walk<'_> {
         // To write it twice does no harm, so a commit whose answer was lost is tried once more.
         for _ in 0..2 {
             writer.begin(None)?;
+            if !self.order.surgery.defines_at_once() {
+                self.leave_no_empty_tables(writer)?;
+            }
             self.record_mut()?.write_phase(writer, phase)?;
             if writer.commit()? == Ending::Committed {
                 break;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::collections::HashSet;
 
 use super::ApplyError;
@@ -131,19 +132,14 @@ impl Walk<'_> {
                 strangers.push((place, row));
             }
         }
-        let rows: Vec<&RowName> = strangers.iter().map(|(_, row)| row).collect();
-        let images = if self.order.direction == Direction::Undo && !rows.is_empty() {
-            self.rows(session, &table, &rows)?
-        } else {
-            vec![None; rows.len()]
-        };
         let mut any = false;
-        for ((place, row), image) in strangers.iter().zip(images) {
-            let fingerprint = image.map(|image| plan_file::fingerprint(&orphan_name(child, row, &image, relation)));
-            let line = &mut portion.lines[*place];
+        let mut adopted: HashMap<usize, HashSet<u64>> = HashMap::new();
+        for (place, fingerprint) in self.fingerprints(session, index, strangers)? {
+            let line = &mut portion.lines[place];
+            let adopted = adopted.entry(place).or_insert_with(|| adopted_by(&line.change, &relation.id));
             let is_known = fingerprint.is_some_and(|fingerprint| {
                 self.foreseen.returning.contains(&orphan_fingerprint(index, fingerprint))
-                    || adopts(&line.change, &relation.id, fingerprint)
+                    || adopted.contains(&fingerprint)
             });
             // Of an older plan only the number of orphans is known.
             let is_counted = line.change.adopts.is_none() && self.foreseen.counted.contains(&index);
@@ -153,6 +149,40 @@ impl Walk<'_> {
             }
         }
         Ok(any)
+    }
+
+    /// Of each row of a child, which comes with a number, the fingerprint of its name and key. None is known where no orphan
+    /// may come back.
+    fn fingerprints(
+        &self,
+        session: &mut dyn Session,
+        relation: usize,
+        rows: Vec<(usize, RowName)>,
+    ) -> Result<Vec<(usize, Option<u64>)>, ApplyError> {
+        if self.order.direction == Direction::Apply {
+            return Ok(rows.into_iter().map(|(place, _)| (place, None)).collect());
+        }
+        let relation = &self.order.schema.relations[relation];
+        let child = self.order.schema.child(relation);
+        // Nothing else of a row is read: it may be of any size.
+        let mut narrow = child.clone();
+        let is_told = |place: usize| {
+            let is_name = identity_columns(child).contains(&child.columns[place].name.as_str());
+            is_name || relation.child_columns.contains(&place)
+        };
+        narrow.columns = (0..child.columns.len())
+            .filter(|&place| is_told(place))
+            .map(|place| child.columns[place].clone())
+            .collect();
+        let mut fingerprints = Vec::with_capacity(rows.len());
+        for some in rows.chunks(CHUNK) {
+            let names: Vec<&RowName> = some.iter().map(|(_, row)| row).collect();
+            for ((place, row), image) in some.iter().zip(self.rows_of(session, &narrow, &names)?) {
+                let name = image.map(|image| orphan_name(child, row, &image, relation));
+                fingerprints.push((*place, name.map(|name| plan_file::fingerprint(&name))));
+            }
+        }
+        Ok(fingerprints)
     }
 
     /// After rows were written: those that have no parent, and had none to lose, are suspects until the commit.
@@ -271,9 +301,9 @@ impl Walk<'_> {
     }
 }
 
-fn adopts(change: &Change, relation: &str, fingerprint: u64) -> bool {
+fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {
     let adopted = change.adopts.iter().flatten().filter(|adopted| adopted.relation == relation);
-    adopted.into_iter().any(|adopted| adopted.rows.contains(&fingerprint))
+    adopted.flat_map(|adopted| adopted.rows.iter().copied()).collect()
 }
 
 /// The row goes, or gets another key in the eyes of the relation.

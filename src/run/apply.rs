@@ -122,7 +122,13 @@ pub(super) fn go(
         let names: Vec<&str> = differing.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
         let whose = if names.is_empty() { String::new() } else { format!(": see {}", names.join(", ")) };
         let why = format!("the database's definitions are not those that the plan was made for{whose}");
-        Err(refused(direction, why, "nothing was changed: make a new plan with `fk-doctor repair`"))
+        let help = match direction {
+            Direction::Apply => "nothing was changed: make a new plan with `fk-doctor repair`",
+            Direction::Undo => {
+                "nothing was changed: bring these definitions back as they were, then take the plan back"
+            }
+        };
+        Err(refused(direction, why, help))
     };
     let places = quarantine_file::places(path, &header);
     super::refuse_to_overwrite(source, places.iter().map(PathBuf::as_path))?;
