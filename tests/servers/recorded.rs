@@ -92,6 +92,7 @@ fn until(is_so: impl FnMut() -> bool) {
 
 /// MariaDB tells anew who waits for a row only if nobody has asked for a tenth of a second.
 fn until_waiting(is_so: impl FnMut() -> bool) {
+    std::thread::sleep(Duration::from_millis(150));
     until_asking_every(Duration::from_millis(150), is_so);
 }
 
