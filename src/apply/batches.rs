@@ -72,7 +72,7 @@ impl Walk<'_> {
         }
         self.keep_parents(writer, portion)?;
         let mut misfits = Misfits::default();
-        misfits.gather(portion);
+        misfits.gather(portion, self.order.direction);
         if !misfits.is_empty() && !self.order.skip_changed {
             return Err(self.misfit(&misfits, false).into());
         }

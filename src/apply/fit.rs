@@ -23,6 +23,7 @@ use crate::model::state::Left;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::value_of;
 
 impl Walk<'_> {
     /// Sets the fit of every line. Lines that the record knows to be done are not looked at.
@@ -288,10 +289,6 @@ pub(super) fn number(row: &[Value]) -> Option<usize> {
     row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok())
 }
 
-pub(super) fn value_of<'v>(row: &'v RowName, name: &str) -> Option<&'v Value> {
-    row.iter().find(|(known, _)| known == name).map(|(_, value)| value)
-}
-
 /// A change may name relations of other rows that it was made for.
 fn is_child_of(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     schema.child(relation).name == change.table
@@ -311,7 +308,7 @@ pub(super) struct Misfits {
 }
 
 impl Misfits {
-    pub(super) fn gather(&mut self, portion: &Portion) {
+    pub(super) fn gather(&mut self, portion: &Portion, direction: Direction) {
         for line in &portion.lines {
             let Fit::Left(why) = line.fit else { continue };
             if is_only_kept_out(&line.change, why) {
@@ -319,7 +316,7 @@ impl Misfits {
             }
             self.rows += 1;
             if self.named.len() < NAMED {
-                self.named.push(format!("{} {}", row_of(&line.change), reason(why)));
+                self.named.push(format!("{} {}", row_of(&line.change), reason(why, direction)));
             }
         }
     }
@@ -342,9 +339,10 @@ pub(super) fn is_only_kept_out(change: &Change, why: Left) -> bool {
 }
 
 /// Reads after a row.
-fn reason(why: Left) -> &'static str {
+fn reason(why: Left, direction: Direction) -> &'static str {
     match why {
         Left::Already => "is already so",
+        Left::Changed if direction == Direction::Undo => "is not as it was when the plan was applied",
         Left::Changed => "is not as it was when the plan was made",
         Left::FoundParent => "has its parent by now",
         Left::Referred => "is referred to by rows that came since",

@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use super::Direction;
-use super::fit::value_of;
 use super::portion::Fit;
 use super::portion::Line;
 use super::portion::Portion;
@@ -18,6 +17,7 @@ use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::value_of;
 use crate::plan_file;
 
 /// What was learnt of the whole plan before the first change.

@@ -12,7 +12,6 @@ use super::CHUNK;
 use super::Direction;
 use super::fit::Misfits;
 use super::fit::number;
-use super::fit::value_of;
 use super::foreseen::is_its_parent;
 use super::foreseen::orphan_fingerprint;
 use super::foreseen::row_fingerprint;
@@ -32,6 +31,7 @@ use crate::model::schema::Schema;
 use crate::model::state::Left;
 use crate::model::text;
 use crate::model::value::RowName;
+use crate::model::value::value_of;
 use crate::plan_file;
 
 /// A row without a parent in the transaction at hand, which a later change of the plan is to heal.
@@ -246,7 +246,7 @@ impl Walk<'_> {
             return Err(Halt::Again);
         }
         let mut misfits = Misfits::default();
-        misfits.gather(portion);
+        misfits.gather(portion, self.order.direction);
         Err(self.misfit(&misfits, false).into())
     }
 

@@ -196,7 +196,7 @@ impl<'w> Walk<'w> {
                     Fit::Done | Fit::Moved | Fit::Left(_) => {}
                 }
             }
-            found.misfits.gather(&portion);
+            found.misfits.gather(&portion, self.order.direction);
         }
         if !found.misfits.is_empty() && self.order.direction == Direction::Apply {
             let needless = self.foreseen.needless_parents();

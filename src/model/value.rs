@@ -48,3 +48,8 @@ pub type Key = Vec<Value>;
 
 /// What identifies a row to a person: column names and values.
 pub type RowName = Vec<(String, Value)>;
+
+/// The value of one column of a row.
+pub fn value_of<'v>(row: &'v RowName, name: &str) -> Option<&'v Value> {
+    row.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}

@@ -111,6 +111,8 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
         Some(Phase::Applying) => labelled("next", Ink::Dim, format!("{apply} goes on; {undo} takes it back")),
         Some(Phase::Applied) => labelled("undo", Ink::Dim, undo),
         Some(Phase::TakingBack) => labelled("next", Ink::Dim, format!("{undo} goes on")),
+        // The rows that were left can still be taken back, once nothing stands in the way.
+        Some(Phase::TakenBack) if state.made > 0 => labelled("next", Ink::Dim, undo),
         Some(Phase::TakenBack) => {
             labelled("next", Ink::Dim, format!("fk-doctor status {plan} {database} --forget removes its record"));
         }

@@ -13,6 +13,7 @@ use crate::model::plan::Part;
 use crate::model::prospect::Refusal;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::value_of;
 use crate::plan_file;
 use crate::workbench::Unit;
 
@@ -30,8 +31,7 @@ impl<'a> Desk<'a> {
         after: &RowName,
         unit: Unit,
     ) -> Result<(), TreatError> {
-        let new =
-            self.schema.child_column_names(case.relation).filter_map(|name| super::parents::value_of(after, name));
+        let new = self.schema.child_column_names(case.relation).filter_map(|name| value_of(after, name));
         let new = compact(&new.cloned().collect::<Vec<_>>());
         let [child, row] = named(&self.schema.child(case.relation).name, &pending.row);
         let values = vec![child, row, compact(&pending.key), new];
@@ -46,7 +46,7 @@ impl<'a> Desk<'a> {
         let [table, row] = named(&planned.table, &planned.row);
         for member in self.bench.members_with(planned)? {
             let says = |column: &str, value: &Value| {
-                let said = member.after.as_ref().and_then(|after| super::parents::value_of(after, column));
+                let said = member.after.as_ref().and_then(|after| value_of(after, column));
                 said.is_some_and(|said| said.is_same(value) || said.is_same(&self.surgery.recorded(value.clone())))
             };
             if member.part() == Part::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
@@ -70,7 +70,7 @@ impl<'a> Desk<'a> {
             .parent
             .columns
             .iter()
-            .filter_map(|&column| super::parents::value_of(image, &table.columns[column].name).cloned())
+            .filter_map(|&column| value_of(image, &table.columns[column].name).cloned())
             .collect();
         let values = vec![Value::text(table.name.to_string()), compact(&key), Value::Null, compact(&key)];
         self.keep(case, record, &RECORD, values, "placeholder", unit)

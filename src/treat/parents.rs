@@ -25,6 +25,7 @@ use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::value_of;
 use crate::workbench::Step;
 
 /// What was learnt and made so far.
@@ -506,10 +507,6 @@ impl Case<'_> {
 /// The largest number in a row's name.
 fn largest(row: &RowName) -> Option<i64> {
     row.iter().filter_map(|(_, value)| value.as_integer()).max()
-}
-
-pub(super) fn value_of<'v>(row: &'v RowName, name: &str) -> Option<&'v Value> {
-    row.iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 /// Only what can be compared can be referred to.

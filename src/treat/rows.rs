@@ -8,7 +8,6 @@ use super::TreatError;
 use super::decide::Act;
 use super::images;
 use super::parents::is_sound;
-use super::parents::value_of;
 use super::unique::Newcomer;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
@@ -21,6 +20,7 @@ use crate::model::rule::Keep;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::value_of;
 use crate::workbench::Step;
 
 /// A row whose key was decided.

@@ -8,11 +8,11 @@ use std::hash::Hasher;
 
 use super::Desk;
 use super::TreatError;
-use super::parents::value_of;
 use crate::model::relation::Relation;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::value_of;
 use crate::plan_file;
 
 /// Keys of parents, as hashes: two that share one only make a change undecided that could have been made.

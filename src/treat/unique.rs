@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::CHUNK;
 use super::Desk;
 use super::TreatError;
-use super::parents::value_of;
 use crate::engine::EngineError;
 use crate::model::catalog::Engine;
 use crate::model::plan::identity_columns;
@@ -16,6 +15,7 @@ use crate::model::tokens::tokens_of;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::value_of;
 
 /// A row that is to stand beside those that are there.
 pub(super) struct Newcomer<'n> {
