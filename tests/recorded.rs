@@ -512,3 +512,17 @@ fn parent_of_many_orphans_is_taken_back() {
     done(&bench, "undo", &[], 0);
     assert_eq!(bench.dump(), before);
 }
+
+/// A counter that moved with the rows of a part of the plan goes back with them.
+#[test]
+fn counter_of_a_plan_that_was_cut_goes_back() {
+    let seed = format!(
+        "{SEED} CREATE TRIGGER t BEFORE INSERT ON p WHEN NEW.id = 17 BEGIN SELECT RAISE(ABORT, 'the fuse'); END;"
+    );
+    let bench = planned(&seed, &rule("b(r)", "action = \"placeholder\""));
+    let before = bench.dump();
+    done(&bench, "apply", &["--batch", "1"], 5);
+    assert_eq!(bench.value("SELECT seq FROM sqlite_sequence"), "16");
+    done(&bench, "undo", &[], 0);
+    assert_eq!(bench.dump(), before);
+}

@@ -40,9 +40,12 @@ impl Walk<'_> {
             };
         }
         self.compare(session, portion)?;
-        if self.order.direction == Direction::Apply {
-            self.still_missing(session, portion)?;
-            self.still_orphans(session, portion)?;
+        match self.order.direction {
+            Direction::Apply => {
+                self.still_missing(session, portion)?;
+                self.still_orphans(session, portion)?;
+            }
+            Direction::Undo => self.counters_of_a_part(session, portion)?,
         }
         portion.unite();
         Ok(())
@@ -64,6 +67,26 @@ impl Walk<'_> {
                     Standing::Other if line.change.part() == Part::Counter => Fit::Already,
                     Standing::Other => Fit::Left(Left::Changed),
                 };
+            }
+        }
+        Ok(())
+    }
+
+    /// Of a plan that was cut off, a counter may have moved with the rows that were made, and not yet to where the plan says:
+    /// it goes back as well, if it stands at the last of them.
+    fn counters_of_a_part(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
+        for line in &mut portion.lines {
+            // Where others had moved it before, that is recorded, and it stays.
+            let is_left = self.record()?.state.left.contains_key(&line.position);
+            if line.fit != Fit::Done || line.change.part() != Part::Counter || is_left {
+                continue;
+            }
+            let Some(image) = line.change.before.as_ref() else { continue };
+            let table = value_of(image, "name").and_then(Value::as_text).unwrap_or_default();
+            let Some(reached) = self.foreseen.reached.get(table) else { continue };
+            let now = self.rows(session, &line.change.table.to_string(), &[&line.change.row])?.pop().flatten();
+            if now.as_ref().and_then(|now| value_of(now, "seq")).and_then(Value::as_integer) == Some(*reached) {
+                line.fit = Fit::Ready;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! What a plan is going to do, learnt from all of its lines before the first change: which rows go, which orphans come
 //! back, and which parents nobody needs.
 
+use std::collections::BTreeMap;
 use std::collections::HashSet;
 
 use super::Direction;
@@ -27,6 +28,8 @@ pub(super) struct Foreseen {
     pub(super) going: HashSet<u64>,
     /// Orphans that come back when the plan is taken back, by relation, name and key.
     pub(super) returning: HashSet<u64>,
+    /// By table, the largest number that names a row which the plan made and that is taken back.
+    pub(super) reached: BTreeMap<String, i64>,
     /// Keys that changes of the plan are to refer to, and the parents that it is to make, in order.
     wanted: HashSet<String>,
     parents: Vec<Made>,
@@ -104,6 +107,11 @@ impl Walk<'_> {
             }
             if line.fit == Fit::Done {
                 continue;
+            }
+            if change.part() == Part::Parent {
+                let largest = change.row.iter().filter_map(|(_, value)| value.as_integer()).max();
+                let reached = self.foreseen.reached.entry(change.table.table.clone()).or_insert(i64::MIN);
+                *reached = largest.map_or(*reached, |largest| largest.max(*reached));
             }
             for (index, relation) in schema.relations.iter().enumerate() {
                 // Rows without names, and those that an older plan did not name, are counted before anything changes.
