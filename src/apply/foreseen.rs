@@ -105,10 +105,8 @@ impl Walk<'_> {
                 }
                 continue;
             }
-            if line.fit == Fit::Done {
-                continue;
-            }
-            if change.part() == Part::Parent {
+            let is_ours = line.fit != Fit::Done;
+            if is_ours && change.part() == Part::Parent {
                 let largest = change.row.iter().filter_map(|(_, value)| value.as_integer()).max();
                 let reached = self.foreseen.reached.entry(change.table.table.clone()).or_insert(i64::MIN);
                 *reached = largest.map_or(*reached, |largest| largest.max(*reached));
@@ -116,9 +114,10 @@ impl Walk<'_> {
             for (index, relation) in schema.relations.iter().enumerate() {
                 // Rows without names, and those that an older plan did not name, are counted before anything changes.
                 let is_counted = change.adopts.is_none() || identity_columns(schema.child(relation)).is_empty();
-                if is_counted && is_its_parent(schema, relation, change) {
+                if is_ours && is_counted && is_its_parent(schema, relation, change) {
                     self.foreseen.counted.insert(index);
                 }
+                // Where the plan was cut off, a row that it did not come to is still the orphan that the plan had found.
                 if let Some(image) = &change.after
                     && was_orphan_of(change, relation)
                     && schema.child(relation).name == change.table
