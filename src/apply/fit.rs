@@ -23,6 +23,7 @@ use crate::model::state::Left;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::key_of;
 use crate::model::value::value_of;
 
 impl Walk<'_> {
@@ -197,9 +198,8 @@ impl Walk<'_> {
                     continue;
                 }
                 let names = schema.parent_columns(&schema.relations[relation]).map(|column| column.name.as_str());
-                let key: Option<Key> = names.map(|name| value_of(image, name).cloned()).collect();
                 let keys = by_relation.entry(relation).or_default();
-                keys.extend(key.filter(|key| !key.contains(&Value::Null)).map(|key| (place, key)));
+                keys.extend(key_of(image, names).filter(|key| !key.contains(&Value::Null)).map(|key| (place, key)));
             }
         }
         for (relation, keys) in by_relation {
@@ -287,9 +287,7 @@ impl Walk<'_> {
             .iter()
             .enumerate()
             .filter_map(|(place, row)| {
-                let row = (*row)?;
-                let key: Option<Key> =
-                    schema.child_column_names(about).map(|name| value_of(row, name).cloned()).collect();
+                let key = key_of((*row)?, schema.child_column_names(about));
                 key.filter(|key| !key.contains(&Value::Null)).map(|key| (place, key))
             })
             .collect();

@@ -18,6 +18,7 @@ use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::key_of;
 use crate::model::value::value_of;
 use crate::plan_file;
 
@@ -136,8 +137,7 @@ impl Walk<'_> {
         for (index, relation) in schema.relations.iter().enumerate() {
             if is_its_parent(schema, relation, change) {
                 let names = schema.parent_columns(relation).map(|column| column.name.as_str());
-                let key: Option<Vec<Value>> = names.map(|name| value_of(image, name).cloned()).collect();
-                self.made_keys.extend(key.map(|key| key_fingerprint(index, &key)));
+                self.made_keys.extend(key_of(image, names).map(|key| key_fingerprint(index, &key)));
             }
         }
     }

@@ -23,6 +23,7 @@ use super::walk::Halt;
 use super::walk::Walk;
 use crate::engine::Session;
 use crate::model::plan::Change;
+use crate::model::plan::Header;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Judge;
@@ -63,11 +64,8 @@ impl Walk<'_> {
     fn keep_parents_once(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<bool, ApplyError> {
         let schema = self.order.schema;
         let mut any = false;
-        for index in 0..schema.relations.len() {
+        for index in self.watched.clone() {
             let relation = &schema.relations[index];
-            if !self.is_watched(relation) {
-                continue;
-            }
             let concerned = |line: &Line| {
                 line.fit == Fit::Ready
                     && is_its_parent(schema, relation, &line.change)
@@ -188,10 +186,8 @@ impl Walk<'_> {
     /// After rows were written: those that have no parent, and had none to lose, are suspects until the commit.
     pub(super) fn look_for_parents(&mut self, session: &mut dyn Session, portion: &Portion) -> Result<(), ApplyError> {
         let schema = self.order.schema;
-        for (index, relation) in schema.relations.iter().enumerate() {
-            if !self.is_watched(relation) {
-                continue;
-            }
+        for index in self.watched.clone() {
+            let relation = &schema.relations[index];
             let concerned: Vec<&Line> = portion
                 .lines
                 .iter()
@@ -285,20 +281,22 @@ impl Walk<'_> {
         }
     }
 
-    /// Only of relations that were checked when the plan was made is it known which orphans there were.
-    fn is_watched(&self, relation: &Relation) -> bool {
-        let forecasts = &self.reading.plan.header.forecasts;
-        !matches!(relation.judge, Judge::Nobody(_))
-            && !relation.parent.columns.is_empty()
-            && forecasts.iter().any(|forecast| forecast.relation == relation.id)
-    }
-
     fn may_be_orphan(&self, change: &Change, relation: &Relation) -> bool {
         match self.order.direction {
             Direction::Apply => change.orphan_of.contains(&relation.id),
             Direction::Undo => was_orphan_of(change, relation),
         }
     }
+}
+
+/// The positions of the relations that were checked when the plan was made.
+pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<usize> {
+    let is_watched = |relation: &Relation| {
+        !matches!(relation.judge, Judge::Nobody(_))
+            && !relation.parent.columns.is_empty()
+            && header.forecasts.iter().any(|forecast| forecast.relation == relation.id)
+    };
+    (0..schema.relations.len()).filter(|&index| is_watched(&schema.relations[index])).collect()
 }
 
 fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {

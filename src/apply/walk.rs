@@ -20,6 +20,7 @@ use super::portion::Reading;
 use super::record::Record;
 use super::redefine::Side;
 use super::references::Suspect;
+use super::references::watched;
 use super::tables_by_name;
 use super::verify::Moment;
 use crate::engine::write::Writer;
@@ -44,6 +45,8 @@ pub(super) struct Walk<'w> {
     /// What every single change does is counted, so that one that does more than was planned is named.
     pub(super) is_careful: bool,
     pub(super) record: Option<Record>,
+    /// Only of relations that were checked when the plan was made is it known which orphans there were: their positions.
+    pub(super) watched: Vec<usize>,
     pub(super) foreseen: Foreseen,
     /// Keys of the parents that the plan made.
     pub(super) made_keys: HashSet<u64>,
@@ -98,8 +101,10 @@ impl<'w> Walk<'w> {
         let tables = tables_by_name(order.schema, &plan.header.creates);
         let is_absent = |new: &&NewTable| order.schema.table(&new.name.to_string()).is_none() && !made.contains(new);
         let absent = plan.header.creates.iter().filter(is_absent).map(|new| new.name.to_string()).collect();
+        let watched = watched(order.schema, &plan.header);
         Walk {
             order,
+            watched,
             reading: Reading::new(plan, order.direction),
             tables,
             absent,

@@ -25,6 +25,7 @@ use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::key_of;
 use crate::model::value::value_of;
 use crate::workbench::Step;
 
@@ -111,8 +112,7 @@ impl<'a> Desk<'a> {
         let sentinels = self.parents.sentinels.clone();
         match self.make(blank, columns, 0, &mut made)? {
             Ok(image) => {
-                let key: Option<Key> =
-                    columns.iter().map(|&column| value_of(&image, &about.columns[column].name).cloned()).collect();
+                let key = key_of(&image, columns.iter().map(|&column| about.columns[column].name.as_str()));
                 case.show(treatment, || Sample {
                     table: about.name.to_string(),
                     row: made.last().map(|(_, row)| row.clone()).unwrap_or_default(),
@@ -299,7 +299,7 @@ impl<'a> Desk<'a> {
         let names: Vec<String> =
             columns.iter().map(|&column| self.schema.tables[parent].columns[column].name.clone()).collect();
         if parent == blank.table {
-            let own: Option<Key> = names.iter().map(|name| value_of(&blank.values, name).cloned()).collect();
+            let own = key_of(&blank.values, names.iter().map(|name| name.as_ref()));
             return Ok(own.ok_or_else(|| "it would have to refer to itself, and has no key yet".to_owned()));
         }
         let child = &self.schema.tables[blank.table];

@@ -20,6 +20,7 @@ use crate::model::rule::Keep;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::key_of;
 use crate::model::value::value_of;
 use crate::workbench::Step;
 
@@ -391,8 +392,7 @@ impl<'a> Desk<'a> {
 
     /// The reference of a row, unless it is NULL. One that is NULL in part is a reference under MATCH FULL, to no row.
     fn reference(&self, relation: &Relation, image: &RowName) -> Option<Key> {
-        let key: Option<Key> =
-            self.schema.child_column_names(relation).map(|name| value_of(image, name).cloned()).collect();
+        let key = key_of(image, self.schema.child_column_names(relation));
         let is_null = |key: &Key| match relation.match_rule {
             Match::Simple => key.contains(&Value::Null),
             Match::Full => key.iter().all(|value| *value == Value::Null),

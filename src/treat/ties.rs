@@ -12,7 +12,7 @@ use crate::model::relation::Relation;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::value_of;
+use crate::model::value::key_of;
 use crate::plan_file;
 
 /// Keys of parents, as hashes: two that share one only make a change undecided that could have been made.
@@ -33,8 +33,7 @@ fn hash(table: usize, columns: &[usize], key: &[Value]) -> u64 {
 impl<'a> Desk<'a> {
     /// The parent of this reference has to stay, if there is one.
     pub(super) fn need(&mut self, relation: &Relation, image: &RowName) -> Result<(), TreatError> {
-        let key: Option<Key> =
-            self.schema.child_column_names(relation).map(|name| value_of(image, name).cloned()).collect();
+        let key = key_of(image, self.schema.child_column_names(relation));
         let (Some(key), Some(parent)) = (key.filter(|key| !key.contains(&Value::Null)), relation.parent.table) else {
             return Ok(());
         };
@@ -81,8 +80,7 @@ impl<'a> Desk<'a> {
         };
         schema.relations.iter().filter(is_meant).filter_map(move |relation| {
             let columns = &relation.parent.columns;
-            let key: Option<Key> =
-                columns.iter().map(|&column| value_of(image, &about.columns[column].name).cloned()).collect();
+            let key = key_of(image, columns.iter().map(|&column| about.columns[column].name.as_str()));
             key.map(|key| hash(table, columns, &key))
         })
     }

@@ -15,6 +15,7 @@ use crate::model::tokens::tokens_of;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::model::value::key_of;
 use crate::model::value::value_of;
 
 /// A row that is to stand beside those that are there.
@@ -42,7 +43,7 @@ impl<'n> Newcomer<'n> {
         if self.changed.is_some_and(|changed| !columns.iter().any(|column| changed.contains(column))) {
             return None;
         }
-        let key: Option<Key> = names.iter().map(|name| value_of(self.image, name).cloned()).collect();
+        let key = key_of(self.image, names.iter().map(|name| name.as_ref()));
         let is_own = self.own.is_some_and(|own| {
             own.iter().all(|(name, value)| value_of(self.image, name).is_some_and(|now| now.is_same(value)))
                 && own.len() == names.len()
