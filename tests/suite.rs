@@ -3,6 +3,8 @@
 mod applied;
 mod baseline;
 mod budget;
+mod case;
+mod case_run;
 mod cases;
 mod check;
 mod common;
@@ -45,7 +47,6 @@ mod recorded;
 mod refusals;
 mod relax;
 mod rule_faults;
-mod stories;
 mod thresholds;
 mod traps;
 mod treatments;
