@@ -86,7 +86,7 @@ pub struct Rooms {
 }
 
 /// What is at hand while a relation is treated.
-struct FileOutput<'a> {
+struct Planner<'a> {
     schema: &'a Schema,
     surgery: &'static dyn RepairDialect,
     asker: Box<dyn Session>,
@@ -164,7 +164,7 @@ pub fn plan<'a>(
     progress: Progress<'a>,
 ) -> Result<Draft, TreatError> {
     let Rooms { mut reader, asker, rehearsal } = rooms;
-    let mut desk = FileOutput {
+    let mut planner = Planner {
         schema,
         surgery,
         asker,
@@ -185,7 +185,7 @@ pub fn plan<'a>(
     };
     for (relation, fact) in schema.relations.iter().zip(facts).filter(|(relation, _)| relation.scope.is_everything()) {
         if let Fact::Checked(tally) = fact {
-            desk.losses.know_size(relation.child, tally.counts.rows);
+            planner.losses.know_size(relation.child, tally.counts.rows);
         }
     }
     let mut outlooks = Vec::new();
@@ -224,18 +224,18 @@ pub fn plan<'a>(
             given_up: None,
             making: "",
         };
-        outlooks.push(desk.treat(case, reader.as_mut())?);
+        outlooks.push(planner.treat(case, reader.as_mut())?);
     }
-    if desk.goes_on() {
-        desk.remember_orphans(facts, reader.as_mut())?;
+    if planner.goes_on() {
+        planner.remember_orphans(facts, reader.as_mut())?;
     }
-    desk.count_on()?;
+    planner.count_on()?;
     outlooks.sort_by_key(|outlook| outlook.relation);
     outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
-    let tables = desk.bench.tables();
-    let (limits, over) = desk.limits();
-    desk.refusals.extend(over);
-    let FileOutput { bench, mut creates, files, refusals, .. } = desk;
+    let tables = planner.bench.tables();
+    let (limits, over) = planner.limits();
+    planner.refusals.extend(over);
+    let Planner { bench, mut creates, files, refusals, .. } = planner;
     creates.retain(|new| tables.iter().any(|table| table.table == new.name.to_string()));
     let forecast =
         RepairForecast { relations: outlooks, tables, creates, files, limits, refusals, ..RepairForecast::default() };
@@ -258,7 +258,7 @@ fn in_order(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> Vec<
     order
 }
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     fn treat(&mut self, mut case: Case<'a>, reader: &mut dyn Session) -> Result<Outlook, TreatError> {
         if let Some(why) = self.cannot_be_treated(&case) {
             let undecided = case.outlook.leave(&why, &Vec::new());

@@ -2,7 +2,7 @@
 //! that find their parent in a row that the plan makes, and rows that change for one relation and are orphans of another.
 
 use super::CHUNK;
-use super::FileOutput;
+use super::Planner;
 use super::TreatError;
 use crate::engine::Session;
 use crate::model::plan::Adopted;
@@ -33,7 +33,7 @@ struct Foster {
     orphans: Vec<u64>,
 }
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     /// One more pass over the orphans of each relation of which the plan has anything to remember.
     pub(super) fn remember_orphans(&mut self, facts: &[Fact], reader: &mut dyn Session) -> Result<(), TreatError> {
         let schema = self.schema;

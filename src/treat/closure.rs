@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use super::CHUNK;
 use super::Case;
-use super::FileOutput;
 use super::Image;
+use super::Planner;
 use super::TreatError;
 use super::limits::Counted;
 use super::rows::Pending;
@@ -95,7 +95,7 @@ impl<'a> Closure<'a> {
     }
 }
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     /// Plans that an orphan goes, and what depends on it with it.
     pub(super) fn remove(
         &mut self,

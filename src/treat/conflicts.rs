@@ -12,7 +12,7 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::model::value::key_of;
 use crate::plan_file;
-use crate::treat::FileOutput;
+use crate::treat::Planner;
 use crate::treat::TreatError;
 
 /// Keys of parents, as hashes: two that share one only make a change undecided that could have been made.
@@ -30,7 +30,7 @@ fn hash(table: usize, columns: &[usize], key: &[Value]) -> u64 {
     hasher.finish()
 }
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     /// The parent of this reference has to stay, if there is one.
     pub(super) fn need(&mut self, relation: &Relation, image: &RowName) -> Result<(), TreatError> {
         let key = key_of(image, self.schema.child_column_names(relation));

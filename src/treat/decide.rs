@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Case;
-use super::FileOutput;
+use super::Planner;
 use super::TreatError;
 use super::redefine::is_relaxed;
 use crate::engine::EngineError;
@@ -70,7 +70,7 @@ impl Verdict {
 /// Per key what a treatment does, or why it does not apply.
 type Acts = Vec<Result<Act, String>>;
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     pub(super) fn decide(&mut self, case: &mut Case<'a>, groups: &[Group]) -> Result<Vec<Verdict>, TreatError> {
         let mut verdicts: Vec<Option<Verdict>> = groups.iter().map(|_| None).collect();
         let mut reasons: Vec<Vec<String>> = groups.iter().map(|_| Vec::new()).collect();

@@ -13,7 +13,7 @@ use crate::model::value::value_of;
 use crate::plan_draft::Unit;
 use crate::plan_file;
 use crate::treat::Case;
-use crate::treat::FileOutput;
+use crate::treat::Planner;
 use crate::treat::TreatError;
 use crate::treat::rows::Pending;
 
@@ -22,7 +22,7 @@ pub(super) const RECORD: [&str; 7] = ["id", "rule", "relation", "child_table", "
 /// A whole row.
 pub(super) const QUARANTINE: [&str; 6] = ["id", "rule", "relation", "table_name", "row_name", "row"];
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     pub(super) fn keep_keys(
         &mut self,
         case: &Case<'a>,
@@ -150,7 +150,7 @@ impl<'a> FileOutput<'a> {
     }
 }
 
-impl FileOutput<'_> {
+impl Planner<'_> {
     /// The first of these columns that a table does not have.
     fn missing_column<'c>(&self, table: usize, columns: &[&'c str]) -> Option<&'c str> {
         let there = &self.schema.tables[table].columns;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::Case;
-use super::FileOutput;
+use super::Planner;
 use super::TreatError;
 use crate::model::forecast::LimitUse;
 use crate::model::forecast::Refusal;
@@ -139,7 +139,7 @@ impl<'l> Use<'l> {
     }
 }
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     /// Whether more is to be planned: nothing is refused so far.
     pub(super) fn goes_on(&self) -> bool {
         self.refusals.is_empty() && !self.losses.is_over

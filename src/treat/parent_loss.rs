@@ -3,10 +3,10 @@
 use crate::model::text::count;
 use crate::sql;
 use crate::treat::Case;
-use crate::treat::FileOutput;
+use crate::treat::Planner;
 use crate::treat::TreatError;
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     /// Why nothing may be removed or blanked, if nothing may: whole histories went because a small parent table was lost.
     pub(super) fn parent_loss(&mut self, case: &Case<'a>) -> Result<Option<String>, TreatError> {
         let loses = case.rule.treatments.iter().any(|treatment| treatment.value.loses_data());

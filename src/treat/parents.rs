@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::Case;
-use super::FileOutput;
 use super::Image;
+use super::Planner;
 use super::TreatError;
 use super::images;
 use crate::model::catalog::Column;
@@ -74,7 +74,7 @@ struct Blank<'k> {
     reason: Reason,
 }
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     /// A parent with this key, or with one of its own. The answer is its key as it will be stored.
     pub(super) fn make_parent(
         &mut self,

@@ -2,8 +2,8 @@
 
 use super::CHUNK;
 use super::Case;
-use super::FileOutput;
 use super::Image;
+use super::Planner;
 use super::TreatError;
 use super::decide::Act;
 use super::images;
@@ -51,7 +51,7 @@ impl Try {
     }
 }
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     /// Rows that nothing takes away do not get in each other's way but by a unique key, which the room sees: they are tried
     /// together. Where a row can go, what is tried after it has to know.
     pub(super) fn change_rows(&mut self, case: &mut Case<'a>, pending: &[Pending<'_>]) -> Result<(), TreatError> {

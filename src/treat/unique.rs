@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::CHUNK;
-use super::FileOutput;
+use super::Planner;
 use super::TreatError;
 use crate::engine::EngineError;
 use crate::model::catalog::Engine;
@@ -73,7 +73,7 @@ pub(super) struct OddIndexes {
 /// Why a row cannot stand there: by its place, and whether another row has its key.
 pub(super) type Refused = Vec<(usize, String, bool)>;
 
-impl<'a> FileOutput<'a> {
+impl<'a> Planner<'a> {
     /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
     pub(super) fn collision(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
         let newcomers = [Some(Newcomer { image, own: None, changed: None })];
