@@ -14,8 +14,6 @@ use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
 use crate::model::schema::Schema;
-use crate::model::sql::Sql;
-use crate::model::sql::repair::RepairDialect;
 use crate::model::state::Left;
 use crate::model::state::LeftRow;
 use crate::model::text;
@@ -26,6 +24,8 @@ use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
 use crate::quarantine_file::KeepError;
 use crate::scan::Progress;
+use crate::sql::Sql;
+use crate::sql::repair::RepairDialect;
 
 mod batches;
 mod fit;

@@ -56,9 +56,9 @@ mod tests {
     use crate::engine::EngineError;
     use crate::engine::Session;
     use crate::model::catalog::Table;
-    use crate::model::sql::Sql;
     use crate::model::value::Value;
     use crate::scan;
+    use crate::sql::Sql;
 
     struct Idle;
 

@@ -24,13 +24,13 @@ use crate::model::redaction::Redaction;
 use crate::model::relation::Judge;
 use crate::model::relation::Origin;
 use crate::model::schema::Schema;
-use crate::model::sql::load;
-use crate::model::sql::load::Counted;
-use crate::model::sql::load::Load;
 use crate::model::text;
 use crate::model::value::Value;
 use crate::scan;
 use crate::scan::Tally;
+use crate::sql::load;
+use crate::sql::load::Counted;
+use crate::sql::load::Load;
 
 mod order;
 mod refusals;

@@ -9,8 +9,8 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 
-use crate::config::words;
-use crate::config::words::FailOn;
+use crate::config::option_values;
+use crate::config::option_values::FailOn;
 use crate::intake::FileKind;
 use crate::model::pattern::Pattern;
 use crate::model::redaction::Values;
@@ -75,7 +75,7 @@ pub struct Global {
 pub struct Privacy {
     /// Show no value of any row: mask them, or =hash them with the key in FK_DOCTOR_REDACT_KEY (plans hold all values)
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "mask",
-        value_parser = words::parse_redact)]
+        value_parser = option_values::parse_redact)]
     pub redact: Option<Values>,
 }
 
@@ -115,16 +115,16 @@ pub struct Scan {
     pub condition: Vec<TypedCondition>,
     /// Only rows that came at this moment or later, where `time-columns` in the configuration tells; coverage is
     /// then partial
-    #[arg(long, value_name = "MOMENT", value_parser = crate::model::sql::moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = crate::sql::moment)]
     pub since: Option<String>,
     /// Add a line about this scan to a file; html then draws the trend
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
     /// How many missing keys and rows to show per relation [default: 5]
-    #[arg(long, value_name = "N", value_parser = words::parse_samples)]
+    #[arg(long, value_name = "N", value_parser = option_values::parse_samples)]
     pub samples: Option<usize>,
     /// Findings of this severity or above fail the scan: error, warning, note, never [default: error]
-    #[arg(long, value_name = "SEVERITY", value_parser = words::parse_fail_on)]
+    #[arg(long, value_name = "SEVERITY", value_parser = option_values::parse_fail_on)]
     pub fail_on: Option<FailOn>,
     /// Findings that are known and may stay as long as they do not grow
     #[arg(long, value_name = "FILE")]
@@ -135,16 +135,16 @@ pub struct Scan {
     #[command(flatten)]
     pub privacy: Privacy,
     /// Stop after this long; what was not checked by then is said (500ms, 60s, 5m)
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
     pub timeout: Option<Duration>,
     /// How long to wait for another program's lock [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
     pub wait: Option<Duration>,
     /// Threads that scan at the same time [default: the number of cores]
-    #[arg(long, short, value_name = "N", value_parser = words::parse_jobs)]
+    #[arg(long, short, value_name = "N", value_parser = option_values::parse_jobs)]
     pub jobs: Option<usize>,
     /// Memory for the keys of parents; a scan that needs more reads in several turns [default: 256MB]
-    #[arg(long, value_name = "SIZE", value_parser = words::parse_memory)]
+    #[arg(long, value_name = "SIZE", value_parser = option_values::parse_memory)]
     pub memory: Option<u64>,
 }
 
@@ -160,7 +160,7 @@ pub struct Schema {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// How long to wait for another program's lock [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
     pub wait: Option<Duration>,
 }
 
@@ -174,15 +174,15 @@ pub struct Answer {
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// How many missing keys and rows to show of each finding [default: 5]
-    #[arg(long, value_name = "N", value_parser = words::parse_samples)]
+    #[arg(long, value_name = "N", value_parser = option_values::parse_samples)]
     pub samples: Option<usize>,
     #[command(flatten)]
     pub privacy: Privacy,
     /// Stop after this long (500ms, 60s, 5m)
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
     pub timeout: Option<Duration>,
     /// How long to wait for another program's lock [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
     pub wait: Option<Duration>,
 }
 

@@ -5,21 +5,21 @@
 
 pub mod baseline;
 pub mod fault;
+pub mod option_values;
 mod policy;
 mod reader;
 mod relation;
 pub mod rules;
 pub mod side;
 mod syntax;
-pub mod words;
 
 use std::time::Duration;
 
 use crate::config::fault::line_number;
+use crate::config::option_values::FailOn;
 use crate::config::reader::Faults;
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
-use crate::config::words::FailOn;
 use crate::model::configured::At;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
@@ -90,7 +90,9 @@ fn redact(mut reader: Reader<'_, '_>) -> RedactSettings {
     let columns = reader.take("columns").map(|item| patterns(&item)).unwrap_or_default();
     reader.finish();
     RedactSettings {
-        values: values.and_then(|item| item.parsed("\"mask\" or \"hash\"", words::parse_redact)).map(|at| at.value),
+        values: values
+            .and_then(|item| item.parsed("\"mask\" or \"hash\"", option_values::parse_redact))
+            .map(|at| at.value),
         columns: columns.into_iter().map(|pattern| pattern.value).collect(),
     }
 }
@@ -109,12 +111,14 @@ fn scan(mut reader: Reader<'_, '_>) -> ScanSettings {
     let time_columns = time_columns.map(|item| patterns(&item)).unwrap_or_default();
     ScanSettings {
         time_columns: time_columns.into_iter().map(|pattern| pattern.value).collect(),
-        jobs: jobs.and_then(|item| item.count(&words::JOBS)),
-        samples: samples.and_then(|item| item.count(&words::SAMPLES)),
-        fail_on: fail_on.and_then(|item| item.parsed(bar, words::parse_fail_on)).map(|at| at.value),
-        timeout: timeout.and_then(|item| item.parsed(duration, words::parse_timeout)).map(|at| at.value),
-        wait: wait.and_then(|item| item.parsed(duration, words::parse_duration)).map(|at| at.value),
-        memory: memory.and_then(|item| item.parsed("a size such as \"256MB\"", words::parse_memory)).map(|at| at.value),
+        jobs: jobs.and_then(|item| item.count(&option_values::JOBS)),
+        samples: samples.and_then(|item| item.count(&option_values::SAMPLES)),
+        fail_on: fail_on.and_then(|item| item.parsed(bar, option_values::parse_fail_on)).map(|at| at.value),
+        timeout: timeout.and_then(|item| item.parsed(duration, option_values::parse_timeout)).map(|at| at.value),
+        wait: wait.and_then(|item| item.parsed(duration, option_values::parse_duration)).map(|at| at.value),
+        memory: memory
+            .and_then(|item| item.parsed("a size such as \"256MB\"", option_values::parse_memory))
+            .map(|at| at.value),
     }
 }
 

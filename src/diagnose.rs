@@ -18,12 +18,12 @@ use crate::model::redaction::Redaction;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::sql;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan::Missing;
 use crate::scan::Tally;
+use crate::sql;
 
 mod near_miss;
 mod sentinel;

@@ -13,10 +13,10 @@ use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
-use crate::model::sql::Sql;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::source::Source;
+use crate::sql::Sql;
 
 mod catalog_row;
 mod mysql;

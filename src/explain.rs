@@ -11,7 +11,7 @@ use crate::engine::Session;
 use crate::engine::Trial;
 use crate::engine::trial::Leniency;
 use crate::engine::trial::Performance;
-use crate::model::complaint::Complaint;
+use crate::explain::error_text::Complaint;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::Reason;
@@ -21,20 +21,22 @@ use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::resolve;
 use crate::model::schema::Schema;
-use crate::model::sql::witness;
-use crate::model::sql::witness::Witness;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::sql::read::statements::statement;
+use crate::sql::witness;
+use crate::sql::witness::Witness;
 
 mod complaint;
-mod look;
-mod onsite;
+pub mod error_text;
+mod observe;
 mod order;
 mod radius;
 mod reasons;
+mod server_forecast;
 mod suspects;
 
-use look::Seen;
+use observe::Seen;
 
 /// What is to be explained, and how much of it is shown.
 pub struct Wishes<'a> {
@@ -47,12 +49,12 @@ pub struct Wishes<'a> {
 /// Explains statements one after another: each one sees what those before it did.
 pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Result<Explanation, EngineError> {
     let schema = Arc::new(schema);
-    let Some(witness) = witness::of(&schema) else { return onsite::explain(trial, schema, wishes) };
+    let Some(witness) = witness::of(&schema) else { return server_forecast::explain(trial, schema, wishes) };
     let mut stage = Stage {
         trial,
         witness,
         schema: Arc::clone(&schema),
-        shown: look::Shown { samples: wishes.samples, redaction: wishes.redaction },
+        shown: observe::Shown { samples: wishes.samples, redaction: wishes.redaction },
         round: 0,
         transaction_since: None,
     };
@@ -101,11 +103,11 @@ pub fn explain_errors(
     complaints: &[Complaint],
     wishes: &Wishes<'_>,
 ) -> Result<Explanation, EngineError> {
-    let shown = look::Shown { samples: wishes.samples, redaction: wishes.redaction };
+    let shown = observe::Shown { samples: wishes.samples, redaction: wishes.redaction };
     let told_in_full: Vec<Statement> = complaints
         .iter()
         .filter_map(|complaint| {
-            let statement = Statement::new(schema.database.engine, complaint.statement.as_ref()?, complaint.line);
+            let statement = statement(schema.database.engine, complaint.statement.as_ref()?, complaint.line);
             Some(Statement { parameters: complaint.parameters.clone(), ..statement })
         })
         .collect();
@@ -159,7 +161,7 @@ struct Stage<'a> {
     trial: &'a mut dyn Trial,
     witness: &'static dyn Witness,
     schema: Arc<Schema>,
-    shown: look::Shown<'a>,
+    shown: observe::Shown<'a>,
     /// Numbers the statements for the witness.
     round: u32,
     /// The first round of the transaction that a statement began.
@@ -210,7 +212,7 @@ impl Stage<'_> {
         if let Some(refusal) = &performance.refusal {
             match (refusal.kind, self.transaction_since) {
                 (RefusalKind::ForeignKey, Some(since)) => {
-                    let seen = look::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
+                    let seen = observe::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
                     told.reasons = reasons::of_references(&self.schema, &seen, &self.shown);
                     told.remarks.extend(seen.remarks);
                 }
@@ -220,7 +222,7 @@ impl Stage<'_> {
         let is_over =
             !self.trial.is_in_transaction() && !told.statement.text.to_ascii_uppercase().starts_with("ROLLBACK");
         if let (None, true, Some(since)) = (&performance.refusal, is_over, self.transaction_since) {
-            let seen = look::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
+            let seen = observe::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
             told.reasons = reasons::of_references(&self.schema, &seen, &self.shown);
             if !told.reasons.is_empty() {
                 told.remarks.push(ACCEPTED_ALL_THE_SAME.to_owned());
@@ -300,7 +302,7 @@ impl Stage<'_> {
         let mut tables = Vec::new();
         self.trial.pretend(statement, Leniency::Ignore, &mut |trial, performance| {
             trial.arrange(&witness.settle(&schema))?;
-            tables = look::effects(trial, witness, &schema, round, performance, &mut Vec::new())
+            tables = observe::effects(trial, witness, &schema, round, performance, &mut Vec::new())
                 .into_iter()
                 .filter(|(_, effect)| effect.deleted + effect.updated > 0)
                 .map(|(table, _)| table)
@@ -315,7 +317,7 @@ impl Stage<'_> {
         let mut seen = Seen::default();
         self.trial.pretend(statement, leniency, &mut |trial, performance| {
             trial.arrange(&witness.settle(&schema))?;
-            seen = look::everything(trial, witness, &schema, round, performance, shown);
+            seen = observe::everything(trial, witness, &schema, round, performance, shown);
             seen.refusal = performance.refusal.clone();
             Ok(())
         })?;
@@ -324,7 +326,7 @@ impl Stage<'_> {
 
     fn look(&mut self, performance: &Performance) -> Result<Seen, EngineError> {
         self.trial.arrange(&self.witness.settle(&self.schema))?;
-        Ok(look::everything(self.trial, self.witness, &self.schema, self.round, performance, &self.shown))
+        Ok(observe::everything(self.trial, self.witness, &self.schema, self.round, performance, &self.shown))
     }
 
     /// Runs the statement for good. Where triggers of ours could change how it goes, the witness only sees it pretended.

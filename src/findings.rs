@@ -14,10 +14,10 @@ use crate::model::finding::Sample;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::sql::table_for;
 use crate::model::text;
 use crate::scan::Fact;
 use crate::scan::Tally;
+use crate::sql::table_for;
 
 /// How far a relation was looked at.
 pub fn coverage(relation: &Relation, fact: &Fact) -> Coverage {

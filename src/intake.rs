@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use crate::model::value::Value;
 
-pub mod back;
 mod csv;
+pub mod csv_writer;
 mod json;
 
 /// Longer records are not rows but accidents.

@@ -24,9 +24,9 @@ use fk_doctor::run::RunError;
 use fk_doctor::run::Surroundings;
 use fk_doctor::scan::Progress;
 
-mod desk;
+mod output;
 
-use desk::Desk;
+use output::FileOutput;
 
 /// Shorter work shows no progress.
 const PATIENT_FOR: Duration = Duration::from_millis(500);
@@ -60,7 +60,7 @@ fn execute(cli: &Cli) -> Result<Outcome, Failure> {
         Ok(go(&|done, total| progress.show(done, total))?)
     };
     match &cli.command {
-        Command::Scan(typed) => shown(&|progress| run::scan(typed, global, &surroundings, &Desk, progress)),
+        Command::Scan(typed) => shown(&|progress| run::scan(typed, global, &surroundings, &FileOutput, progress)),
         Command::Check(typed) => shown(&|progress| run::check(typed, global, &surroundings, progress)),
         Command::Explain(typed) => shown(&|progress| run::explain(typed, global, &surroundings, progress)),
         Command::Repair(typed) => shown(&|progress| run::repair(typed, global, &surroundings, progress)),
@@ -125,7 +125,7 @@ fn wants_color(choice: Color, to_terminal: bool) -> bool {
 /// Prints what belongs on standard output and writes the rest, each file whole or not at all.
 fn publish(outcome: &Outcome) -> Result<Exit, Failure> {
     for (file, text) in &outcome.documents {
-        desk::write(file.as_deref(), text).map_err(|error| RunError::unwritten(file.as_deref(), &error))?;
+        output::write(file.as_deref(), text).map_err(|error| RunError::unwritten(file.as_deref(), &error))?;
     }
     Ok(outcome.exit)
 }

@@ -4,24 +4,20 @@
 //! plans on disk have their own.
 
 pub mod baseline;
-pub mod bounds;
 pub mod catalog;
 pub mod checked;
-pub mod complaint;
 pub mod configured;
-pub mod create_table;
 pub mod date;
-pub mod dml;
 pub mod examination;
 pub mod explanation;
+pub mod file_line;
 pub mod finding;
+pub mod forecast;
 pub mod history;
+pub mod overlay;
 pub mod pattern;
-pub mod place;
 pub mod plan;
-pub mod planned;
 pub mod policy;
-pub mod prospect;
 pub mod redaction;
 pub mod redefinition;
 pub mod refusal;
@@ -29,9 +25,7 @@ pub mod relation;
 pub mod resolve;
 pub mod rule;
 pub mod schema;
-pub mod sql;
 pub mod state;
 pub mod statement;
 pub mod text;
-pub mod tokens;
 pub mod value;

@@ -19,8 +19,8 @@ use crate::model::finding::Sample;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::sql;
 use crate::model::value::Key;
+use crate::sql;
 
 mod gather;
 

@@ -3,7 +3,7 @@
 //!
 //! Nothing is written to the database. Rows are rehearsed in a private room with the same tables, so that a row which the
 //! database would refuse is known now and not when the plan is applied. Two passes over a relation's orphans: the first
-//! decides key by key, the second changes row by row; changes lie on the workbench, one per row.
+//! decides key by key, the second changes row by row; changes lie on the plan_draft, one per row.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -11,51 +11,51 @@ use std::collections::BTreeSet;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Rehearsal;
+use crate::model::forecast::Outlook;
+use crate::model::forecast::Refusal;
+use crate::model::forecast::RepairForecast;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity;
 use crate::model::plan::identity_columns;
-use crate::model::prospect::Outlook;
-use crate::model::prospect::Prospect;
-use crate::model::prospect::Refusal;
 use crate::model::relation::Relation;
 use crate::model::rule::Rule;
 use crate::model::rule::Treatment;
 use crate::model::schema::Schema;
-use crate::model::sql;
-use crate::model::sql::repair::RepairDialect;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::plan_draft::PlanDraft;
 use crate::scan::Fact;
 use crate::scan::Progress;
 use crate::scan::Tally;
-use crate::workbench::Workbench;
+use crate::sql;
+use crate::sql::repair::RepairDialect;
 
 mod adopt;
 pub mod assign;
 pub mod check;
 mod closure;
+mod conflicts;
 mod decide;
-mod guard;
+mod decision_runs;
 mod images;
-mod keep;
+mod kept_rows;
 mod limits;
+mod parent_loss;
 mod parents;
 pub mod redefine;
 mod rekey;
 mod rows;
-mod ties;
 mod unique;
-mod verdicts;
 
 use decide::Act;
 use decide::Group;
 use decide::Verdict;
+use decision_runs::DecisionRuns;
 use images::Image;
 use images::TOO_LONG;
 use images::images;
-use verdicts::Verdicts;
 
 /// Keys and rows are asked about this many at a time.
 const CHUNK: usize = 400;
@@ -69,13 +69,13 @@ pub enum TreatError {
     #[error("{0}")]
     Engine(#[from] EngineError),
     #[error("keep the plan while it is made")]
-    Workbench(#[from] rusqlite::Error),
+    PlanDraft(#[from] rusqlite::Error),
 }
 
 /// A plan that was thought of: its changes, and what they amount to.
 pub struct Draft {
-    pub bench: Workbench,
-    pub prospect: Prospect,
+    pub bench: PlanDraft,
+    pub forecast: RepairForecast,
 }
 
 /// Where a plan is made: two sessions that see the same moment, and the room for rehearsals.
@@ -86,18 +86,18 @@ pub struct Rooms {
 }
 
 /// What is at hand while a relation is treated.
-struct Desk<'a> {
+struct Planner<'a> {
     schema: &'a Schema,
     surgery: &'static dyn RepairDialect,
     asker: Box<dyn Session>,
     room: Box<dyn Rehearsal>,
     /// Tables that the room has.
     furnished: BTreeSet<usize>,
-    bench: Workbench,
+    bench: PlanDraft,
     /// Tables of which rows change or go, because of which relations, and whether as orphans of it.
     changed: BTreeSet<(usize, usize, bool)>,
     parents: parents::Memory,
-    ties: ties::Ties,
+    ties: conflicts::Conflicts,
     pace: Pace<'a>,
     /// Some rule can take rows away, or the keys that others refer to.
     takes_away: bool,
@@ -164,16 +164,16 @@ pub fn plan<'a>(
     progress: Progress<'a>,
 ) -> Result<Draft, TreatError> {
     let Rooms { mut reader, asker, rehearsal } = rooms;
-    let mut desk = Desk {
+    let mut planner = Planner {
         schema,
         surgery,
         asker,
         room: rehearsal,
         furnished: BTreeSet::new(),
-        bench: Workbench::new()?,
+        bench: PlanDraft::new()?,
         changed: BTreeSet::new(),
         parents: parents::Memory::default(),
-        ties: ties::Ties::default(),
+        ties: conflicts::Conflicts::default(),
         pace: Pace { done: 0, total: rows_to_treat(facts, assigned), progress },
         takes_away: rules.iter().any(Rule::can_take_away) || rekey::can_rekey(schema, rules, assigned),
         rekeyed: BTreeSet::new(),
@@ -185,7 +185,7 @@ pub fn plan<'a>(
     };
     for (relation, fact) in schema.relations.iter().zip(facts).filter(|(relation, _)| relation.scope.is_everything()) {
         if let Fact::Checked(tally) = fact {
-            desk.losses.know_size(relation.child, tally.counts.rows);
+            planner.losses.know_size(relation.child, tally.counts.rows);
         }
     }
     let mut outlooks = Vec::new();
@@ -224,21 +224,22 @@ pub fn plan<'a>(
             given_up: None,
             making: "",
         };
-        outlooks.push(desk.treat(case, reader.as_mut())?);
+        outlooks.push(planner.treat(case, reader.as_mut())?);
     }
-    if desk.goes_on() {
-        desk.remember_orphans(facts, reader.as_mut())?;
+    if planner.goes_on() {
+        planner.remember_orphans(facts, reader.as_mut())?;
     }
-    desk.count_on()?;
+    planner.count_on()?;
     outlooks.sort_by_key(|outlook| outlook.relation);
     outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
-    let tables = desk.bench.tables();
-    let (limits, over) = desk.limits();
-    desk.refusals.extend(over);
-    let Desk { bench, mut creates, files, refusals, .. } = desk;
+    let tables = planner.bench.tables();
+    let (limits, over) = planner.limits();
+    planner.refusals.extend(over);
+    let Planner { bench, mut creates, files, refusals, .. } = planner;
     creates.retain(|new| tables.iter().any(|table| table.table == new.name.to_string()));
-    let prospect = Prospect { relations: outlooks, tables, creates, files, limits, refusals, ..Prospect::default() };
-    Ok(Draft { bench, prospect })
+    let forecast =
+        RepairForecast { relations: outlooks, tables, creates, files, limits, refusals, ..RepairForecast::default() };
+    Ok(Draft { bench, forecast })
 }
 
 /// Relations whose rules point elsewhere first, then those that make parents, then those that take away: so that none
@@ -257,7 +258,7 @@ fn in_order(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> Vec<
     order
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Planner<'a> {
     fn treat(&mut self, mut case: Case<'a>, reader: &mut dyn Session) -> Result<Outlook, TreatError> {
         if let Some(why) = self.cannot_be_treated(&case) {
             let undecided = case.outlook.leave(&why, &Vec::new());
@@ -317,8 +318,8 @@ impl<'a> Desk<'a> {
     }
 
     /// Decides every missing key, in the order in which the engine gives them.
-    fn first_pass(&mut self, case: &mut Case<'a>, reader: &mut dyn Session) -> Result<Verdicts, TreatError> {
-        let mut verdicts = Verdicts::default();
+    fn first_pass(&mut self, case: &mut Case<'a>, reader: &mut dyn Session) -> Result<DecisionRuns, TreatError> {
+        let mut verdicts = DecisionRuns::default();
         let mut open: Vec<Group> = Vec::new();
         let mut failure = None;
         let mut groups = Groups::new(case, self.schema);
@@ -352,7 +353,7 @@ impl<'a> Desk<'a> {
         &mut self,
         case: &mut Case<'a>,
         open: &mut Vec<Group>,
-        verdicts: &mut Verdicts,
+        verdicts: &mut DecisionRuns,
     ) -> Result<(), TreatError> {
         let groups = std::mem::take(open);
         self.pace.advance(groups.iter().map(|group| group.rows).sum());
@@ -382,7 +383,7 @@ impl<'a> Desk<'a> {
         &mut self,
         case: &mut Case<'a>,
         reader: &mut dyn Session,
-        verdicts: &Verdicts,
+        verdicts: &DecisionRuns,
     ) -> Result<(), TreatError> {
         let mut open: Vec<rows::Pending<'_>> = Vec::new();
         let mut failure = None;

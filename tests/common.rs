@@ -107,7 +107,7 @@ pub(crate) fn scan_here(
     let fk_doctor::cli::Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
     let directory = path.parent().unwrap().to_owned();
     let surroundings = run::Surroundings { directory, cores: 2, ..run::Surroundings::default() };
-    run::scan(typed, &cli.global, &surroundings, &run::NoOutlet, progress)
+    run::scan(typed, &cli.global, &surroundings, &run::NoSink, progress)
 }
 
 pub(crate) fn dump(path: &Path) -> String {

@@ -21,8 +21,8 @@ use fk_doctor::model::explanation::Verdict;
 use fk_doctor::model::finding::Code;
 use fk_doctor::model::redaction::Redaction;
 use fk_doctor::model::resolve;
-use fk_doctor::model::statement;
 use fk_doctor::source::Source;
+use fk_doctor::sql::read::statements;
 use rusqlite::Connection;
 
 const USUAL_CASES: usize = 400;
@@ -136,8 +136,11 @@ fn explained(path: &Path, sql: &str) -> Explained {
     let mut database = engine::open(&Source::Sqlite(path.to_owned()), &patience).unwrap();
     let mut trial = database.trial(&|_, _| {}).unwrap();
     let schema = resolve::resolve(trial.catalog().unwrap(), &[]).unwrap();
-    let wishes =
-        Wishes { statements: statement::statements(Engine::Sqlite, sql), samples: 5, redaction: &Redaction::default() };
+    let wishes = Wishes {
+        statements: statements::statements(Engine::Sqlite, sql),
+        samples: 5,
+        redaction: &Redaction::default(),
+    };
     let explanation = explain::explain(trial.as_mut(), schema, wishes).unwrap();
     explanation.statements.into_iter().next().unwrap()
 }
@@ -155,7 +158,7 @@ fn sqlite_does_what_is_said() {
         let mut real = Connection::open(&path).unwrap();
         real.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
             .unwrap();
-        for one in statement::statements(Engine::Sqlite, &seed) {
+        for one in statements::statements(Engine::Sqlite, &seed) {
             let _ = real.execute_batch(&one.text);
         }
         let told = explained(&path, &sql);

@@ -29,7 +29,7 @@ const OTHERS: [&str; 13] = [
 /// Every alias and common table expression of our SQL.
 pub(crate) fn names() -> Vec<String> {
     let mut found: BTreeSet<String> = OTHERS.map(str::to_owned).into();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/model/sql")];
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path: PathBuf = entry.unwrap().path();

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use common::Bench;
 use fastrand::Rng;
-use fk_doctor::model::create_table::CreateTable;
-use fk_doctor::model::tokens::tokens;
+use fk_doctor::sql::read::create_table::CreateTable;
+use fk_doctor::sql::read::tokens::tokens;
 use rusqlite::Connection;
 
 /// A table as it is written, and as it is to be once it is relaxed.

@@ -9,7 +9,6 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Writer;
 use crate::model::plan::NewTable;
-use crate::model::sql::repair::RepairDialect;
 use crate::model::state;
 use crate::model::state::Deed;
 use crate::model::state::Entry;
@@ -18,6 +17,7 @@ use crate::model::state::Phase;
 use crate::model::state::State;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::sql::repair::RepairDialect;
 
 /// Entries are read this many at a time.
 const CHUNK: i64 = 400;

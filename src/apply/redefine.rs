@@ -12,10 +12,10 @@ use crate::model::plan::Standing;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
-use crate::model::sql::redefine::RedefiningDialect;
-use crate::model::sql::redefine::Step;
 use crate::model::state::Deed;
 use crate::model::value::Value;
+use crate::sql::redefine::RedefiningDialect;
+use crate::sql::redefine::Step;
 
 /// What a definition comes to: one row for each column, index, NOT NULL and foreign key.
 type Shape = Vec<Vec<Value>>;

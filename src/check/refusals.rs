@@ -12,8 +12,8 @@ use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::sql::load::Load;
 use crate::model::value::Value;
+use crate::sql::load::Load;
 
 /// Constraints told apart; a trigger's messages may be as many as there are rows.
 const MOST: usize = 100;

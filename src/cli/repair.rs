@@ -10,8 +10,8 @@ use crate::cli::Format;
 use crate::cli::Output;
 use crate::cli::Privacy;
 use crate::cli::output;
+use crate::config::option_values;
 use crate::config::rules;
-use crate::config::words;
 use crate::model::catalog::Action;
 use crate::report::AnswerFormat;
 use crate::report::RepairFormat;
@@ -60,7 +60,7 @@ pub struct Repair {
     #[arg(long)]
     pub apply: bool,
     /// Give up making the plan after this long (500ms, 60s, 5m)
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
     pub timeout: Option<Duration>,
     #[command(flatten)]
     pub writing: Writing,
@@ -109,7 +109,7 @@ pub struct Writing {
     #[arg(long)]
     pub override_read_only: bool,
     /// How long to wait for another program's lock [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
     pub wait: Option<Duration>,
 }
 
@@ -128,7 +128,7 @@ pub struct Status {
     #[arg(long, requires = "database")]
     pub forget: bool,
     /// How long to wait for another program's lock [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
     pub wait: Option<Duration>,
 }
 
@@ -143,7 +143,7 @@ pub enum Rules {
         #[arg(long, value_name = "DB")]
         against: Option<String>,
         /// Stop after this long (500ms, 60s, 5m)
-        #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout, requires = "against")]
+        #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout, requires = "against")]
         timeout: Option<Duration>,
     },
     /// Draft rules from a scan: a file to start from
@@ -152,7 +152,7 @@ pub enum Rules {
         #[arg(value_name = "DB")]
         database: Option<String>,
         /// Stop after this long (500ms, 60s, 5m)
-        #[arg(long, value_name = "DURATION", value_parser = words::parse_timeout)]
+        #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
         timeout: Option<Duration>,
     },
     /// List the rules that come with fk-doctor; with a name, print one

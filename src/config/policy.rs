@@ -1,8 +1,8 @@
 //! `[severity]` and `[[threshold]]` → how grave findings are.
 
+use crate::config::option_values;
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
-use crate::config::words;
 use crate::model::configured::At;
 use crate::model::finding::Code;
 use crate::model::finding::Severity;
@@ -14,7 +14,8 @@ pub(crate) fn severities(mut reader: Reader<'_, '_>) -> Vec<(Code, Severity)> {
     let mut severities = Vec::new();
     for code in Code::ALL {
         let item = reader.take(code.name());
-        let severity = item.and_then(|item| item.parsed("\"error\", \"warning\" or \"note\"", words::parse_severity));
+        let severity =
+            item.and_then(|item| item.parsed("\"error\", \"warning\" or \"note\"", option_values::parse_severity));
         severities.extend(severity.map(|at| (code, at.value)));
     }
     reader.finish();

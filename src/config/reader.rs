@@ -13,8 +13,8 @@ use toml::de::DeInteger;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
+use crate::config::option_values::expected_count;
 use crate::config::syntax;
-use crate::config::words::expected_count;
 use crate::model::configured::At;
 use crate::model::configured::Fault;
 use crate::model::text::nearest;

@@ -10,11 +10,11 @@ use crate::model::finding::Cause;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::sql;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan::Missing;
+use crate::sql;
 
 pub(super) fn find(
     schema: &Schema,

@@ -16,10 +16,10 @@ use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::sql;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan::Missing;
+use crate::sql;
 
 /// Bounds of the search.
 const TABLES_SEARCHED: usize = 200;

@@ -14,7 +14,7 @@ use super::Trial;
 use super::wire;
 use super::wire::Failure;
 use super::wire::Shared;
-use super::wire::room::Room;
+use super::wire::scratch_tables::ScratchTables;
 use super::wire::writer::ServerWriter;
 use super::write::Rehearsal;
 use super::write::WriteOptions;
@@ -137,7 +137,7 @@ impl Database for MysqlDatabase {
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
-        Ok(Box::new(Room::<Connection>::open(&self.address, &self.patience)?))
+        Ok(Box::new(ScratchTables::<Connection>::open(&self.address, &self.patience)?))
     }
 
     fn writer(&mut self, options: WriteOptions) -> Result<Box<dyn Writer>, EngineError> {

@@ -9,7 +9,7 @@ use super::Trial;
 use super::wire;
 use super::wire::Failure;
 use super::wire::Shared;
-use super::wire::room::Room;
+use super::wire::scratch_tables::ScratchTables;
 use super::wire::writer::ServerWriter;
 use super::write::Rehearsal;
 use super::write::WriteOptions;
@@ -123,7 +123,7 @@ impl Database for PostgresDatabase {
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
-        Ok(Box::new(Room::<Connection>::open(&self.address, &self.patience)?))
+        Ok(Box::new(ScratchTables::<Connection>::open(&self.address, &self.patience)?))
     }
 
     fn trial(&mut self, _: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {

@@ -25,7 +25,7 @@ mod file;
 mod introspect;
 mod open;
 pub mod pages;
-mod planned;
+mod planned_schema;
 mod rehearsal;
 mod session;
 mod snapshot;
@@ -131,7 +131,7 @@ impl Database for SqliteDatabase {
     }
 
     fn planned(&mut self, statements: &[Statement]) -> Result<Catalog, EngineError> {
-        planned::catalog(statements)
+        planned_schema::catalog(statements)
     }
 
     fn trial(&mut self, progress: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {

@@ -9,8 +9,8 @@ use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::refusal::Refusal;
-use crate::model::sql::Sql;
 use crate::model::statement::Statement;
+use crate::sql::Sql;
 
 /// Answers questions about the copy as it is now, like any session, and changes it.
 pub trait Trial: Session {

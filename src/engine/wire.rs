@@ -30,7 +30,7 @@ use crate::source::Address;
 
 pub(super) mod pages;
 pub(super) mod relay;
-pub(super) mod room;
+pub(super) mod scratch_tables;
 pub(super) mod trial;
 pub(super) mod writer;
 pub(super) mod writing;

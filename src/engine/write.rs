@@ -9,8 +9,8 @@ use super::Damage;
 use super::EngineError;
 use super::Session;
 use crate::model::catalog::Table;
-use crate::model::sql::Sql;
 use crate::model::value::Value;
+use crate::sql::Sql;
 
 /// A private room with the same tables, none of their rows, and no triggers or foreign keys: what a row would be once it is
 /// stored, and whether the table would take it, is tried here.

@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use super::look::Lacking;
-use super::look::Shown;
-use super::look::Side;
+use super::observe::Lacking;
+use super::observe::Shown;
+use super::observe::Side;
 use super::reasons;
 use super::suspects;
 use crate::diagnose;
 use crate::engine::Session;
+use crate::explain::error_text::Complaint;
+use crate::explain::error_text::Kind;
 use crate::findings;
 use crate::model::catalog::Family;
-use crate::model::complaint::Complaint;
-use crate::model::complaint::Kind;
 use crate::model::explanation::Constraint;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Reason;
@@ -25,13 +25,14 @@ use crate::model::refusal::RefusalKind;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::sql;
 use crate::model::statement::Statement;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan::Missing;
 use crate::scan::Tally;
+use crate::sql;
+use crate::sql::read::statements::statement;
 
 /// An error that fits more relations than this names none.
 const MOST: usize = 5;
@@ -45,7 +46,7 @@ pub(super) fn explain(
     let kind = if complaint.kind == Kind::Mismatch { RefusalKind::Mismatch } else { RefusalKind::ForeignKey };
     let text = complaint.statement.as_deref().unwrap_or(&complaint.words);
     let mut told = Explained {
-        statement: Statement { line: complaint.line, ..Statement::new(schema.database.engine, text, complaint.line) },
+        statement: Statement { line: complaint.line, ..statement(schema.database.engine, text, complaint.line) },
         schema: Arc::clone(schema),
         verdict: Verdict::Refused(Refusal::new(kind, &complaint.words)),
         reasons: Vec::new(),

@@ -7,10 +7,10 @@ use crate::model::explanation::Verdict;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::schema::Schema;
-use crate::model::sql;
 use crate::model::statement::Kind;
 use crate::model::value::Key;
 use crate::model::value::Value;
+use crate::sql;
 
 /// Looks, after the last of these statements, for keys that earlier ones missed.
 pub(super) fn found_later(trial: &mut dyn Trial, schema: &Schema, statements: &mut [Explained]) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::look::Follow;
+use super::observe::Follow;
 use crate::model::explanation::Branch;
 use crate::model::explanation::Event;
 use crate::model::schema::Schema;

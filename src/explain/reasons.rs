@@ -1,9 +1,9 @@
 //! Refusals in words: what is wrong, with which rows, and what to do next.
 
-use super::look::Lacking;
-use super::look::Seen;
-use super::look::Shown;
-use super::look::Side;
+use super::observe::Lacking;
+use super::observe::Seen;
+use super::observe::Shown;
+use super::observe::Side;
 use crate::engine::trial::Performance;
 use crate::findings;
 use crate::model::catalog::Action;
@@ -20,12 +20,12 @@ use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::sql::readable_name;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
+use crate::sql::readable_name;
 
 pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<Reason> {
     seen.lacking.iter().map(|lacking| of_one(schema, lacking, shown)).collect()

@@ -1,13 +1,13 @@
 //! An error that says nothing but that some reference failed: which relations can have refused, the likeliest first, by
 //! what their definitions and their rows tell. Nothing here claims to know.
 
-use super::look::Shown;
+use super::observe::Shown;
 use crate::diagnose;
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::explain::error_text::Kind;
 use crate::findings;
 use crate::model::catalog::Action;
-use crate::model::complaint::Kind;
 use crate::model::explanation::Reason;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
@@ -16,10 +16,10 @@ use crate::model::relation::Judge;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::sql;
-use crate::model::sql::Among;
 use crate::model::text;
 use crate::scan;
+use crate::sql;
+use crate::sql::Among;
 
 /// How many are told in full.
 const MOST: usize = 5;

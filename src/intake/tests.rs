@@ -93,7 +93,7 @@ fn what_is_written_back_is_read_again() {
     for (kind, separator) in [(FileKind::Csv, b','), (FileKind::Tsv, b'\t')] {
         for null in [None, Some("NULL".to_owned())] {
             let manner = Manner { columns: None, null };
-            let mut back = back::Back::new(Vec::new(), separator, &manner);
+            let mut back = csv_writer::Back::new(Vec::new(), separator, &manner);
             rows.iter().for_each(|row| back.row(&columns, row).unwrap());
             let text = back.finish().unwrap();
             let mut again = Vec::new();

@@ -1,12 +1,12 @@
 //! The whole outcome of a scan as one value: what was looked at, what was found, and the verdict that follows.
 
 use crate::model::baseline::Outcome;
+use crate::model::file_line::FileLine;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
 use crate::model::history::Moment;
-use crate::model::place::Place;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 
@@ -21,7 +21,7 @@ pub struct Examination {
     /// Findings at or above this severity fail the scan; `None`: no finding does.
     pub fail_on: Option<Severity>,
     /// Where each relation is written down, in the order of `relations`; empty where nobody asked.
-    pub places: Vec<Place>,
+    pub places: Vec<FileLine>,
     /// How the values of rows are shown.
     pub values: Values,
     /// What a baseline did, where there is one.

@@ -261,7 +261,7 @@ pub fn identity_columns(table: &Table) -> Vec<&str> {
     table.row_address.as_deref().filter(|address| *address != MOVING_ADDRESS).into_iter().collect()
 }
 
-/// Of the values that name a row to a person (see [`crate::model::sql::row_name_columns`]), those that name it for good.
+/// Of the values that name a row to a person (see [`crate::sql::row_name_columns`]), those that name it for good.
 pub fn identity(table: &Table, names: &[&str], values: &[crate::model::value::Value]) -> RowName {
     let wanted = identity_columns(table);
     let named = names.iter().zip(values).filter(|(name, _)| wanted.contains(name));

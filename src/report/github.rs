@@ -3,9 +3,9 @@
 
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
+use crate::model::file_line::FileLine;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
-use crate::model::place::Place;
 use crate::model::text::plural;
 use crate::model::text::visible;
 use crate::report::headline::Headline;
@@ -59,7 +59,7 @@ fn annotation(examination: &Examination, finding: &Finding) -> String {
     command(kind, examination.places.get(finding.relation), &title, &message)
 }
 
-fn command(kind: &str, place: Option<&Place>, title: &str, message: &str) -> String {
+fn command(kind: &str, place: Option<&FileLine>, title: &str, message: &str) -> String {
     let file = match place {
         Some(place) => format!("file={},line={},", property(&place.file), place.line),
         None => String::new(),
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn findings_become_annotations_of_their_places() {
         let mut examination = sample::incomplete();
-        examination.places = vec![Place { file: "db/a,b.sql".to_owned(), line: 7 }; 2];
+        examination.places = vec![FileLine { file: "db/a,b.sql".to_owned(), line: 7 }; 2];
         let expected = "\
 ::warning file=db/a%2Cb.sql,line=7,title=fk-doctor%3A not checked::order_items(order_id)->orders(number): orders has no column number
 ? 1 of 2 relations of shop.sqlite could not be checked

@@ -8,10 +8,10 @@ use pulldown_cmark::Tag;
 
 use crate::model::examination::Examination;
 use crate::model::examination::LeftAlone;
+use crate::model::file_line::FileLine;
 use crate::model::finding::Code;
 use crate::model::finding::Known;
 use crate::model::finding::Span;
-use crate::model::place::Place;
 use crate::model::value::Value;
 use crate::report::Paper;
 use crate::report::ScanFormat;
@@ -131,7 +131,7 @@ fn made_of(text: &str) -> Examination {
     made.relations[1].reason = Some(text.to_owned());
     made.relations[1].state = crate::model::examination::CoverageState::Unchecked;
     made.left_alone.push(LeftAlone { what: text.to_owned(), why: text.to_owned() });
-    made.places = vec![Place { file: text.to_owned(), line: 3 }; 2];
+    made.places = vec![FileLine { file: text.to_owned(), line: 3 }; 2];
     for finding in &mut made.findings {
         // No message is empty.
         finding.message = if text.trim().is_empty() { "m".to_owned() } else { text.to_owned() };

@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use crate::model::prospect::Outlook;
-use crate::model::prospect::Prospect;
-use crate::model::prospect::Sample;
-use crate::model::prospect::TableChanges;
+use crate::model::forecast::Outlook;
+use crate::model::forecast::RepairForecast;
+use crate::model::forecast::Sample;
+use crate::model::forecast::TableChanges;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::schema::Schema;
 use crate::model::text;
@@ -26,7 +26,7 @@ const LABEL: u16 = 9;
 /// What is said of a repair.
 pub struct Said<'a> {
     pub schema: &'a Schema,
-    pub prospect: &'a Prospect,
+    pub forecast: &'a RepairForecast,
     /// Where the plan was written.
     pub plan: Option<&'a Path>,
     /// The database as it was typed.
@@ -40,32 +40,32 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     headline(&mut sheet, said);
     overview(&mut sheet, said);
     for outlook in
-        said.prospect.relations.iter().filter(|outlook| outlook.rule.is_some() || outlook.unchecked.is_some())
+        said.forecast.relations.iter().filter(|outlook| outlook.rule.is_some() || outlook.unchecked.is_some())
     {
         examples(&mut sheet, outlook);
         undecided(&mut sheet, said.schema, outlook);
     }
-    redefinitions(&mut sheet, said.prospect);
-    refusals(&mut sheet, said.prospect);
+    redefinitions(&mut sheet, said.forecast);
+    refusals(&mut sheet, said.forecast);
     aftermath(&mut sheet, said);
     sheet.finish()
 }
 
 fn headline(sheet: &mut Sheet, said: &Said<'_>) {
-    let prospect = said.prospect;
+    let forecast = said.forecast;
     let name = &said.schema.database.name;
-    let unchecked = match prospect.unchecked() {
+    let unchecked = match forecast.unchecked() {
         0 => None,
         number => Some(format!("{} could not be checked", plural(number, "relation"))),
     };
     let and_unchecked = unchecked.as_ref().map_or(String::new(), |unchecked| format!(", and {unchecked}"));
-    let has_orphans = prospect.relations.iter().any(|outlook| outlook.rows > 0);
-    let is_treated = prospect.relations.iter().any(|outlook| outlook.rule.is_some() && outlook.rows > 0);
-    let (mark, ink, line) = if !prospect.refusals.is_empty() {
+    let has_orphans = forecast.relations.iter().any(|outlook| outlook.rows > 0);
+    let is_treated = forecast.relations.iter().any(|outlook| outlook.rule.is_some() && outlook.rows > 0);
+    let (mark, ink, line) = if !forecast.refusals.is_empty() {
         ("✗", Ink::Bad, format!("the repair of {name} is refused; nothing was written"))
-    } else if prospect.redefinitions.is_empty() && !has_orphans {
+    } else if forecast.redefinitions.is_empty() && !has_orphans {
         match unchecked {
-            None if !prospect.hazards.is_empty() => {
+            None if !forecast.hazards.is_empty() => {
                 let line = format!("{name} has no orphans, and what a rule asks for cannot be done as a whole");
                 ("○", Ink::Strong, line)
             }
@@ -74,25 +74,25 @@ fn headline(sheet: &mut Sheet, said: &Said<'_>) {
                 ("?", Ink::Doubtful, format!("{unchecked} in {name}, and no orphans were found elsewhere"))
             }
         }
-    } else if prospect.redefinitions.is_empty() && !is_treated {
+    } else if forecast.redefinitions.is_empty() && !is_treated {
         let (mark, ink) = if unchecked.is_some() { ("?", Ink::Doubtful) } else { ("○", Ink::Strong) };
         (mark, ink, format!("no rule treats a relation of {name} that has orphans{and_unchecked}"))
     } else {
-        let undecided = prospect.undecided_keys();
+        let undecided = forecast.undecided_keys();
         let is_doubtful = undecided > 0 || unchecked.is_some();
         let (mark, ink) = if is_doubtful { ("?", Ink::Doubtful) } else { ("✓", Ink::Good) };
-        let mut line = format!("{} would repair {name}", plural(prospect.changes(), "change"));
+        let mut line = format!("{} would repair {name}", plural(forecast.changes(), "change"));
         if undecided > 0 {
             line.push_str(&format!(", {} undecided", plural(undecided, "missing key")));
         }
-        if prospect.rows_left_alone() > 0 {
-            line.push_str(&format!(", {} left as they are", plural(prospect.rows_left_alone(), "orphan row")));
+        if forecast.rows_left_alone() > 0 {
+            line.push_str(&format!(", {} left as they are", plural(forecast.rows_left_alone(), "orphan row")));
         }
         (mark, ink, line + &and_unchecked)
     };
     let line = if said.is_applied { line.replace("would repair", "to repair") } else { line };
     sheet.line(0, vec![Piece::new(mark, ink), Piece::new(line, ink)]);
-    if !said.is_applied && prospect.refusals.is_empty() {
+    if !said.is_applied && forecast.refusals.is_empty() {
         sheet.line(2, vec![Piece::new("dry run: the database was only read", Ink::Dim)]);
     }
 }
@@ -100,7 +100,7 @@ fn headline(sheet: &mut Sheet, said: &Said<'_>) {
 /// Every relation with orphans, and what its missing keys get.
 fn overview(sheet: &mut Sheet, said: &Said<'_>) {
     let mut rows = Vec::new();
-    for outlook in &said.prospect.relations {
+    for outlook in &said.forecast.relations {
         let mut lines: Vec<(String, u64, u64, Ink)> = outlook
             .treatments
             .iter()
@@ -206,10 +206,10 @@ fn undecided(sheet: &mut Sheet, schema: &Schema, outlook: &Outlook) {
 }
 
 /// What is declared otherwise then, table by table.
-fn redefinitions(sheet: &mut Sheet, prospect: &Prospect) {
+fn redefinitions(sheet: &mut Sheet, forecast: &RepairForecast) {
     let mut last = None;
     let mut last_label = "";
-    for change in &prospect.redefinitions {
+    for change in &forecast.redefinitions {
         if last.replace((&change.table, &change.treatment)) != Some((&change.table, &change.treatment)) {
             sheet.blank();
             sheet.heading(Piece::new(&change.treatment, Ink::Strong), Piece::plain(change.table.to_string()));
@@ -235,9 +235,9 @@ fn redefinitions(sheet: &mut Sheet, prospect: &Prospect) {
 }
 
 /// The tables that definitions change of, each once.
-fn redefined(prospect: &Prospect) -> Vec<String> {
+fn redefined(forecast: &RepairForecast) -> Vec<String> {
     let mut tables: Vec<String> = Vec::new();
-    for change in &prospect.redefinitions {
+    for change in &forecast.redefinitions {
         let name = change.table.to_string();
         if !tables.contains(&name) {
             tables.push(name);
@@ -246,8 +246,8 @@ fn redefined(prospect: &Prospect) -> Vec<String> {
     tables
 }
 
-fn refusals(sheet: &mut Sheet, prospect: &Prospect) {
-    for refusal in &prospect.refusals {
+fn refusals(sheet: &mut Sheet, forecast: &RepairForecast) {
+    for refusal in &forecast.refusals {
         sheet.blank();
         let whose = match (refusal.relation.is_empty(), refusal.rule.is_empty()) {
             (false, _) => refusal.relation.as_str(),
@@ -261,15 +261,15 @@ fn refusals(sheet: &mut Sheet, prospect: &Prospect) {
         sheet.labelled(LABEL, Piece::new("because", Ink::Dim), Piece::plain(&refusal.why));
         sheet.labelled(LABEL, Piece::new("help", Ink::Dim), Piece::plain(&refusal.help));
     }
-    if !prospect.refusals.is_empty() && !prospect.limits.is_empty() {
+    if !forecast.refusals.is_empty() && !forecast.limits.is_empty() {
         sheet.blank();
-        limits(sheet, prospect);
+        limits(sheet, forecast);
     }
 }
 
 /// How many rows are taken away or blanked, beside the limits.
-fn limits(sheet: &mut Sheet, prospect: &Prospect) {
-    for (place, used) in prospect.limits.iter().enumerate() {
+fn limits(sheet: &mut Sheet, forecast: &RepairForecast) {
+    for (place, used) in forecast.limits.iter().enumerate() {
         let label = if place == 0 { "limits" } else { "" };
         let whose = used.rule.as_ref().map_or("all rules".to_owned(), |rule| format!("rule {rule}"));
         let rows = match (&used.table, used.table_rows) {
@@ -286,47 +286,47 @@ fn limits(sheet: &mut Sheet, prospect: &Prospect) {
 
 /// What changes in all, what will be left, and what to do next.
 fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
-    let prospect = said.prospect;
-    let is_idle = prospect.relations.is_empty() && prospect.redefinitions.is_empty() && prospect.hazards.is_empty();
-    if !prospect.refusals.is_empty() || is_idle {
+    let forecast = said.forecast;
+    let is_idle = forecast.relations.is_empty() && forecast.redefinitions.is_empty() && forecast.hazards.is_empty();
+    if !forecast.refusals.is_empty() || is_idle {
         return;
     }
     sheet.blank();
-    for (place, table) in redefined(prospect).into_iter().enumerate() {
+    for (place, table) in redefined(forecast).into_iter().enumerate() {
         let label = if place == 0 { "changes" } else { "" };
         let line = format!("{table}: its definition, and no row for that");
         sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(line));
     }
-    for (place, table) in prospect.tables.iter().enumerate() {
-        let label = if place == 0 && prospect.redefinitions.is_empty() { "changes" } else { "" };
-        let is_new = prospect.creates.iter().any(|new| new.name.to_string() == table.table);
+    for (place, table) in forecast.tables.iter().enumerate() {
+        let label = if place == 0 && forecast.redefinitions.is_empty() { "changes" } else { "" };
+        let is_new = forecast.creates.iter().any(|new| new.name.to_string() == table.table);
         let new = if is_new { " (a new table)" } else { "" };
         let line = format!("{}{new}: {}", table.table, numbers(table));
         sheet.labelled(LABEL, Piece::new(label, Ink::Dim), Piece::plain(line));
     }
-    for (file, rows) in &prospect.files {
+    for (file, rows) in &forecast.files {
         let line = format!("{file}, beside the plan: {} that go", plural(*rows, "row"));
         sheet.labelled(LABEL, Piece::new("keeps", Ink::Dim), Piece::plain(line));
     }
-    limits(sheet, prospect);
-    for hazard in &prospect.hazards {
+    limits(sheet, forecast);
+    for hazard in &forecast.hazards {
         sheet.labelled(LABEL, Piece::new("hazard", Ink::Doubtful), Piece::plain(hazard));
     }
-    let after: u64 = prospect.relations.iter().map(|outlook| outlook.rows_after).sum();
-    let before: u64 = prospect.relations.iter().map(|outlook| outlook.rows).sum();
-    let unchecked = match prospect.unchecked() {
+    let after: u64 = forecast.relations.iter().map(|outlook| outlook.rows_after).sum();
+    let before: u64 = forecast.relations.iter().map(|outlook| outlook.rows).sum();
+    let unchecked = match forecast.unchecked() {
         0 => String::new(),
         number => format!("; {} not checked", plural(number, "relation")),
     };
     let line = format!("{} now, {} once it is applied{unchecked}", plural(before, "orphan row"), count(after));
     sheet.labelled(LABEL, Piece::new("orphans", Ink::Dim), Piece::plain(line));
-    if said.is_applied || prospect.changes() == 0 {
+    if said.is_applied || forecast.changes() == 0 {
         return;
     }
     let database = said.database.unwrap_or("DB");
     let next = match said.plan {
         // Without it a plan that leaves keys undecided is refused.
-        Some(plan) if prospect.undecided_keys() > 0 => {
+        Some(plan) if forecast.undecided_keys() > 0 => {
             format!("fk-doctor apply {database} {} --leave-undecided", plan.display())
         }
         Some(plan) => format!("fk-doctor apply {database} {}", plan.display()),

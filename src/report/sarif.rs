@@ -7,11 +7,11 @@ use serde::Serialize;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::examination::Verdict;
+use crate::model::file_line::FileLine;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
-use crate::model::place::Place;
 use crate::model::text::visible;
 use crate::report::json::document;
 use crate::report::wording;
@@ -207,7 +207,7 @@ struct Location {
 }
 
 impl Location {
-    fn of(place: Option<&Place>, relation: &str) -> Location {
+    fn of(place: Option<&FileLine>, relation: &str) -> Location {
         let (file, line) = place.map_or((USUAL_FILE, 1), |place| (place.file.as_str(), place.line));
         Location {
             physical_location: PhysicalLocation {

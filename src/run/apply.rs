@@ -28,7 +28,6 @@ use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
 use crate::exit::Exit;
 use crate::model::date;
-use crate::model::sql;
 use crate::model::text::plural;
 use crate::plan_file;
 use crate::plan_file::PlanFile;
@@ -42,6 +41,7 @@ use crate::scan::Fact;
 use crate::scan::Progress;
 use crate::scan::Wishes;
 use crate::source::Source;
+use crate::sql;
 
 pub fn apply(
     direction: Direction,

@@ -10,10 +10,10 @@ use super::DEFAULT_MEMORY;
 use super::Outcome;
 use super::RunError;
 use super::Surroundings;
-use super::against;
-use super::corrected;
-use super::corrected::Places;
+use super::correct_load;
+use super::correct_load::Places;
 use super::examine::Lens;
+use super::planned_schema_check;
 use super::question::Question;
 use crate::check::Check;
 use crate::check::CheckError;
@@ -61,9 +61,10 @@ pub fn check(
             time_columns: &settings.time_columns,
             mark: &|finding| finding,
         };
-        let examination = against::hold(database.as_mut(), planned, &wishes, &lens)?;
-        let exit = against::exit(&examination);
-        return Ok(question.answered(exit, surroundings, |format, paper| against::render(&examination, format, paper)));
+        let examination = planned_schema_check::hold(database.as_mut(), planned, &wishes, &lens)?;
+        let exit = planned_schema_check::exit(&examination);
+        return Ok(question
+            .answered(exit, surroundings, |format, paper| planned_schema_check::render(&examination, format, paper)));
     }
     let checked = try_load(database.as_mut(), typed, &question, surroundings, progress)?;
     let all_is_well = match &checked.corrected {
@@ -116,7 +117,7 @@ fn try_load(
     let mut checked = check.finish(&question.redaction)?;
     if let (Some(places), [(_, file)]) = (&places, wanted.as_slice()) {
         let schema = Arc::clone(&checked.schema);
-        let wanted = corrected::Wanted {
+        let wanted = correct_load::Wanted {
             schema: &schema,
             table: tables[0],
             file,
@@ -127,7 +128,7 @@ fn try_load(
             places_from: i64::try_from(PLACES).unwrap_or(i64::MAX),
         };
         checked.corrected =
-            Some(corrected::correct(trial.as_mut(), &wanted, &question.patience, surroundings, progress)?);
+            Some(correct_load::correct(trial.as_mut(), &wanted, &question.patience, surroundings, progress)?);
     }
     Ok(checked)
 }

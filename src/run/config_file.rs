@@ -12,7 +12,7 @@ use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
 use crate::model::resolve;
 use crate::model::schema::Schema;
-use crate::model::sql;
+use crate::sql;
 
 /// A configuration and the text that its faults point into.
 pub(super) struct ConfigFile {

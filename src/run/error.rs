@@ -116,7 +116,7 @@ impl RunError {
             RunError::WouldOverwrite { why, .. } | RunError::PlanThere { why, .. } => Some((*why).to_owned()),
             RunError::Rules { why, .. } => Some(why.clone()),
             RunError::Treat(TreatError::Engine(error)) => Some(error.because()),
-            RunError::Treat(TreatError::Workbench(error)) => Some(error.to_string()),
+            RunError::Treat(TreatError::PlanDraft(error)) => Some(error.to_string()),
             RunError::Plan(error) => Some(error.because()),
             RunError::Apply(error) => Some(error.because()),
             RunError::NoRepair => Some("repairs are not built for its engine yet".to_owned()),
@@ -156,7 +156,7 @@ impl RunError {
                 Some("name a file of rules, a folder of them, or one of `fk-doctor rules list`".to_owned())
             }
             RunError::Treat(TreatError::Engine(error)) => error.help(),
-            RunError::Treat(TreatError::Workbench(_)) => Some("make room where temporary files go (TMPDIR)".to_owned()),
+            RunError::Treat(TreatError::PlanDraft(_)) => Some("make room where temporary files go (TMPDIR)".to_owned()),
             RunError::Plan(error) => Some(error.help().to_owned()),
             RunError::Apply(error) => error.help(),
             RunError::NoRepair => Some("`fk-doctor scan` says what is wrong with it".to_owned()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use super::part;
+use super::scan_filter;
 use crate::diagnose;
 use crate::engine::Session;
 use crate::findings;
@@ -22,12 +22,12 @@ use crate::model::policy::Policy;
 use crate::model::redaction::Redaction;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::sql;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan;
 use crate::scan::Fact;
 use crate::scan::Wishes;
+use crate::sql;
 
 /// What findings are seen through: which values are shown, how grave each is, and whether it is known already.
 pub(super) struct Lens<'a> {
@@ -109,7 +109,7 @@ fn one(schema: &Schema, session: &mut dyn Session, index: usize, fact: &Fact, sa
     let mut coverage = findings::coverage(relation, fact);
     coverage.reason = coverage.reason.map(|reason| lens.redaction.message(&reason));
     let mut found = findings::findings(schema, index, fact, diagnosis, samples);
-    if let Some(column) = part::time_column(schema, relation, lens.time_columns) {
+    if let Some(column) = scan_filter::time_column(schema, relation, lens.time_columns) {
         found.iter_mut().for_each(|finding| date(schema, session, relation, &column.name, finding));
     }
     let findings = found.into_iter().map(|finding| judged(lens, schema, &mut coverage, finding)).collect();

@@ -14,16 +14,16 @@ use crate::engine::Trial;
 use crate::exit::Exit;
 use crate::explain;
 use crate::explain::Wishes;
-use crate::model::complaint;
-use crate::model::complaint::Complaint;
+use crate::explain::error_text;
+use crate::explain::error_text::Complaint;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::Verdict;
 use crate::model::resolve;
-use crate::model::statement;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::report;
 use crate::source::Source;
+use crate::sql::read::statements;
 
 /// More text than this is not a statement.
 const LONGEST_TEXT: u64 = 64 * 1024 * 1024;
@@ -44,7 +44,7 @@ pub fn explain(
             let mut trial = database.trial(progress)?;
             // What is configured concerns the scan; here it is the engine that judges.
             let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
-            let statements = statement::statements(schema.database.engine, &text);
+            let statements = statements::statements(schema.database.engine, &text);
             let given = |one| Statement { parameters: parameters.clone(), ..one };
             let statements = statements.into_iter().map(given).collect();
             explain::explain(trial.as_mut(), schema, Wishes { statements, samples, redaction })?
@@ -86,7 +86,7 @@ fn wanted(typed: &cli::Explain, statement: Option<String>) -> Result<Wanted, Run
         return Ok(Wanted::Statements(statements(statement, typed.file.as_deref())?, parameters));
     };
     let text = if error == "-" { text_of(Ok(std::io::stdin()), "standard input")? } else { error.clone() };
-    let complaints = complaint::complaints(&text);
+    let complaints = error_text::complaints(&text);
     if complaints.is_empty() {
         return Err(RunError::Input {
             what: "the error".to_owned(),

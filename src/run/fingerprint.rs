@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::forecast::TableChanges;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
 use crate::model::plan::TableDigest;
-use crate::model::prospect::TableChanges;
 use crate::model::redefinition;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::Redefinition;

@@ -13,7 +13,7 @@ use super::config_file;
 use super::config_file::ConfigFile;
 use super::fingerprint;
 use super::fingerprint::Scope;
-use super::plan_place;
+use super::plan_path;
 use super::rule_files;
 use super::rule_files::RuleFiles;
 use crate::apply::Direction;
@@ -26,16 +26,14 @@ use crate::engine::Patience;
 use crate::engine::Session;
 use crate::exit::Exit;
 use crate::model::catalog::Table;
+use crate::model::forecast::RepairForecast;
 use crate::model::plan::Change;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
 use crate::model::plan::Treated;
-use crate::model::prospect::Prospect;
 use crate::model::redefinition::Definition;
 use crate::model::schema::Schema;
-use crate::model::sql;
-use crate::model::sql::repair::RepairDialect;
 use crate::model::text::plural;
 use crate::model::value::Value;
 use crate::plan_file;
@@ -46,6 +44,8 @@ use crate::report::RepairFormat;
 use crate::scan;
 use crate::scan::Progress;
 use crate::scan::Wishes;
+use crate::sql;
+use crate::sql::repair::RepairDialect;
 use crate::treat;
 use crate::treat::Draft;
 use crate::treat::Rooms;
@@ -74,7 +74,7 @@ pub fn repair(
     }
     // A plan that is there already is looked at more closely below.
     super::refuse_the_database(&source, typed.output.as_deref().into_iter())?;
-    let there = typed.output.as_deref().map(|path| plan_place::examine(path, typed.overwrite)).transpose()?.flatten();
+    let there = typed.output.as_deref().map(|path| plan_path::examine(path, typed.overwrite)).transpose()?.flatten();
     let mut files = rule_files::read_with(&typed.rules, wishes::rules(typed)?, surroundings)?;
     let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);
     let patience = Patience { lock_wait, deadline: Deadline::after(typed.timeout) };
@@ -86,28 +86,28 @@ pub fn repair(
     let redaction = super::redaction(typed.privacy.redact, &config, surroundings)?;
     let mut database = engine::open(&source, &patience)?;
     if let Some(mut there) = there {
-        plan_place::refuse_if_begun(&mut there, database.as_mut(), &config, surroundings)?;
+        plan_path::refuse_if_begun(&mut there, database.as_mut(), &config, surroundings)?;
     }
     let planned = plan(database.as_mut(), &files, &config, surroundings, patience.lock_wait, progress)?;
-    let exit = exit(&planned.draft.prospect);
-    let is_refused = !planned.draft.prospect.refusals.is_empty();
-    let is_empty = planned.draft.prospect.changes() == 0;
+    let exit = exit(&planned.draft.forecast);
+    let is_refused = !planned.draft.forecast.refusals.is_empty();
+    let is_empty = planned.draft.forecast.changes() == 0;
     let path = match (&typed.output, typed.apply) {
         _ if is_refused => None,
         (Some(path), _) => Some(path.clone()),
         // Nothing is to be applied, and nobody asked for a plan that says so.
         (None, true) if is_empty => None,
-        (None, true) => Some(plan_place::beside(&source, &planned.header)),
+        (None, true) => Some(plan_path::beside(&source, &planned.header)),
         (None, false) => None,
     };
     if let Some(path) = &path {
-        plan_place::refuse_kept_files(path, &planned.header, &source)?;
-        plan_place::write(path, &planned.header, &planned.draft, typed.overwrite)?;
+        plan_path::refuse_kept_files(path, &planned.header, &source)?;
+        plan_path::write(path, &planned.header, &planned.draft, typed.overwrite)?;
     }
-    let shown = redaction.prospect(&planned.schema, &planned.draft.prospect);
+    let shown = redaction.forecast(&planned.schema, &planned.draft.forecast);
     let said = report::repair::Said {
         schema: &planned.schema,
-        prospect: &shown,
+        forecast: &shown,
         plan: path.as_deref(),
         database: typed.database.as_deref(),
         is_applied: typed.apply,
@@ -124,7 +124,7 @@ pub fn repair(
     drop(database);
     match path.filter(|_| typed.apply) {
         None => {
-            let leaves_orphans = planned.draft.prospect.relations.iter().any(|outlook| outlook.rows_after > 0);
+            let leaves_orphans = planned.draft.forecast.relations.iter().any(|outlook| outlook.rows_after > 0);
             let is_unhealed =
                 typed.apply && leaves_orphans && matches!(exit, Exit::Clean | Exit::Findings | Exit::Incomplete);
             Ok(Outcome { documents, exit: if is_unhealed { Exit::NotHealed } else { exit } })
@@ -159,7 +159,7 @@ impl Planned {
         &self,
         mut each: impl FnMut(&Table, &Change) -> Result<(), E>,
     ) -> Result<(), E> {
-        let made: Vec<Table> = self.draft.prospect.creates.iter().map(NewTable::as_table).collect();
+        let made: Vec<Table> = self.draft.forecast.creates.iter().map(NewTable::as_table).collect();
         self.draft.bench.each(|change| {
             let known = self.schema.table(&change.table.to_string()).map(|table| &self.schema.tables[table]);
             match known.or_else(|| made.iter().find(|table| table.name == change.table)) {
@@ -222,26 +222,26 @@ pub(super) fn plan_in(
         schema: &schema,
         rules: &files.rules,
         assigned: &assigned,
-        outlooks: &draft.prospect.relations,
+        outlooks: &draft.forecast.relations,
         definitions: &definitions,
         defaults: &defaults,
         dialect: surgery.redefining(),
     });
-    draft.prospect.redefinitions = decided.changes;
-    draft.prospect.refusals.extend(decided.refusals);
-    draft.prospect.hazards = hazards(&schema, surgery, &definitions, &draft.prospect);
+    draft.forecast.redefinitions = decided.changes;
+    draft.forecast.refusals.extend(decided.refusals);
+    draft.forecast.hazards = hazards(&schema, surgery, &definitions, &draft.forecast);
     if are_some_hidden {
-        draft.prospect.hazards.push(
+        draft.forecast.hazards.push(
             "this user does not see triggers: if a table of the plan has one, only a user who sees as little can apply \
              it; make the plan with the privilege TRIGGER"
                 .to_owned(),
         );
     }
-    draft.prospect.hazards.extend(decided.hazards);
-    let prospect = &draft.prospect;
-    let forecasts = forecasts(&schema, &facts, prospect);
-    let touched = fingerprint::touched(&schema, &prospect.tables, &forecasts, &prospect.redefinitions);
-    let scope = Scope { creates: &prospect.creates, redefinitions: &prospect.redefinitions };
+    draft.forecast.hazards.extend(decided.hazards);
+    let forecast = &draft.forecast;
+    let forecasts = forecasts(&schema, &facts, forecast);
+    let touched = fingerprint::touched(&schema, &forecast.tables, &forecasts, &forecast.redefinitions);
+    let scope = Scope { creates: &forecast.creates, redefinitions: &forecast.redefinitions };
     let tables = fingerprint::digests(&schema, &definitions, &scope, touched.into_iter());
     let header = Header {
         engine: schema.database.engine,
@@ -250,12 +250,12 @@ pub(super) fn plan_in(
         schema: fingerprint::of_all(&tables),
         tables,
         rules: files.digests(),
-        creates: draft.prospect.creates.clone(),
-        redefinitions: draft.prospect.redefinitions.clone(),
-        files: draft.prospect.files.keys().cloned().collect(),
+        creates: draft.forecast.creates.clone(),
+        redefinitions: draft.forecast.redefinitions.clone(),
+        files: draft.forecast.files.keys().cloned().collect(),
         forecasts,
-        treated: treated(&draft.prospect),
-        undecided: draft.prospect.undecided_keys(),
+        treated: treated(&draft.forecast),
+        undecided: draft.forecast.undecided_keys(),
     };
     Ok(Planned { schema, definitions, surgery, header, draft })
 }
@@ -327,10 +327,10 @@ fn hazards(
     schema: &Schema,
     surgery: &dyn RepairDialect,
     definitions: &[Definition],
-    prospect: &Prospect,
+    forecast: &RepairForecast,
 ) -> Vec<String> {
     let mut hazards = Vec::new();
-    for table in &prospect.tables {
+    for table in &forecast.tables {
         let triggers: Vec<&str> = definitions
             .iter()
             .filter(|[kind, _, of, _]| kind == "trigger" && schema.names.same(of, &table.table))
@@ -345,7 +345,7 @@ fn hazards(
             ));
         }
     }
-    for outlook in &prospect.relations {
+    for outlook in &forecast.relations {
         let gone = outlook.treatments.iter().filter(|share| share.treatment == "delete" && share.rows > 0);
         for share in gone {
             let rows = plural(share.rows, "orphan row");
@@ -353,14 +353,14 @@ fn hazards(
                 .push(format!("{}: {rows} and all that depend on them go, and only the plan keeps them", outlook.id));
         }
     }
-    if surgery.defines_at_once() && !prospect.redefinitions.is_empty() {
+    if surgery.defines_at_once() && !forecast.redefinitions.is_empty() {
         hazards.push(format!(
             "{} commits each definition at once: what is cut off is gone on with by the same command, or taken back by undo",
             schema.database.engine.title()
         ));
     }
-    if surgery.defines_at_once() && !prospect.creates.is_empty() {
-        let names: Vec<&str> = prospect.creates.iter().map(|new| new.name.table.as_str()).collect();
+    if surgery.defines_at_once() && !forecast.creates.is_empty() {
+        let names: Vec<&str> = forecast.creates.iter().map(|new| new.name.table.as_str()).collect();
         hazards.push(format!(
             "{} is made before the transaction, which cannot hold it: a failure may leave it behind, empty",
             names.join(", ")
@@ -370,22 +370,22 @@ fn hazards(
 }
 
 /// Every relation that a changed table has a part in.
-fn forecasts(schema: &Schema, facts: &[scan::Fact], prospect: &Prospect) -> Vec<Forecast> {
+fn forecasts(schema: &Schema, facts: &[scan::Fact], forecast: &RepairForecast) -> Vec<Forecast> {
     let is_changed = |table: Option<usize>| {
         table.is_some_and(|table| {
             let name = schema.tables[table].name.to_string();
-            prospect.tables.iter().any(|changes| changes.table == name)
+            forecast.tables.iter().any(|changes| changes.table == name)
         })
     };
-    let is_declared = |id: &String| prospect.redefinitions.iter().any(|change| change.declared.contains(id));
-    let is_dropped = |id: &String| prospect.redefinitions.iter().any(|change| change.dropped.contains(id));
+    let is_declared = |id: &String| forecast.redefinitions.iter().any(|change| change.declared.contains(id));
+    let is_dropped = |id: &String| forecast.redefinitions.iter().any(|change| change.dropped.contains(id));
     let declared =
         schema.relations.iter().zip(facts).enumerate().filter(|(_, (relation, _))| !is_dropped(&relation.id));
     let touched = declared.filter_map(|(index, (relation, fact))| match fact {
         scan::Fact::Checked(tally)
             if is_changed(Some(relation.child)) || is_changed(relation.parent.table) || is_declared(&relation.id) =>
         {
-            let outlook = prospect.relations.iter().find(|outlook| outlook.relation == index);
+            let outlook = forecast.relations.iter().find(|outlook| outlook.relation == index);
             Some(Forecast {
                 relation: relation.id.clone(),
                 rows_before: tally.orphan_rows,
@@ -397,9 +397,9 @@ fn forecasts(schema: &Schema, facts: &[scan::Fact], prospect: &Prospect) -> Vec<
     touched.collect()
 }
 
-fn treated(prospect: &Prospect) -> Vec<Treated> {
+fn treated(forecast: &RepairForecast) -> Vec<Treated> {
     let all =
-        prospect.relations.iter().flat_map(|outlook| outlook.treatments.iter().map(move |share| (outlook, share)));
+        forecast.relations.iter().flat_map(|outlook| outlook.treatments.iter().map(move |share| (outlook, share)));
     all.map(|(outlook, share)| Treated {
         rule: outlook.rule.clone().unwrap_or_default(),
         relation: outlook.id.clone(),
@@ -410,12 +410,12 @@ fn treated(prospect: &Prospect) -> Vec<Treated> {
     .collect()
 }
 
-fn exit(prospect: &Prospect) -> Exit {
-    if !prospect.refusals.is_empty() {
+fn exit(forecast: &RepairForecast) -> Exit {
+    if !forecast.refusals.is_empty() {
         Exit::Refused
-    } else if prospect.unchecked() > 0 {
+    } else if forecast.unchecked() > 0 {
         Exit::Incomplete
-    } else if prospect.undecided_keys() > 0 {
+    } else if forecast.undecided_keys() > 0 {
         Exit::Findings
     } else {
         Exit::Clean

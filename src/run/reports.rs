@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::Outlet;
 use super::RunError;
+use super::Sink;
 use super::Stream;
 use super::Surroundings;
 use super::examine::One;
@@ -51,16 +51,11 @@ struct Growing {
 }
 
 impl Live {
-    pub(super) fn open(
-        outputs: &[Output],
-        schema: &Schema,
-        values: Values,
-        outlet: &dyn Outlet,
-    ) -> Result<Live, RunError> {
+    pub(super) fn open(outputs: &[Output], schema: &Schema, values: Values, sink: &dyn Sink) -> Result<Live, RunError> {
         let live = outputs.iter().filter(|(format, _)| *format == ScanFormat::Ndjson);
         let growing = live.map(|(_, file)| {
             let unwritten = |error: std::io::Error| RunError::unwritten(file.as_deref(), &error);
-            let stream = outlet.stream(file.as_deref()).map_err(unwritten)?;
+            let stream = sink.stream(file.as_deref()).map_err(unwritten)?;
             Ok(Growing { file: file.clone(), lines: Lines::new(stream, schema, values).map_err(unwritten)? })
         });
         Ok(Live { growing: growing.collect::<Result<_, RunError>>()?, fault: None })
@@ -90,11 +85,11 @@ pub(super) fn stream_orphans(
     facts: &[Fact],
     redaction: &Redaction,
     sessions: &mut [Box<dyn Session>],
-    outlet: &dyn Outlet,
+    sink: &dyn Sink,
     file: Option<&Path>,
 ) -> Result<(), RunError> {
     let unwritten = |error: std::io::Error| RunError::unwritten(file, &error);
-    let mut stream = outlet.stream(file).map_err(unwritten)?;
+    let mut stream = sink.stream(file).map_err(unwritten)?;
     let mut rows = Rows::new(&mut stream).map_err(unwritten)?;
     for (relation, fact) in schema.relations.iter().zip(facts) {
         let Fact::Checked(tally) = fact else { continue };
@@ -118,11 +113,11 @@ pub(super) fn stream_orphans(
 pub(super) fn summarize(
     examination: &Examination,
     surroundings: &Surroundings,
-    outlet: &dyn Outlet,
+    sink: &dyn Sink,
 ) -> Result<(), RunError> {
     let Some(page) = &surroundings.step_summary else { return Ok(()) };
     let text = report::scan(examination, ScanFormat::Markdown, &Paper::default());
-    outlet.append(page, &text).map_err(|error| RunError::unwritten(Some(page), &error))
+    sink.append(page, &text).map_err(|error| RunError::unwritten(Some(page), &error))
 }
 
 /// An engine's error without the values that it may quote.

@@ -18,11 +18,11 @@ use crate::engine;
 use crate::engine::Deadline;
 use crate::engine::Patience;
 use crate::exit::Exit;
-use crate::model::sql;
 use crate::model::text::plural;
 use crate::report;
 use crate::scan::Wishes;
 use crate::source::Source;
+use crate::sql;
 use crate::treat;
 
 pub fn rules(

@@ -8,8 +8,8 @@ use super::DEFAULT_MEMORY;
 use super::DEFAULT_SAMPLES;
 use super::DEFAULT_WAIT;
 use super::Outcome;
-use super::Outlet;
 use super::RunError;
+use super::Sink;
 use super::Surroundings;
 use super::baseline::Clerk;
 use super::config_file;
@@ -18,13 +18,13 @@ use super::examine;
 use super::examine::Lens;
 use super::examine::Looked;
 use super::examine::One;
-use super::part;
-use super::place;
+use super::locations;
 use super::reports;
 use super::reports::Live;
+use super::scan_filter;
 use super::select;
 use crate::cli;
-use crate::config::words::FailOn;
+use crate::config::option_values::FailOn;
 use crate::engine;
 use crate::engine::Database;
 use crate::engine::Deadline;
@@ -36,9 +36,9 @@ use crate::model::date;
 use crate::model::examination::Examination;
 use crate::model::examination::LeftAlone;
 use crate::model::examination::Verdict;
+use crate::model::file_line::FileLine;
 use crate::model::finding::Severity;
 use crate::model::history::Moment;
-use crate::model::place::Place;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::report::ScanFormat;
@@ -50,7 +50,7 @@ pub fn scan(
     typed: &cli::Scan,
     global: &cli::Global,
     surroundings: &Surroundings,
-    outlet: &dyn Outlet,
+    sink: &dyn Sink,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let source = super::source(&typed.database, surroundings)?;
@@ -79,11 +79,11 @@ pub fn scan(
     let mark = |finding| clerk.mark(finding);
     let lens =
         Lens { redaction: &redaction, policy: &file.config.policy, time_columns: &settings.time_columns, mark: &mark };
-    let mut live = Live::open(&outputs, &schema, redaction.values, outlet)?;
+    let mut live = Live::open(&outputs, &schema, redaction.values, sink)?;
     let mut tell = |place: usize, one: &One| live.tell(&schema, place, one);
     let Looked { relations, findings, facts } = examine::look(&schema, &mut sessions, &wishes, &lens, &mut tell);
     for (_, file) in outputs.iter().filter(|(format, _)| *format == ScanFormat::Csv) {
-        reports::stream_orphans(&schema, &facts, &redaction, &mut sessions, outlet, file.as_deref())?;
+        reports::stream_orphans(&schema, &facts, &redaction, &mut sessions, sink, file.as_deref())?;
     }
     drop(sessions);
 
@@ -95,11 +95,11 @@ pub fn scan(
     }
     let baseline = clerk.close(&mut examination, &all);
     if let (Some(file), Some(past)) = (&typed.history, past) {
-        remember(file, past, &mut examination, surroundings, outlet)?;
+        remember(file, past, &mut examination, surroundings, sink)?;
     }
     live.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
-        reports::summarize(&examination, surroundings, outlet)?;
+        reports::summarize(&examination, surroundings, sink)?;
     }
     let mut documents = reports::documents(&examination, outputs, surroundings);
     documents.extend(typed.write_baseline.clone().map(Some).zip(baseline));
@@ -112,7 +112,7 @@ struct Opened {
     sessions: Vec<Box<dyn Session>>,
     database: Box<dyn Database>,
     schema: Schema,
-    places: Vec<Place>,
+    places: Vec<FileLine>,
     /// The ids of all relations, chosen or not.
     all: HashSet<String>,
     left_alone: Vec<LeftAlone>,
@@ -134,12 +134,12 @@ fn open(
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let chosen = select::select(whole, &file.config, &typed.table, &typed.relation, &typed.changed_tables)?;
     let (mut schema, not_chosen) = chosen;
-    let places = place::places(&schema, file, typed.schema_file.as_deref())?;
+    let places = locations::places(&schema, file, typed.schema_file.as_deref())?;
     let asked = typed.jobs.or(settings.jobs);
     let mut sessions = super::sessions(database.as_mut(), &schema, asked, surroundings)?;
     let first = sessions.first_mut().ok_or_else(RunError::unresolved)?;
     file.check_conditions(&schema, first.as_mut(), surroundings)?;
-    part::narrow(&mut schema, typed, &file.config, first.as_mut())?;
+    scan_filter::narrow(&mut schema, typed, &file.config, first.as_mut())?;
     let left_alone = [examine::tables_left_alone(&schema), not_chosen].concat();
     Ok(Opened { sessions, database, schema, places, all, left_alone })
 }
@@ -181,10 +181,10 @@ fn remember(
     past: Vec<Moment>,
     examination: &mut Examination,
     surroundings: &Surroundings,
-    outlet: &dyn Outlet,
+    sink: &dyn Sink,
 ) -> Result<(), RunError> {
     let now = Moment::of(examination, date::moment(surroundings.now));
-    outlet.append(file, &history_file::line(&now)).map_err(|error| RunError::unwritten(Some(file), &error))?;
+    sink.append(file, &history_file::line(&now)).map_err(|error| RunError::unwritten(Some(file), &error))?;
     examination.history = past.into_iter().filter(|moment| moment.database == now.database).collect();
     examination.history.push(now);
     Ok(())

@@ -18,7 +18,6 @@ use crate::engine::Patience;
 use crate::engine::write::WriteOptions;
 use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
-use crate::model::sql;
 use crate::model::state::Phase;
 use crate::plan_file::PlanFile;
 use crate::report;
@@ -28,6 +27,7 @@ use crate::report::status::Said;
 use crate::report::status::State;
 use crate::scan::Progress;
 use crate::source::Source;
+use crate::sql;
 
 pub fn status(
     typed: &cli::repair::Status,

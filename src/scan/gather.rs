@@ -10,8 +10,8 @@ use crate::model::catalog::Table;
 use crate::model::finding::Sample;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::sql;
 use crate::model::value::Value;
+use crate::sql;
 
 /// What the columns of an answer to [`sql::Dialect::orphans`] are.
 pub(super) struct Shape<'a> {

@@ -2,7 +2,7 @@
 //! that find their parent in a row that the plan makes, and rows that change for one relation and are orphans of another.
 
 use super::CHUNK;
-use super::Desk;
+use super::Planner;
 use super::TreatError;
 use crate::engine::Session;
 use crate::model::plan::Adopted;
@@ -11,12 +11,12 @@ use crate::model::plan::identity;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Relation;
-use crate::model::sql;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
 use crate::scan::Fact;
+use crate::sql;
 
 /// An orphan as it is streamed.
 struct Orphan {
@@ -33,7 +33,7 @@ struct Foster {
     orphans: Vec<u64>,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Planner<'a> {
     /// One more pass over the orphans of each relation of which the plan has anything to remember.
     pub(super) fn remember_orphans(&mut self, facts: &[Fact], reader: &mut dyn Session) -> Result<(), TreatError> {
         let schema = self.schema;

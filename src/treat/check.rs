@@ -18,15 +18,15 @@ use crate::model::rule::Treatment;
 use crate::model::rule::Via;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::sql::repair::Evaluation;
-use crate::model::sql::repair::RepairDialect;
-use crate::model::sql::repair::Wanted;
-use crate::model::sql::repair::can_hold;
 use crate::model::text;
 use crate::model::text::nearest;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::sql::repair::Evaluation;
+use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Wanted;
+use crate::sql::repair::can_hold;
 
 /// Checks every rule against the relations that it treats.
 pub fn check(

@@ -7,24 +7,24 @@ use std::collections::HashSet;
 
 use super::CHUNK;
 use super::Case;
-use super::Desk;
 use super::Image;
+use super::Planner;
 use super::TreatError;
 use super::limits::Counted;
 use super::rows::Pending;
 use crate::model::catalog::Action;
+use crate::model::forecast::Sample;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::plan::has_own_address;
 use crate::model::plan::identity_columns;
-use crate::model::prospect::Sample;
 use crate::model::relation::Relation;
 use crate::model::rule::Keep;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::plan_draft::Step;
+use crate::plan_draft::Unit;
 use crate::plan_file;
-use crate::workbench::Step;
-use crate::workbench::Unit;
 
 /// One row of a closure.
 struct Going<'a> {
@@ -95,7 +95,7 @@ impl<'a> Closure<'a> {
     }
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Planner<'a> {
     /// Plans that an orphan goes, and what depends on it with it.
     pub(super) fn remove(
         &mut self,

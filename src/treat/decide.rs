@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Case;
-use super::Desk;
+use super::Planner;
 use super::TreatError;
 use super::redefine::is_relaxed;
 use crate::engine::EngineError;
@@ -20,12 +20,12 @@ use crate::model::rule::Sentinel;
 use crate::model::rule::Treatment;
 use crate::model::rule::Via;
 use crate::model::schema::side;
-use crate::model::sql::repair::Evaluation;
-use crate::model::sql::repair::Wanted;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
+use crate::sql::repair::Evaluation;
+use crate::sql::repair::Wanted;
 
 /// One missing key, the first row that refers to it, and how many do.
 pub(super) struct Group {
@@ -70,7 +70,7 @@ impl Verdict {
 /// Per key what a treatment does, or why it does not apply.
 type Acts = Vec<Result<Act, String>>;
 
-impl<'a> Desk<'a> {
+impl<'a> Planner<'a> {
     pub(super) fn decide(&mut self, case: &mut Case<'a>, groups: &[Group]) -> Result<Vec<Verdict>, TreatError> {
         let mut verdicts: Vec<Option<Verdict>> = groups.iter().map(|_| None).collect();
         let mut reasons: Vec<Vec<String>> = groups.iter().map(|_| Vec::new()).collect();
@@ -458,7 +458,7 @@ impl<'a> Desk<'a> {
     /// Answers that are one key for each number.
     fn one_each(
         &mut self,
-        question: &crate::model::sql::Sql,
+        question: &crate::sql::Sql,
         count: usize,
         none: &str,
         several: &str,

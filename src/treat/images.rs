@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::CHUNK;
-use super::Desk;
+use super::Planner;
 use super::TreatError;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
-use crate::model::sql::repair::RepairDialect;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
+use crate::sql::repair::RepairDialect;
 
-impl<'a> Desk<'a> {
+impl<'a> Planner<'a> {
     /// The rows with these names as the database has them: the address, and the stored columns. `None` for a row that is too
     /// long for a plan.
     pub(super) fn images(&mut self, table: usize, rows: &[&RowName]) -> Result<Vec<Option<Image>>, TreatError> {

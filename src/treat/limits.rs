@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::Case;
-use super::Desk;
+use super::Planner;
 use super::TreatError;
+use crate::model::forecast::LimitUse;
+use crate::model::forecast::Refusal;
 use crate::model::plan::Part;
 use crate::model::plan::Reason;
-use crate::model::prospect::LimitUse;
-use crate::model::prospect::Refusal;
 use crate::model::rule::Limits;
 use crate::model::rule::Rule;
-use crate::model::sql;
 use crate::model::text::count;
 use crate::model::text::plural;
+use crate::sql;
 
 #[derive(Default)]
 pub(super) struct Losses {
@@ -139,7 +139,7 @@ impl<'l> Use<'l> {
     }
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Planner<'a> {
     /// Whether more is to be planned: nothing is refused so far.
     pub(super) fn goes_on(&self) -> bool {
         self.refusals.is_empty() && !self.losses.is_over

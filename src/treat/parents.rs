@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::Case;
-use super::Desk;
 use super::Image;
+use super::Planner;
 use super::TreatError;
 use super::images;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
+use crate::model::forecast::Sample;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::plan::Reason;
 use crate::model::plan::identity_columns;
-use crate::model::prospect::Sample;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::text;
@@ -27,7 +27,7 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::model::value::key_of;
 use crate::model::value::value_of;
-use crate::workbench::Step;
+use crate::plan_draft::Step;
 
 /// What was learnt and made so far.
 #[derive(Default)]
@@ -74,7 +74,7 @@ struct Blank<'k> {
     reason: Reason,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Planner<'a> {
     /// A parent with this key, or with one of its own. The answer is its key as it will be stored.
     pub(super) fn make_parent(
         &mut self,

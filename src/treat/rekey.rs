@@ -2,7 +2,7 @@
 //! on to them unseen: InnoDB's own cascades are in no counter. A row that others refer to keeps its key.
 
 use super::CHUNK;
-use super::Desk;
+use super::Planner;
 use super::TreatError;
 use crate::model::relation::Relation;
 use crate::model::rule::Rule;
@@ -26,7 +26,7 @@ pub(super) fn can_rekey(schema: &Schema, rules: &[Rule], assigned: &[Option<usiz
     treated.any(|relation| referring(schema, relation.child, &relation.child_columns).next().is_some())
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Planner<'a> {
     /// Which of these rows cannot get other values in these columns, and why not. Each row comes as it is stored.
     pub(super) fn cannot_rekey(
         &mut self,

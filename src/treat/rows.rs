@@ -2,8 +2,8 @@
 
 use super::CHUNK;
 use super::Case;
-use super::Desk;
 use super::Image;
+use super::Planner;
 use super::TreatError;
 use super::decide::Act;
 use super::images;
@@ -12,9 +12,9 @@ use super::unique::Newcomer;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
+use crate::model::forecast::Sample;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
-use crate::model::prospect::Sample;
 use crate::model::relation::Relation;
 use crate::model::rule::Keep;
 use crate::model::value::Key;
@@ -22,7 +22,7 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::model::value::key_of;
 use crate::model::value::value_of;
-use crate::workbench::Step;
+use crate::plan_draft::Step;
 
 /// A row whose key was decided.
 pub(super) struct Pending<'v> {
@@ -51,7 +51,7 @@ impl Try {
     }
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Planner<'a> {
     /// Rows that nothing takes away do not get in each other's way but by a unique key, which the room sees: they are tried
     /// together. Where a row can go, what is tried after it has to know.
     pub(super) fn change_rows(&mut self, case: &mut Case<'a>, pending: &[Pending<'_>]) -> Result<(), TreatError> {

@@ -4,19 +4,19 @@
 use std::collections::BTreeMap;
 
 use super::CHUNK;
-use super::Desk;
+use super::Planner;
 use super::TreatError;
 use crate::engine::EngineError;
 use crate::model::catalog::Engine;
 use crate::model::plan::identity_columns;
-use crate::model::sql::repair::UniqueTerms;
-use crate::model::tokens::Token;
-use crate::model::tokens::tokens_of;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::model::value::key_of;
 use crate::model::value::value_of;
+use crate::sql::read::tokens::Token;
+use crate::sql::read::tokens::tokens_of;
+use crate::sql::repair::UniqueTerms;
 
 /// A row that is to stand beside those that are there.
 pub(super) struct Newcomer<'n> {
@@ -73,7 +73,7 @@ pub(super) struct OddIndexes {
 /// Why a row cannot stand there: by its place, and whether another row has its key.
 pub(super) type Refused = Vec<(usize, String, bool)>;
 
-impl<'a> Desk<'a> {
+impl<'a> Planner<'a> {
     /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
     pub(super) fn collision(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
         let newcomers = [Some(Newcomer { image, own: None, changed: None })];

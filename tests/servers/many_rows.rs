@@ -7,8 +7,8 @@ use fk_doctor::engine;
 use fk_doctor::engine::Deadline;
 use fk_doctor::engine::Patience;
 use fk_doctor::model::resolve::resolve;
-use fk_doctor::model::sql;
 use fk_doctor::source::Source;
+use fk_doctor::sql;
 
 use super::common::Run;
 use super::patient::KINDS;

@@ -25,8 +25,8 @@ use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
-use crate::model::sql::quoted_for;
 use crate::model::value::Value;
+use crate::sql::quoted_for;
 
 /// The table is not there, or its whole schema is not.
 const NO_SUCH_TABLE: [&str; 2] = ["1146", "1049"];

@@ -12,9 +12,9 @@ use crate::engine::Session;
 use crate::engine::wire::Failure;
 use crate::engine::wire::Shared;
 use crate::model::catalog::Table;
-use crate::model::sql::Sql;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::Sql;
 
 pub(super) struct MysqlSession {
     address: Address,

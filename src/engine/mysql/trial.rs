@@ -22,11 +22,11 @@ use crate::engine::wire::trial::Stage;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
-use crate::model::sql::Sql;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::Sql;
 
 const COUNTERS: &str = "SELECT concat(table_name, '.AUTO_INCREMENT'), CAST(auto_increment AS SIGNED) FROM information_schema.tables \
      WHERE table_schema = database() AND auto_increment IS NOT NULL ORDER BY 1";

@@ -18,9 +18,9 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
-use crate::model::sql::key_bitmap;
-use crate::model::sql::key_bitmap::KeyBitmap;
 use crate::model::value::Value;
+use crate::sql::key_bitmap;
+use crate::sql::key_bitmap::KeyBitmap;
 
 /// A child that is smaller than this many bytes is joined.
 const SMALLEST_CHILD: u64 = 8 << 20;
@@ -121,7 +121,7 @@ impl Judge<'_> {
         Ok(bitmaps.iter().map(|bitmap| bitmap.as_ref().and_then(|_| readings.next())).collect())
     }
 
-    fn numbers(&mut self, question: &crate::model::sql::Sql) -> Result<Vec<u64>, Failure> {
+    fn numbers(&mut self, question: &crate::sql::Sql) -> Result<Vec<u64>, Failure> {
         let mut numbers = Vec::new();
         self.session.question(question, Plans::Any, &mut |row| {
             let number = |value: &Value| value.as_integer().and_then(|number| u64::try_from(number).ok());

@@ -18,10 +18,10 @@ use crate::engine::StorageAnswer;
 use crate::engine::wire::Failure;
 use crate::engine::wire::Shared;
 use crate::model::catalog::Table;
-use crate::model::sql::Sql;
-use crate::model::sql::quoted;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::Sql;
+use crate::sql::quoted;
 
 pub(super) struct PostgresSession {
     address: Address,

@@ -21,11 +21,11 @@ use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::refusal::Refusal;
-use crate::model::sql::Sql;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::Sql;
 
 /// Settings that decide what a statement means.
 const MEANING: [&str; 9] = [

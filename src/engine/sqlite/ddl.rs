@@ -2,7 +2,7 @@
 //!
 //! The text is cut into SQLite's own tokens; `REFERENCES` is a reserved word and so always opens such a clause.
 
-use crate::model::tokens::tokens;
+use crate::sql::read::tokens::tokens;
 
 /// One `REFERENCES` clause, in the order of the text, which is the order in which SQLite numbers them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Rehearsal;
 use crate::model::catalog::Table;
-use crate::model::sql::Sql;
 use crate::model::value::Value;
+use crate::sql::Sql;
 
 pub(super) struct Room {
     connection: Connection,

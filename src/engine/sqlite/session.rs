@@ -20,9 +20,9 @@ use crate::engine::Session;
 use crate::engine::StorageAnswer;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
-use crate::model::sql::Sql;
-use crate::model::sql::quoted;
 use crate::model::value::Value;
+use crate::sql::Sql;
+use crate::sql::quoted;
 
 pub(super) struct SqliteSession {
     // First, because it must be closed before the handles beside it.

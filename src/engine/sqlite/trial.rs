@@ -35,10 +35,10 @@ use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
-use crate::model::sql::Sql;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
+use crate::sql::Sql;
 
 /// Pages copied between two words about progress.
 const STRIDE: i32 = 4096;

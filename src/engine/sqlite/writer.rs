@@ -20,8 +20,8 @@ use crate::engine::write::Ending;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
-use crate::model::sql::Sql;
 use crate::model::value::Value;
+use crate::sql::Sql;
 
 pub(super) struct SqliteWriter {
     connection: Connection,

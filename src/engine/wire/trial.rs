@@ -3,8 +3,8 @@
 use crate::engine::EngineError;
 use crate::engine::trial::Put;
 use crate::model::refusal::Refusal;
-use crate::model::sql::Sql;
 use crate::model::value::Value;
+use crate::sql::Sql;
 
 const SAVE: &str = "SAVEPOINT fk_doctor_rows";
 const KEEP: &str = "RELEASE SAVEPOINT fk_doctor_rows";

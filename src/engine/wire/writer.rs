@@ -16,9 +16,9 @@ use crate::engine::write::Ending;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
-use crate::model::sql::Sql;
 use crate::model::value::Value;
 use crate::source::Address;
+use crate::sql::Sql;
 
 /// Between two attempts to hold a name.
 const PAUSE: Duration = Duration::from_millis(50);

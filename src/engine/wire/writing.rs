@@ -1,5 +1,5 @@
 //! What is particular to one kind of server where a repair is tried on it or made; what servers have in common is in
-//! [`super::writer`] and [`super::room`].
+//! [`super::writer`] and [`super::scratch_tables`].
 
 use super::Failure;
 use crate::engine::Deadline;

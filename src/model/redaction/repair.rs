@@ -1,19 +1,19 @@
 //! The same for what a repair would do. The plan itself holds every value: it is data, and not a report.
 
 use super::Redaction;
-use crate::model::prospect::Outlook;
-use crate::model::prospect::Prospect;
-use crate::model::prospect::Sample;
-use crate::model::prospect::Share;
-use crate::model::prospect::Undecided;
+use crate::model::forecast::Outlook;
+use crate::model::forecast::RepairForecast;
+use crate::model::forecast::Sample;
+use crate::model::forecast::Share;
+use crate::model::forecast::Undecided;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 
 impl Redaction {
-    pub fn prospect(&self, schema: &Schema, prospect: &Prospect) -> Prospect {
+    pub fn forecast(&self, schema: &Schema, forecast: &RepairForecast) -> RepairForecast {
         if self.shows_everything() {
-            return prospect.clone();
+            return forecast.clone();
         }
         let outlook = |outlook: &Outlook| Outlook {
             treatments: outlook.treatments.iter().map(|share| self.share(schema, share)).collect(),
@@ -21,7 +21,7 @@ impl Redaction {
             unchecked: outlook.unchecked.as_ref().map(|why| self.message(why)),
             ..outlook.clone()
         };
-        Prospect { relations: prospect.relations.iter().map(outlook).collect(), ..prospect.clone() }
+        RepairForecast { relations: forecast.relations.iter().map(outlook).collect(), ..forecast.clone() }
     }
 
     fn share(&self, schema: &Schema, share: &Share) -> Share {

@@ -7,8 +7,8 @@ use crate::model::catalog::Table;
 use crate::model::finding::Code;
 use crate::model::relation::Defect;
 use crate::model::schema::side;
-use crate::model::sql::quoted_for;
-use crate::model::sql::table_for;
+use crate::sql::quoted_for;
+use crate::sql::table_for;
 
 /// Adds a defect for the first pair of columns that convert values differently, and for the first that compare text
 /// differently. The relation still works as the parent's side says; programs that join the two may not.

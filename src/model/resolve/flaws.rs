@@ -6,8 +6,8 @@ use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Table;
 use crate::model::finding::Code;
 use crate::model::relation::Defect;
-use crate::model::sql::quoted_for;
-use crate::model::sql::table_for;
+use crate::sql::quoted_for;
+use crate::sql::table_for;
 
 pub(super) fn name(engine: Engine, tables: &[Table], key: &ForeignKey, defects: &mut Vec<Defect>) {
     let child = table_for(engine, &tables[key.child].name);

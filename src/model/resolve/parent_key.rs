@@ -251,13 +251,12 @@ fn why_unusable(table: &Table, columns: &[usize]) -> Defect {
 }
 
 fn suggested_index(table: &Table, columns: &[usize]) -> String {
-    let names: Vec<String> =
-        columns.iter().map(|&column| crate::model::sql::quoted(&table.columns[column].name)).collect();
+    let names: Vec<String> = columns.iter().map(|&column| crate::sql::quoted(&table.columns[column].name)).collect();
     let index = format!("{}_key", table.name.table);
     format!(
         "CREATE UNIQUE INDEX {} ON {}({})",
-        crate::model::sql::quoted(&index),
-        crate::model::sql::quoted(&table.name.table),
+        crate::sql::quoted(&index),
+        crate::sql::quoted(&table.name.table),
         names.join(", ")
     )
 }

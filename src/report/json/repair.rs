@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::model::prospect::LimitUse;
-use crate::model::prospect::Outlook;
-use crate::model::prospect::Sample;
+use crate::model::forecast::LimitUse;
+use crate::model::forecast::Outlook;
+use crate::model::forecast::Sample;
 use crate::model::redefinition::Redefinition;
 use crate::report::json::Database;
 use crate::report::json::Named;
@@ -14,13 +14,13 @@ use crate::report::json::document;
 use crate::report::repair::Said;
 
 pub(in crate::report) fn render(said: &Said<'_>) -> String {
-    let prospect = said.prospect;
+    let forecast = said.forecast;
     let rows = |outlooks: &mut dyn Iterator<Item = &Outlook>| outlooks.map(|outlook| outlook.rows).sum();
-    let verdict = if !prospect.refusals.is_empty() {
+    let verdict = if !forecast.refusals.is_empty() {
         "refused"
-    } else if prospect.unchecked() > 0 {
+    } else if forecast.unchecked() > 0 {
         "incomplete"
-    } else if prospect.undecided_keys() > 0 {
+    } else if forecast.undecided_keys() > 0 {
         "undecided"
     } else {
         "decided"
@@ -32,29 +32,29 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
         verdict,
         plan: said.plan.map(|plan| plan.display().to_string()),
         summary: Summary {
-            orphan_rows: rows(&mut prospect.relations.iter()),
-            orphan_rows_after: prospect.relations.iter().map(|outlook| outlook.rows_after).sum(),
-            undecided_keys: prospect.undecided_keys(),
-            unchecked: prospect.unchecked(),
-            changes: prospect.changes(),
+            orphan_rows: rows(&mut forecast.relations.iter()),
+            orphan_rows_after: forecast.relations.iter().map(|outlook| outlook.rows_after).sum(),
+            undecided_keys: forecast.undecided_keys(),
+            unchecked: forecast.unchecked(),
+            changes: forecast.changes(),
         },
-        relations: prospect.relations.iter().map(|outlook| relation(said, outlook)).collect(),
-        tables: prospect
+        relations: forecast.relations.iter().map(|outlook| relation(said, outlook)).collect(),
+        tables: forecast
             .tables
             .iter()
             .map(|table| Changes {
                 table: &table.table,
-                is_new: prospect.creates.iter().any(|new| new.name.to_string() == table.table),
+                is_new: forecast.creates.iter().any(|new| new.name.to_string() == table.table),
                 made: table.made,
                 changed: table.changed,
                 deleted: table.deleted,
             })
             .collect(),
-        definitions: prospect.redefinitions.iter().map(definition).collect(),
-        files: prospect.files.iter().map(|(file, rows)| KeptIn { file, rows: *rows }).collect(),
-        hazards: prospect.hazards.iter().map(String::as_str).collect(),
-        limits: prospect.limits.iter().map(limit).collect(),
-        refusals: prospect
+        definitions: forecast.redefinitions.iter().map(definition).collect(),
+        files: forecast.files.iter().map(|(file, rows)| KeptIn { file, rows: *rows }).collect(),
+        hazards: forecast.hazards.iter().map(String::as_str).collect(),
+        limits: forecast.limits.iter().map(limit).collect(),
+        refusals: forecast
             .refusals
             .iter()
             .map(|refusal| Refused {

@@ -3,9 +3,9 @@
 use super::Planned;
 use crate::engine::EngineError;
 use crate::model::catalog::Table;
+use crate::model::forecast::Refusal;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
-use crate::model::prospect::Refusal;
 use crate::model::text::plural;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -14,12 +14,12 @@ use crate::treat::TreatError;
 
 pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     let Planned { schema, surgery, draft, .. } = planned;
-    if !draft.prospect.refusals.is_empty() {
-        return Ok(refused(&draft.prospect.refusals));
+    if !draft.forecast.refusals.is_empty() {
+        return Ok(refused(&draft.forecast.refusals));
     }
     let mut script = surgery.script_start();
     let redefinitions = |is_last: bool| -> Result<String, RunError> {
-        let mut all = draft.prospect.redefinitions.iter().filter(|change| change.comes_last() == is_last);
+        let mut all = draft.forecast.redefinitions.iter().filter(|change| change.comes_last() == is_last);
         all.try_fold(String::new(), |script, change| {
             let redefining = surgery.redefining().ok_or(RunError::NoRepair)?;
             let more = redefining.script(schema, change, &planned.definitions);
@@ -28,7 +28,7 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
         })
     };
     script.push_str(&redefinitions(false)?);
-    for table in &draft.prospect.creates {
+    for table in &draft.forecast.creates {
         script.push_str(&format!("{};\n", surgery.create(table).text()));
     }
     let each = |table: &Table, change: &Change| -> rusqlite::Result<()> {
@@ -44,7 +44,7 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     };
     planned.each_change(each).map_err(|error| RunError::Treat(TreatError::from(error)))?;
     script.push_str(&redefinitions(true)?);
-    for (file, rows) in &draft.prospect.files {
+    for (file, rows) in &draft.forecast.files {
         script.push_str(&format!("-- {} that `apply` keeps in {file} would be kept nowhere.\n", plural(*rows, "row")));
     }
     script.push_str(&surgery.script_end());

@@ -7,9 +7,9 @@ use crate::model::relation::Relation;
 use crate::model::rule::Nullable;
 use crate::model::rule::Rule;
 use crate::model::schema::Schema;
-use crate::model::sql::redefine::Nulling;
-use crate::model::sql::redefine::Relaxing;
 use crate::model::text;
+use crate::sql::redefine::Nulling;
+use crate::sql::redefine::Relaxing;
 
 /// The columns of a table that are to be nullable, each with the rule that says so. No column of a primary key is among them.
 pub(super) fn columns<'a>(

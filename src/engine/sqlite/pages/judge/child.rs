@@ -205,7 +205,7 @@ impl Probe<'_> {
 struct Worker<'a> {
     buffer: Vec<u8>,
     record: Record,
-    desks: Vec<Desk<'a>>,
+    desks: Vec<FileOutput<'a>>,
 }
 
 /// The record at hand, and room for a key of it.
@@ -215,14 +215,14 @@ struct Record {
 }
 
 /// Where a worker handles one probe.
-struct Desk<'a> {
+struct FileOutput<'a> {
     probe: &'a Probe<'a>,
     tally: Tally,
     /// Keys of one page that are looked up together, so that the processor can wait for many at once.
     waiting: Vec<(Key, Option<i64>)>,
 }
 
-impl Desk<'_> {
+impl FileOutput<'_> {
     #[inline(always)]
     fn take(&mut self, key: Key, address: impl Fn() -> Option<i64>) {
         match key {
@@ -251,7 +251,7 @@ impl Child<'_> {
         let worker = || Worker {
             buffer: Vec::new(),
             record: Record { fields: Fields::new(&self.wanted), key: Vec::new() },
-            desks: self.probes.iter().map(|probe| Desk { probe, tally: empty(), waiting: Vec::new() }).collect(),
+            desks: self.probes.iter().map(|probe| FileOutput { probe, tally: empty(), waiting: Vec::new() }).collect(),
         };
         let pieces: Vec<Piece> = self.pass.tree.pieces().collect();
         let tallies = pieces
@@ -286,7 +286,7 @@ impl Child<'_> {
         cell: Cell<'_>,
         reader: &Reader<'_>,
         record: &mut Record,
-        desks: &mut [Desk<'_>],
+        desks: &mut [FileOutput<'_>],
     ) -> Result<(), Fault> {
         let Record { fields, key: scratch } = record;
         let mut is_read = false;

@@ -1,0 +1,100 @@
+//! The rehearsal on a server: a connection of its own with temporary tables. Nobody else sees them, and the database's
+//! own tables are not written to.
+
+use crate::engine::Damage;
+use crate::engine::EngineError;
+use crate::engine::Patience;
+use crate::engine::Session;
+use crate::engine::wire::Failure;
+use crate::engine::wire::writing::Kind;
+use crate::engine::wire::writing::Writing;
+use crate::engine::write::Rehearsal;
+use crate::model::catalog::Table;
+use crate::model::value::Value;
+use crate::source::Address;
+use crate::sql::Sql;
+
+pub(in crate::engine) struct ScratchTables<C> {
+    address: Address,
+    patience: Patience,
+    connection: C,
+    /// What stands before an attempt is there already.
+    is_ready: bool,
+}
+
+impl<C: Writing> ScratchTables<C> {
+    pub(in crate::engine) fn open(address: &Address, patience: &Patience) -> Result<ScratchTables<C>, EngineError> {
+        let entered = C::open(address, patience).and_then(|mut connection| {
+            connection.enter_room(patience)?;
+            Ok(connection)
+        });
+        let connection = entered.map_err(|failure| C::of_the_database(&failure, address))?;
+        Ok(ScratchTables { address: address.clone(), patience: patience.clone(), connection, is_ready: false })
+    }
+
+    /// The inner error is the server's refusal of this statement alone.
+    fn try_out(&mut self, statement: &Sql) -> Result<Result<(), Failure>, EngineError> {
+        let deadline = &self.patience.deadline;
+        let failed = |failure| C::of_a_question(failure, &self.address);
+        if let Some(attempt) = C::ATTEMPT.filter(|_| !self.is_ready) {
+            self.connection.run(attempt.before.to_owned(), deadline).map_err(failed)?;
+        }
+        let tried = self.connection.ask(statement.text(), statement.parameters(), deadline, &mut |_| {});
+        if let Some(attempt) = C::ATTEMPT.filter(|_| self.connection.is_open()) {
+            let end = if tried.is_ok() { attempt.done } else { attempt.failed };
+            self.connection.run(end.to_owned(), deadline).map_err(failed)?;
+            self.is_ready = true;
+        }
+        match tried {
+            Ok(()) => Ok(Ok(())),
+            Err(failure @ Failure::Refused { .. }) if self.connection.is_open() => Ok(Err(failure)),
+            Err(other) => Err(failed(other)),
+        }
+    }
+
+    fn refusal(&self, failure: Failure) -> EngineError {
+        C::of_a_question(failure, &self.address)
+    }
+}
+
+impl<C: Writing + Send> Session for ScratchTables<C> {
+    fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+        let answer = self.connection.ask(sql.text(), sql.parameters(), &self.patience.deadline, each);
+        answer.map_err(|failure| C::of_a_question(failure, &self.address))
+    }
+
+    fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
+        Ok(None)
+    }
+}
+
+impl<C: Writing + Send> Rehearsal for ScratchTables<C> {
+    fn furnish(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
+        let run = |room: &mut Self, statement: &str| {
+            let run = room.connection.run(statement.to_owned(), &room.patience.deadline);
+            run.map_err(|failure| C::of_a_question(failure, &room.address))
+        };
+        if let Some([open, _]) = C::FURNISH {
+            run(self, open)?;
+        }
+        let furnished = self.try_out(statement)?;
+        if let Some([_, close]) = C::FURNISH {
+            run(self, close)?;
+        }
+        match furnished {
+            Ok(()) => Ok(Ok(())),
+            Err(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Other => Ok(Err(message)),
+            Err(failure) => Err(self.refusal(failure)),
+        }
+    }
+
+    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
+        match self.try_out(statement)? {
+            Ok(()) => Ok(Ok(())),
+            Err(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Row => {
+                Ok(Err(C::of_a_row(&code, &message)))
+            }
+            Err(failure) => Err(self.refusal(failure)),
+        }
+    }
+}

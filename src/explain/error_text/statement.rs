@@ -1,0 +1,160 @@
+//! A statement somewhere in a text that a program printed: where it begins, where it ends, the table that it writes to, and
+//! the values beside it. Text that only speaks of a statement is none.
+
+use super::values;
+use crate::model::value::Value;
+use crate::sql::read::tokens::Token;
+use crate::sql::read::tokens::tokens;
+
+/// How statements begin that a foreign key can refuse.
+const VERBS: [&str; 4] = ["INSERT ", "REPLACE ", "UPDATE ", "DELETE "];
+
+/// What stands before a statement in a line: a label, a prompt, a quote.
+const BEFORE: [char; 8] = [':', '>', '=', '`', '"', '\'', '(', '['];
+
+/// How lines begin that do not belong to the statement above them any more.
+const STOPS: [&str; 18] = [
+    "[",
+    "param",
+    "binding",
+    "bind ",
+    "binds",
+    "args",
+    "arguments",
+    "values:",
+    "values=",
+    "detail",
+    "hint",
+    "context",
+    "at ",
+    "file ",
+    "traceback",
+    "error",
+    "sqlite>",
+    "(background",
+];
+
+/// What programs call the values that they print beside a statement.
+const LABELS: [&str; 8] = ["parameters", "params", "bindings", "binds", "bind", "arguments", "args", "values"];
+
+/// The last statement of a text and its values, or the first.
+pub(super) fn found_in(text: &str, last: bool) -> Option<(String, Vec<Value>)> {
+    let upper = text.to_ascii_uppercase();
+    let mut starts: Vec<usize> = VERBS.iter().flat_map(|verb| upper.match_indices(verb).map(|(at, _)| at)).collect();
+    starts.sort_unstable();
+    if last {
+        starts.reverse();
+    }
+    starts.into_iter().filter(|&start| may_begin(text, start)).find_map(|start| {
+        let end = start + length(&text[start..], text[..start].chars().next_back());
+        let statement = text[start..end].trim_end();
+        target(statement)?;
+        let (statement, values) = values::placed(statement, values_after(&text[end..]));
+        Some((statement?, values))
+    })
+}
+
+/// True if a statement may begin here: where a line begins, or after what leads to one.
+fn may_begin(text: &str, start: usize) -> bool {
+    let line = &text[text[..start].rfind('\n').map_or(0, |end| end + 1)..start];
+    line.trim_end().chars().next_back().is_none_or(|before| BEFORE.contains(&before))
+}
+
+fn length(text: &str, before: Option<char>) -> usize {
+    let quote = before.filter(|c| matches!(c, '"' | '`' | '\''));
+    let first_line = text.lines().next().unwrap_or_default();
+    if let Some(end) = quote.and_then(|quote| first_line.rfind(quote)) {
+        return end;
+    }
+    let mut end = 0;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let lower = line.trim_start().to_ascii_lowercase();
+        if number > 0 && (lower.is_empty() || STOPS.iter().any(|stop| lower.starts_with(stop))) {
+            break;
+        }
+        end += line.len();
+    }
+    let words = tokens(&text[..end]);
+    // `;` ends it, and so does what is printed behind it in the same line: [["a", 1]], | params, -- args.
+    let ends = |pair: &[Token]| {
+        let [word, next] = pair else { return false };
+        (word.is_word("[") && next.is_word("[")) || word.is_word("|") && !next.is_word("|") && !follows_bar(text, word)
+    };
+    let mut depth = 0_i32;
+    let unopened = words.iter().find(|word| {
+        depth += i32::from(word.is_word("(")) - i32::from(word.is_word(")"));
+        depth < 0
+    });
+    let unopened = unopened.map(|word| word.place.start);
+    let semicolon = words.iter().find(|word| word.is_word(";")).map(|word| word.place.start);
+    let printed = words.windows(2).find(|pair| ends(pair)).map(|pair| pair[0].place.start);
+    // The tokens of SQLite take `[["a", 1]` for one name.
+    let pairs = text[..end].find(" [[");
+    let label = LABELS.iter().filter_map(|label| labelled(&text[..end], label)).min();
+    [semicolon, unopened, printed, pairs, label].into_iter().flatten().min().unwrap_or(end)
+}
+
+/// True for the second bar of `||`.
+fn follows_bar(text: &str, word: &Token) -> bool {
+    text[..word.place.start].ends_with('|')
+}
+
+/// Where ` parameters: …` or ` with params [` begins within the text of a statement. `VALUES (` is the statement's own.
+fn labelled(text: &str, label: &str) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    let found = lower.match_indices(label).find(|(at, _)| {
+        let rest = lower[at + label.len()..].trim_start();
+        let is_label = rest.starts_with([':', '=']) || (label != "values" && rest.starts_with(['[', '(', '{']));
+        is_label && lower[..*at].ends_with([' ', '\n', '\t', ',', '(', '['])
+    });
+    let start = found?.0;
+    let before = lower[..start].trim_end();
+    Some(before.strip_suffix("with").unwrap_or(before).trim_end().trim_end_matches([',', '(', '[']).len())
+}
+
+/// The values that follow a statement: after a label, or in brackets right behind it.
+fn values_after(text: &str) -> values::Given {
+    let start = text.trim_start_matches([';', ' ', '"', '`', ',', '|', ')']);
+    if start.starts_with("[[") {
+        return values::read(start).second_of_pairs();
+    }
+    let lower = text.to_ascii_lowercase();
+    let place = LABELS.iter().filter_map(|label| Some(lower.find(label)? + label.len())).min();
+    let Some(place) = place else { return values::Given::default() };
+    let given = text[place..].trim_start_matches([':', '=', ' ', '"', '\'']);
+    if given.starts_with(['(', '[', '{']) {
+        values::read(given)
+    } else {
+        values::read(&format!("[{}]", given.lines().next().unwrap_or_default()))
+    }
+}
+
+/// The table that a statement writes to. `None` for text that has no more of a statement than its first words.
+pub(super) fn target(statement: &str) -> Option<String> {
+    let words = tokens(statement);
+    let first = words.first()?;
+    let into = words.iter().take(4).position(|word| word.is_any(&["INTO", "FROM"]));
+    let at = if first.is_word("UPDATE") {
+        // UPDATE OR IGNORE t
+        if words.get(1)?.is_word("OR") { 3 } else { 1 }
+    } else {
+        into? + 1
+    };
+    let (mut name, mut next) = (words.get(at)?, at + 1);
+    while words.get(next).is_some_and(|word| word.is_word(".")) {
+        (name, next) = (words.get(next + 1)?, next + 2);
+    }
+    let follows = |names: &[&str]| words.get(next).is_some_and(|word| word.is_any(names));
+    let is_statement = if first.is_word("UPDATE") {
+        words[next..].iter().take(3).any(|word| word.is_word("SET"))
+    } else if first.is_word("DELETE") {
+        words.get(next).is_none() || follows(&["WHERE", "AS", ";", "RETURNING", "INDEXED"])
+    } else {
+        follows(&["(", "VALUES", "SELECT", "DEFAULT", "AS", "WITH", "SET"])
+    };
+    is_statement.then(|| name.text.clone())
+}
+
+pub(super) fn inserts(statement: &str) -> bool {
+    tokens(statement).first().is_some_and(|word| word.is_any(&["INSERT", "REPLACE"]))
+}

@@ -1,0 +1,256 @@
+//! What the witness of a statement tells: the rows written, those that lack their parent, and what followed.
+//!
+//! A question that fails becomes a remark, and the others are asked all the same.
+
+use crate::diagnose;
+use crate::engine::Trial;
+use crate::engine::trial::Performance;
+use crate::model::catalog::Action;
+use crate::model::catalog::TableKind;
+use crate::model::explanation::Effect;
+use crate::model::explanation::Event;
+use crate::model::finding::Diagnosis;
+use crate::model::redaction::Redaction;
+use crate::model::refusal::Refusal;
+use crate::model::relation::Judge;
+use crate::model::relation::Origin;
+use crate::model::schema::Schema;
+use crate::scan;
+use crate::scan::Tally;
+use crate::sql::Sql;
+use crate::sql::witness::Account;
+
+/// How much of the rows is shown.
+pub(super) struct Shown<'a> {
+    pub(super) samples: usize,
+    pub(super) redaction: &'a Redaction,
+}
+
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) effects: Vec<Effect>,
+    pub(super) lacking: Vec<Lacking>,
+    pub(super) follows: Vec<Follow>,
+    pub(super) remarks: Vec<String>,
+    /// What else the engine refuses, once references do not.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Rows of one relation that lack their parent.
+pub(super) struct Lacking {
+    pub(super) relation: usize,
+    pub(super) side: Side,
+    pub(super) tally: Tally,
+    pub(super) diagnosis: Vec<Diagnosis>,
+    /// The triggers that wrote these rows, or took their parents.
+    pub(super) triggers: Vec<String>,
+    /// Rows that lacked it before as well.
+    pub(super) already: u64,
+    /// The parent was given another key, and not deleted.
+    pub(super) changed_key: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// They were written.
+    Written,
+    /// Their parent was taken away.
+    Left,
+}
+
+/// What one relation did to child rows whose parents went or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Follow {
+    pub(super) relation: usize,
+    pub(super) event: Event,
+    pub(super) deleted: u64,
+    pub(super) changed: u64,
+    pub(super) blocking: u64,
+    pub(super) levels: u64,
+}
+
+pub(super) fn everything(
+    trial: &mut dyn Trial,
+    account: &dyn Account,
+    schema: &Schema,
+    since: u32,
+    performance: &Performance,
+    shown: &Shown<'_>,
+) -> Seen {
+    let mut seen = orphans(trial, account, schema, since, Some(performance), shown);
+    seen.follows = follows(trial, account, schema, since, performance, &mut seen.remarks);
+    for lacking in &mut seen.lacking {
+        let blocks = |event| {
+            let speaks = |follow: &&Follow| follow.relation == lacking.relation && follow.event == event;
+            seen.follows.iter().any(|follow| speaks(&follow) && follow.blocking > 0)
+        };
+        lacking.changed_key = blocks(Event::Update) && !blocks(Event::Delete);
+    }
+    let effects = effects(trial, account, schema, since, performance, &mut seen.remarks);
+    seen.effects = effects.into_iter().map(|(_, effect)| effect).collect();
+    seen
+}
+
+impl Seen {
+    /// Where foreign keys were ignored altogether, none of them took its child rows along: only those rows stay in
+    /// the way that would have stayed anyway.
+    pub(super) fn without_actions(mut self, schema: &Schema) -> Seen {
+        let refuses = |action: Action| matches!(action, Action::NoAction | Action::Restrict);
+        self.lacking.retain(|lacking| {
+            let relation = &schema.relations[lacking.relation];
+            lacking.side == Side::Written || (refuses(relation.on_delete) && refuses(relation.on_update))
+        });
+        if self.follows.iter().any(|follow| follow.blocking > 0) {
+            self.remarks.push("what foreign keys would take along can only be told once that is mended".to_owned());
+        }
+        self.follows.clear();
+        self
+    }
+}
+
+/// Every row that lacks its parent because of what was written since a round.
+pub(super) fn orphans(
+    trial: &mut dyn Trial,
+    account: &dyn Account,
+    schema: &Schema,
+    since: u32,
+    performance: Option<&Performance>,
+    shown: &Shown<'_>,
+) -> Seen {
+    let mut seen = Seen::default();
+    let touched = |table: usize| performance.is_none_or(|performance| is_written(schema, table, performance));
+    for (index, relation) in schema.relations.iter().enumerate() {
+        if relation.origin != Origin::Declared || matches!(relation.judge, Judge::Nobody(_)) {
+            continue;
+        }
+        for (side, table) in [(Side::Written, Some(relation.child)), (Side::Left, relation.parent.table)] {
+            let Some(table) = table.filter(|&table| touched(table)) else { continue };
+            let question = match side {
+                Side::Written => account.written_orphans(schema, index, since),
+                Side::Left => account.left_orphans(schema, index, since),
+            };
+            match scan::tally(schema, trial, relation, &question, shown.samples) {
+                Ok(tally) if tally.orphan_rows == 0 => {}
+                Ok(tally) => {
+                    let diagnosis = match side {
+                        Side::Written => diagnose::diagnose(schema, trial, relation, &tally, shown.redaction),
+                        Side::Left => Vec::new(),
+                    };
+                    let triggers = performance.map_or_else(Vec::new, |seen| triggers_on(schema, table, seen));
+                    let question = account.already_orphans(schema, index, since);
+                    let already = match side {
+                        Side::Written => numbers(trial, &question, &mut seen.remarks).first().copied().unwrap_or(0),
+                        Side::Left => 0,
+                    };
+                    seen.lacking.push(Lacking {
+                        relation: index,
+                        side,
+                        tally,
+                        diagnosis,
+                        triggers,
+                        already,
+                        changed_key: false,
+                    });
+                }
+                Err(error) => seen.remarks.push(format!("{} could not be looked at: {}", relation.id, error.because())),
+            }
+        }
+    }
+    seen
+}
+
+/// The rows written, by table, in the order in which the statement names the tables.
+pub(super) fn effects(
+    trial: &mut dyn Trial,
+    account: &dyn Account,
+    schema: &Schema,
+    since: u32,
+    performance: &Performance,
+    remarks: &mut Vec<String>,
+) -> Vec<(usize, Effect)> {
+    let mut found = Vec::new();
+    for table in written_tables(schema, performance) {
+        let question = account.effects(schema, table, since);
+        let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question, remarks)) else {
+            continue;
+        };
+        if inserted + updated + deleted > 0 {
+            let name = schema.tables[table].name.to_string();
+            let triggers = triggers_on(schema, table, performance);
+            found.push((table, Effect { table: name, inserted, updated, deleted, triggers }));
+        }
+    }
+    found
+}
+
+fn follows(
+    trial: &mut dyn Trial,
+    account: &dyn Account,
+    schema: &Schema,
+    since: u32,
+    performance: &Performance,
+    remarks: &mut Vec<String>,
+) -> Vec<Follow> {
+    let mut found = Vec::new();
+    for (index, relation) in schema.relations.iter().enumerate() {
+        let concerned = relation.parent.table.is_some_and(|table| is_written(schema, table, performance));
+        if !concerned || relation.origin != Origin::Declared || matches!(relation.judge, Judge::Nobody(_)) {
+            continue;
+        }
+        for event in [Event::Delete, Event::Update] {
+            let question = account.followed(schema, index, event, since);
+            let Ok([deleted, changed, blocking]) = <[u64; 3]>::try_from(numbers(trial, &question, remarks)) else {
+                continue;
+            };
+            if deleted + changed + blocking == 0 {
+                continue;
+            }
+            let levels = account.levels(schema, index, since).filter(|_| event == Event::Delete);
+            let levels = levels.map_or(0, |question| numbers(trial, &question, remarks).first().copied().unwrap_or(0));
+            found.push(Follow { relation: index, event, deleted, changed, blocking, levels });
+        }
+    }
+    found
+}
+
+/// One row of numbers; where there is no answer, that is remarked.
+fn numbers(trial: &mut dyn Trial, question: &Sql, remarks: &mut Vec<String>) -> Vec<u64> {
+    let session: &mut dyn crate::engine::Session = trial;
+    session.numbers(question).unwrap_or_else(|error| {
+        let remark = format!("not all could be counted: {}", error.because());
+        if !remarks.contains(&remark) {
+            remarks.push(remark);
+        }
+        Vec::new()
+    })
+}
+
+fn written_tables(schema: &Schema, performance: &Performance) -> Vec<usize> {
+    let mut tables = Vec::new();
+    for write in &performance.writes {
+        let named = |name: &str| schema.names.same(name, &write.table);
+        let found = schema.tables.iter().position(|table| named(&table.name.table));
+        if let Some(table) = found.filter(|table| !tables.contains(table)) {
+            tables.push(table);
+        }
+    }
+    tables.retain(|&table: &usize| {
+        let table = &schema.tables[table];
+        table.kind == TableKind::Table && !table.name.table.starts_with("sqlite_")
+    });
+    tables
+}
+
+fn is_written(schema: &Schema, table: usize, performance: &Performance) -> bool {
+    performance.writes.iter().any(|write| schema.names.same(&write.table, &schema.tables[table].name.table))
+}
+
+/// The triggers that write to a table; none where the statement or a foreign key does so itself.
+fn triggers_on(schema: &Schema, table: usize, performance: &Performance) -> Vec<String> {
+    let name = &schema.tables[table].name.table;
+    let on_it = || performance.writes.iter().filter(|write| schema.names.same(&write.table, name));
+    if on_it().any(|write| write.trigger.is_none()) {
+        return Vec::new();
+    }
+    on_it().filter_map(|write| write.trigger.clone()).collect()
+}

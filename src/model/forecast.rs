@@ -1,0 +1,147 @@
+//! What a repair would do, told before it is done: per relation and rule how many missing keys get which treatment,
+//! what stays undecided and why, what else will happen, and what is refused.
+
+use std::collections::BTreeMap;
+
+use crate::model::plan::NewTable;
+use crate::model::redefinition::Redefinition;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RepairForecast {
+    /// Every relation with orphans, in the schema's order.
+    pub relations: Vec<Outlook>,
+    /// Rows that will be made, changed and deleted, per table.
+    pub tables: Vec<TableChanges>,
+    pub creates: Vec<NewTable>,
+    /// How many rows that go each file keeps.
+    pub files: BTreeMap<String, u64>,
+    pub redefinitions: Vec<Redefinition>,
+    pub hazards: Vec<String>,
+    pub limits: Vec<LimitUse>,
+    pub refusals: Vec<Refusal>,
+}
+
+/// How many rows a rule, or the plan as a whole, takes away or blanks, beside the limit: of all tables, or of one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitUse {
+    /// `None` for all rules together.
+    pub rule: Option<String>,
+    /// `None` for all tables together.
+    pub table: Option<String>,
+    pub rows: u64,
+    pub table_rows: Option<u64>,
+    pub max_rows: Option<u64>,
+    pub max_share: Option<f64>,
+}
+
+/// One relation.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outlook {
+    /// Position in the schema.
+    pub relation: usize,
+    pub id: String,
+    /// The rule that treats it, if one does.
+    pub rule: Option<String>,
+    pub keys: u64,
+    pub rows: u64,
+    /// Orphans that may be left.
+    pub rows_after: u64,
+    pub treatments: Vec<Share>,
+    pub undecided: Vec<Undecided>,
+    /// Why nothing was tried, where that is so.
+    pub unchecked: Option<String>,
+}
+
+/// What one treatment gets.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Share {
+    pub treatment: String,
+    pub keys: u64,
+    pub rows: u64,
+    pub samples: Vec<Sample>,
+    /// How many changes there were to choose examples from.
+    pub changes: u64,
+}
+
+/// One change, as an example.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    pub table: String,
+    pub row: RowName,
+    /// The columns that change; `None` for a row that is made.
+    pub before: Option<RowName>,
+    /// `None` for a row that goes.
+    pub after: Option<RowName>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Undecided {
+    pub why: String,
+    pub keys: u64,
+    pub rows: u64,
+    pub example: Key,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TableChanges {
+    pub table: String,
+    pub made: u64,
+    pub changed: u64,
+    pub deleted: u64,
+}
+
+/// Why the plan as a whole is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Empty where it is all rules together.
+    pub rule: String,
+    /// Empty where it is no single one.
+    pub relation: String,
+    pub why: String,
+    pub help: String,
+}
+
+impl RepairForecast {
+    pub fn undecided_keys(&self) -> u64 {
+        self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.keys).sum()
+    }
+
+    /// How many relations could not be checked, whether a rule treats them or not.
+    pub fn unchecked(&self) -> u64 {
+        self.relations.iter().filter(|outlook| outlook.unchecked.is_some()).count() as u64
+    }
+
+    /// Orphans that are left although nothing about them is undecided: no rule treats them, or a rule only reports them.
+    pub fn rows_left_alone(&self) -> u64 {
+        let after: u64 = self.relations.iter().map(|outlook| outlook.rows_after).sum();
+        let undecided: u64 =
+            self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.rows).sum();
+        after.saturating_sub(undecided)
+    }
+
+    /// Rows and definitions that change.
+    pub fn changes(&self) -> u64 {
+        let rows: u64 = self.tables.iter().map(|table| table.made + table.changed + table.deleted).sum();
+        rows + self.redefinitions.len() as u64
+    }
+}
+
+impl Outlook {
+    pub fn share(&mut self, treatment: &str) -> &mut Share {
+        let place = self.treatments.iter().position(|share| share.treatment == treatment).unwrap_or_else(|| {
+            self.treatments.push(Share { treatment: treatment.to_owned(), ..Share::default() });
+            self.treatments.len() - 1
+        });
+        &mut self.treatments[place]
+    }
+
+    pub fn leave(&mut self, why: &str, key: &Key) -> &mut Undecided {
+        let place = self.undecided.iter().position(|undecided| undecided.why == why).unwrap_or_else(|| {
+            self.undecided.push(Undecided { why: why.to_owned(), example: key.clone(), ..Undecided::default() });
+            self.undecided.len() - 1
+        });
+        &mut self.undecided[place]
+    }
+}

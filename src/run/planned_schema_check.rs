@@ -1,0 +1,72 @@
+//! `check --against`: today's rows held against the foreign keys of a planned schema, before the migration.
+
+use std::path::Path;
+
+use crate::engine::Database;
+use crate::exit::Exit;
+use crate::model::catalog::Engine;
+use crate::model::examination::Examination;
+use crate::model::examination::Verdict;
+use crate::model::finding::Severity;
+use crate::model::overlay;
+use crate::report;
+use crate::report::AnswerFormat;
+use crate::report::Paper;
+use crate::report::ScanFormat;
+use crate::run::RunError;
+use crate::run::examine;
+use crate::run::examine::Lens;
+use crate::run::examine::Looked;
+use crate::scan::Wishes;
+use crate::sql::read::statements;
+
+/// Today's rows, held against the foreign keys of a planned schema.
+pub(super) fn hold(
+    database: &mut dyn Database,
+    path: &Path,
+    wishes: &Wishes<'_>,
+    lens: &Lens<'_>,
+) -> Result<Examination, RunError> {
+    let unreadable = |why: String| RunError::Input {
+        what: path.display().to_string(),
+        why,
+        help: "name a script of CREATE statements".to_owned(),
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let statements = statements::statements(Engine::Sqlite, &text);
+    let planned = database.planned(&statements).map_err(|error| RunError::Input {
+        what: format!("{} of {}", error.to_string().trim_start_matches("read "), path.display()),
+        why: error.because(),
+        help: error.help().unwrap_or_default(),
+    })?;
+    if planned.foreign_keys.is_empty() {
+        return Err(unreadable("it declares no foreign key".to_owned()));
+    }
+    let (schema, left_alone) = overlay::lay_over(database.catalog()?, planned);
+    let mut sessions = database.sessions(wishes.threads.min(schema.relations.len()))?;
+    let Looked { relations, findings, .. } = examine::look(&schema, &mut sessions, wishes, lens, &mut |_, _| {});
+    drop(sessions);
+    let fail_on = Some(Severity::Error);
+    let values = lens.redaction.values;
+    let mut examination = Examination { relations, findings, left_alone, fail_on, values, ..Examination::of(schema) };
+    if let Some(why) = database.disturbed() {
+        examine::distrust(&mut examination, &why);
+    }
+    Ok(examination)
+}
+
+pub(super) fn exit(examination: &Examination) -> Exit {
+    match examination.verdict() {
+        Verdict::Clean | Verdict::Partial => Exit::Clean,
+        Verdict::Findings => Exit::Findings,
+        Verdict::Incomplete => Exit::Incomplete,
+    }
+}
+
+pub(super) fn render(examination: &Examination, format: AnswerFormat, paper: &Paper) -> String {
+    let format = match format {
+        AnswerFormat::Table => ScanFormat::Table,
+        AnswerFormat::Json => ScanFormat::Json,
+    };
+    report::scan(examination, format, paper)
+}

@@ -1,0 +1,204 @@
+//! What a record tells: the rows written, those that would lack their parent, and what followed.
+
+use super::Foresight;
+use super::plain;
+use crate::model::catalog::Action;
+use crate::model::catalog::Column;
+use crate::model::explanation::Event;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::sql::Sql;
+use crate::sql::witness::Account;
+
+impl Account for Foresight {
+    fn effects(&self, _: &Schema, table: usize, _: u32) -> Sql {
+        let (old, new) = (self.before(table), self.after(table));
+        self.finished(format!(
+            "SELECT (SELECT count(*) FROM {new} AS child WHERE child.fk_doctor$op = 'i'), \
+             (SELECT count(*) FROM (SELECT DISTINCT {place} FROM {old} AS child WHERE child.fk_doctor$op = 'u' AND {kept}) AS changed), \
+             (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor$op = 'd')",
+            place = self.tongue.place_columns().join(", "),
+            kept = self.is_kept(table, "child"),
+        ))
+    }
+
+    fn written_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
+        let about = &schema.relations[relation];
+        let from = format!("{} AS child", self.after(about.child));
+        let only = self.is_checked(schema, about);
+        let orphans = self.tongue.orphans(schema, about, &from, &only, self.survivor(schema, about).as_deref());
+        self.tongue.finished(orphans)
+    }
+
+    fn already_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
+        let about = &schema.relations[relation];
+        let key: Vec<&Column> = schema.child_columns(about).collect();
+        let from = format!("{} AS child", self.after(about.child));
+        let only = format!(
+            "{} AND child.fk_doctor$op = 'u' AND NOT EXISTS (SELECT 1 FROM {} AS was WHERE {} AND {})",
+            self.is_checked(schema, about),
+            self.before(about.child),
+            self.linked("was", "child"),
+            self.any_differs("was", "child", &key),
+        );
+        let orphans = self.tongue.orphans(schema, about, &from, &only, self.survivor(schema, about).as_deref());
+        self.finished(format!("SELECT count(*) FROM ({}) AS already", orphans.text()))
+    }
+
+    fn left_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
+        self.tongue.finished(self.left(schema, &schema.relations[relation], &[Event::Delete, Event::Update]))
+    }
+
+    fn followed(&self, schema: &Schema, relation: usize, event: Event, _: u32) -> Sql {
+        let about = &schema.relations[relation];
+        let nothing = || plain("SELECT 0, 0, 0".to_owned());
+        let Some(parent) = about.parent.table.filter(|parent| self.tables.contains(parent)) else { return nothing() };
+        let blocking = self.left(schema, about, &[event]);
+        if !self.tables.contains(&about.child) {
+            return self.finished(format!("SELECT 0, 0, (SELECT count(*) FROM ({}) AS blocking)", blocking.text()));
+        }
+        let (old, referred) = (self.before(about.child), self.referred(schema, about, parent, event));
+        let deletes = event == Event::Delete && about.on_delete == Action::Cascade;
+        let deleted = if deletes { referred.as_str() } else { "1 = 0" };
+        self.finished(format!(
+            "SELECT (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor$op = 'd' AND {deleted}), \
+             (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor$op = 'u' AND child.fk_doctor$relation = {relation} AND {} AND {referred}), \
+             (SELECT count(*) FROM ({}) AS blocking)",
+            self.is_kept(about.child, "child"),
+            blocking.text(),
+        ))
+    }
+
+    fn levels(&self, schema: &Schema, relation: usize, _: u32) -> Option<Sql> {
+        let about = &schema.relations[relation];
+        if about.parent.table != Some(about.child) || !self.tables.contains(&about.child) {
+            return None;
+        }
+        let old = self.before(about.child);
+        let refers = format!("{} AND NOT ({})", self.tongue.equal(schema, about), self.same_place("parent", "child"));
+        let columns: Vec<String> =
+            schema.child(about).columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
+        let of = |alias: &str| {
+            let own = columns.iter().map(String::as_str).chain(self.tongue.place_columns().iter().copied());
+            own.map(|name| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ")
+        };
+        Some(self.finished(format!(
+            "WITH RECURSIVE walk AS (SELECT {child}, 1 AS fk_doctor$level FROM {old} AS child WHERE child.fk_doctor$op = 'd' \
+             AND NOT EXISTS (SELECT 1 FROM {old} AS parent WHERE parent.fk_doctor$op = 'd' AND {refers}) \
+             UNION ALL SELECT {child}, parent.fk_doctor$level + 1 FROM walk AS parent, {old} AS child \
+             WHERE child.fk_doctor$op = 'd' AND {refers} AND parent.fk_doctor$level < 10000) \
+             SELECT coalesce(max(fk_doctor$level), 0) FROM walk",
+            child = of("child"),
+        )))
+    }
+}
+
+impl Foresight {
+    /// Whether there is a parent for `child` once all is done.
+    fn survivor(&self, schema: &Schema, relation: &Relation) -> Option<String> {
+        let parent = relation.parent.table?;
+        let equal = self.tongue.equal(schema, relation);
+        let source = self.tongue.source(schema, &schema.tables[parent], "parent");
+        if !self.tables.contains(&parent) {
+            return Some(format!("SELECT 1 FROM {source} WHERE {equal}"));
+        }
+        let untouched = format!(
+            "NOT EXISTS (SELECT 1 FROM {} AS gone WHERE {})",
+            self.before(parent),
+            self.tongue.is_row(&schema.tables[parent], "gone", "parent")
+        );
+        // A row that is changed in several ways is recorded once for each: its key is the one that was changed.
+        let key: Vec<&Column> = schema.parent_columns(relation).collect();
+        let was = format!("{} AS was", self.before(parent));
+        let own = format!(
+            "EXISTS (SELECT 1 FROM {was} WHERE {} AND {})",
+            self.linked("parent", "was"),
+            self.any_differs("was", "parent", &key)
+        );
+        let other = format!(
+            "EXISTS (SELECT 1 FROM {was}, {} AS now WHERE {} AND {} AND {})",
+            self.after(parent),
+            self.same_place("was", "parent"),
+            self.linked("now", "was"),
+            self.any_differs("was", "now", &key)
+        );
+        Some(format!(
+            "SELECT 1 FROM {source} WHERE {equal} AND {untouched} UNION ALL SELECT 1 FROM {} AS parent WHERE {equal} AND {} AND ({own} OR NOT {other})",
+            self.after(parent),
+            self.is_kept(parent, "parent"),
+        ))
+    }
+
+    /// The child row, as it will be, is one whose reference the server looks at.
+    fn is_checked(&self, schema: &Schema, relation: &Relation) -> String {
+        let key: Vec<&Column> = schema.child_columns(relation).collect();
+        let mut why = vec![self.any_differs("was", "child", &key)];
+        if let Some(condition) = self.tongue.checks_moved_rows(schema) {
+            let moved = self.moved(schema, relation.child);
+            why.push(format!("(child.fk_doctor$relation = -1 AND {condition} AND {moved})"));
+        }
+        format!(
+            "(child.fk_doctor$op = 'i' OR EXISTS (SELECT 1 FROM {} AS was WHERE {} AND ({}))) AND {}",
+            self.before(relation.child),
+            self.linked("was", "child"),
+            why.join(" OR "),
+            self.is_kept(relation.child, "child"),
+        )
+    }
+
+    fn moved(&self, schema: &Schema, table: usize) -> String {
+        let about = &schema.tables[table];
+        let key: Vec<&Column> = about.primary_key.iter().map(|&column| &about.columns[column]).collect();
+        self.any_differs("was", "child", &key)
+    }
+
+    /// The child row, as it is, refers to a parent that is gone, and is neither deleted nor pointed elsewhere.
+    fn is_left(&self, schema: &Schema, relation: &Relation, event: Event) -> Option<String> {
+        let parent = relation.parent.table.filter(|parent| self.tables.contains(parent))?;
+        let gone = format!(
+            "EXISTS (SELECT 1 FROM {} WHERE {} AND {})",
+            self.gone_from(parent, event),
+            self.gone(schema, relation, parent, event),
+            self.tongue.equal(schema, relation)
+        );
+        if !self.tables.contains(&relation.child) {
+            return Some(gone);
+        }
+        let key: Vec<&Column> = schema.child_columns(relation).collect();
+        let pointed = format!(
+            "NOT EXISTS (SELECT 1 FROM {} AS was, {} AS now WHERE {} AND {} AND {})",
+            self.before(relation.child),
+            self.after(relation.child),
+            self.tongue.is_row(schema.child(relation), "was", "child"),
+            self.linked("now", "was"),
+            self.any_differs("was", "now", &key)
+        );
+        Some(format!("{gone} AND {} AND {pointed}", self.stays(schema, relation.child)))
+    }
+
+    fn left(&self, schema: &Schema, relation: &Relation, events: &[Event]) -> Sql {
+        let left: Vec<String> = events
+            .iter()
+            .filter_map(|event| self.is_left(schema, relation, *event))
+            .map(|left| format!("({left})"))
+            .collect();
+        let only = if left.is_empty() { "1 = 0".to_owned() } else { format!("({})", left.join(" OR ")) };
+        let from = self.tongue.source(schema, schema.child(relation), "child");
+        self.tongue.orphans(schema, relation, &from, &only, self.survivor(schema, relation).as_deref())
+    }
+
+    /// A recorded child row whose old key is that of a parent that is gone.
+    fn referred(&self, schema: &Schema, relation: &Relation, parent: usize, event: Event) -> String {
+        let other = if parent == relation.child {
+            format!(" AND NOT ({})", self.same_place("parent", "child"))
+        } else {
+            String::new()
+        };
+        format!(
+            "EXISTS (SELECT 1 FROM {} WHERE {} AND {}{other})",
+            self.gone_from(parent, event),
+            self.gone(schema, relation, parent, event),
+            self.tongue.equal(schema, relation)
+        )
+    }
+}

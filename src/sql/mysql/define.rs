@@ -1,0 +1,210 @@
+//! Definitions that change on MySQL and MariaDB. These servers take no such change back by themselves: each statement is
+//! committed at once, on its own, and a run that is cut off goes on where the definitions show that it was.
+//!
+//! A foreign key that comes back is not checked, as it may have had orphans; one that is declared is.
+
+use super::Query;
+use super::Sql;
+use super::in_backticks;
+use super::prevent;
+use super::repair::Surgery;
+use super::siblings::Sibling;
+use crate::model::catalog::Engine;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::schema::Schema;
+use crate::sql::redefine::Enforcing;
+use crate::sql::redefine::Nulling;
+use crate::sql::redefine::Preventing;
+use crate::sql::redefine::RedefiningDialect;
+use crate::sql::redefine::Relaxing;
+use crate::sql::redefine::Step;
+use crate::sql::redefine::bounded;
+use crate::sql::redefine::free_name;
+use crate::sql::redefine::readable;
+use crate::sql::redefine::text_of;
+use crate::sql::table_for;
+
+const RELAX: &str = "relax";
+
+impl RedefiningDialect for Surgery {
+    fn relaxed(
+        &self,
+        _: &Schema,
+        table: &Table,
+        wishes: &[Relaxing<'_>],
+        nulled: &[Nulling<'_>],
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        let of = table.name.to_string();
+        let mut changes = Vec::new();
+        for wish in wishes {
+            let name = wish.relation.name.as_deref().unwrap_or_default();
+            let before = text_of(definitions, "constraint", name, &of);
+            changes.push(Redefinition {
+                before: Some(before.ok_or_else(|| format!("it has no constraint {name}"))?.to_owned()),
+                dropped: vec![wish.relation.id.clone()],
+                ..Redefinition::new(DefinitionKind::Constraint, name, &table.name, wish.rule, RELAX)
+            });
+        }
+        for Nulling { column, rule } in nulled {
+            let column = &table.columns[*column];
+            let Some(before) = text_of(definitions, "column", &column.name, &of) else { continue };
+            if !before.starts_with("NOT NULL\n") {
+                continue;
+            }
+            if text_of(definitions, "check", &column.name, &of).is_some() {
+                return Err(format!(
+                    "{} has a CHECK of its own, which a column loses that is defined anew",
+                    column.name
+                ));
+            }
+            changes.push(Redefinition {
+                after: Some(nullable(before).ok_or_else(|| format!("{} is more than a plain column", column.name))?),
+                before: Some(before.to_owned()),
+                nullable: vec![column.name.clone()],
+                ..Redefinition::new(DefinitionKind::Column, &column.name, &table.name, rule, RELAX)
+            });
+        }
+        Ok(changes)
+    }
+
+    fn enforced(
+        &self,
+        schema: &Schema,
+        wish: &Enforcing<'_>,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        let relation = wish.relation;
+        let table = schema.child(relation);
+        let columns: Vec<&str> = schema.child_column_names(relation).collect();
+        let named = format!("{}_{}", table.name.table, columns.join("_"));
+        let mut changes = Vec::new();
+        if wish.needs_index {
+            let name = free_name(&bounded(&named, ""), definitions);
+            changes.push(Redefinition {
+                after: Some(format!("INDEX ({})", quoted_all(columns.iter().copied()))),
+                ..Redefinition::new(DefinitionKind::Index, &name, &table.name, wish.rule, "enforce")
+            });
+        }
+        let mut clause = format!(
+            "FOREIGN KEY ({}) REFERENCES {}({})",
+            quoted_all(columns.iter().copied()),
+            table_for(Engine::Mariadb, &relation.parent.name),
+            quoted_all(schema.parent_columns(relation).map(|column| column.name.as_str()))
+        );
+        clause.push_str(&wish.actions(self.of.unsaid()));
+        let of = table.name.to_string();
+        let wanted = format!("INDEX ({})", quoted_all(columns.iter().copied()));
+        let here =
+            definitions.iter().filter(|[kind, _, table, text]| kind == "index" && *table == of && *text == wanted);
+        let made = changes.iter().map(|index| &index.name);
+        if let Some(index) = here.map(|[_, name, ..]| name).chain(made).min() {
+            clause.push_str(&format!("\nINDEX {index}"));
+        }
+        let name = free_name(&bounded(&named, "_fkey"), definitions);
+        changes.push(Redefinition {
+            after: Some(clause),
+            declared: vec![relation.id.clone()],
+            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, wish.rule, "enforce")
+        });
+        Ok(changes)
+    }
+
+    fn prevented(
+        &self,
+        schema: &Schema,
+        wish: &Preventing<'_>,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        prevent::prevented(schema, wish, definitions)
+    }
+
+    fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {
+        statements(self.of, change).into_iter().map(|text| Step::Statement(Query::default().finish(text))).collect()
+    }
+
+    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+        Query::default().finish(format!(
+            "SELECT 1 FROM {} AS t WHERE t.{} IS NULL LIMIT 1",
+            table_for(Engine::Mariadb, table),
+            in_backticks(column)
+        ))
+    }
+
+    fn script(&self, _: &Schema, change: &Redefinition, _: &[Definition]) -> Result<String, String> {
+        let statements = statements(self.of, change);
+        let script: String = match change.kind {
+            // The body of a trigger has semicolons of its own.
+            DefinitionKind::Trigger => {
+                let all: String = statements.iter().map(|text| format!("{text}\n$$\n")).collect();
+                format!("DELIMITER $$\n{all}DELIMITER ;\n")
+            }
+            _ => statements.iter().map(|text| format!("{text};\n")).collect(),
+        };
+        readable(script, change)
+    }
+}
+
+fn statements(of: Sibling, change: &Redefinition) -> Vec<String> {
+    let (table, name) = (table_for(Engine::Mariadb, &change.table), in_backticks(&change.name));
+    let (before, after) = (change.before.as_deref(), change.after.as_deref());
+    match change.kind {
+        DefinitionKind::Constraint => {
+            let drop = before.map(|_| format!("ALTER TABLE {table} DROP FOREIGN KEY {name}"));
+            let key = after.map(|text| text.split_once("\nINDEX ").unwrap_or((text, "")));
+            let add = key.map(|(text, _)| {
+                let add = format!("ALTER TABLE {table} ADD CONSTRAINT {name} {text}");
+                of.with_checks(change.treatment != RELAX, &add)
+            });
+            // Where the server made the index by itself, it makes it anew, under the name of the foreign key.
+            let index = key.map(|(_, index)| index).filter(|index| !index.is_empty());
+            let rename = index.filter(|index| *index != change.name);
+            let rename = rename.map(|index| of.rename_index(&change.table, &change.name, index));
+            drop.into_iter().chain(add).chain(rename).collect()
+        }
+        DefinitionKind::Column => after
+            .and_then(column)
+            .map(|text| of.with_checks(false, &format!("ALTER TABLE {table} MODIFY {name} {text}")))
+            .into_iter()
+            .collect(),
+        DefinitionKind::Index => {
+            let drop = before.map(|_| format!("DROP INDEX {name} ON {table}"));
+            let columns = after.and_then(|text| text.strip_prefix("INDEX "));
+            drop.into_iter().chain(columns.map(|columns| format!("CREATE INDEX {name} ON {table} {columns}"))).collect()
+        }
+        DefinitionKind::Trigger => prevent::statements(change, &table, &name),
+        DefinitionKind::Table | DefinitionKind::Comment => Vec::new(),
+    }
+}
+
+/// The parts of a column's text, as `definitions.sql` spells them: NULL, type, default, extra, comment, and the rest.
+fn parts(text: &str) -> Option<[&str; 5]> {
+    let parts: Vec<&str> = text.splitn(6, '\n').collect();
+    let [null, kind, default, extra, comment, rest] = parts[..] else { return None };
+    // A generated column, or what the server counts by itself, is more than its text.
+    let is_plain = rest.starts_with('\n') && (extra.is_empty() || extra.starts_with("on update"));
+    is_plain.then_some([null, kind, default, extra, comment])
+}
+
+/// The text of a column that may be NULL: its default is NULL then, where it had none.
+fn nullable(text: &str) -> Option<String> {
+    let [_, kind, default, extra, comment] = parts(text)?;
+    let default = if default.is_empty() { "DEFAULT NULL" } else { default };
+    let rest = text.splitn(6, '\n').nth(5)?;
+    Some(["NULL", kind, default, extra, comment, rest].join("\n"))
+}
+
+/// A column's text as a statement has it.
+fn column(text: &str) -> Option<String> {
+    let [null, kind, default, extra, comment] = parts(text)?;
+    let parts = [kind, null, default, extra, comment].into_iter().filter(|part| !part.is_empty());
+    Some(parts.collect::<Vec<_>>().join(" "))
+}
+
+fn quoted_all<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.map(in_backticks).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,58 @@
+//! Definitions that these servers hide from a user who may only read: the actions of foreign keys, and triggers. A plan is
+//! held against definitions, and who makes it need not be who applies it.
+
+use super::siblings::Sibling;
+use crate::model::catalog::Engine;
+use crate::model::redefinition::Definition;
+use crate::model::relation::Origin;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::sql::in_backticks;
+use crate::sql::table_for;
+
+/// What `definitions.sql` gives for a text that the user may not see.
+const HIDDEN: &str = "(hidden)";
+
+/// Writes the foreign keys whose text is hidden as `definitions.sql` spells them: the schema knows them all. Returns true if
+/// the user does not see all definitions.
+pub(super) fn complete(of: Sibling, schema: &Schema, definitions: &mut [Definition]) -> bool {
+    let is_hidden = |definition: &Definition| {
+        let [kind, _, _, text] = definition;
+        text == HIDDEN && kind == "constraint" || text.ends_with(HIDDEN) && kind == "trigger"
+    };
+    let are_some_hidden = definitions.iter().any(is_hidden);
+    for place in 0..definitions.len() {
+        let [kind, name, table, text] = &definitions[place];
+        if kind != "constraint" || text != HIDDEN {
+            continue;
+        }
+        let is_it = |relation: &&Relation| {
+            let child = &schema.child(relation).name;
+            relation.origin == Origin::Declared
+                && relation.name.as_ref() == Some(name)
+                && child.schema.is_none()
+                && child.table == *table
+        };
+        if let Some(relation) = schema.relations.iter().find(is_it) {
+            definitions[place][3] = constraint(of, schema, relation, definitions);
+        }
+    }
+    are_some_hidden
+}
+
+fn constraint(of: Sibling, schema: &Schema, relation: &Relation, definitions: &[Definition]) -> String {
+    let list = |names: &mut dyn Iterator<Item = &str>| names.map(in_backticks).collect::<Vec<_>>().join(", ");
+    let child = &schema.child(relation).name.table;
+    let columns = format!("({})", list(&mut schema.child_column_names(relation)));
+    let parent = table_for(Engine::Mariadb, &relation.parent.name);
+    let parent_columns = list(&mut relation.parent.column_names.iter().map(String::as_str));
+    let rules = [("UPDATE", relation.on_update), ("DELETE", relation.on_delete)];
+    let rules = rules.into_iter().filter(|(_, action)| *action != of.default_action());
+    let rules: String = rules.map(|(event, action)| format!(" ON {event} {}", action.name())).collect();
+    let wanted = format!("INDEX {columns}");
+    let indexes =
+        definitions.iter().filter(|[kind, _, table, text]| kind == "index" && table == child && *text == wanted);
+    let index = indexes.map(|[_, name, ..]| name).min();
+    let index = index.map(|name| format!("\nINDEX {name}")).unwrap_or_default();
+    format!("FOREIGN KEY {columns} REFERENCES {parent}({parent_columns}){rules}{index}")
+}

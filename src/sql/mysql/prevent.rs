@@ -1,0 +1,120 @@
+//! The triggers that make a placeholder for the parent of a row that arrives before it, on MySQL and MariaDB.
+//!
+//! A trigger of this server runs with the rights of whoever made it, and cannot write to the table that fires it. Where a
+//! row of the parent has another of the placeholder's keys, the update of nothing leaves that row as it is. A text is
+//! when the trigger fires, on the first line, and its body.
+
+use super::complete;
+use super::in_backticks;
+use super::match_query;
+use super::repair::literal;
+use super::repair::meets;
+use crate::model::catalog::Engine;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::rule::Expression;
+use crate::model::rule::Piece;
+use crate::model::schema::Schema;
+use crate::model::text::visible;
+use crate::model::value::Value;
+use crate::sql::clauses::key_names;
+use crate::sql::redefine::Given;
+use crate::sql::redefine::Preventing;
+use crate::sql::redefine::text_of;
+use crate::sql::redefine::trigger_name;
+use crate::sql::table_for;
+
+pub(super) fn prevented(
+    schema: &Schema,
+    wish: &Preventing<'_>,
+    definitions: &[Definition],
+) -> Result<Vec<Redefinition>, String> {
+    let child = schema.child(wish.relation);
+    if wish.relation.parent.name == child.name {
+        return Err("a trigger of this server cannot write to the table that fires it".to_owned());
+    }
+    let body = body(schema, wish).ok_or("its parent table is missing")?;
+    let trigger = |(part, event): (&str, &str)| {
+        let name = trigger_name(schema, wish.relation, part);
+        Redefinition {
+            before: text_of(definitions, "trigger", &name, &child.name.to_string()).map(str::to_owned),
+            after: Some(format!("BEFORE {event}\n{body}")),
+            ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent")
+        }
+    };
+    let changes = [("_insert", "INSERT"), ("_update", "UPDATE")].map(trigger);
+    Ok(changes.into_iter().filter(|change| change.before != change.after).collect())
+}
+
+pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<String> {
+    let drop = change.before.as_ref().map(|_| format!("DROP TRIGGER {name}"));
+    let made = change.after.as_deref().and_then(|text| text.split_once('\n'));
+    let make = made.map(|(when, body)| format!("CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW {body}"));
+    drop.into_iter().chain(make).collect()
+}
+
+fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
+    let relation = wish.relation;
+    let parent = schema.parent(relation)?;
+    let children: Vec<&str> = schema.child_column_names(relation).collect();
+    let new = |name: &str, alias: &str| format!("NEW.{} AS {}", in_backticks(name), in_backticks(alias));
+    let key: Vec<String> =
+        key_names(schema, relation).into_iter().map(|(place, name)| new(children[place], name)).collect();
+    let child = schema.child(relation).columns.iter().filter(|column| !column.generated);
+    let child: Vec<String> = child.map(|column| new(&column.name, &column.name)).collect();
+    let child = format!("(SELECT {}) AS child", child.join(", "));
+    let via = wish.via.and_then(|via| {
+        let table = &schema.tables[schema.table(&via.table)?];
+        let equal = via.columns.iter().zip(schema.child_columns(relation)).filter_map(|(name, theirs)| {
+            let ours = table.columns.iter().find(|column| column.name == *name)?;
+            let (left, right) =
+                (format!("via.{}", in_backticks(name)), format!("`key`.{}", in_backticks(&theirs.name)));
+            Some(meets(&left, ours, &right, theirs))
+        });
+        let equal = equal.collect::<Vec<_>>().join(" AND ");
+        Some(format!("\n    JOIN {} AS via ON {equal}", table_for(Engine::Mariadb, &table.name)))
+    });
+    let columns: Vec<String> = wish.values.iter().map(|(column, _)| in_backticks(&column.name)).collect();
+    let values: Vec<String> = wish.values.iter().map(|(_, given)| value(given, &children)).collect();
+    let first = in_backticks(&schema.parent_columns(relation).next()?.name);
+    let parent = table_for(Engine::Mariadb, &parent.name);
+    Some(format!(
+        "BEGIN\n  -- Made by fk-doctor, by its rule {}, for {}:\n  \
+         -- a row that arrives before its parent gets a placeholder for it. DROP TRIGGER ends that.\n  \
+         IF EXISTS (SELECT 1 FROM {child} WHERE {} AND NOT EXISTS ({})) THEN\n    \
+         INSERT INTO {parent}({})\n    SELECT {}\n    FROM {child}\n    CROSS JOIN (SELECT {}) AS `key`{}\n    WHERE TRUE\n    \
+         ON DUPLICATE KEY UPDATE {first} = {parent}.{first};\n  END IF;\nEND",
+        visible(wish.rule),
+        visible(&relation.id),
+        complete(schema, relation),
+        match_query(schema, relation)?,
+        columns.join(", "),
+        values.join(", "),
+        key.join(", "),
+        via.unwrap_or_default(),
+    ))
+}
+
+fn value(given: &Given<'_>, children: &[&str]) -> String {
+    let new = |name: &&str| format!("NEW.{}", in_backticks(name));
+    match given {
+        Given::Key(place) => new(&children[*place]),
+        Given::Derived => {
+            format!("concat_ws('-', 'placeholder', {})", children.iter().map(new).collect::<Vec<_>>().join(", "))
+        }
+        Given::Expression(expression) => match expression.as_ref() {
+            Expression::Literal(value) => literal(value),
+            Expression::Sql(sql) => format!("(\n{sql}\n)"),
+            Expression::Template(pieces) => {
+                let piece = |piece: &Piece| match piece {
+                    Piece::Text(text) => literal(&Value::text(text)),
+                    Piece::Column { scope, column } => {
+                        format!("coalesce({}.{}, '')", in_backticks(scope.name()), in_backticks(column))
+                    }
+                };
+                format!("concat('', {})", pieces.iter().map(piece).collect::<Vec<_>>().join(", "))
+            }
+        },
+    }
+}

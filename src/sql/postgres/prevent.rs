@@ -1,0 +1,144 @@
+//! The function and trigger that make a placeholder for the parent of a row that arrives before it.
+//!
+//! The function runs with the rights of whoever writes the row, under a search path that holds the server's own names
+//! alone: it lets nobody do what they may not, and nobody's names are mistaken for others. `ON CONFLICT DO NOTHING` lets
+//! two writers make the same placeholder at once. A text is when the trigger fires, on the first line, and the
+//! function's body.
+
+use super::as_text;
+use super::complete;
+use super::match_query;
+use super::qualified;
+use super::quoted;
+use super::repair::literal;
+use super::repair::named_tables;
+use super::table_name;
+use crate::model::catalog::Column;
+use crate::model::catalog::Family;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::rule::Expression;
+use crate::model::rule::Piece;
+use crate::model::schema::Schema;
+use crate::model::text::visible;
+use crate::model::value::Value;
+use crate::sql::clauses::key_names;
+use crate::sql::redefine::Given;
+use crate::sql::redefine::Preventing;
+use crate::sql::redefine::text_of;
+use crate::sql::redefine::trigger_name;
+use crate::sql::repair::Wanted;
+
+pub(super) fn prevented(
+    schema: &Schema,
+    wish: &Preventing<'_>,
+    definitions: &[Definition],
+) -> Result<Vec<Redefinition>, String> {
+    let child = schema.child(wish.relation);
+    let name = trigger_name(schema, wish.relation, "");
+    let columns: Vec<String> = schema.child_column_names(wish.relation).map(quoted).collect();
+    let body = body(schema, wish).ok_or("its parent table is missing")?;
+    if body.contains(TAG) {
+        return Err(format!("the rule's SQL has {TAG} in it, which ends the text of the function"));
+    }
+    let change = Redefinition {
+        before: text_of(definitions, "trigger", &name, &child.name.to_string()).map(str::to_owned),
+        after: Some(format!("BEFORE INSERT OR UPDATE OF {}\n{body}", columns.join(", "))),
+        ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent")
+    };
+    Ok(if change.before == change.after { Vec::new() } else { vec![change] })
+}
+
+/// What stands around the text of a function.
+const TAG: &str = "$fk_doctor$";
+
+pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<String> {
+    let function = format!("{}.{name}", quoted(change.table.schema.as_deref().unwrap_or("public")));
+    let mut statements = Vec::new();
+    if change.before.is_some() {
+        statements.push(format!("DROP TRIGGER {name} ON {table}"));
+        statements.push(format!("DROP FUNCTION {function}()"));
+    }
+    if let Some((when, body)) = change.after.as_deref().and_then(|text| text.split_once('\n')) {
+        statements.push(format!(
+            "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {TAG}{body}{TAG}"
+        ));
+        statements.push(format!("CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()"));
+    }
+    statements
+}
+
+fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
+    let relation = wish.relation;
+    let parent = schema.parent(relation)?;
+    let children: Vec<&str> = schema.child_column_names(relation).collect();
+    let key = key_names(schema, relation).into_iter();
+    let key: Vec<String> =
+        key.map(|(place, name)| format!("NEW.{} AS {}", quoted(children[place]), quoted(name))).collect();
+    let expressions = wish.values.iter().filter_map(|(_, given)| match given {
+        Given::Expression(expression) => Some(Wanted::Expression(expression)),
+        Given::Key(_) | Given::Derived => None,
+    });
+    let tables = named_tables(schema, &expressions.collect::<Vec<_>>());
+    let via = wish.via.and_then(|via| {
+        let table = &schema.tables[schema.table(&via.table)?];
+        let equal = via.columns.iter().zip(&children);
+        let equal: Vec<String> = equal
+            .map(|(name, key)| format!("{} \"key\".{}", super::repair::left_of(table, "via", name), quoted(key)))
+            .collect();
+        Some(format!("\n    JOIN {} AS via ON {}", table_name(table), equal.join(" AND ")))
+    });
+    let columns: Vec<String> = wish.values.iter().map(|(column, _)| quoted(&column.name)).collect();
+    let values: Vec<String> = wish.values.iter().map(|(column, given)| value(column, given, &children)).collect();
+    Some(format!(
+        "\n#variable_conflict use_column\nBEGIN\n  \
+         -- Made by fk-doctor, by its rule {}, for {}:\n  \
+         -- a row that arrives before its parent gets a placeholder for it. DROP TRIGGER ends that.\n  \
+         IF EXISTS (SELECT 1 FROM (SELECT NEW.*) AS child WHERE {} AND NOT EXISTS ({})) THEN\n    \
+         {tables}INSERT INTO {}({})\n    SELECT {}\n    \
+         FROM (SELECT NEW.*) AS child CROSS JOIN (SELECT {}) AS \"key\"{}\n    ON CONFLICT DO NOTHING;\n  \
+         END IF;\n  RETURN NEW;\nEND\n",
+        visible(wish.rule),
+        visible(&relation.id),
+        complete(schema, relation),
+        match_query(schema, relation)?,
+        table_name(parent),
+        columns.join(", "),
+        values.join(", "),
+        key.join(", "),
+        via.unwrap_or_default(),
+    ))
+}
+
+fn value(column: &Column, given: &Given<'_>, children: &[&str]) -> String {
+    let new = |name: &&str| format!("NEW.{}", quoted(name));
+    let text = match given {
+        Given::Key(place) => return new(&children[*place]),
+        Given::Derived => {
+            let key: Vec<String> = children.iter().map(|name| format!("format('%s', {})", new(name))).collect();
+            format!("('placeholder-' || {})", key.join(" || '-' || "))
+        }
+        Given::Expression(expression) => match expression.as_ref() {
+            Expression::Literal(value) => literal(value),
+            Expression::Sql(sql) => format!("(SELECT {} FROM (SELECT (\n{sql}\n)) AS given(x))", as_text("given.x")),
+            Expression::Template(pieces) => {
+                let piece = |piece: &Piece| match piece {
+                    Piece::Text(text) => literal(&Value::text(text)),
+                    Piece::Column { scope, column } => {
+                        format!("format('%s', {}.{})", quoted(scope.name()), quoted(column))
+                    }
+                };
+                format!(
+                    "({})",
+                    std::iter::once("''".to_owned()).chain(pieces.iter().map(piece)).collect::<Vec<_>>().join(" || ")
+                )
+            }
+        },
+    };
+    match (&column.family, &column.sql_type) {
+        (Family::Text, _) | (Family::Untyped, None) => format!("{text}::text"),
+        (_, Some(of)) => format!("{text}::{}", qualified(&of.base)),
+        (_, None) => text,
+    }
+}

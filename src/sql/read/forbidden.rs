@@ -1,0 +1,121 @@
+//! What may be tried on a server, where a statement runs in the database itself and is rolled back: only what a
+//! rollback takes back whole, and what keeps nobody waiting longer than the statement itself would.
+
+use crate::model::catalog::Engine;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::schema::Schema;
+use crate::model::statement::Kind;
+use crate::model::statement::Statement;
+use crate::sql::read::tokens::Token;
+use crate::sql::read::tokens::tokens_of;
+
+/// Functions that reach out of the transaction, by the beginnings of their names.
+const OUTSIDE: [(&str, &str); 15] = [
+    ("dblink", "opens another connection, whose work is not rolled back"),
+    ("lo_export", "writes a file of the server"),
+    ("pg_file_", "writes a file of the server"),
+    ("pg_logical_emit", "writes to the log that replicas read"),
+    ("pg_terminate_backend", "ends another session"),
+    ("pg_cancel_backend", "ends another session's statement"),
+    ("pg_reload_conf", "changes the server"),
+    ("pg_rotate_logfile", "changes the server"),
+    ("pg_switch_wal", "changes the server"),
+    ("pg_create_", "changes the server"),
+    ("pg_drop_replication", "changes the server"),
+    ("pg_promote", "changes the server"),
+    ("setval", "sets a sequence, which is not rolled back"),
+    ("load_file", "reads a file of the server"),
+    ("sys_exec", "runs a program"),
+];
+
+/// Why a statement is not run on a server, if it is not.
+pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
+    let engine = schema.database.engine;
+    let is_mysql = matches!(engine, Engine::Mysql | Engine::Mariadb);
+    let tokens = tokens_of(engine, &statement.text);
+    let first = tokens.first().map_or_else(String::new, |token| token.text.to_uppercase());
+    let has = |words: &[&str]| tokens.iter().any(|token| token.is_any(words));
+    let pair =
+        |left: &str, right: &[&str]| tokens.windows(2).any(|pair| pair[0].is_word(left) && pair[1].is_any(right));
+    if is_mysql && (statement.text.contains("/*!") || statement.text.contains("/*M!")) {
+        return Some("it hides words from other programs in a comment: write them out".to_owned());
+    }
+    let outside = tokens.windows(2).find_map(|pair| {
+        let calls = |(name, _): &&(&str, &str)| !pair[0].quoted && pair[0].text.to_lowercase().starts_with(name);
+        OUTSIDE.iter().find(calls).filter(|_| pair[1].is_word("("))
+    });
+    if let Some((_, why)) = outside {
+        return Some(format!("it calls a function that {why}"));
+    }
+    if pair("INTO", &["OUTFILE", "DUMPFILE"]) {
+        return Some("it writes a file of the server".to_owned());
+    }
+    if is_mysql {
+        let lasting = schema.tables.iter().find(|table| is_lasting(table) && names(&tokens, table));
+        if let Some(table) = lasting {
+            let why = table.without_foreign_keys.as_deref().unwrap_or_default();
+            return Some(format!("{} {why}, which cannot be rolled back", table.name));
+        }
+        let any_lasts = schema.tables.iter().any(is_lasting);
+        let view = schema.tables.iter().find(|table| table.kind == TableKind::View && names(&tokens, table));
+        if let (true, Some(view)) = (any_lasts && writes(statement), view) {
+            return Some(format!("{} is a view, and there are tables here that cannot be rolled back", view.name));
+        }
+    }
+    let tried = matches!(statement.kind, Kind::Insert | Kind::Update | Kind::Delete | Kind::Transaction)
+        || ["SELECT", "VALUES", "TABLE", "WITH", "MERGE"].contains(&first.as_str())
+        || (first == "SET" && has(&["CONSTRAINTS"]));
+    (!tried).then(|| why_not(engine, &first))
+}
+
+/// The database beside this one that a statement names, if it names any.
+pub fn names_neighbour<'n>(schema: &Schema, statement: &Statement, neighbours: &'n [String]) -> Option<&'n String> {
+    let tokens = tokens_of(schema.database.engine, &statement.text);
+    let qualifies =
+        |name: &&String| tokens.windows(2).any(|pair| pair[0].text.eq_ignore_ascii_case(name) && pair[1].is_word("."));
+    neighbours.iter().find(qualifies)
+}
+
+/// Where the database has tables that stay changed after a rollback, what triggers of the tables that a statement names may
+/// write to: such a table, and the tables that are named.
+pub fn lasting_beside<'s>(schema: &'s Schema, statement: &Statement) -> Option<(&'s Table, Vec<&'s Table>)> {
+    let lasting = schema.tables.iter().find(|table| is_lasting(table))?;
+    let tokens = tokens_of(schema.database.engine, &statement.text);
+    Some((lasting, schema.tables.iter().filter(|table| names(&tokens, table)).collect()))
+}
+
+fn why_not(engine: Engine, word: &str) -> String {
+    let commits = matches!(engine, Engine::Mysql | Engine::Mariadb);
+    match word {
+        "CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "REINDEX" | "ANALYZE" | "OPTIMIZE" | "COMMENT" => {
+            if commits {
+                "it would commit: definitions cannot be rolled back here".to_owned()
+            } else {
+                "it changes definitions, which locks others out of the table until it is rolled back".to_owned()
+            }
+        }
+        "LOCK" | "UNLOCK" | "FLUSH" if commits => "it would commit, and lock others out".to_owned(),
+        "LOCK" => "it would lock others out, and do nothing else".to_owned(),
+        "CALL" | "DO" | "EXECUTE" | "PREPARE" => {
+            "what it runs may commit, or have effects that no rollback takes back: give the statements in it".to_owned()
+        }
+        "COPY" | "LOAD" => "it reads or writes files: fk-doctor check DB --table T FILE says which rows would fail".to_owned(),
+        "SET" | "RESET" => "it sets something for a session that ends here".to_owned(),
+        "NOTIFY" | "LISTEN" | "UNLISTEN" => "it speaks to other sessions".to_owned(),
+        _ => "nobody knows whether a rollback takes all of it back: only INSERT, UPDATE, DELETE, MERGE, SELECT and transactions are tried".to_owned(),
+    }
+}
+
+fn writes(statement: &Statement) -> bool {
+    matches!(statement.kind, Kind::Insert | Kind::Update | Kind::Delete)
+}
+
+/// Rows that stay changed after a rollback.
+fn is_lasting(table: &Table) -> bool {
+    table.without_foreign_keys.as_deref().is_some_and(|why| why.starts_with("is stored by"))
+}
+
+fn names(tokens: &[Token], table: &Table) -> bool {
+    tokens.iter().any(|token| token.text.eq_ignore_ascii_case(&table.name.table))
+}

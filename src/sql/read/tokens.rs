@@ -1,0 +1,163 @@
+//! SQL text cut into tokens: enough to find the ends of statements, their first words and a few clauses.
+//!
+//! Comments and white space are left out. Nothing is parsed, and text that ends in the middle of a token ends there.
+
+use std::ops::Range;
+
+use crate::model::catalog::Engine;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Without its quotes.
+    pub text: String,
+    /// A quoted name or a string is never a keyword.
+    pub quoted: bool,
+    /// Where it stands, quotes included.
+    pub place: Range<usize>,
+}
+
+impl Token {
+    pub fn is_word(&self, word: &str) -> bool {
+        !self.quoted && self.text.eq_ignore_ascii_case(word)
+    }
+
+    pub fn is_any(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.is_word(word))
+    }
+}
+
+/// As SQLite reads it.
+pub fn tokens(sql: &str) -> Vec<Token> {
+    tokens_of(Engine::Sqlite, sql)
+}
+
+/// As an engine reads it, with its own quotes and comments.
+pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
+    let (is_sqlite, is_postgres) = (engine == Engine::Sqlite, engine == Engine::Postgres);
+    let is_mysql = matches!(engine, Engine::Mysql | Engine::Mariadb);
+    let mut tokens: Vec<Token> = Vec::new();
+    let mut start = 0;
+    while let Some(first) = sql[start..].chars().next() {
+        let rest = &sql[start..];
+        // E'it\'s'
+        let escapes = is_mysql && first != '`'
+            || is_postgres && tokens.last().is_some_and(|last| last.is_word("E") && last.place.end == start);
+        let length = match first {
+            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+            '#' if is_mysql => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") && is_postgres => nested_length(rest),
+            '/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |end| end + 4),
+            '\'' | '"' | '`' => quoted_length(rest, first, escapes),
+            '$' if is_postgres && dollar_quote(rest).is_some() => dollar_quote(rest).unwrap_or(rest.len()),
+            '[' if is_sqlite => rest.find(']').map_or(rest.len(), |end| end + 1),
+            c if is_name(c) => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
+            c => c.len_utf8(),
+        };
+        let text = &rest[..length];
+        let place = start..start + length;
+        start += length;
+        let (text, quoted) = match first {
+            '\'' | '"' | '`' => {
+                let inner = text[1..].strip_suffix(first).unwrap_or(&text[1..]);
+                let doubled: String = [first, first].iter().collect();
+                (inner.replace(&doubled, &first.to_string()), true)
+            }
+            '[' if is_sqlite => (text.trim_matches(['[', ']']).to_owned(), true),
+            '$' if is_postgres && text.ends_with('$') => (text.to_owned(), true),
+            '-' | '/' | '#' if length > 1 => continue,
+            c if c.is_whitespace() => continue,
+            _ => (text.to_owned(), false),
+        };
+        tokens.push(Token { text, quoted, place });
+    }
+    tokens
+}
+
+/// The length of a quoted token, whose quote is written twice inside it.
+fn quoted_length(text: &str, quote: char, escapes: bool) -> usize {
+    let mut end = 1;
+    while let Some(found) = text[end..].find(|c| c == quote || (escapes && c == '\\')) {
+        end += found + 1;
+        if text[..end].ends_with('\\') {
+            end += text[end..].chars().next().map_or(0, char::len_utf8);
+            continue;
+        }
+        if !text[end..].starts_with(quote) {
+            return end;
+        }
+        end += 1;
+    }
+    text.len()
+}
+
+/// The length of `$tag$ … $tag$`, unless this is a parameter.
+fn dollar_quote(text: &str) -> Option<usize> {
+    let tag = text[1..].find('$')? + 2;
+    let is_tag = text[1..tag - 1].chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii());
+    if !is_tag || text[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    Some(text[tag..].find(&text[..tag]).map_or(text.len(), |end| end + 2 * tag))
+}
+
+/// The length of a comment that may hold others.
+fn nested_length(text: &str) -> usize {
+    let (mut depth, mut end) = (0_usize, 0);
+    while end < text.len() {
+        if text[end..].starts_with("/*") {
+            (depth, end) = (depth + 1, end + 2);
+        } else if text[end..].starts_with("*/") {
+            (depth, end) = (depth - 1, end + 2);
+            if depth == 0 {
+                return end;
+            }
+        } else {
+            end += text[end..].chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    text.len()
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_know_their_places() {
+        let sql = "a -- b\n'it''s' /* c */ [x y];é";
+        let found: Vec<(String, bool, &str)> =
+            tokens(sql).into_iter().map(|token| (token.text, token.quoted, &sql[token.place])).collect();
+        let expected = [
+            ("a", false, "a"),
+            ("it's", true, "'it''s'"),
+            ("x y", true, "[x y]"),
+            (";", false, ";"),
+            ("é", false, "é"),
+        ];
+        assert_eq!(found, expected.map(|(text, quoted, place)| (text.to_owned(), quoted, place)));
+    }
+
+    #[test]
+    fn every_engine_has_quotes_of_its_own() {
+        let words = |engine, sql: &str| -> Vec<String> {
+            tokens_of(engine, sql).into_iter().map(|token| sql[token.place].to_owned()).collect()
+        };
+        let sql = "E'a\\'b;' $x$ ; $$ $x$ /* a /* b */ ; */ $1 a[1]";
+        assert_eq!(words(Engine::Postgres, sql), ["E", "'a\\'b;'", "$x$ ; $$ $x$", "$1", "a", "[", "1", "]"]);
+        let sql = "'a\\';b' # c ;\n\"it\\\"s\" `x\\`;";
+        assert_eq!(words(Engine::Mariadb, sql), ["'a\\';b'", "\"it\\\"s\"", "`x\\`", ";"]);
+    }
+
+    #[test]
+    fn unfinished_text_ends() {
+        for text in ["'", "\"a", "[", "/*", "--", "a REFERENCES 'é''", "E'\\", "$a", "$a$", "/* /*", "$", "'\\é"] {
+            for engine in Engine::ALL {
+                tokens_of(engine, text);
+            }
+        }
+    }
+}

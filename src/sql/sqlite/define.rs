@@ -1,0 +1,98 @@
+//! Which definitions SQLite has once a relation is relaxed or enforced: the text of the table, edited where its own
+//! grammar says, and an index on the child.
+
+use super::quoted;
+use crate::model::catalog::Action;
+use crate::model::catalog::Table;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::sql::read::create_table::CreateTable;
+use crate::sql::read::create_table::Reference;
+use crate::sql::redefine::Enforcing;
+use crate::sql::redefine::Nulling;
+use crate::sql::redefine::Relaxing;
+use crate::sql::redefine::free_name;
+use crate::sql::redefine::text_of;
+
+pub(super) fn relaxed(
+    schema: &Schema,
+    table: &Table,
+    wishes: &[Relaxing<'_>],
+    nulled: &[Nulling<'_>],
+    definitions: &[Definition],
+) -> Result<Option<Redefinition>, String> {
+    let text = text_of(definitions, "table", &table.name.table, &table.name.table).ok_or(NO_TABLE)?;
+    let parsed = CreateTable::parse(text).ok_or(NO_TABLE)?;
+    let is_dropped = |reference: &Reference| wishes.iter().any(|wish| is_of(schema, reference, wish.relation));
+    let found = parsed.references.iter().filter(|reference| is_dropped(reference)).count();
+    if found != wishes.len() {
+        return Err("its foreign keys are not those that SQLite reads from it".to_owned());
+    }
+    let is_nullable =
+        |column: &str| nulled.iter().any(|one| schema.names.same(&table.columns[one.column].name, column));
+    let mut nullable: Vec<String> =
+        parsed.not_null_columns().filter(|column| is_nullable(column)).map(str::to_owned).collect();
+    nullable.dedup();
+    if wishes.is_empty() && nullable.is_empty() {
+        return Ok(None);
+    }
+    let rule = wishes.first().map(|wish| wish.rule).or(nulled.first().map(|one| one.rule)).unwrap_or_default();
+    Ok(Some(Redefinition {
+        before: Some(text.to_owned()),
+        after: Some(parsed.without(&is_dropped, &is_nullable)),
+        dropped: wishes.iter().map(|wish| wish.relation.id.clone()).collect(),
+        nullable,
+        ..of_itself(table, rule, "relax")
+    }))
+}
+
+pub(super) fn enforced(
+    schema: &Schema,
+    wish: &Enforcing<'_>,
+    definitions: &[Definition],
+) -> Result<Vec<Redefinition>, String> {
+    let relation = wish.relation;
+    let table = schema.child(relation);
+    let text = text_of(definitions, "table", &table.name.table, &table.name.table).ok_or(NO_TABLE)?;
+    let parsed = CreateTable::parse(text).ok_or(NO_TABLE)?;
+    let names = |names: &mut dyn Iterator<Item = &str>| names.map(quoted).collect::<Vec<_>>().join(", ");
+    let columns = names(&mut schema.child_column_names(relation));
+    let parent = names(&mut schema.parent_columns(relation).map(|column| column.name.as_str()));
+    let mut clause = format!("FOREIGN KEY ({columns}) REFERENCES {}({parent})", quoted(&relation.parent.name.table));
+    clause.push_str(&wish.actions(&[Action::NoAction]));
+    let declared = vec![relation.id.clone()];
+    let mut changes = vec![Redefinition {
+        before: Some(text.to_owned()),
+        after: Some(parsed.with(&clause)),
+        declared: declared.clone(),
+        ..of_itself(table, wish.rule, "enforce")
+    }];
+    if wish.needs_index {
+        let plain: Vec<&str> = schema.child_column_names(relation).collect();
+        let name = free_name(&format!("{}_{}", table.name.table, plain.join("_")), definitions);
+        let text = format!("CREATE INDEX {} ON {}({columns})", quoted(&name), quoted(&table.name.table));
+        let index = Redefinition::new(DefinitionKind::Index, &name, &table.name, wish.rule, "enforce");
+        changes.push(Redefinition { after: Some(text), ..index });
+    }
+    Ok(changes)
+}
+
+const NO_TABLE: &str = "it is no CREATE TABLE with columns";
+
+fn of_itself(table: &Table, rule: &str, treatment: &str) -> Redefinition {
+    Redefinition::new(DefinitionKind::Table, &table.name.table, &table.name, rule, treatment)
+}
+
+fn is_of(schema: &Schema, reference: &Reference, relation: &Relation) -> bool {
+    let same = |left: &[String], right: &mut dyn Iterator<Item = &str>| {
+        let right: Vec<&str> = right.collect();
+        left.len() == right.len() && left.iter().zip(right).all(|(left, right)| schema.names.same(left, right))
+    };
+    same(&reference.columns, &mut schema.child_column_names(relation))
+        && schema.names.same(&reference.parent, &relation.parent.name.table)
+        && (reference.parent_columns.is_empty()
+            || same(&reference.parent_columns, &mut relation.parent.column_names.iter().map(String::as_str)))
+}

@@ -1,0 +1,178 @@
+//! A load in SQLite: a temporary trigger remembers each row that arrives, under the place that was set before.
+
+use super::Query;
+use super::orphans_where;
+use super::quoted;
+use super::source;
+use super::witness::believed;
+use super::witness::record::Record;
+use crate::model::schema::Schema;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::sql::Sql;
+use crate::sql::load::Load;
+use crate::sql::load::Treatable;
+
+pub(in crate::sql) struct Rows;
+
+impl Load for Rows {
+    fn prepare(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql> {
+        let mut made = vec![
+            "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
+            "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
+            "CREATE TEMP TABLE \"fk_doctor$noted\"(place INTEGER PRIMARY KEY)".to_owned(),
+        ];
+        for &table in tables {
+            made.extend(Record::of(schema, table).make_for_inserts());
+        }
+        made.into_iter().map(|text| Query::default().finish(text)).collect()
+    }
+
+    /// One row at a time, as SQLite itself sees every constraint.
+    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
+        let about = &schema.tables[table];
+        let names: Vec<String> = columns.iter().map(|&column| quoted(&about.columns[column].name)).collect();
+        let table = quoted(&about.name.table);
+        let mut statements = Vec::new();
+        for (place, values) in rows {
+            let mut query = Query::default();
+            let place = query.parameter(Value::Integer(*place));
+            statements.push(query.finish(format!("UPDATE temp.\"fk_doctor$round\" SET number = {place}")));
+            let mut query = Query::default();
+            let values: Vec<String> = values.iter().map(|value| query.parameter(value.clone())).collect();
+            let row = match names.is_empty() {
+                true => " DEFAULT VALUES".to_owned(),
+                false => format!("({}) VALUES ({})", names.join(", "), values.join(", ")),
+            };
+            statements.push(query.finish(format!("INSERT INTO main.{table}{row}")));
+        }
+        statements
+    }
+
+    fn orphans(&self, schema: &Schema, relation: usize) -> Sql {
+        orphans_where(schema, &schema.relations[relation], &believed(), Some(&arrived(schema, relation)))
+    }
+
+    fn note_orphans(&self, schema: &Schema, relation: usize) -> Sql {
+        let about = &schema.relations[relation];
+        let record = Record::of(schema, about.child);
+        let mut query = Query::default();
+        let condition = query.orphan_condition(schema, about);
+        query.finish(format!(
+            "INSERT OR IGNORE INTO temp.\"fk_doctor$noted\" SELECT was.round FROM temp.{} AS was CROSS JOIN {} ON {} WHERE {condition}",
+            record.name(),
+            source(schema.child(about), "child", false),
+            record.is_now("was", "child"),
+        ))
+    }
+
+    fn noted(&self) -> Sql {
+        Query::default().finish("SELECT count(*) FROM temp.\"fk_doctor$noted\"".to_owned())
+    }
+
+    fn place_of(&self, schema: &Schema, table: usize, row: &RowName) -> Sql {
+        let record = Record::of(schema, table);
+        let mut query = Query::default();
+        let named: Vec<String> = row
+            .iter()
+            .map(|(name, value)| format!("child.{} IS {}", quoted(name), query.parameter(value.clone())))
+            .collect();
+        query.finish(format!(
+            "SELECT was.round FROM {} CROSS JOIN temp.{} AS was ON {} WHERE {} LIMIT 1",
+            source(&schema.tables[table], "child", false),
+            record.name(),
+            record.is_now("was", "child"),
+            named.join(" AND ")
+        ))
+    }
+
+    fn holder(&self, schema: &Schema, table: usize, columns: &[usize], values: &[Value]) -> Sql {
+        let about = &schema.tables[table];
+        let record = Record::of(schema, table);
+        let mut query = Query::default();
+        let equal: Vec<String> = columns
+            .iter()
+            .zip(values)
+            .map(|(&column, value)| {
+                format!("child.{} = {}", quoted(&about.columns[column].name), query.parameter(value.clone()))
+            })
+            .collect();
+        query.finish(format!(
+            "SELECT was.round FROM {} LEFT JOIN temp.{} AS was ON {} WHERE {} LIMIT 1",
+            source(about, "child", false),
+            record.name(),
+            record.is_now("was", "child"),
+            equal.join(" AND ")
+        ))
+    }
+
+    fn staged(&self, schema: &Schema, table: usize, columns: &[usize]) -> Sql {
+        let about = &schema.tables[table];
+        let names: Vec<String> =
+            columns.iter().map(|&column| format!("staged.{}", quoted(&about.columns[column].name))).collect();
+        let address = about.row_address.as_ref().map_or("NULL".to_owned(), |name| format!("staged.{}", quoted(name)));
+        let values: Vec<String> = std::iter::once(address).chain(names).collect();
+        Query::default().finish(format!("SELECT {} FROM {}", values.join(", "), source(about, "staged", false)))
+    }
+}
+
+/// A table that a copy of the trial has too.
+const KEPT: &str = "main.\"fk_doctor$rows\"";
+
+impl Treatable for Rows {
+    fn keep_rows(&self, schema: &Schema, table: usize) -> Vec<Sql> {
+        let record = Record::of(schema, table);
+        let names: Vec<String> =
+            record.identity.iter().enumerate().map(|(i, name)| format!("{} AS k{i}", record.after(name))).collect();
+        let keep = format!("CREATE TABLE {KEPT} AS SELECT {} FROM temp.{}", names.join(", "), record.name());
+        let by_place = format!("CREATE INDEX temp.\"fk_doctor$place_{table}\" ON {}(round)", record.name());
+        [keep, by_place].map(|text| Query::default().finish(text)).into()
+    }
+
+    fn is_loaded(&self, schema: &Schema, table: usize) -> String {
+        let record = Record::of(schema, table);
+        let child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
+        let kept: Vec<String> = (0..child.len()).map(|i| format!("k{i}")).collect();
+        format!("({}) IN (SELECT {} FROM {KEPT})", child.join(", "), kept.join(", "))
+    }
+
+    fn nothing(&self) -> String {
+        "0".to_owned()
+    }
+
+    fn not_from_the_file(&self) -> Vec<Sql> {
+        vec![Query::default().finish("UPDATE temp.\"fk_doctor$round\" SET number = 0".to_owned())]
+    }
+
+    fn forget_noted(&self) -> Sql {
+        Query::default().finish("DELETE FROM temp.\"fk_doctor$noted\"".to_owned())
+    }
+
+    fn treated(&self, schema: &Schema, table: usize, columns: &[usize], place: i64) -> Sql {
+        let about = &schema.tables[table];
+        let record = Record::of(schema, table);
+        let mut query = Query::default();
+        let place = query.parameter(Value::Integer(place));
+        let held = columns.iter().map(|&column| {
+            let name = &about.columns[column].name;
+            let child = format!("child.{}", quoted(name));
+            format!(", {child} IS NOT was.{}, {child}", record.after(name))
+        });
+        query.finish(format!(
+            "SELECT 1{} FROM temp.{} AS was CROSS JOIN {} ON {} WHERE was.round = {place} \
+             AND NOT EXISTS (SELECT 1 FROM temp.\"fk_doctor$noted\" AS noted WHERE noted.place = was.round)",
+            held.collect::<String>(),
+            record.name(),
+            source(about, "child", false),
+            record.is_now("was", "child"),
+        ))
+    }
+}
+
+/// That a child row came with the load.
+fn arrived(schema: &Schema, relation: usize) -> String {
+    let record = Record::of(schema, schema.relations[relation].child);
+    let child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
+    let names: Vec<String> = record.identity.iter().map(|name| record.after(name)).collect();
+    format!("({}) IN (SELECT {} FROM temp.{})", child.join(", "), names.join(", "), record.name())
+}

@@ -1,0 +1,173 @@
+//! The triggers that make a placeholder for the parent of a row that arrives before it.
+//!
+//! What they insert says `ON CONFLICT DO NOTHING`: the conflict clause of the application's own statement would otherwise
+//! hold for it too, and `INSERT OR REPLACE` of a child could so replace another parent. Names stand without their
+//! database, which a trigger must leave out. SQLite does not compile a trigger when it is made, only when it is first
+//! fired: so each is compiled before the plan is committed. It then runs in the SQLite of the application: what stands here
+//! is understood since 3.24, and a rule's own expression that takes a newer version is named.
+
+use super::quoted;
+use super::repair::literal;
+use super::version;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::rule::Expression;
+use crate::model::rule::Piece;
+use crate::model::rule::Scope;
+use crate::model::schema::Schema;
+use crate::model::text::visible;
+use crate::model::value::Value;
+use crate::sql::clauses::key_names;
+use crate::sql::read::tokens::tokens;
+use crate::sql::redefine::Given;
+use crate::sql::redefine::Preventing;
+use crate::sql::redefine::text_of;
+use crate::sql::redefine::trigger_name;
+
+pub(super) fn prevented(
+    schema: &Schema,
+    wish: &Preventing<'_>,
+    definitions: &[Definition],
+) -> Result<Vec<Redefinition>, String> {
+    let relation = wish.relation;
+    let child = schema.child(relation);
+    let address = child.indexes.iter().filter(|index| index.primary && index.name == "rowid");
+    let addresses: Vec<Option<usize>> = address.flat_map(|index| &index.columns).map(|part| part.column).collect();
+    if let Some(&column) = relation.child_columns.iter().find(|column| addresses.contains(&Some(**column))) {
+        return Err(format!(
+            "{} is the row's own address, which SQLite does not know before the row is there",
+            child.columns[column].name
+        ));
+    }
+    let columns: Vec<String> = schema.child_column_names(relation).map(quoted).collect();
+    let events = [("_insert", "INSERT".to_owned()), ("_update", format!("UPDATE OF {}", columns.join(", ")))];
+    let trigger = |(part, event): (&str, String)| {
+        let name = trigger_name(schema, relation, part);
+        let before = text_of(definitions, "trigger", &name, &child.name.table).map(str::to_owned);
+        let after = text(schema, wish, &name, &event);
+        let about = Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent");
+        Redefinition { before, after: Some(after), ..about }
+    };
+    let changes = events.into_iter().map(trigger);
+    Ok(changes.filter(|change| change.before != change.after).collect())
+}
+
+/// The newest thing in the expressions of a rule that is newer than all else in its triggers.
+fn newest(wish: &Preventing<'_>) -> Option<(version::Minor, String)> {
+    let expressions = wish.values.iter().filter_map(|(_, given)| match given {
+        Given::Expression(expression) => match expression.as_ref() {
+            Expression::Sql(sql) => version::newest(sql),
+            Expression::Literal(_) | Expression::Template(_) => None,
+        },
+        Given::Key(_) | Given::Derived => None,
+    });
+    expressions.max_by_key(|(minor, _)| *minor)
+}
+
+pub(super) fn takes_version(wish: &Preventing<'_>) -> Option<String> {
+    let (minor, what) = newest(wish)?;
+    let takes = version::named(minor, &what);
+    Some(format!("the triggers use {what}: each program that writes to the table takes {takes}, or its writes fail"))
+}
+
+fn text(schema: &Schema, wish: &Preventing<'_>, name: &str, event: &str) -> String {
+    let relation = wish.relation;
+    let child = schema.child(relation);
+    let parent = quoted(&relation.parent.name.table);
+    let new = |column: &str| format!("NEW.{}", quoted(column));
+    let complete = schema.child_column_names(relation).map(|column| format!("{} IS NOT NULL", new(column)));
+    // As a foreign key compares: the child's own conversion is left out.
+    let equal = schema.parent_columns(relation).zip(schema.child_column_names(relation));
+    let equal = equal.map(|(ours, theirs)| format!("parent.{} = +{}", quoted(&ours.name), new(theirs)));
+    let columns: Vec<String> = wish.values.iter().map(|(column, _)| quoted(&column.name)).collect();
+    let values: Vec<String> = wish.values.iter().map(|(_, given)| value(schema, wish, given)).collect();
+    let takes =
+        newest(wish).map(|(minor, what)| format!("    -- For {what} it takes {}.\n", version::named(minor, &what)));
+    let takes = takes.unwrap_or_default();
+    format!(
+        "CREATE TRIGGER {}\nBEFORE {event} ON {}\nWHEN {}\n    AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE {})\n\
+         BEGIN\n    -- Made by fk-doctor, by its rule {}, for {}:\n\
+         \x20   -- a row that arrives before its parent gets a placeholder for it. DROP TRIGGER ends that.\n{takes}\
+         \x20   INSERT INTO {parent}({})\n    SELECT {}{}\n    WHERE true\n    ON CONFLICT DO NOTHING;\nEND",
+        quoted(name),
+        quoted(&child.name.table),
+        complete.collect::<Vec<_>>().join(" AND "),
+        equal.collect::<Vec<_>>().join(" AND "),
+        visible(wish.rule),
+        visible(&relation.id),
+        columns.join(", "),
+        values.join(", "),
+        scopes(schema, wish),
+    )
+}
+
+fn value(schema: &Schema, wish: &Preventing<'_>, given: &Given<'_>) -> String {
+    let key: Vec<String> =
+        schema.child_column_names(wish.relation).map(|name| format!("NEW.{}", quoted(name))).collect();
+    match given {
+        Given::Key(place) => key[*place].clone(),
+        Given::Derived => format!("'placeholder-' || {}", key.join(" || '-' || ")),
+        Given::Expression(expression) => match expression.as_ref() {
+            Expression::Literal(value) => literal(value),
+            Expression::Sql(sql) => format!("(\n{sql}\n)"),
+            Expression::Template(pieces) => {
+                let piece = |piece: &Piece| match piece {
+                    Piece::Text(text) => literal(&Value::text(text)),
+                    Piece::Column { scope, column } => {
+                        format!("coalesce(CAST({}.{} AS TEXT), '')", quoted(scope.name()), quoted(column))
+                    }
+                };
+                if pieces.is_empty() {
+                    "''".to_owned()
+                } else {
+                    pieces.iter().map(piece).collect::<Vec<_>>().join(" || ")
+                }
+            }
+        },
+    }
+}
+
+/// What the rule's expressions speak of, as far as they do.
+fn scopes(schema: &Schema, wish: &Preventing<'_>) -> String {
+    let relation = wish.relation;
+    let as_row = |columns: &mut dyn Iterator<Item = (&str, &str)>, scope: Scope| {
+        let columns: Vec<String> =
+            columns.map(|(column, name)| format!("NEW.{} AS {}", quoted(column), quoted(name))).collect();
+        format!("(SELECT {}) AS {}", columns.join(", "), quoted(scope.name()))
+    };
+    let children: Vec<&str> = schema.child_column_names(relation).collect();
+    let mut from = Vec::new();
+    if speaks_of(wish, Scope::Key) || wish.via.is_some() {
+        let mut columns = key_names(schema, relation).into_iter().map(|(place, name)| (children[place], name));
+        from.push(as_row(&mut columns, Scope::Key));
+    }
+    if speaks_of(wish, Scope::Child) {
+        let stored = schema.child(relation).columns.iter().filter(|column| !column.generated);
+        let mut columns = stored.map(|column| (column.name.as_str(), column.name.as_str()));
+        from.push(as_row(&mut columns, Scope::Child));
+    }
+    if let Some(via) = wish.via {
+        let equal = via.columns.iter().zip(&children);
+        let equal: Vec<String> =
+            equal.map(|(name, key)| format!("via.{} = +\"key\".{}", quoted(name), quoted(key))).collect();
+        from.push(format!("{} AS via ON {}", quoted(&via.table), equal.join(" AND ")));
+    }
+    if from.is_empty() { String::new() } else { format!("\n    FROM {}", from.join("\n    JOIN ")) }
+}
+
+fn speaks_of(wish: &Preventing<'_>, scope: Scope) -> bool {
+    wish.values.iter().any(|(_, given)| match given {
+        Given::Expression(expression) => match expression.as_ref() {
+            Expression::Literal(_) => false,
+            Expression::Template(pieces) => {
+                pieces.iter().any(|piece| matches!(piece, Piece::Column { scope: other, .. } if *other == scope))
+            }
+            Expression::Sql(sql) => {
+                let words = tokens(sql);
+                words.windows(2).any(|pair| pair[0].text.eq_ignore_ascii_case(scope.name()) && pair[1].is_word("."))
+            }
+        },
+        Given::Key(_) | Given::Derived => false,
+    })
+}

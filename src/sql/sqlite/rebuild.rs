@@ -1,0 +1,198 @@
+//! Changing a table's definition while its rows stay.
+//!
+//! SQLite documents two ways. Where nothing on the disk depends on what changes, as with foreign keys and NOT NULL, the
+//! text of the definition may be replaced: no row, address, index, trigger, counter or statistic is touched, however
+//! large the table is. That is what a plan does. A script for a project's own migrations copies the table instead, in
+//! the twelve steps that any tool may run.
+
+use super::Query;
+use super::Sqlite;
+use super::define;
+use super::prevent;
+use super::quoted;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
+use crate::model::redefinition::Definition;
+use crate::model::redefinition::DefinitionKind;
+use crate::model::redefinition::Redefinition;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+use crate::sql::Sql;
+use crate::sql::read::tokens::tokens;
+use crate::sql::redefine::Enforcing;
+use crate::sql::redefine::Nulling;
+use crate::sql::redefine::Preventing;
+use crate::sql::redefine::RedefiningDialect;
+use crate::sql::redefine::Relaxing;
+use crate::sql::redefine::Step;
+use crate::sql::redefine::free_name;
+use crate::sql::redefine::readable;
+
+impl RedefiningDialect for Sqlite {
+    fn relaxed(
+        &self,
+        schema: &Schema,
+        table: &Table,
+        wishes: &[Relaxing<'_>],
+        nulled: &[Nulling<'_>],
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        define::relaxed(schema, table, wishes, nulled, definitions).map(|change| change.into_iter().collect())
+    }
+
+    fn enforced(
+        &self,
+        schema: &Schema,
+        wish: &Enforcing<'_>,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        define::enforced(schema, wish, definitions)
+    }
+
+    fn prevented(
+        &self,
+        schema: &Schema,
+        wish: &Preventing<'_>,
+        definitions: &[Definition],
+    ) -> Result<Vec<Redefinition>, String> {
+        prevent::prevented(schema, wish, definitions)
+    }
+
+    fn takes_version(&self, wish: &Preventing<'_>) -> Option<String> {
+        prevent::takes_version(wish)
+    }
+
+    fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {
+        match (change.kind, &change.before, &change.after) {
+            // A text that is replaced keeps its place among the definitions.
+            (DefinitionKind::Table | DefinitionKind::Trigger, Some(before), Some(after)) => {
+                vec![Step::Replacement(replacement(change, before, after))]
+            }
+            _ => statements(change).into_iter().map(|text| Step::Statement(Query::default().finish(text))).collect(),
+        }
+    }
+
+    fn shape(&self, table: &TableName) -> Option<Sql> {
+        Some(shape(table))
+    }
+
+    fn proofs(&self, schema: &Schema, change: &Redefinition) -> Vec<Sql> {
+        let mut query = Query::default();
+        match change.kind {
+            DefinitionKind::Table if !change.declared.is_empty() => {
+                // The foreign key that was declared last has the first number.
+                let name = query.parameter(Value::text(&change.table.table));
+                let newest = change.declared.len();
+                vec![query.finish(format!(
+                    "SELECT 1 FROM pragma_foreign_key_check({name}, 'main') WHERE fkid < {newest} LIMIT 1"
+                ))]
+            }
+            DefinitionKind::Trigger if change.after.is_some() => compilations(schema, change),
+            _ => Vec::new(),
+        }
+    }
+
+    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+        // An index of a NOT NULL column could be believed to have no NULL.
+        let (table, column) = (quoted(&table.table), quoted(column));
+        Query::default().finish(format!("SELECT 1 FROM main.{table} NOT INDEXED WHERE +{column} IS NULL LIMIT 1"))
+    }
+
+    fn script(&self, schema: &Schema, change: &Redefinition, definitions: &[Definition]) -> Result<String, String> {
+        let table = schema.tables.iter().find(|table| table.name == change.table);
+        let script = match (change.kind, &change.after, table) {
+            (DefinitionKind::Table, Some(after), Some(table)) => script(change, after, table, definitions)?,
+            _ => statements(change).iter().map(|text| format!("{text};\n")).collect(),
+        };
+        readable(script, change)
+    }
+}
+
+fn replacement(change: &Redefinition, before: &str, after: &str) -> Sql {
+    let mut query = Query::default();
+    let texts = [after, change.kind.name(), &change.name, before];
+    let [after, kind, name, before] = texts.map(|text| query.parameter(Value::text(text)));
+    query.finish(format!(
+        "UPDATE main.sqlite_schema SET sql = {after} WHERE type = {kind} AND name = {name} AND sql = {before}"
+    ))
+}
+
+/// What makes an index or a trigger, or takes it away.
+fn statements(change: &Redefinition) -> Vec<String> {
+    let kind = change.kind.name().to_uppercase();
+    let drop = change.before.as_ref().map(|_| format!("DROP {kind} {}", quoted(&change.name)));
+    drop.into_iter().chain(change.after.clone()).collect()
+}
+
+/// Writes that change no row and yet have SQLite compile every trigger that they could fire.
+fn compilations(schema: &Schema, change: &Redefinition) -> Vec<Sql> {
+    let Some(table) = schema.tables.iter().find(|table| table.name == change.table) else { return Vec::new() };
+    let name = quoted(&table.name.table);
+    let stored: Vec<String> =
+        table.columns.iter().filter(|column| !column.generated).map(|column| quoted(&column.name)).collect();
+    let same: Vec<String> = stored.iter().map(|column| format!("{column} = {column}")).collect();
+    let columns = stored.join(", ");
+    [
+        format!("INSERT INTO main.{name}({columns}) SELECT {columns} FROM main.{name} WHERE 0"),
+        format!("UPDATE main.{name} SET {} WHERE 0", same.join(", ")),
+    ]
+    .map(|text| Query::default().finish(text))
+    .to_vec()
+}
+
+fn shape(table: &TableName) -> Sql {
+    let mut query = Query::default();
+    let name = query.parameter(Value::text(&table.table));
+    query.finish(format!(
+        "SELECT 'table', name, concat_ws('|', type, ncol, wr, strict) FROM pragma_table_list \
+         WHERE schema = 'main' AND name = {name} \
+         UNION ALL SELECT 'column', name, concat_ws('|', cid, quote(type), quote(dflt_value), pk, hidden) \
+         FROM pragma_table_xinfo({name}, 'main') \
+         UNION ALL SELECT 'not null', name, '' FROM pragma_table_xinfo({name}, 'main') WHERE \"notnull\" \
+         UNION ALL SELECT 'index', name, concat_ws('|', seq, \"unique\", origin, partial) \
+         FROM pragma_index_list({name}, 'main') \
+         UNION ALL SELECT 'reference', \"table\", concat_ws('|', on_update, on_delete, \"match\", \
+         group_concat(quote(\"from\") || quote(\"to\"), ',' ORDER BY seq)) \
+         FROM pragma_foreign_key_list({name}, 'main') GROUP BY id"
+    ))
+}
+
+/// The error says why there can be no script.
+fn script(change: &Redefinition, after: &str, table: &Table, definitions: &[Definition]) -> Result<String, String> {
+    let old = &change.table.table;
+    let new = free_name(&format!("{old} new"), definitions);
+    let words = tokens(after);
+    let name = words.get(2).ok_or_else(|| format!("the definition of {old} cannot be read"))?;
+    let create = format!("{}{}{}", &after[..name.place.start], quoted(&new), &after[name.place.end..]);
+    let counts = words.iter().any(|word| word.is_word("AUTOINCREMENT"));
+
+    let has_own_address = table.indexes.iter().any(|index| index.primary && index.name == "rowid");
+    let address = table.row_address.iter().filter(|_| !has_own_address).map(|name| quoted(name));
+    let stored = table.columns.iter().filter(|column| !column.generated).map(|column| quoted(&column.name));
+    let columns = address.chain(stored).collect::<Vec<_>>().join(", ");
+    let (old_name, new_name) = (quoted(old), quoted(&new));
+
+    let mut script = format!("-- {old_name}: the rows are copied into a table with the new definition.\n");
+    // Otherwise what refers to the table would be made to refer to the copy.
+    script.push_str("PRAGMA legacy_alter_table = ON;\n");
+    script.push_str(&format!("{create};\n"));
+    script
+        .push_str(&format!("INSERT OR ABORT INTO main.{new_name}({columns}) SELECT {columns} FROM main.{old_name};\n"));
+    if counts {
+        let [old, new] = [old, &new].map(|name| super::repair::literal(&Value::text(name)));
+        script.push_str(&format!("DELETE FROM main.sqlite_sequence WHERE name = {new};\n"));
+        script.push_str(&format!(
+            "INSERT INTO main.sqlite_sequence(name, seq) SELECT {new}, seq FROM main.sqlite_sequence WHERE name = {old};\n"
+        ));
+    }
+    script.push_str(&format!("DROP TABLE main.{old_name};\nALTER TABLE main.{new_name} RENAME TO {old_name};\n"));
+    script.push_str("PRAGMA legacy_alter_table = OFF;\n");
+    let own = definitions.iter().filter(|[kind, _, of, _]| of.eq_ignore_ascii_case(old) && kind != "table");
+    for [_, _, _, text] in own.filter(|[kind, ..]| kind == "index" || kind == "trigger") {
+        script.push_str(&format!("{text};\n"));
+    }
+    if definitions.iter().any(|[_, name, ..]| name == "sqlite_stat1") {
+        script.push_str(&format!("ANALYZE main.{old_name};\n"));
+    }
+    Ok(script)
+}

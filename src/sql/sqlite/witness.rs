@@ -1,0 +1,262 @@
+//! The witness in SQLite: temporary triggers that copy what names a row, and its keys, into temporary tables.
+//!
+//! Temporary triggers fire before the database's own and for what foreign keys do, and see what is named in an
+//! UPDATE exactly as SQLite does when it decides which references to check. The columns of the record have the
+//! affinity and collation of the columns they copy, so comparing with a record is comparing with the row that was.
+
+use super::orphans_where;
+use super::quoted;
+use super::source;
+use crate::model::catalog::Action;
+use crate::model::catalog::TableKind;
+use crate::model::explanation::Event;
+use crate::model::relation::Origin;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::sql::Among;
+use crate::sql::Sql;
+use crate::sql::witness::Account;
+use crate::sql::witness::Witness;
+
+pub(super) mod record;
+
+use record::Record;
+
+pub(in crate::sql) struct Triggers;
+
+impl Witness for Triggers {
+    fn install(&self, schema: &Schema) -> Vec<Sql> {
+        let mut made = vec![
+            "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
+            "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
+        ];
+        for record in records(schema) {
+            made.extend(record.make());
+        }
+        for (index, relation) in enforced(schema) {
+            made.push(Record::of(schema, relation.child).notice_named_key(index, relation));
+            let Some(parent) = parent_record(schema, relation) else { continue };
+            let columns: Vec<String> =
+                schema.parent_columns(relation).map(|column| parent.before(&column.name)).collect();
+            made.push(format!(
+                "CREATE INDEX temp.\"fk_doctor$parent_{index}\" ON {}({})",
+                parent.name(),
+                columns.join(", ")
+            ));
+        }
+        made.into_iter().map(plain).collect()
+    }
+
+    fn remove(&self, schema: &Schema) -> Vec<Sql> {
+        let keys = enforced(schema).map(|(index, _)| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor$key_{index}\""));
+        let tables = records(schema).flat_map(|record| record.unmake());
+        let round = "DROP TABLE IF EXISTS temp.\"fk_doctor$round\"".to_owned();
+        keys.chain(tables).chain([round]).map(plain).collect()
+    }
+
+    fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql> {
+        let mut begun = vec![plain(format!("UPDATE temp.\"fk_doctor$round\" SET number = {round}"))];
+        if forget {
+            begun.extend(records(schema).map(|record| plain(format!("DELETE FROM temp.{}", record.name()))));
+        }
+        begun
+    }
+
+    fn settle(&self, schema: &Schema) -> Vec<Sql> {
+        records(schema).flat_map(|record| record.settle()).map(plain).collect()
+    }
+}
+
+impl Account for Triggers {
+    fn effects(&self, schema: &Schema, table: usize, since: u32) -> Sql {
+        plain(format!(
+            "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op = 'u'), count(*) FILTER (WHERE op = 'd') \
+             FROM temp.{} WHERE round >= {since}",
+            Record::of(schema, table).name()
+        ))
+    }
+
+    fn written_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql {
+        orphans_where(schema, &schema.relations[relation], &believed(), Some(&written(schema, relation, since)))
+    }
+
+    fn already_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql {
+        let about = &schema.relations[relation];
+        let record = Record::of(schema, about.child);
+        let key: Vec<&str> = schema.child_column_names(about).collect();
+        let named = format!("was.op = 'k' AND was.relation = {relation} AND NOT {}", record.changed("was", &key));
+        let only = recorded(&record, since, &named);
+        plain(format!("SELECT count(*) FROM ({})", orphans_where(schema, about, &believed(), Some(&only)).text()))
+    }
+
+    fn left_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql {
+        let left = [Event::Delete, Event::Update].map(|event| left(schema, relation, event, since)).join(" OR ");
+        let only = format!("({left}) AND NOT {}", written(schema, relation, since));
+        orphans_where(schema, &schema.relations[relation], &believed(), Some(&only))
+    }
+
+    fn followed(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Sql {
+        let about = &schema.relations[relation];
+        let child = Record::of(schema, about.child);
+        let referred = referred(schema, about, &child, event, since);
+        let left = left(schema, relation, event, since);
+        let blocking = format!("{left} AND NOT {}", written(schema, relation, since));
+        let key: Vec<&str> = schema.child_column_names(about).collect();
+        let action = match event {
+            Event::Delete => about.on_delete,
+            Event::Update => about.on_update,
+        };
+        // Who is deleted by another way was not deleted by this one.
+        let deletes = event == Event::Delete && action == Action::Cascade;
+        let deleted = if deletes { "was.op = 'd'" } else { "0" };
+        plain(format!(
+            "SELECT (SELECT count(*) FROM temp.{log} AS was WHERE {deleted} AND was.round >= {since} AND {referred}), \
+             (SELECT count(*) FROM temp.{log} AS was WHERE was.op = 'u' AND was.round >= {since} AND {changed} \
+             AND {stays} AND {referred}), \
+             (SELECT count(*) FROM ({orphans}))",
+            log = child.name(),
+            changed = child.changed("was", &key),
+            stays = child.stays("was"),
+            orphans = orphans_where(schema, about, &believed(), Some(&blocking)).text(),
+        ))
+    }
+
+    fn levels(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql> {
+        let about = &schema.relations[relation];
+        if about.parent.table != Some(about.child) || !alike(schema, about) {
+            return None;
+        }
+        let record = Record::of(schema, about.child);
+        let refers = |child: &str, parent: &str| {
+            let pairs = schema.child_column_names(about).zip(schema.parent_columns(about));
+            let equal: Vec<String> = pairs
+                .map(|(column, key)| {
+                    format!("{parent}.{} = {child}.{}", record.before(&key.name), record.before(column))
+                })
+                .collect();
+            format!("{} AND {parent}.rowid <> {child}.rowid", equal.join(" AND "))
+        };
+        let deleted = |alias: &str| format!("{alias}.op = 'd' AND {alias}.round >= {since}");
+        Some(plain(format!(
+            "WITH RECURSIVE walk(place, level) AS (\
+             SELECT was.rowid, 1 FROM temp.{log} AS was WHERE {first} AND NOT EXISTS (\
+             SELECT 1 FROM temp.{log} AS up WHERE {above} AND {upward}) \
+             UNION ALL SELECT next.rowid, level + 1 FROM walk CROSS JOIN temp.{log} AS was ON was.rowid = walk.place \
+             CROSS JOIN temp.{log} AS next ON {downward} WHERE {below} AND level < 10000) \
+             SELECT coalesce(max(level), 0) FROM walk",
+            log = record.name(),
+            first = deleted("was"),
+            above = deleted("up"),
+            upward = refers("was", "up"),
+            downward = refers("next", "was"),
+            below = deleted("next"),
+        )))
+    }
+}
+
+fn plain(text: String) -> Sql {
+    Sql::new(text, Vec::new())
+}
+
+/// What is asked is what the engine itself sees, by way of its indexes.
+pub(super) fn believed() -> Among<'static> {
+    Among { rows: None, index_is_proven: true }
+}
+
+fn records(schema: &Schema) -> impl Iterator<Item = Record<'_>> {
+    let tables = schema.tables.iter().enumerate().filter(|(_, table)| table.kind == TableKind::Table);
+    tables.filter(|(_, table)| !table.name.table.starts_with("sqlite_")).map(|(table, _)| Record::of(schema, table))
+}
+
+/// The relations that SQLite itself looks at.
+fn enforced(schema: &Schema) -> impl Iterator<Item = (usize, &Relation)> {
+    schema.relations.iter().enumerate().filter(|(_, relation)| relation.origin == Origin::Declared)
+}
+
+/// Where the relation's parents are recorded, if there are any.
+fn parent_record<'a>(schema: &'a Schema, relation: &Relation) -> Option<Record<'a>> {
+    let table = relation.parent.table.filter(|_| !relation.parent.columns.is_empty())?;
+    (schema.tables[table].kind == TableKind::Table).then(|| Record::of(schema, table))
+}
+
+/// The child rows of a relation that were written in such a way that SQLite checks them.
+fn written(schema: &Schema, relation: usize, since: u32) -> String {
+    let about = &schema.relations[relation];
+    let record = Record::of(schema, about.child);
+    let key: Vec<&str> = schema.child_column_names(about).collect();
+    let checked = format!(
+        "(was.op = 'i' OR (was.op = 'k' AND was.relation = {relation}) OR (was.op = 'u' AND {}))",
+        record.changed("was", &key)
+    );
+    recorded(&record, since, &checked)
+}
+
+/// That the row `child` is recorded, under the name it has now, as one for which `which` holds.
+fn recorded(record: &Record<'_>, since: u32, which: &str) -> String {
+    let is_child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
+    let names: Vec<String> = record.identity.iter().map(|name| format!("was.{}", record.after(name))).collect();
+    format!(
+        "({}) IN (SELECT {} FROM temp.{} AS was WHERE was.round >= {since} AND {which})",
+        is_child.join(", "),
+        names.join(", "),
+        record.name(),
+    )
+}
+
+/// The child rows of a relation whose parent was deleted, or was given another key.
+fn left(schema: &Schema, relation: usize, event: Event, since: u32) -> String {
+    let about = &schema.relations[relation];
+    let Some(parent) = parent_record(schema, about) else { return "0".to_owned() };
+    let gone = gone(schema, about, &parent, event, since);
+    let child = schema.child(about);
+    let pairs: Vec<(String, String)> = schema
+        .child_column_names(about)
+        .zip(schema.parent_columns(about))
+        .map(|(column, key)| (quoted(column), format!("gone.{}", parent.before(&key.name))))
+        .collect();
+    if let Some(address) = child.row_address.as_deref().filter(|_| alike(schema, about)) {
+        // Where both sides convert and compare alike, the child's own index can find the rows.
+        let equal: Vec<String> = pairs.iter().map(|(column, key)| format!("referring.{column} = {key}")).collect();
+        let address = quoted(address);
+        return format!(
+            "child.{address} IN (SELECT referring.{address} FROM temp.{} AS gone CROSS JOIN {} ON {} WHERE {gone})",
+            parent.name(),
+            source(child, "referring", false),
+            equal.join(" AND ")
+        );
+    }
+    let equal: Vec<String> = pairs.iter().map(|(column, key)| format!("{key} = +child.{column}")).collect();
+    format!("EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {gone} AND {})", parent.name(), equal.join(" AND "))
+}
+
+/// A recorded child row, `was`, whose old key is that of a parent that was deleted or given another key.
+fn referred(schema: &Schema, relation: &Relation, child: &Record<'_>, event: Event, since: u32) -> String {
+    let Some(parent) = parent_record(schema, relation) else { return "0".to_owned() };
+    let equal: Vec<String> = schema
+        .child_column_names(relation)
+        .zip(schema.parent_columns(relation))
+        .map(|(column, key)| format!("gone.{} = +was.{}", parent.before(&key.name), child.before(column)))
+        .collect();
+    let not_itself = if relation.parent.table == Some(relation.child) { " AND gone.rowid <> was.rowid" } else { "" };
+    format!(
+        "EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {} AND {}{not_itself})",
+        parent.name(),
+        gone(schema, relation, &parent, event, since),
+        equal.join(" AND ")
+    )
+}
+
+/// A recorded parent row, `gone`, whose key is not there any more for this reason.
+fn gone(schema: &Schema, relation: &Relation, parent: &Record<'_>, event: Event, since: u32) -> String {
+    let key: Vec<&str> = schema.parent_columns(relation).map(|column| column.name.as_str()).collect();
+    match event {
+        Event::Delete => format!("gone.op = 'd' AND gone.round >= {since}"),
+        Event::Update => format!("gone.op = 'u' AND gone.round >= {since} AND {}", parent.changed("gone", &key)),
+    }
+}
+
+/// Whether both sides of a relation convert and compare values in the same way.
+fn alike(schema: &Schema, relation: &Relation) -> bool {
+    let mut pairs = schema.child_columns(relation).zip(schema.parent_columns(relation));
+    pairs.all(|(child, parent)| child.family == parent.family && child.collation == parent.collation)
+}

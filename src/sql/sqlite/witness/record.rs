@@ -1,0 +1,275 @@
+//! The record of one table: a temporary table, and the triggers that fill it.
+//!
+//! `op` is `i`, `u` or `d` for a row that was inserted, updated or deleted, and `k` for a row whose key an UPDATE
+//! names, even if it changes nothing. A row that REPLACE takes away fires no trigger: whatever might be replaced is
+//! noted before (`r`), and settled after. One that only a partial or computed unique index makes go is not seen.
+
+use super::enforced;
+use crate::model::catalog::Family;
+use crate::model::catalog::Table;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::sql::quoted;
+
+/// Collations that every SQLite has; a column with another one is recorded without.
+const COLLATIONS: [&str; 3] = ["BINARY", "NOCASE", "RTRIM"];
+
+const MOMENTS: [&str; 5] = ["insert", "update", "delete", "before_insert", "before_update"];
+
+pub(in crate::sql::sqlite) struct Record<'a> {
+    table: usize,
+    about: &'a Table,
+    /// What tells one row from another.
+    pub(in crate::sql::sqlite) identity: Vec<&'a str>,
+    /// Those columns, and every column of a key.
+    columns: Vec<&'a str>,
+}
+
+impl<'a> Record<'a> {
+    pub(in crate::sql::sqlite) fn of(schema: &'a Schema, table: usize) -> Record<'a> {
+        let about = &schema.tables[table];
+        let identity: Vec<&str> = match &about.row_address {
+            Some(address) => vec![address],
+            None if about.primary_key.is_empty() => about.columns.iter().map(|column| column.name.as_str()).collect(),
+            None => about.primary_key.iter().map(|&column| about.columns[column].name.as_str()).collect(),
+        };
+        let mut columns = identity.clone();
+        for (_, relation) in enforced(schema) {
+            if relation.child == table {
+                columns.extend(relation.child_columns.iter().map(|&column| about.columns[column].name.as_str()));
+            }
+            if relation.parent.table == Some(table) {
+                columns.extend(relation.parent.columns.iter().map(|&column| about.columns[column].name.as_str()));
+            }
+        }
+        let mut kept: Vec<&str> = Vec::new();
+        for column in columns {
+            if !kept.contains(&column) {
+                kept.push(column);
+            }
+        }
+        Record { table, about, identity, columns: kept }
+    }
+
+    pub(in crate::sql::sqlite) fn name(&self) -> String {
+        quoted(&format!("fk_doctor$log_{}", self.table))
+    }
+
+    /// The recorded column's value before.
+    pub(super) fn before(&self, column: &str) -> String {
+        format!("o{}", self.place(column))
+    }
+
+    /// The recorded column's value after.
+    pub(in crate::sql::sqlite) fn after(&self, column: &str) -> String {
+        format!("n{}", self.place(column))
+    }
+
+    fn place(&self, column: &str) -> usize {
+        self.columns.iter().position(|known| *known == column).unwrap_or(0)
+    }
+
+    /// Whether any of these columns has another value than before.
+    pub(super) fn changed(&self, alias: &str, columns: &[&str]) -> String {
+        let same: Vec<String> = columns
+            .iter()
+            .map(|name| format!("{alias}.{} IS {alias}.{}", self.before(name), self.after(name)))
+            .collect();
+        format!("NOT ({})", same.join(" AND "))
+    }
+
+    /// That a row which was updated is not deleted later.
+    pub(super) fn stays(&self, alias: &str) -> String {
+        let same: Vec<String> = self
+            .identity
+            .iter()
+            .map(|name| format!("later.{} IS {alias}.{}", self.before(name), self.after(name)))
+            .collect();
+        format!(
+            "NOT EXISTS (SELECT 1 FROM temp.{} AS later WHERE later.op = 'd' AND later.rowid > {alias}.rowid AND {})",
+            self.name(),
+            same.join(" AND ")
+        )
+    }
+
+    pub(super) fn make(&self) -> Vec<String> {
+        let columns = |side: &str| -> String {
+            let declared =
+                self.columns.iter().enumerate().map(|(i, name)| format!("{side}{i} {}", self.declared(name)));
+            declared.collect::<Vec<_>>().join(", ")
+        };
+        let mut made = vec![
+            format!(
+                "CREATE TEMP TABLE {}(round INT, op TEXT, relation INT, {}, {})",
+                self.name(),
+                columns("o"),
+                columns("n")
+            ),
+            format!(
+                "CREATE INDEX temp.\"fk_doctor$row_{}\" ON {}({})",
+                self.table,
+                self.name(),
+                self.identity.iter().map(|name| self.before(name)).collect::<Vec<_>>().join(", ")
+            ),
+            self.trigger("insert", "AFTER INSERT", "i", &self.nothing(), &self.values("NEW")),
+            self.trigger("update", "AFTER UPDATE", "u", &self.values("OLD"), &self.values("NEW")),
+            self.trigger("delete", "AFTER DELETE", "d", &self.values("OLD"), &self.nothing()),
+        ];
+        let keys = self.unique_keys();
+        if !keys.is_empty() {
+            let itself = format!(" AND NOT ({})", self.same("was", "OLD"));
+            for (moment, when, but) in
+                [("before_insert", "BEFORE INSERT", ""), ("before_update", "BEFORE UPDATE", itself.as_str())]
+            {
+                made.push(format!(
+                    "CREATE TEMP TRIGGER \"fk_doctor${moment}_{}\" {when} ON main.{table} BEGIN INSERT INTO {} \
+                     SELECT round.number, 'r', NULL, {}, {} FROM \"fk_doctor$round\" AS round CROSS JOIN main.{table} AS was \
+                     WHERE ({}){but}; END",
+                    self.table,
+                    self.name(),
+                    self.values("was"),
+                    self.nothing(),
+                    keys.join(" OR "),
+                    table = quoted(&self.about.name.table),
+                ));
+            }
+        }
+        made
+    }
+
+    /// The same for rows that are only put in: found again by what names them.
+    pub(in crate::sql::sqlite) fn make_for_inserts(&self) -> Vec<String> {
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .enumerate()
+            .flat_map(|(i, name)| [format!("o{i} BLOB"), format!("n{i} {}", self.declared(name))])
+            .collect();
+        let identity: Vec<String> = self.identity.iter().map(|name| self.after(name)).collect();
+        let order: Vec<String> =
+            ["o", "n"].iter().flat_map(|side| (0..self.columns.len()).map(move |i| format!("{side}{i}"))).collect();
+        vec![
+            format!("CREATE TEMP TABLE {}(round INT, op TEXT, relation INT, {})", self.name(), columns.join(", ")),
+            format!("CREATE INDEX temp.\"fk_doctor$row_{}\" ON {}({})", self.table, self.name(), identity.join(", ")),
+            format!(
+                "CREATE TEMP TRIGGER \"fk_doctor$insert_{}\" AFTER INSERT ON main.{} BEGIN \
+                 INSERT INTO {}(round, op, relation, {}) SELECT number, 'i', NULL, {}, {} FROM \"fk_doctor$round\"; END",
+                self.table,
+                quoted(&self.about.name.table),
+                self.name(),
+                order.join(", "),
+                self.nothing(),
+                self.values("NEW"),
+            ),
+        ]
+    }
+
+    /// That a recorded row is this one, under the name it has now.
+    pub(in crate::sql::sqlite) fn is_now(&self, record: &str, row: &str) -> String {
+        let same = self.identity.iter().map(|name| format!("{record}.{} = {row}.{}", self.after(name), quoted(name)));
+        same.collect::<Vec<_>>().join(" AND ")
+    }
+
+    pub(super) fn unmake(&self) -> Vec<String> {
+        let triggers =
+            MOMENTS.iter().map(|moment| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor${moment}_{}\"", self.table));
+        triggers.chain([format!("DROP TABLE IF EXISTS temp.{}", self.name())]).collect()
+    }
+
+    /// Writes down which rows an UPDATE names a relation's key of, even where it changes nothing.
+    pub(super) fn notice_named_key(&self, index: usize, relation: &Relation) -> String {
+        let columns: Vec<String> =
+            relation.child_columns.iter().map(|&column| quoted(&self.about.columns[column].name)).collect();
+        format!(
+            "CREATE TEMP TRIGGER \"fk_doctor$key_{index}\" AFTER UPDATE OF {} ON main.{} BEGIN \
+             INSERT INTO {} SELECT number, 'k', {index}, {}, {} FROM \"fk_doctor$round\"; END",
+            columns.join(", "),
+            quoted(&self.about.name.table),
+            self.name(),
+            self.values("OLD"),
+            self.values("NEW")
+        )
+    }
+
+    /// What might have been replaced was, if it is not there any more or another row has its name now.
+    pub(super) fn settle(&self) -> Vec<String> {
+        if self.unique_keys().is_empty() {
+            return Vec::new();
+        }
+        let log = self.name();
+        let equal = |other: &str, value: &dyn Fn(&str) -> String| -> String {
+            let parts =
+                self.identity.iter().map(|name| format!("maybe.{} IS {other}.{}", self.before(name), value(name)));
+            parts.collect::<Vec<_>>().join(" AND ")
+        };
+        vec![
+            format!(
+                "UPDATE temp.{log} AS maybe SET op = 'd' WHERE op = 'r' \
+                 AND (NOT EXISTS (SELECT 1 FROM main.{} AS now WHERE {}) \
+                 OR EXISTS (SELECT 1 FROM temp.{log} AS other WHERE other.rowid > maybe.rowid AND {} \
+                 AND (other.op = 'i' OR (other.op = 'u' AND {})))) \
+                 AND NOT EXISTS (SELECT 1 FROM temp.{log} AS seen WHERE seen.op = 'd' AND {})",
+                quoted(&self.about.name.table),
+                equal("now", &quoted),
+                equal("other", &|name| self.after(name)),
+                self.changed("other", &self.identity),
+                equal("seen", &|name| self.before(name)),
+            ),
+            format!("DELETE FROM temp.{log} WHERE op = 'r'"),
+        ]
+    }
+
+    fn trigger(&self, moment: &str, when: &str, op: &str, old: &str, new: &str) -> String {
+        format!(
+            "CREATE TEMP TRIGGER \"fk_doctor${moment}_{}\" {when} ON main.{} BEGIN \
+             INSERT INTO {} SELECT number, '{op}', NULL, {old}, {new} FROM \"fk_doctor$round\"; END",
+            self.table,
+            quoted(&self.about.name.table),
+            self.name(),
+        )
+    }
+
+    fn values(&self, row: &str) -> String {
+        self.columns.iter().map(|name| format!("{row}.{}", quoted(name))).collect::<Vec<_>>().join(", ")
+    }
+
+    fn nothing(&self) -> String {
+        vec!["NULL"; self.columns.len()].join(", ")
+    }
+
+    /// A column of the record: it converts and compares as the column that it copies.
+    fn declared(&self, name: &str) -> String {
+        let Some(column) = self.about.columns.iter().find(|column| column.name == name) else {
+            return "INT".to_owned();
+        };
+        let kind = match column.family {
+            Family::Integer => "INT",
+            Family::Numeric => "NUMERIC",
+            Family::Real => "REAL",
+            Family::Text => "TEXT",
+            Family::Untyped => "BLOB",
+        };
+        let known = column.collation.as_deref().filter(|name| COLLATIONS.iter().any(|c| c.eq_ignore_ascii_case(name)));
+        known.map_or_else(|| kind.to_owned(), |collation| format!("{kind} COLLATE {collation}"))
+    }
+
+    /// For each unique key: that a row, `was`, has the key of the row at hand, `NEW`.
+    fn unique_keys(&self) -> Vec<String> {
+        let whole = self.about.indexes.iter().filter(|index| index.unique && !index.partial);
+        whole
+            .filter_map(|index| {
+                let part = |column: Option<usize>| {
+                    let name = quoted(&self.about.columns[column?].name);
+                    Some(format!("was.{name} = NEW.{name}"))
+                };
+                let equal: Option<Vec<String>> = index.columns.iter().map(|column| part(column.column)).collect();
+                Some(format!("({})", equal?.join(" AND ")))
+            })
+            .collect()
+    }
+
+    fn same(&self, left: &str, right: &str) -> String {
+        let same = self.identity.iter().map(|name| format!("{left}.{name} IS {right}.{name}", name = quoted(name)));
+        same.collect::<Vec<_>>().join(" AND ")
+    }
+}

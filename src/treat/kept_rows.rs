@@ -1,0 +1,174 @@
+//! Rows that keep what a repair takes away or replaces, in tables that anybody can read: both keys of rows that are pointed
+//! elsewhere, whole rows that go, and the placeholders that were made.
+
+use crate::model::catalog::Family;
+use crate::model::catalog::TableName;
+use crate::model::forecast::Refusal;
+use crate::model::plan::Change;
+use crate::model::plan::NewTable;
+use crate::model::plan::Part;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::model::value::value_of;
+use crate::plan_draft::Unit;
+use crate::plan_file;
+use crate::treat::Case;
+use crate::treat::Planner;
+use crate::treat::TreatError;
+use crate::treat::rows::Pending;
+
+/// Both keys of a row.
+pub(super) const RECORD: [&str; 7] = ["id", "rule", "relation", "child_table", "child_row", "original_key", "new_key"];
+/// A whole row.
+pub(super) const QUARANTINE: [&str; 6] = ["id", "rule", "relation", "table_name", "row_name", "row"];
+
+impl<'a> Planner<'a> {
+    pub(super) fn keep_keys(
+        &mut self,
+        case: &Case<'a>,
+        record: &str,
+        pending: &Pending<'_>,
+        after: &RowName,
+        unit: Unit,
+    ) -> Result<(), TreatError> {
+        let new = self.schema.child_column_names(case.relation).filter_map(|name| value_of(after, name));
+        let new = compact(&new.cloned().collect::<Vec<_>>());
+        let [child, row] = named(&self.schema.child(case.relation).name, &pending.row);
+        let values = vec![child, row, compact(&pending.key), new];
+        self.keep(case, record, &RECORD, values, pending.treatment, unit)
+    }
+
+    /// A row that goes has no new key: what was to keep both of its keys is not made.
+    pub(super) fn forget_keys(&mut self, planned: &Change) -> Result<(), TreatError> {
+        if planned.unit.is_none() {
+            return Ok(());
+        }
+        let [table, row] = named(&planned.table, &planned.row);
+        for member in self.bench.members_with(planned)? {
+            let says = |column: &str, value: &Value| {
+                let said = member.after.as_ref().and_then(|after| value_of(after, column));
+                said.is_some_and(|said| said.is_same(value) || said.is_same(&self.surgery.recorded(value.clone())))
+            };
+            if member.part() == Part::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
+                self.bench.take_away(&member.table, &member.row)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn keep_placeholder(
+        &mut self,
+        case: &Case<'a>,
+        record: &str,
+        table: usize,
+        image: &RowName,
+        unit: Unit,
+    ) -> Result<(), TreatError> {
+        let table = &self.schema.tables[table];
+        let key: Vec<Value> = case
+            .relation
+            .parent
+            .columns
+            .iter()
+            .filter_map(|&column| value_of(image, &table.columns[column].name).cloned())
+            .collect();
+        let values = vec![Value::text(table.name.to_string()), compact(&key), Value::Null, compact(&key)];
+        self.keep(case, record, &RECORD, values, "placeholder", unit)
+    }
+
+    pub(super) fn keep_row(
+        &mut self,
+        case: &Case<'a>,
+        table: &str,
+        going: &Change,
+        unit: Unit,
+    ) -> Result<(), TreatError> {
+        let image = going.before.as_ref().map_or(Value::Null, |row| Value::text(plan_file::row_text(row)));
+        let name = plan_file::row_text(&going.row);
+        let values = vec![Value::text(going.table.to_string()), Value::text(name), image];
+        self.keep(case, table, &QUARANTINE, values, "quarantine", unit)
+    }
+
+    fn keep(
+        &mut self,
+        case: &Case<'a>,
+        table: &str,
+        columns: &[&str],
+        values: Vec<Value>,
+        treatment: &str,
+        unit: Unit,
+    ) -> Result<(), TreatError> {
+        let known = self.schema.table(table);
+        let name = known.map_or_else(
+            || TableName { schema: None, table: table.to_owned() },
+            |known| self.schema.tables[known].name.clone(),
+        );
+        if known.is_none() && !self.creates.iter().any(|other| other.name == name) {
+            let columns = columns.iter().map(|&column| column.to_owned()).collect();
+            self.creates.push(NewTable { name: name.clone(), columns });
+        }
+        if let Some(why) = known.and_then(|known| self.schema.tables[known].irreversible.as_deref()) {
+            self.refusals.push(Refusal {
+                rule: case.rule.id.value.clone(),
+                relation: case.relation.id.clone(),
+                why: format!("{table}, which is to keep rows, {why}"),
+                help: "name another table, which is then made".to_owned(),
+            });
+        }
+        if let Some(known) = known
+            && let Some(missing) = self.missing_column(known, columns)
+        {
+            let why = format!("{table}, which is to keep rows, is a table of another kind: it has no column {missing}");
+            if !self.refusals.iter().any(|refusal| refusal.why == why) {
+                let (rule, relation) = (case.rule.id.value.clone(), case.relation.id.clone());
+                let help = "name another table, which is then made".to_owned();
+                self.refusals.push(Refusal { rule, relation, why, help });
+            }
+            return Ok(());
+        }
+        let number = self.next_record(known, table)?;
+        let is_number = |place: usize| {
+            known.is_some_and(|known| {
+                let column = self.schema.tables[known]
+                    .columns
+                    .iter()
+                    .find(|column| Some(&*column.name) == columns.get(place).copied());
+                column.is_some_and(|column| column.family == Family::Integer)
+            })
+        };
+        let values: Vec<Value> = values
+            .into_iter()
+            .enumerate()
+            .map(|(place, value)| if is_number(place + 3) { value } else { self.surgery.recorded(value) })
+            .collect();
+        let said = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
+        let image: RowName =
+            columns.iter().map(|&column| column.to_owned()).zip(said.into_iter().chain(values)).collect();
+        let mut record = Change::new(name, image[..1].to_vec(), None, Some(image));
+        record.reasons.push(case.reason(Part::Record, treatment));
+        Ok(self.bench.put_in(unit, &record)?)
+    }
+}
+
+impl Planner<'_> {
+    /// The first of these columns that a table does not have.
+    fn missing_column<'c>(&self, table: usize, columns: &[&'c str]) -> Option<&'c str> {
+        let there = &self.schema.tables[table].columns;
+        let is_there = |wanted: &str| there.iter().any(|column| self.schema.names.same(&column.name, wanted));
+        columns.iter().copied().find(|wanted| !is_there(wanted))
+    }
+}
+
+/// A table and a row of it, as records name them.
+fn named(table: &TableName, row: &RowName) -> [Value; 2] {
+    let row: Vec<Value> = row.iter().map(|(_, value)| value.clone()).collect();
+    [Value::text(table.to_string()), compact(&row)]
+}
+
+/// One value as it is; several as text.
+fn compact(key: &[Value]) -> Value {
+    match key {
+        [one] => one.clone(),
+        several => Value::text(crate::model::text::key(several)),
+    }
+}

@@ -1,0 +1,33 @@
+//! What stops a repair that would take away what only seems to be orphaned: a parent table that lost its rows.
+
+use crate::model::text::count;
+use crate::sql;
+use crate::treat::Case;
+use crate::treat::Planner;
+use crate::treat::TreatError;
+
+impl<'a> Planner<'a> {
+    /// Why nothing may be removed or blanked, if nothing may: whole histories went because a small parent table was lost.
+    pub(super) fn parent_loss(&mut self, case: &Case<'a>) -> Result<Option<String>, TreatError> {
+        let loses = case.rule.treatments.iter().any(|treatment| treatment.value.loses_data());
+        if !loses || case.rule.even_if_parent_lost {
+            return Ok(None);
+        }
+        let missing = case.tally.missing_keys;
+        let matched = match self.schema.parent(case.relation) {
+            None => 0,
+            Some(_) => {
+                let question = sql::of(self.schema).matched_keys(self.schema, case.relation, missing);
+                self.asker.numbers(&question)?.first().copied().unwrap_or(0)
+            }
+        };
+        Ok((matched < missing).then(|| {
+            format!(
+                "{} seems to have lost rows ({} of {} distinct keys are missing), so nothing may be removed or blanked; `even-if-parent-lost = true` overrules this",
+                case.relation.parent.name,
+                count(missing),
+                if matched == 0 { count(missing) } else { format!("{} or more", count(missing + matched)) },
+            )
+        }))
+    }
+}
