@@ -8,8 +8,6 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use super::RunError;
-use super::Surroundings;
 use crate::config;
 use crate::model::baseline::Baseline;
 use crate::model::baseline::Entry;
@@ -27,9 +25,11 @@ use crate::model::redaction::Redaction;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::value::Key;
+use crate::run::RunError;
+use crate::run::Surroundings;
 
 /// Sees every missing key of a scan once, from whichever worker found it.
-pub(super) struct Clerk {
+pub struct Clerk {
     old: Option<Baseline>,
     /// Whether a new baseline is wanted.
     writes: bool,
@@ -57,7 +57,7 @@ struct Found {
 }
 
 impl Clerk {
-    pub(super) fn new(
+    pub fn new(
         file: Option<&Path>,
         writes: bool,
         fail_on: Option<Severity>,
@@ -94,7 +94,7 @@ impl Clerk {
     }
 
     /// Notes one missing key, and tells whether the baseline knows it with at least as many rows.
-    pub(super) fn sees(&self, schema: &Schema, redaction: &Redaction, relation: usize, key: &Key, rows: u64) -> bool {
+    pub fn sees(&self, schema: &Schema, redaction: &Redaction, relation: usize, key: &Key, rows: u64) -> bool {
         if self.old.is_none() && !self.writes {
             return false;
         }
@@ -122,7 +122,7 @@ impl Clerk {
     }
 
     /// The finding, marked if it is known as a whole. With a first baseline everything that it will hold is.
-    pub(super) fn mark(&self, finding: Finding) -> Finding {
+    pub fn mark(&self, finding: Finding) -> Finding {
         let id = finding.id();
         let entry = self.valid().find(|entry| entry.id == id);
         if entry.is_some() {
@@ -139,7 +139,7 @@ impl Clerk {
 
     /// Tells the examination what was known; the text of the new baseline, if one is wanted.
     /// `all` are the relations of the whole database, chosen or not.
-    pub(super) fn close(self, examination: &mut Examination, all: &HashSet<String>) -> Option<String> {
+    pub fn close(self, examination: &mut Examination, all: &HashSet<String>) -> Option<String> {
         if self.old.is_none() && !self.writes {
             return None;
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use super::scan_filter;
 use crate::diagnose;
 use crate::engine::Session;
 use crate::findings;
@@ -29,28 +28,33 @@ use crate::scan::Fact;
 use crate::scan::Wishes;
 use crate::sql;
 
+pub mod baseline;
+pub mod locations;
+pub mod scan_filter;
+pub mod select;
+
 /// What findings are seen through: which values are shown, how grave each is, and whether it is known already.
-pub(super) struct Lens<'a> {
-    pub(super) redaction: &'a Redaction,
-    pub(super) policy: &'a Policy,
-    pub(super) time_columns: &'a [Pattern],
-    pub(super) mark: &'a (dyn Fn(Finding) -> Finding + Sync),
+pub struct Lens<'a> {
+    pub redaction: &'a Redaction,
+    pub policy: &'a Policy,
+    pub time_columns: &'a [Pattern],
+    pub mark: &'a (dyn Fn(Finding) -> Finding + Sync),
 }
 
 /// Called for each relation in the schema's order, as soon as it and those before it are known.
-pub(super) type Tell<'a> = &'a mut (dyn FnMut(usize, &One) + Send);
+pub type Tell<'a> = &'a mut (dyn FnMut(usize, &One) + Send);
 
 /// What was found in one relation.
-pub(super) struct One {
-    pub(super) coverage: Coverage,
-    pub(super) findings: Vec<Finding>,
+pub struct One {
+    pub coverage: Coverage,
+    pub findings: Vec<Finding>,
 }
 
 /// What was found in every relation, in the schema's order.
-pub(super) struct Looked {
-    pub(super) relations: Vec<Coverage>,
-    pub(super) findings: Vec<Finding>,
-    pub(super) facts: Vec<Fact>,
+pub struct Looked {
+    pub relations: Vec<Coverage>,
+    pub findings: Vec<Finding>,
+    pub facts: Vec<Fact>,
 }
 
 /// Scan, diagnosis and findings of a schema whose relations have been chosen.
@@ -65,7 +69,7 @@ pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &
     Examination { relations, findings, ..Examination::of(schema) }
 }
 
-pub(super) fn look(
+pub fn look(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
     wishes: &Wishes<'_>,
@@ -151,7 +155,7 @@ fn judged(lens: &Lens<'_>, schema: &Schema, coverage: &mut Coverage, finding: Fi
     (lens.mark)(Finding { severity, ..lens.redaction.finding(schema, finding) })
 }
 
-pub(super) fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {
+pub fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {
     let why = |kind: TableKind| match kind {
         TableKind::Virtual if schema.database.engine == Engine::Sqlite => {
             Some("a virtual table: its rows come from a module's code, which is not run")
@@ -167,7 +171,7 @@ pub(super) fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {
 }
 
 /// Nothing that was read can be relied on.
-pub(super) fn distrust(examination: &mut Examination, why: &str) {
+pub fn distrust(examination: &mut Examination, why: &str) {
     for coverage in &mut examination.relations {
         coverage.state = CoverageState::Unchecked;
         coverage.reason = Some(why.to_owned());

@@ -11,7 +11,7 @@ use crate::run::RunError;
 use crate::sql;
 
 /// The column that says when a row of the child came to be, where one is configured.
-pub(super) fn time_column<'a>(schema: &'a Schema, relation: &Relation, patterns: &[Pattern]) -> Option<&'a Column> {
+pub fn time_column<'a>(schema: &'a Schema, relation: &Relation, patterns: &[Pattern]) -> Option<&'a Column> {
     let child = schema.child(relation);
     patterns.iter().find_map(|pattern| {
         child.columns.iter().find(|column| pattern.matches_column(&child.name.to_string(), &column.name))
@@ -19,7 +19,7 @@ pub(super) fn time_column<'a>(schema: &'a Schema, relation: &Relation, patterns:
 }
 
 /// Narrows the schema's relations. A condition that meets no relation is an error: it would leave nothing out.
-pub(super) fn narrow(
+pub fn narrow(
     schema: &mut Schema,
     typed: &cli::Scan,
     config: &Config,

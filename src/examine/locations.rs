@@ -14,7 +14,7 @@ use crate::sql::read::locations;
 /// What is pointed at where there is neither.
 const USUAL: &str = "fk-doctor.toml";
 
-pub(super) fn places(schema: &Schema, config: &ConfigFile, sql: Option<&Path>) -> Result<Vec<FileLine>, RunError> {
+pub(crate) fn places(schema: &Schema, config: &ConfigFile, sql: Option<&Path>) -> Result<Vec<FileLine>, RunError> {
     let declared = match sql {
         None => vec![None; schema.relations.len()],
         Some(path) => {

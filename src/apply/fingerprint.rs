@@ -17,19 +17,19 @@ use crate::model::schema::Schema;
 use crate::plan_file;
 
 /// What a plan consists of, as far as definitions go.
-pub(super) struct Scope<'a> {
-    pub(super) creates: &'a [NewTable],
-    pub(super) redefinitions: &'a [Redefinition],
+pub struct Scope<'a> {
+    pub creates: &'a [NewTable],
+    pub redefinitions: &'a [Redefinition],
 }
 
 impl<'a> Scope<'a> {
-    pub(super) fn of(header: &'a Header) -> Scope<'a> {
+    pub fn of(header: &'a Header) -> Scope<'a> {
         Scope { creates: &header.creates, redefinitions: &header.redefinitions }
     }
 }
 
 /// The tables whose rows change, those on either side of a relation that the plan counts on, and those that are redefined.
-pub(super) fn touched(
+pub fn touched(
     schema: &Schema,
     changes: &[TableChanges],
     forecasts: &[Forecast],
@@ -46,7 +46,7 @@ pub(super) fn touched(
 }
 
 /// A digest for each of these tables: of its definitions, and of the foreign keys that refer to it.
-pub(super) fn digests(
+pub fn digests(
     schema: &Schema,
     definitions: &[Definition],
     scope: &Scope<'_>,
@@ -78,12 +78,12 @@ fn is_redefined(relation: &Relation, scope: &Scope<'_>) -> bool {
 }
 
 /// One digest of all of them.
-pub(super) fn of_all(digests: &[TableDigest]) -> String {
+pub fn of_all(digests: &[TableDigest]) -> String {
     plan_file::digest(digests.iter().flat_map(|table| [table.table.as_bytes(), table.digest.as_bytes()]))
 }
 
 /// The tables of a plan that are not defined as they were. One without a name stands for the database as a whole.
-pub(super) fn differing(schema: &Schema, definitions: &[Definition], header: &Header) -> Vec<String> {
+pub fn differing(schema: &Schema, definitions: &[Definition], header: &Header) -> Vec<String> {
     let scope = Scope::of(header);
     if header.tables.is_empty() && header.schema != of_all(&[]) {
         let whole = of_whole(definitions, &scope);

@@ -1,15 +1,15 @@
 //! Which relations take part: the configuration's exclusions, and the filters that were typed.
 
-use super::RunError;
 use crate::config::Config;
 use crate::model::examination::LeftAlone;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::run::RunError;
 
 /// Keeps the chosen relations and says which others there were. A filter that chooses nothing is an error: a misspelt
 /// name must not look like a clean database.
-pub(super) fn select(
+pub fn select(
     mut schema: Schema,
     config: &Config,
     tables: &[Pattern],
