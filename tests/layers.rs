@@ -26,18 +26,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan_file", &["model"]),
     ("quarantine_file", &["model", "plan_file", "whole_file"]),
     ("history_file", &["model"]),
+    // What was typed, and what is printed.
+    ("report", &["model"]),
+    ("cli", &["config", "intake", "model", "report", "sql"]),
     // Stages.
     ("scan", &["engine", "model", "sql"]),
     ("diagnose", &["engine", "model", "scan", "sql"]),
     ("findings", &["model", "scan", "sql"]),
+    ("examine", &["cli", "config", "diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("check", &["diagnose", "engine", "findings", "intake", "model", "scan", "sql"]),
     ("explain", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("plan_draft", &["model", "plan_file"]),
     ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql"]),
     ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql"]),
-    ("report", &["model"]),
-    // What was typed, and the commands, which know every stage.
-    ("cli", &["config", "intake", "model", "report", "sql"]),
+    // The commands, which know every stage.
     (
         "run",
         &[
@@ -45,11 +47,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "check",
             "cli",
             "config",
-            "diagnose",
             "engine",
+            "examine",
             "exit",
             "explain",
-            "findings",
             "history_file",
             "intake",
             "model",
@@ -70,8 +71,10 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that use a room against the order, each with the reason.
-const EXCEPTIONS: &[(&str, &str, &str)] =
-    &[("model::resolve", "sql", "the advice on a defect is a statement that can be pasted")];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("model::resolve", "sql", "the advice on a defect is a statement that can be pasted"),
+    ("examine", "run", "its errors are those of the commands"),
+];
 
 /// Paths and macros that only these modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
@@ -86,7 +89,10 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("std::process", &["main"]),
     ("std::env", &["caught", "engine", "main"]),
     // Files.
-    ("std::fs", &["apply::journal", "engine::sqlite", "output", "plan_file", "quarantine_file", "run", "whole_file"]),
+    (
+        "std::fs",
+        &["apply::journal", "engine::sqlite", "examine", "output", "plan_file", "quarantine_file", "run", "whole_file"],
+    ),
     ("tempfile", &["engine", "run", "whole_file"]),
     // Clocks and threads.
     ("std::time::Instant", &["engine", "main", "run"]),
@@ -185,7 +191,9 @@ fn rooms_use_only_rooms_above_them() {
         EXCEPTIONS.iter().any(|(of, exception, _)| is_within(module, of) && *exception == used)
     };
     for ((module, used), mention) in &uses {
-        let (_, may_use) = ROOMS.iter().find(|(room, _)| is_within(module, room)).unwrap();
+        let Some((_, may_use)) = ROOMS.iter().find(|(room, _)| is_within(module, room)) else {
+            continue; // `every_room_has_a_row` reports it.
+        };
         if !may_use.contains(used) && !is_exception(module, used) {
             wrong.push(format!("{mention}: {module} may not use {used}"));
         }

@@ -265,7 +265,6 @@ fn walk(
     let mut inner = vec![(module.to_vec(), 0)];
     let (mut depth, mut index) = (0, 0);
     while index < tokens.len() {
-        let current = inner.last().unwrap().0.clone();
         match text(index) {
             "{" => depth += 1,
             "}" => {
@@ -275,14 +274,16 @@ fn walk(
                 }
             }
             "mod" if text(index + 2) == "{" => {
-                let path = [current.as_slice(), &[text(index + 1).to_owned()]].concat();
+                let path = [inner.last().unwrap().0.as_slice(), &[text(index + 1).to_owned()]].concat();
                 visit_module(&path);
                 inner.push((path, depth));
                 index += 1;
             }
             "use" => {
                 let end = (index..tokens.len()).find(|at| text(*at) == ";").unwrap_or(tokens.len());
-                visit_import(&tokens[index + 1..end], &[], &mut |path, alias| visit_path(&current, path, Some(alias)));
+                visit_import(&tokens[index + 1..end], &[], &mut |path, alias| {
+                    visit_path(&inner.last().unwrap().0, path, Some(alias));
+                });
                 index = end;
             }
             _ if tokens[index].is_name() && (index == 0 || !["::", "."].contains(&text(index - 1))) => {
@@ -292,7 +293,7 @@ fn walk(
                     index += 2;
                 }
                 if path.len() > 1 {
-                    visit_path(&current, &path, None);
+                    visit_path(&inner.last().unwrap().0, &path, None);
                 }
             }
             _ => {}
