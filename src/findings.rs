@@ -17,7 +17,6 @@ use crate::model::schema::Schema;
 use crate::model::text;
 use crate::scan::Fact;
 use crate::scan::Tally;
-use crate::sql::table_for;
 
 /// How far a relation was looked at.
 pub fn coverage(relation: &Relation, fact: &Fact) -> Coverage {
@@ -110,7 +109,7 @@ fn index_corrupt(schema: &Schema, index: usize, tally: &Tally) -> Option<Finding
         parent.name
     );
     let lost_touch = TableName { schema: parent.name.schema.clone(), table: name.to_owned() };
-    let lost_touch = table_for(schema.database.engine, &lost_touch);
+    let lost_touch = schema.database.engine.facts().quoted_table(&lost_touch);
     let reindex = match schema.database.engine {
         Engine::Sqlite => format!("on a copy: REINDEX {lost_touch}"),
         _ => format!("REINDEX INDEX CONCURRENTLY {lost_touch}"),

@@ -25,7 +25,6 @@ use crate::model::statement::Statement;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::sql::readable_name;
 
 pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<Reason> {
     seen.lacking.iter().map(|lacking| of_one(schema, lacking, shown)).collect()
@@ -118,7 +117,7 @@ fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Sh
 
 /// The INSERT that would make a missing parent, with an ellipsis for what nobody but the user knows.
 fn parent_insert(schema: &Schema, relation: &Relation, key: &Key) -> String {
-    let name = |name: &str| readable_name(schema.database.engine, name);
+    let name = |name: &str| schema.database.engine.facts().readable(name);
     let mut columns: Vec<String> = Vec::new();
     let mut values: Vec<String> = Vec::new();
     for (position, column) in schema.parent_columns(relation).enumerate() {

@@ -19,38 +19,27 @@ pub struct DatabaseName {
     pub default_schema: Option<String>,
 }
 
-/// The kinds of database there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
+/// Defines [`Engine`] and the list of its variants together, so that no engine can be missing from the list.
+macro_rules! engines {
+    ($($(#[$about:meta])* $engine:ident,)*) => {
+        /// A database engine. What is known about it stands in [`crate::model::facts`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Engine {
+            $($(#[$about])* $engine,)*
+        }
+
+        impl Engine {
+            pub const ALL: &[Engine] = &[$(Engine::$engine,)*];
+        }
+    };
+}
+
+engines! {
     Sqlite,
     Postgres,
     Mysql,
-    /// MySQL's sibling: the same dialect, another server.
+    /// A fork of MySQL with statements and servers of its own.
     Mariadb,
-}
-
-impl Engine {
-    pub const ALL: [Engine; 4] = [Engine::Sqlite, Engine::Postgres, Engine::Mysql, Engine::Mariadb];
-
-    /// As JSON reports name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Engine::Sqlite => "sqlite",
-            Engine::Postgres => "postgresql",
-            Engine::Mysql => "mysql",
-            Engine::Mariadb => "mariadb",
-        }
-    }
-
-    /// As people write it.
-    pub fn title(self) -> &'static str {
-        match self {
-            Engine::Sqlite => "SQLite",
-            Engine::Postgres => "PostgreSQL",
-            Engine::Mysql => "MySQL",
-            Engine::Mariadb => "MariaDB",
-        }
-    }
 }
 
 /// How two names are compared.

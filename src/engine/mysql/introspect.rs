@@ -26,7 +26,6 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::value::Value;
-use crate::sql::quoted_for;
 
 /// The table is not there, or its whole schema is not.
 const NO_SUCH_TABLE: [&str; 2] = ["1146", "1049"];
@@ -207,7 +206,7 @@ impl Reader<'_> {
                 continue;
             }
             let schema = key.parent.schema.as_ref().unwrap_or(&self.server.database);
-            let name = |name: &str| quoted_for(self.server.engine, name);
+            let name = |name: &str| self.server.engine.facts().quoted(name);
             let question = format!("SELECT 1 FROM {}.{} LIMIT 0", name(schema), name(&key.parent.table));
             match self.first.ask(&question, &[], self.deadline, &mut |_| {}) {
                 Err(Failure::Refused { code, .. }) if NO_SUCH_TABLE.contains(&code.as_str()) => {}
@@ -253,7 +252,7 @@ impl Reader<'_> {
     /// What cannot be read at all is taken for the mildest.
     fn rules_in_definition(&mut self, table: &str, constraint: &str) -> (Action, Action) {
         let default = if self.server.engine == Engine::Mariadb { Action::Restrict } else { Action::NoAction };
-        let name = |name: &str| quoted_for(self.server.engine, name);
+        let name = |name: &str| self.server.engine.facts().quoted(name);
         let question = format!("SHOW CREATE TABLE {}.{}", name(&self.server.database), name(table));
         let mut definition = String::new();
         let take = &mut |values: &[Value]| {

@@ -156,7 +156,7 @@ mod tests {
     fn unfinished_text_ends() {
         for text in ["'", "\"a", "[", "/*", "--", "a REFERENCES 'é''", "E'\\", "$a", "$a$", "/* /*", "$", "'\\é"] {
             for engine in Engine::ALL {
-                tokens_of(engine, text);
+                tokens_of(*engine, text);
             }
         }
     }
