@@ -85,6 +85,7 @@ pub struct Table {
     pub indexes: Vec<Index>,
     /// The name under which the engine gives a row's own address (`rowid`), where there is one and no column hides it.
     pub row_address: Option<String>,
+    pub storage: Storage,
     /// Why the engine keeps no foreign key on this table, if it does not: its storage engine, its partitions.
     pub without_foreign_keys: Option<String>,
     /// Why a change of its rows could not be tried or taken back, where that is so: its storage engine, its history.
@@ -92,6 +93,14 @@ pub struct Table {
 }
 
 impl Table {
+    /// Returns the storage engine, if changes of the table's rows stay when their transaction is rolled back.
+    pub fn lasting_storage(&self) -> Option<&str> {
+        match &self.storage {
+            Storage::Transactional => None,
+            Storage::Lasting(engine) => Some(engine),
+        }
+    }
+
     /// The columns by which every row can be told from all others for good: the primary key, or, where a row has no address
     /// that lasts, another unique key. Empty where a part of it may be NULL.
     pub fn naming_key(&self) -> Vec<usize> {
@@ -102,6 +111,14 @@ impl Table {
         let others = others.filter_map(|index| index.columns.iter().map(|part| part.column).collect());
         std::iter::once(self.primary_key.clone()).chain(others).find(never_null).unwrap_or_default()
     }
+}
+
+/// How a table's rows are stored, as far as transactions are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    Transactional,
+    /// A storage engine whose changes stay when their transaction is rolled back, by its name, such as `MyISAM`.
+    Lasting(String),
 }
 
 /// An address that a row leaves when it changes: it names the row only for a moment.

@@ -25,8 +25,8 @@ pub struct Facts {
     pub placeholder: Placeholder,
     /// False and true, in this order.
     pub truth: [&'static str; 2],
-    /// The text before and after the hexadecimal digits of a literal that holds bytes.
-    pub bytes_literal: [&'static str; 2],
+    /// The beginning of a literal that holds bytes. Their hexadecimal digits and a quotation mark follow.
+    pub bytes_literal: &'static str,
     /// The join that keeps the order in which its tables are written.
     pub ordered_join: &'static str,
     /// The words after `AS` by which a common table expression is computed once; empty where they do not exist.
@@ -202,7 +202,7 @@ static SQLITE: Facts = Facts {
     quote: '"',
     placeholder: Placeholder::Numbered('?'),
     truth: ["0", "1"],
-    bytes_literal: ["X'", "'"],
+    bytes_literal: "X'",
     ordered_join: "CROSS JOIN",
     materialized: "MATERIALIZED",
     parent_key: ParentKey::JudgedHere,
@@ -243,7 +243,7 @@ static POSTGRES: Facts = Facts {
     quote: '"',
     placeholder: Placeholder::Numbered('$'),
     truth: ["false", "true"],
-    bytes_literal: ["'\\x", "'"],
+    bytes_literal: "'\\x",
     ordered_join: "JOIN",
     materialized: "MATERIALIZED",
     parent_key: ParentKey::ByEngine,
@@ -289,7 +289,7 @@ const fn mysql(name: &'static str, title: &'static str, schemes: &'static [&'sta
         quote: '`',
         placeholder: Placeholder::Question,
         truth: ["FALSE", "TRUE"],
-        bytes_literal: ["X'", "'"],
+        bytes_literal: "X'",
         ordered_join: "STRAIGHT_JOIN",
         materialized: "",
         parent_key: ParentKey::ByEngine,

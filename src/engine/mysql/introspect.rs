@@ -22,6 +22,7 @@ use crate::model::catalog::Index;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::NameRule;
+use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
@@ -133,6 +134,7 @@ impl Reader<'_> {
                 primary_key: Vec::new(),
                 indexes: Vec::new(),
                 row_address: None,
+                storage: stored_in(&kind, &storage),
                 without_foreign_keys: without_foreign_keys(&kind, &storage, partitioned),
                 irreversible: irreversible(&kind, &storage, partitioned),
             });
@@ -295,12 +297,24 @@ fn table_kind(kind: &str, storage: &str, partitioned: bool) -> TableKind {
     }
 }
 
+/// True for the storage engines that keep foreign keys. They are also the ones that roll back.
+fn is_transactional(storage: &str) -> bool {
+    ["InnoDB", "NDBCLUSTER"].iter().any(|name| storage.eq_ignore_ascii_case(name))
+}
+
+fn stored_in(kind: &str, storage: &str) -> Storage {
+    if kind.contains("VIEW") || is_transactional(storage) {
+        Storage::Transactional
+    } else {
+        Storage::Lasting(storage.to_owned())
+    }
+}
+
 fn without_foreign_keys(kind: &str, storage: &str, partitioned: bool) -> Option<String> {
     if kind.contains("VIEW") {
         return Some("is a view".to_owned());
     }
-    let keeps = ["InnoDB", "NDBCLUSTER"].iter().any(|name| storage.eq_ignore_ascii_case(name));
-    match (keeps, partitioned) {
+    match (is_transactional(storage), partitioned) {
         (true, false) => None,
         (true, true) => Some("is partitioned".to_owned()),
         (false, _) => Some(format!("is stored by {storage}")),
