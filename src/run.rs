@@ -11,6 +11,7 @@ use crate::cli;
 use crate::engine::Database;
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::examine::ExamineError;
 use crate::exit::Exit;
 use crate::model::redaction::Redaction;
 use crate::model::redaction::Secret;
@@ -21,7 +22,7 @@ use crate::source::Source;
 
 mod apply;
 mod check;
-pub(crate) mod config_file;
+mod config_file;
 mod correct_load;
 mod error;
 mod explain;
@@ -115,7 +116,7 @@ fn redaction(typed: Option<Values>, file: &ConfigFile, surroundings: &Surroundin
     let values = typed.or(settings.values).unwrap_or_default();
     let secret = surroundings.redact_key.as_deref().filter(|key| key.chars().count() >= 16).map(Secret::new);
     if values == Values::Hashed && secret.is_none() {
-        return Err(RunError::NoRedactKey { what: "hash the values of rows" });
+        return Err(ExamineError::NoRedactKey { action: "hash the values of rows" }.into());
     }
     Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }

@@ -11,7 +11,7 @@ const FRONT: &[&str] = &["crate::report", "crate::config", "crate::cli", "crate:
 const EACH_ENGINE: &[&str] = &["crate::engine::sqlite", "crate::engine::postgres", "crate::engine::mysql", "sqlx"];
 const ALL_ENGINES: &[&str] = &["crate::engine", "rusqlite", "sqlx"];
 
-const FORBIDDEN: [(&str, &[&[&str]]); 12] = [
+const FORBIDDEN: [(&str, &[&[&str]]); 13] = [
     (
         "model",
         &[
@@ -35,6 +35,7 @@ const FORBIDDEN: [(&str, &[&[&str]]); 12] = [
         &[ALL_ENGINES, &["crate::config", "crate::cli", "crate::run", "crate::scan", "tokio", "std::env", "std::time"]],
     ),
     ("scan", &[FRONT, EACH_ENGINE, &["rusqlite"]]),
+    ("examine", &[FRONT, EACH_ENGINE, &["rusqlite", "std::fs"]]),
     ("diagnose", &[FRONT, EACH_ENGINE, &["rusqlite"]]),
     ("treat", &[FRONT, EACH_ENGINE, &["rusqlite::Connection"]]),
     ("apply", &[FRONT, EACH_ENGINE, &["rusqlite::Connection"]]),
