@@ -110,6 +110,19 @@ fn outputs<F: Copy>(
     }
 }
 
+/// Renders one report for each output. Colours and the terminal's width are for standard output only.
+fn documents<F: Copy>(
+    outputs: Vec<(F, Option<PathBuf>)>,
+    surroundings: &Surroundings,
+    render: impl Fn(F, &Paper) -> String,
+) -> Vec<(Option<PathBuf>, String)> {
+    let document = |(format, file): (F, Option<PathBuf>)| {
+        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+        (file, render(format, &paper))
+    };
+    outputs.into_iter().map(document).collect()
+}
+
 /// Which values may be shown: what was typed overrules the configuration.
 fn redaction(typed: Option<Values>, file: &ConfigFile, surroundings: &Surroundings) -> Result<Redaction, RunError> {
     let settings = &file.config.redact;

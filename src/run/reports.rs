@@ -30,13 +30,8 @@ pub(super) fn documents(
     outputs: Vec<Output>,
     surroundings: &Surroundings,
 ) -> Vec<(Option<PathBuf>, String)> {
-    let whole = outputs.into_iter().filter(|(format, _)| !format.streams());
-    whole
-        .map(|(format, file)| {
-            let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-            (file, report::scan(examination, format, &paper))
-        })
-        .collect()
+    let whole = outputs.into_iter().filter(|(format, _)| !format.streams()).collect();
+    super::documents(whole, surroundings, |format, paper| report::scan(examination, format, paper))
 }
 
 /// The reports that are written while the scan goes on.
