@@ -39,6 +39,8 @@ mod closure;
 mod conflicts;
 mod decide;
 mod decision_runs;
+pub mod hazards;
+pub mod header;
 mod images;
 mod kept_rows;
 mod limits;
