@@ -30,7 +30,7 @@ pub(crate) fn places(schema: &Schema, config: &ConfigFile, sql: Option<&Path>) -
     let config_file = if config.path.is_empty() { USUAL } else { &config.path };
     let found = schema.relations.iter().zip(declared).map(|(relation, declared)| {
         let entry = relation.configured.and_then(|entry| config.config.relations.get(entry));
-        let entry = entry.map(|entry| line_number(&config.text, entry.child.place.start));
+        let entry = entry.map(|entry| line_number(&config.text, entry.child.span.start));
         match (declared, entry) {
             (Some(line), _) if relation.origin == Origin::Declared => FileLine { file: file_of_sql.clone(), line },
             (_, line) => FileLine { file: config_file.to_owned(), line: line.unwrap_or(1) },

@@ -77,7 +77,7 @@ impl ConfigFile {
         });
         let faults: Vec<Fault> = idle
             .map(|threshold| Fault {
-                place: threshold.relation.place.clone(),
+                span: threshold.relation.span.clone(),
                 message: "no relation and no child table matches this threshold".to_owned(),
                 help: Some("`fk-doctor schema` lists the relations".to_owned()),
             })
@@ -106,7 +106,7 @@ impl ConfigFile {
                     session.each_row(&check, &mut |_| {}).err()
                 });
                 faults.extend(failure.map(|error| Fault {
-                    place: condition.place.clone(),
+                    span: condition.span.clone(),
                     message: format!("this does not compile: {}", error.because()),
                     help: Some(format!("write it over {}", if of_parent { "parent.*" } else { "child.*" })),
                 }));
