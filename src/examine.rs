@@ -7,7 +7,6 @@ use std::sync::PoisonError;
 use crate::diagnose;
 use crate::engine::Session;
 use crate::findings;
-use crate::model::catalog::Engine;
 use crate::model::catalog::TableKind;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
@@ -157,10 +156,7 @@ fn judged(lens: &Lens<'_>, schema: &Schema, coverage: &mut Coverage, finding: Fi
 
 pub fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {
     let why = |kind: TableKind| match kind {
-        TableKind::Virtual if schema.database.engine == Engine::Sqlite => {
-            Some("a virtual table: its rows come from a module's code, which is not run")
-        }
-        TableKind::Virtual => Some("reading it would ask another server, or run code that a user wrote"),
+        TableKind::Virtual => Some(schema.database.engine.facts().virtual_table),
         TableKind::Shadow => Some("the storage of a virtual table"),
         TableKind::Table | TableKind::Partitioned | TableKind::View => None,
     };

@@ -45,6 +45,7 @@ mod readme;
 mod recorded;
 mod refusals;
 mod relax;
+mod source_paths;
 mod thresholds;
 mod traps;
 mod treatments;
