@@ -21,11 +21,11 @@ use crate::apply::fingerprint;
 use crate::apply::journal;
 use crate::cli;
 use crate::cli::repair::Writing;
-use crate::engine;
 use crate::engine::Deadline;
 use crate::engine::Patience;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
+use crate::engines;
 use crate::exit::Exit;
 use crate::model::date;
 use crate::model::text::plural;
@@ -79,20 +79,20 @@ pub(super) fn go(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let Going { direction, source, plan: path, writing, outputs } = going;
-    if writing.backup.is_some() && !matches!(source, Source::Sqlite(_)) {
-        let why = "--backup copies files of SQLite, and this database is on a server".to_owned();
+    if writing.backup.is_some() && source.file().is_none() {
+        let why = "--backup copies the database file, and this database is on a server".to_owned();
         return Err(refused(direction, why, "make the backup with the server's own tool, such as pg_dump").into());
     }
     let mut plan = PlanFile::open(path)?;
     // A run that has not changed anything yet has left no mark: a server knows which connection it has.
     let is_taken = !plan.lock();
-    if is_taken && (matches!(source, Source::Sqlite(_)) || journal::begun(path).is_some()) {
+    if is_taken && (source.file().is_some() || journal::begun(path).is_some()) {
         return Err(at_work(direction, &who_began(path)).into());
     }
     let header = plan.header.clone();
     let patience = Patience { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
-    engine::settle(source, &patience)?;
-    let mut database = engine::open(source, &patience)?;
+    engines::recover(source, &patience)?;
+    let mut database = engines::open(source, &patience)?;
     if let Some(declared) =
         database.read_only()?.filter(|declared| !declared.can_be_overridden || !writing.override_read_only)
     {
@@ -191,13 +191,13 @@ pub(super) fn go(
         (_, Left { unchecked: 1.., .. }) => Exit::Incomplete,
         _ => Exit::Clean,
     };
-    // SQLite takes a table wherever it can be written to.
-    let may_be_lost = done.never_applied && !matches!(source, Source::Sqlite(_)) && journal::begun(path).is_none();
+    // A table for the record can be made in every file that can be written to.
+    let may_be_lost = done.never_applied && source.file().is_none() && journal::begun(path).is_none();
     let missing_mark = may_be_lost.then(|| journal::mark_of(path));
     let said = report::applied::Said {
         is_undo: direction == Direction::Undo,
         database: &schema.database,
-        typed: &shown(source),
+        typed: &source.to_string(),
         plan: path,
         backup: made.as_deref(),
         kept: if direction == Direction::Apply { &places } else { &[] },
@@ -222,13 +222,6 @@ pub(super) fn go(
         (file, text)
     });
     Ok(Outcome { documents: documents.collect(), exit })
-}
-
-pub(super) fn shown(source: &Source) -> String {
-    match source {
-        Source::Sqlite(path) => path.display().to_string(),
-        Source::Postgres(address) | Source::Mysql(address) => address.to_string(),
-    }
 }
 
 fn refused(direction: Direction, why: String, help: &str) -> ApplyError {
@@ -274,7 +267,7 @@ fn left(
     global: &cli::Global,
     surroundings: &Surroundings,
 ) -> Result<Left, RunError> {
-    let mut database = engine::open(source, patience)?;
+    let mut database = engines::open(source, patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, surroundings)?;
@@ -297,7 +290,7 @@ fn left(
 }
 
 fn wanted_backup(writing: &Writing, source: &Source, schema: &str) -> Option<PathBuf> {
-    let Source::Sqlite(database) = source else { return None };
+    let database = source.file()?;
     match &writing.backup {
         _ if writing.no_backup => None,
         Some(file) => Some(file.clone()),

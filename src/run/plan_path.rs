@@ -78,10 +78,7 @@ pub(super) fn refuse_kept_files(plan: &Path, header: &Header, source: &Source) -
 
 /// Where a plan goes that nobody named a place for: it has to be kept, because it is also the way back.
 pub(super) fn beside(source: &Source, header: &Header) -> PathBuf {
-    let database = match source {
-        Source::Sqlite(path) => path.as_path(),
-        Source::Postgres(_) | Source::Mysql(_) => Path::new("fk-doctor"),
-    };
+    let database = source.file().unwrap_or(Path::new("fk-doctor"));
     let all: Vec<u8> = header.forecasts.iter().flat_map(|forecast| forecast.relation.bytes()).collect();
     crate::run::apply::free_name(
         database,

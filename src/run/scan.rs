@@ -17,11 +17,11 @@ use super::reports;
 use super::reports::Live;
 use crate::cli;
 use crate::config::option_values::FailOn;
-use crate::engine;
 use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engines;
 use crate::examine;
 use crate::examine::Lens;
 use crate::examine::Looked;
@@ -129,7 +129,7 @@ fn open(
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
-    let mut database = engine::open(source, &patience)?;
+    let mut database = engines::open(source, &patience)?;
     let whole = file.resolve(database.as_mut(), surroundings)?;
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let chosen = select::select(whole, &file.config, &typed.table, &typed.relation, &typed.changed_tables)?;
