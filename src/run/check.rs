@@ -18,8 +18,8 @@ use crate::check::Check;
 use crate::check::CheckError;
 use crate::check::PLACES;
 use crate::cli;
-use crate::engine;
 use crate::engine::Database;
+use crate::engines;
 use crate::examine::View;
 use crate::exit::Exit;
 use crate::intake;
@@ -44,7 +44,7 @@ pub fn check(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let question = Question::new(&typed.database, &typed.answer, global, surroundings)?;
-    let mut database = engine::open(&question.source, &question.patience)?;
+    let mut database = engines::open(&question.source, &question.patience)?;
     if let Some(planned) = &typed.against {
         let config = &question.file.config;
         let settings = &config.scan;
