@@ -18,6 +18,7 @@ mod endless_rules;
 mod enforce;
 mod explain;
 mod explain_differential;
+mod explain_verdicts;
 mod faults;
 mod field_cases;
 mod formats;
