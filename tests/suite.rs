@@ -46,6 +46,7 @@ mod readme;
 mod recorded;
 mod refusals;
 mod relax;
+mod source_paths;
 mod thresholds;
 mod traps;
 mod treatments;
