@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use fk_doctor::engine;
 use fk_doctor::engine::Deadline;
 use fk_doctor::engine::Patience;
+use fk_doctor::engines;
 use fk_doctor::model::resolve::resolve;
 use fk_doctor::source::Source;
 use fk_doctor::sql;
@@ -187,7 +187,7 @@ fn session_answers_in_the_middle_of_another_answer() {
         let Some(patient) = Patient::new(kind, &seed()) else { continue };
         let patience = Patience { lock_wait: Duration::from_secs(5), deadline: Deadline::default() };
         let source = Source::parse(&patient.server.url()).unwrap();
-        let mut database = engine::open(&source, &patience).unwrap();
+        let mut database = engines::open(&source, &patience).unwrap();
         let schema = resolve(database.catalog().unwrap(), &[]).unwrap();
         let relation = schema.relations.iter().find(|relation| relation.id == "c(r)->p(id)").unwrap();
         let orphans = sql::of(&schema).orphans(&schema, relation, &sql::Among::default());
