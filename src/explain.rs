@@ -24,6 +24,7 @@ use crate::model::schema::Schema;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 use crate::sql::read::statements::statement;
+use crate::sql::read::tokens::tokens_of;
 use crate::sql::witness;
 use crate::sql::witness::Witness;
 
@@ -75,9 +76,10 @@ fn one_by_one(
     wishes: Wishes<'_>,
 ) -> Result<Explanation, EngineError> {
     let mut statements = Vec::new();
+    let mut late = order::Late::new();
     for statement in wishes.statements {
         statements.push(explaining.explain(statement)?);
-        order::found_later(explaining.trial(), &schema, &mut statements);
+        order::found_later(explaining.trial(), &schema, &mut statements, &mut late);
     }
     statements.iter_mut().for_each(|explained| hide(explained, wishes.redaction));
     Ok(Explanation { schema, statements })
@@ -188,7 +190,7 @@ impl Explaining for Stage<'_> {
                 let why = "it reaches beyond the rows of this database, which a trial does not allow";
                 told.verdict = Verdict::Forbidden(why.to_owned());
             }
-            Kind::Enforcement if !defers(&told.statement) => {
+            Kind::Enforcement if !defers(&self.schema, &told.statement) => {
                 let why = "a trial always enforces foreign keys: what fails is to be seen";
                 told.verdict = Verdict::Skipped(why.to_owned());
             }
@@ -219,8 +221,9 @@ impl Stage<'_> {
                 _ => told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)],
             }
         }
-        let is_over =
-            !self.trial.is_in_transaction() && !told.statement.text.to_ascii_uppercase().starts_with("ROLLBACK");
+        let words = tokens_of(self.schema.database.engine, &told.statement.text);
+        let rolls_back = words.first().is_some_and(|word| word.is_word("ROLLBACK"));
+        let is_over = !self.trial.is_in_transaction() && !rolls_back;
         if let (None, true, Some(since)) = (&performance.refusal, is_over, self.transaction_since) {
             let seen = observe::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
             told.reasons = reasons::of_references(&self.schema, &seen, &self.shown);
@@ -383,6 +386,7 @@ fn verdict(performance: &Performance) -> Verdict {
     performance.refusal.clone().map_or(Verdict::Accepted, Verdict::Refused)
 }
 
-fn defers(statement: &Statement) -> bool {
-    statement.text.to_ascii_lowercase().contains("defer_foreign_keys")
+fn defers(schema: &Schema, statement: &Statement) -> bool {
+    let words = tokens_of(schema.database.engine, &statement.text);
+    words.iter().any(|word| word.is_word("defer_foreign_keys"))
 }

@@ -4,6 +4,7 @@
 //! a fact and never for an engine's name. How an engine writes a statement is not a fact; see the grammars in `sql`.
 
 use crate::model::catalog::Engine;
+use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 
 mod reserved_words;
@@ -357,6 +358,11 @@ impl Facts {
         let is_plain = name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
         let is_reserved = reserved_words::RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name));
         if is_plain && !is_reserved { name.to_owned() } else { self.quoted(name) }
+    }
+
+    /// True if the engine made the table for itself.
+    pub fn owns(&self, table: &Table) -> bool {
+        self.own_tables.is_some_and(|prefix| table.name.table.starts_with(prefix))
     }
 
     /// True if a change of a definition is committed at once, with all changes before it.

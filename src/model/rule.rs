@@ -308,13 +308,11 @@ impl Treatment {
 }
 
 impl Rule {
-    /// Where another key is chosen by the child's other columns, the rows of one key may go different ways.
-    pub fn looks_at_child(&self) -> bool {
-        self.treatments.iter().any(|treatment| match &treatment.value {
-            Treatment::Remap(Remap { how: Spanned { value: RemapHow::To(query), .. }, .. }) => {
-                query.to_ascii_lowercase().contains("child.")
-            }
-            _ => false,
+    /// Returns the queries by which treatments choose another key.
+    pub fn queries(&self) -> impl Iterator<Item = &str> {
+        self.treatments.iter().filter_map(|treatment| match &treatment.value {
+            Treatment::Remap(Remap { how: Spanned { value: RemapHow::To(query), .. }, .. }) => Some(query.as_str()),
+            _ => None,
         })
     }
 

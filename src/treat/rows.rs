@@ -15,6 +15,7 @@ use crate::model::catalog::Table;
 use crate::model::forecast::Sample;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
+use crate::model::refusal::RefusalKind;
 use crate::model::relation::Relation;
 use crate::model::rule::Keep;
 use crate::model::value::Key;
@@ -233,7 +234,7 @@ impl<'a> Planner<'a> {
                 let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
             }
             let refusal = room.attempt(&surgery.insert(child, &one.change.row, &one.after))?.err();
-            refused.push(refusal.map(|text| Why { is_collision: text.starts_with("UNIQUE"), text }));
+            refused.push(refusal.map(|why| Why { is_collision: why.kind == RefusalKind::Unique, text: why.message }));
         }
         let there: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
         let names: Vec<&RowName> = there.iter().map(|&place| &tries[place].change.row).collect();
