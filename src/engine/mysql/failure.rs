@@ -67,7 +67,15 @@ pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, En
     // Column 'a' cannot be null; Field 'a' doesn't have a default value
     let named = (kind == RefusalKind::NotNull).then(|| message.split('\'').nth(1)).flatten();
     let columns = named.map(str::to_owned).into_iter().collect();
-    Ok(Refusal { columns, ..Refusal::new(kind, message) })
+    let key = (kind == RefusalKind::Unique).then(|| key_of(message)).flatten();
+    Ok(Refusal { columns, key, ..Refusal::new(kind, message) })
+}
+
+/// Returns the name of the key in `Duplicate entry '1' for key 'table.key'`.
+fn key_of(message: &str) -> Option<String> {
+    let (_, key) = message.rsplit_once("for key '")?;
+    let key = key.trim_end_matches('\'');
+    Some(key.rsplit_once('.').map_or(key, |(_, key)| key).to_owned())
 }
 
 /// Returns what the code of a refusal means.

@@ -52,7 +52,7 @@ pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, En
         RefusalKind::Unique => listed.unwrap_or_default(),
         _ => about.column.into_iter().collect(),
     };
-    Ok(Refusal { kind, message, table: about.table, columns, detail: about.detail })
+    Ok(Refusal { table: about.table, columns, detail: about.detail, ..Refusal::new(kind, message) })
 }
 
 /// Returns what the code of a refusal means.
