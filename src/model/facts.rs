@@ -336,6 +336,17 @@ impl Engine {
     }
 }
 
+impl RowAddress {
+    /// Returns the best name under which statements can ask for a row's address.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            RowAddress::Lasting(names) => names.first().copied(),
+            RowAddress::Moving(name) => Some(name),
+            RowAddress::None => None,
+        }
+    }
+}
+
 impl Facts {
     /// Returns a name as an identifier, whatever it contains.
     pub fn quoted(&self, name: &str) -> String {

@@ -89,8 +89,7 @@ impl Matter<'_> {
                 values.push((column, Given::Expression(Cow::Borrowed(&expression.value))));
                 continue;
             }
-            let numbers_itself = table.indexes.iter().any(|index| index.name == "rowid" && index.primary)
-                && table.primary_key.contains(&place);
+            let numbers_itself = table.address_column == Some(place);
             if !column.not_null || has_default(&column.name) || numbers_itself {
                 continue;
             }
