@@ -22,6 +22,7 @@ use crate::model::relation::Relation;
 use crate::model::rule::Rule;
 use crate::model::rule::Scope;
 use crate::model::rule::Treatment;
+use crate::model::rule::TreatmentKind;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -287,7 +288,7 @@ impl<'a> Planner<'a> {
         }
         self.count_estimate(&case, lost)?;
         let left = case.outlook.undecided.iter().map(|undecided| undecided.rows).sum::<u64>();
-        let reported = case.outlook.treatments.iter().filter(|share| share.treatment == "report");
+        let reported = case.outlook.treatments.iter().filter(|share| share.is_of(TreatmentKind::Report));
         case.outlook.rows_after = left + reported.map(|share| share.rows).sum::<u64>();
         case.outlook.treatments.retain(|share| share.rows > 0 || share.changes > 0);
         Ok(case.outlook)

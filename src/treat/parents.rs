@@ -22,6 +22,7 @@ use crate::model::plan::Reason;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
+use crate::model::rule::TreatmentKind;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -449,7 +450,7 @@ impl<'a> Planner<'a> {
                 part: Part::Counter,
                 relation: String::new(),
                 rule: String::new(),
-                treatment: "placeholder".to_owned(),
+                treatment: TreatmentKind::Placeholder.name().to_owned(),
             });
             self.put(&change)?;
         }

@@ -18,6 +18,7 @@ use crate::model::plan::Part;
 use crate::model::refusal::RefusalKind;
 use crate::model::relation::Relation;
 use crate::model::rule::Keep;
+use crate::model::rule::TreatmentKind;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -212,9 +213,9 @@ impl<'a> Planner<'a> {
             Act::Set { quarantine_on_conflict: true, .. } if why.is_collision => {
                 let share = case.outlook.share(pending.treatment);
                 share.rows = share.rows.saturating_sub(1);
-                case.outlook.share("quarantine").rows += 1;
+                case.outlook.share(TreatmentKind::Quarantine.name()).rows += 1;
                 let (row, key) = (pending.row.clone(), pending.key.clone());
-                let pending = Pending { treatment: "quarantine", row, key, ..*pending };
+                let pending = Pending { treatment: TreatmentKind::Quarantine.name(), row, key, ..*pending };
                 self.remove(case, &pending, image, Some(&Keep::default()))
             }
             _ => {

@@ -14,6 +14,7 @@ use crate::model::rule::Placeholder;
 use crate::model::rule::PlaceholderKey;
 use crate::model::rule::Rule;
 use crate::model::rule::Treatment;
+use crate::model::rule::TreatmentKind;
 use crate::sql::redefine::Given;
 use crate::sql::redefine::Preventing;
 use crate::sql::redefine::trigger_names;
@@ -125,7 +126,7 @@ impl Matter<'_> {
             .filter(|[kind, name, of, _]| kind == "trigger" && *of == table.to_string() && names.contains(name));
         own.map(|[_, name, _, text]| Redefinition {
             before: Some(text.clone()),
-            ..Redefinition::new(DefinitionKind::Trigger, name, table, &rule.id.value, "prevent")
+            ..Redefinition::new(DefinitionKind::Trigger, name, table, &rule.id.value, TreatmentKind::Prevent.name())
         })
         .collect()
     }
