@@ -230,7 +230,7 @@ pub(super) fn plan_in(
     });
     draft.forecast.redefinitions = decided.changes;
     draft.forecast.refusals.extend(decided.refusals);
-    draft.forecast.hazards = hazards(&schema, surgery, &definitions, &draft.forecast);
+    draft.forecast.hazards = hazards(&schema, &definitions, &draft.forecast);
     if are_some_hidden {
         draft.forecast.hazards.push(
             "this user does not see triggers: if a table of the plan has one, only a user who sees as little can apply \
