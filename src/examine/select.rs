@@ -1,7 +1,7 @@
 //! Which relations take part: the configuration's exclusions, and the filters that were typed.
 
 use crate::examine::ExamineError;
-use crate::model::configured::At;
+use crate::model::configured::Spanned;
 use crate::model::examination::LeftAlone;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
@@ -19,7 +19,7 @@ pub struct Filters<'a> {
 /// name must not look like a clean database.
 pub fn select(
     mut schema: Schema,
-    exclude: &[At<Pattern>],
+    exclude: &[Spanned<Pattern>],
     filters: &Filters<'_>,
 ) -> Result<(Schema, Vec<LeftAlone>), ExamineError> {
     let Filters { tables, relations, changed } = *filters;

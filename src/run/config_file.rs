@@ -56,7 +56,7 @@ impl ConfigFile {
     /// The line of each relation's entry.
     pub(super) fn relation_lines(&self) -> Vec<usize> {
         let entries = self.config.relations.iter();
-        entries.map(|entry| config::fault::line_number(&self.text, entry.child.place.start)).collect()
+        entries.map(|entry| config::fault::line_number(&self.text, entry.child.span.start)).collect()
     }
 
     fn faults(&self, faults: &[Fault], surroundings: &Surroundings) -> RunError {
@@ -83,7 +83,7 @@ impl ConfigFile {
         });
         let faults: Vec<Fault> = idle
             .map(|threshold| Fault {
-                place: threshold.relation.place.clone(),
+                span: threshold.relation.span.clone(),
                 message: "no relation and no child table matches this threshold".to_owned(),
                 help: Some("`fk-doctor schema` lists the relations".to_owned()),
             })
@@ -112,7 +112,7 @@ impl ConfigFile {
                     session.each_row(&check, &mut |_| {}).err()
                 });
                 faults.extend(failure.map(|error| Fault {
-                    place: condition.place.clone(),
+                    span: condition.span.clone(),
                     message: format!("this does not compile: {}", error.because()),
                     help: Some(format!("write it over {}", if of_parent { "parent.*" } else { "child.*" })),
                 }));

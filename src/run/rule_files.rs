@@ -102,7 +102,7 @@ impl Reading {
                 let taken_in = &self.read.files[self.read.file_of[first]].shown;
                 let message = format!("the id `{}` is already taken in {taken_in}", rule.id.value);
                 let help = Some("give each rule an id of its own".to_owned());
-                self.faults.push((number, Fault { place: rule.id.place.clone(), message, help }));
+                self.faults.push((number, Fault { span: rule.id.span.clone(), message, help }));
             }
             self.read.rules.push(rule);
             self.read.file_of.push(number);
@@ -182,11 +182,7 @@ fn load_maps(rule: &mut Rule, path: &Path) -> Vec<Fault> {
             if let Err(why) = load_map(map, &file) {
                 let help =
                     "a CSV file with a header line: the columns of the old key, then those of the new one".to_owned();
-                faults.push(Fault {
-                    place: remap.how.place.clone(),
-                    message: format!("`map`: {why}"),
-                    help: Some(help),
-                });
+                faults.push(Fault { span: remap.how.span.clone(), message: format!("`map`: {why}"), help: Some(help) });
             }
         }
     }

@@ -9,10 +9,10 @@ use crate::config::rules::side_pattern;
 use crate::config::rules::spelled;
 use crate::config::side;
 use crate::model::catalog::Action;
-use crate::model::configured::At;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
 use crate::model::configured::SideName;
+use crate::model::configured::Spanned;
 use crate::model::pattern::Pattern;
 use crate::model::rule::Enforcement;
 use crate::model::rule::Nullable;
@@ -66,13 +66,13 @@ impl OptionText<'_> {
         let parent = self.parent.as_ref().map(|parent| self.side("parent", parent)).transpose();
         let rule = match (child, parent) {
             (Ok(child), Ok(parent)) => Ok(Rule {
-                id: At { value: id, place: whole.clone() },
+                id: Spanned { value: id, span: whole.clone() },
                 explain: None,
                 child,
                 parent,
                 limits: None,
                 even_if_parent_lost: false,
-                treatments: vec![At { value: treatment, place: whole }],
+                treatments: vec![Spanned { value: treatment, span: whole }],
             }),
             (child, parent) => Err(child.err().into_iter().chain(parent.err()).collect()),
         };
@@ -80,13 +80,13 @@ impl OptionText<'_> {
         TypedRule { command: format!("{option} {text}{flags}"), option, text: text.to_owned(), rule }
     }
 
-    fn side(&self, key: &str, span: &Range<usize>) -> Result<At<Pattern>, Fault> {
+    fn side(&self, key: &str, span: &Range<usize>) -> Result<Spanned<Pattern>, Fault> {
         let text = &self.text[span.clone()];
         match side_pattern(text) {
-            Ok(value) => Ok(At { value, place: span.clone() }),
+            Ok(value) => Ok(Spanned { value, span: span.clone() }),
             Err(why) => {
                 let message = format!("`{key}`: {} is not valid: {why}", quoted(text));
-                Err(Fault { place: span.clone(), message, help: None })
+                Err(Fault { span: span.clone(), message, help: None })
             }
         }
     }
@@ -96,9 +96,9 @@ impl OptionText<'_> {
 pub(super) fn relations(typed: &Repair) -> Result<Vec<(String, ConfiguredRelation)>, RunError> {
     let relation = |text: &String| {
         let (child, parent) = sides(text)?;
-        let side = |span: Range<usize>| -> Result<At<SideName>, RunError> {
+        let side = |span: Range<usize>| -> Result<Spanned<SideName>, RunError> {
             let value = side::parse(&text[span.clone()]).map_err(|why| not_a_relation(text, why))?;
-            Ok(At { value, place: span })
+            Ok(Spanned { value, span })
         };
         let (child, parent) = (side(child)?, side(parent)?);
         let relation = ConfiguredRelation { child, parent, condition: None, ignored: Vec::new(), soft_deleted: None };
@@ -132,10 +132,10 @@ pub(super) fn prevent(rules: &mut [Rule]) -> Result<(), RunError> {
     let mut none = true;
     for rule in rules {
         let placeholder = rule.treatments.iter().find(|at| matches!(at.value, Treatment::Placeholder(_)));
-        let Some(place) = placeholder.map(|at| at.place.clone()) else { continue };
+        let Some(span) = placeholder.map(|at| at.span.clone()) else { continue };
         none = false;
         if rule.prevents().is_none() {
-            rule.treatments.push(At { value: Treatment::Prevent(Prevention { remove: false }), place });
+            rule.treatments.push(Spanned { value: Treatment::Prevent(Prevention { remove: false }), span });
         }
     }
     if !none {
@@ -166,7 +166,7 @@ mod tests {
     fn faults_point_into_the_option() {
         let rules = rules(&typed(&["--enforce", "pp(id)  ->  p(id"])).unwrap();
         let faults = rules[0].rule.as_ref().unwrap_err();
-        assert_eq!((faults.len(), &rules[0].text[faults[0].place.clone()]), (1, "p(id"));
+        assert_eq!((faults.len(), &rules[0].text[faults[0].span.clone()]), (1, "p(id"));
         assert_eq!(faults[0].message, "`parent`: `p(id` is not valid: `p(id` is not of the form `table(column, …)`");
     }
 
@@ -174,8 +174,8 @@ mod tests {
     fn sides_are_found_where_they_were_typed() {
         let relations = relations(&typed(&["--enforce", "pp(id) -> p(id)"])).unwrap();
         let (text, relation) = &relations[0];
-        assert_eq!(relation.parent.place, 10..15);
-        assert_eq!((&text[relation.child.place.clone()], &text[relation.parent.place.clone()]), ("pp(id)", "p(id)"));
+        assert_eq!(relation.parent.span, 10..15);
+        assert_eq!((&text[relation.child.span.clone()], &text[relation.parent.span.clone()]), ("pp(id)", "p(id)"));
     }
 
     #[test]
