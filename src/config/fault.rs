@@ -48,6 +48,15 @@ pub(crate) fn line_number(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
 }
 
+/// A piece of the text for use in a message, shortened. What is unsafe to print is the renderer's to replace.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
 /// A line made ready to print, with the place of a fault in what is printed.
 struct Line {
     number: usize,
