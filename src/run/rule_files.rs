@@ -69,7 +69,7 @@ fn understood(texts: Vec<(PathBuf, String)>, surroundings: &Surroundings) -> Res
                             "the id `{}` is already taken in {}",
                             rule.id.value, read.files[read.file_of[first]].shown
                         );
-                        let help = Some("give each rule an id of its own".to_owned());
+                        let help = Some("give each rule a different id".to_owned());
                         faults.push((file, Fault { span: rule.id.span.clone(), message, help }));
                     }
                     read.rules.push(rule);
