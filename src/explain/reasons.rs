@@ -9,6 +9,7 @@ use crate::findings;
 use crate::model::catalog::Action;
 use crate::model::explanation::Constraint;
 use crate::model::explanation::Reason;
+use crate::model::facts::Facts;
 use crate::model::facts::Recheck;
 use crate::model::finding::Cause;
 use crate::model::finding::Code;
@@ -187,6 +188,11 @@ pub(super) fn of_definitions(schema: &Schema, refusal: &Refusal, performance: &P
     defects.collect()
 }
 
+fn too_deep(facts: &Facts) -> String {
+    let depth = facts.cascade_levels.map_or("only so deep".to_owned(), |levels| format!("{levels} levels deep"));
+    format!("delete the lowest rows first: {} follows foreign keys {depth}", facts.title)
+}
+
 /// A refusal that is not about a reference, in its own words and with what to do.
 pub(super) fn of_refusal(
     schema: &Schema,
@@ -200,9 +206,7 @@ pub(super) fn of_refusal(
         RefusalKind::Check => (Code::CheckFailed, "write values that the CHECK allows"),
         RefusalKind::Value => (Code::ValueRefused, "write a value of the column's own type"),
         RefusalKind::Raised => (Code::StatementRefused, "a trigger refuses this: read it, and do what it asks for"),
-        RefusalKind::TooDeep => {
-            (Code::StatementRefused, "delete the lowest rows first: SQLite follows foreign keys 1000 levels deep")
-        }
+        RefusalKind::TooDeep => (Code::StatementRefused, ""),
         RefusalKind::Parameters => (Code::StatementRefused, "give each placeholder a value, in order: --param VALUE"),
         _ => (Code::StatementRefused, ""),
     };
@@ -211,12 +215,14 @@ pub(super) fn of_refusal(
         (table, columns) => (table.clone(), columns.to_vec()),
     };
     let mut constraint = Constraint { code, table, columns, message: refusal.message.clone(), help: help.to_owned() };
-    if refusal.kind == RefusalKind::Unique {
-        let clause = schema.database.engine.facts().on_conflict;
-        constraint.help = format!("use another key, or say what to do: INSERT … {clause} …");
-    }
-    if refusal.kind == RefusalKind::Invalid {
-        constraint.help = did_you_mean(schema, refusal);
+    match refusal.kind {
+        RefusalKind::Unique => {
+            let clause = schema.database.engine.facts().on_conflict;
+            constraint.help = format!("use another key, or say what to do: INSERT … {clause} …");
+        }
+        RefusalKind::TooDeep => constraint.help = too_deep(schema.database.engine.facts()),
+        RefusalKind::Invalid => constraint.help = did_you_mean(schema, refusal),
+        _ => {}
     }
     if let Some(relation) = blanked_by(schema, &constraint, statement) {
         constraint.message = format!("{}, because of ON DELETE SET NULL in {}", constraint.message, relation.id);

@@ -44,6 +44,8 @@ pub struct Facts {
     pub can_silence_triggers: bool,
     /// True if an engine's refusal of a row contains the row's number or its values.
     pub refusals_name_rows: bool,
+    /// The number of foreign keys, one below the other, that a delete follows; `None` where that depends on settings.
+    pub cascade_levels: Option<u32>,
     /// The table in which the engine counts the keys that it gives out.
     pub counters: Option<CounterTable>,
     /// The beginning of the names that the engine gives to tables of its own.
@@ -214,6 +216,7 @@ static SQLITE: Facts = Facts {
     wide_rule_queries: true,
     can_silence_triggers: true,
     refusals_name_rows: false,
+    cascade_levels: Some(1000),
     counters: Some(CounterTable { table: "sqlite_sequence", address: "rowid", name: "name", value: "seq" }),
     own_tables: Some("sqlite_"),
     rebuild_index: Some("on a copy: REINDEX"),
@@ -255,6 +258,7 @@ static POSTGRES: Facts = Facts {
     wide_rule_queries: true,
     can_silence_triggers: true,
     refusals_name_rows: true,
+    cascade_levels: None,
     counters: None,
     own_tables: None,
     rebuild_index: Some("REINDEX INDEX CONCURRENTLY"),
@@ -301,6 +305,7 @@ const fn mysql(name: &'static str, title: &'static str, schemes: &'static [&'sta
         wide_rule_queries: false,
         can_silence_triggers: false,
         refusals_name_rows: true,
+        cascade_levels: Some(15),
         counters: None,
         own_tables: None,
         rebuild_index: None,

@@ -18,9 +18,9 @@ use crate::check::Check;
 use crate::check::CheckError;
 use crate::check::PLACES;
 use crate::cli;
-use crate::engine;
 use crate::engine::Database;
-use crate::examine::Lens;
+use crate::engines;
+use crate::examine::View;
 use crate::exit::Exit;
 use crate::intake;
 use crate::intake::FileKind;
@@ -44,7 +44,7 @@ pub fn check(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let question = Question::new(&typed.database, &typed.answer, global, surroundings)?;
-    let mut database = engine::open(&question.source, &question.patience)?;
+    let mut database = engines::open(&question.source, &question.patience)?;
     if let Some(planned) = &typed.against {
         let config = &question.file.config;
         let settings = &config.scan;
@@ -55,13 +55,13 @@ pub fn check(
             progress,
             is_known: &|_, _, _| false,
         };
-        let lens = Lens {
+        let view = View {
             redaction: &question.redaction,
             policy: &config.policy,
             time_columns: &settings.time_columns,
             mark: &|finding| finding,
         };
-        let examination = planned_schema_check::hold(database.as_mut(), planned, &wishes, &lens)?;
+        let examination = planned_schema_check::hold(database.as_mut(), planned, &wishes, &view)?;
         let exit = planned_schema_check::exit(&examination);
         return Ok(question
             .answered(exit, surroundings, |format, paper| planned_schema_check::render(&examination, format, paper)));

@@ -15,11 +15,11 @@ use crate::model::schema::Schema;
 use crate::sql;
 
 /// A configuration and the text that its faults point into.
-pub(crate) struct ConfigFile {
+pub(super) struct ConfigFile {
     /// As the user knows it; empty where there is no file.
-    pub(crate) path: String,
-    pub(crate) text: String,
-    pub(crate) config: Config,
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) config: Config,
     /// Relations that were typed with --enforce, each with its text.
     pub(super) typed: Vec<(String, ConfiguredRelation)>,
 }
@@ -53,6 +53,12 @@ pub(super) fn read(global: &cli::Global, surroundings: &Surroundings) -> Result<
 }
 
 impl ConfigFile {
+    /// The line of each relation's entry.
+    pub(super) fn relation_lines(&self) -> Vec<usize> {
+        let entries = self.config.relations.iter();
+        entries.map(|entry| config::fault::line_number(&self.text, entry.child.span.start)).collect()
+    }
+
     fn faults(&self, faults: &[Fault], surroundings: &Surroundings) -> RunError {
         RunError::Config { rendered: config::fault::render(faults, &self.text, &self.path, surroundings.paper.color) }
     }

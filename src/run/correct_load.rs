@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use crate::apply::ApplyError;
 use crate::check::CheckError;
-use crate::engine;
 use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Trial;
+use crate::engines;
 use crate::intake;
 use crate::intake::FileKind;
 use crate::intake::ReadOptions;
@@ -171,7 +171,7 @@ fn treat(
     let copy = folder.path().join("load.db");
     trial.arrange(&load.keep_rows(wanted.schema, wanted.table))?;
     trial.save(&copy)?;
-    let mut database = engine::open(&Source::Sqlite(copy), patience)?;
+    let mut database = engines::open(&Source::File { engine: wanted.schema.database.engine, path: copy }, patience)?;
     let mut schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
     let child = schema.tables.iter().position(|table| table.name == wanted.schema.tables[wanted.table].name);
     for relation in &mut schema.relations {

@@ -19,12 +19,12 @@ use crate::apply::definitions::definitions;
 use crate::apply::fingerprint;
 use crate::apply::fingerprint::Scope;
 use crate::cli;
-use crate::engine;
 use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engines;
 use crate::exit::Exit;
 use crate::model::catalog::Table;
 use crate::model::forecast::RepairForecast;
@@ -85,7 +85,7 @@ pub fn repair(
     let mut config = config_file::read(global, surroundings)?;
     config.typed = wishes::relations(typed)?;
     let redaction = super::redaction(typed.privacy.redact, &config, surroundings)?;
-    let mut database = engine::open(&source, &patience)?;
+    let mut database = engines::open(&source, &patience)?;
     if let Some(mut there) = there {
         plan_path::refuse_if_begun(&mut there, database.as_mut(), &config, surroundings)?;
     }

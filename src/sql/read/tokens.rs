@@ -27,7 +27,7 @@ impl Token {
     }
 }
 
-/// As SQLite reads it.
+/// Returns the tokens of SQL of no known engine. SQLite's rules accept the quotation marks of most engines.
 pub fn tokens(sql: &str) -> Vec<Token> {
     tokens_of(Engine::Sqlite, sql)
 }
