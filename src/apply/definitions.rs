@@ -5,13 +5,13 @@ use crate::engine::Session;
 use crate::model::redefinition::Definition;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 
 /// All definitions, and whether some that may be there are hidden from this user.
 pub fn definitions(
     schema: &Schema,
     session: &mut dyn Session,
-    surgery: &dyn RepairDialect,
+    surgery: &dyn Repair,
 ) -> Result<(Vec<Definition>, bool), EngineError> {
     let mut definitions = Vec::new();
     session.each_row(&surgery.definitions(), &mut |row| {

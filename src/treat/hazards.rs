@@ -4,12 +4,12 @@ use crate::model::forecast::RepairForecast;
 use crate::model::redefinition::Definition;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 
 /// What else will happen when the plan is applied.
 pub fn hazards(
     schema: &Schema,
-    surgery: &dyn RepairDialect,
+    surgery: &dyn Repair,
     definitions: &[Definition],
     forecast: &RepairForecast,
 ) -> Vec<String> {
