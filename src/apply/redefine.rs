@@ -4,6 +4,7 @@
 
 use super::ApplyError;
 use super::Direction;
+use super::definitions;
 use super::walk::Walk;
 use crate::engine::EngineError;
 use crate::engine::Session;
@@ -85,7 +86,7 @@ impl Walk<'_> {
     /// What no rollback undoes is done the other way round, as far as it was done.
     fn take_back_at_once(&self, writer: &mut dyn Writer, change: &Redefinition) {
         let is_done = self.definitions(writer).is_ok_and(|now| change.standing(&now) != Standing::Before);
-        if let (true, true, Ok(dialect)) = (self.order.surgery.defines_at_once(), is_done, self.redefining()) {
+        if let (true, true, Ok(dialect)) = (self.order.facts().defines_at_once(), is_done, self.redefining()) {
             for step in dialect.steps(self.order.schema, &change.clone().inverse()) {
                 if let Step::Statement(statement) = step {
                     // The failure is what is told; the same command goes on from either state.
@@ -113,12 +114,7 @@ impl Walk<'_> {
     }
 
     fn definitions(&self, session: &mut dyn Session) -> Result<Vec<Definition>, ApplyError> {
-        let mut definitions = Vec::new();
-        session.each_row(&self.order.surgery.definitions(), &mut |row| {
-            let text = |place: usize| row.get(place).and_then(Value::as_text).unwrap_or_default().to_owned();
-            definitions.push([text(0), text(1), text(2), text(3)]);
-        })?;
-        Ok(definitions)
+        Ok(definitions::listed(session, self.order.surgery)?)
     }
 
     fn redefine_one(
@@ -227,7 +223,7 @@ impl Walk<'_> {
     }
 
     fn nothing(&self) -> &'static str {
-        if self.order.surgery.defines_at_once() && self.done.redefined > 0 { SOMETHING } else { NOTHING }
+        if self.order.facts().defines_at_once() && self.done.redefined > 0 { SOMETHING } else { NOTHING }
     }
 
     fn defined_otherwise(&self, change: &Redefinition) -> ApplyError {

@@ -1,19 +1,20 @@
-//! One side of a relation: `table(col, …)`, or a table with `table` and `columns` for names that this cannot say.
+//! Parses one side of a relation: `table(col, …)`, or a table with `table` and `columns` for names that this form
+//! cannot express.
 //!
-//! Whether there is such a table is for the database to say.
+//! Names are not resolved here, because that needs a database.
 
 use toml::de::DeValue;
 
+use crate::config::fault::quoted;
 use crate::config::reader::Item;
-use crate::config::reader::quoted;
-use crate::model::configured::At;
 use crate::model::configured::SideName;
+use crate::model::configured::Spanned;
 use crate::model::pattern::Pattern;
 
 const ODD_NAMES: &str =
     "for names with parentheses, commas or quotes write `{ table = \"odd(name\", columns = [\"a,b\"] }`";
 
-/// The child may be many tables, by a pattern; the parent is one.
+/// The side of a relation. A child may be a pattern for many tables; a parent is one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Child,
@@ -29,7 +30,7 @@ impl Role {
     }
 }
 
-pub(crate) fn read(item: &Item<'_, '_>, role: Role) -> Option<At<SideName>> {
+pub(crate) fn read(item: &Item<'_, '_>, role: Role) -> Option<Spanned<SideName>> {
     let expected = "`table(column, …)`";
     let side = match item.value() {
         DeValue::Table(_) => read_table(item)?,
@@ -38,21 +39,21 @@ pub(crate) fn read(item: &Item<'_, '_>, role: Role) -> Option<At<SideName>> {
             match parse(text.value) {
                 Ok(side) => side,
                 Err(message) => {
-                    item.fault(&message, Some(format!("write for example `{}`; {ODD_NAMES}", role.example())));
+                    item.fault(&message, Some(format!("write, for example, `{}`; {ODD_NAMES}", role.example())));
                     return None;
                 }
             }
         }
         _ => {
-            item.mismatch(expected, Some(format!("write for example `{}`", role.example())));
+            item.mismatch(expected, Some(format!("write, for example, `{}`", role.example())));
             return None;
         }
     };
     check_patterns(item, role, &side)?;
-    Some(At { value: side, place: item.place() })
+    Some(Spanned { value: side, span: item.span() })
 }
 
-/// `table(col, …)`. The error is a message.
+/// Parses `table(col, …)`. The error is a message.
 pub fn parse(text: &str) -> Result<SideName, String> {
     let not_a_side = || format!("{} is not of the form `table(column, …)`", quoted(text));
     let (table, rest) = text.split_once('(').ok_or_else(not_a_side)?;

@@ -4,7 +4,7 @@
 //! its place in the text.
 
 use crate::model::catalog::Action;
-use crate::model::configured::At;
+use crate::model::configured::Spanned;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -14,15 +14,15 @@ use crate::model::value::Value;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    pub id: At<String>,
+    pub id: Spanned<String>,
     pub explain: Option<String>,
     /// A glob over `table(columns)`.
-    pub child: At<Pattern>,
-    pub parent: Option<At<Pattern>>,
+    pub child: Spanned<Pattern>,
+    pub parent: Option<Spanned<Pattern>>,
     pub limits: Option<Limits>,
     /// Lets the parent-loss guard pass.
     pub even_if_parent_lost: bool,
-    pub treatments: Vec<At<Treatment>>,
+    pub treatments: Vec<Spanned<Treatment>>,
 }
 
 /// How many rows a rule may touch, as far as it is written out.
@@ -53,7 +53,7 @@ pub enum Treatment {
     Sentinel(Sentinel),
     /// The columns to blank; all of the key's if `None`.
     SetNull {
-        columns: Option<Vec<At<String>>>,
+        columns: Option<Vec<Spanned<String>>>,
     },
     SetDefault,
     Quarantine {
@@ -93,7 +93,7 @@ pub enum Nullable {
     AsBefore,
     /// Those of the key.
     Key,
-    Columns(Vec<At<String>>),
+    Columns(Vec<Spanned<String>>),
 }
 
 /// How a relation is declared.
@@ -113,8 +113,8 @@ pub struct Prevention {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remap {
-    pub via: Option<At<Via>>,
-    pub how: At<RemapHow>,
+    pub via: Option<Spanned<Via>>,
+    pub how: Spanned<RemapHow>,
     /// A table that keeps both keys of every row that is pointed elsewhere.
     pub record: Option<String>,
     pub on_conflict: OnConflict,
@@ -186,12 +186,12 @@ pub enum OnConflict {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placeholder {
-    pub via: Option<At<Via>>,
+    pub via: Option<Spanned<Via>>,
     pub key: PlaceholderKey,
     /// A table that lists the placeholders, so that they can be found again; where they have new keys, it keeps both keys of
     /// every row that is pointed at one.
     pub record: Option<String>,
-    pub values: Vec<(At<String>, At<Expression>)>,
+    pub values: Vec<(Spanned<String>, Spanned<Expression>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -205,8 +205,8 @@ pub enum PlaceholderKey {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sentinel {
-    pub key: At<Vec<Value>>,
-    pub values: Vec<(At<String>, At<Expression>)>,
+    pub key: Spanned<Vec<Value>>,
+    pub values: Vec<(Spanned<String>, Spanned<Expression>)>,
 }
 
 /// The table whose row really has the missing key.
@@ -250,22 +250,101 @@ impl Scope {
     }
 }
 
-impl Treatment {
-    pub fn name(&self) -> &'static str {
+/// A treatment without its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TreatmentKind {
+    Remap,
+    Placeholder,
+    Sentinel,
+    SetNull,
+    SetDefault,
+    Quarantine,
+    Delete,
+    Follow,
+    Report,
+    Relax,
+    Enforce,
+    Prevent,
+}
+
+impl TreatmentKind {
+    const ALL: [TreatmentKind; 12] = [
+        TreatmentKind::Remap,
+        TreatmentKind::Placeholder,
+        TreatmentKind::Sentinel,
+        TreatmentKind::SetNull,
+        TreatmentKind::SetDefault,
+        TreatmentKind::Quarantine,
+        TreatmentKind::Delete,
+        TreatmentKind::Follow,
+        TreatmentKind::Report,
+        TreatmentKind::Relax,
+        TreatmentKind::Enforce,
+        TreatmentKind::Prevent,
+    ];
+
+    /// Returns the name in rules, plans and reports.
+    pub fn name(self) -> &'static str {
         match self {
-            Treatment::Remap(_) => "remap",
-            Treatment::Placeholder(_) => "placeholder",
-            Treatment::Sentinel(_) => "sentinel",
-            Treatment::SetNull { .. } => "set-null",
-            Treatment::SetDefault => "set-default",
-            Treatment::Quarantine { .. } => "quarantine",
-            Treatment::Delete => "delete",
-            Treatment::Follow { .. } => "follow",
-            Treatment::Report => "report",
-            Treatment::Relax(_) => "relax",
-            Treatment::Enforce(_) => "enforce",
-            Treatment::Prevent(_) => "prevent",
+            TreatmentKind::Remap => "remap",
+            TreatmentKind::Placeholder => "placeholder",
+            TreatmentKind::Sentinel => "sentinel",
+            TreatmentKind::SetNull => "set-null",
+            TreatmentKind::SetDefault => "set-default",
+            TreatmentKind::Quarantine => "quarantine",
+            TreatmentKind::Delete => "delete",
+            TreatmentKind::Follow => "follow",
+            TreatmentKind::Report => "report",
+            TreatmentKind::Relax => "relax",
+            TreatmentKind::Enforce => "enforce",
+            TreatmentKind::Prevent => "prevent",
         }
+    }
+
+    /// Returns the treatment that has this name in plans and reports.
+    pub fn named(name: &str) -> Option<TreatmentKind> {
+        TreatmentKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// True if rows are removed, or lose what they referred to.
+    pub fn loses_data(self) -> bool {
+        match self {
+            TreatmentKind::SetNull
+            | TreatmentKind::SetDefault
+            | TreatmentKind::Quarantine
+            | TreatmentKind::Delete
+            | TreatmentKind::Follow => true,
+            TreatmentKind::Remap
+            | TreatmentKind::Placeholder
+            | TreatmentKind::Sentinel
+            | TreatmentKind::Report
+            | TreatmentKind::Relax
+            | TreatmentKind::Enforce
+            | TreatmentKind::Prevent => false,
+        }
+    }
+}
+
+impl Treatment {
+    pub fn kind(&self) -> TreatmentKind {
+        match self {
+            Treatment::Remap(_) => TreatmentKind::Remap,
+            Treatment::Placeholder(_) => TreatmentKind::Placeholder,
+            Treatment::Sentinel(_) => TreatmentKind::Sentinel,
+            Treatment::SetNull { .. } => TreatmentKind::SetNull,
+            Treatment::SetDefault => TreatmentKind::SetDefault,
+            Treatment::Quarantine { .. } => TreatmentKind::Quarantine,
+            Treatment::Delete => TreatmentKind::Delete,
+            Treatment::Follow { .. } => TreatmentKind::Follow,
+            Treatment::Report => TreatmentKind::Report,
+            Treatment::Relax(_) => TreatmentKind::Relax,
+            Treatment::Enforce(_) => TreatmentKind::Enforce,
+            Treatment::Prevent(_) => TreatmentKind::Prevent,
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.kind().name()
     }
 
     /// Changes definitions, and no row.
@@ -280,17 +359,10 @@ impl Treatment {
 
     /// Takes rows away, or what they referred to.
     pub fn loses_data(&self) -> bool {
-        matches!(
-            self,
-            Treatment::SetNull { .. }
-                | Treatment::SetDefault
-                | Treatment::Quarantine { .. }
-                | Treatment::Delete
-                | Treatment::Follow { .. }
-        )
+        self.kind().loses_data()
     }
 
-    pub fn via(&self) -> Option<&At<Via>> {
+    pub fn via(&self) -> Option<&Spanned<Via>> {
         match self {
             Treatment::Remap(remap) => remap.via.as_ref(),
             Treatment::Placeholder(placeholder) => placeholder.via.as_ref(),
@@ -298,7 +370,7 @@ impl Treatment {
         }
     }
 
-    pub fn values(&self) -> &[(At<String>, At<Expression>)] {
+    pub fn values(&self) -> &[(Spanned<String>, Spanned<Expression>)] {
         match self {
             Treatment::Placeholder(placeholder) => &placeholder.values,
             Treatment::Sentinel(sentinel) => &sentinel.values,
@@ -308,13 +380,11 @@ impl Treatment {
 }
 
 impl Rule {
-    /// Where another key is chosen by the child's other columns, the rows of one key may go different ways.
-    pub fn looks_at_child(&self) -> bool {
-        self.treatments.iter().any(|treatment| match &treatment.value {
-            Treatment::Remap(Remap { how: At { value: RemapHow::To(query), .. }, .. }) => {
-                query.to_ascii_lowercase().contains("child.")
-            }
-            _ => false,
+    /// Returns the queries by which treatments choose another key.
+    pub fn queries(&self) -> impl Iterator<Item = &str> {
+        self.treatments.iter().filter_map(|treatment| match &treatment.value {
+            Treatment::Remap(Remap { how: Spanned { value: RemapHow::To(query), .. }, .. }) => Some(query.as_str()),
+            _ => None,
         })
     }
 

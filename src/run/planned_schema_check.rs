@@ -4,10 +4,9 @@ use std::path::Path;
 
 use crate::engine::Database;
 use crate::examine;
-use crate::examine::Lens;
-use crate::examine::Looked;
+use crate::examine::Examined;
+use crate::examine::View;
 use crate::exit::Exit;
-use crate::model::catalog::Engine;
 use crate::model::examination::Examination;
 use crate::model::examination::Verdict;
 use crate::model::finding::Severity;
@@ -25,7 +24,7 @@ pub(super) fn hold(
     database: &mut dyn Database,
     path: &Path,
     wishes: &Wishes<'_>,
-    lens: &Lens<'_>,
+    view: &View<'_>,
 ) -> Result<Examination, RunError> {
     let unreadable = |why: String| RunError::Input {
         what: path.display().to_string(),
@@ -33,7 +32,8 @@ pub(super) fn hold(
         help: "name a script of CREATE statements".to_owned(),
     };
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let statements = statements::statements(Engine::Sqlite, &text);
+    let catalog = database.catalog()?;
+    let statements = statements::statements(catalog.database.engine, &text);
     let planned = database.planned(&statements).map_err(|error| RunError::Input {
         what: format!("{} of {}", error.to_string().trim_start_matches("read "), path.display()),
         why: error.because(),
@@ -42,12 +42,13 @@ pub(super) fn hold(
     if planned.foreign_keys.is_empty() {
         return Err(unreadable("it declares no foreign key".to_owned()));
     }
-    let (schema, left_alone) = overlay::lay_over(database.catalog()?, planned);
+    let (schema, left_alone) = overlay::lay_over(catalog, planned);
     let mut sessions = database.sessions(wishes.threads.min(schema.relations.len()))?;
-    let Looked { relations, findings, .. } = examine::look(&schema, &mut sessions, wishes, lens, &mut |_, _| {});
+    let Examined { relations, findings, .. } =
+        examine::examine_relations(&schema, &mut sessions, wishes, view, &mut |_, _| {});
     drop(sessions);
     let fail_on = Some(Severity::Error);
-    let values = lens.redaction.values;
+    let values = view.redaction.values;
     let mut examination = Examination { relations, findings, left_alone, fail_on, values, ..Examination::of(schema) };
     if let Some(why) = database.disturbed() {
         examine::distrust(&mut examination, &why);

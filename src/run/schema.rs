@@ -6,12 +6,11 @@ use super::RunError;
 use super::Surroundings;
 use super::config_file;
 use crate::cli;
-use crate::engine;
 use crate::engine::Deadline;
 use crate::engine::Patience;
+use crate::engines;
 use crate::exit::Exit;
 use crate::report;
-use crate::report::Paper;
 use crate::report::SchemaFormat;
 
 pub fn schema(typed: &cli::Schema, global: &cli::Global, surroundings: &Surroundings) -> Result<Outcome, RunError> {
@@ -23,11 +22,8 @@ pub fn schema(typed: &cli::Schema, global: &cli::Global, surroundings: &Surround
         lock_wait: typed.wait.or(file.config.scan.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::default(),
     };
-    let mut database = engine::open(&source, &patience)?;
+    let mut database = engines::open(&source, &patience)?;
     let schema = file.resolve(database.as_mut(), surroundings)?;
-    let documents = outputs.into_iter().map(|(format, file)| {
-        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-        (file, report::schema(&schema, format, &paper))
-    });
-    Ok(Outcome { documents: documents.collect(), exit: Exit::Clean })
+    let documents = super::documents(outputs, surroundings, |format, paper| report::schema(&schema, format, paper));
+    Ok(Outcome { documents, exit: Exit::Clean })
 }

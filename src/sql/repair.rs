@@ -7,7 +7,6 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
-use crate::model::facts::RowAddress;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity_columns;
@@ -51,27 +50,26 @@ pub use unique::UniqueTerms;
 
 /// Returns the statements in the grammar of a schema's engine; `None` if it knows no repairs.
 pub fn of(schema: &Schema) -> Option<&'static dyn Repair> {
-    match schema.database.engine {
-        Engine::Sqlite => Some(&Sqlite),
-        Engine::Postgres => Some(&POSTGRES),
-        Engine::Mysql => Some(&MYSQL),
-        Engine::Mariadb => Some(&MARIADB),
+    Some(of_engine(schema.database.engine))
+}
+
+fn of_engine(engine: Engine) -> &'static dyn Repair {
+    match engine {
+        Engine::Sqlite => &Sqlite,
+        Engine::Postgres => &POSTGRES,
+        Engine::Mysql => &MYSQL,
+        Engine::Mariadb => &MARIADB,
     }
 }
 
 /// True if a column can hold a value as a key.
 pub fn can_hold(engine: Engine, table: &Table, column: usize, value: &Value) -> bool {
     let about = &table.columns[column];
-    match engine {
-        // Any column takes any value, but for the row's own number.
-        Engine::Sqlite => {
-            let is_address = table.row_address.is_some()
-                && table.primary_key == [column]
-                && table.indexes.iter().any(|index| index.primary && !index.separate);
-            let is_whole = matches!(value, Value::Real(number) if number.fract() == 0.0);
-            !is_address || is_whole || clauses::fits(value, about)
-        }
-        _ => clauses::fits(value, about),
+    // A row's address is a number, whatever else the column of an engine takes.
+    let is_whole = matches!(value, Value::Real(number) if number.fract() == 0.0);
+    match table.address_column == Some(column) {
+        true => is_whole || clauses::fits(value, about),
+        false => of_engine(engine).fits(about, value),
     }
 }
 
@@ -156,10 +154,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
     fn rows_at(&self, table: &Table, rows: &[&RowName]) -> Sql {
         let mut query = self.query();
         let wanted = self.named_rows(&mut query, table, rows);
-        let address = match (self.facts().row_address, &table.row_address) {
-            (RowAddress::Lasting(_), Some(address)) => self.of("t", address),
-            _ => self.whole("NULL"),
-        };
+        let address = table.lasting_address().map_or_else(|| self.whole("NULL"), |address| self.of("t", address));
         let columns =
             stored_columns(table).map(|column| format!(", {}", self.kept(&self.of("t", &column.name), column)));
         query.finish(format!(
@@ -259,26 +254,6 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
             _ => format!("max({})", self.whole("1")),
         };
         plain(format!("SELECT {largest} FROM {}", self.source(None, table, "t", Reading::AnyIndex)))
-    }
-
-    /// True if a table is made or dropped at once, and all changes before it are committed with it.
-    fn defines_at_once(&self) -> bool {
-        self.facts().defines_at_once()
-    }
-
-    /// True if one query can return a key of several columns and refer to the row at hand.
-    fn takes_wide_queries(&self) -> bool {
-        self.facts().wide_rule_queries
-    }
-
-    /// True if no trigger can replace a value before it is stored.
-    fn stores_what_is_written(&self) -> bool {
-        self.facts().stores_as_written
-    }
-
-    /// True if a writer can keep triggers silent.
-    fn can_silence_triggers(&self) -> bool {
-        self.facts().can_silence_triggers
     }
 
     /// Returns a value as a table stores it that a plan brings.

@@ -1,8 +1,8 @@
 //! Which rule treats which relation. A rule that names its relation goes before one that speaks of many.
 
 use crate::model::catalog::Table;
-use crate::model::configured::At;
 use crate::model::configured::Fault;
+use crate::model::configured::Spanned;
 use crate::model::pattern::Pattern;
 use crate::model::rule::Nullable;
 use crate::model::rule::Rule;
@@ -26,10 +26,10 @@ pub fn assign(schema: &Schema, rules: &[Rule]) -> (Vec<Option<usize>>, Vec<(usiz
         let speaking: Vec<usize> = (0..rules.len()).filter(|&rule| rules[rule].speaks_of(schema, relation)).collect();
         let exact: Vec<usize> = speaking.iter().copied().filter(|&rule| is_exact(&rules[rule])).collect();
         if let [first, second, ..] = exact[..] {
-            let (first, place) = (&rules[first].id.value, rules[second].child.place.clone());
+            let (first, span) = (&rules[first].id.value, rules[second].child.span.clone());
             let message = format!("`{first}` already treats {}", relation.id);
             let help = Some("remove one of the two rules, or put the treatments of both into one".to_owned());
-            faults.push((second, Fault { place, message, help }));
+            faults.push((second, Fault { span, message, help }));
         }
         exact.first().or(speaking.first()).copied()
     });
@@ -38,7 +38,7 @@ pub fn assign(schema: &Schema, rules: &[Rule]) -> (Vec<Option<usize>>, Vec<(usiz
 }
 
 fn is_exact(rule: &Rule) -> bool {
-    let plain = |pattern: &At<Pattern>| !pattern.value.as_str().contains(['*', '?', '[']);
+    let plain = |pattern: &Spanned<Pattern>| !pattern.value.as_str().contains(['*', '?', '[']);
     plain(&rule.child) && rule.parent.as_ref().is_none_or(plain)
 }
 
@@ -65,10 +65,10 @@ fn unknown_columns(schema: &Schema, rule: &Rule) -> Vec<Fault> {
         return Vec::new();
     };
     let unknown = columns.iter().filter(|column| !has_column(schema, table, &column.value));
-    let fault = |column: &At<String>| {
+    let fault = |column: &Spanned<String>| {
         let near = nearest(&column.value, table.columns.iter().map(|known| known.name.as_str()));
         Fault {
-            place: column.place.clone(),
+            span: column.span.clone(),
             message: format!("{} has no column {}", table.name, column.value),
             help: near.map(|near| format!("did you mean {near}?")),
         }
@@ -89,9 +89,5 @@ fn treats_nothing(schema: &Schema, rule: &Rule) -> Fault {
             "`fk-doctor schema DB` lists all relations; one that is not declared belongs into fk-doctor.toml".to_owned()
         }
     };
-    Fault {
-        place: rule.child.place.clone(),
-        message: format!("the database has no relation {wanted}"),
-        help: Some(help),
-    }
+    Fault { span: rule.child.span.clone(), message: format!("the database has no relation {wanted}"), help: Some(help) }
 }
