@@ -15,6 +15,16 @@ use crate::model::value::Value;
 
 mod clauses;
 pub mod foresight;
+#[cfg(test)]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "its statements are kept as they were"
+)]
+mod frozen;
 pub mod key_bitmap;
 pub mod load;
 mod mysql;

@@ -19,6 +19,7 @@ mod enforce;
 mod engines;
 mod explain;
 mod explain_differential;
+mod explain_verdicts;
 mod faults;
 mod field_cases;
 mod formats;

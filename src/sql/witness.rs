@@ -8,6 +8,7 @@ use super::sqlite;
 use crate::model::catalog::Engine;
 use crate::model::explanation::Event;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 
 /// What a record of rows, before and after, tells. Where a record is of one statement alone, `since` says nothing.
 pub trait Account {
@@ -43,6 +44,22 @@ pub trait Witness: Account {
 
     /// Puts the record in order once a statement is done.
     fn settle(&self, schema: &Schema) -> Vec<Sql>;
+
+    /// Returns the tables that are recorded.
+    fn witnessed(&self, schema: &Schema) -> Vec<usize>;
+
+    /// Takes the triggers of these tables away; the record stays.
+    fn pause(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql>;
+
+    /// Makes the triggers of these tables again.
+    fn resume(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql>;
+
+    /// Returns the question for the recorded rows of a table since a round, and the names of the columns after the first
+    /// three, for example `["id", "r", "id", "r"]`: first all values before, then all values after.
+    fn recorded(&self, schema: &Schema, table: usize, since: u32) -> (Sql, Vec<String>);
+
+    /// Puts one such row, recorded under these columns, into the record again.
+    fn record_again(&self, schema: &Schema, table: usize, columns: &[String], row: &[Value]) -> Sql;
 }
 
 /// The witness for a schema's engine, where there is one.
