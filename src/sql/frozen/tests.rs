@@ -248,6 +248,8 @@ impl Seeded {
             address_lasts: row_address.is_some() && self.engine == Engine::Sqlite,
             address_column,
             row_address: row_address.map(str::to_owned),
+            address_lasts: self.engine == Engine::Sqlite && row_address.is_some(),
+            address_column: None,
             without_foreign_keys: None,
             irreversible: None,
         }
