@@ -13,11 +13,11 @@ const MAY_NAME_ENGINES: &[&str] = &[
     "model/facts.rs",
     "sql.rs",
     "sql/foresight.rs",
+    "sql/frozen",
     "sql/load.rs",
     "sql/mysql/",
     "sql/read/tokens.rs",
     "sql/repair.rs",
-    "sql/sqlite/",
     "sql/witness.rs",
 ];
 

@@ -236,8 +236,6 @@ impl Seeded {
             Engine::Postgres => self.pick(&[None, Some("ctid"), Some("ctid")]),
             Engine::Mysql | Engine::Mariadb => None,
         };
-        let is_address = indexes.iter().any(|index| index.primary && !index.separate);
-        let address_column = primary_key.first().copied().filter(|_| is_address && row_address.is_some());
         Table {
             name: TableName { schema: schema.map(str::to_owned), table: name },
             kind,
@@ -245,8 +243,6 @@ impl Seeded {
             columns,
             primary_key,
             indexes,
-            address_lasts: row_address.is_some() && self.engine == Engine::Sqlite,
-            address_column,
             row_address: row_address.map(str::to_owned),
             address_lasts: self.engine == Engine::Sqlite && row_address.is_some(),
             address_column: None,
