@@ -6,7 +6,6 @@
 //! Their own columns come with the table's: why (`i`, `u`, `d`), through which relation, in which wave, and which row.
 //! Leaves out: triggers and rules, which only the server itself can run.
 
-use super::Sql;
 use super::mysql;
 use super::postgres;
 use crate::model::catalog::Action;
@@ -18,8 +17,15 @@ use crate::model::explanation::Event;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::sql::grammar::Reading;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
 use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Writes;
+use crate::sql::repair::Repair;
+use crate::sql::scan::Candidates;
+use crate::sql::scan::source;
 
 mod account;
 mod record;
@@ -29,7 +35,11 @@ pub(super) const RECORDS: [&str; 2] = ["fk_doctor$old_", "fk_doctor$new_"];
 
 /// How an engine says what the record needs.
 pub(super) trait Tongue: Sync {
-    fn quoted(&self, name: &str) -> String;
+    fn grammar(&self) -> &'static dyn Repair;
+
+    fn quoted(&self, name: &str) -> String {
+        self.grammar().quoted(name)
+    }
 
     /// A temporary table of ours.
     fn temporary(&self, name: &str) -> String;
@@ -45,7 +55,9 @@ pub(super) trait Tongue: Sync {
     }
 
     /// The user's own table under an alias.
-    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String;
+    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String {
+        source(self.grammar(), schema, table, alias, Reading::AnyIndex)
+    }
 
     /// The columns that hold which row it is.
     fn place_columns(&self) -> &'static [&'static str];
@@ -59,7 +71,9 @@ pub(super) trait Tongue: Sync {
     fn differs(&self, left: &str, right: &str) -> String;
 
     /// `child` refers to `parent`.
-    fn equal(&self, schema: &Schema, relation: &Relation) -> String;
+    fn equal(&self, schema: &Schema, relation: &Relation) -> String {
+        self.grammar().refers_to_parent(schema, relation)
+    }
 
     /// An expression, brought to a column's type as an assignment would.
     fn assigned(&self, column: &Column, expression: &str) -> String;
@@ -70,8 +84,11 @@ pub(super) trait Tongue: Sync {
     /// What begins a SELECT that gives each row of an alias once.
     fn select_once(&self, alias: &str) -> String;
 
-    /// Orphans among the rows of `from`, called `child`, in the shape of [`super::Dialect::orphans`].
-    fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, only: &str, parent: Option<&str>) -> Sql;
+    /// Orphans among the rows of `from`, called `child`, in the shape of [`super::Scan::orphans`].
+    fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, only: &str, parent: Option<&str>) -> Sql {
+        let grammar = self.grammar();
+        grammar.orphans_among(grammar.query(), schema, relation, &Candidates { from, only: Some(only), parent })
+    }
 
     /// Changing what names a row makes the server check all its references again: the condition for that, if it ever does.
     fn checks_moved_rows(&self, schema: &Schema) -> Option<&'static str>;
@@ -206,10 +223,6 @@ impl Foresight {
     fn after(&self, table: usize) -> String {
         self.tongue.temporary(&format!("{}{table}", RECORDS[1]))
     }
-}
-
-fn plain(text: String) -> Sql {
-    Sql::new(text, Vec::new())
 }
 
 /// A table, and all that foreign keys would change or delete along with its rows.

@@ -47,7 +47,7 @@ pub trait Load {
         None
     }
 
-    /// Rows of the load that lack their parent, as [`super::Dialect::orphans`] gives them.
+    /// Rows of the load that lack their parent, as [`super::Scan::orphans`] gives them.
     fn orphans(&self, schema: &Schema, relation: usize) -> Sql;
 
     /// Remembers the places of these rows, each once over all relations.

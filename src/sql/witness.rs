@@ -15,7 +15,7 @@ pub trait Account {
     /// One row: how many rows of a table were inserted, updated and deleted.
     fn effects(&self, schema: &Schema, table: usize, since: u32) -> Sql;
 
-    /// Rows that were written and lack their parent, as [`super::Dialect::orphans`] gives them.
+    /// Rows that were written and lack their parent, as [`super::Scan::orphans`] gives them.
     fn written_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
 
     /// One row: how many of those rows lacked it before, and are only named by an UPDATE that changes nothing.

@@ -1,13 +1,13 @@
 //! What a record tells: the rows written, those that would lack their parent, and what followed.
 
 use super::Foresight;
-use super::plain;
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
 use crate::model::explanation::Event;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::sql::Sql;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
 use crate::sql::witness::Account;
 
 impl Account for Foresight {

@@ -8,9 +8,10 @@ use crate::model::catalog::Column;
 use crate::model::explanation::Event;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::value::Value;
-use crate::sql::Sql;
 use crate::sql::clauses::child_column;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Query;
+use crate::sql::query::Sql;
 use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Piece;
 use crate::sql::read::dml::Writes;
@@ -20,7 +21,7 @@ impl Foresight {
     pub fn direct(&self, schema: &Schema, table: usize, dml: &Dml<'_>) -> Option<Vec<Sql>> {
         match &dml.writes {
             Writes::Insert { rest } => {
-                let mut query = Typed::with(dml);
+                let mut query = Typed::with(self.tongue.grammar().query(), dml);
                 query.text.push_str(&format!("INSERT INTO {} ", self.after(table)));
                 if !dml.names_columns() {
                     let columns: Vec<String> =
@@ -55,7 +56,7 @@ impl Foresight {
         let called = dml.called();
         let names: Vec<String> = columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
         let into = if assigned.is_some() { self.after(table) } else { self.before(table) };
-        let mut query = Typed::with(dml);
+        let mut query = Typed::with(self.tongue.grammar().query(), dml);
         query.text.push_str(&format!(
             "INSERT INTO {into}({}, fk_doctor$op, fk_doctor$wave, fk_doctor$relation, {}) {}",
             names.join(", "),
@@ -198,14 +199,15 @@ struct Change<'a> {
 /// A statement with pieces that somebody typed.
 struct Typed {
     text: String,
-    values: Vec<Value>,
+    query: Query,
 }
 
 impl Typed {
-    fn with(dml: &Dml<'_>) -> Typed {
+    fn with(mut query: Query, dml: &Dml<'_>) -> Typed {
         let Piece { mut text, values } = dml.with(0);
         text.push(' ');
-        Typed { text, values }
+        query.extend(values);
+        Typed { text, query }
     }
 
     fn push(&mut self, dml: &Dml<'_>, tokens: &Range<usize>) {
@@ -214,13 +216,13 @@ impl Typed {
     }
 
     fn piece(&mut self, dml: &Dml<'_>, tokens: &Range<usize>) -> String {
-        let piece = dml.piece(tokens, self.values.len());
-        self.values.extend(piece.values);
+        let piece = dml.piece(tokens, self.query.count());
+        self.query.extend(piece.values);
         piece.text
     }
 
     fn finish(self) -> Sql {
-        Sql::new(self.text, self.values)
+        self.query.finish(self.text)
     }
 }
 

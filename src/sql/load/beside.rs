@@ -9,25 +9,33 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::sql::Sql;
-use crate::sql::Twin;
+use crate::sql::grammar::Reading;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Query;
+use crate::sql::query::Sql;
+use crate::sql::query::Twin;
+use crate::sql::query::plain;
+use crate::sql::repair::Repair;
+use crate::sql::scan::Candidates;
+use crate::sql::scan::source;
 
 /// Rows in one statement, and its parameters, at most.
 const MOST_ROWS: usize = 256;
 const MOST_PARAMETERS: usize = 30_000;
 
-/// How an engine says what such a load needs.
+/// The words that such a load needs beside those of the grammar.
 pub(in crate::sql) trait Tongue: Sync {
-    fn quoted(&self, name: &str) -> String;
+    fn grammar(&self) -> &'static dyn Repair;
 
     fn temporary(&self, name: &str) -> String;
 
-    /// A table like the real one with one more column, for places; and a table of noted places.
+    /// Returns the statements that make a table like the real one with one more column, for the positions of rows.
     fn make(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String>;
 
+    /// Returns the statement that makes the table of noted positions.
     fn make_noted(&self, name: &str) -> String;
 
-    /// What stands for such a table where a statement names it a second time, if that cannot be the table itself.
+    /// Returns the copy that a statement names if it names such a table a second time; `None` if it can name the table itself.
     fn twin(&self, _table: &Table, _name: &str) -> Option<Twin> {
         None
     }
@@ -36,33 +44,11 @@ pub(in crate::sql) trait Tongue: Sync {
 
     fn count_on(&self, name: &str, sequence: &str, column: &Counted<'_>) -> Vec<String>;
 
-    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String;
-
-    /// `child` refers to `parent`.
-    fn equal(&self, schema: &Schema, relation: &Relation) -> String;
-
-    fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, parent: Option<&str>) -> Sql;
-
-    /// Inserts what a query gives, unless it is there.
+    /// Returns the statement that inserts the rows of a query that are not there yet.
     fn note(&self, noted: &str, query: &str) -> String;
 
-    /// The row called `child` must have a parent.
-    fn must_have_parent(&self, schema: &Schema, relation: &Relation, parent: Option<&str>) -> String;
-
-    /// A value for a column, as a parameter.
-    fn given(&self, column: &Column, value: &Value, parameters: &mut Vec<Value>) -> String;
-
-    /// Both are the same under the column's own rules.
-    fn same(&self, column: &Column, left: &str, right: &str) -> String;
-
-    /// A column's value as an answer shows it, is this.
-    fn is_shown(&self, table: &Table, name: &str, value: &Value, parameters: &mut Vec<Value>) -> String;
-
-    /// A column's value in an answer.
-    fn shown(&self, column: &Column, value: &str) -> String;
-
-    /// The beginning and end of an INSERT of no columns.
-    fn no_columns(&self) -> &'static str;
+    /// A column's value, as an answer shows it, is this.
+    fn is_shown(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String;
 }
 
 pub(in crate::sql) struct Beside {
@@ -76,6 +62,19 @@ impl Beside {
         self.tongue.temporary(&format!("fk_doctor$load_{table}"))
     }
 
+    fn quoted(&self, name: &str) -> String {
+        self.tongue.grammar().quoted(name)
+    }
+
+    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String {
+        source(self.tongue.grammar(), schema, table, alias, Reading::AnyIndex)
+    }
+
+    /// Returns a value that a column is to store.
+    fn given(&self, query: &mut Query, column: &Column, value: &Value) -> String {
+        self.tongue.grammar().stored(query.parameter(value.clone()), Some(column), value)
+    }
+
     fn noted_name(&self) -> String {
         self.tongue.temporary("fk_doctor$noted")
     }
@@ -83,9 +82,8 @@ impl Beside {
     /// Finds parents in the real table and in the load.
     fn parent(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let parent = relation.parent.table?;
-        let equal = self.tongue.equal(schema, relation);
-        let real =
-            format!("SELECT 1 FROM {} WHERE {equal}", self.tongue.source(schema, &schema.tables[parent], "parent"));
+        let equal = self.tongue.grammar().refers_to_parent(schema, relation);
+        let real = format!("SELECT 1 FROM {} WHERE {equal}", self.source(schema, &schema.tables[parent], "parent"));
         if !self.tables.contains(&parent) {
             return Some(real);
         }
@@ -101,7 +99,7 @@ impl Beside {
     }
 
     fn with_twin(&self, schema: &Schema, relation: &Relation, sql: Sql) -> Sql {
-        sql.with_twins(self.twin(schema, relation).into_iter().collect())
+        sql.with_twins(self.twin(schema, relation))
     }
 }
 
@@ -112,7 +110,7 @@ impl Load for Beside {
 
     fn prepare(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql> {
         let made = tables.iter().flat_map(|&table| self.tongue.make(schema, &schema.tables[table], &self.name(table)));
-        made.chain([self.tongue.make_noted(&self.noted_name())]).map(|text| Sql::new(text, Vec::new())).collect()
+        made.chain([self.tongue.make_noted(&self.noted_name())]).map(plain).collect()
     }
 
     fn counted(&self, schema: &Schema, table: usize) -> Option<Sql> {
@@ -121,36 +119,36 @@ impl Load for Beside {
 
     fn next_number(&self, schema: &Schema, table: usize, column: usize) -> Option<Sql> {
         let about = &schema.tables[table];
-        let name = self.tongue.quoted(&about.columns[column].name);
-        let known = self.tongue.source(schema, about, "known");
-        Some(Sql::new(format!("SELECT coalesce(max(known.{name}), 0) + 1 FROM {known}"), Vec::new()))
+        let name = self.quoted(&about.columns[column].name);
+        let known = self.source(schema, about, "known");
+        Some(plain(format!("SELECT coalesce(max(known.{name}), 0) + 1 FROM {known}")))
     }
 
     fn count_on(&self, table: usize, column: &Counted<'_>) -> Vec<Sql> {
         let sequence = self.tongue.temporary(&format!("fk_doctor$count_{table}_{}", column.column));
         let counts = self.tongue.count_on(&self.name(table), &sequence, column);
-        counts.into_iter().map(|text| Sql::new(text, Vec::new())).collect()
+        counts.into_iter().map(plain).collect()
     }
 
     fn insert(&self, schema: &Schema, table: usize, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
         let about = &schema.tables[table];
         let names: Vec<String> =
-            columns.iter().map(|&column| self.tongue.quoted(&about.columns[column].name) + ", ").collect();
-        let mut parameters = Vec::new();
+            columns.iter().map(|&column| self.quoted(&about.columns[column].name) + ", ").collect();
+        let mut query = self.tongue.grammar().query();
         let rows: Vec<String> = rows
             .iter()
             .map(|(place, values)| {
                 let values: Vec<String> = columns
                     .iter()
                     .zip(values)
-                    .map(|(&column, value)| self.tongue.given(&about.columns[column], value, &mut parameters) + ", ")
+                    .map(|(&column, value)| self.given(&mut query, &about.columns[column], value) + ", ")
                     .collect();
                 format!("({}{place})", values.concat())
             })
             .collect();
         let text =
             format!("INSERT INTO {}({}fk_doctor$place) VALUES {}", self.name(table), names.concat(), rows.join(", "));
-        vec![Sql::new(text, parameters)]
+        vec![query.finish(text)]
     }
 
     fn collisions(&self, schema: &Schema, table: usize, places: &[i64]) -> Option<Sql> {
@@ -160,11 +158,11 @@ impl Load for Beside {
         let known = whole.filter_map(|(number, index)| {
             let same = |column: Option<usize>| {
                 let column = &about.columns[column?];
-                let name = self.tongue.quoted(&column.name);
-                Some(self.tongue.same(column, &format!("child.{name}"), &format!("known.{name}")))
+                let name = self.quoted(&column.name);
+                Some(self.tongue.grammar().equal(Some(column), &format!("child.{name}"), &format!("known.{name}")))
             };
             let same: Vec<String> = index.columns.iter().map(|part| same(part.column)).collect::<Option<_>>()?;
-            let known = self.tongue.source(schema, about, "known");
+            let known = self.source(schema, about, "known");
             Some(format!(" WHEN EXISTS (SELECT 1 FROM {known} WHERE {}) THEN {number}", same.join(" AND ")))
         });
         let known: String = known.collect();
@@ -173,50 +171,59 @@ impl Load for Beside {
              WHERE child.fk_doctor$place BETWEEN {first} AND {last}) AS met WHERE met.i IS NOT NULL ORDER BY 1",
             self.name(table),
         );
-        (!known.is_empty()).then(|| Sql::new(question, Vec::new()))
+        (!known.is_empty()).then(|| plain(question))
     }
 
     fn orphans(&self, schema: &Schema, relation: usize) -> Sql {
         let about = &schema.relations[relation];
         let from = format!("{} AS child", self.name(about.child));
-        let orphans = self.tongue.orphans(schema, about, &from, self.parent(schema, about).as_deref());
+        let parent = self.parent(schema, about);
+        let candidates = Candidates { from: &from, only: None, parent: parent.as_deref() };
+        let grammar = self.tongue.grammar();
+        let orphans = grammar.orphans_among(grammar.query(), schema, about, &candidates);
         self.with_twin(schema, about, orphans)
     }
 
     fn note_orphans(&self, schema: &Schema, relation: usize) -> Sql {
         let about = &schema.relations[relation];
-        let lacks = self.tongue.must_have_parent(schema, about, self.parent(schema, about).as_deref());
+        let grammar = self.tongue.grammar();
+        let lacks = grammar.lacks_parent(
+            schema,
+            about,
+            grammar.complete_key(schema, about),
+            self.parent(schema, about).as_deref(),
+        );
         let query = format!("SELECT child.fk_doctor$place FROM {} AS child WHERE {lacks}", self.name(about.child));
-        self.with_twin(schema, about, Sql::new(self.tongue.note(&self.noted_name(), &query), Vec::new()))
+        self.with_twin(schema, about, plain(self.tongue.note(&self.noted_name(), &query)))
     }
 
     fn noted(&self) -> Sql {
-        Sql::new(format!("SELECT count(*) FROM {}", self.noted_name()), Vec::new())
+        plain(format!("SELECT count(*) FROM {}", self.noted_name()))
     }
 
     fn place_of(&self, schema: &Schema, table: usize, row: &RowName) -> Sql {
         let about = &schema.tables[table];
-        let mut parameters = Vec::new();
+        let mut query = self.tongue.grammar().query();
         let named: Vec<String> =
-            row.iter().map(|(name, value)| self.tongue.is_shown(about, name, value, &mut parameters)).collect();
+            row.iter().map(|(name, value)| self.tongue.is_shown(&mut query, about, name, value)).collect();
         let text = format!(
             "SELECT child.fk_doctor$place FROM {} AS child WHERE {} LIMIT 1",
             self.name(table),
             named.join(" AND ")
         );
-        Sql::new(text, parameters)
+        query.finish(text)
     }
 
     fn holder(&self, schema: &Schema, table: usize, columns: &[usize], values: &[Value]) -> Sql {
         let about = &schema.tables[table];
-        let mut parameters = Vec::new();
+        let mut query = self.tongue.grammar().query();
         let same: Vec<String> = columns
             .iter()
             .zip(values)
             .map(|(&column, value)| {
                 let column = &about.columns[column];
-                let given = self.tongue.given(column, value, &mut parameters);
-                self.tongue.same(column, &format!("child.{}", self.tongue.quoted(&column.name)), &given)
+                let given = self.given(&mut query, column, value);
+                self.tongue.grammar().equal(Some(column), &format!("child.{}", self.quoted(&column.name)), &given)
             })
             .collect();
         let text = format!(
@@ -224,17 +231,17 @@ impl Load for Beside {
             self.name(table),
             same.join(" AND ")
         );
-        Sql::new(text, parameters)
+        query.finish(text)
     }
 
     fn staged(&self, schema: &Schema, table: usize, columns: &[usize]) -> Sql {
         let about = &schema.tables[table];
         let shown = |&column: &usize| {
             let column = &about.columns[column];
-            self.tongue.shown(column, &format!("staged.{}", self.tongue.quoted(&column.name)))
+            self.tongue.grammar().shown(&format!("staged.{}", self.quoted(&column.name)), column)
         };
         let shown: Vec<String> = columns.iter().map(shown).collect();
-        let values = std::iter::once(self.tongue.no_columns().to_owned()).chain(shown).collect::<Vec<_>>().join(", ");
-        Sql::new(format!("SELECT {values} FROM {}", self.tongue.source(schema, about, "staged")), Vec::new())
+        let values = std::iter::once(self.tongue.grammar().whole("NULL")).chain(shown).collect::<Vec<_>>().join(", ");
+        plain(format!("SELECT {values} FROM {}", self.source(schema, about, "staged")))
     }
 }

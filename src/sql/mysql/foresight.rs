@@ -1,19 +1,18 @@
 //! The record of a statement in MySQL and MariaDB: a row is known by its primary key.
 
-use super::Query;
 use super::copies::apart;
-use super::equal_to_parent;
-use super::in_backticks;
 use super::siblings::Sibling;
-use super::source;
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
-use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::Sql;
 use crate::sql::foresight::RECORDS;
 use crate::sql::foresight::Tongue;
+use crate::sql::grammar::mysql as grammar;
+use crate::sql::in_backticks;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Sql;
+use crate::sql::repair::Repair;
 
 pub(in crate::sql) struct PrimaryKey {
     of: Sibling,
@@ -23,8 +22,11 @@ pub(in crate::sql) static MYSQL: PrimaryKey = PrimaryKey { of: Sibling::Mysql };
 pub(in crate::sql) static MARIADB: PrimaryKey = PrimaryKey { of: Sibling::Mariadb };
 
 impl Tongue for PrimaryKey {
-    fn quoted(&self, name: &str) -> String {
-        in_backticks(name)
+    fn grammar(&self) -> &'static dyn Repair {
+        match self.of {
+            Sibling::Mysql => &grammar::MYSQL,
+            Sibling::Mariadb => &grammar::MARIADB,
+        }
     }
 
     fn temporary(&self, name: &str) -> String {
@@ -45,7 +47,7 @@ impl Tongue for PrimaryKey {
                  KEY (fk_doctor$place(191)){}) ENGINE=InnoDB AS SELECT {} FROM {} LIMIT 0",
                 row_key(table),
                 columns.collect::<Vec<_>>().join(", "),
-                source(schema, table, "child")
+                self.source(schema, table, "child")
             )
         };
         vec![make(old, &[]), make(new, counted)]
@@ -60,10 +62,6 @@ impl Tongue for PrimaryKey {
 
     fn unmake(&self, name: &str) -> String {
         format!("DROP TEMPORARY TABLE {name}")
-    }
-
-    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String {
-        source(schema, table, alias)
     }
 
     fn place_columns(&self) -> &'static [&'static str] {
@@ -89,10 +87,6 @@ impl Tongue for PrimaryKey {
         format!("NOT (CAST({left} AS BINARY) <=> CAST({right} AS BINARY))")
     }
 
-    fn equal(&self, schema: &Schema, relation: &Relation) -> String {
-        equal_to_parent(schema, relation)
-    }
-
     fn assigned(&self, _: &Column, expression: &str) -> String {
         format!("({expression})")
     }
@@ -105,21 +99,18 @@ impl Tongue for PrimaryKey {
         "SELECT ".to_owned()
     }
 
-    fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, only: &str, parent: Option<&str>) -> Sql {
-        super::orphans_among(Query::default(), schema, relation, from, Some(only), parent)
-    }
-
     fn checks_moved_rows(&self, schema: &Schema) -> Option<&'static str> {
         Some(self.of.checks_moved_rows(&schema.database.version))
     }
 
     fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql {
         let of = table.name.schema.as_deref().or(schema.database.default_schema.as_deref()).unwrap_or_default();
-        Sql::new(
+        let mut query = self.grammar().query();
+        query.extend([Value::text(of), Value::text(&table.name.table)]);
+        query.finish(
             "SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ? \
              AND (extra LIKE '%auto_increment%' OR column_default LIKE '%nextval(%')"
                 .to_owned(),
-            vec![Value::text(of), Value::text(&table.name.table)],
         )
     }
 }

@@ -1,29 +1,33 @@
 //! The words of MySQL and MariaDB for a load: `LIKE` makes a temporary table with the same columns, checks and unique
 //! keys.
 
-use super::Query;
-use super::equal_to_parent;
-use super::in_backticks;
-use super::shown;
 use super::siblings::Sibling;
-use super::source;
-use crate::model::catalog::Column;
 use crate::model::catalog::Table;
-use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::Sql;
-use crate::sql::Twin;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::mysql::MARIADB;
+use crate::sql::grammar::mysql::MYSQL;
+use crate::sql::in_backticks;
 use crate::sql::load::Counted;
 use crate::sql::load::beside::Tongue;
+use crate::sql::phrases::Phrases;
+use crate::sql::phrases::column;
+use crate::sql::query::Query;
+use crate::sql::query::Sql;
+use crate::sql::query::Twin;
+use crate::sql::repair::Repair;
 
 pub(in crate::sql) struct Tables {
     pub(in crate::sql) of: Sibling,
 }
 
 impl Tongue for Tables {
-    fn quoted(&self, name: &str) -> String {
-        in_backticks(name)
+    fn grammar(&self) -> &'static dyn Repair {
+        match self.of {
+            Sibling::Mysql => &MYSQL,
+            Sibling::Mariadb => &MARIADB,
+        }
     }
 
     fn temporary(&self, name: &str) -> String {
@@ -31,8 +35,7 @@ impl Tongue for Tables {
     }
 
     fn make(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String> {
-        let real = source(schema, table, "x");
-        let real = real.strip_suffix(" AS x").unwrap_or(&real);
+        let real = MYSQL.table_name(schema.database.default_schema.as_deref(), table);
         let mut made = vec![
             format!("CREATE TEMPORARY TABLE {name} LIKE {real}"),
             format!("ALTER TABLE {name} ADD COLUMN fk_doctor$place bigint UNIQUE"),
@@ -56,11 +59,12 @@ impl Tongue for Tables {
 
     fn counted(&self, schema: &Schema, table: &Table) -> Sql {
         let of = table.name.schema.as_deref().or(schema.database.default_schema.as_deref()).unwrap_or_default();
-        Sql::new(
+        let mut query = MYSQL.query();
+        query.extend([Value::text(of), Value::text(&table.name.table)]);
+        query.finish(
             "SELECT column_name, 1 FROM information_schema.columns WHERE table_schema = ? AND table_name = ? \
              AND extra LIKE '%auto_increment%'"
                 .to_owned(),
-            vec![Value::text(of), Value::text(&table.name.table)],
         )
     }
 
@@ -68,50 +72,13 @@ impl Tongue for Tables {
         vec![format!("ALTER TABLE {name} AUTO_INCREMENT = {}", column.next)]
     }
 
-    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String {
-        source(schema, table, alias)
-    }
-
-    fn equal(&self, schema: &Schema, relation: &Relation) -> String {
-        equal_to_parent(schema, relation)
-    }
-
-    fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, parent: Option<&str>) -> Sql {
-        super::orphans_among(Query::default(), schema, relation, from, None, parent)
-    }
-
     fn note(&self, noted: &str, query: &str) -> String {
         format!("INSERT IGNORE INTO {noted} {query}")
     }
 
-    fn must_have_parent(&self, schema: &Schema, relation: &Relation, parent: Option<&str>) -> String {
-        let lacks = parent.map(|parent| format!(" AND NOT EXISTS ({parent})")).unwrap_or_default();
-        format!("{}{lacks}", super::complete(schema, relation))
-    }
-
-    fn given(&self, column: &Column, value: &Value, parameters: &mut Vec<Value>) -> String {
-        let mut query = Query { parameters: std::mem::take(parameters) };
-        let given = query.stored(Some(column), value);
-        *parameters = query.parameters;
-        given
-    }
-
-    fn same(&self, _: &Column, left: &str, right: &str) -> String {
-        format!("{left} = {right}")
-    }
-
-    fn is_shown(&self, table: &Table, name: &str, value: &Value, parameters: &mut Vec<Value>) -> String {
-        parameters.push(value.clone());
-        let held = format!("child.{}", in_backticks(name));
-        let column = table.columns.iter().find(|column| column.name == name);
-        format!("{} <=> ?", column.map_or(held.clone(), |column| shown(&held, column)))
-    }
-
-    fn shown(&self, column: &Column, value: &str) -> String {
-        shown(value, column)
-    }
-
-    fn no_columns(&self) -> &'static str {
-        "NULL"
+    fn is_shown(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
+        let held = MYSQL.of("child", name);
+        let held = column(table, name).map_or_else(|| held.clone(), |column| MYSQL.shown(&held, column));
+        format!("{held} <=> {}", query.parameter(value.clone()))
     }
 }

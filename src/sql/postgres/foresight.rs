@@ -1,24 +1,23 @@
 //! The record of a statement in PostgreSQL: a row is known by its table and address, which hold as long as the
 //! transaction does not change it.
 
-use super::Query;
-use super::equal_to_parent;
-use super::source;
-use super::table_name;
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
-use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::Sql;
 use crate::sql::foresight::Tongue;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::postgres::POSTGRES;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Sql;
 use crate::sql::quoted;
+use crate::sql::repair::Repair;
 
 pub(in crate::sql) struct Tid;
 
 impl Tongue for Tid {
-    fn quoted(&self, name: &str) -> String {
-        quoted(name)
+    fn grammar(&self) -> &'static dyn Repair {
+        &POSTGRES
     }
 
     fn temporary(&self, name: &str) -> String {
@@ -29,7 +28,7 @@ impl Tongue for Tid {
         // Ours come last: an INSERT without a list of columns fills the first ones.
         let marks = "fk_doctor$op text DEFAULT 'i', fk_doctor$wave int4 DEFAULT 0, fk_doctor$relation int4 DEFAULT -1, \
                      fk_doctor$table oid, fk_doctor$place tid";
-        let name = table_name(table);
+        let name = POSTGRES.table_name(None, table);
         let mut made = vec![
             format!("CREATE TABLE {old} (LIKE {name}, {marks})"),
             format!("CREATE TABLE {new} (LIKE {name} INCLUDING DEFAULTS INCLUDING GENERATED, {marks})"),
@@ -51,10 +50,6 @@ impl Tongue for Tid {
         format!("DROP TABLE {name}")
     }
 
-    fn source(&self, _: &Schema, table: &Table, alias: &str) -> String {
-        source(table, alias)
-    }
-
     fn place_columns(&self) -> &'static [&'static str] {
         &["fk_doctor$table", "fk_doctor$place"]
     }
@@ -72,10 +67,6 @@ impl Tongue for Tid {
         format!("pg_catalog.record_image_ne(ROW({left}), ROW({right}))")
     }
 
-    fn equal(&self, schema: &Schema, relation: &Relation) -> String {
-        equal_to_parent(schema, relation)
-    }
-
     fn assigned(&self, column: &Column, expression: &str) -> String {
         format!("({expression})::{}", column.declared_type)
     }
@@ -88,17 +79,13 @@ impl Tongue for Tid {
         format!("SELECT DISTINCT ON ({alias}.tableoid, {alias}.ctid) ")
     }
 
-    fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, only: &str, parent: Option<&str>) -> Sql {
-        super::orphans_among(Query::default(), schema, relation, from, Some(only), parent)
-    }
-
     fn checks_moved_rows(&self, _: &Schema) -> Option<&'static str> {
         None
     }
 
     fn counted_columns(&self, _: &Schema, table: &Table) -> Sql {
-        let mut query = Query::default();
-        let name = query.parameter(Value::text(table_name(table)));
+        let mut query = POSTGRES.query();
+        let name = query.parameter(Value::text(POSTGRES.table_name(None, table)));
         query.finish(format!(
             "SELECT a.attname::text FROM pg_catalog.pg_attrdef AS d JOIN pg_catalog.pg_attribute AS a \
              ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = {name}::text::regclass \
