@@ -12,6 +12,7 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 
+mod capabilities;
 mod catalog;
 mod clauses;
 pub mod foresight;
@@ -36,6 +37,7 @@ pub mod read;
 pub mod redefine;
 pub mod repair;
 mod scan;
+mod scratch;
 mod sqlite;
 pub mod witness;
 

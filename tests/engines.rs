@@ -11,14 +11,11 @@ const MAY_NAME_ENGINES: &[&str] = &[
     "engine/",
     "engines.rs",
     "model/facts.rs",
-    "sql.rs",
-    "sql/foresight.rs",
-    "sql/load.rs",
+    "sql/capabilities.rs",
+    "sql/frozen",
+    "sql/grammar/",
     "sql/mysql/",
     "sql/read/tokens.rs",
-    "sql/repair.rs",
-    "sql/sqlite/",
-    "sql/witness.rs",
 ];
 
 fn sources() -> (PathBuf, Vec<PathBuf>) {

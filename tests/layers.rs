@@ -15,13 +15,14 @@ use source_paths::Source;
 const ROOMS: &[(&str, &[&str])] = &[
     // Values, and what follows from them.
     ("exit", &[]),
-    ("source", &[]),
     ("whole_file", &[]),
     ("model", &[]),
+    ("source", &["model"]),
     ("sql", &["model"]),
     ("config", &["model"]),
     // Databases and files.
     ("engine", &["model", "source", "sql", "whole_file"]),
+    ("engines", &["engine", "model", "source"]),
     ("intake", &["model"]),
     ("plan_file", &["model"]),
     ("quarantine_file", &["model", "plan_file", "whole_file"]),
@@ -49,6 +50,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "cli",
             "config",
             "engine",
+            "engines",
             "examine",
             "exit",
             "explain",
@@ -93,10 +95,10 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("std::time::Instant", &["engine", "main", "run"]),
     ("std::time::SystemTime", &["engine::sqlite", "main"]),
     ("std::thread", &["engine", "main", "run", "scan"]),
-    // One engine is known only to the room of engines, and a driver only to its engine.
-    ("crate::engine::sqlite", &["engine"]),
-    ("crate::engine::postgres", &["engine"]),
-    ("crate::engine::mysql", &["engine"]),
+    // One engine is known only to the room of engines and to their table, and a driver only to its engine.
+    ("crate::engine::sqlite", &["engine", "engines"]),
+    ("crate::engine::postgres", &["engine", "engines"]),
+    ("crate::engine::mysql", &["engine", "engines"]),
     ("crate::engine::wire", &["engine"]),
     ("sqlx", &["engine::mysql", "engine::postgres", "engine::wire"]),
     ("tokio", &["engine::wire"]),

@@ -18,16 +18,13 @@ use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::model::value::value_of;
+use crate::sql::capabilities;
 use crate::sql::catalog::CatalogQuestions;
 use crate::sql::clauses;
 use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::Reading;
 use crate::sql::grammar::RuleGrammar;
 use crate::sql::grammar::WriteGrammar;
-use crate::sql::grammar::mysql::MARIADB;
-use crate::sql::grammar::mysql::MYSQL;
-use crate::sql::grammar::postgres::POSTGRES;
-use crate::sql::grammar::sqlite::Sqlite;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::WANTED;
 use crate::sql::phrases::column;
@@ -50,16 +47,7 @@ pub use unique::UniqueTerms;
 
 /// Returns the statements in the grammar of a schema's engine; `None` if it knows no repairs.
 pub fn of(schema: &Schema) -> Option<&'static dyn Repair> {
-    Some(of_engine(schema.database.engine))
-}
-
-fn of_engine(engine: Engine) -> &'static dyn Repair {
-    match engine {
-        Engine::Sqlite => &Sqlite,
-        Engine::Postgres => &POSTGRES,
-        Engine::Mysql => &MYSQL,
-        Engine::Mariadb => &MARIADB,
-    }
+    capabilities::of(schema.database.engine).repair
 }
 
 /// True if a column can hold a value as a key.
@@ -69,7 +57,7 @@ pub fn can_hold(engine: Engine, table: &Table, column: usize, value: &Value) -> 
     let is_whole = matches!(value, Value::Real(number) if number.fract() == 0.0);
     match table.address_column == Some(column) {
         true => is_whole || clauses::fits(value, about),
-        false => of_engine(engine).fits(about, value),
+        false => capabilities::of(engine).scan.fits(about, value),
     }
 }
 

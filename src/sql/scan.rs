@@ -4,7 +4,6 @@
 //! another one. `near_misses` has no shared form: each engine's is shaped for its own planner.
 
 use crate::model::catalog::Column;
-use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
 use crate::model::catalog::Index;
 use crate::model::catalog::Match;
@@ -12,13 +11,10 @@ use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
+use crate::sql::capabilities;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::Reading;
-use crate::sql::grammar::mysql::MARIADB;
-use crate::sql::grammar::mysql::MYSQL;
-use crate::sql::grammar::postgres::POSTGRES;
-use crate::sql::grammar::sqlite::Sqlite;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::WANTED;
 use crate::sql::phrases::column;
@@ -34,12 +30,7 @@ pub(super) mod sqlite;
 
 /// Returns the statements in the grammar of a schema's engine.
 pub fn of(schema: &Schema) -> &'static dyn Scan {
-    match schema.database.engine {
-        Engine::Sqlite => &Sqlite,
-        Engine::Postgres => &POSTGRES,
-        Engine::Mysql => &MYSQL,
-        Engine::Mariadb => &MARIADB,
-    }
+    capabilities::of(schema.database.engine).scan
 }
 
 /// The rows that a question is about, and how far the parent's index can be believed. Nothing is known of either if an

@@ -808,7 +808,7 @@ fn compare_relation(
 fn compare_load(compared: &mut Compared, seeded: &mut Seeded, schema: &Schema) {
     let tables = [seeded.random.usize(..schema.tables.len())];
     let Some(old) = super::load::of(schema, &tables) else { return };
-    let new = crate::sql::load::of(schema, &tables);
+    let new = crate::sql::load::of(schema, &tables).unwrap();
     let table = tables[0];
     compared.all("prepare", &old.prepare(schema, &tables), &new.prepare(schema, &tables));
     compared.some("counted", old.counted(schema, table), new.counted(schema, table));

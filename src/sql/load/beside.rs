@@ -15,74 +15,46 @@ use crate::sql::query::Query;
 use crate::sql::query::Sql;
 use crate::sql::query::Twin;
 use crate::sql::query::plain;
-use crate::sql::repair::Repair;
 use crate::sql::scan::Candidates;
 use crate::sql::scan::source;
+use crate::sql::scratch::Scratch;
 
 /// Rows in one statement, and its parameters, at most.
 const MOST_ROWS: usize = 256;
 const MOST_PARAMETERS: usize = 30_000;
 
-/// The words that such a load needs beside those of the grammar.
-pub(in crate::sql) trait Tongue: Sync {
-    fn grammar(&self) -> &'static dyn Repair;
-
-    fn temporary(&self, name: &str) -> String;
-
-    /// Returns the statements that make a table like the real one with one more column, for the positions of rows.
-    fn make(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String>;
-
-    /// Returns the statement that makes the table of noted positions.
-    fn make_noted(&self, name: &str) -> String;
-
-    /// Returns the copy that a statement names if it names such a table a second time; `None` if it can name the table itself.
-    fn twin(&self, _table: &Table, _name: &str) -> Option<Twin> {
-        None
-    }
-
-    fn counted(&self, schema: &Schema, table: &Table) -> Sql;
-
-    fn count_on(&self, name: &str, sequence: &str, column: &Counted<'_>) -> Vec<String>;
-
-    /// Returns the statement that inserts the rows of a query that are not there yet.
-    fn note(&self, noted: &str, query: &str) -> String;
-
-    /// A column's value, as an answer shows it, is this.
-    fn is_shown(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String;
-}
-
 pub(in crate::sql) struct Beside {
-    pub(in crate::sql) tongue: &'static dyn Tongue,
+    pub(in crate::sql) grammar: &'static dyn Scratch,
     /// Those that rows are for.
     pub(in crate::sql) tables: Vec<usize>,
 }
 
 impl Beside {
     fn name(&self, table: usize) -> String {
-        self.tongue.temporary(&format!("fk_doctor$load_{table}"))
+        self.grammar.temporary(&format!("fk_doctor$load_{table}"))
     }
 
     fn quoted(&self, name: &str) -> String {
-        self.tongue.grammar().quoted(name)
+        self.grammar.quoted(name)
     }
 
     fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String {
-        source(self.tongue.grammar(), schema, table, alias, Reading::AnyIndex)
+        source(self.grammar, schema, table, alias, Reading::AnyIndex)
     }
 
     /// Returns a value that a column is to store.
     fn given(&self, query: &mut Query, column: &Column, value: &Value) -> String {
-        self.tongue.grammar().stored(query.parameter(value.clone()), Some(column), value)
+        self.grammar.stored(query.parameter(value.clone()), Some(column), value)
     }
 
     fn noted_name(&self) -> String {
-        self.tongue.temporary("fk_doctor$noted")
+        self.grammar.temporary("fk_doctor$noted")
     }
 
     /// Finds parents in the real table and in the load.
     fn parent(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let parent = relation.parent.table?;
-        let equal = self.tongue.grammar().refers_to_parent(schema, relation);
+        let equal = self.grammar.refers_to_parent(schema, relation);
         let real = format!("SELECT 1 FROM {} WHERE {equal}", self.source(schema, &schema.tables[parent], "parent"));
         if !self.tables.contains(&parent) {
             return Some(real);
@@ -95,7 +67,7 @@ impl Beside {
     fn twin(&self, schema: &Schema, relation: &Relation) -> Option<Twin> {
         let child = relation.child;
         let is_both = relation.parent.table == Some(child);
-        self.tongue.twin(&schema.tables[child], &self.name(child)).filter(|_| is_both)
+        self.grammar.twin(&schema.tables[child], &self.name(child)).filter(|_| is_both)
     }
 
     fn with_twin(&self, schema: &Schema, relation: &Relation, sql: Sql) -> Sql {
@@ -109,12 +81,13 @@ impl Load for Beside {
     }
 
     fn prepare(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql> {
-        let made = tables.iter().flat_map(|&table| self.tongue.make(schema, &schema.tables[table], &self.name(table)));
-        made.chain([self.tongue.make_noted(&self.noted_name())]).map(plain).collect()
+        let made =
+            tables.iter().flat_map(|&table| self.grammar.make_loaded(schema, &schema.tables[table], &self.name(table)));
+        made.chain([self.grammar.make_noted(&self.noted_name())]).map(plain).collect()
     }
 
     fn counted(&self, schema: &Schema, table: usize) -> Option<Sql> {
-        Some(self.tongue.counted(schema, &schema.tables[table]))
+        Some(self.grammar.counted(schema, &schema.tables[table]))
     }
 
     fn next_number(&self, schema: &Schema, table: usize, column: usize) -> Option<Sql> {
@@ -125,8 +98,8 @@ impl Load for Beside {
     }
 
     fn count_on(&self, table: usize, column: &Counted<'_>) -> Vec<Sql> {
-        let sequence = self.tongue.temporary(&format!("fk_doctor$count_{table}_{}", column.column));
-        let counts = self.tongue.count_on(&self.name(table), &sequence, column);
+        let sequence = self.grammar.temporary(&format!("fk_doctor$count_{table}_{}", column.column));
+        let counts = self.grammar.count_on(&self.name(table), &sequence, column);
         counts.into_iter().map(plain).collect()
     }
 
@@ -134,7 +107,7 @@ impl Load for Beside {
         let about = &schema.tables[table];
         let names: Vec<String> =
             columns.iter().map(|&column| self.quoted(&about.columns[column].name) + ", ").collect();
-        let mut query = self.tongue.grammar().query();
+        let mut query = self.grammar.query();
         let rows: Vec<String> = rows
             .iter()
             .map(|(place, values)| {
@@ -159,7 +132,7 @@ impl Load for Beside {
             let same = |column: Option<usize>| {
                 let column = &about.columns[column?];
                 let name = self.quoted(&column.name);
-                Some(self.tongue.grammar().equal(Some(column), &format!("child.{name}"), &format!("known.{name}")))
+                Some(self.grammar.equal(Some(column), &format!("child.{name}"), &format!("known.{name}")))
             };
             let same: Vec<String> = index.columns.iter().map(|part| same(part.column)).collect::<Option<_>>()?;
             let known = self.source(schema, about, "known");
@@ -179,14 +152,14 @@ impl Load for Beside {
         let from = format!("{} AS child", self.name(about.child));
         let parent = self.parent(schema, about);
         let candidates = Candidates { from: &from, only: None, parent: parent.as_deref() };
-        let grammar = self.tongue.grammar();
+        let grammar = self.grammar;
         let orphans = grammar.orphans_among(grammar.query(), schema, about, &candidates);
         self.with_twin(schema, about, orphans)
     }
 
     fn note_orphans(&self, schema: &Schema, relation: usize) -> Sql {
         let about = &schema.relations[relation];
-        let grammar = self.tongue.grammar();
+        let grammar = self.grammar;
         let lacks = grammar.lacks_parent(
             schema,
             about,
@@ -194,7 +167,7 @@ impl Load for Beside {
             self.parent(schema, about).as_deref(),
         );
         let query = format!("SELECT child.fk_doctor$place FROM {} AS child WHERE {lacks}", self.name(about.child));
-        self.with_twin(schema, about, plain(self.tongue.note(&self.noted_name(), &query)))
+        self.with_twin(schema, about, plain(self.grammar.note(&self.noted_name(), &query)))
     }
 
     fn noted(&self) -> Sql {
@@ -203,9 +176,9 @@ impl Load for Beside {
 
     fn place_of(&self, schema: &Schema, table: usize, row: &RowName) -> Sql {
         let about = &schema.tables[table];
-        let mut query = self.tongue.grammar().query();
+        let mut query = self.grammar.query();
         let named: Vec<String> =
-            row.iter().map(|(name, value)| self.tongue.is_shown(&mut query, about, name, value)).collect();
+            row.iter().map(|(name, value)| self.grammar.is_shown(&mut query, about, name, value)).collect();
         let text = format!(
             "SELECT child.fk_doctor$place FROM {} AS child WHERE {} LIMIT 1",
             self.name(table),
@@ -216,14 +189,14 @@ impl Load for Beside {
 
     fn holder(&self, schema: &Schema, table: usize, columns: &[usize], values: &[Value]) -> Sql {
         let about = &schema.tables[table];
-        let mut query = self.tongue.grammar().query();
+        let mut query = self.grammar.query();
         let same: Vec<String> = columns
             .iter()
             .zip(values)
             .map(|(&column, value)| {
                 let column = &about.columns[column];
                 let given = self.given(&mut query, column, value);
-                self.tongue.grammar().equal(Some(column), &format!("child.{}", self.quoted(&column.name)), &given)
+                self.grammar.equal(Some(column), &format!("child.{}", self.quoted(&column.name)), &given)
             })
             .collect();
         let text = format!(
@@ -238,10 +211,10 @@ impl Load for Beside {
         let about = &schema.tables[table];
         let shown = |&column: &usize| {
             let column = &about.columns[column];
-            self.tongue.grammar().shown(&format!("staged.{}", self.quoted(&column.name)), column)
+            self.grammar.shown(&format!("staged.{}", self.quoted(&column.name)), column)
         };
         let shown: Vec<String> = columns.iter().map(shown).collect();
-        let values = std::iter::once(self.tongue.grammar().whole("NULL")).chain(shown).collect::<Vec<_>>().join(", ");
+        let values = std::iter::once(self.grammar.whole("NULL")).chain(shown).collect::<Vec<_>>().join(", ");
         plain(format!("SELECT {values} FROM {}", self.source(schema, about, "staged")))
     }
 }

@@ -7,7 +7,7 @@ use crate::sql::query::Twin;
 use crate::sql::read::tokens::tokens_of;
 
 /// The statement so that it names each temporary table of ours once.
-pub(super) fn apart(sql: Sql, is_ours: impl Fn(&str) -> bool) -> Sql {
+pub(in crate::sql) fn apart(sql: Sql, is_ours: impl Fn(&str) -> bool) -> Sql {
     let mut text = String::new();
     let mut end = 0;
     let mut named: Vec<String> = Vec::new();
