@@ -439,7 +439,7 @@ impl<'a> Planner<'a> {
     /// The room with this table in it, and the dialect that is spoken there.
     fn room(&mut self, table: usize) -> Result<(&mut dyn Rehearsal, &'static dyn Repair), TreatError> {
         match self.furnish(table)? {
-            Ok(()) => Ok((self.room.as_mut(), self.surgery.in_room())),
+            Ok(()) => Ok((self.room.as_mut(), self.surgery.for_rehearsal())),
             Err(why) => Err(EngineError::Failed { why }.into()),
         }
     }

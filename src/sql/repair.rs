@@ -250,7 +250,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
     }
 
     /// Returns the same statements for the tables of the rehearsal.
-    fn in_room(&self) -> &'static dyn Repair;
+    fn for_rehearsal(&self) -> &'static dyn Repair;
 
     /// Returns how definitions of tables are changed; `None` if that is not built for the engine.
     fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {

@@ -644,7 +644,7 @@ fn compare_scan(compared: &mut Compared, seeded: &mut Seeded, schema: &Schema) {
 fn compare_repair(compared: &mut Compared, seeded: &mut Seeded, schema: &Schema, in_rehearsal: bool) {
     let old = super::repair::of(schema.database.engine);
     let new = crate::sql::repair::of(schema).unwrap();
-    let (old, new) = if in_rehearsal { (old.in_room(), new.in_room()) } else { (old, new) };
+    let (old, new) = if in_rehearsal { (old.in_room(), new.for_rehearsal()) } else { (old, new) };
     for table in &schema.tables {
         compare_rows(compared, seeded, table, old, new);
         if !in_rehearsal {

@@ -62,7 +62,7 @@ impl Repair for Sqlite {
         value
     }
 
-    fn in_room(&self) -> &'static dyn Repair {
+    fn for_rehearsal(&self) -> &'static dyn Repair {
         &Sqlite
     }
 
@@ -76,7 +76,7 @@ impl Repair for Postgres {
         false
     }
 
-    fn in_room(&self) -> &'static dyn Repair {
+    fn for_rehearsal(&self) -> &'static dyn Repair {
         &postgres::REHEARSAL
     }
 
@@ -91,7 +91,7 @@ impl Repair for Mysql {
         None
     }
 
-    fn in_room(&self) -> &'static dyn Repair {
+    fn for_rehearsal(&self) -> &'static dyn Repair {
         self.rehearsal()
     }
 
