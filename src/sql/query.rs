@@ -19,7 +19,7 @@ use crate::model::value::Value;
 ///
 /// No code outside of `sql` can make or change one:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// fn forged(known: fk_doctor::sql::Sql) -> fk_doctor::sql::Sql {
 ///     fk_doctor::sql::Sql { text: "DROP TABLE orders".to_owned(), ..known }
 /// }

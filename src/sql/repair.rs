@@ -61,6 +61,10 @@ pub fn can_hold(engine: Engine, table: &Table, column: usize, value: &Value) -> 
     }
 }
 
+fn names_of<'t>(table: &'t Table, columns: &[usize]) -> Vec<&'t str> {
+    columns.iter().map(|&column| table.columns[column].name.as_str()).collect()
+}
+
 /// The statements of a repair. A question about several keys or rows numbers them from 0, and every row of its answer begins
 /// with such a number.
 pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
@@ -72,22 +76,21 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
 
     /// Returns which of these keys a table has. A row holds the key's number and the key as the table stores it.
     fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
-        self.mapped(table, columns, columns, keys)
+        self.keyed("SELECT DISTINCT", table, columns, &names_of(table, columns), keys)
     }
 
     /// Returns what a table of keys says of these: a row holds the key's number and the new key.
     fn mapped(&self, table: &Table, from: &[usize], into: &[usize], keys: &[&Key]) -> Sql {
-        let into: Vec<&str> = into.iter().map(|&column| table.columns[column].name.as_str()).collect();
-        self.keyed(table, from, &into, keys)
+        self.keyed("SELECT DISTINCT", table, from, &names_of(table, into), keys)
     }
 
     /// Returns which rows have these keys. A row holds the key's number, and the columns that name the row for good.
     fn rows_with(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
-        self.keyed(table, columns, &identity_columns(table), keys)
+        self.keyed("SELECT", table, columns, &identity_columns(table), keys)
     }
 
     /// Returns some columns of the rows that have these keys, after the key's number.
-    fn keyed(&self, table: &Table, columns: &[usize], into: &[&str], keys: &[&Key]) -> Sql {
+    fn keyed(&self, select: &str, table: &Table, columns: &[usize], into: &[&str], keys: &[&Key]) -> Sql {
         let mut query = self.query();
         let columns: Vec<&Column> = columns.iter().map(|&column| &table.columns[column]).collect();
         // A text that is no number cannot be in a column of numbers: some servers would make a number of it, and some would fail.
@@ -107,7 +110,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
             })
             .collect();
         query.finish(format!(
-            "SELECT DISTINCT {WANTED}.{}, {} FROM {wanted} {} {} ON {} ORDER BY 1",
+            "{select} {WANTED}.{}, {} FROM {wanted} {} {} ON {} ORDER BY 1",
             self.number(),
             shown.join(", "),
             self.facts().ordered_join,

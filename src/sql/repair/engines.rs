@@ -2,6 +2,7 @@
 
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
+use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::catalog::mysql::mark;
@@ -22,8 +23,14 @@ use crate::sql::query::plain;
 use crate::sql::redefine::RedefiningDialect;
 use crate::sql::repair::Repair;
 use crate::sql::repair::UniqueTerms;
+use crate::sql::repair::names_of;
 
 impl Repair for Sqlite {
+    /// A key that two rows have comes twice. SQLite takes references to such a key, and a rule does not point a row to it.
+    fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
+        self.keyed("SELECT", table, columns, &names_of(table, columns), keys)
+    }
+
     fn long_rows(&self, table: &Table, rows: &[&RowName], bytes: u64) -> Option<Sql> {
         let mut query = self.query();
         let wanted = self.named_rows(&mut query, table, rows);
