@@ -16,16 +16,6 @@ mod capabilities;
 mod catalog;
 mod clauses;
 pub mod foresight;
-#[cfg(test)]
-#[allow(
-    dead_code,
-    unreachable_pub,
-    clippy::all,
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "its statements are kept as they were"
-)]
-mod frozen;
 mod grammar;
 pub mod key_bitmap;
 pub mod load;
