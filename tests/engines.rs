@@ -12,7 +12,6 @@ const MAY_NAME_ENGINES: &[&str] = &[
     "engines.rs",
     "model/facts.rs",
     "sql/capabilities.rs",
-    "sql/frozen",
     "sql/grammar/",
     "sql/mysql/",
     "sql/read/tokens.rs",
