@@ -26,7 +26,7 @@ use crate::plan_file::PlanFile;
 use crate::quarantine_file::KeepError;
 use crate::scan::Progress;
 use crate::sql::Sql;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 
 pub mod admission;
 mod batches;
@@ -79,7 +79,7 @@ impl Direction {
 /// What is to be done, and how.
 pub struct Order<'a> {
     pub schema: &'a Schema,
-    pub surgery: &'static dyn RepairDialect,
+    pub surgery: &'static dyn Repair,
     pub direction: Direction,
     /// Changes in one transaction; all of them if `None`.
     pub batch: Option<usize>,

@@ -90,7 +90,12 @@ impl<'a> Check<'a> {
         let mut distinct = tables.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
-        let load = load::of(&schema, &distinct);
+        let load = load::of(&schema, &distinct).ok_or_else(|| {
+            let what = "the rows to a trial".to_owned();
+            let why = format!("fk-doctor cannot try rows on {}", schema.database.engine.title());
+            let help = "load the rows into a copy, and run `fk-doctor scan` on the copy".to_owned();
+            EngineError::Unwritable { what, why, help }
+        })?;
         trial.arrange(&load.prepare(&schema, &distinct))?;
         for &table in &distinct {
             count_on(trial, load.as_ref(), &schema, table)?;

@@ -218,7 +218,8 @@ impl Stage<'_> {
     fn transaction(&mut self, told: &mut Explained) -> Result<(), EngineError> {
         let performance = self.trial.perform(&told.statement)?;
         told.verdict = verdict(&performance);
-        let rolls_back = told.statement.text.to_ascii_uppercase().starts_with("ROLLBACK");
+        let words = tokens_of(self.schema.database.engine, &told.statement.text);
+        let rolls_back = words.first().is_some_and(|word| word.is_word("ROLLBACK"));
         if self.defines && rolls_back && performance.refusal.is_none() {
             self.define_again(None)?;
         }

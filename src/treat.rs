@@ -33,7 +33,7 @@ use crate::scan::Progress;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::read::tokens::names_column_of;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 
 mod adopt;
 pub mod assign;
@@ -93,7 +93,7 @@ pub struct Rooms {
 /// What is at hand while a relation is treated.
 struct Planner<'a> {
     schema: &'a Schema,
-    surgery: &'static dyn RepairDialect,
+    surgery: &'static dyn Repair,
     asker: Box<dyn Session>,
     room: Box<dyn Rehearsal>,
     /// Tables that the room has.
@@ -164,7 +164,7 @@ pub fn plan<'a>(
     facts: &'a [Fact],
     rules: &'a [Rule],
     assigned: &[Option<usize>],
-    surgery: &'static dyn RepairDialect,
+    surgery: &'static dyn Repair,
     rooms: Rooms,
     progress: Progress<'a>,
 ) -> Result<Draft, TreatError> {
@@ -437,9 +437,9 @@ impl<'a> Planner<'a> {
     }
 
     /// The room with this table in it, and the dialect that is spoken there.
-    fn room(&mut self, table: usize) -> Result<(&mut dyn Rehearsal, &'static dyn RepairDialect), TreatError> {
+    fn room(&mut self, table: usize) -> Result<(&mut dyn Rehearsal, &'static dyn Repair), TreatError> {
         match self.furnish(table)? {
-            Ok(()) => Ok((self.room.as_mut(), self.surgery.in_room())),
+            Ok(()) => Ok((self.room.as_mut(), self.surgery.for_rehearsal())),
             Err(why) => Err(EngineError::Failed { why }.into()),
         }
     }

@@ -115,7 +115,7 @@ pub fn forget(order: &Order<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Re
 impl<'a> Order<'a> {
     pub fn to_look(
         schema: &'a crate::model::schema::Schema,
-        surgery: &'static dyn crate::sql::repair::RepairDialect,
+        surgery: &'static dyn crate::sql::repair::Repair,
         progress: crate::scan::Progress<'a>,
     ) -> Order<'a> {
         let direction = Direction::Apply;

@@ -98,7 +98,7 @@ pub(super) fn correct(
     let help = "load the rows into a copy in SQLite, or repair the table once they are in";
     let load = load::treatable(wanted.schema)
         .ok_or_else(|| unfit(wanted.file, "rows are corrected on SQLite only, so far", help))?;
-    let parents = treat(trial, load, wanted, patience, surroundings, progress)?;
+    let parents = treat(trial, load.as_ref(), wanted, patience, surroundings, progress)?;
     let Places { corrected, rest, parents: script } = wanted.places;
     let mut done = Corrected {
         file: corrected.display().to_string(),

@@ -43,7 +43,7 @@ use crate::scan;
 use crate::scan::Progress;
 use crate::scan::Wishes;
 use crate::sql;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 use crate::treat;
 use crate::treat::Draft;
 use crate::treat::Rooms;
@@ -149,7 +149,7 @@ pub fn repair(
 pub(super) struct Planned {
     pub(super) schema: Schema,
     definitions: Vec<Definition>,
-    pub(super) surgery: &'static dyn RepairDialect,
+    pub(super) surgery: &'static dyn Repair,
     header: Header,
     pub(super) draft: Draft,
 }
@@ -291,7 +291,7 @@ fn defaults(
     schema: &Schema,
     files: &RuleFiles,
     assigned: &[Option<usize>],
-    surgery: &dyn RepairDialect,
+    surgery: &dyn Repair,
     session: &mut dyn Session,
 ) -> Result<BTreeMap<usize, Vec<String>>, EngineError> {
     let mut defaults = BTreeMap::new();

@@ -13,7 +13,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql;
 
-/// What the columns of an answer to [`sql::Dialect::orphans`] are.
+/// What the columns of an answer to [`sql::Scan::orphans`] are.
 pub(super) struct Shape<'a> {
     row_names: Vec<&'a str>,
     child: &'a Table,

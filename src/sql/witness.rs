@@ -4,8 +4,7 @@
 //! keys, before and after. Rounds are numbered, so that a question can be about one statement or a whole transaction.
 
 use super::Sql;
-use super::sqlite;
-use crate::model::catalog::Engine;
+use super::capabilities;
 use crate::model::explanation::Event;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
@@ -15,7 +14,7 @@ pub trait Account {
     /// One row: how many rows of a table were inserted, updated and deleted.
     fn effects(&self, schema: &Schema, table: usize, since: u32) -> Sql;
 
-    /// Rows that were written and lack their parent, as [`super::Dialect::orphans`] gives them.
+    /// Rows that were written and lack their parent, as [`super::Scan::orphans`] gives them.
     fn written_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
 
     /// One row: how many of those rows lacked it before, and are only named by an UPDATE that changes nothing.
@@ -62,10 +61,7 @@ pub trait Witness: Account {
     fn record_again(&self, schema: &Schema, table: usize, columns: &[String], row: &[Value]) -> Sql;
 }
 
-/// The witness for a schema's engine, where there is one.
+/// Returns the witness of a schema's engine, if it has one.
 pub fn of(schema: &Schema) -> Option<&'static dyn Witness> {
-    match schema.database.engine {
-        Engine::Sqlite => Some(&sqlite::witness::Triggers),
-        Engine::Postgres | Engine::Mysql | Engine::Mariadb => None,
-    }
+    capabilities::of(schema.database.engine).witness
 }

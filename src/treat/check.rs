@@ -24,7 +24,7 @@ use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::repair::Evaluation;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 use crate::sql::repair::Wanted;
 use crate::sql::repair::can_hold;
 
@@ -33,7 +33,7 @@ pub fn check(
     schema: &Schema,
     rules: &[Rule],
     assigned: &[Option<usize>],
-    surgery: &dyn RepairDialect,
+    surgery: &dyn Repair,
     session: &mut dyn Session,
 ) -> Result<Vec<(usize, Fault)>, TreatError> {
     let mut faults: Vec<(usize, Fault)> = Vec::new();
@@ -57,7 +57,7 @@ struct Checker<'c> {
     schema: &'c Schema,
     relation: &'c Relation,
     has_placeholder: bool,
-    surgery: &'c dyn RepairDialect,
+    surgery: &'c dyn Repair,
     session: &'c mut dyn Session,
     faults: Vec<Fault>,
 }

@@ -11,7 +11,7 @@ use crate::model::catalog::Table;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 
 impl<'a> Planner<'a> {
     /// The rows with these names as the database has them: the address, and the stored columns. `None` for a row that is too
@@ -75,7 +75,7 @@ impl Image {
 
 pub(super) fn images<S: Session + ?Sized>(
     session: &mut S,
-    surgery: &dyn RepairDialect,
+    surgery: &dyn Repair,
     table: &Table,
     rows: &[&RowName],
 ) -> Result<Vec<Option<Image>>, TreatError> {

@@ -4,9 +4,7 @@
 //! UPDATE exactly as SQLite does when it decides which references to check. The columns of the record have the
 //! affinity and collation of the columns they copy, so comparing with a record is comparing with the row that was.
 
-use super::orphans_where;
-use super::quoted;
-use super::source;
+pub(super) mod record;
 use crate::model::catalog::Action;
 use crate::model::catalog::TableKind;
 use crate::model::explanation::Event;
@@ -15,12 +13,16 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::Among;
-use crate::sql::Sql;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::Reading;
+use crate::sql::grammar::sqlite::Sqlite;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
+use crate::sql::quoted;
+use crate::sql::scan::sqlite::orphans_where;
 use crate::sql::witness::Account;
 use crate::sql::witness::Witness;
-
-pub(super) mod record;
-
 use record::Record;
 
 pub(in crate::sql) struct Triggers;
@@ -103,8 +105,10 @@ impl Witness for Triggers {
                 parameters.push(value.clone());
             }
         }
-        let marks = vec!["?"; into.len()].join(", ");
-        Sql::new(format!("INSERT INTO temp.{}({}) VALUES ({marks})", record.name(), into.join(", ")), parameters)
+        let mut query = Sqlite.query();
+        let marks: Vec<String> = parameters.into_iter().map(|value| query.parameter(value)).collect();
+        let (names, marks) = (into.join(", "), marks.join(", "));
+        query.finish(format!("INSERT INTO temp.{}({names}) VALUES ({marks})", record.name()))
     }
 }
 
@@ -195,10 +199,6 @@ impl Account for Triggers {
     }
 }
 
-fn plain(text: String) -> Sql {
-    Sql::new(text, Vec::new())
-}
-
 /// What is asked is what the engine itself sees, by way of its indexes.
 pub(super) fn believed() -> Among<'static> {
     Among { rows: None, index_is_proven: true }
@@ -278,7 +278,7 @@ fn left(schema: &Schema, relation: usize, event: Event, since: u32) -> String {
         return format!(
             "child.{address} IN (SELECT referring.{address} FROM temp.{} AS gone CROSS JOIN {} ON {} WHERE {gone})",
             parent.name(),
-            source(child, "referring", false),
+            Sqlite.source(None, child, "referring", Reading::AnyIndex),
             equal.join(" AND ")
         );
     }
