@@ -179,7 +179,8 @@ fn treat(
         relation.scope.condition =
             Some(if is_loaded { load.is_loaded(wanted.schema, wanted.table) } else { load.nothing() });
     }
-    let planned = repair::plan_in(schema, database.as_mut(), &files, surroundings, patience.lock_wait, progress)?;
+    let planned =
+        repair::plan_for_schema(schema, database.as_mut(), &files, surroundings, patience.lock_wait, progress)?;
     if let Some(refusal) = planned.draft.forecast.refusals.first() {
         let why = format!("{}: {}", refusal.rule, refusal.why);
         return Err(RunError::Apply(ApplyError::Refused { doing: "make", why, help: refusal.help.clone() }));
@@ -256,7 +257,7 @@ enum Fault {
 impl Fault {
     fn told(self, file: &Path) -> RunError {
         match self {
-            Fault::Check(fault) => crate::run::check::failed(&file.display().to_string(), fault),
+            Fault::Check(fault) => RunError::of_check(&file.display().to_string(), fault),
             Fault::Written(error) => RunError::unwritten(None, &error),
             Fault::Bench(error) => RunError::Treat(error.into()),
         }

@@ -7,7 +7,7 @@ use crate::model::text::plural;
 use crate::sql::repair::RepairDialect;
 
 /// What else will happen when the plan is applied.
-pub fn hazards(
+pub(super) fn hazards(
     schema: &Schema,
     surgery: &dyn RepairDialect,
     definitions: &[Definition],
