@@ -207,7 +207,7 @@ fn quarantine_into_a_file_keeps_the_whole_closure() {
     assert!(!case.bench.path("other.ndjson").exists());
 
     for (file, why) in
-        [("../gone", "will lie beside the plan"), ("/tmp/gone", "will lie beside"), ("", "the name of a file")]
+        [("../gone", "written beside the plan"), ("/tmp/gone", "written beside"), ("", "the name of a file")]
     {
         Case::new(seed, &rule(file)).faulty(why);
     }

@@ -101,7 +101,7 @@ impl Reading {
             if let Some(first) = self.read.rules.iter().position(|other| other.id.value == rule.id.value) {
                 let taken_in = &self.read.files[self.read.file_of[first]].shown;
                 let message = format!("the id `{}` is already taken in {taken_in}", rule.id.value);
-                let help = Some("give each rule an id of its own".to_owned());
+                let help = Some("give each rule a different id".to_owned());
                 self.faults.push((number, Fault { span: rule.id.span.clone(), message, help }));
             }
             self.read.rules.push(rule);
