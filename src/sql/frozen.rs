@@ -19,6 +19,7 @@ mod mysql;
 mod postgres;
 pub(super) mod repair;
 mod sqlite;
+#[allow(clippy::too_many_lines, reason = "a test tells its story in one piece")]
 mod tests;
 
 /// A statement and its parameters, in order.
