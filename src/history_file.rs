@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::model::history::Moment;
+use crate::model::history::PastScan;
 
 const FORMAT: &str = "fk-doctor/history@1";
 
@@ -22,7 +22,7 @@ struct Line {
 }
 
 /// The line of one scan, with its line break.
-pub fn line(moment: &Moment) -> String {
+pub fn line(moment: &PastScan) -> String {
     let line = Line {
         format: FORMAT.to_owned(),
         at: moment.at.clone(),
@@ -39,18 +39,18 @@ pub fn line(moment: &Moment) -> String {
 }
 
 /// Every line, or the number of the first that is none and what is wrong with it.
-pub fn parse(text: &str) -> Result<Vec<Moment>, (usize, String)> {
+pub fn parse(text: &str) -> Result<Vec<PastScan>, (usize, String)> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(place, line)| moment(line).map_err(|why| (place + 1, why))).collect()
 }
 
-fn moment(line: &str) -> Result<Moment, String> {
+fn moment(line: &str) -> Result<PastScan, String> {
     let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
     if line.format != FORMAT {
         return Err(format!("this fk-doctor reads {FORMAT}"));
     }
     let Line { at, database, verdict, relations, unchecked, orphan_rows, missing_keys, defects, .. } = line;
-    Ok(Moment { at, database, verdict, relations, unchecked, orphan_rows, missing_keys, defects })
+    Ok(PastScan { at, database, verdict, relations, unchecked, orphan_rows, missing_keys, defects })
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let moment = Moment {
+        let moment = PastScan {
             at: "2026-01-01T00:00:00Z".to_owned(),
             database: "a\"b\n".to_owned(),
             verdict: "findings".to_owned(),

@@ -9,20 +9,20 @@ use std::time::Instant;
 
 use clap::CommandFactory;
 use clap::Parser;
-use fk_doctor::apply::Direction;
-use fk_doctor::caught;
-use fk_doctor::caught::Stopped;
-use fk_doctor::cli::Cli;
-use fk_doctor::cli::Color;
-use fk_doctor::cli::Command;
-use fk_doctor::exit::Exit;
-use fk_doctor::model::text::visible_lines;
-use fk_doctor::report::Paper;
-use fk_doctor::run;
-use fk_doctor::run::Outcome;
-use fk_doctor::run::RunError;
-use fk_doctor::run::Surroundings;
-use fk_doctor::scan::Progress;
+use fk_doctor::internals::apply::Direction;
+use fk_doctor::internals::caught;
+use fk_doctor::internals::caught::Stopped;
+use fk_doctor::internals::cli::Cli;
+use fk_doctor::internals::cli::Color;
+use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::exit::Exit;
+use fk_doctor::internals::model::text::visible_lines;
+use fk_doctor::internals::report::Paper;
+use fk_doctor::internals::run;
+use fk_doctor::internals::run::Outcome;
+use fk_doctor::internals::run::RunError;
+use fk_doctor::internals::run::Surroundings;
+use fk_doctor::internals::scan::Progress;
 
 mod output;
 

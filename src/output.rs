@@ -5,9 +5,9 @@ use std::io;
 use std::io::Write;
 use std::path::Path;
 
-use fk_doctor::run::Sink;
-use fk_doctor::run::Stream;
-use fk_doctor::whole_file::WholeFile;
+use fk_doctor::internals::run::Sink;
+use fk_doctor::internals::run::Stream;
+use fk_doctor::internals::whole_file::WholeFile;
 
 pub(crate) struct FileOutput;
 

@@ -42,7 +42,8 @@ mod closure;
 mod conflicts;
 mod decide;
 mod decision_runs;
-pub mod hazards;
+pub mod definitions;
+mod hazards;
 pub mod header;
 mod images;
 mod kept_rows;
@@ -159,6 +160,7 @@ struct Case<'a> {
 }
 
 /// `assigned` names the rule of each relation. The facts are of the moment that the rooms see.
+#[allow(clippy::too_many_lines, reason = "its steps are still to be named")]
 pub fn plan<'a>(
     schema: &'a Schema,
     facts: &'a [Fact],

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::Bench;
 use fastrand::Rng;
-use fk_doctor::exit::Exit;
+use fk_doctor::internals::exit::Exit;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::path::PathBuf;
 
-use fk_doctor::model::catalog::Engine;
+use fk_doctor::internals::model::catalog::Engine;
 
 /// The files and folders that may name one engine: its folder, its SQL, and the tables with one entry for each engine.
 const MAY_NAME_ENGINES: &[&str] = &[

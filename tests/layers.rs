@@ -39,6 +39,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan_draft", &["model", "plan_file"]),
     ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql"]),
     ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql"]),
+    // The front door for other programs.
+    ("library", &["engine", "engines", "examine", "model", "scan", "source"]),
     // What was typed.
     ("cli", &["config", "examine", "intake", "model", "report", "sql"]),
     // The commands, which know every stage.
@@ -94,7 +96,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     // Clocks and threads.
     ("std::time::Instant", &["engine", "main", "run"]),
     ("std::time::SystemTime", &["engine::sqlite", "main"]),
-    ("std::thread", &["engine", "main", "run", "scan"]),
+    ("std::thread", &["engine", "library", "main", "run", "scan"]),
     // One engine is known only to its room and to the table of engines, and a driver only to its engine.
     ("crate::engine::sqlite", &["engine", "engines"]),
     ("crate::engine::postgres", &["engine", "engines"]),

@@ -1,7 +1,7 @@
 //! Scans of a part: `--where` and `--since` narrow relations to some of their rows, and say so.
 
 use crate::engine::Session;
-use crate::examine::ExamineError;
+use crate::examine::error::ExamineError;
 use crate::model::catalog::Column;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;

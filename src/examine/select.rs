@@ -1,6 +1,6 @@
 //! Which relations take part: the configuration's exclusions, and the filters that were typed.
 
-use crate::examine::ExamineError;
+use crate::examine::error::ExamineError;
 use crate::model::configured::Spanned;
 use crate::model::examination::LeftAlone;
 use crate::model::pattern::Pattern;

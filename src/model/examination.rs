@@ -6,7 +6,7 @@ use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
-use crate::model::history::Moment;
+use crate::model::history::PastScan;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 
@@ -27,7 +27,7 @@ pub struct Examination {
     /// What a baseline did, where there is one.
     pub baseline: Option<Outcome>,
     /// Earlier scans of the same database and this one, the oldest first; empty where none are kept.
-    pub history: Vec<Moment>,
+    pub history: Vec<PastScan>,
 }
 
 /// How far one relation was looked at.
@@ -142,6 +142,21 @@ pub struct Summary {
 }
 
 impl Examination {
+    /// Returns what a history keeps of this scan. `at` is a moment such as `2026-12-31T23:59:59Z`.
+    pub fn past_scan(&self, at: String) -> PastScan {
+        let summary = self.summary();
+        PastScan {
+            at,
+            database: self.schema.database.name.clone(),
+            verdict: self.verdict().name().to_owned(),
+            relations: summary.relations as u64,
+            unchecked: summary.unchecked as u64,
+            orphan_rows: summary.orphan_rows,
+            missing_keys: summary.missing_keys,
+            defects: summary.defects as u64,
+        }
+    }
+
     /// Of this schema, before anything was looked at.
     pub fn of(schema: Schema) -> Examination {
         Examination {

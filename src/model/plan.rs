@@ -12,6 +12,7 @@ use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
+use crate::model::standing::Standing;
 use crate::model::value::RowName;
 
 /// What is said once, before the changes.
@@ -143,15 +144,6 @@ pub struct Reason {
     pub relation: String,
     pub rule: String,
     pub treatment: String,
-}
-
-/// How a row stands to a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    Before,
-    After,
-    /// Neither: somebody else changed it.
-    Other,
 }
 
 impl Change {

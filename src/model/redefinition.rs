@@ -4,7 +4,7 @@
 //! in its place (`model::sql`).
 
 use crate::model::catalog::TableName;
-use crate::model::plan::Standing;
+use crate::model::standing::Standing;
 
 /// Kind, name, table and text of a definition, as a database has it.
 pub type Definition = [String; 4];

@@ -15,7 +15,6 @@ use super::correct_load::Places;
 use super::planned_schema_check;
 use super::question::Question;
 use crate::check::Check;
-use crate::check::CheckError;
 use crate::check::PLACES;
 use crate::cli;
 use crate::engine::Database;
@@ -107,12 +106,14 @@ fn try_load(
         check.source(table, &name);
         let advance = |read: usize| progress(before + read, total);
         let reader = Advancing { source: open(path)?, read: 0, told: 0, advance: &advance };
-        intake::read(reader, kind, &options, &mut check.taker()).map_err(|fault| failed(&name, fault))?;
+        intake::read(reader, kind, &options, &mut check.taker()).map_err(|fault| RunError::of_check(&name, fault))?;
         before += size(path);
     }
     if let Some((staging, table)) = staging {
         let mut session = database.session()?;
-        check.staged(session.as_mut(), staging, table).map_err(|fault| failed("the staging table", fault))?;
+        check
+            .staged(session.as_mut(), staging, table)
+            .map_err(|fault| RunError::of_check("the staging table", fault))?;
     }
     let mut checked = check.finish(&question.redaction)?;
     if let (Some(places), [(_, file)]) = (&places, wanted.as_slice()) {
@@ -225,15 +226,6 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, RunError> {
 
 fn size(path: &Path) -> usize {
     std::fs::metadata(path).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX))
-}
-
-pub(super) fn failed(name: &str, fault: CheckError) -> RunError {
-    match fault {
-        CheckError::Engine(error) => RunError::Engine(error),
-        CheckError::FileError(fault) => {
-            RunError::Input { what: format!("{name}, line {}", fault.line), why: fault.why, help: fault.help }
-        }
-    }
 }
 
 /// Tells how far a file was read, a thousand times at most.

@@ -7,7 +7,7 @@ use crate::model::schema::Schema;
 use crate::model::text::plural;
 
 /// What else will happen when the plan is applied.
-pub fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast) -> Vec<String> {
+pub(super) fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast) -> Vec<String> {
     let facts = schema.database.engine.facts();
     let mut hazards = Vec::new();
     for table in &forecast.tables {

@@ -1,6 +1,8 @@
 //! SQLite's result codes as sentences with a next step.
 
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
 use rusqlite::ErrorCode;
 
@@ -8,6 +10,9 @@ use crate::engine::EngineError;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::refusal::Unknown;
+
+/// Delay between two attempts while another program holds a lock. Busy writers release it for moments only.
+const RETRY_DELAY: Duration = Duration::from_millis(1);
 
 fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
     error.sqlite_error_code()
@@ -161,6 +166,20 @@ pub(super) fn failed(error: &rusqlite::Error) -> EngineError {
             rusqlite::Error::SqlInputError { msg, .. } => EngineError::Failed { why: msg.clone() },
             other => EngineError::Failed { why: other.to_string() },
         },
+    }
+}
+
+/// Repeats `attempt` while another program holds a lock, until `wait` is over.
+pub(super) fn retry_while_busy<T>(
+    wait: Duration,
+    mut attempt: impl FnMut() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if is_busy(&error) && start.elapsed() < wait => std::thread::sleep(RETRY_DELAY),
+            done => return done,
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use rusqlite::limits::Limit;
 
 use super::failure;
 use super::file;
-use super::snapshot;
 use crate::engine::EngineError;
 use crate::engine::Patience;
 
@@ -28,7 +27,7 @@ const LONGEST_VALUE: i32 = 10_000_000;
 /// The first connection, which finds out how the file can be read.
 pub(super) fn first(path: &Path, patience: &Patience) -> Result<(Connection, Access), EngineError> {
     let readable = |connection: Connection| {
-        let answer = snapshot::retry_while_busy(patience.lock_wait, || {
+        let answer = failure::retry_while_busy(patience.lock_wait, || {
             connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))
         });
         answer.map(|()| connection)
