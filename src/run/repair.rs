@@ -59,8 +59,8 @@ mod wishes;
 const NAP: Duration = Duration::from_millis(5);
 
 pub fn repair(
-    typed: &cli::repair::Repair,
-    global: &cli::Global,
+    typed: &cli::repair::RepairArgs,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::repair::Repair;
+use crate::cli::repair::RepairArgs;
 use crate::config::rules::spelled;
 use crate::config::side;
 use crate::model::configured::ConfiguredRelation;
@@ -15,7 +15,7 @@ use crate::model::rule::Treatment;
 use crate::run::RunError;
 
 /// The rules, each as a text and the option that it stands for.
-pub(super) fn rules(typed: &Repair) -> Result<Vec<(PathBuf, String)>, RunError> {
+pub(super) fn rules(typed: &RepairArgs) -> Result<Vec<(PathBuf, String)>, RunError> {
     let mut rules = Vec::new();
     for (number, child) in typed.relax.iter().enumerate() {
         let treat = format!("action = \"relax\"\nnullable = {}\n", typed.nullable);
@@ -44,7 +44,7 @@ fn rule(option: &str, number: usize, sides: &[(&str, &str)], treat: &str) -> (Pa
 }
 
 /// What is to be enforced need not be configured: each relation, and the text that it was typed as.
-pub(super) fn relations(typed: &Repair) -> Result<Vec<(String, ConfiguredRelation)>, RunError> {
+pub(super) fn relations(typed: &RepairArgs) -> Result<Vec<(String, ConfiguredRelation)>, RunError> {
     let relation = |text: &String| {
         let (child, parent) = sides(text)?;
         let side = |part: &str| -> Result<Spanned<SideName>, RunError> {
