@@ -2,7 +2,6 @@
 
 // In the order in which data flows.
 pub mod apply;
-pub mod caught;
 pub mod check;
 pub mod cli;
 pub mod config;
@@ -15,6 +14,7 @@ pub mod explain;
 pub mod findings;
 pub mod history_file;
 pub mod intake;
+pub mod internal_fault;
 pub mod model;
 pub mod plan_draft;
 pub mod plan_file;

@@ -6,7 +6,7 @@ use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
-use crate::model::history::Moment;
+use crate::model::history::HistoryEntry;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 
@@ -27,7 +27,7 @@ pub struct Examination {
     /// What a baseline did, where there is one.
     pub baseline: Option<Outcome>,
     /// Earlier scans of the same database and this one, the oldest first; empty where none are kept.
-    pub history: Vec<Moment>,
+    pub history: Vec<HistoryEntry>,
 }
 
 /// How far one relation was looked at.

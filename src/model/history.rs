@@ -3,7 +3,7 @@
 use crate::model::examination::Examination;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
+pub struct HistoryEntry {
     /// `2026-12-31T23:59:59Z`.
     pub at: String,
     pub database: String,
@@ -15,10 +15,10 @@ pub struct Moment {
     pub defects: u64,
 }
 
-impl Moment {
-    pub fn of(examination: &Examination, at: String) -> Moment {
+impl HistoryEntry {
+    pub fn of(examination: &Examination, at: String) -> HistoryEntry {
         let summary = examination.summary();
-        Moment {
+        HistoryEntry {
             at,
             database: examination.schema.database.name.clone(),
             verdict: examination.verdict().name().to_owned(),

@@ -93,7 +93,7 @@ pub(super) fn go(
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let identity = database.identity()?;
     admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides)?;
-    let kept_files = quarantine_file::places(path, &plan.header);
+    let kept_files = quarantine_file::paths(path, &plan.header);
     super::refuse_to_overwrite(source, kept_files.iter().map(PathBuf::as_path))?;
     let at = date::moment(surroundings.now);
     let order = Order {
@@ -126,10 +126,10 @@ fn overrides(writing: &WriteArgs) -> Overrides {
 
 fn exit(direction: Direction, done: &Done, remaining: Remaining) -> Exit {
     match (direction, remaining) {
-        _ if done.rows_left() > 0 => Exit::NotHealed,
+        _ if done.rows_left() > 0 => Exit::NotClean,
         (Direction::Undo, Remaining { unchecked: 1.., .. }) => Exit::Incomplete,
         (Direction::Undo, _) => Exit::Clean,
-        (_, Remaining { orphan_rows: 1.., .. }) => Exit::NotHealed,
+        (_, Remaining { orphan_rows: 1.., .. }) => Exit::NotClean,
         (_, Remaining { unchecked: 1.., .. }) => Exit::Incomplete,
         _ => Exit::Clean,
     }

@@ -126,9 +126,9 @@ pub fn repair(
     match path.filter(|_| typed.apply) {
         None => {
             let leaves_orphans = planned.draft.forecast.relations.iter().any(|outlook| outlook.rows_after > 0);
-            let is_unhealed =
+            let is_not_clean =
                 typed.apply && leaves_orphans && matches!(exit, Exit::Clean | Exit::Findings | Exit::Incomplete);
-            Ok(Outcome { documents, exit: if is_unhealed { Exit::NotHealed } else { exit } })
+            Ok(Outcome { documents, exit: if is_not_clean { Exit::NotClean } else { exit } })
         }
         Some(plan) => {
             let going = super::apply::Going {

@@ -43,7 +43,7 @@ use crate::model::examination::LeftAlone;
 use crate::model::examination::Verdict;
 use crate::model::file_line::FileLine;
 use crate::model::finding::Severity;
-use crate::model::history::Moment;
+use crate::model::history::HistoryEntry;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::report::ScanFormat;
@@ -192,7 +192,7 @@ fn read_schema_file(path: &Path) -> Result<(String, String), RunError> {
 }
 
 /// The scans that a history holds; one that is not there yet holds none.
-fn read_history(file: &Path) -> Result<Vec<Moment>, RunError> {
+fn read_history(file: &Path) -> Result<Vec<HistoryEntry>, RunError> {
     let text = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         read => read,
@@ -204,12 +204,12 @@ fn read_history(file: &Path) -> Result<Vec<Moment>, RunError> {
 /// Adds this scan to the history; the examination gets those of its own database.
 fn remember(
     file: &Path,
-    past: Vec<Moment>,
+    past: Vec<HistoryEntry>,
     examination: &mut Examination,
     surroundings: &Surroundings,
     sink: &dyn Sink,
 ) -> Result<(), RunError> {
-    let now = Moment::of(examination, date::moment(surroundings.now));
+    let now = HistoryEntry::of(examination, date::moment(surroundings.now));
     sink.append(file, &history_file::line(&now)).map_err(|error| RunError::unwritten(Some(file), &error))?;
     examination.history = past.into_iter().filter(|moment| moment.database == now.database).collect();
     examination.history.push(now);

@@ -34,10 +34,10 @@ fn copied(database: &Path, file: &Path) -> Result<(), String> {
     // Until it is whole it is its owner's alone.
     let draft = WholeFile::private(file).map_err(told)?;
     copy(database, draft.draft()).map_err(|error| error.to_string())?;
-    let copy = draft.settle().map_err(told)?;
+    let copy = draft.sync().map_err(told)?;
     compare(database, copy.draft())?;
     copy.set_permissions(std::fs::metadata(database).map_err(told)?.permissions()).map_err(told)?;
-    copy.claim().map_err(told)
+    copy.create_new().map_err(told)
 }
 
 fn copy(database: &Path, file: &Path) -> rusqlite::Result<()> {
