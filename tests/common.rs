@@ -156,8 +156,8 @@ impl States for str {
             let (before, after) = (&self[..start], &self[start + phrase.len()..]);
             let begins = phrase.starts_with(|letter: char| letter.is_ascii_digit());
             let ends = phrase.ends_with(|letter: char| letter.is_ascii_digit());
-            !(begins && before.ends_with(is_of_number))
-                && !(ends && after.starts_with(|letter: char| letter.is_ascii_digit()))
+            !(begins && before.ends_with(is_of_number)
+                || ends && after.starts_with(|letter: char| letter.is_ascii_digit()))
         })
     }
 }

@@ -48,6 +48,15 @@ pub(crate) fn line_number(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
 }
 
+/// Returns a shortened piece of the text for a message. The renderer replaces unsafe characters.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
 /// A line ready to print, with the span of the fault in the printed text.
 struct Line {
     number: usize,

@@ -12,6 +12,7 @@ use toml::de::DeInteger;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
+use crate::config::fault::quoted;
 use crate::config::option_values::expected_count;
 use crate::config::syntax;
 use crate::model::configured::Fault;
@@ -273,14 +274,5 @@ pub(crate) fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
-    }
-}
-
-/// Returns a shortened piece of the text for a message. The renderer replaces unsafe characters.
-pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("`{}…`", &text[..end]),
-        None => format!("`{text}`"),
     }
 }

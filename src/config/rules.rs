@@ -10,6 +10,7 @@ pub use treatment::ACTIONS;
 pub use treatment::action;
 pub use treatment::spelled;
 
+use crate::config::fault;
 use crate::config::fault::line_number;
 use crate::config::reader;
 use crate::config::reader::Item;
@@ -40,7 +41,7 @@ fn rules(mut root: Reader<'_, '_>, text: &str) -> Vec<Rule> {
     for (position, rule) in rules.iter().enumerate() {
         if let Some(first) = rules[..position].iter().find(|earlier| earlier.id.value == rule.id.value) {
             let line = line_number(text, first.id.span.start);
-            let message = format!("the id {} is already taken on line {line}", reader::quoted(&rule.id.value));
+            let message = format!("the id {} is already taken on line {line}", fault::quoted(&rule.id.value));
             faults.report(rule.id.span.clone(), message, Some("give each rule a different id".to_owned()));
         }
     }
@@ -85,16 +86,16 @@ fn relation_sides(mut reader: Reader<'_, '_>) -> Sides {
 
 /// Returns a pattern of relation sides in the form that reports use: `table(a,b)`.
 fn pattern(item: &Item<'_, '_>) -> Option<Spanned<Pattern>> {
-    let expected = "`table(column, …)`, both as names or globs";
-    let text = item.text(expected)?;
-    if text.value.trim() == "*" {
-        return item.parsed(expected, Pattern::new);
+    item.parsed("`table(column, …)`, both as names or globs", side_pattern)
+}
+
+/// Reads `*`, or a glob over a side such as `comments(*)`. The error is a message.
+pub fn side_pattern(text: &str) -> Result<Pattern, String> {
+    if text.trim() == "*" {
+        return Pattern::new(text);
     }
-    let at = item.parsed(expected, |text| {
-        let side = side::parse(text)?;
-        Pattern::new(&format!("{}({})", side.table, side.columns.join(",")))
-    });
-    at.map(|at| Spanned { value: at.value, span: text.span })
+    let side = side::parse(text)?;
+    Pattern::new(&format!("{}({})", side.table, side.columns.join(",")))
 }
 
 fn limits(mut reader: Reader<'_, '_>) -> Limits {

@@ -9,7 +9,7 @@ use toml::de::DeTable;
 use toml::de::DeValue;
 use toml::de::Error;
 
-use crate::config::reader::quoted;
+use crate::config::fault::quoted;
 use crate::model::configured::Fault;
 
 /// The syntax faults, and the regions in which other faults are suppressed.

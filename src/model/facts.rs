@@ -4,6 +4,7 @@
 //! a fact and never for an engine's name. How an engine writes a statement is not a fact; see the grammars in `sql`.
 
 use crate::model::catalog::Engine;
+use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 
 mod reserved_words;
@@ -335,6 +336,17 @@ impl Engine {
     }
 }
 
+impl RowAddress {
+    /// Returns the best name under which statements can ask for a row's address.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            RowAddress::Lasting(names) => names.first().copied(),
+            RowAddress::Moving(name) => Some(name),
+            RowAddress::None => None,
+        }
+    }
+}
+
 impl Facts {
     /// Returns a name as an identifier, whatever it contains.
     pub fn quoted(&self, name: &str) -> String {
@@ -357,6 +369,11 @@ impl Facts {
         let is_plain = name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
         let is_reserved = reserved_words::RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name));
         if is_plain && !is_reserved { name.to_owned() } else { self.quoted(name) }
+    }
+
+    /// True if the engine made the table for itself.
+    pub fn owns(&self, table: &Table) -> bool {
+        self.own_tables.is_some_and(|prefix| table.name.table.starts_with(prefix))
     }
 
     /// True if a change of a definition is committed at once, with all changes before it.

@@ -2,9 +2,9 @@
 
 use toml::de::DeValue;
 
+use crate::config::fault::quoted;
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
-use crate::config::reader::quoted;
 use crate::config::rules::values;
 use crate::config::side;
 use crate::model::catalog::Action;

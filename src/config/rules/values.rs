@@ -3,8 +3,8 @@
 
 use toml::de::DeValue;
 
+use crate::config::fault::quoted;
 use crate::config::reader::Item;
-use crate::config::reader::quoted;
 use crate::model::configured::Spanned;
 use crate::model::rule::Expression;
 use crate::model::rule::Piece;

@@ -244,6 +244,8 @@ impl Seeded {
             primary_key,
             indexes,
             row_address: row_address.map(str::to_owned),
+            address_lasts: self.engine == Engine::Sqlite && row_address.is_some(),
+            address_column: None,
             without_foreign_keys: None,
             irreversible: None,
         }
