@@ -24,7 +24,7 @@ impl Writing for Connection {
     const CHANGED: &'static str =
         "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')";
 
-    const SETTLE: Option<&'static str> = None;
+    const RUN_DEFERRED: Option<&'static str> = None;
 
     const NUMBER: &'static str = "SELECT connection_id()";
 
@@ -69,7 +69,7 @@ impl Writing for Connection {
     }
 
     /// Temporary tables can be written to in a transaction that cannot write, but not be made.
-    fn enter_room(&mut self, patience: &Patience) -> Result<(), Failure> {
+    fn restrict_to_temporary_tables(&mut self, patience: &Patience) -> Result<(), Failure> {
         self.run("SET SESSION TRANSACTION READ ONLY".to_owned(), &patience.deadline)
     }
 

@@ -22,7 +22,7 @@ impl Writing for Connection {
     const CHANGED: &'static str =
         "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 FROM pg_catalog.pg_stat_xact_user_tables";
 
-    const SETTLE: Option<&'static str> = Some("SET CONSTRAINTS ALL IMMEDIATE");
+    const RUN_DEFERRED: Option<&'static str> = Some("SET CONSTRAINTS ALL IMMEDIATE");
 
     const NUMBER: &'static str = "SELECT pg_catalog.pg_backend_pid()";
 
@@ -71,7 +71,7 @@ impl Writing for Connection {
         Ok(())
     }
 
-    fn enter_room(&mut self, patience: &Patience) -> Result<(), Failure> {
+    fn restrict_to_temporary_tables(&mut self, patience: &Patience) -> Result<(), Failure> {
         self.run(transaction::begin_writing(patience), &patience.deadline)
     }
 
