@@ -1,7 +1,8 @@
-//! How a repair is tried on a PostgreSQL server and made: what is particular to it.
+//! The PostgreSQL part of trying and making a repair.
 //!
-//! Foreign keys stay enforced while a plan is applied: it brings parents before their children. Only where orphans come
-//! back, or triggers are to be silent, the session plays a replica, which the server lets few roles do.
+//! Foreign keys stay enforced while a plan is applied, because it inserts parents before their children. Only to
+//! restore orphans or to disable triggers, the session sets session_replication_role to replica, which few roles may
+//! do.
 
 use super::connection::Connection;
 use super::failure;
