@@ -9,7 +9,6 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "the map leads through modules that are private")]
 
 mod apply;
-mod caught;
 mod check;
 mod cli;
 mod config;
@@ -22,6 +21,7 @@ mod explain;
 mod findings;
 mod history_file;
 mod intake;
+mod internal_fault;
 mod library;
 mod model;
 mod plan_draft;
@@ -87,9 +87,6 @@ pub mod internals {
     pub mod apply {
         pub use crate::apply::*;
     }
-    pub mod caught {
-        pub use crate::caught::*;
-    }
     pub mod check {
         pub use crate::check::*;
     }
@@ -125,6 +122,9 @@ pub mod internals {
     }
     pub mod intake {
         pub use crate::intake::*;
+    }
+    pub mod internal_fault {
+        pub use crate::internal_fault::*;
     }
     pub mod model {
         pub use crate::model::*;

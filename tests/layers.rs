@@ -70,9 +70,9 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // The program.
-    ("caught", &["exit"]),
+    ("internal_fault", &["exit"]),
     ("output", &["run", "whole_file"]),
-    ("main", &["apply", "caught", "cli", "exit", "explain", "model", "output", "report", "run", "scan"]),
+    ("main", &["apply", "internal_fault", "cli", "exit", "explain", "model", "output", "report", "run", "scan"]),
 ];
 
 /// Modules that use a room against the order, each with the reason.
@@ -89,7 +89,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("std::io::stdout", &["main", "output"]),
     ("std::io::stderr", &["main"]),
     ("std::process", &["main"]),
-    ("std::env", &["caught", "engine", "main"]),
+    ("std::env", &["internal_fault", "engine", "main"]),
     // Files.
     ("std::fs", &["apply::journal", "engine::sqlite", "output", "plan_file", "quarantine_file", "run", "whole_file"]),
     ("tempfile", &["engine", "run", "whole_file"]),

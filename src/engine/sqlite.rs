@@ -37,7 +37,7 @@ pub struct SqliteDatabase {
     path: PathBuf,
     access: open::Access,
     patience: Patience,
-    /// Reads the definitions. While it is open, a write-ahead log keeps its index.
+    /// Reads the definitions. While it is open, the index of a write-ahead log stays in place.
     first: Connection,
     before: file::Stamp,
     /// The schema's version when the definitions were read.
@@ -60,15 +60,15 @@ pub fn open(path: &Path, patience: &Patience) -> Result<Box<dyn Database>, Engin
     }))
 }
 
-/// Plays back the journal of a writer that died.
-pub fn settle(path: &Path, patience: &Patience) -> Result<(), EngineError> {
+/// Rolls back the hot journal of a writer that died.
+pub fn recover(path: &Path, patience: &Patience) -> Result<(), EngineError> {
     file::examine(path)?;
-    writer::connect(path, patience, WriteOptions::default())?.settle()
+    writer::connect(path, patience, WriteOptions::default())?.roll_back_hot_journal()
 }
 
 impl Database for SqliteDatabase {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
-        // One transaction, so that a busy writer is waited for once and the definitions are of one moment.
+        // One transaction: the wait for a busy writer happens once, and all definitions are of one snapshot.
         let read = || {
             failure::retry_while_busy(self.patience.lock_wait, || snapshot::begin(&self.first))?;
             let version = session::schema_version(&self.first)?;
@@ -115,7 +115,7 @@ impl Database for SqliteDatabase {
             let help = "nothing was changed: give the directory write permission".to_owned();
             return Err(EngineError::Unwritable { what: self.path.display().to_string(), why, help });
         }
-        // Backups that were not finished are of no use.
+        // Unfinished backups are useless.
         whole_file::remove_abandoned(&self.path);
         Ok(Box::new(writer::connect(&self.path, &self.patience, options)?))
     }

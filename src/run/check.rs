@@ -37,8 +37,8 @@ use crate::scan::Wishes;
 const BUFFER: usize = 1 << 18;
 
 pub fn check(
-    typed: &cli::Check,
-    global: &cli::Global,
+    typed: &cli::CheckArgs,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
@@ -77,7 +77,7 @@ pub fn check(
 /// Puts every row into a private copy of the database.
 fn try_load(
     database: &mut dyn Database,
-    typed: &cli::Check,
+    typed: &cli::CheckArgs,
     question: &Question,
     surroundings: &Surroundings,
     progress: Progress<'_>,
@@ -165,7 +165,7 @@ fn fit_to_correct(wanted: &[(String, PathBuf)], places: &Places, question: &Ques
 }
 
 /// Tables and the files for them, as typed.
-fn wanted(typed: &cli::Check) -> Result<Vec<(String, PathBuf)>, RunError> {
+fn wanted(typed: &cli::CheckArgs) -> Result<Vec<(String, PathBuf)>, RunError> {
     let mut wanted = Vec::new();
     match &typed.table {
         Some(table) => wanted.extend(typed.files.iter().map(|file| (table.clone(), file.clone()))),
@@ -203,7 +203,7 @@ fn table_of(schema: &Schema, wanted: &str) -> Result<usize, RunError> {
     })
 }
 
-fn kind(typed: &cli::Check, path: &Path) -> Result<FileKind, RunError> {
+fn kind(typed: &cli::CheckArgs, path: &Path) -> Result<FileKind, RunError> {
     let by_name = FileKind::from_name(&path.display().to_string());
     typed.input.or(by_name).ok_or_else(|| RunError::Input {
         what: path.display().to_string(),

@@ -115,15 +115,15 @@ pub(super) fn correct(
     (done.rows, done.rest_rows, done.changed) = (good.rows, left.rows, changed);
     if parents.rows > 0 {
         let mut file = draft(script)?;
-        let written = file.write_all(parents.script.as_bytes()).and_then(|()| file.settle()?.claim());
+        let written = file.write_all(parents.script.as_bytes()).and_then(|()| file.sync()?.create_new());
         written.map_err(|error| RunError::unwritten(Some(script), &error))?;
     }
     if done.rest_rows > 0 {
-        let kept = left.finish().and_then(|file| file.settle()?.claim());
+        let kept = left.finish().and_then(|file| file.sync()?.create_new());
         kept.map_err(|error| RunError::unwritten(Some(rest), &error))?;
     }
     // It comes last, so that all that belongs to it is there too.
-    let kept = good.finish().and_then(|file| file.settle()?.replace());
+    let kept = good.finish().and_then(|file| file.sync()?.replace());
     kept.map_err(|error| RunError::unwritten(Some(corrected), &error))?;
     Ok(done)
 }

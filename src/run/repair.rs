@@ -37,8 +37,8 @@ use planning::Planned;
 type Outputs = Vec<(RepairFormat, Option<PathBuf>)>;
 
 pub fn repair(
-    typed: &cli::repair::Repair,
-    global: &cli::Global,
+    typed: &cli::repair::RepairArgs,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
@@ -82,7 +82,7 @@ pub fn repair(
 }
 
 /// Refuses outputs that would overwrite the database or the plan. The plan itself is looked at later.
-fn outputs(typed: &cli::repair::Repair, source: &Source) -> Result<Outputs, RunError> {
+fn outputs(typed: &cli::repair::RepairArgs, source: &Source) -> Result<Outputs, RunError> {
     let outputs = super::outputs(&typed.format, &None, RepairFormat::Table)?;
     let mut files = outputs.iter().filter_map(|(_, file)| file.as_deref());
     super::refuse_to_overwrite(source, files.clone())?;
@@ -96,7 +96,7 @@ fn outputs(typed: &cli::repair::Repair, source: &Source) -> Result<Outputs, RunE
 }
 
 /// Returns the path for the plan, if it is to be written.
-fn plan_path(typed: &cli::repair::Repair, source: &Source, planned: &Planned) -> Option<PathBuf> {
+fn plan_path(typed: &cli::repair::RepairArgs, source: &Source, planned: &Planned) -> Option<PathBuf> {
     let forecast = &planned.draft.forecast;
     match (&typed.output, typed.apply) {
         _ if !forecast.refusals.is_empty() => None,
@@ -109,7 +109,7 @@ fn plan_path(typed: &cli::repair::Repair, source: &Source, planned: &Planned) ->
 }
 
 fn documents(
-    typed: &cli::repair::Repair,
+    typed: &cli::repair::RepairArgs,
     outputs: Outputs,
     planned: &Planned,
     plan: Option<&Path>,
@@ -140,7 +140,7 @@ fn exit(forecast: &RepairForecast, is_to_apply: bool) -> Exit {
     if !forecast.refusals.is_empty() {
         Exit::Refused
     } else if is_to_apply && leaves_orphans {
-        Exit::NotHealed
+        Exit::NotClean
     } else if forecast.unchecked() > 0 {
         Exit::Incomplete
     } else if forecast.undecided_keys() > 0 {

@@ -52,8 +52,8 @@ use crate::scan::Wishes;
 use crate::source::Source;
 
 pub fn scan(
-    typed: &cli::Scan,
-    global: &cli::Global,
+    typed: &cli::ScanArgs,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     sink: &dyn Sink,
     progress: Progress<'_>,
@@ -127,7 +127,7 @@ struct Opened {
 
 fn open(
     source: &Source,
-    typed: &cli::Scan,
+    typed: &cli::ScanArgs,
     file: &ConfigFile,
     surroundings: &Surroundings,
 ) -> Result<Opened, RunError> {
@@ -154,7 +154,7 @@ fn open(
     Ok(Opened { sessions, database, schema, places, all, left_alone })
 }
 
-fn jobs(typed: &cli::Scan, file: &ConfigFile, surroundings: &Surroundings) -> usize {
+fn jobs(typed: &cli::ScanArgs, file: &ConfigFile, surroundings: &Surroundings) -> usize {
     typed.jobs.or(file.config.scan.jobs).unwrap_or(surroundings.cores).max(1)
 }
 
@@ -166,7 +166,7 @@ fn exit(examination: &Examination) -> Exit {
     }
 }
 
-fn bar(typed: &cli::Scan, file: &ConfigFile) -> Option<Severity> {
+fn bar(typed: &cli::ScanArgs, file: &ConfigFile) -> Option<Severity> {
     match typed.fail_on.or(file.config.scan.fail_on).unwrap_or(FailOn::At(Severity::Error)) {
         FailOn::At(severity) => Some(severity),
         FailOn::Never => None,

@@ -22,7 +22,7 @@ use crate::engine::wire::relay::Route;
 use crate::model::value::Value;
 use crate::source::Address;
 
-/// The URL's parameters, by the names that PostgreSQL's own clients give them.
+/// The supported parameters of the URL, with the names of PostgreSQL's own clients.
 const PARAMETERS: [&str; 13] = [
     "application_name",
     "connect_timeout",
@@ -39,7 +39,7 @@ const PARAMETERS: [&str; 13] = [
     "user",
 ];
 
-/// Those that a driver can hold to. `allow` would be without encryption whatever the server offers.
+/// The modes that the driver can honour. It would treat `allow` as unencrypted, whatever the server offers.
 const SSL_MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];
 
 pub(super) struct Connection {
@@ -58,7 +58,7 @@ impl Connection {
         self.line.is_open()
     }
 
-    /// Runs statements whose answers nobody wants.
+    /// Runs statements and ignores their answers.
     pub(super) fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure> {
         self.line.ask(deadline, async |connection| {
             sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await?;
@@ -66,7 +66,8 @@ impl Connection {
         })
     }
 
-    /// Runs one statement that somebody typed, and lets its rows go by. It is prepared, which is never more than one.
+    /// Runs one statement of the user and ignores its rows. It is prepared, because a prepared text is a single
+    /// statement.
     pub(super) fn perform(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
         let arguments = value::arguments(given)?;
         let text = AssertSqlSafe(text.to_owned());
@@ -77,7 +78,7 @@ impl Connection {
         })
     }
 
-    /// Runs a statement that changes rows; the answer is how many the server says that it changed.
+    /// Runs a statement that changes rows. Returns how many rows the server reports as changed.
     pub(super) fn change(
         &mut self,
         statement: &str,

@@ -1,4 +1,4 @@
-//! SQLite's result codes as sentences with a next step.
+//! Converts SQLite's result codes into messages with a next step.
 
 use std::path::Path;
 use std::time::Duration;
@@ -104,7 +104,7 @@ fn with_unknown_name(refusal: Refusal) -> Refusal {
     Refusal { parent, unknown, ..refusal }
 }
 
-/// The database as a whole cannot be read.
+/// Converts an error because of which the whole database cannot be read.
 pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
     let (why, help) = match code(error) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
@@ -133,7 +133,7 @@ pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
     EngineError::Unreadable { what: path.display().to_string(), why, help: help.to_owned() }
 }
 
-/// The database can be read, but not written.
+/// Converts an error because of which the database cannot be written.
 pub(super) fn unwritable(path: &Path, error: &rusqlite::Error) -> EngineError {
     let (why, help) = match code(error) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
@@ -143,13 +143,13 @@ pub(super) fn unwritable(path: &Path, error: &rusqlite::Error) -> EngineError {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             (plain(error), "nothing was changed: check the permissions of the file and its directory")
         }
-        Some(ErrorCode::DiskFull) => (plain(error), "nothing was changed: make room on the disk and run it again"),
+        Some(ErrorCode::DiskFull) => (plain(error), "nothing was changed: free disk space, then repeat the command"),
         _ => (plain(error), "nothing was changed: check that the file is whole: sqlite3 FILE 'PRAGMA integrity_check'"),
     };
     EngineError::Unwritable { what: path.display().to_string(), why, help: help.to_owned() }
 }
 
-/// SQLite's own words, without our statement.
+/// Returns SQLite's own message, without the statement.
 pub(super) fn plain(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => msg.clone(),
@@ -157,11 +157,11 @@ pub(super) fn plain(error: &rusqlite::Error) -> String {
     }
 }
 
-/// One question failed; others may not.
+/// Converts the failure of a single query. Other queries may still succeed.
 pub(super) fn failed(error: &rusqlite::Error) -> EngineError {
     match code(error) {
         Some(ErrorCode::OperationInterrupted) => EngineError::TimeLimit,
-        // The statement is ours and says nothing to the reader.
+        // The statement is the program's own, so it does not help the user.
         _ => match error {
             rusqlite::Error::SqlInputError { msg, .. } => EngineError::Failed { why: msg.clone() },
             other => EngineError::Failed { why: other.to_string() },

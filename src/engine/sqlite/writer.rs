@@ -1,4 +1,4 @@
-//! The one connection that writes.
+//! The only connection that writes.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ pub(super) struct SqliteWriter {
     patience: Patience,
 }
 
-/// A file that is not there is never made.
+/// Opens an existing file. A missing file is never created.
 pub(super) fn connect(path: &Path, patience: &Patience, options: WriteOptions) -> Result<SqliteWriter, EngineError> {
     let prepared = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -50,8 +50,8 @@ pub(super) fn connect(path: &Path, patience: &Patience, options: WriteOptions) -
 }
 
 impl SqliteWriter {
-    /// To read is enough for SQLite to play a journal back.
-    pub(super) fn settle(&self) -> Result<(), EngineError> {
+    /// Rolls back the hot journal of a writer that died. SQLite does this at the first read.
+    pub(super) fn roll_back_hot_journal(&self) -> Result<(), EngineError> {
         let read = || self.connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()));
         failure::retry_while_busy(self.patience.lock_wait, read)
             .map_err(|error| failure::unwritable(&self.path, &error))
@@ -154,7 +154,7 @@ impl Writer for SqliteWriter {
 
     fn rollback(&mut self) {
         if !self.connection.is_autocommit() {
-            // SQLite rolls back by itself whatever is left open.
+            // SQLite itself rolls back a transaction that stays open.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }

@@ -1,5 +1,5 @@
-//! The rehearsal on a server: a connection of its own with temporary tables. Nobody else sees them, and the database's
-//! own tables are not written to.
+//! The rehearsal on a server: a separate connection with temporary tables. Other sessions do not see them, and the
+//! database's own tables are not written to.
 
 use crate::engine::Damage;
 use crate::engine::EngineError;
@@ -19,21 +19,21 @@ pub(in crate::engine) struct ScratchTables<C> {
     address: Address,
     patience: Patience,
     connection: C,
-    /// What stands before an attempt is there already.
+    /// True if the savepoint for the next attempt exists already.
     is_ready: bool,
 }
 
 impl<C: Writing> ScratchTables<C> {
     pub(in crate::engine) fn open(address: &Address, patience: &Patience) -> Result<ScratchTables<C>, EngineError> {
         let entered = C::open(address, patience).and_then(|mut connection| {
-            connection.enter_room(patience)?;
+            connection.restrict_to_temporary_tables(patience)?;
             Ok(connection)
         });
         let connection = entered.map_err(|failure| C::of_the_database(&failure, address))?;
         Ok(ScratchTables { address: address.clone(), patience: patience.clone(), connection, is_ready: false })
     }
 
-    /// The inner error is the server's refusal of this statement alone.
+    /// Runs one statement. The inner error is the server's refusal of this statement alone.
     fn try_out(&mut self, statement: &Sql) -> Result<Result<(), Failure>, EngineError> {
         let deadline = &self.patience.deadline;
         let failed = |failure| C::of_a_question(failure, &self.address);
@@ -71,9 +71,9 @@ impl<C: Writing + Send> Session for ScratchTables<C> {
 
 impl<C: Writing + Send> Rehearsal for ScratchTables<C> {
     fn furnish(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
-        let run = |room: &mut Self, statement: &str| {
-            let run = room.connection.run(statement.to_owned(), &room.patience.deadline);
-            run.map_err(|failure| C::of_a_question(failure, &room.address))
+        let run = |session: &mut Self, statement: &str| {
+            let run = session.connection.run(statement.to_owned(), &session.patience.deadline);
+            run.map_err(|failure| C::of_a_question(failure, &session.address))
         };
         if let Some([open, _]) = C::FURNISH {
             run(self, open)?;
