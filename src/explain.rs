@@ -23,6 +23,8 @@ use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::sql::read::statements;
+use crate::sql::read::statements::dropped_table;
 use crate::sql::read::statements::statement;
 use crate::sql::witness;
 use crate::sql::witness::Witness;
@@ -222,11 +224,7 @@ impl Stage<'_> {
         }
         if let Some(refusal) = &performance.refusal {
             match (refusal.kind, self.transaction_since) {
-                (RefusalKind::ForeignKey, Some(since)) => {
-                    let seen = observe::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
-                    told.reasons = reasons::of_references(&self.schema, &seen, &self.shown);
-                    told.remarks.extend(seen.remarks);
-                }
+                (RefusalKind::ForeignKey, Some(since)) => self.reasons_of_transaction(told, since),
                 _ => told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)],
             }
         }
@@ -247,17 +245,63 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// COMMIT is refused: finds the rows of the transaction that the engine counts.
+    fn reasons_of_transaction(&mut self, told: &mut Explained, since: u32) {
+        let (schema, witness) = (Arc::clone(&self.schema), self.witness);
+        let seen = observe::orphans(self.trial, witness, &schema, since, None, &self.shown);
+        told.reasons = reasons::of_references(&schema, &seen, &self.shown);
+        told.remarks.extend(seen.remarks);
+        let at_once = observe::at_once(self.trial, witness, &schema, since, None, &self.shown);
+        let unequal: Vec<_> = at_once.into_iter().filter(|lacking| lacking.side == observe::Side::Itself).collect();
+        told.reasons.extend(reasons::of_each(&schema, &unequal, &self.shown));
+        if self.defines {
+            let left = observe::without_parent_table(self.trial, &schema, &self.shown);
+            told.reasons.extend(reasons::of_each(&schema, &left, &self.shown));
+        }
+        if told.reasons.is_empty() {
+            told.remarks.push(
+                "no row was found that lacks its parent in the end: the engine counts what comes and goes".to_owned(),
+            );
+        }
+    }
+
     /// The witness stands aside while definitions change, and then records by the new ones.
     fn definition(&mut self, told: &mut Explained) -> Result<(), EngineError> {
         let kept = self.kept_of_transaction(self.transaction_since.unwrap_or(0))?;
         self.trial.arrange(&self.witness.remove(&self.schema))?;
         let performance = self.trial.perform(&told.statement)?;
         told.verdict = verdict(&performance);
-        if let Some(refusal) = &performance.refusal {
+        self.defines |= self.trial.is_in_transaction();
+        self.define_again(kept)?;
+        let Some(refusal) = &performance.refusal else { return Ok(()) };
+        if refusal.kind == RefusalKind::ForeignKey {
+            told.reasons = self.reasons_of_drop(&told.statement)?;
+        }
+        if told.reasons.is_empty() {
             told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)];
         }
-        self.defines = self.trial.is_in_transaction();
-        self.define_again(kept)
+        Ok(())
+    }
+
+    /// DROP TABLE first deletes every row, without the table's own triggers: finds the rows that stand in the way.
+    fn reasons_of_drop(&mut self, statement: &Statement) -> Result<Vec<Reason>, EngineError> {
+        let schema = Arc::clone(&self.schema);
+        let Some(name) = dropped_table(schema.database.engine, &statement.text) else { return Ok(Vec::new()) };
+        let Some(table) = schema.tables.iter().position(|table| schema.names.same(&table.name.table, &name)) else {
+            return Ok(Vec::new());
+        };
+        self.round += 1;
+        let own = self.trial.triggers_of(&schema.tables[table])?;
+        self.trial.arrange(&self.witness.leave_triggers_out(&own))?;
+        self.trial.arrange(&self.witness.begin_round(&schema, self.round, false))?;
+        let emptied =
+            statements::statement(schema.database.engine, &self.witness.empty(&schema, table), statement.line);
+        let seen = self.pretend(&emptied, Leniency::ActOnly);
+        self.trial.arrange(&self.witness.take_triggers_back())?;
+        let (seen, _) = seen?;
+        let mut reasons = reasons::of_references(&schema, &seen, &self.shown);
+        reasons.extend(reasons::of_each(&schema, &seen.at_once, &self.shown));
+        Ok(reasons)
     }
 
     /// Reads the definitions again, and makes the record anew.
@@ -317,6 +361,9 @@ impl Stage<'_> {
                 told.remarks.extend(seen.lacking.iter().map(|lacking| reasons::waiting(&self.schema, lacking)));
             } else {
                 told.reasons.extend(reasons::of_references(&self.schema, &seen, &self.shown));
+            }
+            if kind(&performance) == Some(RefusalKind::ForeignKey) {
+                told.reasons.extend(reasons::of_each(&self.schema, &seen.at_once, &self.shown));
             }
             let more = seen.refusal.as_ref().filter(|refusal| refusal.kind != RefusalKind::ForeignKey);
             if more.is_some_and(|refusal| refusal.kind == RefusalKind::TooDeep) && performance.refusal.is_none() {
@@ -378,7 +425,8 @@ impl Stage<'_> {
     /// Runs the statement for good. Triggers change how SQLite checks an INSERT and what REPLACE takes away, and the
     /// witness is made of triggers: such a statement is recorded while it is pretended, and then runs without them.
     fn perform(&mut self, told: &mut Explained) -> Result<(Performance, Option<Seen>), EngineError> {
-        if told.statement.may_replace || told.statement.kind == Kind::Insert {
+        let by_clause = told.statement.kind == Kind::Update && self.has_conflict_clauses()?;
+        if told.statement.may_replace || told.statement.kind == Kind::Insert || by_clause {
             let (seen, kept) = self.pretend(&told.statement, Leniency::ActOnly)?;
             let performance = self.perform_alone(told)?;
             if let (None, Some(kept)) = (&performance.refusal, kept) {
@@ -387,7 +435,7 @@ impl Stage<'_> {
             // A pretended INSERT is refused for a broken definition that the engine does not look at here.
             let is_seen =
                 !seen.refusal.as_ref().is_some_and(|refusal| reasons::is_broken_definition(&self.schema, refusal));
-            let seen = if is_seen || performance.refusal.is_some() {
+            let seen = if is_seen {
                 seen
             } else {
                 self.pretend(&told.statement, Leniency::Ignore)?.0.without_actions(&self.schema)
@@ -404,6 +452,11 @@ impl Stage<'_> {
             told.remarks.push(TOO_DEEP_TO_RECORD.to_owned());
         }
         Ok((performance, None))
+    }
+
+    fn has_conflict_clauses(&mut self) -> Result<bool, EngineError> {
+        let session: &mut dyn Session = self.trial;
+        Ok(session.numbers(&self.witness.conflict_clauses())?.first().is_some_and(|&tables| tables > 0))
     }
 
     fn perform_alone(&mut self, told: &Explained) -> Result<Performance, EngineError> {

@@ -176,6 +176,26 @@ impl Dialect for Sqlite {
 /// [`Dialect::orphans`], among the rows for which `only` holds.
 fn orphans_where(schema: &Schema, relation: &Relation, among: &Among<'_>, only: Option<&str>) -> Sql {
     let mut query = Query::default();
+    let condition = query.orphan_condition(schema, relation);
+    grouped(query, schema, relation, among, &condition, only)
+}
+
+/// Child rows that have their parent and for which `only` holds, in the form of [`Dialect::orphans`].
+fn matched_where(schema: &Schema, relation: &Relation, among: &Among<'_>, only: &str) -> Sql {
+    let mut query = Query::default();
+    let condition = format!("{} AND EXISTS ({})", query.considered(schema, relation), match_query(schema, relation));
+    grouped(query, schema, relation, among, &condition, Some(only))
+}
+
+/// Child rows grouped by their key, as [`Dialect::orphans`] gives them.
+fn grouped(
+    mut query: Query,
+    schema: &Schema,
+    relation: &Relation,
+    among: &Among<'_>,
+    condition: &str,
+    only: Option<&str>,
+) -> Sql {
     let child = schema.child(relation);
     let keys = relation.child_columns.len();
     let mut inner = Vec::new();
@@ -193,10 +213,7 @@ fn orphans_where(schema: &Schema, relation: &Relation, among: &Among<'_>, only: 
     inner.push(
         if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() } + " AS present",
     );
-    let mut condition = query.orphan_condition(schema, relation);
-    if let Some(only) = only {
-        condition = format!("{only} AND {condition}");
-    }
+    let condition = only.map_or_else(|| condition.to_owned(), |only| format!("{only} AND {condition}"));
     let needs_truth = suspect_index || has_truth_only(schema, relation);
     let with = if needs_truth { truth(schema, relation) } else { String::new() };
     let source = match (among.rows, &child.row_address) {
