@@ -26,6 +26,7 @@ use crate::model::statement::Statement;
 use crate::sql::read::statements;
 use crate::sql::read::statements::dropped_table;
 use crate::sql::read::statements::statement;
+use crate::sql::read::tokens::tokens_of;
 use crate::sql::witness;
 use crate::sql::witness::Witness;
 
@@ -80,9 +81,10 @@ fn one_by_one(
     wishes: Wishes<'_>,
 ) -> Result<Explanation, EngineError> {
     let mut statements = Vec::new();
+    let mut late = order::Late::new();
     for statement in wishes.statements {
         statements.push(explaining.explain(statement)?);
-        order::found_later(explaining.trial(), &schema, &mut statements);
+        order::found_later(explaining.trial(), &schema, &mut statements, &mut late);
     }
     statements.iter_mut().for_each(|explained| hide(explained, wishes.redaction));
     Ok(Explanation { schema, statements })
@@ -197,7 +199,7 @@ impl Explaining for Stage<'_> {
                 let why = "it reaches beyond the rows of this database, which a trial does not allow";
                 told.verdict = Verdict::Forbidden(why.to_owned());
             }
-            Kind::Enforcement if !defers(&told.statement) => {
+            Kind::Enforcement if !defers(&self.schema, &told.statement) => {
                 let why = "a trial always enforces foreign keys: what fails is to be seen";
                 told.verdict = Verdict::Skipped(why.to_owned());
             }
@@ -498,6 +500,7 @@ fn verdict(performance: &Performance) -> Verdict {
     performance.refusal.clone().map_or(Verdict::Accepted, Verdict::Refused)
 }
 
-fn defers(statement: &Statement) -> bool {
-    statement.text.to_ascii_lowercase().contains("defer_foreign_keys")
+fn defers(schema: &Schema, statement: &Statement) -> bool {
+    let words = tokens_of(schema.database.engine, &statement.text);
+    words.iter().any(|word| word.is_word("defer_foreign_keys"))
 }

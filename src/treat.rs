@@ -20,7 +20,9 @@ use crate::model::plan::identity;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Rule;
+use crate::model::rule::Scope;
 use crate::model::rule::Treatment;
+use crate::model::rule::TreatmentKind;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -30,6 +32,7 @@ use crate::scan::Fact;
 use crate::scan::Progress;
 use crate::scan::Tally;
 use crate::sql;
+use crate::sql::read::tokens::names_column_of;
 use crate::sql::repair::RepairDialect;
 
 mod adopt;
@@ -285,7 +288,7 @@ impl<'a> Planner<'a> {
         }
         self.count_estimate(&case, lost)?;
         let left = case.outlook.undecided.iter().map(|undecided| undecided.rows).sum::<u64>();
-        let reported = case.outlook.treatments.iter().filter(|share| share.treatment == "report");
+        let reported = case.outlook.treatments.iter().filter(|share| share.is_of(TreatmentKind::Report));
         case.outlook.rows_after = left + reported.map(|share| share.rows).sum::<u64>();
         case.outlook.treatments.retain(|share| share.rows > 0 || share.changes > 0);
         Ok(case.outlook)
@@ -296,7 +299,7 @@ impl<'a> Planner<'a> {
         if case.rule.treatments.iter().all(|treatment| treatment.value.is_of_the_schema()) {
             return None;
         }
-        if case.rule.looks_at_child()
+        if looks_at_child(self.schema, case.rule)
             && let Err(why) = self.can_be_found(case.relation.child)
         {
             return Some(why);
@@ -442,6 +445,11 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// True if a query of the rule reads columns of the child, so that the rows of one missing key may get different keys.
+fn looks_at_child(schema: &Schema, rule: &Rule) -> bool {
+    rule.queries().any(|query| names_column_of(schema.database.engine, query, Scope::Child.name()))
+}
+
 /// The stream of orphans, which come sorted by missing key, cut into the units of decision.
 struct Groups<'a> {
     schema: &'a Schema,
@@ -464,7 +472,7 @@ impl<'a> Groups<'a> {
             schema,
             relation: case.relation,
             names: sql::row_name_columns(schema.child(case.relation)),
-            each_row_alone: case.rule.looks_at_child(),
+            each_row_alone: looks_at_child(schema, case.rule),
             last: None,
         }
     }

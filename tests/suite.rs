@@ -16,6 +16,7 @@ mod diagnosis;
 mod differential;
 mod endless_rules;
 mod enforce;
+mod engines;
 mod explain;
 mod explain_differential;
 mod explain_verdicts;

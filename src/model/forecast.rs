@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::model::plan::NewTable;
 use crate::model::redefinition::Redefinition;
+use crate::model::rule::TreatmentKind;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 
@@ -63,6 +64,12 @@ pub struct Share {
     pub samples: Vec<Sample>,
     /// How many changes there were to choose examples from.
     pub changes: u64,
+}
+
+impl Share {
+    pub fn is_of(&self, kind: TreatmentKind) -> bool {
+        self.treatment == kind.name()
+    }
 }
 
 /// One change, as an example.
