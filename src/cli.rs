@@ -1,6 +1,7 @@
 //! What was typed: the command line's grammar, and nothing of what it means. Completions and the manual page are
 //! made from these same definitions.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -266,6 +267,27 @@ pub struct Explain {
     pub param: Vec<String>,
     #[command(flatten)]
     pub answer: Answer,
+}
+
+/// Returns the arguments with a space before each that begins as a comment in SQL, `-- all of it`: no option does. A value
+/// of `--param` is left as it is.
+pub fn arguments(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
+    for argument in typed {
+        let is_parameter = arguments.last().is_some_and(|last| last == "--param" || last == "-p");
+        let is_comment = argument
+            .to_str()
+            .and_then(|text| text.strip_prefix("--"))
+            .is_some_and(|rest| rest.starts_with(char::is_whitespace));
+        if is_comment && !is_parameter {
+            let mut spaced = OsString::from(" ");
+            spaced.push(argument);
+            arguments.push(spaced);
+        } else {
+            arguments.push(argument);
+        }
+    }
+    arguments
 }
 
 fn condition(text: &str) -> Result<RowCondition, String> {

@@ -12,6 +12,7 @@ use clap::Parser;
 use fk_doctor::apply::Direction;
 use fk_doctor::caught;
 use fk_doctor::caught::Stopped;
+use fk_doctor::cli;
 use fk_doctor::cli::Cli;
 use fk_doctor::cli::Color;
 use fk_doctor::cli::Command;
@@ -32,7 +33,7 @@ use output::FileOutput;
 const PATIENT_FOR: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(cli::arguments(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };

@@ -176,3 +176,27 @@ fn number_that_is_written_too_long_is_judged_by_sqlite() {
     println!("{tried} numbers written too long; SQLite finds orphans in {disagreed} of the files");
     assert!(tried > 100 && disagreed > 5);
 }
+
+#[test]
+fn view_that_sqlite_cannot_parse_is_no_damage() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INT REFERENCES p(id)); INSERT INTO c VALUES (9);
+        CREATE VIEW \"a 'view'\" AS SELECT 1; PRAGMA writable_schema = ON;
+        UPDATE sqlite_schema SET sql = 'CREATE VIEW v AS SELEC 1' WHERE type = 'view';",
+    );
+    let run = bench.run(&["scan", "app.db"]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(run.stderr.contains("cannot parse the definition of the view a 'view' (near \"SELEC\""), "{}", run.stderr);
+    assert!(!run.stderr.contains("damaged") && run.stderr.contains("the rows are not touched"), "{}", run.stderr);
+    // The command of the help mends a copy, which can be scanned then.
+    let (_, drop) = run.stderr.split_once("sqlite3 copy.db ").unwrap();
+    let drop = drop.trim().strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap().replace("'\\''", "'");
+    std::fs::copy(bench.path("app.db"), bench.path("copy.db")).unwrap();
+    Connection::open(bench.path("copy.db")).unwrap().execute_batch(&drop).unwrap();
+    assert_eq!(bench.run(&["scan", "copy.db"]).code, 1);
+    let table = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE p(';",
+    );
+    let run = table.run(&["scan", "app.db"]);
+    assert!(run.code == 3 && run.stderr.contains("the definition of the table p (incomplete input)"), "{}", run.stderr);
+}
