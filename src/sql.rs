@@ -133,6 +133,12 @@ pub trait Dialect {
         None
     }
 
+    /// One row: how many rows have no NULL in these columns, and how many of them are equal there to another one. `None`
+    /// where the engine itself sees to it that a parent key is unique.
+    fn shared_keys(&self, _schema: &Schema, _table: &Table, _columns: &[usize]) -> Option<Sql> {
+        None
+    }
+
     /// Nothing but a check that the operator's own conditions compile: no rows.
     fn condition_check(&self, schema: &Schema, relation: &Relation, condition: &str, of_parent: bool) -> Option<Sql>;
 }

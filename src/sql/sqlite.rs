@@ -165,6 +165,19 @@ impl Dialect for Sqlite {
         )))
     }
 
+    fn shared_keys(&self, _: &Schema, table: &Table, columns: &[usize]) -> Option<Sql> {
+        let key: Vec<String> =
+            columns.iter().map(|&column| format!("parent.{}", quoted(&table.columns[column].name))).collect();
+        let complete: Vec<String> = key.iter().map(|column| format!("{column} IS NOT NULL")).collect();
+        Some(Query::default().finish(format!(
+            "SELECT coalesce(sum(alike), 0), coalesce(sum(alike) FILTER (WHERE alike > 1), 0) \
+             FROM (SELECT count(*) AS alike FROM {} WHERE {} GROUP BY {})",
+            source(table, "parent", true),
+            complete.join(" AND "),
+            key.join(", ")
+        )))
+    }
+
     fn condition_check(&self, schema: &Schema, relation: &Relation, condition: &str, of_parent: bool) -> Option<Sql> {
         let (table, alias) =
             if of_parent { (schema.parent(relation)?, "parent") } else { (schema.child(relation), "child") };
