@@ -170,7 +170,7 @@ fn lines_are_the_parts_of_the_json_report() {
 
 #[test]
 fn rows_of_a_table_with_two_relations_count_once_and_warnings_apart() {
-    let bench = common::Bench::new(
+    let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT UNIQUE); INSERT INTO p VALUES (1, 'a');
         CREATE TABLE c(id INTEGER PRIMARY KEY, p INT REFERENCES p(id), code INT REFERENCES p(code));
         CREATE TABLE d(p INT REFERENCES p(id));
@@ -190,7 +190,7 @@ fn rows_of_a_table_with_two_relations_count_once_and_warnings_apart() {
 
 #[test]
 fn schema_never_calls_relations_good_whose_rows_it_does_not_read() {
-    let bench = common::Bench::new(
+    let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, p INT REFERENCES p(id));
         CREATE INDEX c_p ON c(p); INSERT INTO c VALUES (1, 99);",
     );

@@ -401,3 +401,58 @@ fn statements_of_every_shape_are_told_honestly() {
         "{update:#}"
     );
 }
+
+/// Result types that the driver has to ask the server for, or that have no binary form.
+#[test]
+fn result_of_any_type_is_let_go_by_and_hides_no_refusal() {
+    let Some(server) = postgres(
+        "CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE DOMAIN short AS varchar(5) CHECK (length(VALUE) < 4);
+         CREATE TYPE pair AS (x int, y mood); CREATE EXTENSION IF NOT EXISTS plpgsql;
+         CREATE TABLE odd(id int PRIMARY KEY, p int REFERENCES p(id), m mood, s short, pair pair, words tsvector, x xml, many mood[],
+            r int4range, kind regclass)",
+    ) else {
+        return;
+    };
+    let columns = [
+        "m",
+        "s",
+        "pair",
+        "words",
+        "x",
+        "many",
+        "r",
+        "kind",
+        "odd",
+        "ROW(id, m)",
+        "(SELECT relacl FROM pg_catalog.pg_class LIMIT 1)",
+    ];
+    for column in columns {
+        let sound = format!("INSERT INTO odd(id, p, m) VALUES (1, 1, 'glad') RETURNING {column}");
+        let (code, report) = explain(&server, &sound);
+        assert_eq!((code, &report["statements"][0]["verdict"]), (0, &"accepted".into()), "{column}: {report:#}");
+        let orphan = format!("INSERT INTO odd(id, p, m) VALUES (1, 99, 'sad') RETURNING {column}");
+        let (code, report) = explain(&server, &orphan);
+        let found = findings(&report["statements"][0]);
+        assert_eq!(
+            (code, found),
+            (1, vec![("odd(p)->p(id)".to_owned(), 1, r#"{"p":99}"#.to_owned())]),
+            "{column}: {report:#}"
+        );
+        let (code, report) = explain(&server, &format!("SELECT {column} FROM odd"));
+        assert_eq!((code, &report["statements"][0]["verdict"]), (0, &"accepted".into()), "{column}: {report:#}");
+    }
+    let (_, report) = explain(&server, "INSERT INTO odd(id, s) VALUES (1, 'long') RETURNING m, s");
+    assert_eq!(report["statements"][0]["constraints"][0]["code"], "check-failed", "{report:#}");
+    let run = server.run(&[
+        "explain",
+        &server.url(),
+        "INSERT INTO odd(id, p, m) VALUES ($1, $2, 'sad') RETURNING m",
+        "--param",
+        "1",
+        "--param",
+        "99",
+    ]);
+    assert!(run.code == 1 && run.stdout.contains("odd(p)->p(id)"), "{}{}", run.stdout, run.stderr);
+    let (_, report) = explain(&server, "SELECT 1 AS a, 2; SELECT (SELECT 1, 2)");
+    assert_eq!(report["statements"][1]["verdict"], "refused", "{report:#}");
+}
