@@ -248,6 +248,7 @@ impl Seeded {
             address_column: None,
             without_foreign_keys: None,
             irreversible: None,
+            partitions: Vec::new(),
         }
     }
 
