@@ -19,18 +19,16 @@ use crate::model::explanation::Verdict;
 use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
-use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
-use crate::sql::read::statements;
-use crate::sql::read::statements::dropped_table;
 use crate::sql::read::statements::statement;
 use crate::sql::read::tokens::tokens_of;
 use crate::sql::witness;
 use crate::sql::witness::Witness;
 
 mod complaint;
+mod definitions;
 pub mod error_text;
 mod kept_record;
 mod observe;
@@ -247,86 +245,6 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// COMMIT is refused: finds the rows of the transaction that the engine counts.
-    fn reasons_of_transaction(&mut self, told: &mut Explained, since: u32) {
-        let (schema, witness) = (Arc::clone(&self.schema), self.witness);
-        let seen = observe::orphans(self.trial, witness, &schema, since, None, &self.shown);
-        told.reasons = reasons::of_references(&schema, &seen, &self.shown);
-        told.remarks.extend(seen.remarks);
-        let at_once = observe::at_once(self.trial, witness, &schema, since, None, &self.shown);
-        let unequal: Vec<_> = at_once.into_iter().filter(|lacking| lacking.side == observe::Side::Itself).collect();
-        told.reasons.extend(reasons::of_each(&schema, &unequal, &self.shown));
-        if self.defines {
-            let left = observe::without_parent_table(self.trial, &schema, &self.shown);
-            told.reasons.extend(reasons::of_each(&schema, &left, &self.shown));
-        }
-        if told.reasons.is_empty() {
-            told.remarks.push(
-                "no row was found that lacks its parent in the end: the engine counts what comes and goes".to_owned(),
-            );
-        }
-    }
-
-    /// The witness stands aside while definitions change, and then records by the new ones.
-    fn definition(&mut self, told: &mut Explained) -> Result<(), EngineError> {
-        let kept = self.kept_of_transaction(self.transaction_since.unwrap_or(0))?;
-        self.trial.arrange(&self.witness.remove(&self.schema))?;
-        let performance = self.trial.perform(&told.statement)?;
-        told.verdict = verdict(&performance);
-        self.defines |= self.trial.is_in_transaction();
-        self.define_again(kept)?;
-        let Some(refusal) = &performance.refusal else { return Ok(()) };
-        if refusal.kind == RefusalKind::ForeignKey {
-            told.reasons = self.reasons_of_drop(&told.statement)?;
-        }
-        if told.reasons.is_empty() {
-            told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)];
-        }
-        Ok(())
-    }
-
-    /// DROP TABLE first deletes every row, without the table's own triggers: finds the rows that stand in the way.
-    fn reasons_of_drop(&mut self, statement: &Statement) -> Result<Vec<Reason>, EngineError> {
-        let schema = Arc::clone(&self.schema);
-        let Some(name) = dropped_table(schema.database.engine, &statement.text) else { return Ok(Vec::new()) };
-        let Some(table) = schema.tables.iter().position(|table| schema.names.same(&table.name.table, &name)) else {
-            return Ok(Vec::new());
-        };
-        self.round += 1;
-        let own = self.trial.triggers_of(&schema.tables[table])?;
-        self.trial.arrange(&self.witness.leave_triggers_out(&own))?;
-        self.trial.arrange(&self.witness.begin_round(&schema, self.round, false))?;
-        let emptied =
-            statements::statement(schema.database.engine, &self.witness.empty(&schema, table), statement.line);
-        let seen = self.pretend(&emptied, Leniency::ActOnly);
-        self.trial.arrange(&self.witness.take_triggers_back())?;
-        let (seen, _) = seen?;
-        let mut reasons = reasons::of_references(&schema, &seen, &self.shown);
-        reasons.extend(reasons::of_each(&schema, &seen.at_once, &self.shown));
-        Ok(reasons)
-    }
-
-    /// Reads the definitions again, and makes the record anew.
-    fn define_again(&mut self, kept: Option<KeptRecord>) -> Result<(), EngineError> {
-        self.trial.arrange(&self.witness.remove(&self.schema))?;
-        let catalog = self.trial.catalog()?;
-        // Nothing is configured, so that nothing configured can be wrong.
-        if let Ok(schema) = resolve::resolve(catalog, &[]) {
-            self.schema = Arc::new(schema);
-        }
-        self.trial.arrange(&self.witness.remove(&self.schema))?;
-        self.trial.arrange(&self.witness.install(&self.schema))?;
-        kept.map_or(Ok(()), |kept| kept.put_back(self.trial, self.witness, &self.schema))
-    }
-
-    /// Copies what was recorded since a round, if COMMIT will ask for it.
-    fn kept_of_transaction(&mut self, since: u32) -> Result<Option<KeptRecord>, EngineError> {
-        if !self.trial.is_in_transaction() {
-            return Ok(None);
-        }
-        KeptRecord::copy(self.trial, self.witness, &self.schema, since).map(Some)
-    }
-
     fn try_out(&mut self, told: &mut Explained) -> Result<(), EngineError> {
         self.round += 1;
         let takes_away = told.statement.kind != Kind::Insert || told.statement.may_replace;
@@ -412,6 +330,7 @@ impl Stage<'_> {
             trial.arrange(&witness.settle(&schema))?;
             let mut seen = observe::everything(trial, witness, &schema, round, performance, shown);
             seen.refusal = performance.refusal.clone();
+            seen.written = observe::written_tables(&schema, performance);
             let kept = is_asked_for.then(|| KeptRecord::copy(trial, witness, &schema, round)).transpose()?;
             result = (seen, kept);
             Ok(())
@@ -430,7 +349,9 @@ impl Stage<'_> {
         let by_clause = told.statement.kind == Kind::Update && self.has_conflict_clauses()?;
         if told.statement.may_replace || told.statement.kind == Kind::Insert || by_clause {
             let (seen, kept) = self.pretend(&told.statement, Leniency::ActOnly)?;
-            let performance = self.perform_alone(told)?;
+            // A statement that was refused may not have come to name all its tables.
+            let tables = seen.refusal.is_none().then(|| seen.written.clone());
+            let performance = self.perform_alone(told, tables)?;
             if let (None, Some(kept)) = (&performance.refusal, kept) {
                 kept.put_back(self.trial, self.witness, &self.schema)?;
             }
@@ -449,7 +370,7 @@ impl Stage<'_> {
             return Ok((performance, None));
         }
         // The witness's own triggers are one more level than there would be.
-        let performance = self.perform_alone(told)?;
+        let performance = self.perform_alone(told, None)?;
         if performance.refusal.is_none() {
             told.remarks.push(TOO_DEEP_TO_RECORD.to_owned());
         }
@@ -461,8 +382,9 @@ impl Stage<'_> {
         Ok(session.numbers(&self.witness.conflict_clauses())?.first().is_some_and(|&tables| tables > 0))
     }
 
-    fn perform_alone(&mut self, told: &Explained) -> Result<Performance, EngineError> {
-        let tables = self.witness.witnessed(&self.schema);
+    /// Runs the statement without the triggers of the witness on these tables; `None`: on any.
+    fn perform_alone(&mut self, told: &Explained, tables: Option<Vec<usize>>) -> Result<Performance, EngineError> {
+        let tables = tables.unwrap_or_else(|| self.witness.witnessed(&self.schema));
         self.trial.arrange(&self.witness.pause(&self.schema, &tables))?;
         let performance = self.trial.perform(&told.statement)?;
         if self.defines && !self.trial.is_in_transaction() {

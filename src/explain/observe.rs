@@ -38,6 +38,8 @@ pub(super) struct Seen {
     pub(super) remarks: Vec<String>,
     /// What else the engine refuses, once references do not.
     pub(super) refusal: Option<Refusal>,
+    /// Tables that were going to be written.
+    pub(super) written: Vec<usize>,
 }
 
 /// Rows of one relation that lack their parent.
@@ -297,7 +299,8 @@ fn numbers(trial: &mut dyn Trial, question: &Sql, remarks: &mut Vec<String>) -> 
     })
 }
 
-fn written_tables(schema: &Schema, performance: &Performance) -> Vec<usize> {
+/// Tables that a statement was going to write, with what its triggers and the foreign keys write.
+pub(super) fn written_tables(schema: &Schema, performance: &Performance) -> Vec<usize> {
     let mut tables = Vec::new();
     for write in &performance.writes {
         let named = |name: &str| schema.names.same(name, &write.table);
