@@ -271,7 +271,7 @@ impl<'a> Check<'a> {
         let orphans = session.numbers(&self.load.noted())?.first().copied().unwrap_or(0);
         let (order, cycles) = order::of(&self.schema, &tables);
         let name = |place: i64| place_of(&self.loads, place);
-        let refused = self.refusals.finish(&name);
+        let refused = self.refusals.finish(&name, redaction);
         Ok(Checked {
             would_fail: orphans + refused.iter().map(|refused| refused.rows).sum::<u64>(),
             schema: self.schema,

@@ -1,6 +1,7 @@
 //! The grammar of the command line, without its meaning. Shell completions and the manual page are generated from these
 //! definitions.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -271,6 +272,27 @@ pub struct ExplainArgs {
     pub param: Vec<String>,
     #[command(flatten)]
     pub answer: AnswerArgs,
+}
+
+/// Returns the arguments with a space before each that begins as a comment in SQL, `-- all of it`: no option does. A value
+/// of `--param` is left as it is.
+pub fn arguments(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
+    for argument in typed {
+        let is_parameter = arguments.last().is_some_and(|last| last == "--param" || last == "-p");
+        let is_comment = argument
+            .to_str()
+            .and_then(|text| text.strip_prefix("--"))
+            .is_some_and(|rest| rest.starts_with(char::is_whitespace));
+        if is_comment && !is_parameter {
+            let mut spaced = OsString::from(" ");
+            spaced.push(argument);
+            arguments.push(spaced);
+        } else {
+            arguments.push(argument);
+        }
+    }
+    arguments
 }
 
 fn condition(text: &str) -> Result<RowCondition, String> {

@@ -10,6 +10,7 @@ use std::time::Instant;
 use clap::CommandFactory;
 use clap::Parser;
 use fk_doctor::internals::apply::Direction;
+use fk_doctor::internals::cli;
 use fk_doctor::internals::cli::Cli;
 use fk_doctor::internals::cli::Color;
 use fk_doctor::internals::cli::Command;
@@ -32,7 +33,7 @@ use output::FileOutput;
 const PROGRESS_DELAY: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(cli::arguments(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };

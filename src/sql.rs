@@ -72,6 +72,18 @@ pub fn since(engine: Engine, column: &str, moment: &str) -> String {
     format!("child.{} >= {moment}", engine.facts().quoted(column))
 }
 
+/// A condition for rows that lie in one of these partitions of the child, or below it.
+pub fn in_partitions(engine: Engine, partitions: &[&TableName]) -> String {
+    let below = partitions.iter().map(|name| {
+        let schema = name.schema.as_deref().unwrap_or("public");
+        let name = format!("{}.{}", engine.facts().quoted(schema), engine.facts().quoted(&name.table));
+        // The name is quoted as an identifier, and then once more as a string.
+        let text = name.replace('\\', "\\\\").replace('\'', "''");
+        format!("SELECT relid FROM pg_catalog.pg_partition_tree(E'{text}'::pg_catalog.regclass)")
+    });
+    format!("child.tableoid IN ({})", below.collect::<Vec<_>>().join(" UNION ALL "))
+}
+
 /// A date, a time or a number, and nothing that could be more than that in any engine's SQL.
 pub fn moment(text: &str) -> Result<String, String> {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-+:. ".contains(character);

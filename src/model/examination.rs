@@ -1,5 +1,7 @@
 //! The whole outcome of a scan as one value: what was looked at, what was found, and the verdict that follows.
 
+use std::collections::BTreeMap;
+
 use crate::model::baseline::Outcome;
 use crate::model::file_line::FileLine;
 use crate::model::finding::Code;
@@ -138,7 +140,10 @@ pub struct Summary {
     pub unchecked: usize,
     pub orphan_rows: u64,
     pub missing_keys: u64,
+    /// Findings that no baseline knows and that are not about orphans: errors, warnings and notes.
     pub defects: usize,
+    pub warnings: usize,
+    pub notes: usize,
 }
 
 impl Examination {
@@ -202,7 +207,27 @@ impl Examination {
         }
     }
 
+    /// Rows of the tables that were looked at. A table with several relations counts once, by the relation that speaks
+    /// about most of its rows.
+    pub fn rows(&self) -> u64 {
+        let mut of_table: BTreeMap<usize, u64> = BTreeMap::new();
+        for (relation, coverage) in self.schema.relations.iter().zip(&self.relations) {
+            let rows = of_table.entry(relation.child).or_default();
+            *rows = coverage.counts.rows.max(*rows);
+        }
+        of_table.values().sum()
+    }
+
+    /// The findings that no baseline knows.
+    pub fn open_findings(&self) -> impl Iterator<Item = &Finding> + Clone {
+        self.findings.iter().filter(|finding| finding.known != Known::Wholly)
+    }
+
     pub fn summary(&self) -> Summary {
+        let others = |severity| {
+            let open = self.open_findings();
+            open.filter(|finding| finding.code != Code::Orphan && finding.severity == severity).count()
+        };
         let of = |state| self.relations.iter().filter(|coverage| coverage.state == state).count();
         Summary {
             relations: self.relations.len(),
@@ -211,7 +236,9 @@ impl Examination {
             unchecked: of(CoverageState::Unchecked),
             orphan_rows: self.relations.iter().map(|coverage| coverage.orphan_rows).sum(),
             missing_keys: self.relations.iter().map(|coverage| coverage.missing_keys).sum(),
-            defects: self.findings.iter().filter(|finding| finding.code != Code::Orphan).count(),
+            defects: others(Severity::Error),
+            warnings: others(Severity::Warning),
+            notes: others(Severity::Note),
         }
     }
 }

@@ -188,6 +188,7 @@ impl NewTable {
             storage: Storage::Transactional,
             without_foreign_keys: None,
             irreversible: None,
+            partitions: Vec::new(),
         }
     }
 }

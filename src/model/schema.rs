@@ -4,6 +4,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::DatabaseName;
 use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
 use crate::model::relation::Relation;
 
 #[derive(Debug, Clone)]
@@ -18,6 +19,11 @@ impl Schema {
     /// A table by its name as reports write it.
     pub fn table(&self, name: &str) -> Option<usize> {
         self.tables.iter().position(|table| self.names.same(&table.name.to_string(), name))
+    }
+
+    /// The table whose rows a partition of this name holds.
+    pub fn table_of_partition(&self, name: &TableName) -> Option<usize> {
+        self.tables.iter().position(|table| table.partitions.contains(name))
     }
 
     pub fn child(&self, relation: &Relation) -> &Table {

@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::intake;
 use crate::intake::FileKind;
 use crate::intake::ReadOptions;
+use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::checked::Checked;
 use crate::model::resolve;
@@ -191,8 +192,17 @@ fn wanted(typed: &cli::CheckArgs) -> Result<Vec<(String, PathBuf)>, RunError> {
 
 fn table_of(schema: &Schema, wanted: &str) -> Result<usize, RunError> {
     let named = |name: &str| schema.names.same(name, wanted);
-    let tables = || schema.tables.iter().filter(|table| table.kind == TableKind::Table);
-    let found = schema.tables.iter().position(|table| table.kind == TableKind::Table && named(&table.name.to_string()));
+    let takes_rows = |table: &Table| match table.kind {
+        TableKind::Table => true,
+        TableKind::Partitioned => table.irreversible.is_none(),
+        TableKind::View | TableKind::Virtual | TableKind::Shadow => false,
+    };
+    let tables = || schema.tables.iter().filter(|table| takes_rows(table));
+    let position =
+        |is_meant: &dyn Fn(&Table) -> bool| schema.tables.iter().position(|table| takes_rows(table) && is_meant(table));
+    let found = position(&|table| named(&table.name.to_string()));
+    // The references of a partition are those of its table.
+    let found = found.or_else(|| position(&|table| table.partitions.iter().any(|part| named(&part.to_string()))));
     found.ok_or_else(|| {
         let names: Vec<String> = tables().map(|table| table.name.to_string()).collect();
         let help = match text::nearest(wanted, names.iter().map(String::as_str)) {

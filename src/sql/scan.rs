@@ -253,6 +253,12 @@ pub trait Scan: Grammar {
         None
     }
 
+    /// Returns one row: how many rows have no NULL in these columns, and how many of them are equal there to another row, such
+    /// as (1200, 40). `None` if the engine itself keeps parent keys unique.
+    fn shared_keys(&self, _: &Schema, _: &Table, _columns: &[usize]) -> Option<Sql> {
+        None
+    }
+
     /// Returns a statement that fails unless a condition of the operator compiles. It gives no row.
     fn condition_check(&self, schema: &Schema, relation: &Relation, condition: &str, of_parent: bool) -> Option<Sql> {
         let (table, alias) =

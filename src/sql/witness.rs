@@ -27,6 +27,22 @@ pub trait Account {
     /// without a parent.
     fn followed(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Sql;
 
+    /// Child rows whose parent key went and came back, for an engine whose RESTRICT refuses that all the same; in the form
+    /// of [`super::Dialect::orphans`]. `None` where there cannot be any.
+    fn restricted(&self, _: &Schema, _relation: usize, _: Event, _since: u32) -> Option<Sql> {
+        None
+    }
+
+    /// Child rows that went or changed later than their parent did, for such an engine; as they were, in the same form.
+    fn restricted_until_later(&self, _: &Schema, _relation: usize, _: Event, _since: u32) -> Option<Sql> {
+        None
+    }
+
+    /// Rows that are their own parent only after a conversion that the engine does not make for them; in the same form.
+    fn unequal_to_themselves(&self, _: &Schema, _relation: usize, _since: u32) -> Option<Sql> {
+        None
+    }
+
     /// One row: how many deleted rows hang below each other, for a relation of a table to itself.
     fn levels(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql>;
 }
@@ -43,6 +59,17 @@ pub trait Witness: Account {
 
     /// Puts the record in order once a statement is done.
     fn settle(&self, schema: &Schema) -> Vec<Sql>;
+
+    /// One row: how many tables may have a conflict clause that replaces rows.
+    fn conflict_clauses(&self) -> Sql;
+
+    /// Deletes every row of a table, as DROP TABLE does first.
+    fn empty(&self, schema: &Schema, table: usize) -> String;
+
+    /// Drops these triggers of the database until [`Witness::take_triggers_back`]: DROP TABLE does not fire them.
+    fn leave_triggers_out(&self, triggers: &[String]) -> Vec<Sql>;
+
+    fn take_triggers_back(&self) -> Vec<Sql>;
 
     /// Returns the tables that are recorded.
     fn witnessed(&self, schema: &Schema) -> Vec<usize>;

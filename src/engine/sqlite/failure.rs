@@ -4,12 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
 
+use rusqlite::Connection;
 use rusqlite::ErrorCode;
+use rusqlite::OpenFlags;
 
 use crate::engine::EngineError;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::refusal::Unknown;
+use crate::model::text::shell;
 
 /// Delay between two attempts while another program holds a lock. Busy writers release it for moments only.
 const RETRY_DELAY: Duration = Duration::from_millis(1);
@@ -104,8 +107,43 @@ fn with_unknown_name(refusal: Refusal) -> Refusal {
     Refusal { parent, unknown, ..refusal }
 }
 
+/// Reads `malformed database schema (v) - near "SELEC": syntax error`: a definition that this SQLite does not parse, which
+/// may be another version's, or edited by hand. The rows of a file with such a view or trigger are whole.
+fn unparsed_definition(path: &Path, error: &rusqlite::Error) -> Option<(String, String)> {
+    let message = plain(error);
+    let (name, why) = message.strip_prefix("malformed database schema (")?.split_once(") - ")?;
+    let is_parsers = ["syntax error", "incomplete input", "unrecognized token"].iter().any(|words| why.contains(words));
+    let kind = kind_of_definition(path, name).ok().filter(|_| is_parsers)?;
+    let (version, file) = (rusqlite::version(), shell(&path.display().to_string()));
+    let why = format!("SQLite {version} cannot parse the definition of the {kind} {name} ({why})");
+    let help = if matches!(kind.as_str(), "view" | "trigger") {
+        let literal = name.replace('\'', "''");
+        let drop = format!(
+            "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE type = '{kind}' AND name = '{literal}'"
+        );
+        format!(
+            "the rows are not touched by that: use the SQLite that made it, or drop the {kind} in a copy: \
+             cp {file} copy.db && sqlite3 copy.db {}",
+            shell(&drop)
+        )
+    } else {
+        "open it with the SQLite that made it, or a newer one".to_owned()
+    };
+    Some((why, help))
+}
+
+fn kind_of_definition(path: &Path, name: &str) -> rusqlite::Result<String> {
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // Only so does SQLite go on past a definition that it cannot parse.
+    database.execute_batch("PRAGMA writable_schema = ON; PRAGMA query_only = ON")?;
+    database.query_row("SELECT type FROM sqlite_schema WHERE name = ?1", [name], |row| row.get(0))
+}
+
 /// Converts an error because of which the whole database cannot be read.
 pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
+    if let Some((why, help)) = unparsed_definition(path, error) {
+        return EngineError::Unreadable { what: path.display().to_string(), why, help };
+    }
     let (why, help) = match code(error) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             "another program holds a lock on it".to_owned(),

@@ -244,6 +244,14 @@ impl Trial for SqliteTrial {
         introspect::catalog(&self.connection, &self.name).map_err(|error| failure::unreadable(&self.name, &error))
     }
 
+    fn triggers_of(&mut self, table: &Table) -> Result<Vec<String>, EngineError> {
+        let failed = |error: rusqlite::Error| failure::failed(&error);
+        let question = "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE";
+        let mut statement = self.connection.prepare(question).map_err(failed)?;
+        let names = statement.query_map([&table.name.table], |row| row.get(0)).map_err(failed)?;
+        names.collect::<Result<_, _>>().map_err(failed)
+    }
+
     fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         preparations.iter().try_for_each(|sql| self.each_row(sql, &mut |_| {}))
     }

@@ -3,6 +3,7 @@
 //! The page reader names the only rows that can be orphans. An index of the parent can have lost touch with its table; then the
 //! statement also gathers the parent's keys from the table, and tells the keys that the index alone does not have.
 
+use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
@@ -17,6 +18,7 @@ use crate::sql::phrases::WANTED;
 use crate::sql::phrases::key_parts;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
+use crate::sql::query::plain;
 use crate::sql::row_name_columns;
 use crate::sql::scan::Among;
 use crate::sql::scan::Scan;
@@ -82,6 +84,18 @@ impl Scan for Sqlite {
             equal.join(" AND ")
         )))
     }
+
+    fn shared_keys(&self, _: &Schema, table: &Table, columns: &[usize]) -> Option<Sql> {
+        let key: Vec<String> = columns.iter().map(|&column| self.of("parent", &table.columns[column].name)).collect();
+        let complete: Vec<String> = key.iter().map(|column| self.not_null(column)).collect();
+        Some(plain(format!(
+            "SELECT coalesce(sum(alike), 0), coalesce(sum(alike) FILTER (WHERE alike > 1), 0) \
+             FROM (SELECT count(*) AS alike FROM {} WHERE {} GROUP BY {})",
+            self.source(None, table, "parent", Reading::WholeTable),
+            complete.join(" AND "),
+            key.join(", ")
+        )))
+    }
 }
 
 impl Sqlite {
@@ -107,8 +121,29 @@ pub(in crate::sql) fn orphans_where(
     among: &Among<'_>,
     only: Option<&str>,
 ) -> Sql {
+    let mut query = Sqlite.query();
+    let condition = Sqlite.orphan_condition(&mut query, schema, relation);
+    grouped(query, schema, relation, among, &condition, only)
+}
+
+/// Returns the child rows that have their parent and meet a condition, in the form of [`Scan::orphans`].
+pub(in crate::sql) fn matched_where(schema: &Schema, relation: &Relation, among: &Among<'_>, only: &str) -> Sql {
+    let mut query = Sqlite.query();
+    let considered = Sqlite.considered(&mut query, schema, relation);
+    let parent = Sqlite.parent_query(schema, relation).unwrap_or_else(|| Sqlite.no_rows());
+    grouped(query, schema, relation, among, &format!("{considered} AND EXISTS ({parent})"), Some(only))
+}
+
+/// Returns child rows grouped by their key, in the form of [`Scan::orphans`].
+fn grouped(
+    mut query: Query,
+    schema: &Schema,
+    relation: &Relation,
+    among: &Among<'_>,
+    condition: &str,
+    only: Option<&str>,
+) -> Sql {
     let grammar = &Sqlite;
-    let mut query = grammar.query();
     let child = schema.child(relation);
     let (mut inner, mut order, mut stored) = (Vec::new(), Vec::new(), Vec::new());
     for part in key_parts(schema, relation) {
@@ -124,10 +159,7 @@ pub(in crate::sql) fn orphans_where(
     inner.push(
         if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() } + " AS present",
     );
-    let mut condition = grammar.orphan_condition(&mut query, schema, relation);
-    if let Some(only) = only {
-        condition = format!("{only} AND {condition}");
-    }
+    let condition = only.map_or_else(|| condition.to_owned(), |only| format!("{only} AND {condition}"));
     let with = if suspect_index { truth(schema, relation) } else { grammar.before_parents(schema, relation) };
     let source = match (among.rows, &child.row_address) {
         (Some(rows), Some(address)) => {

@@ -16,10 +16,15 @@ use crate::sql::Among;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::Reading;
 use crate::sql::grammar::sqlite::Sqlite;
+use crate::sql::grammar::sqlite::collation;
+use crate::sql::grammar::sqlite::converted_child;
 use crate::sql::phrases::Phrases;
+use crate::sql::phrases::key_parts;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::quoted;
+use crate::sql::row_name_columns;
+use crate::sql::scan::sqlite::matched_where;
 use crate::sql::scan::sqlite::orphans_where;
 use crate::sql::witness::Account;
 use crate::sql::witness::Witness;
@@ -67,6 +72,23 @@ impl Witness for Triggers {
 
     fn settle(&self, schema: &Schema) -> Vec<Sql> {
         records(schema).flat_map(|record| record.settle()).map(plain).collect()
+    }
+
+    fn conflict_clauses(&self) -> Sql {
+        plain("SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%REPLACE%'".to_owned())
+    }
+
+    fn empty(&self, schema: &Schema, table: usize) -> String {
+        format!("DELETE FROM main.{}", quoted(&schema.tables[table].name.table))
+    }
+
+    fn leave_triggers_out(&self, triggers: &[String]) -> Vec<Sql> {
+        let drop = triggers.iter().map(|name| format!("DROP TRIGGER main.{}", quoted(name)));
+        std::iter::once("SAVEPOINT fk_doctor_drop".to_owned()).chain(drop).map(plain).collect()
+    }
+
+    fn take_triggers_back(&self) -> Vec<Sql> {
+        ["ROLLBACK TO fk_doctor_drop", "RELEASE fk_doctor_drop"].map(|text| plain(text.to_owned())).to_vec()
     }
 
     fn witnessed(&self, schema: &Schema) -> Vec<usize> {
@@ -143,7 +165,8 @@ impl Account for Triggers {
     fn followed(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Sql {
         let about = &schema.relations[relation];
         let child = Record::of(schema, about.child);
-        let referred = referred(schema, about, &child, event, since);
+        let not_itself = if about.parent.table == Some(about.child) { " AND gone.rowid <> was.rowid" } else { "" };
+        let referred = referred(schema, about, &child, event, since, not_itself);
         let left = left(schema, relation, event, since);
         let blocking = format!("{left} AND NOT {}", written(schema, relation, since));
         let key: Vec<&str> = schema.child_column_names(about).collect();
@@ -164,6 +187,68 @@ impl Account for Triggers {
             stays = child.stays("was"),
             orphans = orphans_where(schema, about, &believed(), Some(&blocking)).text(),
         ))
+    }
+
+    fn restricted(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Option<Sql> {
+        let about = &schema.relations[relation];
+        let left = left(schema, relation, event, since);
+        restricts(about, event).then(|| matched_where(schema, about, &believed(), &format!("({left})")))
+    }
+
+    fn restricted_until_later(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Option<Sql> {
+        let about = &schema.relations[relation];
+        if !restricts(about, event) {
+            return None;
+        }
+        let child = Record::of(schema, about.child);
+        let key: Vec<&str> = schema.child_column_names(about).collect();
+        let stored = |column: &str| format!("+was.{}", child.before(column));
+        let mut inner = Vec::new();
+        let mut order = Vec::new();
+        for part in key_parts(schema, about) {
+            let was = format!("was.{}", child.before(&part.child.name));
+            inner.push(format!("{} AS k{}", converted_child(&part, &was), part.index));
+            order.push(format!("o.k{}{}", part.index, collation(&part)));
+        }
+        inner.extend(key.iter().enumerate().map(|(position, column)| format!("{} AS r{position}", stored(column))));
+        let names = row_name_columns(schema.child(about));
+        inner.extend(names.iter().enumerate().map(|(i, name)| format!("was.{} AS i{i}", child.before(name))));
+        // Rows of one table are recorded in order.
+        let later = if about.parent.table == Some(about.child) { " AND was.rowid > gone.rowid" } else { "" };
+        Some(plain(format!(
+            "SELECT dense_rank() OVER (ORDER BY {order}) AS g, o.* FROM (SELECT {inner}, 0 AS present FROM temp.{log} AS was \
+             WHERE was.round >= {since} AND (was.op = 'd' OR (was.op = 'u' AND {changed})) AND {referred}) AS o ORDER BY g",
+            order = order.join(", "),
+            inner = inner.join(", "),
+            log = child.name(),
+            changed = child.changed("was", &key),
+            referred = referred(schema, about, &child, event, since, later),
+        )))
+    }
+
+    fn unequal_to_themselves(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql> {
+        let about = &schema.relations[relation];
+        let record = parent_record(schema, about).filter(|_| about.parent.table == Some(about.child))?;
+        let key: Vec<&str> = schema.parent_columns(about).map(|column| column.name.as_str()).collect();
+        // A rowid is compared after its conversion.
+        if alike(schema, about) || schema.child(about).row_address.as_deref().is_some_and(|address| key == [address]) {
+            return None;
+        }
+        let pairs = || schema.child_column_names(about).zip(&key);
+        let converted: Vec<String> =
+            pairs().map(|(column, key)| format!("child.{} = +child.{}", quoted(key), quoted(column))).collect();
+        let stored: Vec<String> = pairs()
+            .map(|(column, key)| format!("+child.{} COLLATE BINARY = +child.{}", quoted(key), quoted(column)))
+            .collect();
+        // An UPDATE that names a reference of the table to itself takes its rows out of every index first.
+        let checked = format!("(was.op IN ('i', 'k') OR (was.op = 'u' AND {}))", record.changed("was", &key));
+        let only = format!(
+            "{} AND {} AND NOT ({})",
+            recorded(&record, since, &checked),
+            converted.join(" AND "),
+            stored.join(" AND ")
+        );
+        Some(matched_where(schema, about, &believed(), &only))
     }
 
     fn levels(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql> {
@@ -217,7 +302,7 @@ fn of_tables<'a>(schema: &'a Schema, tables: &[usize]) -> impl Iterator<Item = R
 /// Every trigger that fills the record of a table.
 fn triggers(schema: &Schema, record: &Record<'_>) -> Vec<String> {
     let keys = enforced(schema).filter(|(_, relation)| relation.child == record.table());
-    let keys = keys.map(|(index, relation)| record.notice_named_key(index, relation));
+    let keys = keys.map(|(index, relation)| record.notice_named_key(schema, index, relation));
     record.make_triggers().into_iter().chain(keys).collect()
 }
 
@@ -260,6 +345,15 @@ fn recorded(record: &Record<'_>, since: u32, which: &str) -> String {
     )
 }
 
+/// True if the relation refuses this at the very moment.
+fn restricts(relation: &Relation, event: Event) -> bool {
+    let action = match event {
+        Event::Delete => relation.on_delete,
+        Event::Update => relation.on_update,
+    };
+    action == Action::Restrict
+}
+
 /// The child rows of a relation whose parent was deleted, or was given another key.
 fn left(schema: &Schema, relation: usize, event: Event, since: u32) -> String {
     let about = &schema.relations[relation];
@@ -287,16 +381,15 @@ fn left(schema: &Schema, relation: usize, event: Event, since: u32) -> String {
 }
 
 /// A recorded child row, `was`, whose old key is that of a parent that was deleted or given another key.
-fn referred(schema: &Schema, relation: &Relation, child: &Record<'_>, event: Event, since: u32) -> String {
+fn referred(schema: &Schema, relation: &Relation, child: &Record<'_>, event: Event, since: u32, order: &str) -> String {
     let Some(parent) = parent_record(schema, relation) else { return "0".to_owned() };
     let equal: Vec<String> = schema
         .child_column_names(relation)
         .zip(schema.parent_columns(relation))
         .map(|(column, key)| format!("gone.{} = +was.{}", parent.before(&key.name), child.before(column)))
         .collect();
-    let not_itself = if relation.parent.table == Some(relation.child) { " AND gone.rowid <> was.rowid" } else { "" };
     format!(
-        "EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {} AND {}{not_itself})",
+        "EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {} AND {}{order})",
         parent.name(),
         gone(schema, relation, &parent, event, since),
         equal.join(" AND ")
