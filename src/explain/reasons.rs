@@ -49,12 +49,40 @@ pub(super) fn waiting(schema: &Schema, lacking: &Lacking) -> String {
 
 fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding {
     let relation = &schema.relations[lacking.relation];
+    let tally = &lacking.tally;
+    let one = tally.orphan_rows == 1;
+    let mut message = which_rows_fail(schema, lacking);
+    if lacking.already > 0 {
+        let which = match lacking.already {
+            _ if one => "it".to_owned(),
+            all if all == tally.orphan_rows => "they".to_owned(),
+            some => format!("{} of them", text::count(some)),
+        };
+        let checked = match schema.database.engine.facts().rechecks {
+            Recheck::NamedKey => "the engine checks every reference that an UPDATE names, even one it leaves as it is",
+            Recheck::ChangedKey | Recheck::MovedRow => {
+                "the server checks every reference of a row whose primary key changes"
+            }
+        };
+        message.push_str(&format!("; {which} did so before, but {checked}"));
+    }
+    if !lacking.triggers.is_empty() {
+        message.push_str(&format!(", through the trigger {}", lacking.triggers.join(", ")));
+    }
+    let help = next_step(schema, relation, lacking, shown);
+    let finding = findings::plain(lacking.relation, relation, Code::WouldFail, message, help);
+    Finding { diagnosis: lacking.diagnosis.clone(), ..findings::with_tally(finding, tally, shown.samples) }
+}
+
+/// Returns which rows fail and how they came to, such as "2 rows written to c refer to 1 key that p does not have".
+fn which_rows_fail(schema: &Schema, lacking: &Lacking) -> String {
+    let relation = &schema.relations[lacking.relation];
     let (tally, parent) = (&lacking.tally, &relation.parent.name);
     let one = tally.orphan_rows == 1;
     let rows = text::plural(tally.orphan_rows, "row");
     let keys = text::plural(tally.missing_keys, "key");
     let child = &schema.child(relation).name;
-    let mut message = match lacking.side {
+    match lacking.side {
         Side::Written => {
             format!(
                 "{rows} written to {child} {} to {keys} that {parent} does not have",
@@ -98,27 +126,7 @@ fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding 
                 if one { "refers to itself" } else { "refer to themselves" }
             )
         }
-    };
-    if lacking.already > 0 {
-        let which = match lacking.already {
-            _ if one => "it".to_owned(),
-            all if all == tally.orphan_rows => "they".to_owned(),
-            some => format!("{} of them", text::count(some)),
-        };
-        let checked = match schema.database.engine.facts().rechecks {
-            Recheck::NamedKey => "the engine checks every reference that an UPDATE names, even one it leaves as it is",
-            Recheck::ChangedKey | Recheck::MovedRow => {
-                "the server checks every reference of a row whose primary key changes"
-            }
-        };
-        message.push_str(&format!("; {which} did so before, but {checked}"));
     }
-    if !lacking.triggers.is_empty() {
-        message.push_str(&format!(", through the trigger {}", lacking.triggers.join(", ")));
-    }
-    let help = next_step(schema, relation, lacking, shown);
-    let finding = findings::plain(lacking.relation, relation, Code::WouldFail, message, help);
-    Finding { diagnosis: lacking.diagnosis.clone(), ..findings::with_tally(finding, tally, shown.samples) }
 }
 
 fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Shown<'_>) -> String {
