@@ -12,7 +12,7 @@ use crate::model::value::Value;
 /// Everyone can read a statement:
 ///
 /// ```
-/// fn length(sql: &fk_doctor::sql::Sql) -> usize {
+/// fn length(sql: &fk_doctor::internals::sql::Sql) -> usize {
 ///     sql.text().len()
 /// }
 /// ```
@@ -20,8 +20,8 @@ use crate::model::value::Value;
 /// No code outside of `sql` can make or change one:
 ///
 /// ```compile_fail,E0451
-/// fn forged(known: fk_doctor::sql::Sql) -> fk_doctor::sql::Sql {
-///     fk_doctor::sql::Sql { text: "DROP TABLE orders".to_owned(), ..known }
+/// fn forged(known: fk_doctor::internals::sql::Sql) -> fk_doctor::internals::sql::Sql {
+///     fk_doctor::internals::sql::Sql { text: "DROP TABLE orders".to_owned(), ..known }
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq)]
