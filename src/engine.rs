@@ -11,8 +11,10 @@ use std::time::Instant;
 
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
+use crate::model::ids::TableId;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::source::Source;
@@ -94,7 +96,7 @@ pub trait Session: Send {
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError>;
 
     /// Answers by reading the storage itself, wherever that is proven to give the engine's own verdict.
-    fn read_storage(&mut self, _: &[Table], inclusions: &[Inclusion], _: &Effort<'_>) -> Vec<StorageAnswer> {
+    fn read_storage(&mut self, _: &Tables, inclusions: &[Inclusion], _: &Effort<'_>) -> Vec<StorageAnswer> {
         vec![StorageAnswer::AskSql { why: None }; inclusions.len()]
     }
 }
@@ -103,9 +105,9 @@ pub trait Session: Send {
 /// that the engine looks keys up in are given by their positions in the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inclusion {
-    pub child: usize,
+    pub child: TableId,
     pub child_columns: Vec<usize>,
-    pub parent: usize,
+    pub parent: TableId,
     pub parent_columns: Vec<usize>,
     pub key: Option<usize>,
 }

@@ -16,6 +16,7 @@ use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::Reason;
 use crate::model::explanation::Verdict;
+use crate::model::ids::TableId;
 use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
@@ -296,7 +297,7 @@ impl Stage<'_> {
     }
 
     /// Which tables the statement and its triggers take rows or keys away from, apart from what foreign keys do.
-    fn alone(&mut self, statement: &Statement) -> Result<Vec<usize>, EngineError> {
+    fn alone(&mut self, statement: &Statement) -> Result<Vec<TableId>, EngineError> {
         self.begin_round()?;
         let (schema, round, witness) = (Arc::clone(&self.schema), self.round, self.witness);
         let mut tables = Vec::new();

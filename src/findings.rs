@@ -11,6 +11,7 @@ use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::MissingKey;
 use crate::model::finding::Sample;
+use crate::model::ids::RelationId;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -65,7 +66,13 @@ fn remarks(relation: &Relation, tally: &Tally) -> Option<String> {
 }
 
 /// All findings of one relation, gravest code first.
-pub fn findings(schema: &Schema, index: usize, fact: &Fact, diagnosis: Vec<Diagnosis>, samples: usize) -> Vec<Finding> {
+pub fn findings(
+    schema: &Schema,
+    index: RelationId,
+    fact: &Fact,
+    diagnosis: Vec<Diagnosis>,
+    samples: usize,
+) -> Vec<Finding> {
     let relation = &schema.relations[index];
     let mut found: Vec<Finding> = relation
         .defects
@@ -80,7 +87,7 @@ pub fn findings(schema: &Schema, index: usize, fact: &Fact, diagnosis: Vec<Diagn
     found
 }
 
-pub(crate) fn plain(index: usize, relation: &Relation, code: Code, message: String, help: String) -> Finding {
+pub(crate) fn plain(index: RelationId, relation: &Relation, code: Code, message: String, help: String) -> Finding {
     Finding {
         code,
         severity: code.severity(),
@@ -97,7 +104,7 @@ pub(crate) fn plain(index: usize, relation: &Relation, code: Code, message: Stri
     }
 }
 
-fn index_corrupt(schema: &Schema, index: usize, tally: &Tally) -> Option<Finding> {
+fn index_corrupt(schema: &Schema, index: RelationId, tally: &Tally) -> Option<Finding> {
     let found = tally.false_orphans.as_ref()?;
     let relation = &schema.relations[index];
     let parent = schema.parent(relation)?;
@@ -123,7 +130,13 @@ fn index_corrupt(schema: &Schema, index: usize, tally: &Tally) -> Option<Finding
     })
 }
 
-fn orphans(schema: &Schema, index: usize, tally: &Tally, diagnosis: Vec<Diagnosis>, samples: usize) -> Option<Finding> {
+fn orphans(
+    schema: &Schema,
+    index: RelationId,
+    tally: &Tally,
+    diagnosis: Vec<Diagnosis>,
+    samples: usize,
+) -> Option<Finding> {
     let known = match (tally.orphan_rows, tally.known_rows) {
         (0, 0) => return None,
         (_, 0) => Known::No,
@@ -158,7 +171,7 @@ fn orphans_message(schema: &Schema, relation: &Relation, rows: u64, keys: u64) -
 }
 
 /// Told in numbers only: what is known is no longer looked into.
-fn wholly_known(schema: &Schema, index: usize, tally: &Tally) -> Finding {
+fn wholly_known(schema: &Schema, index: RelationId, tally: &Tally) -> Finding {
     let relation = &schema.relations[index];
     let message = orphans_message(schema, relation, tally.known_rows, tally.known_keys);
     Finding {

@@ -9,6 +9,7 @@ use crate::model::catalog::Index;
 use crate::model::catalog::MOVING_ADDRESS;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
@@ -79,7 +80,7 @@ impl Sql {
 pub trait Dialect {
     /// Per relation of one child table: rows in scope, rows with a NULL in the key, rows with an ignored key.
     /// One row of `1 + 3 * relations` numbers; the first is the table's row count.
-    fn counts(&self, schema: &Schema, child: usize, relations: &[&Relation]) -> Sql;
+    fn counts(&self, schema: &Schema, child: TableId, relations: &[&Relation]) -> Sql;
 
     /// What `counts` tells of one relation, and after it how many orphans there are: one row. `None` where this is not
     /// quicker than to ask for both.

@@ -14,12 +14,15 @@ use crate::engine::write::Rehearsal;
 use crate::model::forecast::Outlook;
 use crate::model::forecast::Refusal;
 use crate::model::forecast::RepairForecast;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
@@ -27,10 +30,12 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_draft::PlanDraft;
 use crate::scan::Fact;
+use crate::scan::Facts;
 use crate::scan::Progress;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::repair::RepairDialect;
+use crate::treat::assign::Assigned;
 
 mod adopt;
 pub mod assign;
@@ -92,17 +97,17 @@ struct Planner<'a> {
     asker: Box<dyn Session>,
     room: Box<dyn Rehearsal>,
     /// Tables that the room has.
-    furnished: BTreeSet<usize>,
+    furnished: BTreeSet<TableId>,
     bench: PlanDraft,
     /// Tables of which rows change or go, because of which relations, and whether as orphans of it.
-    changed: BTreeSet<(usize, usize, bool)>,
+    changed: BTreeSet<(TableId, RelationId, bool)>,
     parents: parents::Memory,
     ties: conflicts::Conflicts,
     pace: Pace<'a>,
     /// Some rule can take rows away, or the keys that others refer to.
     takes_away: bool,
     /// Tables in which rows get other keys that can be referred to.
-    rekeyed: BTreeSet<usize>,
+    rekeyed: BTreeSet<TableId>,
     creates: Vec<NewTable>,
     /// How many rows each file keeps.
     files: BTreeMap<String, u64>,
@@ -126,7 +131,7 @@ impl Pace<'_> {
     }
 }
 
-fn rows_to_treat(facts: &[Fact], assigned: &[Option<usize>]) -> u64 {
+fn rows_to_treat(facts: &Facts, assigned: &Assigned) -> u64 {
     let rows = facts.iter().zip(assigned).map(|(fact, rule)| match (fact, rule) {
         (Fact::Checked(tally), Some(_)) => tally.orphan_rows,
         _ => 0,
@@ -136,7 +141,7 @@ fn rows_to_treat(facts: &[Fact], assigned: &[Option<usize>]) -> u64 {
 
 /// One relation under treatment.
 struct Case<'a> {
-    index: usize,
+    index: RelationId,
     relation: &'a Relation,
     rule: &'a Rule,
     tally: &'a Tally,
@@ -156,9 +161,9 @@ struct Case<'a> {
 /// `assigned` names the rule of each relation. The facts are of the moment that the rooms see.
 pub fn plan<'a>(
     schema: &'a Schema,
-    facts: &'a [Fact],
-    rules: &'a [Rule],
-    assigned: &[Option<usize>],
+    facts: &'a Facts,
+    rules: &'a Rules,
+    assigned: &Assigned,
     surgery: &'static dyn RepairDialect,
     rooms: Rooms,
     progress: Progress<'a>,
@@ -191,7 +196,7 @@ pub fn plan<'a>(
     let mut outlooks = Vec::new();
     for index in in_order(schema, rules, assigned) {
         let relation = &schema.relations[index];
-        let mut outlook = Outlook { relation: index, id: relation.id.clone(), ..Outlook::default() };
+        let mut outlook = Outlook::of(index, relation);
         let tally = match &facts[index] {
             Fact::Checked(tally) => tally,
             // What is not declared any more need not be checked.
@@ -244,8 +249,8 @@ pub fn plan<'a>(
 
 /// Relations whose rules point elsewhere first, then those that make parents, then those that take away: so that none
 /// makes work for an earlier one.
-fn in_order(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> Vec<usize> {
-    let rank = |index: usize| {
+fn in_order(schema: &Schema, rules: &Rules, assigned: &Assigned) -> Vec<RelationId> {
+    let rank = |index: RelationId| {
         let first = assigned[index].and_then(|rule| rules[rule].treatments.first());
         first.map_or(3, |treatment| match treatment.value {
             Treatment::Remap(_) => 0,
@@ -253,7 +258,7 @@ fn in_order(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> Vec<
             _ => 2,
         })
     };
-    let mut order: Vec<usize> = (0..schema.relations.len()).collect();
+    let mut order: Vec<RelationId> = schema.relations.ids().collect();
     order.sort_by_key(|&index| rank(index));
     order
 }
@@ -306,7 +311,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether a row of the table can be told from its equals.
-    fn can_be_found(&self, table: usize) -> Result<(), String> {
+    fn can_be_found(&self, table: TableId) -> Result<(), String> {
         let table = &self.schema.tables[table];
         if !identity_columns(table).is_empty() {
             return Ok(());
@@ -414,7 +419,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Puts a table into the room; the inner error says why its rows cannot be tried, or not be changed at all.
-    fn furnish(&mut self, table: usize) -> Result<Result<(), String>, TreatError> {
+    fn furnish(&mut self, table: TableId) -> Result<Result<(), String>, TreatError> {
         let about = &self.schema.tables[table];
         if let Some(why) = &about.irreversible {
             return Ok(Err(format!("{} {why}", about.name)));
@@ -432,7 +437,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The room with this table in it, and the dialect that is spoken there.
-    fn room(&mut self, table: usize) -> Result<(&mut dyn Rehearsal, &'static dyn RepairDialect), TreatError> {
+    fn room(&mut self, table: TableId) -> Result<(&mut dyn Rehearsal, &'static dyn RepairDialect), TreatError> {
         match self.furnish(table)? {
             Ok(()) => Ok((self.room.as_mut(), self.surgery.in_room())),
             Err(why) => Err(EngineError::Failed { why }.into()),

@@ -14,6 +14,7 @@ use super::walk::Walk;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::plan::Standing;
@@ -185,11 +186,11 @@ impl Walk<'_> {
     /// A parent that is to be made may be there by now, as another row.
     fn still_missing(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         let schema = self.order.schema;
-        let mut by_relation: BTreeMap<usize, Vec<(usize, Key)>> = BTreeMap::new();
+        let mut by_relation: BTreeMap<RelationId, Vec<(usize, Key)>> = BTreeMap::new();
         for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
             let (None, Some(image)) = (&line.change.before, &line.change.after) else { continue };
             for reason in line.change.reasons.iter().filter(|reason| reason.part == Part::Parent) {
-                let Some(relation) = schema.relations.iter().position(|relation| relation.id == reason.relation) else {
+                let Some(relation) = schema.relations.position(|relation| relation.id == reason.relation) else {
                     continue;
                 };
                 // The parents that a made row itself takes are made for the same relation.
@@ -227,7 +228,7 @@ impl Walk<'_> {
             }
         }
         for (id, places) in by_relation {
-            let Some(index) = self.order.schema.relations.iter().position(|relation| relation.id == id) else {
+            let Some(index) = self.order.schema.relations.position(|relation| relation.id == id) else {
                 return Err(
                     self.refused(format!("there is no relation {id} any more"), "nothing was changed: make a new plan")
                 );
@@ -276,7 +277,7 @@ impl Walk<'_> {
     fn are_parents_ours(
         &self,
         session: &mut dyn Session,
-        relation: usize,
+        relation: RelationId,
         rows: &[Option<&RowName>],
     ) -> Result<Vec<bool>, ApplyError> {
         let schema = self.order.schema;

@@ -22,6 +22,7 @@ use super::portion::Portion;
 use super::walk::Halt;
 use super::walk::Walk;
 use crate::engine::Session;
+use crate::model::ids::RelationId;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::plan::identity_columns;
@@ -38,7 +39,7 @@ use crate::plan_file;
 /// A row without a parent in the transaction at hand, which a later change of the plan is to heal.
 #[derive(Debug, Clone)]
 pub(super) struct Suspect {
-    relation: usize,
+    relation: RelationId,
     row: RowName,
     /// The change that made it one.
     position: usize,
@@ -85,7 +86,7 @@ impl Walk<'_> {
         &mut self,
         session: &mut dyn Session,
         portion: &mut Portion,
-        index: usize,
+        index: RelationId,
         places: &[usize],
     ) -> Result<bool, ApplyError> {
         let schema = self.order.schema;
@@ -154,7 +155,7 @@ impl Walk<'_> {
     fn fingerprints(
         &self,
         session: &mut dyn Session,
-        relation: usize,
+        relation: RelationId,
         rows: Vec<(usize, RowName)>,
     ) -> Result<Vec<(usize, Option<u64>)>, ApplyError> {
         if self.order.direction == Direction::Apply {
@@ -248,7 +249,7 @@ impl Walk<'_> {
 
     /// Forgets the suspects that have found their parents, or are gone.
     pub(super) fn clear_suspects(&mut self, session: &mut dyn Session) -> Result<(), ApplyError> {
-        let mut by_relation: BTreeMap<usize, Vec<Suspect>> = BTreeMap::new();
+        let mut by_relation: BTreeMap<RelationId, Vec<Suspect>> = BTreeMap::new();
         for suspect in std::mem::take(&mut self.suspects) {
             by_relation.entry(suspect.relation).or_default().push(suspect);
         }
@@ -289,14 +290,14 @@ impl Walk<'_> {
     }
 }
 
-/// The positions of the relations that were checked when the plan was made.
-pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<usize> {
+/// The relations that were checked when the plan was made.
+pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<RelationId> {
     let is_watched = |relation: &Relation| {
         !matches!(relation.judge, Judge::Nobody(_))
             && !relation.parent.columns.is_empty()
             && header.forecasts.iter().any(|forecast| forecast.relation == relation.id)
     };
-    (0..schema.relations.len()).filter(|&index| is_watched(&schema.relations[index])).collect()
+    schema.relations.ids().filter(|&index| is_watched(&schema.relations[index])).collect()
 }
 
 fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {

@@ -100,8 +100,7 @@ fn candidates<'a>(
 ) -> impl Iterator<Item = (&'a Table, &'a Index)> {
     let others = schema
         .tables
-        .iter()
-        .enumerate()
+        .entries()
         .filter(move |(position, _)| Some(*position) != relation.parent.table && *position != relation.child);
     others.flat_map(move |(_, table)| keys_of(table, width).map(move |index| (table, index)))
 }

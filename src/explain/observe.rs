@@ -10,6 +10,8 @@ use crate::model::catalog::TableKind;
 use crate::model::explanation::Effect;
 use crate::model::explanation::Event;
 use crate::model::finding::Diagnosis;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::relation::Judge;
@@ -38,7 +40,7 @@ pub(super) struct Seen {
 
 /// Rows of one relation that lack their parent.
 pub(super) struct Lacking {
-    pub(super) relation: usize,
+    pub(super) relation: RelationId,
     pub(super) side: Side,
     pub(super) tally: Tally,
     pub(super) diagnosis: Vec<Diagnosis>,
@@ -61,7 +63,7 @@ pub(super) enum Side {
 /// What one relation did to child rows whose parents went or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Follow {
-    pub(super) relation: usize,
+    pub(super) relation: RelationId,
     pub(super) event: Event,
     pub(super) deleted: u64,
     pub(super) changed: u64,
@@ -118,8 +120,8 @@ pub(super) fn orphans(
     shown: &Shown<'_>,
 ) -> Seen {
     let mut seen = Seen::default();
-    let touched = |table: usize| performance.is_none_or(|performance| is_written(schema, table, performance));
-    for (index, relation) in schema.relations.iter().enumerate() {
+    let touched = |table: TableId| performance.is_none_or(|performance| is_written(schema, table, performance));
+    for (index, relation) in schema.relations.entries() {
         if relation.origin != Origin::Declared || matches!(relation.judge, Judge::Nobody(_)) {
             continue;
         }
@@ -167,7 +169,7 @@ pub(super) fn effects(
     since: u32,
     performance: &Performance,
     remarks: &mut Vec<String>,
-) -> Vec<(usize, Effect)> {
+) -> Vec<(TableId, Effect)> {
     let mut found = Vec::new();
     for table in written_tables(schema, performance) {
         let question = account.effects(schema, table, since);
@@ -192,7 +194,7 @@ fn follows(
     remarks: &mut Vec<String>,
 ) -> Vec<Follow> {
     let mut found = Vec::new();
-    for (index, relation) in schema.relations.iter().enumerate() {
+    for (index, relation) in schema.relations.entries() {
         let concerned = relation.parent.table.is_some_and(|table| is_written(schema, table, performance));
         if !concerned || relation.origin != Origin::Declared || matches!(relation.judge, Judge::Nobody(_)) {
             continue;
@@ -225,28 +227,28 @@ fn numbers(trial: &mut dyn Trial, question: &Sql, remarks: &mut Vec<String>) -> 
     })
 }
 
-fn written_tables(schema: &Schema, performance: &Performance) -> Vec<usize> {
+fn written_tables(schema: &Schema, performance: &Performance) -> Vec<TableId> {
     let mut tables = Vec::new();
     for write in &performance.writes {
         let named = |name: &str| schema.names.same(name, &write.table);
-        let found = schema.tables.iter().position(|table| named(&table.name.table));
+        let found = schema.tables.position(|table| named(&table.name.table));
         if let Some(table) = found.filter(|table| !tables.contains(table)) {
             tables.push(table);
         }
     }
-    tables.retain(|&table: &usize| {
+    tables.retain(|&table: &TableId| {
         let table = &schema.tables[table];
         table.kind == TableKind::Table && !table.name.table.starts_with("sqlite_")
     });
     tables
 }
 
-fn is_written(schema: &Schema, table: usize, performance: &Performance) -> bool {
+fn is_written(schema: &Schema, table: TableId, performance: &Performance) -> bool {
     performance.writes.iter().any(|write| schema.names.same(&write.table, &schema.tables[table].name.table))
 }
 
 /// The triggers that write to a table; none where the statement or a foreign key does so itself.
-fn triggers_on(schema: &Schema, table: usize, performance: &Performance) -> Vec<String> {
+fn triggers_on(schema: &Schema, table: TableId, performance: &Performance) -> Vec<String> {
     let name = &schema.tables[table].name.table;
     let on_it = || performance.writes.iter().filter(|write| schema.names.same(&write.table, name));
     if on_it().any(|write| write.trigger.is_none()) {

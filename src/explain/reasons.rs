@@ -177,7 +177,7 @@ pub(super) fn of_definitions(schema: &Schema, refusal: &Refusal, performance: &P
         }
         _ => named(&schema.child(relation).name.table) || named(&relation.parent.name.table),
     };
-    let broken = schema.relations.iter().enumerate().filter(|(_, relation)| concerned(relation));
+    let broken = schema.relations.entries().filter(|(_, relation)| concerned(relation));
     let defects = broken.flat_map(|(index, relation)| {
         let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
         grave.map(move |defect| {

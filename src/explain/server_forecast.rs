@@ -29,6 +29,7 @@ use crate::model::explanation::Explanation;
 use crate::model::explanation::Reason;
 use crate::model::explanation::Verdict;
 use crate::model::finding::Code;
+use crate::model::ids::TableId;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::relation::Origin;
@@ -67,7 +68,7 @@ struct Site<'a> {
 struct Foreseen {
     seen: Seen,
     /// The table whose rows it takes away or changes itself.
-    root: Option<usize>,
+    root: Option<TableId>,
     doubts: Vec<String>,
 }
 
@@ -187,7 +188,7 @@ impl Site<'_> {
                 told.reasons.extend(found);
             }
         }
-        let roots: Vec<usize> = root.into_iter().collect();
+        let roots: Vec<TableId> = root.into_iter().collect();
         told.radius = radius::tree(&self.schema, &roots, &seen.follows);
         told.effects = seen.effects;
         if refusal.is_none() && !waits {
@@ -279,7 +280,7 @@ impl Site<'_> {
             self.trial.table_named(dml.table_name(), &dml.table_name_parts()).map_err(|error| error.because())?;
         let table = named
             .and_then(|named| {
-                schema.tables.iter().position(|table| {
+                schema.tables.position(|table| {
                     table.name.schema == named.schema && schema.names.same(&table.name.table, &named.table)
                 })
             })
@@ -297,7 +298,7 @@ impl Site<'_> {
     fn look_ahead(
         &mut self,
         schema: &Schema,
-        table: usize,
+        table: TableId,
         dml: &Dml<'_>,
         foresight: &Foresight,
         made: &mut bool,
@@ -335,7 +336,7 @@ impl Site<'_> {
     /// Wave by wave, until nothing follows any more.
     fn follow(&mut self, schema: &Schema, foresight: &Foresight) -> Result<(), EngineError> {
         for wave in 0..MOST_WAVES {
-            for (index, relation) in schema.relations.iter().enumerate() {
+            for (index, relation) in schema.relations.entries() {
                 if relation.origin != Origin::Declared || is_silent(relation) {
                     continue;
                 }

@@ -2,6 +2,7 @@
 
 use sha2::Digest;
 
+use crate::model::ids::RelationId;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -164,7 +165,7 @@ pub struct Finding {
     pub code: Code,
     pub severity: Severity,
     /// Position of the relation in the examination.
-    pub relation: usize,
+    pub relation: RelationId,
     pub relation_id: String,
     pub message: String,
     pub help: String,

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::ids::RelationId;
 use crate::model::plan::NewTable;
 use crate::model::redefinition::Redefinition;
+use crate::model::relation::Relation;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 
@@ -37,10 +39,9 @@ pub struct LimitUse {
 }
 
 /// One relation.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outlook {
-    /// Position in the schema.
-    pub relation: usize,
+    pub relation: RelationId,
     pub id: String,
     /// The rule that treats it, if one does.
     pub rule: Option<String>,
@@ -129,6 +130,21 @@ impl RepairForecast {
 }
 
 impl Outlook {
+    /// The outlook of a relation with which nothing has been tried yet.
+    pub fn of(id: RelationId, relation: &Relation) -> Outlook {
+        Outlook {
+            relation: id,
+            id: relation.id.clone(),
+            rule: None,
+            keys: 0,
+            rows: 0,
+            rows_after: 0,
+            treatments: Vec::new(),
+            undecided: Vec::new(),
+            unchecked: None,
+        }
+    }
+
     pub fn share(&mut self, treatment: &str) -> &mut Share {
         let place = self.treatments.iter().position(|share| share.treatment == treatment).unwrap_or_else(|| {
             self.treatments.push(Share { treatment: treatment.to_owned(), ..Share::default() });

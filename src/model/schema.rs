@@ -4,20 +4,24 @@ use crate::model::catalog::Column;
 use crate::model::catalog::DatabaseName;
 use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 
 #[derive(Debug, Clone)]
 pub struct Schema {
     pub database: DatabaseName,
     pub names: NameRule,
-    pub tables: Vec<Table>,
-    pub relations: Vec<Relation>,
+    pub tables: Tables,
+    pub relations: IdVec<RelationId, Relation>,
 }
 
 impl Schema {
     /// A table by its name as reports write it.
-    pub fn table(&self, name: &str) -> Option<usize> {
-        self.tables.iter().position(|table| self.names.same(&table.name.to_string(), name))
+    pub fn table(&self, name: &str) -> Option<TableId> {
+        self.tables.position(|table| self.names.same(&table.name.to_string(), name))
     }
 
     pub fn child(&self, relation: &Relation) -> &Table {

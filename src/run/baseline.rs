@@ -23,6 +23,7 @@ use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
+use crate::model::ids::RelationId;
 use crate::model::redaction::Redaction;
 use crate::model::schema::Schema;
 use crate::model::text;
@@ -94,7 +95,14 @@ impl Clerk {
     }
 
     /// Notes one missing key, and tells whether the baseline knows it with at least as many rows.
-    pub(super) fn sees(&self, schema: &Schema, redaction: &Redaction, relation: usize, key: &Key, rows: u64) -> bool {
+    pub(super) fn sees(
+        &self,
+        schema: &Schema,
+        redaction: &Redaction,
+        relation: RelationId,
+        key: &Key,
+        rows: u64,
+    ) -> bool {
         if self.old.is_none() && !self.writes {
             return false;
         }
@@ -211,7 +219,7 @@ impl Clerk {
                 renewed.expires.clone_from(&entry.expires);
                 continue;
             }
-            let place = examination.schema.relations.iter().position(|relation| relation.id == entry.relation);
+            let place = examination.schema.relations.position(|relation| relation.id == entry.relation);
             let state = place.map(|place| examination.relations[place].state);
             let was_left_out = place.is_none() && all.contains(&entry.relation);
             let whole = matches!(entry.about, About::Orphans { .. });

@@ -27,6 +27,7 @@ use crate::intake::FileKind;
 use crate::intake::Manner;
 use crate::model::catalog::TableKind;
 use crate::model::checked::Checked;
+use crate::model::ids::TableId;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text;
@@ -91,7 +92,7 @@ fn try_load(
     let mut trial = database.trial(progress)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
     let mut tables =
-        wanted.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<usize>, RunError>>()?;
+        wanted.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<TableId>, RunError>>()?;
     let staging = match (&typed.staging, &typed.table) {
         (Some(staging), Some(table)) => Some((table_of(&schema, staging)?, table_of(&schema, table)?)),
         _ => None,
@@ -188,10 +189,10 @@ fn wanted(typed: &cli::Check) -> Result<Vec<(String, PathBuf)>, RunError> {
     Ok(wanted)
 }
 
-fn table_of(schema: &Schema, wanted: &str) -> Result<usize, RunError> {
+fn table_of(schema: &Schema, wanted: &str) -> Result<TableId, RunError> {
     let named = |name: &str| schema.names.same(name, wanted);
     let tables = || schema.tables.iter().filter(|table| table.kind == TableKind::Table);
-    let found = schema.tables.iter().position(|table| table.kind == TableKind::Table && named(&table.name.to_string()));
+    let found = schema.tables.position(|table| table.kind == TableKind::Table && named(&table.name.to_string()));
     found.ok_or_else(|| {
         let names: Vec<String> = tables().map(|table| table.name.to_string()).collect();
         let help = match text::nearest(wanted, names.iter().map(String::as_str)) {

@@ -16,6 +16,8 @@ use crate::model::examination::Examination;
 use crate::model::examination::LeftAlone;
 use crate::model::finding::Finding;
 use crate::model::finding::Span;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
 use crate::model::pattern::Pattern;
 use crate::model::policy::Extent;
 use crate::model::policy::Policy;
@@ -26,6 +28,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan;
 use crate::scan::Fact;
+use crate::scan::Facts;
 use crate::scan::Wishes;
 use crate::sql;
 
@@ -38,7 +41,7 @@ pub(super) struct Lens<'a> {
 }
 
 /// Called for each relation in the schema's order, as soon as it and those before it are known.
-pub(super) type Tell<'a> = &'a mut (dyn FnMut(usize, &One) + Send);
+pub(super) type Tell<'a> = &'a mut (dyn FnMut(RelationId, &One) + Send);
 
 /// What was found in one relation.
 pub(super) struct One {
@@ -48,9 +51,9 @@ pub(super) struct One {
 
 /// What was found in every relation, in the schema's order.
 pub(super) struct Looked {
-    pub(super) relations: Vec<Coverage>,
+    pub(super) relations: IdVec<RelationId, Coverage>,
     pub(super) findings: Vec<Finding>,
-    pub(super) facts: Vec<Fact>,
+    pub(super) facts: Facts,
 }
 
 /// Scan, diagnosis and findings of a schema whose relations have been chosen.
@@ -72,35 +75,42 @@ pub(super) fn look(
     lens: &Lens<'_>,
     tell: Tell<'_>,
 ) -> Looked {
-    let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: Vec::new(), tell });
+    let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: IdVec::new(), tell });
     let facts = scan::scan_and_tell(schema, sessions, wishes, &|session, index, fact| {
         let one = one(schema, session, index, fact, wishes.samples, lens);
         queue.lock().unwrap_or_else(PoisonError::into_inner).take(index, one);
     });
     let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (relations, findings): (Vec<_>, Vec<_>) =
+    let (relations, findings): (Vec<Coverage>, Vec<_>) =
         queue.done.into_iter().map(|one| (one.coverage, one.findings)).unzip();
-    Looked { relations, findings: findings.into_iter().flatten().collect(), facts }
+    Looked { relations: relations.into(), findings: findings.into_iter().flatten().collect(), facts }
 }
 
 /// Puts what the workers bring back in order.
 struct Queue<'a> {
-    waiting: BTreeMap<usize, One>,
-    done: Vec<One>,
+    waiting: BTreeMap<RelationId, One>,
+    done: IdVec<RelationId, One>,
     tell: Tell<'a>,
 }
 
 impl Queue<'_> {
-    fn take(&mut self, index: usize, one: One) {
+    fn take(&mut self, index: RelationId, one: One) {
         self.waiting.insert(index, one);
-        while let Some(ready) = self.waiting.remove(&self.done.len()) {
-            (self.tell)(self.done.len(), &ready);
+        while let Some(ready) = self.waiting.remove(&self.done.next_id()) {
+            (self.tell)(self.done.next_id(), &ready);
             self.done.push(ready);
         }
     }
 }
 
-fn one(schema: &Schema, session: &mut dyn Session, index: usize, fact: &Fact, samples: usize, lens: &Lens<'_>) -> One {
+fn one(
+    schema: &Schema,
+    session: &mut dyn Session,
+    index: RelationId,
+    fact: &Fact,
+    samples: usize,
+    lens: &Lens<'_>,
+) -> One {
     let relation = &schema.relations[index];
     let diagnosis = match fact {
         Fact::Checked(tally) => diagnose::diagnose(schema, session, relation, tally, lens.redaction),

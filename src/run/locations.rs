@@ -5,6 +5,8 @@ use std::path::Path;
 
 use crate::config::fault::line_number;
 use crate::model::file_line::FileLine;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
 use crate::model::relation::Origin;
 use crate::model::schema::Schema;
 use crate::run::RunError;
@@ -14,7 +16,11 @@ use crate::sql::read::locations;
 /// What is pointed at where there is neither.
 const USUAL: &str = "fk-doctor.toml";
 
-pub(super) fn places(schema: &Schema, config: &ConfigFile, sql: Option<&Path>) -> Result<Vec<FileLine>, RunError> {
+pub(super) fn places(
+    schema: &Schema,
+    config: &ConfigFile,
+    sql: Option<&Path>,
+) -> Result<IdVec<RelationId, FileLine>, RunError> {
     let declared = match sql {
         None => vec![None; schema.relations.len()],
         Some(path) => {

@@ -27,6 +27,7 @@ use crate::engine::Session;
 use crate::exit::Exit;
 use crate::model::catalog::Table;
 use crate::model::forecast::RepairForecast;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
@@ -49,6 +50,7 @@ use crate::sql::repair::RepairDialect;
 use crate::treat;
 use crate::treat::Draft;
 use crate::treat::Rooms;
+use crate::treat::assign::Assigned;
 use crate::treat::redefine;
 
 mod script;
@@ -289,10 +291,10 @@ fn too_busy() -> RunError {
 fn defaults(
     schema: &Schema,
     files: &RuleFiles,
-    assigned: &[Option<usize>],
+    assigned: &Assigned,
     surgery: &dyn RepairDialect,
     session: &mut dyn Session,
-) -> Result<BTreeMap<usize, Vec<String>>, EngineError> {
+) -> Result<BTreeMap<TableId, Vec<String>>, EngineError> {
     let mut defaults = BTreeMap::new();
     for parent in redefine::parents_to_know(schema, &files.rules, assigned) {
         let mut names = Vec::new();
@@ -370,8 +372,8 @@ fn hazards(
 }
 
 /// Every relation that a changed table has a part in.
-fn forecasts(schema: &Schema, facts: &[scan::Fact], forecast: &RepairForecast) -> Vec<Forecast> {
-    let is_changed = |table: Option<usize>| {
+fn forecasts(schema: &Schema, facts: &scan::Facts, forecast: &RepairForecast) -> Vec<Forecast> {
+    let is_changed = |table: Option<TableId>| {
         table.is_some_and(|table| {
             let name = schema.tables[table].name.to_string();
             forecast.tables.iter().any(|changes| changes.table == name)
@@ -379,9 +381,8 @@ fn forecasts(schema: &Schema, facts: &[scan::Fact], forecast: &RepairForecast) -
     };
     let is_declared = |id: &String| forecast.redefinitions.iter().any(|change| change.declared.contains(id));
     let is_dropped = |id: &String| forecast.redefinitions.iter().any(|change| change.dropped.contains(id));
-    let declared =
-        schema.relations.iter().zip(facts).enumerate().filter(|(_, (relation, _))| !is_dropped(&relation.id));
-    let touched = declared.filter_map(|(index, (relation, fact))| match fact {
+    let declared = schema.relations.entries().zip(facts).filter(|((_, relation), _)| !is_dropped(&relation.id));
+    let touched = declared.filter_map(|((index, relation), fact)| match fact {
         scan::Fact::Checked(tally)
             if is_changed(Some(relation.child)) || is_changed(relation.parent.table) || is_declared(&relation.id) =>
         {

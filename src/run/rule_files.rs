@@ -8,10 +8,13 @@ use super::Surroundings;
 use crate::config;
 use crate::config::rules;
 use crate::model::configured::Fault;
+use crate::model::ids::IdVec;
+use crate::model::ids::RuleId;
 use crate::model::plan::RuleDigest;
 use crate::model::rule::KeyMap;
 use crate::model::rule::RemapHow;
 use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
 use crate::plan_file;
 
@@ -28,9 +31,9 @@ pub(super) const SHIPPED: [(&str, &str); 6] = [
 /// Rules, and the texts that their faults point into.
 pub(super) struct RuleFiles {
     files: Vec<RuleFile>,
-    pub(super) rules: Vec<Rule>,
+    pub(super) rules: Rules,
     /// The file of each rule.
-    file_of: Vec<usize>,
+    file_of: IdVec<RuleId, usize>,
 }
 
 struct RuleFile {
@@ -55,7 +58,7 @@ pub(super) fn read_with(
 }
 
 fn understood(texts: Vec<(PathBuf, String)>, surroundings: &Surroundings) -> Result<RuleFiles, RunError> {
-    let mut read = RuleFiles { files: Vec::new(), rules: Vec::new(), file_of: Vec::new() };
+    let mut read = RuleFiles { files: Vec::new(), rules: Rules::new(), file_of: IdVec::new() };
     let mut faults: Vec<(usize, Fault)> = Vec::new();
     for (path, text) in texts {
         let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
@@ -64,7 +67,7 @@ fn understood(texts: Vec<(PathBuf, String)>, surroundings: &Surroundings) -> Res
             Ok(rules) => {
                 for mut rule in rules {
                     faults.extend(load_maps(&mut rule, &path).into_iter().map(|fault| (file, fault)));
-                    if let Some(first) = read.rules.iter().position(|other| other.id.value == rule.id.value) {
+                    if let Some(first) = read.rules.position(|other| other.id.value == rule.id.value) {
                         let message = format!(
                             "the id `{}` is already taken in {}",
                             rule.id.value, read.files[read.file_of[first]].shown
@@ -84,8 +87,8 @@ fn understood(texts: Vec<(PathBuf, String)>, surroundings: &Surroundings) -> Res
 }
 
 impl RuleFiles {
-    /// Faults of rules, each with the position of its rule.
-    pub(super) fn faulty(&self, faults: &[(usize, Fault)], surroundings: &Surroundings) -> RunError {
+    /// Faults of rules, each with the rule that has it.
+    pub(super) fn faulty(&self, faults: &[(RuleId, Fault)], surroundings: &Surroundings) -> RunError {
         let by_file: Vec<(usize, Fault)> =
             faults.iter().map(|(rule, fault)| (self.file_of[*rule], fault.clone())).collect();
         self.render(&by_file, surroundings)

@@ -39,6 +39,8 @@ use crate::model::examination::Verdict;
 use crate::model::file_line::FileLine;
 use crate::model::finding::Severity;
 use crate::model::history::Moment;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::report::ScanFormat;
@@ -68,7 +70,7 @@ pub fn scan(
     let past = typed.history.as_deref().map(read_history).transpose()?;
 
     let Opened { database, mut sessions, schema, places, all, left_alone } = open(&source, typed, &file, surroundings)?;
-    let is_known = |relation: usize, key: &Key, rows: u64| clerk.sees(&schema, &redaction, relation, key, rows);
+    let is_known = |relation: RelationId, key: &Key, rows: u64| clerk.sees(&schema, &redaction, relation, key, rows);
     let wishes = Wishes {
         samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
         memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
@@ -80,7 +82,7 @@ pub fn scan(
     let lens =
         Lens { redaction: &redaction, policy: &file.config.policy, time_columns: &settings.time_columns, mark: &mark };
     let mut live = Live::open(&outputs, &schema, redaction.values, sink)?;
-    let mut tell = |place: usize, one: &One| live.tell(&schema, place, one);
+    let mut tell = |relation: RelationId, one: &One| live.tell(&schema, relation, one);
     let Looked { relations, findings, facts } = examine::look(&schema, &mut sessions, &wishes, &lens, &mut tell);
     for (_, file) in outputs.iter().filter(|(format, _)| *format == ScanFormat::Csv) {
         reports::stream_orphans(&schema, &facts, &redaction, &mut sessions, sink, file.as_deref())?;
@@ -112,7 +114,7 @@ struct Opened {
     sessions: Vec<Box<dyn Session>>,
     database: Box<dyn Database>,
     schema: Schema,
-    places: Vec<FileLine>,
+    places: IdVec<RelationId, FileLine>,
     /// The ids of all relations, chosen or not.
     all: HashSet<String>,
     left_alone: Vec<LeftAlone>,

@@ -4,6 +4,8 @@ use crate::cli;
 use crate::config::Config;
 use crate::engine::Session;
 use crate::model::catalog::Column;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -25,10 +27,10 @@ pub(super) fn narrow(
     config: &Config,
     session: &mut dyn Session,
 ) -> Result<(), RunError> {
-    let mut parts = vec![Vec::new(); schema.relations.len()];
+    let mut parts: IdVec<RelationId, Vec<String>> = schema.relations.map(|_| Vec::new());
     for wanted in &typed.condition {
         let meets = |relation: &Relation| wanted.table.matches(&schema.child(relation).name.to_string());
-        let met: Vec<usize> = (0..parts.len()).filter(|&place| meets(&schema.relations[place])).collect();
+        let met: Vec<RelationId> = parts.ids().filter(|&place| meets(&schema.relations[place])).collect();
         if met.is_empty() {
             let help = "name the child table of a relation: --where 'orders: child.id > 100'".to_owned();
             return Err(RunError::Filter { option: "--where", pattern: wanted.table.to_string(), help });
@@ -37,8 +39,8 @@ pub(super) fn narrow(
     }
     if let Some(moment) = &typed.since {
         let column = |relation| time_column(schema, relation, &config.scan.time_columns);
-        let timed: Vec<(usize, &Column)> =
-            (0..parts.len()).filter_map(|place| Some((place, column(&schema.relations[place])?))).collect();
+        let timed: Vec<(RelationId, &Column)> =
+            parts.ids().filter_map(|place| Some((place, column(&schema.relations[place])?))).collect();
         if timed.is_empty() {
             let help = "name the columns in fk-doctor.toml: [scan] time-columns = [\"created_at\"]".to_owned();
             return Err(RunError::Filter { option: "--since", pattern: moment.clone(), help });

@@ -3,6 +3,7 @@
 use super::RunError;
 use crate::config::Config;
 use crate::model::examination::LeftAlone;
+use crate::model::ids::IdVec;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -28,7 +29,7 @@ pub(super) fn select(
     }
     let mut left_alone = Vec::new();
     let (mut not_selected, mut unchanged) = (0_u64, 0_u64);
-    let mut kept = Vec::new();
+    let mut kept = IdVec::new();
     for relation in std::mem::take(&mut schema.relations) {
         if !typed_filters_choose(&schema, &relation, tables, relations) {
             not_selected += 1;

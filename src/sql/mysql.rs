@@ -18,6 +18,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
+use crate::model::ids::TableId;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -36,7 +37,7 @@ pub(super) mod siblings;
 pub(super) struct Mysql;
 
 impl Dialect for Mysql {
-    fn counts(&self, schema: &Schema, child: usize, relations: &[&Relation]) -> Sql {
+    fn counts(&self, schema: &Schema, child: TableId, relations: &[&Relation]) -> Sql {
         let mut query = Query::default();
         let mut columns = vec!["count(*)".to_owned()];
         for relation in relations {

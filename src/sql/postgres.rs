@@ -21,6 +21,7 @@ use crate::model::catalog::Match;
 use crate::model::catalog::QualifiedName;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
@@ -38,7 +39,7 @@ const WHITE_SPACE: &str = r"E'\t\n\x0b\f\r \u0085\u00a0\u200b\ufeff'";
 pub(super) struct Postgres;
 
 impl Dialect for Postgres {
-    fn counts(&self, schema: &Schema, child: usize, relations: &[&Relation]) -> Sql {
+    fn counts(&self, schema: &Schema, child: TableId, relations: &[&Relation]) -> Sql {
         let mut query = Query::default();
         let mut columns = vec!["count(*)".to_owned()];
         for relation in relations {

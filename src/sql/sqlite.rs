@@ -16,6 +16,7 @@ use crate::model::catalog::Family;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
@@ -46,7 +47,7 @@ fn held(place: usize) -> String {
 const TRUTH: &str = "\"fk-doctor truth\"";
 
 impl Dialect for Sqlite {
-    fn counts(&self, schema: &Schema, child: usize, relations: &[&Relation]) -> Sql {
+    fn counts(&self, schema: &Schema, child: TableId, relations: &[&Relation]) -> Sql {
         let mut query = Query::default();
         let mut columns = vec!["count(*)".to_owned()];
         for relation in relations {

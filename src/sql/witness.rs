@@ -7,28 +7,30 @@ use super::Sql;
 use super::sqlite;
 use crate::model::catalog::Engine;
 use crate::model::explanation::Event;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 
 /// What a record of rows, before and after, tells. Where a record is of one statement alone, `since` says nothing.
 pub trait Account {
     /// One row: how many rows of a table were inserted, updated and deleted.
-    fn effects(&self, schema: &Schema, table: usize, since: u32) -> Sql;
+    fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql;
 
     /// Rows that were written and lack their parent, as [`super::Dialect::orphans`] gives them.
-    fn written_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
+    fn written_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
 
     /// One row: how many of those rows lacked it before, and are only named by an UPDATE that changes nothing.
-    fn already_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
+    fn already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
 
     /// Rows that were not written, but whose parent was taken away; in the same form.
-    fn left_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
+    fn left_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
 
     /// One row: how many child rows were deleted along with their parents, had their key changed, or stay behind
     /// without a parent.
-    fn followed(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Sql;
+    fn followed(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql;
 
     /// One row: how many deleted rows hang below each other, for a relation of a table to itself.
-    fn levels(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql>;
+    fn levels(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql>;
 }
 
 pub trait Witness: Account {

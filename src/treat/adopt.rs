@@ -5,6 +5,8 @@ use super::CHUNK;
 use super::Planner;
 use super::TreatError;
 use crate::engine::Session;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::plan::Adopted;
 use crate::model::plan::Part;
 use crate::model::plan::identity;
@@ -16,6 +18,7 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
 use crate::scan::Fact;
+use crate::scan::Facts;
 use crate::sql;
 
 /// An orphan as it is streamed.
@@ -35,17 +38,17 @@ struct Foster {
 
 impl<'a> Planner<'a> {
     /// One more pass over the orphans of each relation of which the plan has anything to remember.
-    pub(super) fn remember_orphans(&mut self, facts: &[Fact], reader: &mut dyn Session) -> Result<(), TreatError> {
+    pub(super) fn remember_orphans(&mut self, facts: &Facts, reader: &mut dyn Session) -> Result<(), TreatError> {
         let schema = self.schema;
-        for (index, (relation, fact)) in schema.relations.iter().zip(facts).enumerate() {
+        for ((index, relation), fact) in schema.relations.entries().zip(facts) {
             let Fact::Checked(tally) = fact else { continue };
             let has_names = !identity_columns(schema.child(relation)).is_empty();
             if tally.orphan_rows == 0 || tally.false_orphans.is_some() || !has_names {
                 continue;
             }
-            let has_new_keys = |table: &usize| self.parents.made_in(*table) || self.rekeyed.contains(table);
+            let has_new_keys = |table: &TableId| self.parents.made_in(*table) || self.rekeyed.contains(table);
             let made_in = relation.parent.table.filter(has_new_keys);
-            let others = |&(table, by, as_orphans): &(usize, usize, bool)| {
+            let others = |&(table, by, as_orphans): &(TableId, RelationId, bool)| {
                 table == relation.child && !(by == index && as_orphans)
             };
             let is_changed = self.changed.iter().any(others);
@@ -59,7 +62,7 @@ impl<'a> Planner<'a> {
     fn remember(
         &mut self,
         relation: &'a Relation,
-        made_in: Option<usize>,
+        made_in: Option<TableId>,
         reader: &mut dyn Session,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(relation);
@@ -97,7 +100,7 @@ impl<'a> Planner<'a> {
     fn remember_some(
         &mut self,
         relation: &'a Relation,
-        made_in: Option<usize>,
+        made_in: Option<TableId>,
         orphans: &[Orphan],
         foster: &mut Option<Foster>,
     ) -> Result<(), TreatError> {
@@ -139,7 +142,7 @@ impl<'a> Planner<'a> {
     fn made_parents(
         &mut self,
         relation: &Relation,
-        parent: usize,
+        parent: TableId,
         orphans: &[Orphan],
     ) -> Result<Vec<Option<RowName>>, TreatError> {
         let table = &self.schema.tables[parent];
@@ -169,7 +172,7 @@ impl<'a> Planner<'a> {
         Ok(places.into_iter().map(|place| found[place].clone()).collect())
     }
 
-    fn adopt(&mut self, relation: &Relation, parent: usize, foster: Foster) -> Result<(), TreatError> {
+    fn adopt(&mut self, relation: &Relation, parent: TableId, foster: Foster) -> Result<(), TreatError> {
         let planned = self.bench.get(&self.schema.tables[parent].name, &foster.row)?;
         let Some(mut change) = planned.filter(|change| change.after.is_some()) else { return Ok(()) };
         let adopted = change.adopts.get_or_insert_default();

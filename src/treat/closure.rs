@@ -14,6 +14,7 @@ use super::limits::Counted;
 use super::rows::Pending;
 use crate::model::catalog::Action;
 use crate::model::forecast::Sample;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::plan::has_own_address;
@@ -28,7 +29,7 @@ use crate::plan_file;
 
 /// One row of a closure.
 struct Going<'a> {
-    table: usize,
+    table: TableId,
     row: RowName,
     image: Image,
     part: Part,
@@ -41,20 +42,20 @@ struct Going<'a> {
 struct Closure<'a> {
     rows: Vec<Going<'a>>,
     /// By table and row.
-    places: HashMap<(usize, String), usize>,
+    places: HashMap<(TableId, String), usize>,
     /// For each row, the places of those that refer to it and go, each with whether the reference is looked at in the end only.
     dependants: Vec<Vec<(usize, bool)>>,
     /// Rows that were looked at, by table and row, and those that were counted.
-    seen: HashSet<(usize, String)>,
+    seen: HashSet<(TableId, String)>,
     counted: Vec<Counted>,
     /// A row of it was planned to lose its reference to a row that goes, and now goes itself: before that row.
     goes_first: bool,
     /// The table of a row that refers to it and is planned to change at a place that is not before all others.
-    comes_after: Option<usize>,
+    comes_after: Option<TableId>,
 }
 
 impl<'a> Closure<'a> {
-    fn take(&mut self, name: (usize, String), going: Going<'a>) -> usize {
+    fn take(&mut self, name: (TableId, String), going: Going<'a>) -> usize {
         let place = self.rows.len();
         self.places.insert(name, place);
         self.rows.push(going);
@@ -81,7 +82,7 @@ impl<'a> Closure<'a> {
     }
 
     /// The tables of two rows of which each would have to go before the other, one after the other.
-    fn circle(&self) -> Option<[usize; 2]> {
+    fn circle(&self) -> Option<[TableId; 2]> {
         let order = self.root_first();
         let mut rank = vec![0; self.rows.len()];
         order.iter().enumerate().for_each(|(number, &place)| rank[place] = number);
@@ -134,7 +135,7 @@ impl<'a> Planner<'a> {
         let stands_alone = closure.rows.len() == 1 && !closure.goes_first && !matches!(keep, Some(Keep::Table(_)));
         let step = if closure.goes_first { Step::DeleteFirst } else { Step::Delete };
         let unit = self.bench.unit(step);
-        let going: HashSet<(usize, String)> = closure
+        let going: HashSet<(TableId, String)> = closure
             .rows
             .iter()
             .filter(|going| going.blanked.is_none())
@@ -177,7 +178,7 @@ impl<'a> Planner<'a> {
         let schema = self.schema;
         let root =
             Going { table: case.relation.child, row: pending.row.clone(), image, part: Part::Orphan, blanked: None };
-        let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
+        let mut open: Vec<(TableId, Vec<usize>)> = Vec::new();
         match self.admit(case, closure, root)? {
             Admission::Goes(place) => open.push((case.relation.child, vec![place])),
             Admission::GoesToo(_) | Admission::Settled => {}

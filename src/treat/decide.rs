@@ -10,6 +10,7 @@ use super::redefine::is_relaxed;
 use crate::engine::EngineError;
 use crate::model::catalog::Action;
 use crate::model::catalog::Match;
+use crate::model::ids::TableId;
 use crate::model::rule::Expression;
 use crate::model::rule::Keep;
 use crate::model::rule::Placeholder;
@@ -323,7 +324,7 @@ impl<'a> Planner<'a> {
             !about.not_null && !about.generated && !child.primary_key.contains(&column)
         };
         let is_shared = |column: usize| {
-            let others = self.schema.relations.iter().enumerate();
+            let others = self.schema.relations.entries();
             others
                 .filter(|(index, _)| *index != case.index)
                 .any(|(_, other)| other.child == case.relation.child && other.child_columns.contains(&column))
@@ -419,7 +420,7 @@ impl<'a> Planner<'a> {
         &mut self,
         case: &Case<'a>,
         name: &str,
-        via: Option<(usize, &[usize])>,
+        via: Option<(TableId, &[usize])>,
         wanted: &[Wanted<'_>],
         groups: &[&Group],
     ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
@@ -484,7 +485,7 @@ impl<'a> Planner<'a> {
     /// Each key as the table stores it, if it has it exactly once.
     pub(super) fn stored_keys(
         &mut self,
-        table: usize,
+        table: TableId,
         columns: &[usize],
         keys: &[&Key],
     ) -> Result<Vec<Option<Key>>, TreatError> {
@@ -516,7 +517,12 @@ impl<'a> Planner<'a> {
     }
 
     /// A key as the plan already makes a parent for it.
-    pub(super) fn made_key(&mut self, parent: usize, columns: &[usize], key: &Key) -> Result<Option<Key>, TreatError> {
+    pub(super) fn made_key(
+        &mut self,
+        parent: TableId,
+        columns: &[usize],
+        key: &Key,
+    ) -> Result<Option<Key>, TreatError> {
         let mut found = None;
         if self.parents.made_in(parent) {
             let table = &self.schema.tables[parent];
@@ -528,12 +534,12 @@ impl<'a> Planner<'a> {
         Ok(found)
     }
 
-    pub(super) fn table(&self, name: &str) -> Option<usize> {
+    pub(super) fn table(&self, name: &str) -> Option<TableId> {
         self.schema.table(name)
     }
 
     /// The positions of columns that a check has found to be there.
-    pub(super) fn columns(&self, table: usize, names: &[String]) -> Vec<usize> {
+    pub(super) fn columns(&self, table: TableId, names: &[String]) -> Vec<usize> {
         let columns = &self.schema.tables[table].columns;
         let position = |name: &String| columns.iter().position(|column| self.schema.names.same(&column.name, name));
         names.iter().filter_map(position).collect()

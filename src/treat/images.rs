@@ -8,6 +8,7 @@ use super::TreatError;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
+use crate::model::ids::TableId;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
@@ -16,7 +17,7 @@ use crate::sql::repair::RepairDialect;
 impl<'a> Planner<'a> {
     /// The rows with these names as the database has them: the address, and the stored columns. `None` for a row that is too
     /// long for a plan.
-    pub(super) fn images(&mut self, table: usize, rows: &[&RowName]) -> Result<Vec<Option<Image>>, TreatError> {
+    pub(super) fn images(&mut self, table: TableId, rows: &[&RowName]) -> Result<Vec<Option<Image>>, TreatError> {
         let table = &self.schema.tables[table];
         let mut found = Vec::new();
         for some in rows.chunks(CHUNK) {

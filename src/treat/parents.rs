@@ -15,6 +15,7 @@ use super::images;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::forecast::Sample;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::plan::Reason;
@@ -33,25 +34,25 @@ use crate::plan_draft::Step;
 #[derive(Default)]
 pub(super) struct Memory {
     /// The sentinel of a table, being made or made.
-    sentinels: BTreeMap<usize, Value>,
+    sentinels: BTreeMap<TableId, Value>,
     /// Tables whose sentinel is still being made.
-    awaited: BTreeSet<usize>,
+    awaited: BTreeSet<TableId>,
     /// The next integer of a column.
-    next: BTreeMap<(usize, String), i64>,
+    next: BTreeMap<(TableId, String), i64>,
     /// The last number in a table of records that is still to be made.
     records: BTreeMap<String, i64>,
-    defaults: BTreeMap<usize, Vec<(String, String)>>,
+    defaults: BTreeMap<TableId, Vec<(String, String)>>,
     /// Tables in which rows are planned.
-    made: BTreeMap<usize, Made>,
+    made: BTreeMap<TableId, Made>,
 }
 
 impl Memory {
-    pub(super) fn made_in(&self, table: usize) -> bool {
+    pub(super) fn made_in(&self, table: TableId) -> bool {
         self.made.contains_key(&table)
     }
 
     /// Whether this is the key of a sentinel that is still being made.
-    pub(super) fn is_awaited(&self, table: usize, key: &Key) -> bool {
+    pub(super) fn is_awaited(&self, table: TableId, key: &Key) -> bool {
         matches!(&key[..], [one] if self.sentinels.get(&table) == Some(one))
     }
 }
@@ -67,7 +68,7 @@ struct Made {
 
 /// A row that is being made.
 struct Blank<'k> {
-    table: usize,
+    table: TableId,
     values: RowName,
     /// What its other values are derived from, so that no two are alike.
     seed: &'k Key,
@@ -79,7 +80,7 @@ impl<'a> Planner<'a> {
     pub(super) fn make_parent(
         &mut self,
         case: &mut Case<'a>,
-        table: usize,
+        table: TableId,
         key: Option<&Key>,
         seed: &Key,
         values: RowName,
@@ -145,7 +146,7 @@ impl<'a> Planner<'a> {
         mut blank: Blank<'_>,
         key_columns: &[usize],
         depth: usize,
-        made: &mut Vec<(usize, RowName)>,
+        made: &mut Vec<(TableId, RowName)>,
     ) -> Result<Result<RowName, String>, TreatError> {
         let schema = self.schema;
         let table = &schema.tables[blank.table];
@@ -193,7 +194,7 @@ impl<'a> Planner<'a> {
     fn rehearse_parent(
         &mut self,
         blank: Blank<'_>,
-        made: &mut Vec<(usize, RowName)>,
+        made: &mut Vec<(TableId, RowName)>,
     ) -> Result<Result<RowName, String>, TreatError> {
         let table = &self.schema.tables[blank.table];
         let mut row: RowName = Vec::new();
@@ -237,7 +238,7 @@ impl<'a> Planner<'a> {
         Ok(Ok(image))
     }
 
-    fn unmake(&mut self, table: usize, row: &RowName) -> Result<(), TreatError> {
+    fn unmake(&mut self, table: TableId, row: &RowName) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
         let (room, surgery) = self.room(table)?;
         let _ = room.attempt(&surgery.delete(about, row))?;
@@ -256,7 +257,7 @@ impl<'a> Planner<'a> {
         blank: &mut Blank<'_>,
         defaults: &[(String, String)],
         depth: usize,
-        made: &mut Vec<(usize, RowName)>,
+        made: &mut Vec<(TableId, RowName)>,
     ) -> Result<Result<(), String>, TreatError> {
         let schema = self.schema;
         let table = &schema.tables[blank.table];
@@ -291,9 +292,9 @@ impl<'a> Planner<'a> {
         &mut self,
         blank: &Blank<'_>,
         relation: &Relation,
-        parent: usize,
+        parent: TableId,
         depth: usize,
-        made: &mut Vec<(usize, RowName)>,
+        made: &mut Vec<(TableId, RowName)>,
     ) -> Result<Result<Key, String>, TreatError> {
         let columns = &relation.parent.columns;
         let names: Vec<String> =
@@ -346,7 +347,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A key that no row has and no row refers to.
-    fn own_key(&mut self, table: usize, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
+    fn own_key(&mut self, table: TableId, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
         Ok(match column.family {
             Family::Integer | Family::Numeric | Family::Real => {
                 Some(Value::Integer(self.next_integer(table, &column.name)?))
@@ -356,7 +357,7 @@ impl<'a> Planner<'a> {
     }
 
     /// One more than any row has, than any row refers to, and than the table's own counter.
-    fn next_integer(&mut self, table: usize, column: &str) -> Result<i64, TreatError> {
+    fn next_integer(&mut self, table: TableId, column: &str) -> Result<i64, TreatError> {
         let key = (table, column.to_owned());
         if !self.parents.next.contains_key(&key) {
             let about = &self.schema.tables[table];
@@ -385,7 +386,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The next number of a record, in a table that may not be there yet.
-    pub(super) fn next_record(&mut self, known: Option<usize>, name: &str) -> Result<i64, TreatError> {
+    pub(super) fn next_record(&mut self, known: Option<TableId>, name: &str) -> Result<i64, TreatError> {
         if let Some(table) = known {
             return self.next_integer(table, "id");
         }
@@ -395,7 +396,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The table's counter: the address of its row, and its value.
-    fn counter(&mut self, table: usize) -> Result<Option<(i64, i64)>, TreatError> {
+    fn counter(&mut self, table: TableId) -> Result<Option<(i64, i64)>, TreatError> {
         let mut found = None;
         if self.schema.table("sqlite_sequence").is_none() {
             return Ok(None);
@@ -413,7 +414,7 @@ impl<'a> Planner<'a> {
     /// Plans what the counters of tables with new rows will be, so that it can be taken back.
     pub(super) fn count_on(&mut self) -> Result<(), TreatError> {
         let Some(counters) = self.schema.table("sqlite_sequence") else { return Ok(()) };
-        let tables: Vec<usize> = self.parents.made.keys().copied().collect();
+        let tables: Vec<TableId> = self.parents.made.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];
             let Some(question) = self.surgery.counter(about) else { continue };
@@ -449,7 +450,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The largest number that names a row which is planned for a table.
-    fn reached(&self, table: usize) -> Result<Option<i64>, TreatError> {
+    fn reached(&self, table: TableId) -> Result<Option<i64>, TreatError> {
         let Some(made) = self.parents.made.get(&table) else { return Ok(None) };
         if !made.is_stale {
             return Ok(made.reached);
@@ -466,7 +467,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The columns of a table that have a DEFAULT, and its text.
-    pub(super) fn defaults(&mut self, table: usize) -> Result<Vec<(String, String)>, TreatError> {
+    pub(super) fn defaults(&mut self, table: TableId) -> Result<Vec<(String, String)>, TreatError> {
         if let Some(known) = self.parents.defaults.get(&table) {
             return Ok(known.clone());
         }

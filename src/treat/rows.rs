@@ -13,6 +13,7 @@ use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
 use crate::model::forecast::Sample;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::relation::Relation;
@@ -284,7 +285,7 @@ impl<'a> Planner<'a> {
             refused[place].get_or_insert(Why { text, is_collision });
         }
         self.keep_keys_that_are_referred_to(table, tries, stored, refused)?;
-        for (index, other) in schema.relations.iter().enumerate() {
+        for (index, other) in schema.relations.entries() {
             // The new parent was there when the key was decided, and may go since. Of a key of its own that is given only in
             // part, MATCH FULL makes an orphan.
             let is_own = index == case.index;
@@ -312,7 +313,7 @@ impl<'a> Planner<'a> {
     /// Refuses what would change a key that other rows refer to.
     fn keep_keys_that_are_referred_to(
         &mut self,
-        table: usize,
+        table: TableId,
         tries: &[Try],
         stored: &[Option<RowName>],
         refused: &mut [Option<Why>],
@@ -347,7 +348,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A reference of a new row that has no parent, if there is one.
-    pub(super) fn dangling(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
+    pub(super) fn dangling(&mut self, table: TableId, image: &RowName) -> Result<Option<String>, TreatError> {
         let schema = self.schema;
         for relation in schema.relations.iter().filter(|relation| relation.child == table && is_sound(relation)) {
             if !self.has_parent(relation, image, true)? {

@@ -8,6 +8,7 @@ use super::Planner;
 use super::TreatError;
 use crate::engine::EngineError;
 use crate::model::catalog::Engine;
+use crate::model::ids::TableId;
 use crate::model::plan::identity_columns;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -66,7 +67,7 @@ pub(super) struct OddIndex {
 /// The indexes of the tables that were looked at, and the texts of all, once they were asked for.
 #[derive(Default)]
 pub(super) struct OddIndexes {
-    of: BTreeMap<usize, Vec<OddIndex>>,
+    of: BTreeMap<TableId, Vec<OddIndex>>,
     texts: Option<Vec<(String, String)>>,
 }
 
@@ -75,7 +76,7 @@ pub(super) type Refused = Vec<(usize, String, bool)>;
 
 impl<'a> Planner<'a> {
     /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
-    pub(super) fn collision(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
+    pub(super) fn collision(&mut self, table: TableId, image: &RowName) -> Result<Option<String>, TreatError> {
         let newcomers = [Some(Newcomer { image, own: None, changed: None })];
         if let Some((_, why)) = self.collisions(table, &newcomers)?.pop() {
             return Ok(Some(why));
@@ -86,7 +87,7 @@ impl<'a> Planner<'a> {
     /// The places of those that cannot stand beside what is there, and why.
     pub(super) fn collisions(
         &mut self,
-        table: usize,
+        table: TableId,
         newcomers: &[Option<Newcomer<'_>>],
     ) -> Result<Vec<(usize, String)>, TreatError> {
         let about = &self.schema.tables[table];
@@ -119,7 +120,7 @@ impl<'a> Planner<'a> {
     /// The same of unique indexes over expressions, or over a part of the rows, each in the index's own words.
     pub(super) fn odd_collisions(
         &mut self,
-        table: usize,
+        table: TableId,
         newcomers: &[Option<Newcomer<'_>>],
     ) -> Result<Refused, TreatError> {
         let about = &self.schema.tables[table];
@@ -157,7 +158,7 @@ impl<'a> Planner<'a> {
         Ok(refused)
     }
 
-    fn odd_indexes(&mut self, table: usize) -> Result<Vec<OddIndex>, TreatError> {
+    fn odd_indexes(&mut self, table: TableId) -> Result<Vec<OddIndex>, TreatError> {
         if let Some(known) = self.odd.of.get(&table) {
             return Ok(known.clone());
         }

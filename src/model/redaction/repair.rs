@@ -6,6 +6,7 @@ use crate::model::forecast::RepairForecast;
 use crate::model::forecast::Sample;
 use crate::model::forecast::Share;
 use crate::model::forecast::Undecided;
+use crate::model::ids::RelationId;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -34,7 +35,7 @@ impl Redaction {
         Share { samples: share.samples.iter().map(sample).collect(), ..share.clone() }
     }
 
-    fn undecided(&self, schema: &Schema, relation: usize, left: &Undecided) -> Undecided {
+    fn undecided(&self, schema: &Schema, relation: RelationId, left: &Undecided) -> Undecided {
         let example = match schema.relations.get(relation) {
             Some(relation) => self.key(schema, relation, &left.example),
             None => Vec::new(),
@@ -44,7 +45,7 @@ impl Redaction {
 
     /// A row of any table, by the table's name; a column that refers to an excluded one is hidden with it.
     fn row(&self, schema: &Schema, table: &str, row: &RowName) -> RowName {
-        let position = schema.tables.iter().position(|known| known.name.to_string() == table);
+        let position = schema.tables.position(|known| known.name.to_string() == table);
         let hide = |(name, value): &(String, Value)| {
             if position.is_some_and(|position| super::is_address(&schema.tables[position], name)) {
                 return (name.clone(), value.clone());

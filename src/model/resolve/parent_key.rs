@@ -13,6 +13,7 @@ use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
+use crate::model::catalog::Tables;
 use crate::model::finding::Code;
 use crate::model::relation::Defect;
 use crate::model::relation::Judge;
@@ -22,7 +23,7 @@ use crate::model::schema::side;
 pub(super) fn judge(
     engine: Engine,
     names: NameRule,
-    tables: &[Table],
+    tables: &Tables,
     key: &ForeignKey,
     defects: &mut Vec<Defect>,
 ) -> (Parent, Judge) {
@@ -262,7 +263,7 @@ fn suggested_index(table: &Table, columns: &[usize]) -> String {
 }
 
 /// The table that now bears the name, if `name` looks like the left-over of a rename: `users_old`, `_users_old_2019`.
-fn renamed_from<'a>(names: NameRule, tables: &'a [Table], name: &TableName) -> Option<&'a TableName> {
+fn renamed_from<'a>(names: NameRule, tables: &'a Tables, name: &TableName) -> Option<&'a TableName> {
     let lower = name.table.to_ascii_lowercase();
     let core = lower.trim_matches('_');
     let (before, after) = match core.rsplit_once("_old") {

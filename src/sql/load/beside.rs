@@ -5,6 +5,8 @@ use super::Counted;
 use super::Load;
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
@@ -68,11 +70,11 @@ pub(in crate::sql) trait Tongue: Sync {
 pub(in crate::sql) struct Beside {
     pub(in crate::sql) tongue: &'static dyn Tongue,
     /// Those that rows are for.
-    pub(in crate::sql) tables: Vec<usize>,
+    pub(in crate::sql) tables: Vec<TableId>,
 }
 
 impl Beside {
-    fn name(&self, table: usize) -> String {
+    fn name(&self, table: TableId) -> String {
         self.tongue.temporary(&format!("fk_doctor$load_{table}"))
     }
 
@@ -110,29 +112,29 @@ impl Load for Beside {
         (MOST_PARAMETERS / (columns + 1)).clamp(1, MOST_ROWS)
     }
 
-    fn prepare(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql> {
+    fn prepare(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
         let made = tables.iter().flat_map(|&table| self.tongue.make(schema, &schema.tables[table], &self.name(table)));
         made.chain([self.tongue.make_noted(&self.noted_name())]).map(|text| Sql::new(text, Vec::new())).collect()
     }
 
-    fn counted(&self, schema: &Schema, table: usize) -> Option<Sql> {
+    fn counted(&self, schema: &Schema, table: TableId) -> Option<Sql> {
         Some(self.tongue.counted(schema, &schema.tables[table]))
     }
 
-    fn next_number(&self, schema: &Schema, table: usize, column: usize) -> Option<Sql> {
+    fn next_number(&self, schema: &Schema, table: TableId, column: usize) -> Option<Sql> {
         let about = &schema.tables[table];
         let name = self.tongue.quoted(&about.columns[column].name);
         let known = self.tongue.source(schema, about, "known");
         Some(Sql::new(format!("SELECT coalesce(max(known.{name}), 0) + 1 FROM {known}"), Vec::new()))
     }
 
-    fn count_on(&self, table: usize, column: &Counted<'_>) -> Vec<Sql> {
+    fn count_on(&self, table: TableId, column: &Counted<'_>) -> Vec<Sql> {
         let sequence = self.tongue.temporary(&format!("fk_doctor$count_{table}_{}", column.column));
         let counts = self.tongue.count_on(&self.name(table), &sequence, column);
         counts.into_iter().map(|text| Sql::new(text, Vec::new())).collect()
     }
 
-    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
+    fn insert(&self, schema: &Schema, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
         let about = &schema.tables[table];
         let names: Vec<String> =
             columns.iter().map(|&column| self.tongue.quoted(&about.columns[column].name) + ", ").collect();
@@ -153,7 +155,7 @@ impl Load for Beside {
         vec![Sql::new(text, parameters)]
     }
 
-    fn collisions(&self, schema: &Schema, table: usize, places: &[i64]) -> Option<Sql> {
+    fn collisions(&self, schema: &Schema, table: TableId, places: &[i64]) -> Option<Sql> {
         let about = &schema.tables[table];
         let (first, last) = (places.iter().min()?, places.iter().max()?);
         let whole = about.indexes.iter().enumerate().filter(|(_, index)| index.unique && !index.partial);
@@ -176,14 +178,14 @@ impl Load for Beside {
         (!known.is_empty()).then(|| Sql::new(question, Vec::new()))
     }
 
-    fn orphans(&self, schema: &Schema, relation: usize) -> Sql {
+    fn orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let from = format!("{} AS child", self.name(about.child));
         let orphans = self.tongue.orphans(schema, about, &from, self.parent(schema, about).as_deref());
         self.with_twin(schema, about, orphans)
     }
 
-    fn note_orphans(&self, schema: &Schema, relation: usize) -> Sql {
+    fn note_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let lacks = self.tongue.must_have_parent(schema, about, self.parent(schema, about).as_deref());
         let query = format!("SELECT child.fk_doctor$place FROM {} AS child WHERE {lacks}", self.name(about.child));
@@ -194,7 +196,7 @@ impl Load for Beside {
         Sql::new(format!("SELECT count(*) FROM {}", self.noted_name()), Vec::new())
     }
 
-    fn place_of(&self, schema: &Schema, table: usize, row: &RowName) -> Sql {
+    fn place_of(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
         let about = &schema.tables[table];
         let mut parameters = Vec::new();
         let named: Vec<String> =
@@ -207,7 +209,7 @@ impl Load for Beside {
         Sql::new(text, parameters)
     }
 
-    fn holder(&self, schema: &Schema, table: usize, columns: &[usize], values: &[Value]) -> Sql {
+    fn holder(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
         let about = &schema.tables[table];
         let mut parameters = Vec::new();
         let same: Vec<String> = columns
@@ -227,7 +229,7 @@ impl Load for Beside {
         Sql::new(text, parameters)
     }
 
-    fn staged(&self, schema: &Schema, table: usize, columns: &[usize]) -> Sql {
+    fn staged(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql {
         let about = &schema.tables[table];
         let shown = |&column: &usize| {
             let column = &about.columns[column];

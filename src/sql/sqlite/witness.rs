@@ -10,6 +10,8 @@ use super::source;
 use crate::model::catalog::Action;
 use crate::model::catalog::TableKind;
 use crate::model::explanation::Event;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -68,7 +70,7 @@ impl Witness for Triggers {
 }
 
 impl Account for Triggers {
-    fn effects(&self, schema: &Schema, table: usize, since: u32) -> Sql {
+    fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql {
         plain(format!(
             "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op = 'u'), count(*) FILTER (WHERE op = 'd') \
              FROM temp.{} WHERE round >= {since}",
@@ -76,11 +78,11 @@ impl Account for Triggers {
         ))
     }
 
-    fn written_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql {
+    fn written_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
         orphans_where(schema, &schema.relations[relation], &believed(), Some(&written(schema, relation, since)))
     }
 
-    fn already_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql {
+    fn already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
         let about = &schema.relations[relation];
         let record = Record::of(schema, about.child);
         let key: Vec<&str> = schema.child_column_names(about).collect();
@@ -89,13 +91,13 @@ impl Account for Triggers {
         plain(format!("SELECT count(*) FROM ({})", orphans_where(schema, about, &believed(), Some(&only)).text()))
     }
 
-    fn left_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql {
+    fn left_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
         let left = [Event::Delete, Event::Update].map(|event| left(schema, relation, event, since)).join(" OR ");
         let only = format!("({left}) AND NOT {}", written(schema, relation, since));
         orphans_where(schema, &schema.relations[relation], &believed(), Some(&only))
     }
 
-    fn followed(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Sql {
+    fn followed(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql {
         let about = &schema.relations[relation];
         let child = Record::of(schema, about.child);
         let referred = referred(schema, about, &child, event, since);
@@ -121,7 +123,7 @@ impl Account for Triggers {
         ))
     }
 
-    fn levels(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql> {
+    fn levels(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
         if about.parent.table != Some(about.child) || !alike(schema, about) {
             return None;
@@ -164,13 +166,13 @@ pub(super) fn believed() -> Among<'static> {
 }
 
 fn records(schema: &Schema) -> impl Iterator<Item = Record<'_>> {
-    let tables = schema.tables.iter().enumerate().filter(|(_, table)| table.kind == TableKind::Table);
+    let tables = schema.tables.entries().filter(|(_, table)| table.kind == TableKind::Table);
     tables.filter(|(_, table)| !table.name.table.starts_with("sqlite_")).map(|(table, _)| Record::of(schema, table))
 }
 
 /// The relations that SQLite itself looks at.
-fn enforced(schema: &Schema) -> impl Iterator<Item = (usize, &Relation)> {
-    schema.relations.iter().enumerate().filter(|(_, relation)| relation.origin == Origin::Declared)
+fn enforced(schema: &Schema) -> impl Iterator<Item = (RelationId, &Relation)> {
+    schema.relations.entries().filter(|(_, relation)| relation.origin == Origin::Declared)
 }
 
 /// Where the relation's parents are recorded, if there are any.
@@ -180,7 +182,7 @@ fn parent_record<'a>(schema: &'a Schema, relation: &Relation) -> Option<Record<'
 }
 
 /// The child rows of a relation that were written in such a way that SQLite checks them.
-fn written(schema: &Schema, relation: usize, since: u32) -> String {
+fn written(schema: &Schema, relation: RelationId, since: u32) -> String {
     let about = &schema.relations[relation];
     let record = Record::of(schema, about.child);
     let key: Vec<&str> = schema.child_column_names(about).collect();
@@ -204,7 +206,7 @@ fn recorded(record: &Record<'_>, since: u32, which: &str) -> String {
 }
 
 /// The child rows of a relation whose parent was deleted, or was given another key.
-fn left(schema: &Schema, relation: usize, event: Event, since: u32) -> String {
+fn left(schema: &Schema, relation: RelationId, event: Event, since: u32) -> String {
     let about = &schema.relations[relation];
     let Some(parent) = parent_record(schema, about) else { return "0".to_owned() };
     let gone = gone(schema, about, &parent, event, since);

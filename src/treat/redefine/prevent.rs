@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Matter;
 use crate::model::catalog::Column;
 use crate::model::catalog::TableKind;
+use crate::model::ids::TableId;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
@@ -56,8 +57,8 @@ impl Matter<'_> {
         Ok((dialect.prevented(self.schema, &wish, definitions)?, dialect.takes_version(&wish)))
     }
 
-    fn parent_of(&self, relation: &Relation) -> Result<usize, String> {
-        let is_table = |&table: &usize| self.schema.tables[table].kind == TableKind::Table;
+    fn parent_of(&self, relation: &Relation) -> Result<TableId, String> {
+        let is_table = |&table: &TableId| self.schema.tables[table].kind == TableKind::Table;
         let parent = relation.parent.table.filter(is_table).filter(|_| !relation.parent.columns.is_empty());
         parent.ok_or_else(|| "there is no parent table to make a row in".to_owned())
     }
@@ -66,7 +67,7 @@ impl Matter<'_> {
     fn values<'w>(
         &'w self,
         relation: &Relation,
-        parent: usize,
+        parent: TableId,
         wish: &'w Placeholder,
     ) -> Result<Vec<(&'w Column, Given<'w>)>, String> {
         let table = &self.schema.tables[parent];

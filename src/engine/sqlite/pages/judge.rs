@@ -17,7 +17,7 @@ use crate::engine::Deadline;
 use crate::engine::Effort;
 use crate::engine::Inclusion;
 use crate::engine::StorageReading;
-use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
 
 mod child;
 mod lookup;
@@ -29,7 +29,7 @@ use child::Tally;
 /// For each inclusion what was found, or why the pages do not tell. The connection is inside the transaction whose
 /// moment the source shows.
 pub fn judge(
-    tables: &[Table],
+    tables: &Tables,
     inclusions: &[Inclusion],
     connection: &Connection,
     source: &PageSource,
@@ -48,7 +48,7 @@ pub fn judge(
 /// The same on the threads that the caller is on, for a test that judges millions of files.
 #[cfg(test)]
 pub fn judge_here(
-    tables: &[Table],
+    tables: &Tables,
     inclusions: &[Inclusion],
     connection: &Connection,
     source: &PageSource,

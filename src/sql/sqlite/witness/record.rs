@@ -7,6 +7,8 @@
 use super::enforced;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::sql::quoted;
@@ -17,7 +19,7 @@ const COLLATIONS: [&str; 3] = ["BINARY", "NOCASE", "RTRIM"];
 const MOMENTS: [&str; 5] = ["insert", "update", "delete", "before_insert", "before_update"];
 
 pub(in crate::sql::sqlite) struct Record<'a> {
-    table: usize,
+    table: TableId,
     about: &'a Table,
     /// What tells one row from another.
     pub(in crate::sql::sqlite) identity: Vec<&'a str>,
@@ -26,7 +28,7 @@ pub(in crate::sql::sqlite) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(in crate::sql::sqlite) fn of(schema: &'a Schema, table: usize) -> Record<'a> {
+    pub(in crate::sql::sqlite) fn of(schema: &'a Schema, table: TableId) -> Record<'a> {
         let about = &schema.tables[table];
         let identity: Vec<&str> = match &about.row_address {
             Some(address) => vec![address],
@@ -177,7 +179,7 @@ impl<'a> Record<'a> {
     }
 
     /// Writes down which rows an UPDATE names a relation's key of, even where it changes nothing.
-    pub(super) fn notice_named_key(&self, index: usize, relation: &Relation) -> String {
+    pub(super) fn notice_named_key(&self, index: RelationId, relation: &Relation) -> String {
         let columns: Vec<String> =
             relation.child_columns.iter().map(|&column| quoted(&self.about.columns[column].name)).collect();
         format!(

@@ -23,8 +23,9 @@ use super::super::tree::Claims;
 use super::super::tree::Tree;
 use crate::engine::Inclusion;
 use crate::model::catalog::Index;
-use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
+use crate::model::catalog::Tables;
+use crate::model::ids::TableId;
 
 /// Keys of more columns are left to SQLite.
 pub(super) const WIDEST_KEY: usize = 16;
@@ -104,7 +105,7 @@ impl Plan {
 }
 
 pub(super) fn plan(
-    tables: &[Table],
+    tables: &Tables,
     inclusions: &[Inclusion],
     connection: &Connection,
     source: &PageSource,
@@ -121,7 +122,7 @@ pub(super) fn plan(
         known_parents: HashMap::new(),
         seed: seed(),
     };
-    let mut planned: Vec<Result<(usize, Probe), Fault>> = Vec::new();
+    let mut planned: Vec<Result<(TableId, Probe), Fault>> = Vec::new();
     for (position, inclusion) in inclusions.iter().enumerate() {
         planned.push(planner.inclusion(position, inclusion));
     }
@@ -148,15 +149,15 @@ fn seed() -> (u64, u64) {
 }
 
 /// Table, columns, and the index that they are looked up in.
-type ParentName = (usize, Vec<usize>, Option<usize>);
+type ParentName = (TableId, Vec<usize>, Option<usize>);
 
 struct Planner<'a> {
-    tables: &'a [Table],
+    tables: &'a Tables,
     connection: &'a Connection,
     source: &'a PageSource,
     claims: Claims,
     trees: HashMap<u32, Result<Arc<Tree>, Fault>>,
-    layouts: HashMap<usize, Result<TableLayout, Fault>>,
+    layouts: HashMap<TableId, Result<TableLayout, Fault>>,
     parents: Vec<ParentPlan>,
     known_parents: HashMap<ParentName, Result<usize, Fault>>,
     seed: (u64, u64),
@@ -164,7 +165,7 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     /// The child's position and what to look up, or why the pages do not tell.
-    fn inclusion(&mut self, position: usize, inclusion: &Inclusion) -> Result<(usize, Probe), Fault> {
+    fn inclusion(&mut self, position: usize, inclusion: &Inclusion) -> Result<(TableId, Probe), Fault> {
         let width = inclusion.child_columns.len();
         if width > WIDEST_KEY || inclusion.parent_columns.len() != width {
             return Err(Fault::unsupported("its key has too many columns"));
@@ -175,7 +176,7 @@ impl Planner<'_> {
         Ok((inclusion.child, Probe { inclusion: position, parent, share: Share::ALL, key }))
     }
 
-    fn table(&mut self, table: usize) -> Result<TableLayout, Fault> {
+    fn table(&mut self, table: TableId) -> Result<TableLayout, Fault> {
         if let Some(known) = self.layouts.get(&table) {
             return known.clone();
         }
@@ -198,7 +199,7 @@ impl Planner<'_> {
         self.trees.entry(root).or_insert_with(|| Tree::open(source, claims, root, is_index).map(Arc::new)).clone()
     }
 
-    fn index(&mut self, table: usize, index: usize) -> Result<IndexLayout, Fault> {
+    fn index(&mut self, table: TableId, index: usize) -> Result<IndexLayout, Fault> {
         let name = &self.tables[table].indexes[index].name;
         match layout::index(self.connection, name) {
             Ok(Some(layout)) => Ok(layout),
@@ -207,7 +208,7 @@ impl Planner<'_> {
         }
     }
 
-    fn parent(&mut self, table: usize, columns: &[usize], index: Option<usize>) -> Result<usize, Fault> {
+    fn parent(&mut self, table: TableId, columns: &[usize], index: Option<usize>) -> Result<usize, Fault> {
         let name = (table, columns.to_vec(), index);
         if let Some(known) = self.known_parents.get(&name) {
             return known.clone();
@@ -220,7 +221,7 @@ impl Planner<'_> {
         found
     }
 
-    fn new_parent(&mut self, table: usize, columns: &[usize], index: Option<usize>) -> Result<ParentPlan, Fault> {
+    fn new_parent(&mut self, table: TableId, columns: &[usize], index: Option<usize>) -> Result<ParentPlan, Fault> {
         let layout = self.table(table)?;
         let key = stored(&layout, columns)?;
         let known = &self.tables[table];
@@ -259,8 +260,8 @@ impl Planner<'_> {
     }
 
     /// One pass for each child table, or one for each key's index where that is much less to read.
-    fn passes(&mut self, inclusions: &[Inclusion], planned: &mut [Result<(usize, Probe), Fault>]) -> Vec<Pass> {
-        let mut of_children: BTreeMap<usize, Vec<Probe>> = BTreeMap::new();
+    fn passes(&mut self, inclusions: &[Inclusion], planned: &mut [Result<(TableId, Probe), Fault>]) -> Vec<Pass> {
+        let mut of_children: BTreeMap<TableId, Vec<Probe>> = BTreeMap::new();
         for (child, probe) in planned.iter().flatten() {
             of_children.entry(*child).or_default().push(probe.clone());
         }
@@ -275,7 +276,7 @@ impl Planner<'_> {
         passes
     }
 
-    fn passes_of(&mut self, child: usize, inclusions: &[Inclusion], probes: Vec<Probe>) -> Result<Vec<Pass>, Fault> {
+    fn passes_of(&mut self, child: TableId, inclusions: &[Inclusion], probes: Vec<Probe>) -> Result<Vec<Pass>, Fault> {
         let layout = self.table(child)?;
         let tree = self.tree(layout.root, layout.without_rowid)?;
         let has_address = self.tables[child].row_address.is_some();
@@ -299,7 +300,7 @@ impl Planner<'_> {
     }
 
     /// An index of a table whose first columns are these.
-    fn leading_index(&mut self, table: usize, columns: &[usize]) -> Option<(Arc<Tree>, IndexLayout, Vec<Column>)> {
+    fn leading_index(&mut self, table: TableId, columns: &[usize]) -> Option<(Arc<Tree>, IndexLayout, Vec<Column>)> {
         let known = &self.tables[table];
         let leads = |index: &Index| {
             let leading: Vec<Option<usize>> =
