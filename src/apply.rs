@@ -28,6 +28,8 @@ use crate::sql::Sql;
 use crate::sql::repair::RepairDialect;
 
 mod batches;
+pub mod definitions;
+pub mod fingerprint;
 mod fit;
 mod foreseen;
 pub mod journal;

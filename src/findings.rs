@@ -1,6 +1,5 @@
 //! From facts to findings: what each relation's coverage is, what is wrong with it, in words, and the next step.
 
-use crate::model::catalog::Engine;
 use crate::model::catalog::TableName;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
@@ -18,7 +17,6 @@ use crate::model::schema::Schema;
 use crate::model::text;
 use crate::scan::Fact;
 use crate::scan::Tally;
-use crate::sql::table_for;
 
 /// How far a relation was looked at.
 pub fn coverage(relation: &Relation, fact: &Fact) -> Coverage {
@@ -117,11 +115,9 @@ fn index_corrupt(schema: &Schema, index: RelationId, tally: &Tally) -> Option<Fi
         parent.name
     );
     let lost_touch = TableName { schema: parent.name.schema.clone(), table: name.to_owned() };
-    let lost_touch = table_for(schema.database.engine, &lost_touch);
-    let reindex = match schema.database.engine {
-        Engine::Sqlite => format!("on a copy: REINDEX {lost_touch}"),
-        _ => format!("REINDEX INDEX CONCURRENTLY {lost_touch}"),
-    };
+    let facts = schema.database.engine.facts();
+    let lost_touch = facts.quoted_table(&lost_touch);
+    let reindex = format!("{} {lost_touch}", facts.rebuild_index.unwrap_or("rebuild the index"));
     let help = format!("{reindex}; then scan again; do not repair these rows");
     Some(Finding {
         rows: found.rows,

@@ -10,6 +10,7 @@ pub mod configured;
 pub mod date;
 pub mod examination;
 pub mod explanation;
+pub mod facts;
 pub mod file_line;
 pub mod finding;
 pub mod forecast;

@@ -28,7 +28,7 @@ use gather::Shape;
 pub const KEPT_KEYS: usize = 200;
 
 /// One fact for each relation of a schema.
-pub type Facts = IdVec<RelationId, Fact>;
+pub type ScanFacts = IdVec<RelationId, Fact>;
 
 /// What was learnt of one relation.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +116,7 @@ pub type IsKnown<'a> = &'a (dyn Fn(RelationId, &Key, u64) -> bool + Sync);
 pub type Learnt<'a> = &'a (dyn Fn(&mut dyn Session, RelationId, &Fact) + Sync);
 
 /// Scans every relation of a schema.
-pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wishes<'_>) -> Facts {
+pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wishes<'_>) -> ScanFacts {
     scan_and_tell(schema, sessions, wishes, &|_, _, _| {})
 }
 
@@ -126,7 +126,7 @@ pub fn scan_and_tell(
     sessions: &mut [Box<dyn Session + '_>],
     wishes: &Wishes<'_>,
     learnt: Learnt<'_>,
-) -> Facts {
+) -> ScanFacts {
     let mut works = work::plan(schema, sessions, wishes);
     let (tables, children) = (work::tables_asked(&works), work::tables_counted(&works));
     let total = tables.len() + children.len() + works.len();

@@ -167,144 +167,9 @@ pub fn row_name_columns(table: &Table) -> Vec<&str> {
     names
 }
 
-/// A name as an identifier of an engine's SQL, for what people are told to run.
-pub fn quoted_for(engine: Engine, name: &str) -> String {
-    match engine {
-        Engine::Sqlite | Engine::Postgres => quoted(name),
-        Engine::Mysql | Engine::Mariadb => in_backticks(name),
-    }
-}
-
-/// A name for what people are told to run: quoted only where the engine would take it for something else.
-pub fn readable_name(engine: Engine, name: &str) -> String {
-    let is_letter =
-        |c: char| c.is_ascii_lowercase() || c == '_' || (engine != Engine::Postgres && c.is_ascii_uppercase());
-    let is_plain = name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
-    let is_word = RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name));
-    if is_plain && !is_word { name.to_owned() } else { quoted_for(engine, name) }
-}
-
-/// Words that some engine does not take for a name, and that tables and columns are called by.
-const RESERVED: [&str; 111] = [
-    "add",
-    "all",
-    "alter",
-    "analyze",
-    "and",
-    "any",
-    "array",
-    "as",
-    "asc",
-    "authorization",
-    "before",
-    "between",
-    "binary",
-    "blob",
-    "both",
-    "by",
-    "call",
-    "case",
-    "cast",
-    "change",
-    "character",
-    "check",
-    "collate",
-    "column",
-    "condition",
-    "constraint",
-    "create",
-    "cross",
-    "cube",
-    "database",
-    "databases",
-    "default",
-    "delete",
-    "desc",
-    "describe",
-    "distinct",
-    "do",
-    "drop",
-    "each",
-    "else",
-    "end",
-    "except",
-    "exists",
-    "explain",
-    "false",
-    "fetch",
-    "float",
-    "for",
-    "force",
-    "foreign",
-    "from",
-    "full",
-    "function",
-    "grant",
-    "group",
-    "groups",
-    "having",
-    "if",
-    "ignore",
-    "in",
-    "index",
-    "inner",
-    "insert",
-    "interval",
-    "into",
-    "is",
-    "join",
-    "key",
-    "keys",
-    "lead",
-    "left",
-    "level",
-    "like",
-    "limit",
-    "lock",
-    "match",
-    "not",
-    "null",
-    "of",
-    "offset",
-    "on",
-    "option",
-    "or",
-    "order",
-    "primary",
-    "range",
-    "rank",
-    "read",
-    "references",
-    "right",
-    "row",
-    "rows",
-    "select",
-    "set",
-    "system",
-    "table",
-    "to",
-    "trigger",
-    "true",
-    "union",
-    "unique",
-    "update",
-    "usage",
-    "user",
-    "using",
-    "values",
-    "when",
-    "where",
-    "window",
-    "with",
-    "write",
-];
-
-/// A table's name as SQL, with its schema where that is not the default one.
-pub fn table_for(engine: Engine, name: &TableName) -> String {
-    match &name.schema {
-        Some(schema) => format!("{}.{}", quoted_for(engine, schema), quoted_for(engine, &name.table)),
-        None => quoted_for(engine, &name.table),
-    }
+/// Returns a table's name as SQL, with its schema if that is not the default one.
+fn table_for(engine: Engine, name: &TableName) -> String {
+    engine.facts().quoted_table(name)
 }
 
 fn in_backticks(name: &str) -> String {
@@ -315,7 +180,7 @@ fn in_backticks(name: &str) -> String {
 pub fn since(engine: Engine, column: &str, moment: &str) -> String {
     let is_number = moment.bytes().all(|byte| byte.is_ascii_digit());
     let moment = if is_number { moment.to_owned() } else { format!("'{moment}'") };
-    format!("child.{} >= {moment}", quoted_for(engine, column))
+    format!("child.{} >= {moment}", engine.facts().quoted(column))
 }
 
 /// A date, a time or a number, and nothing that could be more than that in any engine's SQL.

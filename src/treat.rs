@@ -30,8 +30,8 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_draft::PlanDraft;
 use crate::scan::Fact;
-use crate::scan::Facts;
 use crate::scan::Progress;
+use crate::scan::ScanFacts;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::repair::RepairDialect;
@@ -44,6 +44,8 @@ mod closure;
 mod conflicts;
 mod decide;
 mod decision_runs;
+pub mod hazards;
+pub mod header;
 mod images;
 mod kept_rows;
 mod limits;
@@ -131,7 +133,7 @@ impl Pace<'_> {
     }
 }
 
-fn rows_to_treat(facts: &Facts, assigned: &Assigned) -> u64 {
+fn rows_to_treat(facts: &ScanFacts, assigned: &Assigned) -> u64 {
     let rows = facts.iter().zip(assigned).map(|(fact, rule)| match (fact, rule) {
         (Fact::Checked(tally), Some(_)) => tally.orphan_rows,
         _ => 0,
@@ -161,7 +163,7 @@ struct Case<'a> {
 /// `assigned` names the rule of each relation. The facts are of the moment that the rooms see.
 pub fn plan<'a>(
     schema: &'a Schema,
-    facts: &'a Facts,
+    facts: &'a ScanFacts,
     rules: &'a Rules,
     assigned: &Assigned,
     surgery: &'static dyn RepairDialect,

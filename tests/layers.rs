@@ -1,109 +1,271 @@
-//! Imports run one way. Each rule names a folder and what its files must never mention.
+//! The architecture as a table: which room of `src/` may use which, and who may touch the world outside.
+//!
+//! A room is a file or folder directly under `src/`. Every room has a row. A row that nobody needs any more is an error.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+use crate::source_paths;
+
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::path::PathBuf;
 
-/// What decides nothing about data.
-const FRONT: &[&str] = &["crate::report", "crate::config", "crate::cli", "crate::run"];
-/// The engines one by one.
-const EACH_ENGINE: &[&str] = &["crate::engine::sqlite", "crate::engine::postgres", "crate::engine::mysql", "sqlx"];
-const ALL_ENGINES: &[&str] = &["crate::engine", "rusqlite", "sqlx"];
+use source_paths::Source;
 
-const FORBIDDEN: [(&str, &[&[&str]]); 12] = [
+/// Each room and the rooms that it uses. A room uses only rooms above it, so that data flows one way.
+const ROOMS: &[(&str, &[&str])] = &[
+    // Values, and what follows from them.
+    ("exit", &[]),
+    ("source", &[]),
+    ("whole_file", &[]),
+    ("model", &[]),
+    ("sql", &["model"]),
+    ("config", &["model"]),
+    // Databases and files.
+    ("engine", &["model", "source", "sql", "whole_file"]),
+    ("intake", &["model"]),
+    ("plan_file", &["model"]),
+    ("quarantine_file", &["model", "plan_file", "whole_file"]),
+    ("history_file", &["model"]),
+    // What was typed, and what is printed.
+    ("report", &["model"]),
+    ("cli", &["config", "intake", "model", "report", "sql"]),
+    // Stages.
+    ("scan", &["engine", "model", "sql"]),
+    ("diagnose", &["engine", "model", "scan", "sql"]),
+    ("findings", &["model", "scan", "sql"]),
+    ("examine", &["cli", "config", "diagnose", "engine", "findings", "model", "scan", "sql"]),
+    ("check", &["diagnose", "engine", "findings", "intake", "model", "scan", "sql"]),
+    ("explain", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
+    ("plan_draft", &["model", "plan_file"]),
+    ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql"]),
+    ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql"]),
+    // The commands, which know every stage.
     (
-        "model",
+        "run",
         &[
-            FRONT,
-            ALL_ENGINES,
-            &["crate::scan", "crate::source", "serde", "tokio", "toml", "std::thread", "std::time"],
-            &["std::fs", "std::io", "std::env", "std::net"],
+            "apply",
+            "check",
+            "cli",
+            "config",
+            "engine",
+            "examine",
+            "exit",
+            "explain",
+            "history_file",
+            "intake",
+            "model",
+            "plan_file",
+            "quarantine_file",
+            "report",
+            "scan",
+            "source",
+            "sql",
+            "treat",
+            "whole_file",
         ],
     ),
-    ("config", &[ALL_ENGINES, &["crate::report", "crate::cli", "crate::run", "crate::scan", "std::fs"]]),
-    (
-        "engine",
-        &[
-            FRONT,
-            &["crate::scan", "crate::findings"],
-            &["crate::model::finding", "crate::model::relation", "crate::model::schema"],
-        ],
-    ),
-    (
-        "report",
-        &[ALL_ENGINES, &["crate::config", "crate::cli", "crate::run", "crate::scan", "tokio", "std::env", "std::time"]],
-    ),
-    ("scan", &[FRONT, EACH_ENGINE, &["rusqlite"]]),
-    ("diagnose", &[FRONT, EACH_ENGINE, &["rusqlite"]]),
-    ("treat", &[FRONT, EACH_ENGINE, &["rusqlite::Connection"]]),
-    ("apply", &[FRONT, EACH_ENGINE, &["rusqlite::Connection"]]),
-    ("plan_file", &[FRONT, ALL_ENGINES, &["crate::treat"]]),
-    ("explain", &[FRONT, EACH_ENGINE, &["rusqlite"]]),
-    ("check", &[FRONT, EACH_ENGINE, &["rusqlite"]]),
-    ("intake", &[FRONT, ALL_ENGINES, &["crate::check", "std::fs"]]),
+    // The program.
+    ("caught", &["exit"]),
+    ("output", &["run", "whole_file"]),
+    ("main", &["apply", "caught", "cli", "exit", "explain", "model", "output", "report", "run", "scan"]),
 ];
 
-fn sources(part: &str) -> Vec<PathBuf> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = vec![src.join(format!("{part}.rs"))];
-    let mut folders = vec![src.join(part)];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
-    found.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+/// Modules that use a room against the order, each with the reason.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("model::resolve", "sql", "the advice on a defect is a statement that can be pasted"),
+    ("examine", "run", "its errors are those of the commands"),
+];
+
+/// Paths and macros that only these modules may use.
+const RESERVED: &[(&str, &[&str])] = &[
+    // Only `main` prints and exits, and the sink that it hands to `run`. These macros panic on a closed pipe.
+    ("println!", &[]),
+    ("print!", &[]),
+    ("eprintln!", &[]),
+    ("eprint!", &[]),
+    ("dbg!", &[]),
+    ("std::io::stdout", &["main", "output"]),
+    ("std::io::stderr", &["main"]),
+    ("std::process", &["main"]),
+    ("std::env", &["caught", "engine", "main"]),
+    // Files.
+    (
+        "std::fs",
+        &["apply::journal", "engine::sqlite", "examine", "output", "plan_file", "quarantine_file", "run", "whole_file"],
+    ),
+    ("tempfile", &["engine", "run", "whole_file"]),
+    // Clocks and threads.
+    ("std::time::Instant", &["engine", "main", "run"]),
+    ("std::time::SystemTime", &["engine::sqlite", "main"]),
+    ("std::thread", &["engine", "main", "run", "scan"]),
+    // One engine is known only to the room of engines, and a driver only to its engine.
+    ("crate::engine::sqlite", &["engine"]),
+    ("crate::engine::postgres", &["engine"]),
+    ("crate::engine::mysql", &["engine"]),
+    ("crate::engine::wire", &["engine"]),
+    ("sqlx", &["engine::mysql", "engine::postgres", "engine::wire"]),
+    ("tokio", &["engine::wire"]),
+    ("std::net", &[]),
+    // A plan is drafted in a database of its own.
+    ("rusqlite::Connection", &["engine::sqlite", "plan_draft"]),
+    ("rusqlite", &["engine::sqlite", "plan_draft", "run", "treat"]),
+    // Texts.
+    ("toml", &["config"]),
+    ("clap", &["cli", "main"]),
+    ("serde", &["apply::journal", "history_file", "intake", "plan_file", "report"]),
+    ("comfy_table", &["main", "report"]),
+];
+
+/// Modules within the rooms that a room uses, and that it must not use all the same.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    // Engines answer questions and decide nothing.
+    ("engine", &["crate::model::finding", "crate::model::relation", "crate::model::schema"]),
+    ("engine::sqlite", &["crate::engine::mysql", "crate::engine::postgres", "crate::engine::wire"]),
+    ("engine::postgres", &["crate::engine::mysql", "crate::engine::sqlite"]),
+    ("engine::mysql", &["crate::engine::postgres", "crate::engine::sqlite"]),
+    ("engine::wire", &["crate::engine::mysql", "crate::engine::postgres", "crate::engine::sqlite"]),
+    ("plan_file", &["crate::treat"]),
+];
+
+fn sources() -> Vec<Source> {
+    source_paths::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
-/// The code of a file, without its comments.
-fn code(path: &Path) -> String {
-    let text = std::fs::read_to_string(path).unwrap();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+/// True if a path is this one or leads into it.
+fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// The path of a module without `crate::`, as the tables name it.
+fn short(module: &str) -> &str {
+    module.strip_prefix("crate::").unwrap_or("")
+}
+
+fn room(path: &str) -> &str {
+    short(path).split("::").next().unwrap()
+}
+
+/// Every use that a module makes of another room: the module, the room, and where.
+fn uses(sources: &[Source]) -> BTreeMap<(&str, &str), String> {
+    let mut uses = BTreeMap::new();
+    for source in sources.iter().filter(|source| source.module != "crate") {
+        for (path, line) in source.mentions.iter().filter(|(path, _)| path.starts_with("crate::")) {
+            if room(path) != room(&source.module) {
+                uses.entry((short(&source.module), room(path)))
+                    .or_insert(format!("src/{}:{line} mentions {path}", source.file));
+            }
+        }
+    }
+    uses
 }
 
 #[test]
-fn imports_run_one_way() {
+fn every_room_has_a_row() {
+    let sources = sources();
+    let rooms: BTreeSet<&str> =
+        sources.iter().map(|source| room(&source.module)).filter(|room| !room.is_empty()).collect();
+    let rows: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
+    assert_eq!(rows.len(), ROOMS.len(), "a room has two rows");
+    let missing: Vec<_> = rooms.difference(&rows).collect();
+    assert!(missing.is_empty(), "{missing:?}: give each room a row in ROOMS");
+    let stale: Vec<_> = rows.difference(&rooms).collect();
+    assert!(stale.is_empty(), "{stale:?}: no such room; remove the row from ROOMS");
+}
+
+#[test]
+fn rooms_use_only_rooms_above_them() {
+    let sources = sources();
+    let uses = uses(&sources);
     let mut wrong = Vec::new();
-    for (part, forbidden) in FORBIDDEN {
-        for path in sources(part).iter().filter(|path| !path.ends_with("tests.rs") && !path.ends_with("sample.rs")) {
-            let code = code(path);
-            let product = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
-            let mentioned = forbidden.iter().copied().flatten().filter(|name| {
-                product
-                    .match_indices(**name)
-                    .any(|(at, _)| !product[at + name.len()..].starts_with(|c: char| c.is_alphanumeric()))
-            });
-            wrong.extend(mentioned.map(|name| format!("{} mentions {name}", path.display())));
+    for (index, (room, may_use)) in ROOMS.iter().enumerate() {
+        for used in may_use.iter().filter(|used| !ROOMS[..index].iter().any(|(above, _)| above == *used)) {
+            wrong.push(format!("ROOMS: {used} does not stand above {room}"));
+        }
+        for used in may_use.iter().filter(|used| {
+            !uses.keys().any(|(module, of)| self::room(&format!("crate::{module}")) == *room && of == *used)
+        }) {
+            wrong.push(format!("ROOMS: {room} does not use {used} any more; take it out of the row"));
+        }
+    }
+    let is_exception = |module: &str, used: &str| {
+        EXCEPTIONS.iter().any(|(of, exception, _)| is_within(module, of) && *exception == used)
+    };
+    for ((module, used), mention) in &uses {
+        let Some((_, may_use)) = ROOMS.iter().find(|(room, _)| is_within(module, room)) else {
+            continue; // `every_room_has_a_row` reports it.
+        };
+        if !may_use.contains(used) && !is_exception(module, used) {
+            wrong.push(format!("{mention}: {module} may not use {used}"));
+        }
+    }
+    for (of, exception, _) in EXCEPTIONS {
+        if !uses.keys().any(|(module, used)| is_within(module, of) && used == exception) {
+            wrong.push(format!("EXCEPTIONS: {of} does not use {exception} any more; remove the exception"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn only_main_prints_and_exits() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let parts = std::fs::read_dir(&src).unwrap().map(|entry| entry.unwrap().path());
-    let parts = parts.filter_map(|path| path.file_stem()?.to_str().map(str::to_owned));
-    for part in parts.filter(|part| !["main", "output"].contains(&part.as_str())).collect::<BTreeSet<_>>() {
-        for path in sources(&part).iter().filter(|path| path.exists() && !path.ends_with("tests.rs")) {
-            let code = code(path);
-            let product = code.split("#[cfg(test)]").next().unwrap();
-            for word in ["println!", "print!", "process::exit", "stdout()", "stderr()"] {
-                assert!(!product.contains(word), "{}: {word}", path.strip_prefix(&src).unwrap().display());
+fn reserved_paths_are_used_only_by_their_modules() {
+    let sources = sources();
+    let mut wrong = Vec::new();
+    for (reserved, modules) in RESERVED {
+        let mut used = BTreeSet::new();
+        for source in &sources {
+            let called = reserved.strip_suffix('!').and_then(|name| source.macros.get(name));
+            let mentioned = source.mentions.iter().find(|(path, _)| is_within(path, reserved)).map(|(_, line)| line);
+            let Some(line) = called.or(mentioned) else { continue };
+            match modules.iter().find(|module| is_within(short(&source.module), module)) {
+                Some(module) => used.extend([*module]),
+                None => wrong.push(format!("src/{}:{line} uses {reserved}", source.file)),
             }
         }
+        for module in modules.iter().filter(|module| !used.contains(*module)) {
+            wrong.push(format!("RESERVED: {module} does not use {reserved} any more; take it out of the row"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn forbidden_modules_are_not_used() {
+    let sources = sources();
+    let mut wrong = Vec::new();
+    for (module, forbidden) in FORBIDDEN {
+        let within: Vec<&Source> = sources.iter().filter(|source| is_within(short(&source.module), module)).collect();
+        assert!(!within.is_empty(), "FORBIDDEN: there is no module {module}");
+        for path in *forbidden {
+            assert!(
+                sources.iter().any(|source| is_within(&source.module, path)),
+                "FORBIDDEN: there is no module {path}"
+            );
+            for source in &within {
+                let mentioned = source.mentions.iter().filter(|(mention, _)| is_within(mention, path));
+                wrong.extend(mentioned.map(|(mention, line)| format!("src/{}:{line} mentions {mention}", source.file)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// An import of everything hides which room a name comes from.
+#[test]
+fn nobody_imports_the_whole_crate() {
+    for source in sources() {
+        assert!(!source.mentions.contains_key("crate::*"), "src/{} imports crate::*", source.file);
     }
 }
 
 #[test]
 fn every_file_of_tests_is_run() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let suite = std::fs::read_to_string(folder.join("suite.rs")).unwrap();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "suite") else { continue };
-        assert!(suite.contains(&format!("mod {module};")), "tests/suite.rs does not name {module}");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for (folder, program) in [(tests.clone(), "suite.rs"), (tests.join("servers"), "main.rs")] {
+        let modules = std::fs::read_to_string(folder.join(program)).unwrap();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let Some(module) = name.strip_suffix(".rs").filter(|_| name != program) else { continue };
+            assert!(modules.lines().any(|line| line == format!("mod {module};")), "{program} does not name {module}");
+        }
     }
 }

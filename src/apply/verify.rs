@@ -13,7 +13,7 @@ use crate::model::schema::Schema;
 use crate::model::text::plural;
 use crate::scan;
 use crate::scan::Fact;
-use crate::scan::Facts;
+use crate::scan::ScanFacts;
 use crate::scan::Wishes;
 
 /// Which count of the forecast the orphans are held against.
@@ -120,14 +120,14 @@ impl Walk<'_> {
 }
 
 /// A scan leaves a relation unchecked whose connection was lost; here that is no fault of the relation.
-fn refuse_if_lost(writer: &mut dyn Writer, facts: &Facts) -> Result<(), ApplyError> {
+fn refuse_if_lost(writer: &mut dyn Writer, facts: &ScanFacts) -> Result<(), ApplyError> {
     if facts.iter().any(|fact| matches!(fact, Fact::Unchecked(_))) {
         writer.changed_so_far()?;
     }
     Ok(())
 }
 
-fn scanned(writer: &mut dyn Writer, schema: &Schema) -> Facts {
+fn scanned(writer: &mut dyn Writer, schema: &Schema) -> ScanFacts {
     let wishes = Wishes { samples: 1, memory: 0, threads: 1, progress: &|_, _| {}, is_known: &|_, _, _| false };
     let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
     scan::scan(schema, &mut sessions, &wishes)

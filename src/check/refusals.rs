@@ -1,7 +1,6 @@
 //! Rows that the table itself refuses, gathered by the constraint that refuses them.
 
 use crate::engine::Trial;
-use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::checked::Place;
 use crate::model::checked::Refused;
@@ -170,8 +169,8 @@ fn constraint(schema: &Schema, refusal: &Refusal, table: TableId) -> Constraint 
         }
         _ => columns_of_key(about, refusal),
     };
-    let message = match schema.database.engine {
-        Engine::Sqlite => refusal.message.clone(),
+    let message = match refusal {
+        _ if !schema.database.engine.facts().refusals_name_rows => refusal.message.clone(),
         _ if refusal.kind == RefusalKind::Unique && !columns.is_empty() => must_be_unique(about, &columns),
         _ => without_the_row(&refusal.message, table, &about.name.table),
     };

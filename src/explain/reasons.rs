@@ -7,9 +7,9 @@ use super::observe::Side;
 use crate::engine::trial::Performance;
 use crate::findings;
 use crate::model::catalog::Action;
-use crate::model::catalog::Engine;
 use crate::model::explanation::Constraint;
 use crate::model::explanation::Reason;
+use crate::model::facts::Recheck;
 use crate::model::finding::Cause;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
@@ -25,7 +25,6 @@ use crate::model::statement::Statement;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::sql::readable_name;
 
 pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<Reason> {
     seen.lacking.iter().map(|lacking| of_one(schema, lacking, shown)).collect()
@@ -68,9 +67,11 @@ fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding 
             all if all == tally.orphan_rows => "they".to_owned(),
             some => format!("{} of them", text::count(some)),
         };
-        let checked = match schema.database.engine {
-            Engine::Sqlite => "the engine checks every reference that an UPDATE names, even one it leaves as it is",
-            _ => "the server checks every reference of a row whose primary key changes",
+        let checked = match schema.database.engine.facts().rechecks {
+            Recheck::NamedKey => "the engine checks every reference that an UPDATE names, even one it leaves as it is",
+            Recheck::ChangedKey | Recheck::MovedRow => {
+                "the server checks every reference of a row whose primary key changes"
+            }
         };
         message.push_str(&format!("; {which} did so before, but {checked}"));
     }
@@ -118,16 +119,14 @@ fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Sh
 
 /// The INSERT that would make a missing parent, with an ellipsis for what nobody but the user knows.
 fn parent_insert(schema: &Schema, relation: &Relation, key: &Key) -> String {
-    let name = |name: &str| readable_name(schema.database.engine, name);
+    let facts = schema.database.engine.facts();
+    let name = |name: &str| facts.readable(name);
     let mut columns: Vec<String> = Vec::new();
     let mut values: Vec<String> = Vec::new();
     for (position, column) in schema.parent_columns(relation).enumerate() {
         columns.push(name(&column.name));
         values.push(match key.get(position) {
-            // What other engines read as bytes, PostgreSQL reads as bits.
-            Some(value @ Value::Blob(_)) if schema.database.engine == Engine::Postgres => {
-                format!("'\\x{}'", text::value(value).trim_start_matches("X'").trim_end_matches('\''))
-            }
+            Some(value @ Value::Blob(_)) => text::value(value).replacen("X'", facts.bytes_literal, 1),
             value => value.map_or_else(|| "…".to_owned(), text::value),
         });
     }
@@ -197,14 +196,7 @@ pub(super) fn of_refusal(
 ) -> Reason {
     let (code, help) = match refusal.kind {
         RefusalKind::NotNull => (Code::NotNull, "give the column a value, or let it have a DEFAULT"),
-        RefusalKind::Unique => match schema.database.engine {
-            Engine::Mysql | Engine::Mariadb => {
-                (Code::DuplicateKey, "use another key, or say what to do: INSERT … ON DUPLICATE KEY UPDATE …")
-            }
-            Engine::Sqlite | Engine::Postgres => {
-                (Code::DuplicateKey, "use another key, or say what to do: INSERT … ON CONFLICT …")
-            }
-        },
+        RefusalKind::Unique => (Code::DuplicateKey, ""),
         RefusalKind::Check => (Code::CheckFailed, "write values that the CHECK allows"),
         RefusalKind::Value => (Code::ValueRefused, "write a value of the column's own type"),
         RefusalKind::Raised => (Code::StatementRefused, "a trigger refuses this: read it, and do what it asks for"),
@@ -219,6 +211,10 @@ pub(super) fn of_refusal(
         (table, columns) => (table.clone(), columns.to_vec()),
     };
     let mut constraint = Constraint { code, table, columns, message: refusal.message.clone(), help: help.to_owned() };
+    if refusal.kind == RefusalKind::Unique {
+        let clause = schema.database.engine.facts().on_conflict;
+        constraint.help = format!("use another key, or say what to do: INSERT … {clause} …");
+    }
     if refusal.kind == RefusalKind::Invalid {
         constraint.help = did_you_mean(schema, refusal);
     }

@@ -28,6 +28,7 @@ use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::Reason;
 use crate::model::explanation::Verdict;
+use crate::model::facts::Placeholder;
 use crate::model::finding::Code;
 use crate::model::ids::TableId;
 use crate::model::refusal::Refusal;
@@ -121,13 +122,12 @@ impl Site<'_> {
     /// A trigger may write what cannot be rolled back, wherever there is such a table.
     fn lasting_through_a_trigger(&mut self, statement: &Statement) -> Result<Option<String>, EngineError> {
         let schema = Arc::clone(&self.schema);
-        let Some((lasting, named)) = forbidden::lasting_beside(&schema, statement) else { return Ok(None) };
-        for table in named {
+        let Some(lasting) = forbidden::lasting_beside(&schema, statement) else { return Ok(None) };
+        for table in lasting.named {
             if let Some(trigger) = self.trial.triggers_of(table)?.first() {
-                let how = lasting.without_foreign_keys.as_deref().unwrap_or_default();
                 return Ok(Some(format!(
-                    "{} has the trigger {trigger}, which may write to {}, and that {how}: it cannot be rolled back",
-                    table.name, lasting.name
+                    "{} has the trigger {trigger}, which may write to {}, and that is stored by {}: it cannot be rolled back",
+                    table.name, lasting.table.name, lasting.storage
                 )));
             }
         }
@@ -366,12 +366,14 @@ fn not_taken_apart() -> EngineError {
     EngineError::Failed { why: "it names a column that was not read".to_owned() }
 }
 
-/// How many values a statement wants.
+/// Returns how many values a statement needs.
 fn placeholders(engine: Engine, text: &str) -> usize {
     let tokens = tokens_of(engine, text);
     let unquoted = tokens.iter().filter(|token| !token.quoted);
-    match engine {
-        Engine::Postgres => unquoted.filter_map(|token| token.text.strip_prefix('$')?.parse().ok()).max().unwrap_or(0),
-        _ => unquoted.filter(|token| token.text == "?").count(),
+    match engine.facts().placeholder {
+        Placeholder::Numbered(sign) => {
+            unquoted.filter_map(|token| token.text.strip_prefix(sign)?.parse().ok()).max().unwrap_or(0)
+        }
+        Placeholder::Question => unquoted.filter(|token| token.text == "?").count(),
     }
 }

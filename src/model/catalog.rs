@@ -22,38 +22,27 @@ pub struct DatabaseName {
     pub default_schema: Option<String>,
 }
 
-/// The kinds of database there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
+/// Defines [`Engine`] and the list of its variants together, so that no engine can be missing from the list.
+macro_rules! engines {
+    ($($(#[$about:meta])* $engine:ident,)*) => {
+        /// A database engine. What is known about it stands in [`crate::model::facts`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Engine {
+            $($(#[$about])* $engine,)*
+        }
+
+        impl Engine {
+            pub const ALL: &[Engine] = &[$(Engine::$engine,)*];
+        }
+    };
+}
+
+engines! {
     Sqlite,
     Postgres,
     Mysql,
-    /// MySQL's sibling: the same dialect, another server.
+    /// A fork of MySQL with statements and servers of its own.
     Mariadb,
-}
-
-impl Engine {
-    pub const ALL: [Engine; 4] = [Engine::Sqlite, Engine::Postgres, Engine::Mysql, Engine::Mariadb];
-
-    /// As JSON reports name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Engine::Sqlite => "sqlite",
-            Engine::Postgres => "postgresql",
-            Engine::Mysql => "mysql",
-            Engine::Mariadb => "mariadb",
-        }
-    }
-
-    /// As people write it.
-    pub fn title(self) -> &'static str {
-        match self {
-            Engine::Sqlite => "SQLite",
-            Engine::Postgres => "PostgreSQL",
-            Engine::Mysql => "MySQL",
-            Engine::Mariadb => "MariaDB",
-        }
-    }
 }
 
 /// How two names are compared.
@@ -101,6 +90,7 @@ pub struct Table {
     pub indexes: Vec<Index>,
     /// The name under which the engine gives a row's own address (`rowid`), where there is one and no column hides it.
     pub row_address: Option<String>,
+    pub storage: Storage,
     /// Why the engine keeps no foreign key on this table, if it does not: its storage engine, its partitions.
     pub without_foreign_keys: Option<String>,
     /// Why a change of its rows could not be tried or taken back, where that is so: its storage engine, its history.
@@ -108,6 +98,14 @@ pub struct Table {
 }
 
 impl Table {
+    /// Returns the storage engine, if changes of the table's rows stay when their transaction is rolled back.
+    pub fn lasting_storage(&self) -> Option<&str> {
+        match &self.storage {
+            Storage::Transactional => None,
+            Storage::Lasting(engine) => Some(engine),
+        }
+    }
+
     /// The columns by which every row can be told from all others for good: the primary key, or, where a row has no address
     /// that lasts, another unique key. Empty where a part of it may be NULL.
     pub fn naming_key(&self) -> Vec<usize> {
@@ -118,6 +116,14 @@ impl Table {
         let others = others.filter_map(|index| index.columns.iter().map(|part| part.column).collect());
         std::iter::once(self.primary_key.clone()).chain(others).find(never_null).unwrap_or_default()
     }
+}
+
+/// How a table's rows are stored, as far as transactions are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    Transactional,
+    /// A storage engine whose changes stay when their transaction is rolled back, by its name, such as `MyISAM`.
+    Lasting(String),
 }
 
 /// An address that a row leaves when it changes: it names the row only for a moment.

@@ -7,6 +7,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
 use crate::model::catalog::MOVING_ADDRESS;
+use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
@@ -191,6 +192,7 @@ impl NewTable {
             primary_key: vec![0],
             indexes: Vec::new(),
             row_address: None,
+            storage: Storage::Transactional,
             without_foreign_keys: None,
             irreversible: None,
         }

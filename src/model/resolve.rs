@@ -43,7 +43,7 @@ fn declared(engine: Engine, names: NameRule, tables: &Tables, key: &ForeignKey) 
     let child = &tables[key.child];
     let child_columns: Vec<usize> = key.columns.iter().filter_map(|name| column(names, child, name)).collect();
     let mut defects = Vec::new();
-    let (parent, judge) = parent_key::judge(engine, names, tables, key, &mut defects);
+    let (parent, judge) = parent_key::judge(engine.facts(), names, tables, key, &mut defects);
     flaws::name(engine, tables, key, &mut defects);
     if let Some(table) = parent.table
         && !parent.columns.is_empty()

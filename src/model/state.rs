@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
+use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
@@ -386,6 +387,7 @@ pub fn table() -> Table {
         primary_key: vec![0, 1],
         indexes: Vec::new(),
         row_address: None,
+        storage: Storage::Transactional,
         without_foreign_keys: None,
         irreversible: None,
     }

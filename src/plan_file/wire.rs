@@ -219,7 +219,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
     if wire.format != FORMAT {
         return Err(format!("its format is {:?}, and this version reads {FORMAT:?}", wire.format));
     }
-    let engine = Engine::ALL.into_iter().find(|engine| engine.name() == wire.engine);
+    let engine = Engine::ALL.iter().copied().find(|engine| engine.name() == wire.engine);
     Ok(Header {
         engine: engine.ok_or_else(|| format!("it is for the engine {:?}, which is not known", wire.engine))?,
         database: wire.database,

@@ -1,5 +1,6 @@
 //! Small schemas and examinations, made by hand, for the tests of every format.
 
+use crate::model::catalog::Storage;
 use crate::model::catalog::*;
 use crate::model::examination::*;
 use crate::model::finding::*;
@@ -54,6 +55,7 @@ pub(super) fn table(name: &str, columns: &[&str]) -> Table {
         primary_key: vec![0],
         indexes: Vec::new(),
         row_address: Some("rowid".to_string()),
+        storage: Storage::Transactional,
         without_foreign_keys: None,
         irreversible: None,
     }

@@ -12,12 +12,12 @@ use super::Outcome;
 use super::RunError;
 use super::Surroundings;
 use super::config_file;
-use super::fingerprint;
-use super::repair;
 use crate::apply;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
 use crate::apply::Order;
+use crate::apply::definitions::definitions;
+use crate::apply::fingerprint;
 use crate::apply::journal;
 use crate::cli;
 use crate::cli::repair::Writing;
@@ -115,7 +115,7 @@ pub(super) fn go(
         return Err(refused(direction, why, "if this is that database and it was moved, say --moved").into());
     }
     let mut admit = |writer: &mut dyn Writer| {
-        let differing = fingerprint::differing(&schema, &repair::definitions(&schema, writer, surgery)?.0, &header);
+        let differing = fingerprint::differing(&schema, &definitions(&schema, writer, surgery)?.0, &header);
         if differing.is_empty() {
             return Ok(());
         }

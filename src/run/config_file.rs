@@ -15,11 +15,11 @@ use crate::model::schema::Schema;
 use crate::sql;
 
 /// A configuration and the text that its faults point into.
-pub(super) struct ConfigFile {
+pub(crate) struct ConfigFile {
     /// As the user knows it; empty where there is no file.
-    pub(super) path: String,
-    pub(super) text: String,
-    pub(super) config: Config,
+    pub(crate) path: String,
+    pub(crate) text: String,
+    pub(crate) config: Config,
     /// Relations that were typed with --enforce, each with its text.
     pub(super) typed: Vec<(String, ConfiguredRelation)>,
 }

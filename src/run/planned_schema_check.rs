@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use crate::engine::Database;
+use crate::examine;
+use crate::examine::Lens;
+use crate::examine::Looked;
 use crate::exit::Exit;
 use crate::model::catalog::Engine;
 use crate::model::examination::Examination;
@@ -14,9 +17,6 @@ use crate::report::AnswerFormat;
 use crate::report::Paper;
 use crate::report::ScanFormat;
 use crate::run::RunError;
-use crate::run::examine;
-use crate::run::examine::Lens;
-use crate::run::examine::Looked;
 use crate::scan::Wishes;
 use crate::sql::read::statements;
 

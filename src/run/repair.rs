@@ -11,12 +11,13 @@ use super::RunError;
 use super::Surroundings;
 use super::config_file;
 use super::config_file::ConfigFile;
-use super::fingerprint;
-use super::fingerprint::Scope;
 use super::plan_path;
 use super::rule_files;
 use super::rule_files::RuleFiles;
 use crate::apply::Direction;
+use crate::apply::definitions::definitions;
+use crate::apply::fingerprint;
+use crate::apply::fingerprint::Scope;
 use crate::cli;
 use crate::engine;
 use crate::engine::Database;
@@ -29,13 +30,10 @@ use crate::model::catalog::Table;
 use crate::model::forecast::RepairForecast;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
-use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
-use crate::model::plan::Treated;
 use crate::model::redefinition::Definition;
 use crate::model::schema::Schema;
-use crate::model::text::plural;
 use crate::model::value::Value;
 use crate::plan_file;
 use crate::report;
@@ -51,6 +49,9 @@ use crate::treat;
 use crate::treat::Draft;
 use crate::treat::Rooms;
 use crate::treat::assign::Assigned;
+use crate::treat::hazards::hazards;
+use crate::treat::header::forecasts;
+use crate::treat::header::treated;
 use crate::treat::redefine;
 
 mod script;
@@ -304,111 +305,6 @@ fn defaults(
         defaults.insert(parent, names);
     }
     Ok(defaults)
-}
-
-/// All definitions, and whether some that may be there are hidden from this user.
-pub(super) fn definitions(
-    schema: &Schema,
-    session: &mut dyn Session,
-    surgery: &dyn RepairDialect,
-) -> Result<(Vec<Definition>, bool), EngineError> {
-    let mut definitions = Vec::new();
-    session.each_row(&surgery.definitions(), &mut |row| {
-        let text = |place: usize| match row.get(place) {
-            Some(Value::Text(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-            _ => String::new(),
-        };
-        definitions.push([text(0), text(1), text(2), text(3)]);
-    })?;
-    let are_some_hidden = surgery.complete(schema, &mut definitions);
-    Ok((definitions, are_some_hidden))
-}
-
-/// What else will happen when the plan is applied.
-fn hazards(
-    schema: &Schema,
-    surgery: &dyn RepairDialect,
-    definitions: &[Definition],
-    forecast: &RepairForecast,
-) -> Vec<String> {
-    let mut hazards = Vec::new();
-    for table in &forecast.tables {
-        let triggers: Vec<&str> = definitions
-            .iter()
-            .filter(|[kind, _, of, _]| kind == "trigger" && schema.names.same(of, &table.table))
-            .map(|[_, name, ..]| name.as_str())
-            .collect();
-        if !triggers.is_empty() {
-            let silence = if surgery.can_silence_triggers() { "; --no-triggers keeps them silent" } else { "" };
-            hazards.push(format!(
-                "{} has triggers ({}): what they change beyond the plan rolls it back{silence}",
-                table.table,
-                triggers.join(", ")
-            ));
-        }
-    }
-    for outlook in &forecast.relations {
-        let gone = outlook.treatments.iter().filter(|share| share.treatment == "delete" && share.rows > 0);
-        for share in gone {
-            let rows = plural(share.rows, "orphan row");
-            hazards
-                .push(format!("{}: {rows} and all that depend on them go, and only the plan keeps them", outlook.id));
-        }
-    }
-    if surgery.defines_at_once() && !forecast.redefinitions.is_empty() {
-        hazards.push(format!(
-            "{} commits each definition at once: what is cut off is gone on with by the same command, or taken back by undo",
-            schema.database.engine.title()
-        ));
-    }
-    if surgery.defines_at_once() && !forecast.creates.is_empty() {
-        let names: Vec<&str> = forecast.creates.iter().map(|new| new.name.table.as_str()).collect();
-        hazards.push(format!(
-            "{} is made before the transaction, which cannot hold it: a failure may leave it behind, empty",
-            names.join(", ")
-        ));
-    }
-    hazards
-}
-
-/// Every relation that a changed table has a part in.
-fn forecasts(schema: &Schema, facts: &scan::Facts, forecast: &RepairForecast) -> Vec<Forecast> {
-    let is_changed = |table: Option<TableId>| {
-        table.is_some_and(|table| {
-            let name = schema.tables[table].name.to_string();
-            forecast.tables.iter().any(|changes| changes.table == name)
-        })
-    };
-    let is_declared = |id: &String| forecast.redefinitions.iter().any(|change| change.declared.contains(id));
-    let is_dropped = |id: &String| forecast.redefinitions.iter().any(|change| change.dropped.contains(id));
-    let declared = schema.relations.entries().zip(facts).filter(|((_, relation), _)| !is_dropped(&relation.id));
-    let touched = declared.filter_map(|((index, relation), fact)| match fact {
-        scan::Fact::Checked(tally)
-            if is_changed(Some(relation.child)) || is_changed(relation.parent.table) || is_declared(&relation.id) =>
-        {
-            let outlook = forecast.relations.iter().find(|outlook| outlook.relation == index);
-            Some(Forecast {
-                relation: relation.id.clone(),
-                rows_before: tally.orphan_rows,
-                rows_after: outlook.map_or(tally.orphan_rows, |outlook| outlook.rows_after),
-            })
-        }
-        _ => None,
-    });
-    touched.collect()
-}
-
-fn treated(forecast: &RepairForecast) -> Vec<Treated> {
-    let all =
-        forecast.relations.iter().flat_map(|outlook| outlook.treatments.iter().map(move |share| (outlook, share)));
-    all.map(|(outlook, share)| Treated {
-        rule: outlook.rule.clone().unwrap_or_default(),
-        relation: outlook.id.clone(),
-        treatment: share.treatment.clone(),
-        keys: share.keys,
-        rows: share.rows,
-    })
-    .collect()
 }
 
 fn exit(forecast: &RepairForecast) -> Exit {

@@ -7,9 +7,9 @@ use super::RunError;
 use super::Sink;
 use super::Stream;
 use super::Surroundings;
-use super::examine::One;
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::examine::One;
 use crate::model::examination::Examination;
 use crate::model::ids::RelationId;
 use crate::model::redaction::Redaction;
@@ -22,7 +22,7 @@ use crate::report::csv::Rows;
 use crate::report::ndjson::Lines;
 use crate::scan;
 use crate::scan::Fact;
-use crate::scan::Facts;
+use crate::scan::ScanFacts;
 
 pub(super) type Output = (ScanFormat, Option<PathBuf>);
 
@@ -84,7 +84,7 @@ impl Live {
 /// Every orphan, asked for once more in the same snapshot: no number of them is held in memory.
 pub(super) fn stream_orphans(
     schema: &Schema,
-    facts: &Facts,
+    facts: &ScanFacts,
     redaction: &Redaction,
     sessions: &mut [Box<dyn Session>],
     sink: &dyn Sink,

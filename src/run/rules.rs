@@ -17,6 +17,7 @@ use crate::config;
 use crate::engine;
 use crate::engine::Deadline;
 use crate::engine::Patience;
+use crate::examine;
 use crate::exit::Exit;
 use crate::model::text::plural;
 use crate::report;
@@ -67,7 +68,7 @@ fn suggest(
         progress: &|_, _| {},
         is_known: &|_, _, _| false,
     };
-    Ok(report::suggestion(&super::examine(schema, &mut sessions, &wishes)))
+    Ok(report::suggestion(&examine::examine(schema, &mut sessions, &wishes)))
 }
 
 fn list() -> String {

@@ -18,7 +18,7 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
 use crate::scan::Fact;
-use crate::scan::Facts;
+use crate::scan::ScanFacts;
 use crate::sql;
 
 /// An orphan as it is streamed.
@@ -38,7 +38,7 @@ struct Foster {
 
 impl<'a> Planner<'a> {
     /// One more pass over the orphans of each relation of which the plan has anything to remember.
-    pub(super) fn remember_orphans(&mut self, facts: &Facts, reader: &mut dyn Session) -> Result<(), TreatError> {
+    pub(super) fn remember_orphans(&mut self, facts: &ScanFacts, reader: &mut dyn Session) -> Result<(), TreatError> {
         let schema = self.schema;
         for ((index, relation), fact) in schema.relations.entries().zip(facts) {
             let Fact::Checked(tally) = fact else { continue };

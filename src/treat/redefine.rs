@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use crate::model::catalog::Catalog;
-use crate::model::catalog::Engine;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::TableKind;
+use crate::model::facts::Location;
+use crate::model::facts::ParentKey;
 use crate::model::finding::Code;
 use crate::model::forecast::Outlook;
 use crate::model::forecast::Refusal;
@@ -168,7 +169,7 @@ impl Matter<'_> {
                 change.table, change.name
             )
         };
-        let is_server = self.schema.database.engine != Engine::Sqlite;
+        let is_server = self.schema.database.engine.facts().location == Location::Server;
         changes.iter().filter(|_| is_server).filter(is_made).map(waits).collect()
     }
 
@@ -274,8 +275,8 @@ impl Matter<'_> {
         let mut defects = relation.defects.clone();
         let declared = resolve::resolve(catalog, &[]).ok().and_then(|schema| schema.relations.into_iter().next());
         defects.extend(declared.into_iter().flat_map(|declared| declared.defects));
-        // A server judges the parent's key itself when the key is declared; here it has not done so yet.
-        if engine != Engine::Sqlite && relation.parent.key.is_none() {
+        // The engine judges the parent's key when the foreign key is declared; it has not done so yet.
+        if engine.facts().parent_key == ParentKey::ByEngine && relation.parent.key.is_none() {
             let columns = relation.parent.column_names.join(", ");
             defects.push(Defect {
                 code: Code::ParentKeyNotUnique,

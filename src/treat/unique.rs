@@ -8,6 +8,7 @@ use super::Planner;
 use super::TreatError;
 use crate::engine::EngineError;
 use crate::model::catalog::Engine;
+use crate::model::facts::IndexText;
 use crate::model::ids::TableId;
 use crate::model::plan::identity_columns;
 use crate::model::value::Key;
@@ -168,8 +169,8 @@ impl<'a> Planner<'a> {
             index.unique && (index.partial || index.columns.iter().any(|part| part.column.is_none()))
         };
         let mut odd = Vec::new();
-        if matches!(schema.database.engine, Engine::Mysql | Engine::Mariadb) {
-            // Their texts have another form; what such an index does not take is refused when the plan is applied.
+        if schema.database.engine.facts().unique_index_text == IndexText::Other {
+            // The terms cannot be read. The engine refuses rows that such an index rejects when the plan is applied.
             return Ok(odd);
         }
         // Where rows have no name, none of them changes.
@@ -224,7 +225,11 @@ fn terms(engine: Engine, text: &str) -> Option<UniqueTerms> {
     let ends = starts.iter().skip(1).map(|start| start - 1).chain([close]);
     let terms = starts.iter().zip(ends).map(|(&start, end)| {
         let term = tokens.get(start..end)?;
-        let length = if engine == Engine::Postgres { operand(term)? } else { without_order(term) };
+        let length = match engine.facts().unique_index_text {
+            IndexText::Terms => without_order(term),
+            IndexText::TermsWithClasses => operand(term)?,
+            IndexText::Other => return None,
+        };
         let (first, last) = (term.first()?, term.get(length.checked_sub(1)?)?);
         Some(text[first.place.start..last.place.end].to_owned())
     });

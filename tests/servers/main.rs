@@ -2,6 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and say what it saw")]
 
 mod agreement;
+#[path = "../case.rs"]
+mod case;
+#[path = "../case_run.rs"]
+mod case_run;
+mod cases;
 mod check;
 #[path = "../common.rs"]
 mod common;

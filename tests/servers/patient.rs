@@ -13,15 +13,10 @@ pub(crate) enum Kind {
 pub(crate) const KINDS: [Kind; 3] = [Kind::Postgres, Kind::Mariadb, Kind::Mysql];
 pub(crate) const MYSQL_FAMILY: [Kind; 2] = [Kind::Mariadb, Kind::Mysql];
 
-pub(crate) struct Patient {
-    pub(crate) server: Server,
-    pub(crate) kind: Kind,
-}
-
-impl Patient {
-    /// A database made by this SQL while no foreign key is enforced; `None` without a server.
-    pub(crate) fn new(kind: Kind, seed: &str) -> Option<Patient> {
-        let (loose, strict) = match kind {
+impl Kind {
+    /// These statements, run while no foreign key is enforced.
+    pub(crate) fn unenforced(self, sql: &str) -> String {
+        let (loose, strict) = match self {
             Kind::Postgres => ("SET session_replication_role = replica", "SET session_replication_role = origin"),
             Kind::Mariadb | Kind::Mysql => {
                 // MySQL tells counters as they were yesterday, unless it is asked not to.
@@ -31,7 +26,19 @@ impl Patient {
                 )
             }
         };
-        let seed = format!("{loose}; {}; {strict}", seed.trim_end().trim_end_matches(';'));
+        format!("{loose}; {}; {strict}", sql.trim_end().trim_end_matches(';'))
+    }
+}
+
+pub(crate) struct Patient {
+    pub(crate) server: Server,
+    pub(crate) kind: Kind,
+}
+
+impl Patient {
+    /// A database made by this SQL while no foreign key is enforced; `None` without a server.
+    pub(crate) fn new(kind: Kind, seed: &str) -> Option<Patient> {
+        let seed = kind.unenforced(seed);
         let server = match kind {
             Kind::Postgres => Server::postgres(&seed),
             Kind::Mariadb => Server::mariadb(&seed),

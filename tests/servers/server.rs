@@ -87,7 +87,8 @@ impl Server {
 
     fn new(variable: &str, any_database: &str, seed: &str) -> Option<Server> {
         let address = address(variable)?;
-        let name = format!("fk_doctor_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        // Every name has the same length, so that a report is laid out the same in every run.
+        let name = format!("fk_doctor_{:07}_{:04}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = connect(&runtime, &format!("{address}{any_database}"));
         let mut server = Server {

@@ -22,13 +22,13 @@ use crate::model::catalog::Index;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::NameRule;
+use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::catalog::Tables;
 use crate::model::ids::TableId;
 use crate::model::value::Value;
-use crate::sql::quoted_for;
 
 /// The table is not there, or its whole schema is not.
 const NO_SUCH_TABLE: [&str; 2] = ["1146", "1049"];
@@ -136,6 +136,7 @@ impl Reader<'_> {
                 primary_key: Vec::new(),
                 indexes: Vec::new(),
                 row_address: None,
+                storage: stored_in(&kind, &storage),
                 without_foreign_keys: without_foreign_keys(&kind, &storage, partitioned),
                 irreversible: irreversible(&kind, &storage, partitioned),
             });
@@ -209,7 +210,7 @@ impl Reader<'_> {
                 continue;
             }
             let schema = key.parent.schema.as_ref().unwrap_or(&self.server.database);
-            let name = |name: &str| quoted_for(self.server.engine, name);
+            let name = |name: &str| self.server.engine.facts().quoted(name);
             let question = format!("SELECT 1 FROM {}.{} LIMIT 0", name(schema), name(&key.parent.table));
             match self.first.ask(&question, &[], self.deadline, &mut |_| {}) {
                 Err(Failure::Refused { code, .. }) if NO_SUCH_TABLE.contains(&code.as_str()) => {}
@@ -255,7 +256,7 @@ impl Reader<'_> {
     /// What cannot be read at all is taken for the mildest.
     fn rules_in_definition(&mut self, table: &str, constraint: &str) -> (Action, Action) {
         let default = if self.server.engine == Engine::Mariadb { Action::Restrict } else { Action::NoAction };
-        let name = |name: &str| quoted_for(self.server.engine, name);
+        let name = |name: &str| self.server.engine.facts().quoted(name);
         let question = format!("SHOW CREATE TABLE {}.{}", name(&self.server.database), name(table));
         let mut definition = String::new();
         let take = &mut |values: &[Value]| {
@@ -298,12 +299,24 @@ fn table_kind(kind: &str, storage: &str, partitioned: bool) -> TableKind {
     }
 }
 
+/// True for the storage engines that keep foreign keys. They are also the ones that roll back.
+fn is_transactional(storage: &str) -> bool {
+    ["InnoDB", "NDBCLUSTER"].iter().any(|name| storage.eq_ignore_ascii_case(name))
+}
+
+fn stored_in(kind: &str, storage: &str) -> Storage {
+    if kind.contains("VIEW") || is_transactional(storage) {
+        Storage::Transactional
+    } else {
+        Storage::Lasting(storage.to_owned())
+    }
+}
+
 fn without_foreign_keys(kind: &str, storage: &str, partitioned: bool) -> Option<String> {
     if kind.contains("VIEW") {
         return Some("is a view".to_owned());
     }
-    let keeps = ["InnoDB", "NDBCLUSTER"].iter().any(|name| storage.eq_ignore_ascii_case(name));
-    match (keeps, partitioned) {
+    match (is_transactional(storage), partitioned) {
         (true, false) => None,
         (true, true) => Some("is partitioned".to_owned()),
         (false, _) => Some(format!("is stored by {storage}")),

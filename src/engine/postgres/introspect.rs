@@ -24,6 +24,7 @@ use crate::model::catalog::Match;
 use crate::model::catalog::NameRule;
 use crate::model::catalog::QualifiedName;
 use crate::model::catalog::SqlType;
+use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
@@ -93,6 +94,7 @@ impl Tables {
             primary_key: Vec::new(),
             indexes: Vec::new(),
             row_address,
+            storage: Storage::Transactional,
             without_foreign_keys: None,
             irreversible: None,
         });

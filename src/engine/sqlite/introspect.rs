@@ -17,6 +17,7 @@ use crate::model::catalog::Index;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::NameRule;
+use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
@@ -71,6 +72,7 @@ fn table(connection: &Connection, name: String, kind: &str, without_rowid: bool,
         primary_key: Vec::new(),
         indexes: Vec::new(),
         row_address: None,
+        storage: Storage::Transactional,
         without_foreign_keys: None,
         irreversible: None,
     };

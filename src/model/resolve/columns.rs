@@ -7,8 +7,6 @@ use crate::model::catalog::Table;
 use crate::model::finding::Code;
 use crate::model::relation::Defect;
 use crate::model::schema::side;
-use crate::sql::quoted_for;
-use crate::sql::table_for;
 
 /// Adds a defect for the first pair of columns that convert values differently, and for the first that compare text
 /// differently. The relation still works as the parent's side says; programs that join the two may not.
@@ -90,15 +88,16 @@ pub(super) fn child_index(engine: Engine, child: &Table, child_columns: &[usize]
         return;
     }
     let names: Vec<&str> = child_columns.iter().map(|&column| child.columns[column].name.as_str()).collect();
-    let quoted: Vec<String> = names.iter().map(|name| quoted_for(engine, name)).collect();
+    let facts = engine.facts();
+    let quoted: Vec<String> = names.iter().map(|name| facts.quoted(name)).collect();
     let index = format!("{}_{}", child.name.table, names.join("_"));
     defects.push(Defect {
         code: Code::ChildNotIndexed,
         message: format!("no index leads with {}: deleting a parent reads the whole table", side(&child.name, names)),
         help: format!(
             "CREATE INDEX {} ON {}({})",
-            quoted_for(engine, &index),
-            table_for(engine, &child.name),
+            facts.quoted(&index),
+            facts.quoted_table(&child.name),
             quoted.join(", ")
         ),
     });

@@ -7,12 +7,10 @@ use crate::model::catalog::Table;
 use crate::model::catalog::Tables;
 use crate::model::finding::Code;
 use crate::model::relation::Defect;
-use crate::sql::quoted_for;
-use crate::sql::table_for;
 
 pub(super) fn name(engine: Engine, tables: &Tables, key: &ForeignKey, defects: &mut Vec<Defect>) {
-    let child = table_for(engine, &tables[key.child].name);
-    let constraint = quoted_for(engine, key.name.as_deref().unwrap_or_default());
+    let child = engine.facts().quoted_table(&tables[key.child].name);
+    let constraint = engine.facts().quoted(key.name.as_deref().unwrap_or_default());
     defects.extend(key.flaws.iter().map(|flaw| match flaw {
         Flaw::NotValidated => Defect {
             code: Code::NotValidated,

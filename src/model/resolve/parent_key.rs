@@ -6,7 +6,6 @@
 //! key in key order. A partial index, another collation or a view will not do.
 
 use super::find_table;
-use crate::model::catalog::Engine;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
 use crate::model::catalog::NameRule;
@@ -14,6 +13,9 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::catalog::Tables;
+use crate::model::facts::Facts;
+use crate::model::facts::ParentKey;
+use crate::model::facts::RowAddress;
 use crate::model::finding::Code;
 use crate::model::relation::Defect;
 use crate::model::relation::Judge;
@@ -21,7 +23,7 @@ use crate::model::relation::Parent;
 use crate::model::schema::side;
 
 pub(super) fn judge(
-    engine: Engine,
+    facts: &Facts,
     names: NameRule,
     tables: &Tables,
     key: &ForeignKey,
@@ -55,15 +57,15 @@ pub(super) fn judge(
             help: format!("if {successor} is the table in use, rebuild the child so that it refers to {successor}"),
         });
     }
-    let judge = match columns_of(names, table, key, &mut parent) {
+    let judge = match columns_of(facts, names, table, key, &mut parent) {
         Err(defect) => {
             let why = defect.message.clone();
             defects.push(defect);
             Judge::Nobody(why)
         }
-        Ok(()) => match engine {
-            Engine::Sqlite => key_of(table, key, &mut parent, defects),
-            Engine::Postgres | Engine::Mysql | Engine::Mariadb => accepted_by_server(table, key, &mut parent),
+        Ok(()) => match facts.parent_key {
+            ParentKey::JudgedHere => key_of(facts, table, key, &mut parent, defects),
+            ParentKey::ByEngine => accepted_by_server(table, key, &mut parent),
         },
     };
     (parent, judge)
@@ -89,7 +91,13 @@ fn no_table(name: &TableName, renamed: Option<&TableName>) -> Defect {
 }
 
 /// Resolves the parent's columns into `parent`, or says why they cannot be.
-fn columns_of(names: NameRule, table: &Table, key: &ForeignKey, parent: &mut Parent) -> Result<(), Defect> {
+fn columns_of(
+    facts: &Facts,
+    names: NameRule,
+    table: &Table,
+    key: &ForeignKey,
+    parent: &mut Parent,
+) -> Result<(), Defect> {
     let named = match &key.parent_columns {
         Some(columns) => columns,
         None => return primary_key_of(table, key, parent),
@@ -100,7 +108,7 @@ fn columns_of(names: NameRule, table: &Table, key: &ForeignKey, parent: &mut Par
         let known = table.columns.iter().map(|column| column.name.as_str());
         let hint = match crate::model::text::nearest(first, known) {
             Some(near) => format!("; did it mean {near}?"),
-            None if ["rowid", "oid", "_rowid_"].iter().any(|name| name.eq_ignore_ascii_case(first)) => {
+            None if is_row_address(facts, first) => {
                 "; a rowid cannot be referred to, declare an INTEGER PRIMARY KEY".to_owned()
             }
             None => String::new(),
@@ -114,6 +122,10 @@ fn columns_of(names: NameRule, table: &Table, key: &ForeignKey, parent: &mut Par
     parent.columns = named.iter().filter_map(|name| super::column(names, table, name)).collect();
     parent.column_names = parent.columns.iter().map(|&column| table.columns[column].name.clone()).collect();
     Ok(())
+}
+
+fn is_row_address(facts: &Facts, name: &str) -> bool {
+    matches!(facts.row_address, RowAddress::Lasting(names) if names.iter().any(|address| address.eq_ignore_ascii_case(name)))
 }
 
 fn primary_key_of(table: &Table, key: &ForeignKey, parent: &mut Parent) -> Result<(), Defect> {
@@ -143,7 +155,7 @@ fn primary_key_of(table: &Table, key: &ForeignKey, parent: &mut Parent) -> Resul
 }
 
 /// Finds the unique key that the engine would use, or names the defect; the values can be compared all the same.
-fn key_of(table: &Table, key: &ForeignKey, parent: &mut Parent, defects: &mut Vec<Defect>) -> Judge {
+fn key_of(facts: &Facts, table: &Table, key: &ForeignKey, parent: &mut Parent, defects: &mut Vec<Defect>) -> Judge {
     if table.kind == TableKind::Virtual {
         let message = format!("{} is a virtual table, which has no unique key; its module is not run", table.name);
         let help = "keep the keys in an ordinary table and refer to that".to_owned();
@@ -156,9 +168,10 @@ fn key_of(table: &Table, key: &ForeignKey, parent: &mut Parent, defects: &mut Ve
     if parent.key.is_some() {
         return Judge::Engine;
     }
-    let defect = why_unusable(table, &parent.columns);
+    let defect = why_unusable(facts, table, &parent.columns);
     let because = format!(
-        "SQLite itself refuses every write here (foreign key mismatch: {}); the values are compared as it compares them",
+        "{} itself refuses every write here (foreign key mismatch: {}); the values are compared as it compares them",
+        facts.title,
         defect.code.name()
     );
     defects.push(defect);
@@ -210,7 +223,7 @@ fn same_collation(left: &Option<String>, right: &Option<String>) -> bool {
     }
 }
 
-fn why_unusable(table: &Table, columns: &[usize]) -> Defect {
+fn why_unusable(facts: &Facts, table: &Table, columns: &[usize]) -> Defect {
     let key = side(&table.name, columns.iter().map(|&column| table.columns[column].name.as_str()));
     if table.kind == TableKind::View {
         return Defect {
@@ -247,19 +260,14 @@ fn why_unusable(table: &Table, columns: &[usize]) -> Defect {
     Defect {
         code: Code::ParentKeyNotUnique,
         message: format!("{key} is neither a primary key nor the whole of a unique index{also}"),
-        help: format!("remove duplicates, then: {}", suggested_index(table, columns)),
+        help: format!("remove duplicates, then: {}", suggested_index(facts, table, columns)),
     }
 }
 
-fn suggested_index(table: &Table, columns: &[usize]) -> String {
-    let names: Vec<String> = columns.iter().map(|&column| crate::sql::quoted(&table.columns[column].name)).collect();
+fn suggested_index(facts: &Facts, table: &Table, columns: &[usize]) -> String {
+    let names: Vec<String> = columns.iter().map(|&column| facts.quoted(&table.columns[column].name)).collect();
     let index = format!("{}_key", table.name.table);
-    format!(
-        "CREATE UNIQUE INDEX {} ON {}({})",
-        crate::sql::quoted(&index),
-        crate::sql::quoted(&table.name.table),
-        names.join(", ")
-    )
+    format!("CREATE UNIQUE INDEX {} ON {}({})", facts.quoted(&index), facts.quoted(&table.name.table), names.join(", "))
 }
 
 /// The table that now bears the name, if `name` looks like the left-over of a rename: `users_old`, `_users_old_2019`.

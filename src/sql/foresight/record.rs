@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::Foresight;
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
-use crate::model::catalog::Engine;
 use crate::model::explanation::Event;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
@@ -234,10 +233,11 @@ fn action(relation: &Relation, event: Event) -> Action {
     }
 }
 
-/// Columns' names have no case in MySQL, whatever those of tables have.
+/// True if two names are the same column's. Some engines ignore the case of columns' names, but not that of tables' names.
 fn same(schema: &Schema, left: &str, right: &str) -> bool {
-    match schema.database.engine {
-        Engine::Postgres => left == right,
-        _ => left.eq_ignore_ascii_case(right),
+    if schema.database.engine.facts().lexis.columns_ignore_case {
+        left.eq_ignore_ascii_case(right)
+    } else {
+        left == right
     }
 }

@@ -6,6 +6,8 @@
 use std::ops::Range;
 
 use crate::model::catalog::Engine;
+use crate::model::facts::Lexis;
+use crate::model::facts::Placeholder;
 use crate::model::value::Value;
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens_of;
@@ -124,9 +126,11 @@ impl<'s> Dml<'s> {
             let Some(number) = self.placeholder(place) else { continue };
             piece.text.push_str(&self.text[from..token.place.start]);
             piece.values.push(self.parameters.get(number).cloned().unwrap_or(Value::Null));
-            match self.engine {
-                Engine::Postgres => piece.text.push_str(&format!("${}", numbered_from + piece.values.len())),
-                _ => piece.text.push('?'),
+            match self.engine.facts().placeholder {
+                Placeholder::Numbered(sign) => {
+                    piece.text.push_str(&format!("{sign}{}", numbered_from + piece.values.len()));
+                }
+                Placeholder::Question => piece.text.push('?'),
             }
             from = token.place.end;
         }
@@ -137,11 +141,13 @@ impl<'s> Dml<'s> {
     /// Which of the values stands for a token.
     fn placeholder(&self, place: usize) -> Option<usize> {
         let token = &self.tokens[place];
-        match self.engine {
-            Engine::Postgres => {
-                token.text.strip_prefix('$').filter(|_| !token.quoted)?.parse::<usize>().ok()?.checked_sub(1)
+        match self.engine.facts().placeholder {
+            Placeholder::Numbered(sign) => {
+                token.text.strip_prefix(sign).filter(|_| !token.quoted)?.parse::<usize>().ok()?.checked_sub(1)
             }
-            _ => token.is_word("?").then(|| self.tokens[..place].iter().filter(|token| token.is_word("?")).count()),
+            Placeholder::Question => {
+                token.is_word("?").then(|| self.tokens[..place].iter().filter(|token| token.is_word("?")).count())
+            }
         }
     }
 
@@ -171,8 +177,8 @@ impl Reader<'_> {
         there
     }
 
-    fn is_mysql(&self) -> bool {
-        matches!(self.engine, Engine::Mysql | Engine::Mariadb)
+    fn lexis(&self) -> &'static Lexis {
+        &self.engine.facts().lexis
     }
 
     /// Common table expressions that only read.
@@ -242,8 +248,10 @@ impl Reader<'_> {
     }
 
     fn insert(&mut self) -> Option<(Target, Writes)> {
-        while self.is_mysql() && (self.skip("LOW_PRIORITY") || self.skip("HIGH_PRIORITY") || self.skip("DELAYED")) {}
-        if self.is("IGNORE") || !(self.skip("INTO") || self.is_mysql()) {
+        while self.lexis().statement_modifiers
+            && (self.skip("LOW_PRIORITY") || self.skip("HIGH_PRIORITY") || self.skip("DELAYED"))
+        {}
+        if self.is("IGNORE") || !(self.skip("INTO") || self.lexis().statement_modifiers) {
             return None;
         }
         let target = self.target()?;
@@ -257,8 +265,8 @@ impl Reader<'_> {
     }
 
     fn update(&mut self) -> Option<(Target, Writes)> {
-        while self.is_mysql() && self.skip("LOW_PRIORITY") {}
-        if self.is_mysql() && self.is("IGNORE") {
+        while self.lexis().statement_modifiers && self.skip("LOW_PRIORITY") {}
+        if self.lexis().statement_modifiers && self.is("IGNORE") {
             return None;
         }
         let target = self.target()?;
@@ -273,12 +281,13 @@ impl Reader<'_> {
     }
 
     fn delete(&mut self) -> Option<(Target, Writes)> {
-        while self.is_mysql() && (self.skip("LOW_PRIORITY") || self.skip("QUICK")) {}
+        while self.lexis().statement_modifiers && (self.skip("LOW_PRIORITY") || self.skip("QUICK")) {}
         if !self.skip("FROM") {
             return None;
         }
         let target = self.target()?;
-        let others = if !self.is_mysql() && self.skip("USING") { self.until(&["WHERE", "RETURNING"]) } else { 0..0 };
+        let others =
+            if self.lexis().delete_using && self.skip("USING") { self.until(&["WHERE", "RETURNING"]) } else { 0..0 };
         let condition = self.condition()?;
         Some((target, Writes::Delete { others, condition }))
     }
@@ -313,7 +322,7 @@ impl Reader<'_> {
             let earlier =
                 |token: &Token| assigned[..place].iter().any(|(name, _)| name.eq_ignore_ascii_case(&token.text));
             // MySQL's later expressions see what the earlier ones assigned.
-            self.is_mysql() && self.tokens[value.clone()].iter().any(earlier)
+            self.lexis().assigns_in_order && self.tokens[value.clone()].iter().any(earlier)
         };
         (!assigned.iter().enumerate().any(depends)).then_some(assigned)
     }
@@ -323,7 +332,7 @@ impl Reader<'_> {
         let name = &self.tokens[tokens.start..equals];
         let name = match name {
             [name] => name,
-            [_, dot, name] if self.is_mysql() && dot.is_word(".") => name,
+            [_, dot, name] if self.lexis().assigns_in_order && dot.is_word(".") => name,
             _ => return None,
         };
         let value = equals + 1..tokens.end;
@@ -331,7 +340,7 @@ impl Reader<'_> {
         if value.is_empty() || is_default || name.is_word("(") {
             return None;
         }
-        let folds = self.engine == Engine::Postgres && !name.quoted;
+        let folds = self.lexis().folds_names && !name.quoted;
         Some((if folds { name.text.to_lowercase() } else { name.text.clone() }, value))
     }
 }

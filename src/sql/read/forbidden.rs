@@ -32,13 +32,12 @@ const OUTSIDE: [(&str, &str); 15] = [
 /// Why a statement is not run on a server, if it is not.
 pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
     let engine = schema.database.engine;
-    let is_mysql = matches!(engine, Engine::Mysql | Engine::Mariadb);
     let tokens = tokens_of(engine, &statement.text);
     let first = tokens.first().map_or_else(String::new, |token| token.text.to_uppercase());
     let has = |words: &[&str]| tokens.iter().any(|token| token.is_any(words));
     let pair =
         |left: &str, right: &[&str]| tokens.windows(2).any(|pair| pair[0].is_word(left) && pair[1].is_any(right));
-    if is_mysql && (statement.text.contains("/*!") || statement.text.contains("/*M!")) {
+    if engine.facts().lexis.executable_comments && (statement.text.contains("/*!") || statement.text.contains("/*M!")) {
         return Some("it hides words from other programs in a comment: write them out".to_owned());
     }
     let outside = tokens.windows(2).find_map(|pair| {
@@ -51,17 +50,13 @@ pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
     if pair("INTO", &["OUTFILE", "DUMPFILE"]) {
         return Some("it writes a file of the server".to_owned());
     }
-    if is_mysql {
-        let lasting = schema.tables.iter().find(|table| is_lasting(table) && names(&tokens, table));
-        if let Some(table) = lasting {
-            let why = table.without_foreign_keys.as_deref().unwrap_or_default();
-            return Some(format!("{} {why}, which cannot be rolled back", table.name));
-        }
-        let any_lasts = schema.tables.iter().any(is_lasting);
-        let view = schema.tables.iter().find(|table| table.kind == TableKind::View && names(&tokens, table));
-        if let (true, Some(view)) = (any_lasts && writes(statement), view) {
-            return Some(format!("{} is a view, and there are tables here that cannot be rolled back", view.name));
-        }
+    let named = lasting(schema).find(|(table, _)| names(&tokens, table));
+    if let Some((table, storage)) = named {
+        return Some(format!("{} is stored by {storage}, which cannot be rolled back", table.name));
+    }
+    let view = schema.tables.iter().find(|table| table.kind == TableKind::View && names(&tokens, table));
+    if let Some(view) = view.filter(|_| writes(statement) && lasting(schema).next().is_some()) {
+        return Some(format!("{} is a view, and there are tables here that cannot be rolled back", view.name));
     }
     let tried = matches!(statement.kind, Kind::Insert | Kind::Update | Kind::Delete | Kind::Transaction)
         || ["SELECT", "VALUES", "TABLE", "WITH", "MERGE"].contains(&first.as_str())
@@ -77,16 +72,29 @@ pub fn names_neighbour<'n>(schema: &Schema, statement: &Statement, neighbours: &
     neighbours.iter().find(qualifies)
 }
 
-/// Where the database has tables that stay changed after a rollback, what triggers of the tables that a statement names may
-/// write to: such a table, and the tables that are named.
-pub fn lasting_beside<'s>(schema: &'s Schema, statement: &Statement) -> Option<(&'s Table, Vec<&'s Table>)> {
-    let lasting = schema.tables.iter().find(|table| is_lasting(table))?;
+/// A table that stays changed after a rollback, and the tables whose triggers may write to it.
+pub struct Lasting<'s> {
+    pub table: &'s Table,
+    /// The storage engine of that table.
+    pub storage: &'s str,
+    /// The tables that a statement names.
+    pub named: Vec<&'s Table>,
+}
+
+/// Returns a table that stays changed after a rollback, if the database has one.
+pub fn lasting_beside<'s>(schema: &'s Schema, statement: &Statement) -> Option<Lasting<'s>> {
+    let (table, storage) = lasting(schema).next()?;
     let tokens = tokens_of(schema.database.engine, &statement.text);
-    Some((lasting, schema.tables.iter().filter(|table| names(&tokens, table)).collect()))
+    Some(Lasting { table, storage, named: schema.tables.iter().filter(|table| names(&tokens, table)).collect() })
+}
+
+/// The tables that stay changed after a rollback, each with its storage engine.
+fn lasting(schema: &Schema) -> impl Iterator<Item = (&Table, &str)> {
+    schema.tables.iter().filter_map(|table| Some((table, table.lasting_storage()?)))
 }
 
 fn why_not(engine: Engine, word: &str) -> String {
-    let commits = matches!(engine, Engine::Mysql | Engine::Mariadb);
+    let commits = engine.facts().defines_at_once();
     match word {
         "CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "REINDEX" | "ANALYZE" | "OPTIMIZE" | "COMMENT" => {
             if commits {
@@ -109,11 +117,6 @@ fn why_not(engine: Engine, word: &str) -> String {
 
 fn writes(statement: &Statement) -> bool {
     matches!(statement.kind, Kind::Insert | Kind::Update | Kind::Delete)
-}
-
-/// Rows that stay changed after a rollback.
-fn is_lasting(table: &Table) -> bool {
-    table.without_foreign_keys.as_deref().is_some_and(|why| why.starts_with("is stored by"))
 }
 
 fn names(tokens: &[Token], table: &Table) -> bool {

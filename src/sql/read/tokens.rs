@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use crate::model::catalog::Engine;
+use crate::model::facts::Escapes;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
@@ -33,23 +34,24 @@ pub fn tokens(sql: &str) -> Vec<Token> {
 
 /// As an engine reads it, with its own quotes and comments.
 pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
-    let (is_sqlite, is_postgres) = (engine == Engine::Sqlite, engine == Engine::Postgres);
-    let is_mysql = matches!(engine, Engine::Mysql | Engine::Mariadb);
+    let lexis = &engine.facts().lexis;
     let mut tokens: Vec<Token> = Vec::new();
     let mut start = 0;
     while let Some(first) = sql[start..].chars().next() {
         let rest = &sql[start..];
-        // E'it\'s'
-        let escapes = is_mysql && first != '`'
-            || is_postgres && tokens.last().is_some_and(|last| last.is_word("E") && last.place.end == start);
+        let escapes = match lexis.escapes {
+            Escapes::Never => false,
+            Escapes::AfterE => tokens.last().is_some_and(|last| last.is_word("E") && last.place.end == start),
+            Escapes::Always => first != '`',
+        };
         let length = match first {
             '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
-            '#' if is_mysql => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") && is_postgres => nested_length(rest),
+            '#' if lexis.hash_comments => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") && lexis.nested_comments => nested_length(rest),
             '/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |end| end + 4),
             '\'' | '"' | '`' => quoted_length(rest, first, escapes),
-            '$' if is_postgres && dollar_quote(rest).is_some() => dollar_quote(rest).unwrap_or(rest.len()),
-            '[' if is_sqlite => rest.find(']').map_or(rest.len(), |end| end + 1),
+            '$' if lexis.dollar_quotes && dollar_quote(rest).is_some() => dollar_quote(rest).unwrap_or(rest.len()),
+            '[' if lexis.brackets => rest.find(']').map_or(rest.len(), |end| end + 1),
             c if is_name(c) => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
             c => c.len_utf8(),
         };
@@ -62,8 +64,8 @@ pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
                 let doubled: String = [first, first].iter().collect();
                 (inner.replace(&doubled, &first.to_string()), true)
             }
-            '[' if is_sqlite => (text.trim_matches(['[', ']']).to_owned(), true),
-            '$' if is_postgres && text.ends_with('$') => (text.to_owned(), true),
+            '[' if lexis.brackets => (text.trim_matches(['[', ']']).to_owned(), true),
+            '$' if lexis.dollar_quotes && text.ends_with('$') => (text.to_owned(), true),
             '-' | '/' | '#' if length > 1 => continue,
             c if c.is_whitespace() => continue,
             _ => (text.to_owned(), false),
@@ -156,7 +158,7 @@ mod tests {
     fn unfinished_text_ends() {
         for text in ["'", "\"a", "[", "/*", "--", "a REFERENCES 'é''", "E'\\", "$a", "$a$", "/* /*", "$", "'\\é"] {
             for engine in Engine::ALL {
-                tokens_of(engine, text);
+                tokens_of(*engine, text);
             }
         }
     }

@@ -1,0 +1,26 @@
+//! Reads the definitions of a database, which a plan rests on and may change.
+
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::redefinition::Definition;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+use crate::sql::repair::RepairDialect;
+
+/// All definitions, and whether some that may be there are hidden from this user.
+pub fn definitions(
+    schema: &Schema,
+    session: &mut dyn Session,
+    surgery: &dyn RepairDialect,
+) -> Result<(Vec<Definition>, bool), EngineError> {
+    let mut definitions = Vec::new();
+    session.each_row(&surgery.definitions(), &mut |row| {
+        let text = |place: usize| match row.get(place) {
+            Some(Value::Text(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+            _ => String::new(),
+        };
+        definitions.push([text(0), text(1), text(2), text(3)]);
+    })?;
+    let are_some_hidden = surgery.complete(schema, &mut definitions);
+    Ok((definitions, are_some_hidden))
+}

@@ -1,0 +1,250 @@
+//! The baseline of a scan: which missing keys it knows, what it knew in vain, and the new one that is written.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::config;
+use crate::model::baseline::Baseline;
+use crate::model::baseline::Entry;
+use crate::model::baseline::Fingerprint;
+use crate::model::baseline::Known as About;
+use crate::model::baseline::MOST_KEYS;
+use crate::model::baseline::Outcome;
+use crate::model::examination::CoverageState;
+use crate::model::examination::Examination;
+use crate::model::finding::Code;
+use crate::model::finding::Finding;
+use crate::model::finding::Known;
+use crate::model::finding::Severity;
+use crate::model::ids::RelationId;
+use crate::model::redaction::Redaction;
+use crate::model::schema::Schema;
+use crate::model::text;
+use crate::model::value::Key;
+use crate::run::RunError;
+use crate::run::Surroundings;
+
+/// Sees every missing key of a scan once, from whichever worker found it.
+pub struct Clerk {
+    old: Option<Baseline>,
+    /// Whether a new baseline is wanted.
+    writes: bool,
+    fingerprint: Fingerprint,
+    today: String,
+    /// Findings below this are not worth an entry.
+    bar: Severity,
+    /// Entries of missing keys by their fingerprint, with the rows that they allow.
+    keys: HashMap<String, u64>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    used: HashSet<String>,
+    /// By relation: how many rows and keys there are, and the first of the keys.
+    found: BTreeMap<String, Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    rows: u64,
+    keys: u64,
+    entries: Vec<Entry>,
+}
+
+impl Clerk {
+    pub fn new(
+        file: Option<&Path>,
+        writes: bool,
+        fail_on: Option<Severity>,
+        redaction: &Redaction,
+        surroundings: &Surroundings,
+    ) -> Result<Clerk, RunError> {
+        let old = file.map(|file| read(file, surroundings)).transpose()?;
+        let secret = redaction.secret.clone();
+        let is_keyed = match (&old, file) {
+            (Some(old), Some(file)) => {
+                let right = secret.clone().map(Fingerprint::Keyed).and_then(|keyed| keyed.check()) == old.check;
+                if old.check.is_some() && !right {
+                    return Err(RunError::OtherSecret { path: file.to_owned() });
+                }
+                old.check.is_some()
+            }
+            _ => !redaction.shows_everything(),
+        };
+        let fingerprint = match (is_keyed && (writes || old.is_some()), secret) {
+            (true, Some(secret)) => Fingerprint::Keyed(secret),
+            (true, None) => return Err(RunError::NoRedactKey { what: "fingerprint hidden values" }),
+            (false, _) => Fingerprint::Plain,
+        };
+        let today = crate::model::date::moment(surroundings.now)[..10].to_owned();
+        let entries = old.iter().flat_map(|old| &old.entries).filter(|entry| !entry.is_expired(&today));
+        let keys = entries
+            .filter_map(|entry| match entry.about {
+                About::Key { rows, .. } => Some((entry.id.clone(), rows)),
+                About::Orphans { .. } | About::Defect { .. } => None,
+            })
+            .collect();
+        let bar = fail_on.unwrap_or(Severity::Error);
+        Ok(Clerk { old, writes, fingerprint, today, bar, keys, seen: Mutex::default() })
+    }
+
+    /// Notes one missing key, and tells whether the baseline knows it with at least as many rows.
+    pub fn sees(&self, schema: &Schema, redaction: &Redaction, relation: RelationId, key: &Key, rows: u64) -> bool {
+        if self.old.is_none() && !self.writes {
+            return false;
+        }
+        let relation = &schema.relations[relation];
+        let id = self.fingerprint.of(&relation.id, key);
+        let allowed = self.keys.get(&id).copied();
+        let is_known = allowed.is_some_and(|allowed| rows <= allowed);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if allowed.is_some() {
+            seen.used.insert(id.clone());
+        }
+        // With an old baseline a new one only becomes tighter.
+        if self.writes && (self.old.is_none() || is_known) {
+            let found = seen.found.entry(relation.id.clone()).or_default();
+            found.rows += rows;
+            found.keys += 1;
+            if found.entries.len() <= MOST_KEYS {
+                let hidden = redaction.hides_keys_of(schema, relation);
+                let key = (!hidden).then(|| text::key(key));
+                let about = About::Key { rows, key };
+                found.entries.push(Entry { id, relation: relation.id.clone(), about, expires: None });
+            }
+        }
+        is_known
+    }
+
+    /// The finding, marked if it is known as a whole. With a first baseline everything that it will hold is.
+    pub fn mark(&self, finding: Finding) -> Finding {
+        let id = finding.id();
+        let entry = self.valid().find(|entry| entry.id == id);
+        if entry.is_some() {
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).used.insert(id);
+        }
+        let accepted =
+            self.writes && self.old.is_none() && (finding.severity >= self.bar || finding.code == Code::Orphan);
+        if accepted || entry.is_some_and(|entry| knows(entry, &finding)) {
+            Finding { known: Known::Wholly, ..finding }
+        } else {
+            finding
+        }
+    }
+
+    /// Tells the examination what was known; the text of the new baseline, if one is wanted.
+    /// `all` are the relations of the whole database, chosen or not.
+    pub fn close(self, examination: &mut Examination, all: &HashSet<String>) -> Option<String> {
+        if self.old.is_none() && !self.writes {
+            return None;
+        }
+        let mut seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        let outcome = self.outcome(&seen, examination, all);
+        let written = self.writes.then(|| self.renewed(&mut seen, examination, all));
+        let number = written.as_ref().map(|written| written.entries.len());
+        examination.baseline = Some(Outcome { written: number, ..outcome });
+        written.as_ref().map(config::baseline::render)
+    }
+
+    fn valid(&self) -> impl Iterator<Item = &Entry> {
+        self.old.iter().flat_map(|old| &old.entries).filter(|entry| !entry.is_expired(&self.today))
+    }
+
+    fn outcome(&self, seen: &Seen, examination: &Examination, all: &HashSet<String>) -> Outcome {
+        let checked: HashMap<&str, bool> = examination
+            .schema
+            .relations
+            .iter()
+            .zip(&examination.relations)
+            .map(|(relation, coverage)| (relation.id.as_str(), coverage.state == CoverageState::Checked))
+            .collect();
+        // A relation that is not part of this scan may still be there.
+        let is_gone = |entry: &Entry| !all.contains(&entry.relation);
+        let judged = |entry: &&Entry| checked.get(entry.relation.as_str()).copied().unwrap_or_else(|| is_gone(entry));
+        let (known_rows, known_keys) = examination.known_orphans();
+        let all = self.old.iter().flat_map(|old| &old.entries);
+        Outcome {
+            known_rows,
+            known_keys,
+            known_defects: examination
+                .findings
+                .iter()
+                .filter(|finding| finding.known == Known::Wholly && finding.code != Code::Orphan)
+                .count() as u64,
+            unused: self.valid().filter(judged).filter(|entry| !seen.used.contains(&entry.id)).cloned().collect(),
+            expired: all.filter(|entry| entry.is_expired(&self.today)).cloned().collect(),
+            written: None,
+        }
+    }
+
+    /// What stands now, as far as an old baseline knew it; of relations that could not be checked, what it knew.
+    fn renewed(&self, seen: &mut Seen, examination: &Examination, all: &HashSet<String>) -> Baseline {
+        let mut entries = Vec::new();
+        for finding in &examination.findings {
+            if finding.code != Code::Orphan && finding.known == Known::Wholly {
+                let about = About::Defect { code: finding.code.name().to_owned() };
+                entries.push(Entry { id: finding.id(), relation: finding.relation_id.clone(), about, expires: None });
+            }
+        }
+        for (relation, found) in std::mem::take(&mut seen.found) {
+            if found.entries.len() <= MOST_KEYS {
+                entries.extend(found.entries);
+            } else {
+                let about = About::Orphans { rows: found.rows, missing_keys: found.keys };
+                entries.push(Entry { id: Finding::id_of(Code::Orphan, &relation), relation, about, expires: None });
+            }
+        }
+        if let Some(old) = &self.old {
+            self.keep(old, examination, all, &mut entries);
+        }
+        Baseline { check: self.fingerprint.check(), entries }
+    }
+
+    fn keep(&self, old: &Baseline, examination: &Examination, all: &HashSet<String>, entries: &mut Vec<Entry>) {
+        for entry in &old.entries {
+            if let Some(renewed) = entries.iter_mut().find(|renewed| renewed.id == entry.id) {
+                renewed.expires.clone_from(&entry.expires);
+                continue;
+            }
+            let place = examination.schema.relations.position(|relation| relation.id == entry.relation);
+            let state = place.map(|place| examination.relations[place].state);
+            let was_left_out = place.is_none() && all.contains(&entry.relation);
+            let whole = matches!(entry.about, About::Orphans { .. });
+            let finding = examination.findings.iter().find(|finding| finding.id() == entry.id);
+            if was_left_out || state.is_some_and(|state| state != CoverageState::Checked) {
+                entries.push(entry.clone());
+            } else if let (true, Some(finding)) = (whole, finding.filter(|finding| finding.known == Known::Wholly)) {
+                let about = About::Orphans { rows: finding.rows, missing_keys: finding.missing_keys };
+                entries.push(Entry { about, ..entry.clone() });
+            }
+        }
+    }
+}
+
+/// A finding as a whole is known by its numbers.
+fn knows(entry: &Entry, finding: &Finding) -> bool {
+    match &entry.about {
+        About::Defect { code } => finding.code.name() == code,
+        About::Orphans { rows, missing_keys } => finding.rows <= *rows && finding.missing_keys <= *missing_keys,
+        About::Key { .. } => false,
+    }
+}
+
+fn read(path: &Path, surroundings: &Surroundings) -> Result<Baseline, RunError> {
+    let unreadable = |error: std::io::Error| RunError::Unreadable {
+        path: PathBuf::from(path),
+        why: error.to_string(),
+        option: "--baseline",
+    };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let shown = path.display().to_string();
+    config::baseline::parse(&text).map_err(|faults| RunError::Config {
+        rendered: config::fault::render(&faults, &text, &shown, surroundings.paper.color),
+    })
+}

@@ -1,0 +1,92 @@
+//! Which relations take part: the configuration's exclusions, and the filters that were typed.
+
+use crate::config::Config;
+use crate::model::examination::LeftAlone;
+use crate::model::ids::IdVec;
+use crate::model::pattern::Pattern;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::run::RunError;
+
+/// Keeps the chosen relations and says which others there were. A filter that chooses nothing is an error: a misspelt
+/// name must not look like a clean database.
+pub fn select(
+    mut schema: Schema,
+    config: &Config,
+    tables: &[Pattern],
+    relations: &[Pattern],
+    changed: &[Pattern],
+) -> Result<(Schema, Vec<LeftAlone>), RunError> {
+    for (option, pattern) in
+        tables.iter().map(|pattern| ("--table", pattern)).chain(changed.iter().map(|it| ("--changed-tables", it)))
+    {
+        let known: Vec<String> = schema.tables.iter().map(|table| table.name.to_string()).collect();
+        must_match(option, pattern, &known, "the tables are")?;
+    }
+    for pattern in relations {
+        let known: Vec<String> = schema.relations.iter().map(|relation| relation.id.clone()).collect();
+        must_match("--relation", pattern, &known, "the relations are")?;
+    }
+    let mut left_alone = Vec::new();
+    let (mut not_selected, mut unchanged) = (0_u64, 0_u64);
+    let mut kept = IdVec::new();
+    for relation in std::mem::take(&mut schema.relations) {
+        if !typed_filters_choose(&schema, &relation, tables, relations) {
+            not_selected += 1;
+        } else if !changed.is_empty() && !touches(&schema, &relation, changed) {
+            unchanged += 1;
+        } else if let Some(pattern) = config.exclude.iter().find(|pattern| excludes(&schema, &relation, &pattern.value))
+        {
+            let why = format!("excluded by \"{}\" in the configuration", pattern.value.as_str());
+            left_alone.push(LeftAlone { what: relation.id.clone(), why });
+        } else {
+            kept.push(relation);
+        }
+    }
+    schema.relations = kept;
+    for (number, why) in
+        [(not_selected, "not chosen by --table or --relation"), (unchanged, "of no table in --changed-tables")]
+    {
+        if number > 0 {
+            let what = crate::model::text::plural(number, "relation");
+            left_alone.push(LeftAlone { what, why: why.to_owned() });
+        }
+    }
+    Ok((schema, left_alone))
+}
+
+fn typed_filters_choose(schema: &Schema, relation: &Relation, tables: &[Pattern], relations: &[Pattern]) -> bool {
+    let by_table = tables.is_empty() || touches(schema, relation, tables);
+    let by_relation = relations.is_empty() || relations.iter().any(|pattern| pattern.matches(&relation.id));
+    by_table && by_relation
+}
+
+/// Child or parent is one of these tables.
+fn touches(schema: &Schema, relation: &Relation, tables: &[Pattern]) -> bool {
+    let sides = [schema.child(relation).name.to_string(), relation.parent.name.to_string()];
+    tables.iter().any(|pattern| sides.iter().any(|side| pattern.matches(side)))
+}
+
+/// A pattern for tables leaves the rows of such tables alone, so it speaks of the child.
+fn excludes(schema: &Schema, relation: &Relation, pattern: &Pattern) -> bool {
+    if pattern.is_for_relations() {
+        pattern.matches(&relation.id)
+    } else {
+        pattern.matches(&schema.child(relation).name.to_string())
+    }
+}
+
+fn must_match(option: &'static str, pattern: &Pattern, known: &[String], intro: &str) -> Result<(), RunError> {
+    if known.iter().any(|name| pattern.matches(name)) {
+        return Ok(());
+    }
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let help = match crate::model::text::nearest(pattern.as_str(), names.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None if names.is_empty() => "there are none".to_owned(),
+        None => {
+            format!("{intro} {}{}", names[..names.len().min(8)].join(", "), if names.len() > 8 { ", …" } else { "" })
+        }
+    };
+    Err(RunError::Filter { option, pattern: pattern.as_str().to_owned(), help })
+}

@@ -1,0 +1,401 @@
+//! Facts about the engines, as data: the differences that code outside an engine's own folder and grammar depends on.
+//!
+//! Each engine has one `static`, written without `..`, so an engine that leaves out a fact does not compile. Code asks for
+//! a fact and never for an engine's name. How an engine writes a statement is not a fact; see the grammars in `sql`.
+
+use crate::model::catalog::Engine;
+use crate::model::catalog::TableName;
+
+mod reserved_words;
+
+/// Everything that differs between engines and can be said without SQL statements.
+#[derive(Debug)]
+pub struct Facts {
+    /// The name in JSON reports and plans, such as `postgresql`.
+    pub name: &'static str,
+    /// The name in messages, such as `PostgreSQL`.
+    pub title: &'static str,
+    /// The schemes of this engine's URLs. The first one is the form that help texts show.
+    pub schemes: &'static [&'static str],
+    pub location: Location,
+    pub trial: TrialKind,
+    pub lexis: Lexis,
+    /// The mark around a quoted name. Inside the name it is written twice.
+    pub quote: char,
+    pub placeholder: Placeholder,
+    /// False and true, in this order.
+    pub truth: [&'static str; 2],
+    /// The beginning of a literal that holds bytes. Their hexadecimal digits and a quotation mark follow.
+    pub bytes_literal: &'static str,
+    /// The join that keeps the order in which its tables are written.
+    pub ordered_join: &'static str,
+    /// The words after `AS` by which a common table expression is computed once; empty where they do not exist.
+    pub materialized: &'static str,
+    pub parent_key: ParentKey,
+    pub rechecks: Recheck,
+    pub row_address: RowAddress,
+    pub definitions: Definitions,
+    pub unique_index_text: IndexText,
+    /// True if the engine stores a value exactly as a statement gives it: no trigger can replace it before it is stored.
+    pub stores_as_written: bool,
+    /// True if one query of a rule can return several columns and refer to the row that it is asked for.
+    pub wide_rule_queries: bool,
+    /// True if a writer can keep triggers silent.
+    pub can_silence_triggers: bool,
+    /// True if an engine's refusal of a row contains the row's number or its values.
+    pub refusals_name_rows: bool,
+    /// The table in which the engine counts the keys that it gives out.
+    pub counters: Option<CounterTable>,
+    /// The beginning of the names that the engine gives to tables of its own.
+    pub own_tables: Option<&'static str>,
+    /// The command that rebuilds an index, before the index's name.
+    pub rebuild_index: Option<&'static str>,
+    /// The reason why a scan leaves out a table whose rows are not stored in the database.
+    pub virtual_table: &'static str,
+    /// The clause of an INSERT that says what happens if the key exists already.
+    pub on_conflict: &'static str,
+}
+
+/// Where the database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Location {
+    /// A file, which fk-doctor can copy and lock.
+    File,
+    /// A server, to which other programs are connected.
+    Server,
+}
+
+/// Where `explain` and `check` try statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrialKind {
+    /// On a private copy of the database.
+    Copy,
+    /// In the database itself, inside a transaction that is rolled back.
+    OnServer,
+}
+
+/// How a statement names its parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placeholder {
+    /// A sign and the parameter's position from 1, such as `$1`.
+    Numbered(char),
+    /// A question mark. Its position in the statement is the parameter's.
+    Question,
+}
+
+/// Who finds the unique key that a foreign key refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParentKey {
+    /// The engine accepts any declaration, so fk-doctor judges it.
+    JudgedHere,
+    /// The engine refuses a declaration without such a key, and keeps the key from being dropped.
+    ByEngine,
+}
+
+/// Which references of a row an UPDATE makes the engine check again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recheck {
+    /// Every key that the UPDATE assigns, even if its value stays.
+    NamedKey,
+    /// Every key whose value changes.
+    ChangedKey,
+    /// Every key whose value changes, and all keys of a row whose primary key changes.
+    MovedRow,
+}
+
+/// The address of a row that has no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowAddress {
+    /// The address stays the row's as long as it exists. The names under which statements can ask for it, best first.
+    Lasting(&'static [&'static str]),
+    /// The address, under this name, changes when the row does.
+    Moving(&'static str),
+    None,
+}
+
+/// When a change of a definition is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Definitions {
+    /// With its transaction.
+    InTransaction,
+    /// At once, together with all changes before it.
+    AtOnce,
+}
+
+/// The form of a unique index in the engine's own catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexText {
+    /// `CREATE UNIQUE INDEX` whose terms end with their order, such as `lower(a) DESC`.
+    Terms,
+    /// `CREATE UNIQUE INDEX` whose terms have an operator class before their order, such as `a text_pattern_ops DESC`.
+    TermsWithClasses,
+    /// No statement.
+    Other,
+}
+
+/// A table with one row for each table whose keys are counted, and its columns.
+#[derive(Debug)]
+pub struct CounterTable {
+    pub table: &'static str,
+    /// The address of the counter's row.
+    pub address: &'static str,
+    /// The name of the table whose keys are counted.
+    pub name: &'static str,
+    /// The last key that was given out.
+    pub value: &'static str,
+}
+
+/// How an engine cuts its SQL into tokens and statements.
+#[derive(Debug)]
+pub struct Lexis {
+    /// `[a name]`
+    pub brackets: bool,
+    /// `$tag$ a text $tag$`
+    pub dollar_quotes: bool,
+    /// `/* a comment /* inside */ another */`
+    pub nested_comments: bool,
+    /// `# a comment`
+    pub hash_comments: bool,
+    /// `/*! words that this engine runs */`
+    pub executable_comments: bool,
+    pub escapes: Escapes,
+    /// True if a name without quotes stands for the name in lower case.
+    pub folds_names: bool,
+    /// True if names of columns are equal whatever their case.
+    pub columns_ignore_case: bool,
+    /// True if words such as `LOW_PRIORITY` may stand before the table of a statement, and `INSERT` needs no `INTO`.
+    pub statement_modifiers: bool,
+    /// True if `DELETE FROM t USING u` reads other tables and deletes from `t` alone.
+    pub delete_using: bool,
+    /// True if an UPDATE may write `t.a = 1`, and its later expressions see what the earlier ones assigned.
+    pub assigns_in_order: bool,
+}
+
+/// Where a backslash escapes the next character of a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Escapes {
+    Never,
+    /// In strings such as `E'it\'s'`.
+    AfterE,
+    Always,
+}
+
+static SQLITE: Facts = Facts {
+    name: "sqlite",
+    title: "SQLite",
+    schemes: &["sqlite", "file"],
+    location: Location::File,
+    trial: TrialKind::Copy,
+    lexis: Lexis {
+        brackets: true,
+        dollar_quotes: false,
+        nested_comments: false,
+        hash_comments: false,
+        executable_comments: false,
+        escapes: Escapes::Never,
+        folds_names: false,
+        columns_ignore_case: true,
+        statement_modifiers: false,
+        delete_using: false,
+        assigns_in_order: false,
+    },
+    quote: '"',
+    placeholder: Placeholder::Numbered('?'),
+    truth: ["0", "1"],
+    bytes_literal: "X'",
+    ordered_join: "CROSS JOIN",
+    materialized: "MATERIALIZED",
+    parent_key: ParentKey::JudgedHere,
+    rechecks: Recheck::NamedKey,
+    row_address: RowAddress::Lasting(&["rowid", "_rowid_", "oid"]),
+    definitions: Definitions::InTransaction,
+    unique_index_text: IndexText::Terms,
+    stores_as_written: true,
+    wide_rule_queries: true,
+    can_silence_triggers: true,
+    refusals_name_rows: false,
+    counters: Some(CounterTable { table: "sqlite_sequence", address: "rowid", name: "name", value: "seq" }),
+    own_tables: Some("sqlite_"),
+    rebuild_index: Some("on a copy: REINDEX"),
+    virtual_table: "a virtual table: its rows come from a module's code, which is not run",
+    on_conflict: "ON CONFLICT",
+};
+
+static POSTGRES: Facts = Facts {
+    name: "postgresql",
+    title: "PostgreSQL",
+    schemes: &["postgres", "postgresql"],
+    location: Location::Server,
+    trial: TrialKind::OnServer,
+    lexis: Lexis {
+        brackets: false,
+        dollar_quotes: true,
+        nested_comments: true,
+        hash_comments: false,
+        executable_comments: false,
+        escapes: Escapes::AfterE,
+        folds_names: true,
+        columns_ignore_case: false,
+        statement_modifiers: false,
+        delete_using: true,
+        assigns_in_order: false,
+    },
+    quote: '"',
+    placeholder: Placeholder::Numbered('$'),
+    truth: ["false", "true"],
+    bytes_literal: "'\\x",
+    ordered_join: "JOIN",
+    materialized: "MATERIALIZED",
+    parent_key: ParentKey::ByEngine,
+    rechecks: Recheck::ChangedKey,
+    row_address: RowAddress::Moving("ctid"),
+    definitions: Definitions::InTransaction,
+    unique_index_text: IndexText::TermsWithClasses,
+    stores_as_written: false,
+    wide_rule_queries: true,
+    can_silence_triggers: true,
+    refusals_name_rows: true,
+    counters: None,
+    own_tables: None,
+    rebuild_index: Some("REINDEX INDEX CONCURRENTLY"),
+    virtual_table: "reading it would ask another server, or run code that a user wrote",
+    on_conflict: "ON CONFLICT",
+};
+
+static MYSQL: Facts = mysql("mysql", "MySQL", &["mysql"]);
+static MARIADB: Facts = mysql("mariadb", "MariaDB", &["mariadb"]);
+
+/// MySQL and MariaDB differ in their statements, but in no fact.
+const fn mysql(name: &'static str, title: &'static str, schemes: &'static [&'static str]) -> Facts {
+    Facts {
+        name,
+        title,
+        schemes,
+        location: Location::Server,
+        trial: TrialKind::OnServer,
+        lexis: Lexis {
+            brackets: false,
+            dollar_quotes: false,
+            nested_comments: false,
+            hash_comments: true,
+            executable_comments: true,
+            escapes: Escapes::Always,
+            folds_names: false,
+            columns_ignore_case: true,
+            statement_modifiers: true,
+            delete_using: false,
+            assigns_in_order: true,
+        },
+        quote: '`',
+        placeholder: Placeholder::Question,
+        truth: ["FALSE", "TRUE"],
+        bytes_literal: "X'",
+        ordered_join: "STRAIGHT_JOIN",
+        materialized: "",
+        parent_key: ParentKey::ByEngine,
+        rechecks: Recheck::MovedRow,
+        row_address: RowAddress::None,
+        definitions: Definitions::AtOnce,
+        unique_index_text: IndexText::Other,
+        stores_as_written: false,
+        wide_rule_queries: false,
+        can_silence_triggers: false,
+        refusals_name_rows: true,
+        counters: None,
+        own_tables: None,
+        rebuild_index: None,
+        virtual_table: "reading it would ask another server, or run code that a user wrote",
+        on_conflict: "ON DUPLICATE KEY UPDATE",
+    }
+}
+
+impl Engine {
+    pub fn facts(self) -> &'static Facts {
+        match self {
+            Engine::Sqlite => &SQLITE,
+            Engine::Postgres => &POSTGRES,
+            Engine::Mysql => &MYSQL,
+            Engine::Mariadb => &MARIADB,
+        }
+    }
+
+    /// Returns the name in JSON reports and plans.
+    pub fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// Returns the name in messages.
+    pub fn title(self) -> &'static str {
+        self.facts().title
+    }
+}
+
+impl Facts {
+    /// Returns a name as an identifier, whatever it contains.
+    pub fn quoted(&self, name: &str) -> String {
+        let quote = self.quote;
+        format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}")))
+    }
+
+    /// Returns a table's name as identifiers, with its schema if that is not the default one.
+    pub fn quoted_table(&self, name: &TableName) -> String {
+        match &name.schema {
+            Some(schema) => format!("{}.{}", self.quoted(schema), self.quoted(&name.table)),
+            None => self.quoted(&name.table),
+        }
+    }
+
+    /// Returns a name for a statement that people read: quoted only if the engine would misread it otherwise.
+    pub fn readable(&self, name: &str) -> String {
+        let is_letter =
+            |c: char| c.is_ascii_lowercase() || c == '_' || (!self.lexis.folds_names && c.is_ascii_uppercase());
+        let is_plain = name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
+        let is_reserved = reserved_words::RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name));
+        if is_plain && !is_reserved { name.to_owned() } else { self.quoted(name) }
+    }
+
+    /// True if a change of a definition is committed at once, with all changes before it.
+    pub fn defines_at_once(&self) -> bool {
+        self.definitions == Definitions::AtOnce
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_share_no_name_and_no_scheme() {
+        let mut names: Vec<&str> = Vec::new();
+        for engine in Engine::ALL {
+            let facts = engine.facts();
+            names.push(facts.title);
+            names.extend(facts.schemes);
+            names.extend(Some(facts.name).filter(|name| !facts.schemes.contains(name)));
+        }
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all, "{names:?}");
+    }
+
+    #[test]
+    fn quoted_name_keeps_its_quotation_marks() {
+        assert_eq!(Engine::Postgres.facts().quoted("a\"b`c"), "\"a\"\"b`c\"");
+        assert_eq!(Engine::Mariadb.facts().quoted("a\"b`c"), "`a\"b``c`");
+        let name = TableName { schema: Some("my s".to_owned()), table: "t".to_owned() };
+        assert_eq!(Engine::Sqlite.facts().quoted_table(&name), "\"my s\".\"t\"");
+    }
+
+    #[test]
+    fn readable_name_is_quoted_only_where_it_must_be() {
+        for (engine, name, readable) in [
+            (Engine::Sqlite, "Users_1", "Users_1"),
+            (Engine::Postgres, "Users_1", "\"Users_1\""),
+            (Engine::Mysql, "order", "`order`"),
+            (Engine::Mysql, "1st", "`1st`"),
+        ] {
+            assert_eq!(engine.facts().readable(name), readable);
+        }
+    }
+}

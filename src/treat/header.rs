@@ -1,0 +1,49 @@
+//! What a plan's header says of its relations: which orphans it leaves, and which treatments it makes.
+
+use crate::model::forecast::RepairForecast;
+use crate::model::ids::TableId;
+use crate::model::plan::Forecast;
+use crate::model::plan::Treated;
+use crate::model::schema::Schema;
+use crate::scan;
+use crate::scan::ScanFacts;
+
+/// Every relation that a changed table has a part in.
+pub fn forecasts(schema: &Schema, facts: &ScanFacts, forecast: &RepairForecast) -> Vec<Forecast> {
+    let is_changed = |table: Option<TableId>| {
+        table.is_some_and(|table| {
+            let name = schema.tables[table].name.to_string();
+            forecast.tables.iter().any(|changes| changes.table == name)
+        })
+    };
+    let is_declared = |id: &String| forecast.redefinitions.iter().any(|change| change.declared.contains(id));
+    let is_dropped = |id: &String| forecast.redefinitions.iter().any(|change| change.dropped.contains(id));
+    let declared = schema.relations.entries().zip(facts).filter(|((_, relation), _)| !is_dropped(&relation.id));
+    let touched = declared.filter_map(|((index, relation), fact)| match fact {
+        scan::Fact::Checked(tally)
+            if is_changed(Some(relation.child)) || is_changed(relation.parent.table) || is_declared(&relation.id) =>
+        {
+            let outlook = forecast.relations.iter().find(|outlook| outlook.relation == index);
+            Some(Forecast {
+                relation: relation.id.clone(),
+                rows_before: tally.orphan_rows,
+                rows_after: outlook.map_or(tally.orphan_rows, |outlook| outlook.rows_after),
+            })
+        }
+        _ => None,
+    });
+    touched.collect()
+}
+
+pub fn treated(forecast: &RepairForecast) -> Vec<Treated> {
+    let all =
+        forecast.relations.iter().flat_map(|outlook| outlook.treatments.iter().map(move |share| (outlook, share)));
+    all.map(|(outlook, share)| Treated {
+        rule: outlook.rule.clone().unwrap_or_default(),
+        relation: outlook.id.clone(),
+        treatment: share.treatment.clone(),
+        keys: share.keys,
+        rows: share.rows,
+    })
+    .collect()
+}
