@@ -27,8 +27,11 @@ use crate::scan::Progress;
 use crate::sql::Sql;
 use crate::sql::repair::RepairDialect;
 
+pub mod admission;
 mod batches;
 pub mod definitions;
+pub mod exclusive;
+pub mod execute;
 pub mod fingerprint;
 mod fit;
 mod foreseen;
@@ -162,7 +165,7 @@ pub enum ApplyError {
 }
 
 /// Something to be done inside the writing transaction.
-pub type Step<'a> = &'a mut dyn FnMut(&mut dyn Writer) -> Result<(), ApplyError>;
+type Step<'a> = &'a mut dyn FnMut(&mut dyn Writer) -> Result<(), ApplyError>;
 
 /// How often a transaction is begun that is chosen as deadlock victim, or cannot be serialized.
 const ATTEMPTS: u32 = 5;
@@ -172,7 +175,7 @@ const DETOURS: u32 = 100;
 
 /// Goes through with a plan. `admit` looks at the database first; `secure` is called once, when everything fits, before
 /// the first change. A transaction that others got in the way of is begun again, as after a crash.
-pub fn run(
+fn run(
     order: &Order<'_>,
     plan: &mut PlanFile,
     writer: &mut dyn Writer,
@@ -215,8 +218,8 @@ pub fn run(
             Halt::Again if detours == DETOURS => {
                 walk.clear_away(writer);
                 let why = "rows keep changing while the plan is at work".to_owned();
-                let help = "try again when less is written, with smaller batches: --batch 100".to_owned();
-                let refused = ApplyError::Refused { doing: order.direction.doing(), why, help };
+                let help = "try again when less is written, with smaller batches: --batch 100";
+                let refused = ApplyError::refused(order.direction, why, help);
                 return Err(in_part(refused, order.direction, before.total()));
             }
             Halt::Again => detours += 1,
@@ -268,6 +271,10 @@ fn row_of(change: &Change) -> String {
 }
 
 impl ApplyError {
+    pub(crate) fn refused(direction: Direction, why: String, help: &str) -> ApplyError {
+        ApplyError::Refused { doing: direction.doing(), why, help: help.to_owned() }
+    }
+
     /// True if the database could not be reached or read, rather than the plan refused.
     pub fn is_of_the_engine(&self) -> bool {
         match self {

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 
 use crate::config::option_values;
 use crate::config::option_values::FailOn;
+use crate::examine::scan_filter::RowCondition;
 use crate::intake::FileKind;
 use crate::model::pattern::Pattern;
 use crate::model::redaction::Values;
@@ -112,7 +113,7 @@ pub struct Scan {
     pub changed_tables: Vec<Pattern>,
     /// Of a child table only the rows that meet a condition in SQL over `child`; coverage is then partial (repeatable)
     #[arg(long = "where", value_name = "TABLE: SQL", value_parser = condition)]
-    pub condition: Vec<TypedCondition>,
+    pub condition: Vec<RowCondition>,
     /// Only rows that came at this moment or later, where `time-columns` in the configuration tells; coverage is
     /// then partial
     #[arg(long, value_name = "MOMENT", value_parser = crate::sql::moment)]
@@ -267,21 +268,14 @@ pub struct Explain {
     pub answer: Answer,
 }
 
-/// `orders: child.total > 5`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TypedCondition {
-    pub table: Pattern,
-    pub sql: String,
-}
-
-fn condition(text: &str) -> Result<TypedCondition, String> {
+fn condition(text: &str) -> Result<RowCondition, String> {
     let (table, sql) =
         text.split_once(':').ok_or("expected a table and a condition, such as orders: child.id > 100")?;
     let sql = sql.trim();
     if sql.is_empty() || sql.contains('\0') {
         return Err("the condition after the table is missing".to_owned());
     }
-    Ok(TypedCondition { table: Pattern::new(table.trim())?, sql: sql.to_owned() })
+    Ok(RowCondition { table: Pattern::new(table.trim())?, sql: sql.to_owned() })
 }
 
 /// A report that was asked for, and the file it goes to.

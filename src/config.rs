@@ -20,9 +20,9 @@ use crate::config::option_values::FailOn;
 use crate::config::reader::Faults;
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
-use crate::model::configured::At;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
+use crate::model::configured::Spanned;
 use crate::model::pattern::Pattern;
 use crate::model::policy::Policy;
 use crate::model::redaction::Values;
@@ -30,7 +30,7 @@ use crate::model::redaction::Values;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
     /// Tables, or relations by their id, that are left alone.
-    pub exclude: Vec<At<Pattern>>,
+    pub exclude: Vec<Spanned<Pattern>>,
     pub scan: ScanSettings,
     pub relations: Vec<ConfiguredRelation>,
     pub redact: RedactSettings,
@@ -97,7 +97,7 @@ fn redact(mut reader: Reader<'_, '_>) -> RedactSettings {
     }
 }
 
-fn patterns(item: &Item<'_, '_>) -> Vec<At<Pattern>> {
+fn patterns(item: &Item<'_, '_>) -> Vec<Spanned<Pattern>> {
     let entries = item.entries("an array of patterns, such as [\"audit_*\"]").unwrap_or_default();
     entries.iter().filter_map(|entry| entry.parsed("a pattern, such as \"audit_*\"", Pattern::new)).collect()
 }
@@ -130,10 +130,10 @@ fn report_repeated(relations: &[ConfiguredRelation], text: &str, faults: &Faults
         let identity = (&relation.child.value, &relation.parent.value, condition);
         match seen.get(&identity) {
             None => {
-                seen.insert(identity, relation.child.place.start);
+                seen.insert(identity, relation.child.span.start);
             }
             Some(first) => faults.report(
-                relation.child.place.clone(),
+                relation.child.span.clone(),
                 format!("this relation is already configured on line {}", line_number(text, *first)),
                 Some("remove one of the two, or tell them apart by `where`".to_owned()),
             ),

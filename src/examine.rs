@@ -31,12 +31,15 @@ use crate::scan::Wishes;
 use crate::sql;
 
 pub mod baseline;
+mod error;
 pub mod locations;
 pub mod scan_filter;
 pub mod select;
 
-/// What findings are seen through: which values are shown, how grave each is, and whether it is known already.
-pub struct Lens<'a> {
+pub use error::ExamineError;
+
+/// The settings for findings: which values may be shown, how grave each finding is, and whether it is known already.
+pub struct View<'a> {
     pub redaction: &'a Redaction,
     pub policy: &'a Policy,
     pub time_columns: &'a [Pattern],
@@ -44,16 +47,16 @@ pub struct Lens<'a> {
 }
 
 /// Called for each relation in the schema's order, as soon as it and those before it are known.
-pub type Tell<'a> = &'a mut (dyn FnMut(RelationId, &One) + Send);
+pub type OnRelation<'a> = &'a mut (dyn FnMut(RelationId, &RelationResult) + Send);
 
-/// What was found in one relation.
-pub struct One {
+/// The coverage and the findings of one relation.
+pub struct RelationResult {
     pub coverage: Coverage,
     pub findings: Vec<Finding>,
 }
 
-/// What was found in every relation, in the schema's order.
-pub struct Looked {
+/// The results of all relations, in the schema's order.
+pub struct Examined {
     pub relations: IdVec<RelationId, Coverage>,
     pub findings: Vec<Finding>,
     pub facts: ScanFacts,
@@ -61,75 +64,75 @@ pub struct Looked {
 
 /// Scan, diagnosis and findings of a schema whose relations have been chosen.
 pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wishes<'_>) -> Examination {
-    let lens = Lens {
+    let view = View {
         redaction: &Redaction::default(),
         policy: &Policy::default(),
         time_columns: &[],
         mark: &|finding| finding,
     };
-    let Looked { relations, findings, .. } = look(&schema, sessions, wishes, &lens, &mut |_, _| {});
+    let Examined { relations, findings, .. } = examine_relations(&schema, sessions, wishes, &view, &mut |_, _| {});
     Examination { relations, findings, ..Examination::of(schema) }
 }
 
-pub fn look(
+pub fn examine_relations(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
     wishes: &Wishes<'_>,
-    lens: &Lens<'_>,
-    tell: Tell<'_>,
-) -> Looked {
-    let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: IdVec::new(), tell });
+    view: &View<'_>,
+    on_relation: OnRelation<'_>,
+) -> Examined {
+    let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: IdVec::new(), on_relation });
     let facts = scan::scan_and_tell(schema, sessions, wishes, &|session, index, fact| {
-        let one = one(schema, session, index, fact, wishes.samples, lens);
-        queue.lock().unwrap_or_else(PoisonError::into_inner).take(index, one);
+        let result = relation_result(schema, session, index, fact, wishes.samples, view);
+        queue.lock().unwrap_or_else(PoisonError::into_inner).take(index, result);
     });
     let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (relations, findings): (Vec<Coverage>, Vec<_>) =
-        queue.done.into_iter().map(|one| (one.coverage, one.findings)).unzip();
-    Looked { relations: relations.into(), findings: findings.into_iter().flatten().collect(), facts }
+        queue.done.into_iter().map(|result| (result.coverage, result.findings)).unzip();
+    Examined { relations: relations.into(), findings: findings.into_iter().flatten().collect(), facts }
 }
 
-/// Puts what the workers bring back in order.
+/// Puts the workers' results into the schema's order.
 struct Queue<'a> {
-    waiting: BTreeMap<RelationId, One>,
-    done: IdVec<RelationId, One>,
-    tell: Tell<'a>,
+    waiting: BTreeMap<RelationId, RelationResult>,
+    done: IdVec<RelationId, RelationResult>,
+    on_relation: OnRelation<'a>,
 }
 
 impl Queue<'_> {
-    fn take(&mut self, index: RelationId, one: One) {
-        self.waiting.insert(index, one);
+    fn take(&mut self, index: RelationId, result: RelationResult) {
+        self.waiting.insert(index, result);
         while let Some(ready) = self.waiting.remove(&self.done.next_id()) {
-            (self.tell)(self.done.next_id(), &ready);
+            (self.on_relation)(self.done.next_id(), &ready);
             self.done.push(ready);
         }
     }
 }
 
-fn one(
+fn relation_result(
     schema: &Schema,
     session: &mut dyn Session,
     index: RelationId,
     fact: &Fact,
     samples: usize,
-    lens: &Lens<'_>,
-) -> One {
+    view: &View<'_>,
+) -> RelationResult {
     let relation = &schema.relations[index];
     let diagnosis = match fact {
-        Fact::Checked(tally) => diagnose::diagnose(schema, session, relation, tally, lens.redaction),
+        Fact::Checked(tally) => diagnose::diagnose(schema, session, relation, tally, view.redaction),
         Fact::Unchecked(_) => Vec::new(),
     };
     let mut coverage = findings::coverage(relation, fact);
-    coverage.reason = coverage.reason.map(|reason| lens.redaction.message(&reason));
+    coverage.reason = coverage.reason.map(|reason| view.redaction.message(&reason));
     let mut found = findings::findings(schema, index, fact, diagnosis, samples);
-    if let Some(column) = scan_filter::time_column(schema, relation, lens.time_columns) {
+    if let Some(column) = scan_filter::time_column(schema, relation, view.time_columns) {
         found.iter_mut().for_each(|finding| date(schema, session, relation, &column.name, finding));
     }
-    let findings = found.into_iter().map(|finding| judged(lens, schema, &mut coverage, finding)).collect();
-    One { coverage, findings }
+    let findings = found.into_iter().map(|finding| judged(view, schema, &mut coverage, finding)).collect();
+    RelationResult { coverage, findings }
 }
 
-/// When the missing keys that are told first and last occur; an engine that cannot say leaves it out.
+/// Adds to the first missing keys of a finding when each occurs first and last. An engine that cannot say leaves it out.
 fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column: &str, finding: &mut Finding) {
     let keys: Vec<&Key> = finding.top_missing.iter().map(|missing| &missing.key).collect();
     let question = if keys.is_empty() { None } else { sql::of(schema).spans(schema, relation, column, &keys) };
@@ -137,33 +140,34 @@ fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column:
     let mut spans = Vec::new();
     // Without an answer there is no date, and nothing else is lost.
     let _ = session.each_row(&question, &mut |row| {
-        if let [place, first, last] = row {
+        if let [index, first, last] = row {
             spans.push((
-                place.as_integer(),
+                index.as_integer(),
                 Span { column: column.to_owned(), first: first.clone(), last: last.clone() },
             ));
         }
     });
-    for (place, span) in spans {
-        let missing = place.and_then(|place| finding.top_missing.get_mut(usize::try_from(place).ok()?));
+    for (index, span) in spans {
+        let missing = index.and_then(|index| finding.top_missing.get_mut(usize::try_from(index).ok()?));
         if let Some(missing) = missing.filter(|_| span.first != Value::Null) {
             missing.span = Some(span);
         }
     }
 }
 
-/// With the severity that the policy gives it, and nothing that may not be shown.
-fn judged(lens: &Lens<'_>, schema: &Schema, coverage: &mut Coverage, finding: Finding) -> Finding {
+/// Returns the finding with the severity that the policy gives it, and without the values that may not be shown.
+fn judged(view: &View<'_>, schema: &Schema, coverage: &mut Coverage, finding: Finding) -> Finding {
     let about = &schema.relations[finding.relation];
     let extent = Extent { orphan_rows: finding.rows, missing_keys: finding.missing_keys, rows: coverage.counts.rows };
     let child = schema.child(about).name.to_string();
-    let (severity, why) = lens.policy.severity(finding.code, &finding.relation_id, &child, extent);
+    let (severity, why) = view.policy.severity(finding.code, &finding.relation_id, &child, extent);
     if let Some(why) = why {
         coverage.reason = Some(coverage.reason.take().map_or(why.clone(), |reason| format!("{reason}; {why}")));
     }
-    (lens.mark)(Finding { severity, ..lens.redaction.finding(schema, finding) })
+    (view.mark)(Finding { severity, ..view.redaction.finding(schema, finding) })
 }
 
+/// Tables whose rows are not read, each with the reason.
 pub fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {
     let why = |kind: TableKind| match kind {
         TableKind::Virtual => Some(schema.database.engine.facts().virtual_table),
@@ -176,7 +180,7 @@ pub fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {
         .collect()
 }
 
-/// Nothing that was read can be relied on.
+/// Marks every relation as unchecked, because the database changed while it was read.
 pub fn distrust(examination: &mut Examination, why: &str) {
     for coverage in &mut examination.relations {
         coverage.state = CoverageState::Unchecked;

@@ -11,6 +11,7 @@ use crate::cli;
 use crate::engine::Database;
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::examine::ExamineError;
 use crate::exit::Exit;
 use crate::model::redaction::Redaction;
 use crate::model::redaction::Secret;
@@ -21,7 +22,7 @@ use crate::source::Source;
 
 mod apply;
 mod check;
-pub(crate) mod config_file;
+mod config_file;
 mod correct_load;
 mod error;
 mod explain;
@@ -109,13 +110,26 @@ fn outputs<F: Copy>(
     }
 }
 
+/// Renders one report for each output. Colours and the terminal's width are for standard output only.
+fn documents<F: Copy>(
+    outputs: Vec<(F, Option<PathBuf>)>,
+    surroundings: &Surroundings,
+    render: impl Fn(F, &Paper) -> String,
+) -> Vec<(Option<PathBuf>, String)> {
+    let document = |(format, file): (F, Option<PathBuf>)| {
+        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
+        (file, render(format, &paper))
+    };
+    outputs.into_iter().map(document).collect()
+}
+
 /// Which values may be shown: what was typed overrules the configuration.
 fn redaction(typed: Option<Values>, file: &ConfigFile, surroundings: &Surroundings) -> Result<Redaction, RunError> {
     let settings = &file.config.redact;
     let values = typed.or(settings.values).unwrap_or_default();
     let secret = surroundings.redact_key.as_deref().filter(|key| key.chars().count() >= 16).map(Secret::new);
     if values == Values::Hashed && secret.is_none() {
-        return Err(RunError::NoRedactKey { what: "hash the values of rows" });
+        return Err(ExamineError::NoRedactKey { action: "hash the values of rows" }.into());
     }
     Ok(Redaction { values, columns: settings.columns.clone(), secret })
 }

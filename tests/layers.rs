@@ -26,19 +26,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan_file", &["model"]),
     ("quarantine_file", &["model", "plan_file", "whole_file"]),
     ("history_file", &["model"]),
-    // What was typed, and what is printed.
+    // What is printed.
     ("report", &["model"]),
-    ("cli", &["config", "intake", "model", "report", "sql"]),
     // Stages.
     ("scan", &["engine", "model", "sql"]),
     ("diagnose", &["engine", "model", "scan", "sql"]),
-    ("findings", &["model", "scan", "sql"]),
-    ("examine", &["cli", "config", "diagnose", "engine", "findings", "model", "scan", "sql"]),
+    ("findings", &["model", "scan"]),
+    ("examine", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("check", &["diagnose", "engine", "findings", "intake", "model", "scan", "sql"]),
     ("explain", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("plan_draft", &["model", "plan_file"]),
     ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql"]),
     ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql"]),
+    // What was typed.
+    ("cli", &["config", "examine", "intake", "model", "report", "sql"]),
     // The commands, which know every stage.
     (
         "run",
@@ -71,10 +72,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that use a room against the order, each with the reason.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("model::resolve", "sql", "the advice on a defect is a statement that can be pasted"),
-    ("examine", "run", "its errors are those of the commands"),
-];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// Paths and macros that only these modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
@@ -89,10 +87,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("std::process", &["main"]),
     ("std::env", &["caught", "engine", "main"]),
     // Files.
-    (
-        "std::fs",
-        &["apply::journal", "engine::sqlite", "examine", "output", "plan_file", "quarantine_file", "run", "whole_file"],
-    ),
+    ("std::fs", &["apply::journal", "engine::sqlite", "output", "plan_file", "quarantine_file", "run", "whole_file"]),
     ("tempfile", &["engine", "run", "whole_file"]),
     // Clocks and threads.
     ("std::time::Instant", &["engine", "main", "run"]),

@@ -7,12 +7,19 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::repair::RepairDialect;
 
-/// All definitions, and whether some that may be there are hidden from this user.
+/// Returns all definitions, and true if some that may be there are hidden from this user.
 pub fn definitions(
     schema: &Schema,
     session: &mut dyn Session,
     surgery: &dyn RepairDialect,
 ) -> Result<(Vec<Definition>, bool), EngineError> {
+    let mut definitions = listed(session, surgery)?;
+    let are_some_hidden = surgery.complete(schema, &mut definitions);
+    Ok((definitions, are_some_hidden))
+}
+
+/// The definitions as the database lists them, without those that a dialect derives from the schema.
+pub(super) fn listed(session: &mut dyn Session, surgery: &dyn RepairDialect) -> Result<Vec<Definition>, EngineError> {
     let mut definitions = Vec::new();
     session.each_row(&surgery.definitions(), &mut |row| {
         let text = |place: usize| match row.get(place) {
@@ -21,6 +28,5 @@ pub fn definitions(
         };
         definitions.push([text(0), text(1), text(2), text(3)]);
     })?;
-    let are_some_hidden = surgery.complete(schema, &mut definitions);
-    Ok((definitions, are_some_hidden))
+    Ok(definitions)
 }

@@ -4,6 +4,7 @@
 
 use super::ApplyError;
 use super::Direction;
+use super::definitions;
 use super::walk::Walk;
 use crate::engine::EngineError;
 use crate::engine::Session;
@@ -113,12 +114,7 @@ impl Walk<'_> {
     }
 
     fn definitions(&self, session: &mut dyn Session) -> Result<Vec<Definition>, ApplyError> {
-        let mut definitions = Vec::new();
-        session.each_row(&self.order.surgery.definitions(), &mut |row| {
-            let text = |place: usize| row.get(place).and_then(Value::as_text).unwrap_or_default().to_owned();
-            definitions.push([text(0), text(1), text(2), text(3)]);
-        })?;
-        Ok(definitions)
+        Ok(definitions::listed(session, self.order.surgery)?)
     }
 
     fn redefine_one(

@@ -8,8 +8,8 @@ use crate::config::reader::Reader;
 use crate::model::baseline::Baseline;
 use crate::model::baseline::Entry;
 use crate::model::baseline::Known;
-use crate::model::configured::At;
 use crate::model::configured::Fault;
+use crate::model::configured::Spanned;
 use crate::model::date;
 use crate::model::text::is_unseen;
 
@@ -82,7 +82,7 @@ fn known_format(text: &str) -> Result<(), String> {
 
 fn entry(item: &Item<'_, '_>) -> Option<Entry> {
     let mut reader = item.table("an entry such as { relation = \"…\", rows = 1, id = \"…\" }")?;
-    let owned = |at: At<&str>| at.value.to_owned();
+    let owned = |at: Spanned<&str>| at.value.to_owned();
     let id = reader.require("id", "id = \"0123456789abcdef\"").and_then(|item| item.text("a fingerprint")).map(owned);
     let relation =
         reader.require("relation", "relation = \"a(b)->c(d)\"").and_then(|item| item.text("a relation's id"));

@@ -25,7 +25,7 @@ pub fn render(faults: &[Fault], text: &str, path: &str, color: bool) -> String {
     let starts = line_starts(text);
     let mut shown = String::new();
     for fault in faults {
-        let line = Line::of(text, &starts, &fault.place);
+        let line = Line::of(text, &starts, &fault.span);
         let snippet =
             Snippet::source(line.shown).line_start(line.number).annotation(AnnotationKind::Primary.span(line.place));
         let mut report = Level::ERROR.primary_title(printable(&fault.message)).element(snippet.path(path.as_str()));

@@ -3,7 +3,7 @@
 use crate::config::option_values;
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
-use crate::model::configured::At;
+use crate::model::configured::Spanned;
 use crate::model::finding::Code;
 use crate::model::finding::Severity;
 use crate::model::pattern::Pattern;
@@ -23,7 +23,7 @@ pub(crate) fn severities(mut reader: Reader<'_, '_>) -> Vec<(Code, Severity)> {
 }
 
 pub(crate) fn threshold(mut reader: Reader<'_, '_>) -> Option<Threshold> {
-    let relation: Option<At<Pattern>> = reader
+    let relation: Option<Spanned<Pattern>> = reader
         .require("relation", "relation = \"audit_*(*)->*\"")
         .and_then(|item| item.parsed("a pattern, such as \"audit_*\"", Pattern::new));
     let (warn_if, fail_if) = (reader.take("warn-if"), reader.take("fail-if"));

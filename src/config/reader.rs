@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::ops::RangeInclusive;
 
-use toml::Spanned;
 use toml::de::DeArray;
 use toml::de::DeInteger;
 use toml::de::DeTable;
@@ -15,8 +14,8 @@ use toml::de::DeValue;
 
 use crate::config::option_values::expected_count;
 use crate::config::syntax;
-use crate::model::configured::At;
 use crate::model::configured::Fault;
+use crate::model::configured::Spanned;
 use crate::model::text::nearest;
 
 /// Reads a document whole. The answer is either a value without a fault, or every fault in the order of the text.
@@ -25,7 +24,7 @@ pub(crate) fn read<T>(text: &str, read: impl FnOnce(Reader<'_, '_>) -> T) -> Res
     let faults = Faults::default();
     let value = read(Reader::new(document.get_ref(), 0..0, &faults));
     let mut found = damage.and_beyond(faults.present.into_inner(), faults.absent.into_inner());
-    found.sort_by_key(|fault| (fault.place.start, fault.place.end));
+    found.sort_by_key(|fault| (fault.span.start, fault.span.end));
     found.dedup();
     if found.is_empty() { Ok(value) } else { Err(found) }
 }
@@ -39,8 +38,8 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    pub(crate) fn report(&self, place: Range<usize>, message: String, help: Option<String>) {
-        self.present.borrow_mut().push(Fault { place, message, help });
+    pub(crate) fn report(&self, span: Range<usize>, message: String, help: Option<String>) {
+        self.present.borrow_mut().push(Fault { span, message, help });
     }
 }
 
@@ -48,15 +47,15 @@ impl Faults {
 pub(crate) struct Reader<'t, 'f> {
     table: &'t DeTable<'t>,
     /// The header, or the inline table.
-    place: Range<usize>,
+    span: Range<usize>,
     known: Vec<&'static str>,
     elsewhere: Vec<(&'static str, &'static str)>,
     faults: &'f Faults,
 }
 
 impl<'t, 'f> Reader<'t, 'f> {
-    fn new(table: &'t DeTable<'t>, place: Range<usize>, faults: &'f Faults) -> Reader<'t, 'f> {
-        Reader { table, place, known: Vec::new(), elsewhere: Vec::new(), faults }
+    fn new(table: &'t DeTable<'t>, span: Range<usize>, faults: &'f Faults) -> Reader<'t, 'f> {
+        Reader { table, span, known: Vec::new(), elsewhere: Vec::new(), faults }
     }
 
     pub(crate) fn faults(&self) -> &'f Faults {
@@ -64,8 +63,8 @@ impl<'t, 'f> Reader<'t, 'f> {
     }
 
     /// The header, or the inline table.
-    pub(crate) fn place(&self) -> Range<usize> {
-        self.place.clone()
+    pub(crate) fn span(&self) -> Range<usize> {
+        self.span.clone()
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
@@ -73,9 +72,9 @@ impl<'t, 'f> Reader<'t, 'f> {
     }
 
     /// Every key that there is, where any name is allowed.
-    pub(crate) fn everything(self) -> Vec<(At<String>, Item<'t, 'f>)> {
+    pub(crate) fn everything(self) -> Vec<(Spanned<String>, Item<'t, 'f>)> {
         let entries = self.table.iter().map(|(key, node)| {
-            let name = At { value: key.get_ref().to_string(), place: key.span() };
+            let name = Spanned { value: key.get_ref().to_string(), span: key.span() };
             (name, Item { name: "values", node, faults: self.faults })
         });
         entries.collect()
@@ -99,7 +98,7 @@ impl<'t, 'f> Reader<'t, 'f> {
     /// Reports that something is not there which has to be.
     pub(crate) fn missing(&self, what: &str, example: &str) {
         self.faults.absent.borrow_mut().push(Fault {
-            place: self.place.clone(),
+            span: self.span.clone(),
             message: format!("{what} is missing"),
             help: Some(format!("write for example `{example}`")),
         });
@@ -133,12 +132,12 @@ impl<'t, 'f> Reader<'t, 'f> {
 #[derive(Clone, Copy)]
 pub(crate) struct Item<'t, 'f> {
     name: &'static str,
-    node: &'t Spanned<DeValue<'t>>,
+    node: &'t toml::Spanned<DeValue<'t>>,
     faults: &'f Faults,
 }
 
 impl<'t, 'f> Item<'t, 'f> {
-    pub(crate) fn place(&self) -> Range<usize> {
+    pub(crate) fn span(&self) -> Range<usize> {
         self.node.span()
     }
 
@@ -148,7 +147,7 @@ impl<'t, 'f> Item<'t, 'f> {
 
     /// Reports a fault of this value; the message follows the name of the key.
     pub(crate) fn fault(&self, message: &str, help: Option<String>) {
-        self.faults.report(self.place(), format!("`{}`: {message}", self.name), help);
+        self.faults.report(self.span(), format!("`{}`: {message}", self.name), help);
     }
 
     pub(crate) fn mismatch(&self, expected: &str, help: Option<String>) {
@@ -156,7 +155,7 @@ impl<'t, 'f> Item<'t, 'f> {
     }
 
     /// Text that says something and can be handed to an engine.
-    pub(crate) fn text(&self, expected: &str) -> Option<At<&'t str>> {
+    pub(crate) fn text(&self, expected: &str) -> Option<Spanned<&'t str>> {
         let DeValue::String(text) = self.value() else {
             self.mismatch(expected, None);
             return None;
@@ -169,14 +168,14 @@ impl<'t, 'f> Item<'t, 'f> {
             self.fault("a NUL character cannot be part of a name or of SQL", None);
             return None;
         }
-        Some(At { value: text.as_ref(), place: self.place() })
+        Some(Spanned { value: text.as_ref(), span: self.span() })
     }
 
     /// Text that `parse` understands; its error is a message.
-    pub(crate) fn parsed<T>(&self, expected: &str, parse: fn(&str) -> Result<T, String>) -> Option<At<T>> {
+    pub(crate) fn parsed<T>(&self, expected: &str, parse: fn(&str) -> Result<T, String>) -> Option<Spanned<T>> {
         let text = self.text(expected)?;
         match parse(text.value) {
-            Ok(value) => Some(At { value, place: text.place }),
+            Ok(value) => Some(Spanned { value, span: text.span }),
             Err(message) => {
                 self.fault(&format!("{} is not valid: {message}", quoted(text.value)), None);
                 None
@@ -247,7 +246,7 @@ impl<'t, 'f> Item<'t, 'f> {
             self.mismatch(expected, None);
             return None;
         };
-        Some(Reader::new(table, self.place(), self.faults))
+        Some(Reader::new(table, self.span(), self.faults))
     }
 
     /// The blocks under `[[name]]`.

@@ -8,9 +8,9 @@ use crate::config::reader::Item;
 use crate::config::reader::Reader;
 use crate::config::side;
 use crate::config::side::Role;
-use crate::model::configured::At;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::SideName;
+use crate::model::configured::Spanned;
 use crate::model::value::Key;
 use crate::model::value::Value;
 
@@ -29,16 +29,16 @@ pub(crate) fn read(mut reader: Reader<'_, '_>) -> Option<ConfiguredRelation> {
             item.fault(&format!("{} here, {} in `child`", columns(of_parent), of_child), None);
         }
     }
-    let width = child.as_ref().or(parent.as_ref()).map(|side: &At<SideName>| side.value.columns.len());
+    let width = child.as_ref().or(parent.as_ref()).map(|side: &Spanned<SideName>| side.value.columns.len());
     let ignored = ignored.map(|item| keys(&item, width)).unwrap_or_default();
     reader.elsewhere(&["exclude"], "write `exclude` above the first `[…]` of the file");
     reader.finish();
     Some(ConfiguredRelation { child: child?, parent: parent?, condition, ignored, soft_deleted })
 }
 
-fn sql(item: &Item<'_, '_>, example: &str) -> Option<At<String>> {
+fn sql(item: &Item<'_, '_>, example: &str) -> Option<Spanned<String>> {
     let text = item.text(&format!("SQL such as \"{example}\""))?;
-    Some(At { value: text.value.to_owned(), place: text.place })
+    Some(Spanned { value: text.value.to_owned(), span: text.span })
 }
 
 fn columns(count: usize) -> String {
@@ -46,12 +46,12 @@ fn columns(count: usize) -> String {
 }
 
 /// Without a width (no side could be read) only the values themselves are judged.
-fn keys(item: &Item<'_, '_>, width: Option<usize>) -> Vec<At<Key>> {
+fn keys(item: &Item<'_, '_>, width: Option<usize>) -> Vec<Spanned<Key>> {
     let entries = item.entries("an array of values, such as [0, -1, \"\"]").unwrap_or_default();
     entries.iter().filter_map(|entry| key(entry, width)).collect()
 }
 
-fn key(entry: &Item<'_, '_>, width: Option<usize>) -> Option<At<Key>> {
+fn key(entry: &Item<'_, '_>, width: Option<usize>) -> Option<Spanned<Key>> {
     let composite = matches!(entry.value(), DeValue::Array(_));
     let values = match width {
         Some(1) if composite => {
@@ -72,7 +72,7 @@ fn key(entry: &Item<'_, '_>, width: Option<usize>) -> Option<At<Key>> {
     };
     let values: Vec<_> = values.iter().map(value).collect();
     let key: Option<Key> = values.into_iter().collect();
-    Some(At { value: key?, place: entry.place() })
+    Some(Spanned { value: key?, span: entry.span() })
 }
 
 fn value(item: &Item<'_, '_>) -> Option<Value> {

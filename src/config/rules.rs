@@ -15,8 +15,8 @@ use crate::config::reader;
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
 use crate::config::side;
-use crate::model::configured::At;
 use crate::model::configured::Fault;
+use crate::model::configured::Spanned;
 use crate::model::pattern::Pattern;
 use crate::model::rule::Limits;
 use crate::model::rule::Rule;
@@ -39,9 +39,9 @@ fn rules(mut root: Reader<'_, '_>, text: &str) -> Vec<Rule> {
     let rules: Vec<Rule> = blocks.into_iter().filter_map(rule).collect();
     for (position, rule) in rules.iter().enumerate() {
         if let Some(first) = rules[..position].iter().find(|earlier| earlier.id.value == rule.id.value) {
-            let line = line_number(text, first.id.place.start);
+            let line = line_number(text, first.id.span.start);
             let message = format!("the id {} is already taken on line {line}", reader::quoted(&rule.id.value));
-            faults.report(rule.id.place.clone(), message, Some("give each rule an id of its own".to_owned()));
+            faults.report(rule.id.span.clone(), message, Some("give each rule an id of its own".to_owned()));
         }
     }
     rules
@@ -74,7 +74,7 @@ fn parse_id(text: &str) -> Result<String, String> {
     }
 }
 
-type Sides = (Option<At<Pattern>>, Option<At<Pattern>>);
+type Sides = (Option<Spanned<Pattern>>, Option<Spanned<Pattern>>);
 
 fn relation_sides(mut reader: Reader<'_, '_>) -> Sides {
     let child = reader.require("child", "child = \"comments(post_id)\"").and_then(|item| pattern(&item));
@@ -84,7 +84,7 @@ fn relation_sides(mut reader: Reader<'_, '_>) -> Sides {
 }
 
 /// A glob over a side as reports write it.
-fn pattern(item: &Item<'_, '_>) -> Option<At<Pattern>> {
+fn pattern(item: &Item<'_, '_>) -> Option<Spanned<Pattern>> {
     let expected = "`table(column, …)`, both as names or globs";
     let text = item.text(expected)?;
     if text.value.trim() == "*" {
@@ -94,7 +94,7 @@ fn pattern(item: &Item<'_, '_>) -> Option<At<Pattern>> {
         let side = side::parse(text)?;
         Pattern::new(&format!("{}({})", side.table, side.columns.join(",")))
     });
-    at.map(|at| At { value: at.value, place: text.place })
+    at.map(|at| Spanned { value: at.value, span: text.span })
 }
 
 fn limits(mut reader: Reader<'_, '_>) -> Limits {

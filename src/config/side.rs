@@ -6,8 +6,8 @@ use toml::de::DeValue;
 
 use crate::config::reader::Item;
 use crate::config::reader::quoted;
-use crate::model::configured::At;
 use crate::model::configured::SideName;
+use crate::model::configured::Spanned;
 use crate::model::pattern::Pattern;
 
 const ODD_NAMES: &str =
@@ -29,7 +29,7 @@ impl Role {
     }
 }
 
-pub(crate) fn read(item: &Item<'_, '_>, role: Role) -> Option<At<SideName>> {
+pub(crate) fn read(item: &Item<'_, '_>, role: Role) -> Option<Spanned<SideName>> {
     let expected = "`table(column, …)`";
     let side = match item.value() {
         DeValue::Table(_) => read_table(item)?,
@@ -49,7 +49,7 @@ pub(crate) fn read(item: &Item<'_, '_>, role: Role) -> Option<At<SideName>> {
         }
     };
     check_patterns(item, role, &side)?;
-    Some(At { value: side, place: item.place() })
+    Some(Spanned { value: side, span: item.span() })
 }
 
 /// `table(col, …)`. The error is a message.

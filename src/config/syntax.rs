@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
 use toml::de::DeTable;
 use toml::de::DeValue;
 use toml::de::Error;
@@ -13,14 +12,14 @@ use toml::de::Error;
 use crate::config::reader::quoted;
 use crate::model::configured::Fault;
 
-/// The syntax faults, and where nothing else can be said.
+/// The syntax faults, and where nothing else can be reported.
 pub(crate) struct Damage<'t> {
     text: &'t str,
     faults: Vec<Fault>,
     regions: Vec<Range<usize>>,
 }
 
-pub(crate) fn parse(text: &str) -> (Spanned<DeTable<'_>>, Damage<'_>) {
+pub(crate) fn parse(text: &str) -> (toml::Spanned<DeTable<'_>>, Damage<'_>) {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut damage = Damage { text, faults: Vec::new(), regions: Vec::new() };
     let (open, other): (Vec<_>, Vec<_>) = errors.iter().partition(|error| is_open_end(error));
@@ -36,10 +35,10 @@ pub(crate) fn parse(text: &str) -> (Spanned<DeTable<'_>>, Damage<'_>) {
 impl Damage<'_> {
     /// The syntax faults, and those of the other faults that do not come from them.
     pub(crate) fn and_beyond(self, present: Vec<Fault>, absent: Vec<Fault>) -> Vec<Fault> {
-        let intact = |place: &Range<usize>| !self.regions.iter().any(|region| touch(region, place));
-        let present = present.into_iter().filter(|fault| intact(&fault.place));
+        let intact = |span: &Range<usize>| !self.regions.iter().any(|region| touch(region, span));
+        let present = present.into_iter().filter(|fault| intact(&fault.span));
         let absent =
-            absent.into_iter().filter(|fault| intact(&(fault.place.start..next_header(self.text, fault.place.end))));
+            absent.into_iter().filter(|fault| intact(&(fault.span.start..next_header(self.text, fault.span.end))));
         let mut found: Vec<Fault> = present.chain(absent).collect();
         found.extend(self.faults);
         found
@@ -47,13 +46,13 @@ impl Damage<'_> {
 
     /// Something that was opened and never closed has swallowed what follows: one fault, at the opening.
     fn add_open(&mut self, error: &Error, document: &DeTable<'_>) {
-        let end = place(error).end;
+        let end = span_of(error).end;
         match opening(document, self.text, end) {
             Some(start) if self.regions.iter().any(|region| region.contains(&start)) => {}
             Some(start) => {
                 let length = if self.text[start..].starts_with(['[', '{']) { 1 } else { 3 };
                 self.faults.push(Fault {
-                    place: start..start + length,
+                    span: start..start + length,
                     message: error.message().to_owned(),
                     help: Some("it is opened here and never closed".to_owned()),
                 });
@@ -64,22 +63,22 @@ impl Damage<'_> {
     }
 
     fn add(&mut self, error: &Error) {
-        let place = place(error);
+        let span = span_of(error);
         // The parser's first word about a place is the best; what follows there is a consequence.
-        let said = self.faults.iter().any(|fault| touch(&fault.place, &place));
+        let reported = self.faults.iter().any(|fault| touch(&fault.span, &span));
         let swallowed = self.regions.iter().any(|region| {
             region.end - region.start > 0 && {
-                region.start <= place.start && place.end <= region.end && is_swallowing(self.text, region)
+                region.start <= span.start && span.end <= region.end && is_swallowing(self.text, region)
             }
         });
-        if said || swallowed {
+        if reported || swallowed {
             return;
         }
-        let (message, help) = in_our_words(error, self.text.get(place.clone()).unwrap_or_default());
+        let (message, help) = in_our_words(error, self.text.get(span.clone()).unwrap_or_default());
         if error.message() != DUPLICATE {
-            self.regions.push(unbelievable(self.text, &place));
+            self.regions.push(unbelievable(self.text, &span));
         }
-        self.faults.push(Fault { place, message, help });
+        self.faults.push(Fault { span, message, help });
     }
 }
 
@@ -111,7 +110,7 @@ fn in_our_words(error: &Error, text: &str) -> (String, Option<String>) {
     (message.to_owned(), None)
 }
 
-fn place(error: &Error) -> Range<usize> {
+fn span_of(error: &Error) -> Range<usize> {
     error.span().unwrap_or(0..0)
 }
 
@@ -120,7 +119,7 @@ fn opening(table: &DeTable<'_>, text: &str, end: usize) -> Option<usize> {
     table.values().filter_map(|node| opening_of(node, text, end)).min()
 }
 
-fn opening_of(node: &Spanned<DeValue<'_>>, text: &str, end: usize) -> Option<usize> {
+fn opening_of(node: &toml::Spanned<DeValue<'_>>, text: &str, end: usize) -> Option<usize> {
     let span = node.span();
     let written = text.get(span.clone())?;
     let open = match node.get_ref() {
@@ -139,9 +138,9 @@ fn opening_of(node: &Spanned<DeValue<'_>>, text: &str, end: usize) -> Option<usi
 }
 
 /// The line of a fault; for a header everything under it, since those keys have lost their table.
-fn unbelievable(text: &str, place: &Range<usize>) -> Range<usize> {
-    let start = line_start(text, place.start);
-    let end = line_end(text, place.end);
+fn unbelievable(text: &str, span: &Range<usize>) -> Range<usize> {
+    let start = line_start(text, span.start);
+    let end = line_end(text, span.end);
     let line = text.get(start..end).unwrap_or_default().trim();
     let header = line.starts_with('[') || (line.ends_with(']') && !line.contains('='));
     start..if header { next_header(text, end) } else { end }

@@ -70,7 +70,7 @@ impl Database for SqliteDatabase {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
         // One transaction, so that a busy writer is waited for once and the definitions are of one moment.
         let read = || {
-            snapshot::patiently(self.patience.lock_wait, || snapshot::begin(&self.first))?;
+            snapshot::retry_while_busy(self.patience.lock_wait, || snapshot::begin(&self.first))?;
             let version = session::schema_version(&self.first)?;
             let catalog = introspect::catalog(&self.first, &self.path)?;
             self.first.execute_batch("COMMIT")?;
@@ -102,8 +102,9 @@ impl Database for SqliteDatabase {
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
-        let built =
-            snapshot::patiently(self.patience.lock_wait, || rehearsal::build(&self.first, &self.patience.deadline));
+        let built = snapshot::retry_while_busy(self.patience.lock_wait, || {
+            rehearsal::build(&self.first, &self.patience.deadline)
+        });
         let room = built.map_err(|error| failure::unreadable(&self.path, &error))?;
         Ok(Box::new(room))
     }
@@ -137,7 +138,7 @@ impl Database for SqliteDatabase {
     fn trial(&mut self, progress: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
         let unreadable = |error| failure::unreadable(&self.path, &error);
         let source = open::again(&self.path, self.access).map_err(unreadable)?;
-        snapshot::patiently(self.patience.lock_wait, || snapshot::begin(&source)).map_err(unreadable)?;
+        snapshot::retry_while_busy(self.patience.lock_wait, || snapshot::begin(&source)).map_err(unreadable)?;
         let copy = trial::copy(&source, &self.path, &self.patience, progress)?;
         Ok(Box::new(copy))
     }

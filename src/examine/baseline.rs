@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use crate::config;
+use crate::examine::ExamineError;
 use crate::model::baseline::Baseline;
 use crate::model::baseline::Entry;
 use crate::model::baseline::Fingerprint;
@@ -26,13 +25,17 @@ use crate::model::redaction::Redaction;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::value::Key;
-use crate::run::RunError;
-use crate::run::Surroundings;
+
+/// A baseline that was read from a file.
+pub struct OldBaseline {
+    pub path: PathBuf,
+    pub baseline: Baseline,
+}
 
 /// Sees every missing key of a scan once, from whichever worker found it.
-pub struct Clerk {
+pub struct BaselineRun {
     old: Option<Baseline>,
-    /// Whether a new baseline is wanted.
+    /// True if a new baseline is wanted.
     writes: bool,
     fingerprint: Fingerprint,
     today: String,
@@ -57,21 +60,22 @@ struct Found {
     entries: Vec<Entry>,
 }
 
-impl Clerk {
+impl BaselineRun {
+    /// `today` is a date as `2025-01-31`.
     pub fn new(
-        file: Option<&Path>,
+        old: Option<OldBaseline>,
         writes: bool,
         fail_on: Option<Severity>,
         redaction: &Redaction,
-        surroundings: &Surroundings,
-    ) -> Result<Clerk, RunError> {
-        let old = file.map(|file| read(file, surroundings)).transpose()?;
+        today: &str,
+    ) -> Result<BaselineRun, ExamineError> {
+        let (old, path) = old.map(|old| (old.baseline, old.path)).unzip();
         let secret = redaction.secret.clone();
-        let is_keyed = match (&old, file) {
-            (Some(old), Some(file)) => {
+        let is_keyed = match (&old, path) {
+            (Some(old), Some(path)) => {
                 let right = secret.clone().map(Fingerprint::Keyed).and_then(|keyed| keyed.check()) == old.check;
                 if old.check.is_some() && !right {
-                    return Err(RunError::OtherSecret { path: file.to_owned() });
+                    return Err(ExamineError::OtherSecret { path });
                 }
                 old.check.is_some()
             }
@@ -79,10 +83,10 @@ impl Clerk {
         };
         let fingerprint = match (is_keyed && (writes || old.is_some()), secret) {
             (true, Some(secret)) => Fingerprint::Keyed(secret),
-            (true, None) => return Err(RunError::NoRedactKey { what: "fingerprint hidden values" }),
+            (true, None) => return Err(ExamineError::NoRedactKey { action: "fingerprint hidden values" }),
             (false, _) => Fingerprint::Plain,
         };
-        let today = crate::model::date::moment(surroundings.now)[..10].to_owned();
+        let today = today.to_owned();
         let entries = old.iter().flat_map(|old| &old.entries).filter(|entry| !entry.is_expired(&today));
         let keys = entries
             .filter_map(|entry| match entry.about {
@@ -91,11 +95,18 @@ impl Clerk {
             })
             .collect();
         let bar = fail_on.unwrap_or(Severity::Error);
-        Ok(Clerk { old, writes, fingerprint, today, bar, keys, seen: Mutex::default() })
+        Ok(BaselineRun { old, writes, fingerprint, today, bar, keys, seen: Mutex::default() })
     }
 
-    /// Notes one missing key, and tells whether the baseline knows it with at least as many rows.
-    pub fn sees(&self, schema: &Schema, redaction: &Redaction, relation: RelationId, key: &Key, rows: u64) -> bool {
+    /// Notes one missing key. Returns true if the baseline knows it with at least as many rows.
+    pub fn knows_key(
+        &self,
+        schema: &Schema,
+        redaction: &Redaction,
+        relation: RelationId,
+        key: &Key,
+        rows: u64,
+    ) -> bool {
         if self.old.is_none() && !self.writes {
             return false;
         }
@@ -138,9 +149,9 @@ impl Clerk {
         }
     }
 
-    /// Tells the examination what was known; the text of the new baseline, if one is wanted.
+    /// Adds to the examination what was known. Returns the new baseline, if one is wanted.
     /// `all` are the relations of the whole database, chosen or not.
-    pub fn close(self, examination: &mut Examination, all: &HashSet<String>) -> Option<String> {
+    pub fn close(self, examination: &mut Examination, all: &HashSet<String>) -> Option<Baseline> {
         if self.old.is_none() && !self.writes {
             return None;
         }
@@ -149,7 +160,7 @@ impl Clerk {
         let written = self.writes.then(|| self.renewed(&mut seen, examination, all));
         let number = written.as_ref().map(|written| written.entries.len());
         examination.baseline = Some(Outcome { written: number, ..outcome });
-        written.as_ref().map(config::baseline::render)
+        written
     }
 
     fn valid(&self) -> impl Iterator<Item = &Entry> {
@@ -183,7 +194,7 @@ impl Clerk {
         }
     }
 
-    /// What stands now, as far as an old baseline knew it; of relations that could not be checked, what it knew.
+    /// Returns what stands now, as far as an old baseline knew it. Of relations that could not be checked, the old entries stay.
     fn renewed(&self, seen: &mut Seen, examination: &Examination, all: &HashSet<String>) -> Baseline {
         let mut entries = Vec::new();
         for finding in &examination.findings {
@@ -234,17 +245,4 @@ fn knows(entry: &Entry, finding: &Finding) -> bool {
         About::Orphans { rows, missing_keys } => finding.rows <= *rows && finding.missing_keys <= *missing_keys,
         About::Key { .. } => false,
     }
-}
-
-fn read(path: &Path, surroundings: &Surroundings) -> Result<Baseline, RunError> {
-    let unreadable = |error: std::io::Error| RunError::Unreadable {
-        path: PathBuf::from(path),
-        why: error.to_string(),
-        option: "--baseline",
-    };
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    let shown = path.display().to_string();
-    config::baseline::parse(&text).map_err(|faults| RunError::Config {
-        rendered: config::fault::render(&faults, &text, &shown, surroundings.paper.color),
-    })
 }

@@ -1,46 +1,42 @@
 //! Where the relations of a scan are written down, for the formats that point at files: the configuration's entry,
 //! the line of the schema's SQL file, else the configuration's first line.
 
-use std::path::Path;
-
-use crate::config::fault::line_number;
 use crate::model::file_line::FileLine;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::relation::Origin;
 use crate::model::schema::Schema;
-use crate::run::RunError;
-use crate::run::config_file::ConfigFile;
 use crate::sql::read::locations;
 
-/// What is pointed at where there is neither.
+/// The file that reports point at where nobody named another one.
 const USUAL: &str = "fk-doctor.toml";
 
-pub(crate) fn places(
+/// The configuration's file.
+pub struct ConfigLines<'a> {
+    /// Empty where there is no file.
+    pub path: &'a str,
+    /// The line of each configured relation.
+    pub relations: &'a [usize],
+}
+
+/// Returns a location for each relation. `sql` is the file that declares the schema: its path and its text.
+pub fn locations(
     schema: &Schema,
-    config: &ConfigFile,
-    sql: Option<&Path>,
-) -> Result<IdVec<RelationId, FileLine>, RunError> {
-    let declared = match sql {
-        None => vec![None; schema.relations.len()],
-        Some(path) => {
-            let text = std::fs::read(path).map_err(|error| RunError::Unreadable {
-                path: path.to_owned(),
-                why: error.to_string(),
-                option: "--schema-file",
-            })?;
-            locations::in_sql(&String::from_utf8_lossy(&text), schema)
-        }
+    config: &ConfigLines<'_>,
+    sql: Option<(String, String)>,
+) -> IdVec<RelationId, FileLine> {
+    let (sql_file, declared) = match sql {
+        None => (String::new(), vec![None; schema.relations.len()]),
+        Some((file, text)) => (file, locations::in_sql(&text, schema)),
     };
-    let file_of_sql = sql.map(|path| path.display().to_string()).unwrap_or_default();
-    let config_file = if config.path.is_empty() { USUAL } else { &config.path };
-    let found = schema.relations.iter().zip(declared).map(|(relation, declared)| {
-        let entry = relation.configured.and_then(|entry| config.config.relations.get(entry));
-        let entry = entry.map(|entry| line_number(&config.text, entry.child.place.start));
+    let config_file = if config.path.is_empty() { USUAL } else { config.path };
+    let relations = schema.relations.iter().zip(declared);
+    let location = relations.map(|(relation, declared)| {
+        let entry = relation.configured.and_then(|entry| config.relations.get(entry));
         match (declared, entry) {
-            (Some(line), _) if relation.origin == Origin::Declared => FileLine { file: file_of_sql.clone(), line },
-            (_, line) => FileLine { file: config_file.to_owned(), line: line.unwrap_or(1) },
+            (Some(line), _) if relation.origin == Origin::Declared => FileLine { file: sql_file.clone(), line },
+            (_, line) => FileLine { file: config_file.to_owned(), line: line.copied().unwrap_or(1) },
         }
     });
-    Ok(found.collect())
+    location.collect()
 }

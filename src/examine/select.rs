@@ -1,22 +1,29 @@
 //! Which relations take part: the configuration's exclusions, and the filters that were typed.
 
-use crate::config::Config;
+use crate::examine::ExamineError;
+use crate::model::configured::Spanned;
 use crate::model::examination::LeftAlone;
 use crate::model::ids::IdVec;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::run::RunError;
+
+/// The filters that were typed; an empty one chooses everything.
+pub struct Filters<'a> {
+    pub tables: &'a [Pattern],
+    pub relations: &'a [Pattern],
+    /// Tables that changed.
+    pub changed: &'a [Pattern],
+}
 
 /// Keeps the chosen relations and says which others there were. A filter that chooses nothing is an error: a misspelt
 /// name must not look like a clean database.
 pub fn select(
     mut schema: Schema,
-    config: &Config,
-    tables: &[Pattern],
-    relations: &[Pattern],
-    changed: &[Pattern],
-) -> Result<(Schema, Vec<LeftAlone>), RunError> {
+    exclude: &[Spanned<Pattern>],
+    filters: &Filters<'_>,
+) -> Result<(Schema, Vec<LeftAlone>), ExamineError> {
+    let Filters { tables, relations, changed } = *filters;
     for (option, pattern) in
         tables.iter().map(|pattern| ("--table", pattern)).chain(changed.iter().map(|it| ("--changed-tables", it)))
     {
@@ -35,8 +42,7 @@ pub fn select(
             not_selected += 1;
         } else if !changed.is_empty() && !touches(&schema, &relation, changed) {
             unchanged += 1;
-        } else if let Some(pattern) = config.exclude.iter().find(|pattern| excludes(&schema, &relation, &pattern.value))
-        {
+        } else if let Some(pattern) = exclude.iter().find(|pattern| excludes(&schema, &relation, &pattern.value)) {
             let why = format!("excluded by \"{}\" in the configuration", pattern.value.as_str());
             left_alone.push(LeftAlone { what: relation.id.clone(), why });
         } else {
@@ -76,7 +82,7 @@ fn excludes(schema: &Schema, relation: &Relation, pattern: &Pattern) -> bool {
     }
 }
 
-fn must_match(option: &'static str, pattern: &Pattern, known: &[String], intro: &str) -> Result<(), RunError> {
+fn must_match(option: &'static str, pattern: &Pattern, known: &[String], intro: &str) -> Result<(), ExamineError> {
     if known.iter().any(|name| pattern.matches(name)) {
         return Ok(());
     }
@@ -88,5 +94,5 @@ fn must_match(option: &'static str, pattern: &Pattern, known: &[String], intro: 
             format!("{intro} {}{}", names[..names.len().min(8)].join(", "), if names.len() > 8 { ", …" } else { "" })
         }
     };
-    Err(RunError::Filter { option, pattern: pattern.as_str().to_owned(), help })
+    Err(ExamineError::NothingMatches { option, pattern: pattern.as_str().to_owned(), help })
 }

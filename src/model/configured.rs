@@ -7,9 +7,9 @@ use crate::model::value::Key;
 
 /// A value and where it stands in the configuration's text, in bytes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct At<T> {
+pub struct Spanned<T> {
     pub value: T,
-    pub place: Range<usize>,
+    pub span: Range<usize>,
 }
 
 /// One side of a configured relation, as written: `table(a,b)`.
@@ -23,20 +23,20 @@ pub struct SideName {
 /// One `[[relation]]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfiguredRelation {
-    pub child: At<SideName>,
-    pub parent: At<SideName>,
+    pub child: Spanned<SideName>,
+    pub parent: Spanned<SideName>,
     /// `where`: SQL over `child`.
-    pub condition: Option<At<String>>,
+    pub condition: Option<Spanned<String>>,
     /// `ignore-values`: keys that mean "none".
-    pub ignored: Vec<At<Key>>,
+    pub ignored: Vec<Spanned<Key>>,
     /// `soft-deleted`: SQL over `parent`.
-    pub soft_deleted: Option<At<String>>,
+    pub soft_deleted: Option<Spanned<String>>,
 }
 
 /// Something wrong with a configuration, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    pub place: Range<usize>,
+    pub span: Range<usize>,
     pub message: String,
     pub help: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! How grave a finding is, in one place: the code's own severity, what the configuration says of that code, and
 //! thresholds for the orphans of some relations.
 
-use crate::model::configured::At;
+use crate::model::configured::Spanned;
 use crate::model::finding::Code;
 use crate::model::finding::Severity;
 use crate::model::pattern::Pattern;
@@ -18,7 +18,7 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
     /// Relations by their id, or child tables.
-    pub relation: At<Pattern>,
+    pub relation: Spanned<Pattern>,
     pub warn_if: Option<Limit>,
     pub fail_if: Option<Limit>,
 }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn the_first_threshold_decides_and_the_code_otherwise() {
         let threshold = |pattern, warn_if: Option<&str>, fail_if: Option<&str>| Threshold {
-            relation: At { value: Pattern::new(pattern).unwrap(), place: 0..0 },
+            relation: Spanned { value: Pattern::new(pattern).unwrap(), span: 0..0 },
             warn_if: warn_if.map(|text| Limit::parse(text).unwrap()),
             fail_if: fail_if.map(|text| Limit::parse(text).unwrap()),
         };

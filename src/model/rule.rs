@@ -4,7 +4,7 @@
 //! its place in the text.
 
 use crate::model::catalog::Action;
-use crate::model::configured::At;
+use crate::model::configured::Spanned;
 use crate::model::ids::IdVec;
 use crate::model::ids::RuleId;
 use crate::model::pattern::Pattern;
@@ -16,15 +16,15 @@ use crate::model::value::Value;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    pub id: At<String>,
+    pub id: Spanned<String>,
     pub explain: Option<String>,
     /// A glob over `table(columns)`.
-    pub child: At<Pattern>,
-    pub parent: Option<At<Pattern>>,
+    pub child: Spanned<Pattern>,
+    pub parent: Option<Spanned<Pattern>>,
     pub limits: Option<Limits>,
     /// Lets the parent-loss guard pass.
     pub even_if_parent_lost: bool,
-    pub treatments: Vec<At<Treatment>>,
+    pub treatments: Vec<Spanned<Treatment>>,
 }
 
 /// The rules of one repair, in the order in which they were given.
@@ -58,7 +58,7 @@ pub enum Treatment {
     Sentinel(Sentinel),
     /// The columns to blank; all of the key's if `None`.
     SetNull {
-        columns: Option<Vec<At<String>>>,
+        columns: Option<Vec<Spanned<String>>>,
     },
     SetDefault,
     Quarantine {
@@ -98,7 +98,7 @@ pub enum Nullable {
     AsBefore,
     /// Those of the key.
     Key,
-    Columns(Vec<At<String>>),
+    Columns(Vec<Spanned<String>>),
 }
 
 /// How a relation is declared.
@@ -118,8 +118,8 @@ pub struct Prevention {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remap {
-    pub via: Option<At<Via>>,
-    pub how: At<RemapHow>,
+    pub via: Option<Spanned<Via>>,
+    pub how: Spanned<RemapHow>,
     /// A table that keeps both keys of every row that is pointed elsewhere.
     pub record: Option<String>,
     pub on_conflict: OnConflict,
@@ -191,12 +191,12 @@ pub enum OnConflict {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placeholder {
-    pub via: Option<At<Via>>,
+    pub via: Option<Spanned<Via>>,
     pub key: PlaceholderKey,
     /// A table that lists the placeholders, so that they can be found again; where they have new keys, it keeps both keys of
     /// every row that is pointed at one.
     pub record: Option<String>,
-    pub values: Vec<(At<String>, At<Expression>)>,
+    pub values: Vec<(Spanned<String>, Spanned<Expression>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -210,8 +210,8 @@ pub enum PlaceholderKey {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sentinel {
-    pub key: At<Vec<Value>>,
-    pub values: Vec<(At<String>, At<Expression>)>,
+    pub key: Spanned<Vec<Value>>,
+    pub values: Vec<(Spanned<String>, Spanned<Expression>)>,
 }
 
 /// The table whose row really has the missing key.
@@ -295,7 +295,7 @@ impl Treatment {
         )
     }
 
-    pub fn via(&self) -> Option<&At<Via>> {
+    pub fn via(&self) -> Option<&Spanned<Via>> {
         match self {
             Treatment::Remap(remap) => remap.via.as_ref(),
             Treatment::Placeholder(placeholder) => placeholder.via.as_ref(),
@@ -303,7 +303,7 @@ impl Treatment {
         }
     }
 
-    pub fn values(&self) -> &[(At<String>, At<Expression>)] {
+    pub fn values(&self) -> &[(Spanned<String>, Spanned<Expression>)] {
         match self {
             Treatment::Placeholder(placeholder) => &placeholder.values,
             Treatment::Sentinel(sentinel) => &sentinel.values,
@@ -316,7 +316,7 @@ impl Rule {
     /// Where another key is chosen by the child's other columns, the rows of one key may go different ways.
     pub fn looks_at_child(&self) -> bool {
         self.treatments.iter().any(|treatment| match &treatment.value {
-            Treatment::Remap(Remap { how: At { value: RemapHow::To(query), .. }, .. }) => {
+            Treatment::Remap(Remap { how: Spanned { value: RemapHow::To(query), .. }, .. }) => {
                 query.to_ascii_lowercase().contains("child.")
             }
             _ => false,

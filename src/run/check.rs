@@ -20,7 +20,7 @@ use crate::check::PLACES;
 use crate::cli;
 use crate::engine;
 use crate::engine::Database;
-use crate::examine::Lens;
+use crate::examine::View;
 use crate::exit::Exit;
 use crate::intake;
 use crate::intake::FileKind;
@@ -56,13 +56,13 @@ pub fn check(
             progress,
             is_known: &|_, _, _| false,
         };
-        let lens = Lens {
+        let view = View {
             redaction: &question.redaction,
             policy: &config.policy,
             time_columns: &settings.time_columns,
             mark: &|finding| finding,
         };
-        let examination = planned_schema_check::hold(database.as_mut(), planned, &wishes, &lens)?;
+        let examination = planned_schema_check::hold(database.as_mut(), planned, &wishes, &view)?;
         let exit = planned_schema_check::exit(&examination);
         return Ok(question
             .answered(exit, surroundings, |format, paper| planned_schema_check::render(&examination, format, paper)));

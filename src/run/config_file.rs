@@ -15,11 +15,11 @@ use crate::model::schema::Schema;
 use crate::sql;
 
 /// A configuration and the text that its faults point into.
-pub(crate) struct ConfigFile {
+pub(super) struct ConfigFile {
     /// As the user knows it; empty where there is no file.
-    pub(crate) path: String,
-    pub(crate) text: String,
-    pub(crate) config: Config,
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) config: Config,
     /// Relations that were typed with --enforce, each with its text.
     pub(super) typed: Vec<(String, ConfiguredRelation)>,
 }
@@ -53,6 +53,12 @@ pub(super) fn read(global: &cli::Global, surroundings: &Surroundings) -> Result<
 }
 
 impl ConfigFile {
+    /// The line of each relation's entry.
+    pub(super) fn relation_lines(&self) -> Vec<usize> {
+        let entries = self.config.relations.iter();
+        entries.map(|entry| config::fault::line_number(&self.text, entry.child.span.start)).collect()
+    }
+
     fn faults(&self, faults: &[Fault], surroundings: &Surroundings) -> RunError {
         RunError::Config { rendered: config::fault::render(faults, &self.text, &self.path, surroundings.paper.color) }
     }
@@ -77,7 +83,7 @@ impl ConfigFile {
         });
         let faults: Vec<Fault> = idle
             .map(|threshold| Fault {
-                place: threshold.relation.place.clone(),
+                span: threshold.relation.span.clone(),
                 message: "no relation and no child table matches this threshold".to_owned(),
                 help: Some("`fk-doctor schema` lists the relations".to_owned()),
             })
@@ -106,7 +112,7 @@ impl ConfigFile {
                     session.each_row(&check, &mut |_| {}).err()
                 });
                 faults.extend(failure.map(|error| Fault {
-                    place: condition.place.clone(),
+                    span: condition.span.clone(),
                     message: format!("this does not compile: {}", error.because()),
                     help: Some(format!("write it over {}", if of_parent { "parent.*" } else { "child.*" })),
                 }));

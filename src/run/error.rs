@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::apply::ApplyError;
 use crate::engine::EngineError;
+use crate::examine::ExamineError;
 use crate::exit::Exit;
 use crate::plan_file::PlanError;
 use crate::source::SourceError;
@@ -22,9 +23,6 @@ pub enum RunError {
     /// The faults of a configuration, with their carets: these are whole sentences.
     #[error("{rendered}")]
     Config { rendered: String },
-    /// A filter names nothing that there is.
-    #[error("choose relations with {option} {pattern}")]
-    Filter { option: &'static str, pattern: String, help: String },
     /// Something that was given cannot be used.
     #[error("read {what}")]
     Input { what: String, why: String, help: String },
@@ -33,12 +31,8 @@ pub enum RunError {
     Unreadable { path: PathBuf, why: String, option: &'static str },
     #[error("write to {name}")]
     Unwritten { name: String, why: String },
-    #[error("{what}")]
-    NoRedactKey { what: &'static str },
-    #[error("use the baseline {}", path.display())]
-    OtherSecret { path: PathBuf },
-    #[error("understand the condition for {table}")]
-    Condition { table: String, why: String },
+    #[error("{0}")]
+    Examine(#[from] ExamineError),
     #[error("read the history {}", path.display())]
     FaultyHistory { path: PathBuf, line: usize, why: String },
     #[error("write two reports to {name}")]
@@ -68,6 +62,11 @@ impl RunError {
     /// `None` is standard output.
     fn name(file: Option<&Path>) -> String {
         file.map_or_else(|| "standard output".to_owned(), |file| file.display().to_string())
+    }
+
+    /// `option` is the option that named the file.
+    pub(super) fn unreadable(path: &Path, error: &std::io::Error, option: &'static str) -> RunError {
+        RunError::Unreadable { path: path.to_owned(), why: error.to_string(), option }
     }
 
     pub(super) fn shared_place(file: Option<&Path>) -> RunError {
@@ -105,12 +104,7 @@ impl RunError {
             }
             RunError::Config { .. } => None,
             RunError::Input { why, .. } => Some(why.clone()),
-            RunError::Filter { .. } => Some("nothing matches it".to_owned()),
-            RunError::NoRedactKey { .. } => Some("hashes that anyone could make would give the values away".to_owned()),
-            RunError::OtherSecret { .. } => {
-                Some("its fingerprints were made with another secret than FK_DOCTOR_REDACT_KEY".to_owned())
-            }
-            RunError::Condition { why, .. } => Some(why.clone()),
+            RunError::Examine(error) => Some(error.because()),
             RunError::FaultyHistory { line, why, .. } => Some(format!("line {line}: {why}")),
             RunError::SharedPlace { .. } => Some("one of them would be lost in the other".to_owned()),
             RunError::WouldOverwrite { why, .. } | RunError::PlanThere { why, .. } => Some((*why).to_owned()),
@@ -132,18 +126,10 @@ impl RunError {
             }
             RunError::Config { .. } => None,
             RunError::PlanThere { help, .. } => Some((*help).to_owned()),
-            RunError::Filter { help, .. } | RunError::Input { help, .. } => Some(help.clone()),
+            RunError::Input { help, .. } => Some(help.clone()),
+            RunError::Examine(error) => Some(error.help()),
             RunError::Unreadable { option, .. } => {
                 Some(format!("name a file that can be read with {option}, or leave the option out"))
-            }
-            RunError::NoRedactKey { .. } => Some(
-                "put a secret of 16 characters or more into FK_DOCTOR_REDACT_KEY, or mask with --redact".to_owned(),
-            ),
-            RunError::OtherSecret { .. } => {
-                Some("put the secret that it was written with into FK_DOCTOR_REDACT_KEY".to_owned())
-            }
-            RunError::Condition { .. } => {
-                Some("write it in SQL over child: --where 'orders: child.id > 100'".to_owned())
             }
             RunError::FaultyHistory { .. } => {
                 Some("mend or remove the line, or name another file with --history".to_owned())

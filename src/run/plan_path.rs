@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::apply;
 use crate::apply::ApplyError;
 use crate::apply::Order;
+use crate::apply::execute::free_path;
 use crate::apply::journal;
 use crate::engine::Database;
 use crate::model::plan::Header;
@@ -83,11 +84,7 @@ pub(super) fn beside(source: &Source, header: &Header) -> PathBuf {
         Source::Postgres(_) | Source::Mysql(_) => Path::new("fk-doctor"),
     };
     let all: Vec<u8> = header.forecasts.iter().flat_map(|forecast| forecast.relation.bytes()).collect();
-    crate::run::apply::free_name(
-        database,
-        &format!("plan-{}", &plan_file::digest([header.schema.as_bytes(), &all])[..8]),
-        ".ndjson",
-    )
+    free_path(database, &format!("plan-{}", &plan_file::digest([header.schema.as_bytes(), &all])[..8]), ".ndjson")
 }
 
 pub(super) fn write(path: &Path, header: &Header, draft: &Draft, over: bool) -> Result<(), RunError> {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::engine::Database;
 use crate::examine;
-use crate::examine::Lens;
-use crate::examine::Looked;
+use crate::examine::Examined;
+use crate::examine::View;
 use crate::exit::Exit;
 use crate::model::catalog::Engine;
 use crate::model::examination::Examination;
@@ -25,7 +25,7 @@ pub(super) fn hold(
     database: &mut dyn Database,
     path: &Path,
     wishes: &Wishes<'_>,
-    lens: &Lens<'_>,
+    view: &View<'_>,
 ) -> Result<Examination, RunError> {
     let unreadable = |why: String| RunError::Input {
         what: path.display().to_string(),
@@ -44,10 +44,11 @@ pub(super) fn hold(
     }
     let (schema, left_alone) = overlay::lay_over(database.catalog()?, planned);
     let mut sessions = database.sessions(wishes.threads.min(schema.relations.len()))?;
-    let Looked { relations, findings, .. } = examine::look(&schema, &mut sessions, wishes, lens, &mut |_, _| {});
+    let Examined { relations, findings, .. } =
+        examine::examine_relations(&schema, &mut sessions, wishes, view, &mut |_, _| {});
     drop(sessions);
     let fail_on = Some(Severity::Error);
-    let values = lens.redaction.values;
+    let values = view.redaction.values;
     let mut examination = Examination { relations, findings, left_alone, fail_on, values, ..Examination::of(schema) };
     if let Some(why) = database.disturbed() {
         examine::distrust(&mut examination, &why);

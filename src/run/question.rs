@@ -55,11 +55,6 @@ impl Question {
         surroundings: &Surroundings,
         render: impl Fn(AnswerFormat, &Paper) -> String,
     ) -> Outcome {
-        let documents = self.outputs.into_iter().map(|(format, file)| {
-            let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-            let text = render(format, &paper);
-            (file, text)
-        });
-        Outcome { documents: documents.collect(), exit }
+        Outcome { documents: super::documents(self.outputs, surroundings, render), exit }
     }
 }

@@ -9,7 +9,7 @@ use super::Stream;
 use super::Surroundings;
 use crate::engine::EngineError;
 use crate::engine::Session;
-use crate::examine::One;
+use crate::examine::RelationResult;
 use crate::model::examination::Examination;
 use crate::model::ids::RelationId;
 use crate::model::redaction::Redaction;
@@ -32,13 +32,8 @@ pub(super) fn documents(
     outputs: Vec<Output>,
     surroundings: &Surroundings,
 ) -> Vec<(Option<PathBuf>, String)> {
-    let whole = outputs.into_iter().filter(|(format, _)| !format.streams());
-    whole
-        .map(|(format, file)| {
-            let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-            (file, report::scan(examination, format, &paper))
-        })
-        .collect()
+    let whole = outputs.into_iter().filter(|(format, _)| !format.streams()).collect();
+    super::documents(whole, surroundings, |format, paper| report::scan(examination, format, paper))
 }
 
 /// The reports that are written while the scan goes on.
@@ -63,9 +58,9 @@ impl Live {
         Ok(Live { growing: growing.collect::<Result<_, RunError>>()?, fault: None })
     }
 
-    pub(super) fn tell(&mut self, schema: &Schema, relation: RelationId, one: &One) {
+    pub(super) fn tell(&mut self, schema: &Schema, relation: RelationId, result: &RelationResult) {
         for Growing { file, lines } in &mut self.growing {
-            if let Err(error) = lines.relation(schema, relation, &one.coverage, &one.findings) {
+            if let Err(error) = lines.relation(schema, relation, &result.coverage, &result.findings) {
                 self.fault.get_or_insert(RunError::unwritten(file.as_deref(), &error));
             }
         }

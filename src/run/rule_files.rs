@@ -73,7 +73,7 @@ fn understood(texts: Vec<(PathBuf, String)>, surroundings: &Surroundings) -> Res
                             rule.id.value, read.files[read.file_of[first]].shown
                         );
                         let help = Some("give each rule an id of its own".to_owned());
-                        faults.push((file, Fault { place: rule.id.place.clone(), message, help }));
+                        faults.push((file, Fault { span: rule.id.span.clone(), message, help }));
                     }
                     read.rules.push(rule);
                     read.file_of.push(file);
@@ -158,11 +158,7 @@ fn load_maps(rule: &mut Rule, path: &Path) -> Vec<Fault> {
             if let Err(why) = load_map(map, &file) {
                 let help =
                     "a CSV file with a header line: the columns of the old key, then those of the new one".to_owned();
-                faults.push(Fault {
-                    place: remap.how.place.clone(),
-                    message: format!("`map`: {why}"),
-                    help: Some(help),
-                });
+                faults.push(Fault { span: remap.how.span.clone(), message: format!("`map`: {why}"), help: Some(help) });
             }
         }
     }

@@ -16,6 +16,7 @@ use super::config_file::ConfigFile;
 use super::reports;
 use super::reports::Live;
 use crate::cli;
+use crate::config;
 use crate::config::option_values::FailOn;
 use crate::engine;
 use crate::engine::Database;
@@ -23,13 +24,17 @@ use crate::engine::Deadline;
 use crate::engine::Patience;
 use crate::engine::Session;
 use crate::examine;
-use crate::examine::Lens;
-use crate::examine::Looked;
-use crate::examine::One;
-use crate::examine::baseline::Clerk;
-use crate::examine::locations;
-use crate::examine::scan_filter;
-use crate::examine::select;
+use crate::examine::Examined;
+use crate::examine::RelationResult;
+use crate::examine::View;
+use crate::examine::baseline::BaselineRun;
+use crate::examine::baseline::OldBaseline;
+use crate::examine::locations::ConfigLines;
+use crate::examine::locations::locations;
+use crate::examine::scan_filter::Narrowing;
+use crate::examine::scan_filter::narrow;
+use crate::examine::select::Filters;
+use crate::examine::select::select;
 use crate::exit::Exit;
 use crate::history_file;
 use crate::model::date;
@@ -65,12 +70,14 @@ pub fn scan(
     let settings = &file.config.scan;
     let redaction = super::redaction(typed.privacy.redact, &file, surroundings)?;
     let fail_on = bar(typed, &file);
-    let clerk =
-        Clerk::new(typed.baseline.as_deref(), typed.write_baseline.is_some(), fail_on, &redaction, surroundings)?;
+    let old = typed.baseline.as_deref().map(|file| read_baseline(file, surroundings)).transpose()?;
+    let today = &date::moment(surroundings.now)[..10];
+    let baseline = BaselineRun::new(old, typed.write_baseline.is_some(), fail_on, &redaction, today)?;
     let past = typed.history.as_deref().map(read_history).transpose()?;
 
     let Opened { database, mut sessions, schema, places, all, left_alone } = open(&source, typed, &file, surroundings)?;
-    let is_known = |relation: RelationId, key: &Key, rows: u64| clerk.sees(&schema, &redaction, relation, key, rows);
+    let is_known =
+        |relation: RelationId, key: &Key, rows: u64| baseline.knows_key(&schema, &redaction, relation, key, rows);
     let wishes = Wishes {
         samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
         memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
@@ -78,12 +85,13 @@ pub fn scan(
         progress,
         is_known: &is_known,
     };
-    let mark = |finding| clerk.mark(finding);
-    let lens =
-        Lens { redaction: &redaction, policy: &file.config.policy, time_columns: &settings.time_columns, mark: &mark };
+    let mark = |finding| baseline.mark(finding);
+    let view =
+        View { redaction: &redaction, policy: &file.config.policy, time_columns: &settings.time_columns, mark: &mark };
     let mut live = Live::open(&outputs, &schema, redaction.values, sink)?;
-    let mut tell = |relation: RelationId, one: &One| live.tell(&schema, relation, one);
-    let Looked { relations, findings, facts } = examine::look(&schema, &mut sessions, &wishes, &lens, &mut tell);
+    let mut on_relation = |index: RelationId, result: &RelationResult| live.tell(&schema, index, result);
+    let Examined { relations, findings, facts } =
+        examine::examine_relations(&schema, &mut sessions, &wishes, &view, &mut on_relation);
     for (_, file) in outputs.iter().filter(|(format, _)| *format == ScanFormat::Csv) {
         reports::stream_orphans(&schema, &facts, &redaction, &mut sessions, sink, file.as_deref())?;
     }
@@ -95,7 +103,7 @@ pub fn scan(
     if let Some(why) = database.disturbed() {
         examine::distrust(&mut examination, &why);
     }
-    let baseline = clerk.close(&mut examination, &all);
+    let baseline = baseline.close(&mut examination, &all).as_ref().map(config::baseline::render);
     if let (Some(file), Some(past)) = (&typed.history, past) {
         remember(file, past, &mut examination, surroundings, sink)?;
     }
@@ -134,14 +142,17 @@ fn open(
     let mut database = engine::open(source, &patience)?;
     let whole = file.resolve(database.as_mut(), surroundings)?;
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
-    let chosen = select::select(whole, &file.config, &typed.table, &typed.relation, &typed.changed_tables)?;
-    let (mut schema, not_chosen) = chosen;
-    let places = locations::places(&schema, file, typed.schema_file.as_deref())?;
+    let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };
+    let (mut schema, not_chosen) = select(whole, &file.config.exclude, &filters)?;
+    let lines = ConfigLines { path: &file.path, relations: &file.relation_lines() };
+    let places = locations(&schema, &lines, typed.schema_file.as_deref().map(read_schema_file).transpose()?);
     let asked = typed.jobs.or(settings.jobs);
     let mut sessions = super::sessions(database.as_mut(), &schema, asked, surroundings)?;
     let first = sessions.first_mut().ok_or_else(RunError::unresolved)?;
     file.check_conditions(&schema, first.as_mut(), surroundings)?;
-    scan_filter::narrow(&mut schema, typed, &file.config, first.as_mut())?;
+    let wanted =
+        Narrowing { conditions: &typed.condition, since: typed.since.as_deref(), time_columns: &settings.time_columns };
+    narrow(&mut schema, &wanted, first.as_mut())?;
     let left_alone = [examine::tables_left_alone(&schema), not_chosen].concat();
     Ok(Opened { sessions, database, schema, places, all, left_alone })
 }
@@ -165,16 +176,32 @@ fn bar(typed: &cli::Scan, file: &ConfigFile) -> Option<Severity> {
     }
 }
 
+fn read_baseline(path: &Path, surroundings: &Surroundings) -> Result<OldBaseline, RunError> {
+    let text = std::fs::read_to_string(path).map_err(|error| RunError::unreadable(path, &error, "--baseline"))?;
+    match config::baseline::parse(&text) {
+        Ok(baseline) => Ok(OldBaseline { path: path.to_owned(), baseline }),
+        Err(faults) => {
+            let shown = path.display().to_string();
+            let rendered = config::fault::render(&faults, &text, &shown, surroundings.paper.color);
+            Err(RunError::Config { rendered })
+        }
+    }
+}
+
+/// Returns the path and the text of the file that declares the schema.
+fn read_schema_file(path: &Path) -> Result<(String, String), RunError> {
+    let text = std::fs::read(path).map_err(|error| RunError::unreadable(path, &error, "--schema-file"))?;
+    Ok((path.display().to_string(), String::from_utf8_lossy(&text).into_owned()))
+}
+
 /// The scans that a history holds; one that is not there yet holds none.
 fn read_history(file: &Path) -> Result<Vec<Moment>, RunError> {
-    let path = || file.to_owned();
     let text = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         read => read,
     };
-    let text =
-        text.map_err(|error| RunError::Unreadable { path: path(), why: error.to_string(), option: "--history" })?;
-    history_file::parse(&text).map_err(|(line, why)| RunError::FaultyHistory { path: path(), line, why })
+    let text = text.map_err(|error| RunError::unreadable(file, &error, "--history"))?;
+    history_file::parse(&text).map_err(|(line, why)| RunError::FaultyHistory { path: file.to_owned(), line, why })
 }
 
 /// Adds this scan to the history; the examination gets those of its own database.

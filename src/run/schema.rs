@@ -11,7 +11,6 @@ use crate::engine::Deadline;
 use crate::engine::Patience;
 use crate::exit::Exit;
 use crate::report;
-use crate::report::Paper;
 use crate::report::SchemaFormat;
 
 pub fn schema(typed: &cli::Schema, global: &cli::Global, surroundings: &Surroundings) -> Result<Outcome, RunError> {
@@ -25,9 +24,6 @@ pub fn schema(typed: &cli::Schema, global: &cli::Global, surroundings: &Surround
     };
     let mut database = engine::open(&source, &patience)?;
     let schema = file.resolve(database.as_mut(), surroundings)?;
-    let documents = outputs.into_iter().map(|(format, file)| {
-        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-        (file, report::schema(&schema, format, &paper))
-    });
-    Ok(Outcome { documents: documents.collect(), exit: Exit::Clean })
+    let documents = super::documents(outputs, surroundings, |format, paper| report::schema(&schema, format, paper));
+    Ok(Outcome { documents, exit: Exit::Clean })
 }

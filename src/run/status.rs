@@ -22,7 +22,6 @@ use crate::model::state::Phase;
 use crate::plan_file::PlanFile;
 use crate::report;
 use crate::report::AnswerFormat;
-use crate::report::Paper;
 use crate::report::status::Said;
 use crate::report::status::State;
 use crate::scan::Progress;
@@ -71,12 +70,8 @@ pub fn status(
         is_at_work,
         state,
     };
-    let documents = outputs.into_iter().map(|(format, file)| {
-        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-        let text = report::status(&said, format, &paper);
-        (file, text)
-    });
-    Ok(Outcome { documents: documents.collect(), exit: Exit::Clean })
+    let documents = super::documents(outputs, surroundings, |format, paper| report::status(&said, format, paper));
+    Ok(Outcome { documents, exit: Exit::Clean })
 }
 
 fn look(

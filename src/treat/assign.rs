@@ -1,8 +1,8 @@
 //! Which rule treats which relation. A rule that names its relation goes before one that speaks of many.
 
 use crate::model::catalog::Table;
-use crate::model::configured::At;
 use crate::model::configured::Fault;
+use crate::model::configured::Spanned;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::RuleId;
@@ -32,10 +32,10 @@ pub fn assign(schema: &Schema, rules: &Rules) -> (Assigned, Vec<(RuleId, Fault)>
         let speaking: Vec<RuleId> = rules.ids().filter(|&rule| rules[rule].speaks_of(schema, relation)).collect();
         let exact: Vec<RuleId> = speaking.iter().copied().filter(|&rule| is_exact(&rules[rule])).collect();
         if let [first, second, ..] = exact[..] {
-            let (first, place) = (&rules[first].id.value, rules[second].child.place.clone());
+            let (first, span) = (&rules[first].id.value, rules[second].child.span.clone());
             let message = format!("`{first}` already treats {}", relation.id);
             let help = Some("remove one of the two rules, or put the treatments of both into one".to_owned());
-            faults.push((second, Fault { place, message, help }));
+            faults.push((second, Fault { span, message, help }));
         }
         exact.first().or(speaking.first()).copied()
     });
@@ -44,7 +44,7 @@ pub fn assign(schema: &Schema, rules: &Rules) -> (Assigned, Vec<(RuleId, Fault)>
 }
 
 fn is_exact(rule: &Rule) -> bool {
-    let plain = |pattern: &At<Pattern>| !pattern.value.as_str().contains(['*', '?', '[']);
+    let plain = |pattern: &Spanned<Pattern>| !pattern.value.as_str().contains(['*', '?', '[']);
     plain(&rule.child) && rule.parent.as_ref().is_none_or(plain)
 }
 
@@ -71,10 +71,10 @@ fn unknown_columns(schema: &Schema, rule: &Rule) -> Vec<Fault> {
         return Vec::new();
     };
     let unknown = columns.iter().filter(|column| !has_column(schema, table, &column.value));
-    let fault = |column: &At<String>| {
+    let fault = |column: &Spanned<String>| {
         let near = nearest(&column.value, table.columns.iter().map(|known| known.name.as_str()));
         Fault {
-            place: column.place.clone(),
+            span: column.span.clone(),
             message: format!("{} has no column {}", table.name, column.value),
             help: near.map(|near| format!("did you mean {near}?")),
         }
@@ -95,9 +95,5 @@ fn treats_nothing(schema: &Schema, rule: &Rule) -> Fault {
             "`fk-doctor schema DB` lists all relations; one that is not declared belongs into fk-doctor.toml".to_owned()
         }
     };
-    Fault {
-        place: rule.child.place.clone(),
-        message: format!("the database has no relation {wanted}"),
-        help: Some(help),
-    }
+    Fault { span: rule.child.span.clone(), message: format!("the database has no relation {wanted}"), help: Some(help) }
 }

@@ -5,8 +5,8 @@ use super::TreatError;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
-use crate::model::configured::At;
 use crate::model::configured::Fault;
+use crate::model::configured::Spanned;
 use crate::model::ids::RuleId;
 use crate::model::ids::TableId;
 use crate::model::plan::identity_columns;
@@ -51,7 +51,7 @@ pub fn check(
         }
         faults.extend(checker.faults.into_iter().map(|fault| (rule, fault)));
     }
-    faults.sort_by_key(|(rule, fault)| (*rule, fault.place.start, fault.place.end));
+    faults.sort_by_key(|(rule, fault)| (*rule, fault.span.start, fault.span.end));
     faults.dedup();
     Ok(faults)
 }
@@ -67,10 +67,10 @@ struct Checker<'c> {
 
 impl<'c> Checker<'c> {
     fn fault(&mut self, place: &std::ops::Range<usize>, message: String, help: Option<String>) {
-        self.faults.push(Fault { place: place.clone(), message, help });
+        self.faults.push(Fault { span: place.clone(), message, help });
     }
 
-    fn treatment(&mut self, treatment: &At<Treatment>) -> Result<(), TreatError> {
+    fn treatment(&mut self, treatment: &Spanned<Treatment>) -> Result<(), TreatError> {
         let width = self.relation.child_columns.len();
         let via = treatment.value.via();
         if let Some(via) = via
@@ -85,7 +85,7 @@ impl<'c> Checker<'c> {
             Treatment::Sentinel(wish) => {
                 if wish.key.value.len() != width {
                     self.fault(
-                        &wish.key.place,
+                        &wish.key.span,
                         format!(
                             "the key has {} values, and {} has {width} columns",
                             wish.key.value.len(),
@@ -108,7 +108,7 @@ impl<'c> Checker<'c> {
                             "its columns are {}",
                             self.schema.child_column_names(self.relation).collect::<Vec<_>>().join(", ")
                         );
-                        self.fault(&column.place, format!("{} is no column of the key", column.value), Some(help));
+                        self.fault(&column.span, format!("{} is no column of the key", column.value), Some(help));
                     }
                 }
             }
@@ -121,7 +121,7 @@ impl<'c> Checker<'c> {
                 let message =
                     "`prevent` makes what a `placeholder` of the same rule says, and there is none".to_owned();
                 let help = Some("put a `[[treat]]` with action = \"placeholder\" before it".to_owned());
-                self.fault(&treatment.place, message, help);
+                self.fault(&treatment.span, message, help);
             }
             _ => {}
         }
@@ -129,7 +129,7 @@ impl<'c> Checker<'c> {
     }
 
     /// A key that the parent's columns cannot hold would never be found, nor made.
-    fn sentinel_key(&mut self, key: &At<Vec<Value>>) {
+    fn sentinel_key(&mut self, key: &Spanned<Vec<Value>>) {
         let schema = self.schema;
         let Some(parent) = schema.parent(self.relation) else { return };
         for (value, &column) in key.value.iter().zip(&self.relation.parent.columns) {
@@ -137,62 +137,62 @@ impl<'c> Checker<'c> {
                 let name = side(&parent.name, [parent.columns[column].name.as_str()]);
                 let message = format!("the key {} cannot be a value of {name}", text::value(value));
                 let help = Some("write a number, as the keys there are".to_owned());
-                self.fault(&key.place, message, help);
+                self.fault(&key.span, message, help);
             }
         }
     }
 
-    fn nullable(&mut self, column: &At<String>) {
+    fn nullable(&mut self, column: &Spanned<String>) {
         let child = self.schema.child(self.relation);
         let same = |name: &str| self.schema.names.same(name, &column.value);
         match child.columns.iter().position(|known| same(&known.name)) {
             None => {
                 let near = nearest(&column.value, child.columns.iter().map(|known| known.name.as_str()));
                 let help = near.map(|near| format!("did you mean {near}?"));
-                self.fault(&column.place, format!("{} has no column {}", child.name, column.value), help);
+                self.fault(&column.span, format!("{} has no column {}", child.name, column.value), help);
             }
             Some(place) if child.primary_key.contains(&place) => {
                 let message = format!("{} is in the primary key of {}, and stays NOT NULL", column.value, child.name);
-                self.fault(&column.place, message, Some("leave it out".to_owned()));
+                self.fault(&column.span, message, Some("leave it out".to_owned()));
             }
             Some(_) => {}
         }
     }
 
-    fn via(&mut self, via: &At<Via>, width: usize) -> bool {
-        let Some(table) = self.table(&via.value.table, &via.place) else { return false };
-        let found = self.all_columns(table, &via.value.columns, &via.place);
+    fn via(&mut self, via: &Spanned<Via>, width: usize) -> bool {
+        let Some(table) = self.table(&via.value.table, &via.span) else { return false };
+        let found = self.all_columns(table, &via.value.columns, &via.span);
         if found && via.value.columns.len() != width {
             let message = format!(
                 "`via` names {} columns, and the key of {} has {width}",
                 via.value.columns.len(),
                 self.relation.id
             );
-            self.fault(&via.place, message, None);
+            self.fault(&via.span, message, None);
             return false;
         }
         found
     }
 
-    fn remap(&mut self, via: Option<&Via>, how: &At<RemapHow>, width: usize) -> Result<(), TreatError> {
+    fn remap(&mut self, via: Option<&Via>, how: &Spanned<RemapHow>, width: usize) -> Result<(), TreatError> {
         match &how.value {
             RemapHow::To(query) => {
                 let faults = self.faults.len();
                 // Its columns first: what is wrong with them is told best.
                 for wanted in Wanted::key(query, width).into_iter().rev() {
                     if self.faults.len() == faults {
-                        self.compiles(via, wanted, &how.place)?;
+                        self.compiles(via, wanted, &how.span)?;
                     }
                 }
                 Ok(())
             }
             RemapHow::Table { table, from, into } => {
-                if let Some(place) = self.table(table, &how.place) {
+                if let Some(place) = self.table(table, &how.span) {
                     let names: Vec<String> = from.iter().chain(into).cloned().collect();
-                    self.all_columns(place, &names, &how.place);
+                    self.all_columns(place, &names, &how.span);
                 }
                 if from.len() != width {
-                    self.fault(&how.place, format!("the key of {} has {width} columns", self.relation.id), None);
+                    self.fault(&how.span, format!("the key of {} has {width} columns", self.relation.id), None);
                 }
                 Ok(())
             }
@@ -200,26 +200,30 @@ impl<'c> Checker<'c> {
                 if map.entries.keys().any(|key| key.len() != width) {
                     let message =
                         format!("{} has to have {} columns: the old key and the new one", map.file, 2 * width);
-                    self.fault(&how.place, message, None);
+                    self.fault(&how.span, message, None);
                 }
                 Ok(())
             }
             RemapHow::Normalize(_) => {
                 if width > 1 {
-                    self.fault(&how.place, "only keys of one column have a normal form".to_owned(), None);
+                    self.fault(&how.span, "only keys of one column have a normal form".to_owned(), None);
                 }
                 Ok(())
             }
         }
     }
 
-    fn values(&mut self, via: Option<&Via>, values: &[(At<String>, At<Expression>)]) -> Result<(), TreatError> {
+    fn values(
+        &mut self,
+        via: Option<&Via>,
+        values: &[(Spanned<String>, Spanned<Expression>)],
+    ) -> Result<(), TreatError> {
         let parent = self.relation.parent.table;
         for (column, expression) in values {
             if let Some(parent) = parent {
-                self.all_columns(parent, std::slice::from_ref(&column.value), &column.place);
+                self.all_columns(parent, std::slice::from_ref(&column.value), &column.span);
             }
-            self.compiles(via, Wanted::Expression(&expression.value), &expression.place)?;
+            self.compiles(via, Wanted::Expression(&expression.value), &expression.span)?;
         }
         Ok(())
     }
@@ -280,7 +284,7 @@ impl<'c> Checker<'c> {
             let help =
                 near.map_or_else(|| format!("its columns are {columns}"), |near| format!("did you mean {near}?"));
             self.faults.push(Fault {
-                place: place.clone(),
+                span: place.clone(),
                 message: format!("{} has no column {name}", table.name),
                 help: Some(help),
             });

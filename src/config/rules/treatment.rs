@@ -8,7 +8,7 @@ use crate::config::reader::quoted;
 use crate::config::rules::values;
 use crate::config::side;
 use crate::model::catalog::Action;
-use crate::model::configured::At;
+use crate::model::configured::Spanned;
 use crate::model::rule::Enforcement;
 use crate::model::rule::Keep;
 use crate::model::rule::KeyMap;
@@ -41,8 +41,8 @@ pub const ACTIONS: [&str; 12] = [
     "prevent",
 ];
 
-pub(super) fn read(mut reader: Reader<'_, '_>) -> Option<At<Treatment>> {
-    let place = reader.place();
+pub(super) fn read(mut reader: Reader<'_, '_>) -> Option<Spanned<Treatment>> {
+    let span = reader.span();
     let item = reader.require("action", "action = \"remap\"")?;
     let action = item.text("an action")?;
     let treatment = match action.value {
@@ -71,7 +71,7 @@ pub(super) fn read(mut reader: Reader<'_, '_>) -> Option<At<Treatment>> {
     reader.elsewhere(&["max-rows", "max-share"], "it belongs under `[limits]`");
     reader.elsewhere(&["even-if-parent-lost"], "it belongs above the first `[…]` of the rule");
     reader.finish();
-    treatment.map(|value| At { value, place: if place.is_empty() { item.place() } else { place } })
+    treatment.map(|value| Spanned { value, span: if span.is_empty() { item.span() } else { span } })
 }
 
 fn remap(reader: &mut Reader<'_, '_>) -> Option<Remap> {
@@ -98,7 +98,7 @@ fn remap(reader: &mut Reader<'_, '_>) -> Option<Remap> {
         "table" => mapping(item)?,
         _ => RemapHow::Normalize(normal_forms(item)?),
     };
-    Some(Remap { via, how: At { value: how, place: item.place() }, record, on_conflict })
+    Some(Remap { via, how: Spanned { value: how, span: item.span() }, record, on_conflict })
 }
 
 /// `table(old -> new)`.
@@ -161,7 +161,7 @@ fn placeholder(reader: &mut Reader<'_, '_>) -> Option<Placeholder> {
 fn sentinel(reader: &mut Reader<'_, '_>) -> Option<Sentinel> {
     let key = reader.require("key", "key = 0");
     let values = reader.take("values").map(|item| values::read(&item)).unwrap_or_default();
-    let key = key.and_then(|item| Some(At { value: values::key(&item)?, place: item.place() }))?;
+    let key = key.and_then(|item| Some(Spanned { value: values::key(&item)?, span: item.span() }))?;
     Some(Sentinel { key, values })
 }
 
@@ -224,9 +224,9 @@ fn file_name(text: &str) -> Result<String, String> {
     }
 }
 
-fn via(item: &Item<'_, '_>) -> Option<At<Via>> {
+fn via(item: &Item<'_, '_>) -> Option<Spanned<Via>> {
     let side = item.parsed("`table(column, …)`", side::parse)?;
-    Some(At { value: Via { table: side.value.table, columns: side.value.columns }, place: side.place })
+    Some(Spanned { value: Via { table: side.value.table, columns: side.value.columns }, span: side.span })
 }
 
 fn name(item: &Item<'_, '_>) -> Option<String> {
@@ -246,8 +246,8 @@ fn nullable(item: &Item<'_, '_>) -> Nullable {
     }
 }
 
-fn names(item: &Item<'_, '_>) -> Option<Vec<At<String>>> {
+fn names(item: &Item<'_, '_>) -> Option<Vec<Spanned<String>>> {
     let entries = item.entries("an array of column names")?;
     let names = entries.iter().filter_map(|entry| entry.text("the name of a column"));
-    Some(names.map(|name| At { value: name.value.to_owned(), place: name.place }).collect())
+    Some(names.map(|name| Spanned { value: name.value.to_owned(), span: name.span }).collect())
 }

@@ -5,15 +5,15 @@ use toml::de::DeValue;
 
 use crate::config::reader::Item;
 use crate::config::reader::quoted;
-use crate::model::configured::At;
+use crate::model::configured::Spanned;
 use crate::model::rule::Expression;
 use crate::model::rule::Piece;
 use crate::model::rule::Scope;
 use crate::model::value::Value;
 
-pub(super) fn read(item: &Item<'_, '_>) -> Vec<(At<String>, At<Expression>)> {
+pub(super) fn read(item: &Item<'_, '_>) -> Vec<(Spanned<String>, Spanned<Expression>)> {
     let Some(table) = item.table("the table `[treat.values]`") else { return Vec::new() };
-    let read = |(column, item): (At<String>, Item<'_, '_>)| Some((column, expression(&item)?));
+    let read = |(column, item): (Spanned<String>, Item<'_, '_>)| Some((column, expression(&item)?));
     table.everything().into_iter().filter_map(read).collect()
 }
 
@@ -25,7 +25,7 @@ pub(super) fn key(item: &Item<'_, '_>) -> Option<Vec<Value>> {
     }
 }
 
-fn expression(item: &Item<'_, '_>) -> Option<At<Expression>> {
+fn expression(item: &Item<'_, '_>) -> Option<Spanned<Expression>> {
     let value = match item.value() {
         DeValue::Table(_) => {
             let mut table = item.table("a table")?;
@@ -43,7 +43,7 @@ fn expression(item: &Item<'_, '_>) -> Option<At<Expression>> {
         },
         _ => Expression::Literal(literal(item)?),
     };
-    Some(At { value, place: item.place() })
+    Some(Spanned { value, span: item.span() })
 }
 
 fn literal(item: &Item<'_, '_>) -> Option<Value> {

@@ -28,7 +28,7 @@ const LONGEST_VALUE: i32 = 10_000_000;
 /// The first connection, which finds out how the file can be read.
 pub(super) fn first(path: &Path, patience: &Patience) -> Result<(Connection, Access), EngineError> {
     let readable = |connection: Connection| {
-        let answer = snapshot::patiently(patience.lock_wait, || {
+        let answer = snapshot::retry_while_busy(patience.lock_wait, || {
             connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))
         });
         answer.map(|()| connection)

@@ -1,11 +1,12 @@
-//! Reading SQLite's file format: the keys of a relation, straight from the b-tree pages that hold them.
+//! Reads the keys of a relation directly from the b-tree pages of an SQLite file.
 //!
-//! From below: [`source`] gives the pages of one moment, [`page`] the cells of a page, [`record`] the fields of a
-//! cell, [`tree`] all pages of a table or an index, [`key`] what a field compares as, [`keyset`] the keys of a
-//! parent. [`layout`] asks SQLite where things are. [`judge`] puts it together: which keys can be told this way,
-//! what is read in which order within the memory allowed, and which rows are left for SQLite.
+//! The modules, from the bottom up: [`source`] reads the pages of one snapshot. [`page`] splits a page into cells and
+//! [`record`] a cell into fields. [`tree`] walks all pages of a table or an index. [`key`] turns fields into comparable
+//! keys, and [`keyset`] holds the keys of a parent. [`layout`] asks SQLite for root pages and field numbers. [`judge`]
+//! combines them: it decides which relations the pages can answer, keeps to the memory limit, and lists the rows that
+//! SQLite must judge.
 //!
-//! Nothing here opens a database or takes a lock; nothing here can write.
+//! No module here opens a database, takes a lock or writes.
 
 pub mod fault;
 pub mod header;

@@ -10,7 +10,7 @@ use super::pages::fault::Fault;
 use super::pages::judge;
 use super::pages::source::PageSource;
 use super::snapshot::Handles;
-use super::snapshot::Moment;
+use super::snapshot::Snapshot;
 use crate::engine::Damage;
 use crate::engine::Effort;
 use crate::engine::EngineError;
@@ -32,16 +32,16 @@ pub(super) struct SqliteSession {
     storage: Storage,
 }
 
-/// What the pages of the session's moment can be read with.
+/// Opens the pages of the session's snapshot.
 pub(super) struct Storage {
     handles: Arc<Handles>,
-    moment: Moment,
+    snapshot: Snapshot,
     schema_version: Option<i64>,
 }
 
 impl Storage {
-    pub(super) fn new(handles: &Arc<Handles>, moment: Moment, schema_version: Option<i64>) -> Storage {
-        Storage { handles: Arc::clone(handles), moment, schema_version }
+    pub(super) fn new(handles: &Arc<Handles>, snapshot: Snapshot, schema_version: Option<i64>) -> Storage {
+        Storage { handles: Arc::clone(handles), snapshot, schema_version }
     }
 
     fn source(&self, connection: &Connection) -> Result<PageSource, Fault> {
@@ -49,7 +49,7 @@ impl Storage {
         if Some(version) != self.schema_version {
             return Err(Fault::unsupported("the definitions were changed while they were read"));
         }
-        self.handles.source(&self.moment)
+        self.handles.source(&self.snapshot)
     }
 }
 

@@ -1,7 +1,8 @@
-//! Several connections that see one and the same moment, and the handles to read that moment's pages with.
+//! Opens several connections on one snapshot, with the file handles that read its pages.
 //!
-//! With a rollback journal the first transaction's lock keeps every writer out, so all that follow see what it sees.
-//! With a write-ahead log writers go on; the log's index, equal before and after, shows that none committed between.
+//! With a rollback journal the first transaction's lock keeps every writer out, so all later transactions share its
+//! snapshot. With a write-ahead log writers continue; if the log's index is equal before and after, no writer committed
+//! in between.
 
 use std::fs::File;
 use std::path::Path;
@@ -20,98 +21,98 @@ use super::pages::source::PageSource;
 use super::pages::wal;
 use crate::engine::Patience;
 
-/// All sessions together may cache this much of the file; their sorting takes up to four times as much.
+/// The page cache of all sessions together. Their sorting takes up to four times as much.
 const CACHE_KIB: usize = 32 * 1024;
 
-/// How often all sessions are begun anew because a writer committed in between; then as often with one alone.
-const TRIES: usize = 10;
+/// Attempts to begin all sessions on one snapshot before a writer commits; then as many attempts with one session.
+const MAX_ATTEMPTS: usize = 10;
 
-/// How long to sleep while another program holds a lock: busy writers leave it for moments only.
-const NAP: Duration = Duration::from_millis(1);
+/// Delay between two attempts while another program holds a lock. Busy writers release it for moments only.
+const RETRY_DELAY: Duration = Duration::from_millis(1);
 
-/// Our own handles on the file, and on its log where it has one. Closing one drops SQLite's locks in this process, so
-/// whoever holds a connection drops that before these.
+/// File handles on the database, and on its log if it has one. Closing one drops SQLite's locks in this process, so the
+/// owner must close its connections first.
 pub(super) struct Handles {
     file: std::io::Result<Arc<File>>,
-    log: Option<wal::Log>,
+    log: Option<wal::WriteAheadLog>,
 }
 
-/// What the transactions see.
+/// The snapshot that the transactions share.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Moment {
-    /// The file, which cannot change.
+pub(super) enum Snapshot {
+    /// The file alone. It cannot change.
     File,
-    /// The file and the log as they were then.
-    Log(wal::Moment),
-    /// Writers were too busy, or the log cannot be read: SQLite alone knows.
+    /// The file and the frames of the log at that time.
+    Log(wal::LogSnapshot),
+    /// Writers committed too often, or the log cannot be read. Only SQLite can read this snapshot.
     Unknown,
 }
 
 impl Handles {
     pub(super) fn open(path: &Path) -> Handles {
-        Handles { file: File::open(path).map(Arc::new), log: wal::Log::open(path).ok() }
+        Handles { file: File::open(path).map(Arc::new), log: wal::WriteAheadLog::open(path).ok() }
     }
 
-    /// The pages of a moment that an open transaction sees.
-    pub(super) fn source(&self, moment: &Moment) -> std::result::Result<PageSource, Fault> {
+    /// Returns the pages of the snapshot of an open transaction.
+    pub(super) fn source(&self, snapshot: &Snapshot) -> std::result::Result<PageSource, Fault> {
         let unsupported = |error: &std::io::Error| Fault::unsupported(error.to_string());
         let file = self.file.as_ref().map_err(unsupported)?;
-        let overlay = match (moment, &self.log) {
-            (Moment::File, _) => None,
-            (Moment::Log(moment), Some(log)) => log.overlay(moment).map_err(|error| unsupported(&error))?,
+        let overlay = match (snapshot, &self.log) {
+            (Snapshot::File, _) => None,
+            (Snapshot::Log(snapshot), Some(log)) => log.overlay(snapshot).map_err(|error| unsupported(&error))?,
             _ => return Err(Fault::unsupported("other programs write too often to the write-ahead log")),
         };
         PageSource::new(Arc::clone(file), overlay)
     }
 
-    fn moment(&self) -> Option<wal::Moment> {
-        self.log.as_ref().and_then(|log| log.moment().ok().flatten())
+    fn snapshot(&self) -> Option<wal::LogSnapshot> {
+        self.log.as_ref().and_then(|log| log.snapshot().ok().flatten())
     }
 }
 
-/// Up to `wanted` connections, each inside a transaction, all at the same moment; at least one.
+/// Returns between one and `wanted` connections, each inside a transaction, all on one snapshot.
 pub(super) fn connect(
     path: &Path,
     access: Access,
     wanted: usize,
     patience: &Patience,
     handles: &Handles,
-) -> Result<(Vec<Connection>, Moment)> {
+) -> Result<(Vec<Connection>, Snapshot)> {
     let mut connections = Vec::new();
     for _ in 0..wanted.max(1) {
         let mut connection = open::again(path, access)?;
         let kib = CACHE_KIB / wanted.max(1);
-        // It reads the schema, and so needs a lock.
-        patiently(patience.lock_wait, || connection.execute_batch(&format!("PRAGMA main.cache_size = -{kib}")))?;
+        // This pragma reads the schema, so it needs a lock.
+        retry_while_busy(patience.lock_wait, || connection.execute_batch(&format!("PRAGMA main.cache_size = -{kib}")))?;
         let deadline = patience.deadline.clone();
         connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
         connections.push(connection);
     }
-    patiently(patience.lock_wait, || begin(&connections[0]))?;
+    retry_while_busy(patience.lock_wait, || begin(&connections[0]))?;
     let mode: String = connections[0].query_row("PRAGMA main.journal_mode", [], |row| row.get(0))?;
     if access == Access::Immutable || mode != "wal" {
-        // The file cannot change any more. Who does not get in at once would wait for a writer that waits for us.
+        // The file cannot change any more. A connection that fails now would wait for a writer that waits for us.
         let in_time = connections.iter().skip(1).take_while(|connection| begin(connection).is_ok()).count();
         connections.truncate(1 + in_time);
-        return Ok((connections, Moment::File));
+        return Ok((connections, Snapshot::File));
     }
-    for attempt in 0..2 * TRIES {
-        connections.truncate(if attempt < TRIES { connections.len() } else { 1 });
+    for attempt in 0..2 * MAX_ATTEMPTS {
+        connections.truncate(if attempt < MAX_ATTEMPTS { connections.len() } else { 1 });
         for connection in connections.iter().filter(|connection| !connection.is_autocommit()) {
             connection.execute_batch("ROLLBACK")?;
         }
-        let before = handles.moment();
+        let before = handles.snapshot();
         for connection in &connections {
-            patiently(patience.lock_wait, || begin(connection))?;
+            retry_while_busy(patience.lock_wait, || begin(connection))?;
         }
-        if let Some(moment) = before.filter(|_| before == handles.moment()) {
-            return Ok((connections, Moment::Log(moment)));
+        if let Some(snapshot) = before.filter(|_| before == handles.snapshot()) {
+            return Ok((connections, Snapshot::Log(snapshot)));
         }
     }
-    Ok((connections, Moment::Unknown))
+    Ok((connections, Snapshot::Unknown))
 }
 
-/// A transaction only sees a moment once it has read.
+/// A transaction has a snapshot only after its first read.
 pub(super) fn begin(connection: &Connection) -> Result<()> {
     if connection.is_autocommit() {
         connection.execute_batch("BEGIN")?;
@@ -123,12 +124,12 @@ pub(super) fn begin(connection: &Connection) -> Result<()> {
     read
 }
 
-/// Tries until no other program's lock is in the way, or the time is over.
-pub(super) fn patiently<T>(wait: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+/// Repeats `attempt` while another program holds a lock, until `wait` is over.
+pub(super) fn retry_while_busy<T>(wait: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     loop {
         match attempt() {
-            Err(error) if failure::is_busy(&error) && start.elapsed() < wait => std::thread::sleep(NAP),
+            Err(error) if failure::is_busy(&error) && start.elapsed() < wait => std::thread::sleep(RETRY_DELAY),
             done => return done,
         }
     }

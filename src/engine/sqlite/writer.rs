@@ -39,7 +39,7 @@ pub(super) fn connect(path: &Path, patience: &Patience, options: WriteOptions) -
         connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1_000)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, !options.no_triggers)?;
         // These read the definitions first, for which another program's lock can be in the way.
-        snapshot::patiently(patience.lock_wait, || {
+        snapshot::retry_while_busy(patience.lock_wait, || {
             connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF")
         })?;
         Ok(connection)
@@ -54,7 +54,8 @@ impl SqliteWriter {
     /// To read is enough for SQLite to play a journal back.
     pub(super) fn settle(&self) -> Result<(), EngineError> {
         let read = || self.connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()));
-        snapshot::patiently(self.patience.lock_wait, read).map_err(|error| failure::unwritable(&self.path, &error))
+        snapshot::retry_while_busy(self.patience.lock_wait, read)
+            .map_err(|error| failure::unwritable(&self.path, &error))
     }
 
     /// SQLite's own way to change a definition without touching a row: the text is replaced, and a new number of the schema
@@ -124,7 +125,7 @@ impl Session for SqliteWriter {
 
 impl Writer for SqliteWriter {
     fn begin(&mut self, _: Option<&Sql>) -> Result<(), EngineError> {
-        snapshot::patiently(self.patience.lock_wait, || self.connection.execute_batch("BEGIN IMMEDIATE"))
+        snapshot::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("BEGIN IMMEDIATE"))
             .map_err(|error| failure::unwritable(&self.path, &error))
     }
 
@@ -145,7 +146,7 @@ impl Writer for SqliteWriter {
     }
 
     fn commit(&mut self) -> Result<Ending, EngineError> {
-        let committed = snapshot::patiently(self.patience.lock_wait, || self.connection.execute_batch("COMMIT"));
+        let committed = snapshot::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("COMMIT"));
         committed.map(|()| Ending::Committed).map_err(|error| {
             self.rollback();
             failure::unwritable(&self.path, &error)

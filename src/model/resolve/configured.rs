@@ -22,8 +22,8 @@ use super::relation_id;
 use crate::model::catalog::Comparison;
 use crate::model::catalog::SqlType;
 use crate::model::catalog::Tables;
-use crate::model::configured::At;
 use crate::model::configured::SideName;
+use crate::model::configured::Spanned;
 use crate::model::ids::TableId;
 use crate::model::pattern::Pattern;
 use crate::model::text::nearest;
@@ -78,7 +78,7 @@ fn relation(
     };
     columns::compare(&tables[child], &child_columns, parent_table, &parent_columns, &comparisons, &mut defects);
     flaws::no_home(&tables[child], &mut defects);
-    let text = |part: &Option<At<String>>| part.as_ref().map(|part| part.value.clone());
+    let text = |part: &Option<Spanned<String>>| part.as_ref().map(|part| part.value.clone());
     let mut in_order = parent_columns.clone();
     in_order.sort_unstable();
     let parent = Parent {
@@ -153,11 +153,15 @@ fn comparisons(
 }
 
 /// The child may be a glob: every table that matches and has the columns.
-fn children_of(names: NameRule, tables: &Tables, wanted: &At<SideName>) -> Result<Vec<(TableId, Vec<usize>)>, Fault> {
+fn children_of(
+    names: NameRule,
+    tables: &Tables,
+    wanted: &Spanned<SideName>,
+) -> Result<Vec<(TableId, Vec<usize>)>, Fault> {
     if !wanted.value.table.contains(['*', '?', '[']) {
         return one_side(names, tables, wanted).map(|side| vec![side]);
     }
-    let pattern = Pattern::new(&wanted.value.table).map_err(|message| fault(&wanted.place, message, None))?;
+    let pattern = Pattern::new(&wanted.value.table).map_err(|message| fault(&wanted.span, message, None))?;
     let found: Vec<(TableId, Vec<usize>)> = tables
         .entries()
         .filter(|(_, table)| readable(table) && pattern.matches(&table.name.to_string()))
@@ -169,31 +173,31 @@ fn children_of(names: NameRule, tables: &Tables, wanted: &At<SideName>) -> Resul
             wanted.value.table,
             wanted.value.columns.join(", ")
         );
-        return Err(fault(&wanted.place, message, Some("remove the relation, or widen the glob".to_owned())));
+        return Err(fault(&wanted.span, message, Some("remove the relation, or widen the glob".to_owned())));
     }
     Ok(found)
 }
 
-fn one_side(names: NameRule, tables: &Tables, wanted: &At<SideName>) -> Result<(TableId, Vec<usize>), Fault> {
+fn one_side(names: NameRule, tables: &Tables, wanted: &Spanned<SideName>) -> Result<(TableId, Vec<usize>), Fault> {
     let table_name = |table: &Table| names.same(&table.name.to_string(), &wanted.value.table);
     let Some(position) = tables.position(table_name) else {
         let known: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
         let near = nearest(&wanted.value.table, known.iter().map(String::as_str));
         let help = near.map(|near| format!("did you mean {near}?"));
-        return Err(fault(&wanted.place, format!("there is no table {}", wanted.value.table), help));
+        return Err(fault(&wanted.span, format!("there is no table {}", wanted.value.table), help));
     };
     let table = &tables[position];
     if !readable(table) {
         let message =
             format!("{} is read by running code that is not the database's own, which a scan does not do", table.name);
-        return Err(fault(&wanted.place, message, None));
+        return Err(fault(&wanted.span, message, None));
     }
     match columns_of(names, table, &wanted.value.columns) {
         Ok(columns) => Ok((position, columns)),
         Err(missing) => {
             let near = nearest(missing, table.columns.iter().map(|column| column.name.as_str()));
             let help = near.map(|near| format!("did you mean {near}?"));
-            Err(fault(&wanted.place, format!("{} has no column {missing}", table.name), help))
+            Err(fault(&wanted.span, format!("{} has no column {missing}", table.name), help))
         }
     }
 }
@@ -207,5 +211,5 @@ fn readable(table: &Table) -> bool {
 }
 
 fn fault(place: &Range<usize>, message: String, help: Option<String>) -> Fault {
-    Fault { place: place.clone(), message, help }
+    Fault { span: place.clone(), message, help }
 }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use crate::cli::repair::Repair;
 use crate::config::rules::spelled;
 use crate::config::side;
-use crate::model::configured::At;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::SideName;
+use crate::model::configured::Spanned;
 use crate::model::rule::Prevention;
 use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
@@ -47,10 +47,10 @@ fn rule(option: &str, number: usize, sides: &[(&str, &str)], treat: &str) -> (Pa
 pub(super) fn relations(typed: &Repair) -> Result<Vec<(String, ConfiguredRelation)>, RunError> {
     let relation = |text: &String| {
         let (child, parent) = sides(text)?;
-        let side = |part: &str| -> Result<At<SideName>, RunError> {
+        let side = |part: &str| -> Result<Spanned<SideName>, RunError> {
             let start = text.find(part).unwrap_or_default();
             let value = side::parse(part).map_err(|why| not_a_relation(text, why))?;
-            Ok(At { value, place: start..start + part.len() })
+            Ok(Spanned { value, span: start..start + part.len() })
         };
         let (child, parent) = (side(child)?, side(parent)?);
         let relation = ConfiguredRelation { child, parent, condition: None, ignored: Vec::new(), soft_deleted: None };
@@ -77,10 +77,10 @@ pub(super) fn prevent(rules: &mut Rules) -> Result<(), RunError> {
     let mut none = true;
     for rule in rules {
         let placeholder = rule.treatments.iter().find(|at| matches!(at.value, Treatment::Placeholder(_)));
-        let Some(place) = placeholder.map(|at| at.place.clone()) else { continue };
+        let Some(span) = placeholder.map(|at| at.span.clone()) else { continue };
         none = false;
         if rule.prevents().is_none() {
-            rule.treatments.push(At { value: Treatment::Prevent(Prevention { remove: false }), place });
+            rule.treatments.push(Spanned { value: Treatment::Prevent(Prevention { remove: false }), span });
         }
     }
     if !none {

@@ -1,10 +1,10 @@
-//! Why pages could not be read. A fault never ends a scan: SQLite is asked instead.
+//! The reasons why pages cannot answer for a relation. A fault never ends a scan: fk-doctor asks SQLite instead.
 
-/// Reads as the reason why a relation was not judged from the pages.
+/// Its text is the reason why a relation was not judged from the pages.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    #[error("page {page} is damaged: {what}")]
-    Damaged { page: u32, what: &'static str },
+    #[error("page {page} is damaged: {problem}")]
+    Damaged { page: u32, problem: &'static str },
     #[error("page {page} cannot be read: {why}")]
     Unreadable { page: u32, why: String },
     #[error("{0}")]
@@ -14,7 +14,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub fn unsupported(what: impl Into<String>) -> Fault {
-        Fault::Unsupported(what.into())
+    pub fn unsupported(reason: impl Into<String>) -> Fault {
+        Fault::Unsupported(reason.into())
     }
 }

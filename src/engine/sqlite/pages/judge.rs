@@ -1,7 +1,9 @@
-//! Answering inclusions from the pages: plan, read the parents, then read each child once for all of them.
+//! Answers inclusions from the pages. It makes a plan, reads the parents' keys, then reads each child once for all its
+//! parents.
 //!
-//! A row whose key is among its parent's keys is no orphan; that is certain. Every other row is a suspect, and SQLite
-//! judges it. Where a parent's key has an index of its own, the index is proven to hold exactly the table's keys.
+//! A row whose key is among its parent's keys is certainly no orphan. Every other row is a suspect, which SQLite
+//! judges. Where a separate index serves a parent key, this module proves that the index holds exactly the table's
+//! keys.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -26,8 +28,8 @@ mod plan;
 
 use child::Tally;
 
-/// For each inclusion what was found, or why the pages do not tell. The connection is inside the transaction whose
-/// moment the source shows.
+/// Returns one reading per inclusion, or the reason why the pages cannot answer. `connection` must be inside the read
+/// transaction whose snapshot `source` reads.
 pub fn judge(
     tables: &Tables,
     inclusions: &[Inclusion],
@@ -45,9 +47,9 @@ pub fn judge(
     pool.install(|| run(&plan, source, &meter))
 }
 
-/// The same on the threads that the caller is on, for a test that judges millions of files.
+/// Does the work of [`judge`] on the caller's threads, for a test that judges thousands of files.
 #[cfg(test)]
-pub fn judge_here(
+pub fn judge_on_caller_threads(
     tables: &Tables,
     inclusions: &[Inclusion],
     connection: &Connection,
@@ -58,11 +60,11 @@ pub fn judge_here(
     run(&plan, source, &Meter::new(&plan, effort, &Deadline::after(None)))
 }
 
-fn run(plan: &plan::Plan, source: &PageSource, meter: &Meter<'_>) -> Vec<Result<StorageReading, Fault>> {
+fn run(plan: &plan::ReadingPlan, source: &PageSource, meter: &Meter<'_>) -> Vec<Result<StorageReading, Fault>> {
     let mut tallies: BTreeMap<usize, Result<Tally, Fault>> = BTreeMap::new();
     let mut proven: BTreeMap<usize, bool> = BTreeMap::new();
     for round in &plan.rounds {
-        let sets: BTreeMap<usize, Result<parent::Parent, Fault>> = round
+        let sets: BTreeMap<usize, Result<parent::ParentKeys, Fault>> = round
             .parents
             .par_iter()
             .map(|&(parent, share)| (parent, parent::read(&plan.parents[parent], share, source, meter)))
@@ -89,14 +91,14 @@ fn run(plan: &plan::Plan, source: &PageSource, meter: &Meter<'_>) -> Vec<Result<
     }
     let judged = plan.inclusions.iter().enumerate().map(|(inclusion, planned)| {
         let planned = planned.as_ref().map_err(Clone::clone)?;
-        let tally = tallies.remove(&inclusion).unwrap_or_else(|| Err(Fault::unsupported("it was not reached")))?;
+        let tally = tallies.remove(&inclusion).unwrap_or_else(|| Err(Fault::unsupported("its child was not read")))?;
         let index_is_proven = proven.get(&planned.parent).copied().unwrap_or(false);
         Ok(tally.reading(planned.by_index, index_is_proven))
     });
     judged.collect()
 }
 
-/// Tells how far the reading is, and when its time is over.
+/// Reports progress and enforces the time limit.
 struct Meter<'a> {
     done: AtomicU64,
     total: u64,
@@ -105,11 +107,11 @@ struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    fn new(plan: &plan::Plan, effort: &'a Effort<'a>, deadline: &'a Deadline) -> Meter<'a> {
-        Meter { done: AtomicU64::new(0), total: plan.pages(), effort, deadline }
+    fn new(plan: &plan::ReadingPlan, effort: &'a Effort<'a>, deadline: &'a Deadline) -> Meter<'a> {
+        Meter { done: AtomicU64::new(0), total: plan.leaves(), effort, deadline }
     }
 
-    fn read(&self, pages: u64) -> Result<(), Fault> {
+    fn pages_read(&self, pages: u64) -> Result<(), Fault> {
         if self.deadline.has_passed() {
             return Err(Fault::TimeLimit);
         }

@@ -1,8 +1,8 @@
-//! What a stored key compares as.
+//! Turns stored values into keys that can be compared without SQLite.
 //!
-//! The promise is one-sided: two keys that come out equal here are equal to SQLite. A value for which that is not
-//! certain (a real number, text where the parent would convert it) comes out as [`Key::Outside`] and is SQLite's to
-//! judge. That is why nothing here has to know how SQLite converts.
+//! The guarantee is one-sided: two keys that are equal here are equal to SQLite. A value for which that is not certain
+//! (a real number, text that the parent's affinity would convert) becomes [`Key::Outside`], and SQLite judges it.
+//! Therefore nothing here reimplements SQLite's conversions.
 
 use std::cmp::Ordering;
 
@@ -14,29 +14,29 @@ use crate::model::catalog::Family;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// Some part is NULL: it refers to nothing, and nothing refers to it.
+    /// Some column is NULL: the key refers to no parent, and no child can refer to it.
     Null,
-    /// SQLite must judge.
+    /// Only SQLite can compare this key.
     Outside,
     Integer(i64),
-    /// Two integers side by side, or a keyed hash of 128 bits.
+    /// Two integers (64 bits each), or a keyed 128-bit hash.
     Wide(u128),
 }
 
 impl Key {
     #[inline(always)]
-    pub fn pair(one: i64, two: i64) -> Key {
-        Key::Wide(u128::from(one.cast_unsigned()) << 64 | u128::from(two.cast_unsigned()))
+    pub fn pair(first: i64, second: i64) -> Key {
+        Key::Wide(u128::from(first.cast_unsigned()) << 64 | u128::from(second.cast_unsigned()))
     }
 }
 
 /// How the columns of a parent key compare, in the key's order.
 #[derive(Debug, Clone)]
-pub struct Rule {
+pub struct KeyComparison {
     columns: Vec<Column>,
     shape: Shape,
     hasher: SipHasher13,
-    /// Where a key is one text and compares byte for byte: its own hasher, so that no other value comes out the same.
+    /// The hasher for a key that is a single text under BINARY. A separate seed keeps its hashes apart from all others.
     text_hasher: Option<SipHasher13>,
 }
 
@@ -47,7 +47,7 @@ struct Column {
     descending: bool,
 }
 
-/// A collation that SQLite brings along.
+/// A collation that is built into SQLite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fold {
     Bytes,
@@ -62,14 +62,14 @@ pub enum Shape {
     Hashed,
 }
 
-impl Rule {
-    /// `columns`: of the parent, with affinity, collation, and whether the index holds them in descending order.
-    /// `None` where a collation is not SQLite's own.
+impl KeyComparison {
+    /// `columns` gives each parent column's affinity and collation, and true if the index holds it in descending order.
+    /// Returns `None` if a collation is not built into SQLite.
     pub fn new<'a>(
         columns: impl IntoIterator<Item = (&'a Family, Option<&'a str>, bool)>,
         encoding: Encoding,
         seed: (u64, u64),
-    ) -> Option<Rule> {
+    ) -> Option<KeyComparison> {
         let mut rules = Vec::new();
         for (family, collation, descending) in columns {
             let fold = match collation.map(str::to_ascii_uppercase).as_deref() {
@@ -86,10 +86,10 @@ impl Rule {
             (true, 2) => Shape::TwoIntegers,
             _ => Shape::Hashed,
         };
-        let is_one_text =
+        let is_single_text =
             matches!(&rules[..], [Column { family: Family::Text | Family::Untyped, fold: Fold::Bytes, .. }]);
-        let text_hasher = is_one_text.then(|| SipHasher13::new_with_keys(!seed.0, seed.1));
-        Some(Rule { columns: rules, shape, hasher: SipHasher13::new_with_keys(seed.0, seed.1), text_hasher })
+        let text_hasher = is_single_text.then(|| SipHasher13::new_with_keys(!seed.0, seed.1));
+        Some(KeyComparison { columns: rules, shape, hasher: SipHasher13::new_with_keys(seed.0, seed.1), text_hasher })
     }
 
     pub fn shape(&self) -> Shape {
@@ -100,12 +100,12 @@ impl Rule {
         self.columns.len()
     }
 
-    /// The key made of these values, which are in the key's order.
+    /// Returns the key of these values, which are in the key's order.
     #[inline(always)]
     pub fn key(&self, values: &[Stored<'_>], scratch: &mut Vec<u8>) -> Key {
         match (self.shape, values) {
             (Shape::Integer, [Stored::Integer(number)]) => Key::Integer(*number),
-            (Shape::TwoIntegers, [Stored::Integer(one), Stored::Integer(two)]) => Key::pair(*one, *two),
+            (Shape::TwoIntegers, [Stored::Integer(first), Stored::Integer(second)]) => Key::pair(*first, *second),
             (Shape::Hashed, [Stored::Text(text)]) => {
                 self.text_key(text).unwrap_or_else(|| self.other_key(values, scratch))
             }
@@ -113,7 +113,7 @@ impl Rule {
         }
     }
 
-    /// Of a key that is one text and compares byte for byte.
+    /// Returns the key of a single text under BINARY; `None` if this key is of another shape.
     #[inline(always)]
     pub fn text_key(&self, text: &[u8]) -> Option<Key> {
         self.text_hasher.as_ref().map(|hasher| Key::Wide(hasher.hash(text).as_u128()))
@@ -135,12 +135,12 @@ impl Rule {
         Key::Wide(self.hasher.hash(scratch).as_u128())
     }
 
-    /// The order of two keys in an index that holds the key's columns in these `places`; `None` where it cannot be told
-    /// without SQLite.
-    pub fn order(&self, places: &[usize], left: &[Stored<'_>], right: &[Stored<'_>]) -> Option<Ordering> {
-        for &place in places {
-            let column = &self.columns[place];
-            let order = column.order(&left[place], &right[place])?;
+    /// Compares two keys in the order of an index that stores the key's columns in the order of `positions`. Returns
+    /// `None` if only SQLite can compare them.
+    pub fn order(&self, positions: &[usize], left: &[Stored<'_>], right: &[Stored<'_>]) -> Option<Ordering> {
+        for &position in positions {
+            let column = &self.columns[position];
+            let order = column.order(&left[position], &right[position])?;
             if order != Ordering::Equal {
                 return Some(if column.descending { order.reverse() } else { order });
             }
@@ -150,10 +150,10 @@ impl Rule {
 }
 
 impl Column {
-    /// Adds a value so that equal bytes mean an equal value; `false` where that is not certain.
+    /// Appends a value so that equal bytes mean equal values. Returns false if that is not certain.
     fn feed(&self, value: &Stored<'_>, into: &mut Vec<u8>) -> bool {
         match value {
-            // Text would become a number where the parent's column is numeric, and a number text where it is text.
+            // SQLite converts text to a number for a numeric parent column, and a number to text for a text column.
             Stored::Integer(number) if self.family != Family::Text => {
                 into.push(b'i');
                 into.extend_from_slice(&number.to_le_bytes());
@@ -230,7 +230,8 @@ impl Fold {
 }
 
 impl Encoding {
-    /// Where in a unit the byte of an ASCII character is, and how wide a unit is.
+    /// Returns the offset of an ASCII character's byte in a code unit, and the width of a unit: `(1, 2)` for big-endian
+    /// UTF-16.
     fn units(self) -> (usize, usize) {
         match self {
             Encoding::Utf8 => (0, 1),
@@ -244,16 +245,16 @@ impl Encoding {
 mod tests {
     use super::*;
 
-    fn rule(family: &Family, collation: &str, encoding: Encoding) -> Rule {
-        Rule::new([(family, Some(collation), false)], encoding, (1, 2)).unwrap()
+    fn rule(family: &Family, collation: &str, encoding: Encoding) -> KeyComparison {
+        KeyComparison::new([(family, Some(collation), false)], encoding, (1, 2)).unwrap()
     }
 
-    fn key(rule: &Rule, value: Stored<'_>) -> Key {
+    fn key(rule: &KeyComparison, value: Stored<'_>) -> Key {
         rule.key(&[value], &mut Vec::new())
     }
 
     #[test]
-    fn what_the_parent_would_convert_is_left_to_sqlite() {
+    fn values_that_the_parent_converts_are_outside() {
         let integer = rule(&Family::Integer, "BINARY", Encoding::Utf8);
         assert_eq!(key(&integer, Stored::Integer(5)), Key::Integer(5));
         assert_eq!(key(&integer, Stored::Text(b"5")), Key::Outside);
@@ -267,9 +268,10 @@ mod tests {
     }
 
     #[test]
-    fn collations_fold_what_sqlite_folds_and_no_more() {
-        let same =
-            |rule: &Rule, left: &[u8], right: &[u8]| key(rule, Stored::Text(left)) == key(rule, Stored::Text(right));
+    fn collation_folds_exactly_as_sqlite_does() {
+        let same = |rule: &KeyComparison, left: &[u8], right: &[u8]| {
+            key(rule, Stored::Text(left)) == key(rule, Stored::Text(right))
+        };
         let nocase = rule(&Family::Text, "nocase", Encoding::Utf8);
         assert!(same(&nocase, b"Abc", b"aBC"));
         assert!(!same(&nocase, "É".as_bytes(), "é".as_bytes()));
@@ -287,11 +289,12 @@ mod tests {
     }
 
     #[test]
-    fn parts_do_not_run_into_each_other() {
-        let both = Rule::new([(&Family::Text, None, false), (&Family::Text, None, false)], Encoding::Utf8, (1, 2));
-        let both = both.unwrap();
-        let key = |one, two| both.key(&[Stored::Text(one), Stored::Text(two)], &mut Vec::new());
+    fn composite_key_keeps_its_columns_apart() {
+        let pair =
+            KeyComparison::new([(&Family::Text, None, false), (&Family::Text, None, false)], Encoding::Utf8, (1, 2));
+        let comparison = pair.unwrap();
+        let key = |left, right| comparison.key(&[Stored::Text(left), Stored::Text(right)], &mut Vec::new());
         assert_ne!(key(b"ab", b"c"), key(b"a", b"bc"));
-        assert_eq!(both.key(&[Stored::Text(b"a"), Stored::Null], &mut Vec::new()), Key::Null);
+        assert_eq!(comparison.key(&[Stored::Text(b"a"), Stored::Null], &mut Vec::new()), Key::Null);
     }
 }

@@ -1,39 +1,39 @@
-//! The keys of a parent, so that many lookups are cheap: one bit a key where integers are dense, otherwise the keys
-//! themselves, spread evenly over slots, and found through their first bits. Exact in every case.
+//! The set of a parent's keys, built for many lookups. Dense integers take one bit each. Other keys are stored
+//! themselves, spread evenly over slots, and found by interpolation on their first bits. Every form is exact.
 
 use rayon::slice::ParallelSliceMut;
 
 use super::key::Key;
 
-/// A share of all keys, so that a set that is too large for memory can be worked through in turns.
+/// A part of the key space. A set that is too large for memory is processed one share at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
-    /// Integers from one number to another.
+pub enum KeyShare {
+    /// All integers of this range, both ends included.
     Between(i64, i64),
-    /// One of several equal parts, by the key's spread bits.
+    /// Part `number` of `of` equal parts, chosen by the key's mixed bits.
     Part { number: u32, of: u32 },
 }
 
-impl Share {
-    pub const ALL: Share = Share::Part { number: 0, of: 1 };
+impl KeyShare {
+    pub const ALL: KeyShare = KeyShare::Part { number: 0, of: 1 };
 
     #[inline(always)]
     pub fn has(self, key: Key) -> bool {
         match (self, key) {
-            (Share::Part { of: 1, .. }, _) => true,
-            (Share::Between(from, to), Key::Integer(number)) => (from..=to).contains(&number),
-            (Share::Between(..), _) => false,
-            (Share::Part { number, of }, Key::Integer(key)) => part(spread(key), of) == number,
-            (Share::Part { number, of }, Key::Wide(key)) => part((mixed(key) >> 64) as u64, of) == number,
-            // What no set holds is met in the first turn.
-            (Share::Part { number, .. }, Key::Null | Key::Outside) => number == 0,
+            (KeyShare::Part { of: 1, .. }, _) => true,
+            (KeyShare::Between(from, to), Key::Integer(number)) => (from..=to).contains(&number),
+            (KeyShare::Between(..), _) => false,
+            (KeyShare::Part { number, of }, Key::Integer(key)) => part(spread(key), of) == number,
+            (KeyShare::Part { number, of }, Key::Wide(key)) => part((mixed(key) >> 64) as u64, of) == number,
+            // Keys that no set holds belong to the first share.
+            (KeyShare::Part { number, .. }, Key::Null | Key::Outside) => number == 0,
         }
     }
 
     pub fn is_first(self) -> bool {
         match self {
-            Share::Between(from, _) => from == i64::MIN,
-            Share::Part { number, .. } => number == 0,
+            KeyShare::Between(from, _) => from == i64::MIN,
+            KeyShare::Part { number, .. } => number == 0,
         }
     }
 }
@@ -44,10 +44,10 @@ fn part(spread: u64, of: u32) -> u32 {
 
 pub enum KeySet {
     Dense(Bits),
-    Integers(Sown<u64>),
+    Integers(SlotSet<u64>),
     Pairs { first: (i64, i64), width: u64, bits: Bits },
-    SparsePairs(Sown<u128>),
-    Hashed(Sown<u128>),
+    SparsePairs(SlotSet<u128>),
+    Hashed(SlotSet<u128>),
 }
 
 impl KeySet {
@@ -57,9 +57,9 @@ impl KeySet {
             (KeySet::Dense(bits), Key::Integer(number)) => bits.has(number),
             (KeySet::Integers(set), Key::Integer(number)) => set.has(spread(number)),
             (KeySet::Pairs { first, width, bits }, Key::Wide(pair)) => {
-                let (one, two) = parts(pair);
-                let across = two.wrapping_sub(first.1).cast_unsigned();
-                let down = one.wrapping_sub(first.0).cast_unsigned();
+                let (high, low) = parts(pair);
+                let across = low.wrapping_sub(first.1).cast_unsigned();
+                let down = high.wrapping_sub(first.0).cast_unsigned();
                 across < *width
                     && down.checked_mul(*width).is_some_and(|at| at.checked_add(across).is_some_and(|at| bits.bit(at)))
             }
@@ -69,7 +69,7 @@ impl KeySet {
         }
     }
 
-    /// Names those of many keys that are not there.
+    /// Calls `missing` with the tag of every key that the set does not hold.
     pub fn each_missing<A: Copy>(&self, keys: &[(Key, A)], mut missing: impl FnMut(A)) {
         match self {
             KeySet::Integers(set) => set.each_missing(keys, missing, |key| match key {
@@ -84,11 +84,11 @@ impl KeySet {
                 Key::Wide(hash) => Some(hash),
                 _ => None,
             }),
-            _ => keys.iter().filter(|(key, _)| !self.has(*key)).for_each(|&(_, what)| missing(what)),
+            _ => keys.iter().filter(|(key, _)| !self.has(*key)).for_each(|&(_, tag)| missing(tag)),
         }
     }
 
-    pub fn of_integers(keys: Vec<i64>) -> KeySet {
+    pub fn from_integers(keys: Vec<i64>) -> KeySet {
         let range = keys.iter().min().zip(keys.iter().max());
         if let Some((&first, &last)) = range
             && last.wrapping_sub(first).cast_unsigned() / 64 < keys.len() as u64
@@ -97,37 +97,37 @@ impl KeySet {
             keys.iter().for_each(|&key| bits.set(key));
             return KeySet::Dense(bits);
         }
-        KeySet::Integers(Sown::new(keys.into_iter().map(spread).collect()))
+        KeySet::Integers(SlotSet::new(keys.into_iter().map(spread).collect()))
     }
 
-    pub fn of_pairs(keys: Vec<u128>) -> KeySet {
+    pub fn from_pairs(keys: Vec<u128>) -> KeySet {
         let mut ranges: Option<((i64, i64), (i64, i64))> = None;
         for &key in &keys {
-            let (one, two) = parts(key);
-            let (down, across) = ranges.get_or_insert(((one, one), (two, two)));
-            *down = (down.0.min(one), down.1.max(one));
-            *across = (across.0.min(two), across.1.max(two));
+            let (high, low) = parts(key);
+            let (down, across) = ranges.get_or_insert(((high, high), (low, low)));
+            *down = (down.0.min(high), down.1.max(high));
+            *across = (across.0.min(low), across.1.max(low));
         }
         if let Some((down, across)) = ranges {
             let height = u128::from(down.1.wrapping_sub(down.0).cast_unsigned()) + 1;
             let width = u128::from(across.1.wrapping_sub(across.0).cast_unsigned()) + 1;
-            // A bit for each place takes no more than the keys themselves would.
+            // One bit for each possible pair takes no more memory than the keys themselves.
             if height.saturating_mul(width) <= 128 * keys.len() as u128 {
-                let (width, places) = (width as u64, (height * width) as u64);
-                let mut bits = Bits::of(places);
+                let (width, count) = (width as u64, (height * width) as u64);
+                let mut bits = Bits::with_count(count);
                 for key in keys {
-                    let (one, two) = parts(key);
-                    bits.set_bit((one - down.0).cast_unsigned() * width + (two - across.0).cast_unsigned());
+                    let (high, low) = parts(key);
+                    bits.set_bit((high - down.0).cast_unsigned() * width + (low - across.0).cast_unsigned());
                 }
                 return KeySet::Pairs { first: (down.0, across.0), width, bits };
             }
         }
-        KeySet::SparsePairs(Sown::new(keys.into_iter().map(mixed).collect()))
+        KeySet::SparsePairs(SlotSet::new(keys.into_iter().map(mixed).collect()))
     }
 
-    /// Of keyed hashes, which are spread evenly as they are.
-    pub fn of_hashes(hashes: Vec<u128>) -> KeySet {
-        KeySet::Hashed(Sown::new(hashes))
+    /// Keyed hashes are evenly distributed already, so they need no mixing.
+    pub fn from_hashes(hashes: Vec<u128>) -> KeySet {
+        KeySet::Hashed(SlotSet::new(hashes))
     }
 }
 
@@ -135,7 +135,7 @@ fn parts(pair: u128) -> (i64, i64) {
     (((pair >> 64) as u64).cast_signed(), (pair as u64).cast_signed())
 }
 
-/// Spreads integers evenly over all 64 bits, no two to the same place.
+/// Distributes integers evenly over 64 bits. The function is a bijection.
 #[inline]
 fn spread(number: i64) -> u64 {
     let mut bits = number.cast_unsigned();
@@ -144,14 +144,14 @@ fn spread(number: i64) -> u64 {
     bits ^ (bits >> 32)
 }
 
-/// Spreads 128 bits evenly, no two to the same place: each half takes its turn in changing the other.
+/// Distributes 128-bit keys evenly. The function is a bijection: each half in turn changes the other.
 #[inline]
 pub fn mixed(key: u128) -> u128 {
-    let (mut one, mut two) = ((key >> 64) as u64, key as u64);
-    one ^= spread(two.cast_signed());
-    two ^= spread(one.wrapping_add(0x9e37_79b9_7f4a_7c15).cast_signed());
-    one ^= spread(two.wrapping_add(0x7f4a_7c15_9e37_79b9).cast_signed());
-    u128::from(one) << 64 | u128::from(two)
+    let (mut high, mut low) = ((key >> 64) as u64, key as u64);
+    high ^= spread(low.cast_signed());
+    low ^= spread(high.wrapping_add(0x9e37_79b9_7f4a_7c15).cast_signed());
+    high ^= spread(low.wrapping_add(0x7f4a_7c15_9e37_79b9).cast_signed());
+    u128::from(high) << 64 | u128::from(low)
 }
 
 /// One bit for each integer of a range.
@@ -163,12 +163,12 @@ pub struct Bits {
 
 impl Bits {
     pub fn between(first: i64, last: i64) -> Bits {
-        let places = last.wrapping_sub(first).cast_unsigned().saturating_add(1);
-        Bits { first, ..Bits::of(places) }
+        let count = last.wrapping_sub(first).cast_unsigned().saturating_add(1);
+        Bits { first, ..Bits::with_count(count) }
     }
 
-    fn of(places: u64) -> Bits {
-        Bits { first: 0, count: places, words: vec![0; (places / 64 + 1) as usize] }
+    fn with_count(count: u64) -> Bits {
+        Bits { first: 0, count, words: vec![0; (count / 64 + 1) as usize] }
     }
 
     pub fn set(&mut self, number: i64) {
@@ -189,7 +189,7 @@ impl Bits {
         at < self.count && self.words[(at / 64) as usize] & 1 << (at % 64) != 0
     }
 
-    /// Takes over what is set in a part of the same range.
+    /// Sets every bit that is set in `part`, whose range lies inside this one.
     pub fn add(&mut self, part: &Bits) {
         let ahead = part.first.wrapping_sub(self.first).cast_unsigned();
         let (word, shift) = ((ahead / 64) as usize, ahead % 64);
@@ -202,7 +202,7 @@ impl Bits {
     }
 }
 
-/// A number whose bits are spread evenly.
+/// A number whose bits are evenly distributed.
 pub trait Spread: Copy + Ord + Send {
     fn first_bits(self) -> u64;
 }
@@ -221,26 +221,26 @@ impl Spread for u128 {
     }
 }
 
-/// Sorted keys with gaps, each at the place that its first bits say or soon after; a gap repeats the key after it. One
-/// look at memory finds most keys.
-pub struct Sown<T> {
+/// Sorted keys in slots with gaps. Each key sits at the slot that its first bits select, or soon after; a gap repeats
+/// the key after it. Most lookups touch one cache line.
+pub struct SlotSet<T> {
     slots: Vec<T>,
-    /// Slots that first bits lead to; those that found no room follow.
-    room: usize,
+    /// The number of slots that first bits can select. Keys that did not fit follow after them.
+    slot_count: usize,
 }
 
-/// More slots than this are not looked at one by one: somebody chose keys that lie together.
-const FEW: usize = 16;
+/// After this many slots a lookup changes to binary search. Only keys that were chosen to cluster need it.
+const LINEAR_SLOTS: usize = 16;
 
-impl<T: Spread> Sown<T> {
-    fn new(mut keys: Vec<T>) -> Sown<T> {
+impl<T: Spread> SlotSet<T> {
+    fn new(mut keys: Vec<T>) -> SlotSet<T> {
         keys.par_sort_unstable();
         keys.dedup();
-        let room = keys.len() + keys.len() / 2;
-        let mut slots = Vec::with_capacity(room);
+        let slot_count = keys.len() + keys.len() / 2;
+        let mut slots = Vec::with_capacity(slot_count);
         for &key in &keys {
-            let place = place(key, room);
-            while slots.len() <= place {
+            let slot = slot_of(key, slot_count);
+            while slots.len() <= slot {
                 slots.push(key);
             }
             if slots.last() != Some(&key) {
@@ -248,50 +248,51 @@ impl<T: Spread> Sown<T> {
             }
         }
         if let Some(&last) = slots.last() {
-            slots.resize(slots.len().max(room), last);
+            slots.resize(slots.len().max(slot_count), last);
         }
-        Sown { slots, room }
+        SlotSet { slots, slot_count }
     }
 
     #[inline(always)]
     fn has(&self, key: T) -> bool {
-        let slots = self.slots.get(place(key, self.room)..).unwrap_or_default();
-        match slots.iter().take(FEW).find(|&&slot| slot >= key) {
+        let slots = self.slots.get(slot_of(key, self.slot_count)..).unwrap_or_default();
+        match slots.iter().take(LINEAR_SLOTS).find(|&&slot| slot >= key) {
             Some(&slot) => slot == key,
-            None => slots.get(FEW..).is_some_and(|far| far.binary_search(&key).is_ok()),
+            None => slots.get(LINEAR_SLOTS..).is_some_and(|far| far.binary_search(&key).is_ok()),
         }
     }
 
-    /// Names those of many keys that are not there; `spread` makes a key what the slots hold.
+    /// Calls `missing` with the tag of every key that the set does not hold. `spread` converts a key to the slots'
+    /// form.
     #[inline(always)]
     fn each_missing<A: Copy>(&self, keys: &[(Key, A)], mut missing: impl FnMut(A), spread: impl Fn(Key) -> Option<T>) {
-        // All slots are touched before the first is compared, so that the processor waits for many at once.
-        let touch = |key| self.slots.get(place(key, self.room)).map_or(0, |slot| slot.first_bits());
+        // All slots are read before the first is compared, so that the processor loads many cache lines at once.
+        let touch = |key| self.slots.get(slot_of(key, self.slot_count)).map_or(0, |slot| slot.first_bits());
         let touched = keys.iter().filter_map(|&(key, _)| spread(key)).fold(0, |all, key| all ^ touch(key));
         std::hint::black_box(touched);
-        for &(key, what) in keys {
+        for &(key, tag) in keys {
             if !spread(key).is_some_and(|key| self.has(key)) {
-                missing(what);
+                missing(tag);
             }
         }
     }
 }
 
 #[inline(always)]
-fn place<T: Spread>(key: T, room: usize) -> usize {
-    ((u128::from(key.first_bits()) * room as u128) >> 64) as usize
+fn slot_of<T: Spread>(key: T, slot_count: usize) -> usize {
+    ((u128::from(key.first_bits()) * slot_count as u128) >> 64) as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pair(one: i64, two: i64) -> u128 {
-        u128::from(one.cast_unsigned()) << 64 | u128::from(two.cast_unsigned())
+    fn pair(high: i64, low: i64) -> u128 {
+        u128::from(high.cast_unsigned()) << 64 | u128::from(low.cast_unsigned())
     }
 
     #[test]
-    fn dense_sparse_and_extreme_integers_are_found_and_no_others() {
+    fn integer_set_holds_exactly_its_keys() {
         for keys in [
             vec![],
             vec![i64::MIN, i64::MAX],
@@ -299,7 +300,7 @@ mod tests {
             (0..1_000).map(|i| i * 7_919_003).collect(),
             vec![i64::MAX - 1, i64::MAX],
         ] {
-            let set = KeySet::of_integers(keys.clone());
+            let set = KeySet::from_integers(keys.clone());
             for probe in keys.iter().flat_map(|key| [key.wrapping_sub(1), *key, key.wrapping_add(1)]).chain([0, 5]) {
                 assert_eq!(set.has(Key::Integer(probe)), keys.contains(&probe), "{probe}");
             }
@@ -308,13 +309,13 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_found_packed_and_not() {
+    fn pair_set_holds_exactly_its_keys_in_both_forms() {
         let dense: Vec<u128> = (0..50).flat_map(|a| (-5..5).map(move |b| pair(a, b))).collect();
         let sparse: Vec<u128> = (0..50).map(|a| pair(a * 1_000_000_007, -a)).collect();
-        assert!(matches!(KeySet::of_pairs(dense.clone()), KeySet::Pairs { .. }));
-        assert!(matches!(KeySet::of_pairs(sparse.clone()), KeySet::SparsePairs(_)));
+        assert!(matches!(KeySet::from_pairs(dense.clone()), KeySet::Pairs { .. }));
+        assert!(matches!(KeySet::from_pairs(sparse.clone()), KeySet::SparsePairs(_)));
         for keys in [dense, sparse, vec![pair(i64::MIN, i64::MAX)], vec![]] {
-            let set = KeySet::of_pairs(keys.clone());
+            let set = KeySet::from_pairs(keys.clone());
             assert!(keys.iter().all(|&key| set.has(Key::Wide(key))));
             let others = [pair(-1, 0), pair(0, 5), pair(0, -6), pair(50, 0), pair(i64::MAX, i64::MIN)];
             for other in others {
@@ -328,9 +329,9 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_lie_together_are_found_too() {
+    fn clustered_hashes_are_found() {
         let keys: Vec<u128> = (0..500).map(|i| i * 2 + if i < 400 { 0 } else { 1 << 100 }).chain([u128::MAX]).collect();
-        let set = KeySet::of_hashes(keys.clone());
+        let set = KeySet::from_hashes(keys.clone());
         let probes = (0..1_002).flat_map(|i| [i, i + (1 << 100)]).chain([u128::MAX - 1, u128::MAX]);
         let probes: Vec<(Key, u128)> = probes.map(|key| (Key::Wide(key), key)).collect();
         let mut missing = Vec::new();
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_bitmap_join() {
+    fn bitmap_parts_join_into_the_whole() {
         let mut whole = Bits::between(-100, 1_000);
         let mut part = Bits::between(37, 300);
         [37, 100, 300].into_iter().for_each(|number| part.set(number));
@@ -350,11 +351,11 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_in_exactly_one_share() {
+    fn key_belongs_to_exactly_one_share() {
         for number in [i64::MIN, -1, 0, 1, 12_345, i64::MAX] {
             let keys = [Key::Integer(number), Key::Wide(number.cast_unsigned().into()), Key::Outside, Key::Null];
             for key in keys {
-                let shares = (0..7).filter(|&part| Share::Part { number: part, of: 7 }.has(key)).count();
+                let shares = (0..7).filter(|&part| KeyShare::Part { number: part, of: 7 }.has(key)).count();
                 assert_eq!(shares, 1, "{key:?}");
             }
         }

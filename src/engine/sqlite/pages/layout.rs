@@ -1,58 +1,58 @@
-//! Where in the file a table's columns are: which tree, and which field of its records.
+//! Where the file stores a table's columns: the root page of the tree, and the field of its records.
 
 use rusqlite::Connection;
 use rusqlite::Result;
 
 use crate::model::catalog::Table;
 
-/// Where a column's value is.
+/// Where the value of a column is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Column {
+pub enum ColumnSource {
     Field(Field),
-    /// It is the row's own address.
+    /// The column is an alias of the rowid.
     Rowid,
-    /// It is computed when it is read.
+    /// A virtual generated column: SQLite computes it at each read.
     Computed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     pub number: usize,
-    /// A record that ends before this field means NULL; otherwise a default that only SQLite knows.
+    /// True if a record that ends before this field means NULL. Otherwise it means a default that only SQLite knows.
     pub absent_is_null: bool,
 }
 
 #[derive(Debug, Clone)]
 pub struct TableLayout {
     pub root: u32,
-    /// The table's rows are the entries of its primary key's index.
+    /// True for a WITHOUT ROWID table: its rows are the entries of its primary key's index.
     pub without_rowid: bool,
-    /// One for each column of the table.
-    pub columns: Vec<Column>,
+    /// One entry for each column of the table.
+    pub columns: Vec<ColumnSource>,
 }
 
 #[derive(Debug, Clone)]
 pub struct IndexLayout {
     pub root: u32,
-    /// The table's columns in the order of the index's fields; `None` for an expression or the row's address.
+    /// The table's columns in the order of the index's fields; `None` for an expression or the rowid.
     pub columns: Vec<Option<usize>>,
     pub descending: Vec<bool>,
 }
 
 impl IndexLayout {
-    /// The field that holds a column of the table.
+    /// Returns the field that holds a column of the table.
     pub fn field_of(&self, column: usize) -> Option<Field> {
         let number = self.columns.iter().position(|&held| held == Some(column))?;
         Some(Field { number, absent_is_null: true })
     }
 
-    /// The field that holds the row's address, in an index of a table that has addresses: the last.
-    pub fn address(&self) -> usize {
+    /// Returns the field that holds the rowid: the last field, in an index of a rowid table.
+    pub fn rowid_field(&self) -> usize {
         self.columns.len().saturating_sub(1)
     }
 }
 
-/// `None` where the table is not stored in a b-tree of its own.
+/// Returns `None` if the table has no b-tree of its own (a view or a virtual table).
 pub fn table(connection: &Connection, table: &Table) -> Result<Option<TableLayout>> {
     let name = &table.name.table;
     let Some(root) = root(connection, "table", name)? else { return Ok(None) };
@@ -70,7 +70,7 @@ pub fn table(connection: &Connection, table: &Table) -> Result<Option<TableLayou
     let rowid_alias = table.indexes.iter().find(|index| index.primary && !index.separate && !without_rowid);
     let rowid_alias = rowid_alias.and_then(|index| index.columns.first()?.column);
     let mut next = 0;
-    let mut placed = Vec::with_capacity(columns.len());
+    let mut sources = Vec::with_capacity(columns.len());
     for (position, (hidden, default)) in columns.iter().enumerate() {
         let stored = *hidden != 2;
         let number = match &order {
@@ -78,23 +78,23 @@ pub fn table(connection: &Connection, table: &Table) -> Result<Option<TableLayou
             None => stored.then_some(next),
         };
         next += usize::from(stored);
-        placed.push(match number {
-            _ if rowid_alias == Some(position) => Column::Rowid,
-            Some(number) => Column::Field(Field { number, absent_is_null: absent_is_null(default) }),
-            None => Column::Computed,
+        sources.push(match number {
+            _ if rowid_alias == Some(position) => ColumnSource::Rowid,
+            Some(number) => ColumnSource::Field(Field { number, absent_is_null: absent_is_null(default) }),
+            None => ColumnSource::Computed,
         });
     }
-    Ok(Some(TableLayout { root, without_rowid, columns: placed }))
+    Ok(Some(TableLayout { root, without_rowid, columns: sources }))
 }
 
-/// `None` where the index is the table itself.
+/// Returns `None` if the index is the table itself.
 pub fn index(connection: &Connection, index: &str) -> Result<Option<IndexLayout>> {
     let Some(root) = root(connection, "index", index)? else { return Ok(None) };
     let (columns, descending) = index_columns(connection, index)?;
     Ok(Some(IndexLayout { root, columns, descending }))
 }
 
-/// Whether the fields of a table without addresses are in descending order, in the order of its primary key.
+/// Returns one flag for each field of a WITHOUT ROWID table, in primary key order: true if the field is descending.
 pub fn own_order(connection: &Connection, table: &str) -> Result<Vec<bool>> {
     match primary_index(connection, table)? {
         Some(index) => Ok(index_columns(connection, &index)?.1),

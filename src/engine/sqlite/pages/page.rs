@@ -1,60 +1,61 @@
-//! One b-tree page: its kind, its cells, and proof that no two cells share a byte.
+//! One b-tree page: its kind and its cells, with the proof that no two cells overlap.
 
 use super::fault::Fault;
 use super::record;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PageKind {
     InteriorTable,
     InteriorIndex,
     LeafTable,
     LeafIndex,
 }
 
-impl Kind {
+impl PageKind {
     pub fn is_leaf(self) -> bool {
-        matches!(self, Kind::LeafTable | Kind::LeafIndex)
+        matches!(self, PageKind::LeafTable | PageKind::LeafIndex)
     }
 
     pub fn is_index(self) -> bool {
-        matches!(self, Kind::InteriorIndex | Kind::LeafIndex)
+        matches!(self, PageKind::InteriorIndex | PageKind::LeafIndex)
     }
 }
 
 #[derive(Clone, Copy)]
 pub struct Page<'a> {
     pub number: u32,
-    pub kind: Kind,
+    pub kind: PageKind,
     bytes: &'a [u8],
-    /// Where the cells' addresses are.
+    /// The cell pointer array.
     addresses: &'a [u8],
     content: usize,
 }
 
-/// The part of a cell that is not its content.
+/// A cell: its header, and the part of its record that is in this page.
 #[derive(Debug, Clone, Copy)]
 pub struct Cell<'a> {
-    /// The page left of an interior cell; 0 in a leaf.
+    /// The left child page of an interior cell; 0 in a leaf.
     pub left: u32,
-    /// The key of a table's row; 0 in an index.
+    /// The rowid of a table's row; 0 in an index.
     pub rowid: i64,
-    /// The record's length, and as much of it as is in the page.
+    /// The length of the whole record, in bytes.
     pub length: u64,
+    /// The part of the record that is in this page.
     pub local: &'a [u8],
-    /// Where the rest is; 0 where there is none.
+    /// The first overflow page, which holds the rest of the record; 0 if there is none.
     pub overflow: u32,
 }
 
 impl<'a> Page<'a> {
-    /// `bytes` without the reserved ones at the end.
+    /// `bytes` excludes the reserved bytes at the page's end.
     pub fn parse(number: u32, bytes: &'a [u8]) -> Result<Page<'a>, Fault> {
-        let damaged = |what| Err(Fault::Damaged { page: number, what });
+        let damaged = |problem| Err(Fault::Damaged { page: number, problem });
         let head = if number == 1 { 100 } else { 0 };
         let kind = match bytes[head] {
-            2 => Kind::InteriorIndex,
-            5 => Kind::InteriorTable,
-            10 => Kind::LeafIndex,
-            13 => Kind::LeafTable,
+            2 => PageKind::InteriorIndex,
+            5 => PageKind::InteriorTable,
+            10 => PageKind::LeafIndex,
+            13 => PageKind::LeafTable,
             _ => return damaged("it is not a b-tree page"),
         };
         let u16_at = |at: usize| usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
@@ -85,15 +86,15 @@ impl<'a> Page<'a> {
         u32::from_be_bytes([self.bytes[at], self.bytes[at + 1], self.bytes[at + 2], self.bytes[at + 3]])
     }
 
-    pub fn damaged<T>(&self, what: &'static str) -> Result<T, Fault> {
-        Err(Fault::Damaged { page: self.number, what })
+    pub fn damaged<T>(&self, problem: &'static str) -> Result<T, Fault> {
+        Err(Fault::Damaged { page: self.number, problem })
     }
 
-    /// The keys of the first and last row of a table's page.
+    /// Returns the rowids of the first and last row of a table's page: `(Some(3), Some(9))`.
     pub fn first_and_last(&self) -> Result<(Option<i64>, Option<i64>), Fault> {
         let rowid = |address: &[u8]| match self.cell_at(address) {
             Ok((cell, ..)) => Ok(cell.rowid),
-            Err(what) => self.damaged(what),
+            Err(problem) => self.damaged(problem),
         };
         let mut addresses = self.addresses.chunks_exact(2);
         let first = addresses.next().map(rowid).transpose()?;
@@ -101,19 +102,19 @@ impl<'a> Page<'a> {
         Ok((first, last.or(first)))
     }
 
-    /// Visits every cell in key order, once it is certain to lie inside the page; an error where two overlap.
+    /// Visits every cell in key order, after checking that it lies inside the page. Fails if two cells overlap.
     #[inline(always)]
     pub fn each_cell(&self, mut visit: impl FnMut(Cell<'a>) -> Result<(), Fault>) -> Result<(), Fault> {
-        // A copy of its own, so that the compiler need not look at the page again for every cell.
+        // A local copy lets the compiler keep the page's fields in registers for all cells.
         let page = *self;
-        // Rows that came in key order fill a page from its end; most pages show so that no two overlap.
+        // Rows inserted in key order fill a page from its end. If the cells descend in this way, none overlap.
         let mut lowest = page.bytes.len();
         let mut descending = true;
         let mut before = None;
         for address in page.addresses.chunks_exact(2) {
             let (cell, start, end) = match page.cell_at(address) {
                 Ok(found) => found,
-                Err(what) => return self.damaged(what),
+                Err(problem) => return self.damaged(problem),
             };
             descending &= end <= lowest;
             lowest = start;
@@ -127,10 +128,10 @@ impl<'a> Page<'a> {
 
     #[inline(never)]
     fn cells_overlap(&self) -> Result<bool, Fault> {
-        // One bit for each byte of the page.
+        // One bit for each byte of the page marks the bytes already taken.
         let mut taken = vec![0u64; self.bytes.len() / 64 + 1];
         for address in self.addresses.chunks_exact(2) {
-            let (_, mut start, end) = self.cell_at(address).or_else(|what| self.damaged(what))?;
+            let (_, mut start, end) = self.cell_at(address).or_else(|problem| self.damaged(problem))?;
             while start < end {
                 let next = (start / 64 + 1) * 64;
                 let bits = (u64::MAX << (start % 64)) & if next <= end { u64::MAX } else { (1 << (end % 64)) - 1 };
@@ -145,7 +146,7 @@ impl<'a> Page<'a> {
         Ok(false)
     }
 
-    /// The cell that an address leads to, with where it starts and ends; or what is wrong with it, in a word that fits
+    /// Returns the cell at a pointer with the offsets of its start and end. The error is a plain `&str`, which fits
     /// into registers.
     #[inline(always)]
     fn cell_at(&self, address: &[u8]) -> Result<(Cell<'a>, usize, usize), &'static str> {
@@ -166,7 +167,7 @@ impl<'a> Page<'a> {
         }
         let cut = "a cell is cut off";
         let mut length = 0;
-        if self.kind != Kind::InteriorTable {
+        if self.kind != PageKind::InteriorTable {
             let Some((value, width)) = record::varint(&self.bytes[at..]) else { return Err(cut) };
             length = value;
             at += width;
@@ -177,7 +178,7 @@ impl<'a> Page<'a> {
             rowid = value.cast_signed();
             at += width;
         }
-        let local = self.local(length);
+        let local = self.local_length(length);
         let end = at + local;
         let spilled = local as u64 != length;
         let after = end + if spilled { 4 } else { 0 };
@@ -189,9 +190,9 @@ impl<'a> Page<'a> {
         Ok((Cell { left, rowid, length, local: &self.bytes[at..end], overflow }, after.max(start + 4)))
     }
 
-    /// How many bytes of a record of this length are in the page.
+    /// Returns the number of bytes of a record of this length that are in the page.
     #[inline(always)]
-    fn local(&self, length: u64) -> usize {
+    fn local_length(&self, length: u64) -> usize {
         let usable = self.bytes.len() as u64;
         let most = if self.kind.is_index() { (usable - 12) * 64 / 255 - 23 } else { usable - 35 };
         if length <= most {

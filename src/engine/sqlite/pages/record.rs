@@ -1,6 +1,6 @@
-//! The record format: variable-length integers, the header of types, and the values behind it.
+//! The record format: varints, the header of serial types, and the values after it.
 
-/// A value as it is stored.
+/// A value in its storage class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Stored<'a> {
     Null,
@@ -10,18 +10,18 @@ pub enum Stored<'a> {
     Blob(&'a [u8]),
 }
 
-/// Where a field of a record is.
+/// The serial type of a field, and the offset of its value in the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Place {
-    /// `None`: the record is older than the column.
+pub struct FieldSpan {
+    /// `None` if the record ends before the field, because it is older than the column.
     pub serial: Option<u64>,
     pub start: u64,
 }
 
-/// Longer headers are not made: the most columns a table can have, at nine bytes each.
+/// The longest possible header: the most columns that a table can have, at nine bytes each.
 pub const LONGEST_HEADER: u64 = 9 * 32_768;
 
-/// A variable-length integer, and its width.
+/// Decodes a varint. Returns its value and its width in bytes: `(128, 2)`.
 #[inline(always)]
 pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
@@ -40,7 +40,7 @@ pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     }
 }
 
-/// All bytes at once: those that go on have their first bit set.
+/// Decodes all bytes at once. Every byte but the last has its high bit set.
 #[inline(always)]
 fn wide_varint(bytes: &[u8; 9]) -> (u64, usize) {
     let [head @ .., last] = bytes;
@@ -53,7 +53,7 @@ fn wide_varint(bytes: &[u8; 9]) -> (u64, usize) {
     (squeezed(word >> (64 - 8 * width)), width as usize)
 }
 
-/// Seven bits of each byte, side by side.
+/// Packs the low seven bits of each byte together.
 #[inline(always)]
 fn squeezed(word: u64) -> u64 {
     let word = word & 0x7f7f_7f7f_7f7f_7f7f;
@@ -74,7 +74,7 @@ fn varint_at_end(bytes: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-/// How many bytes a value of this type takes; `None` for the two types that do not exist.
+/// Returns the size in bytes of a value of this serial type; `None` for the two reserved types.
 #[inline(always)]
 pub fn size(serial: u64) -> Option<u64> {
     match SIZES.get(serial as usize) {
@@ -86,7 +86,7 @@ pub fn size(serial: u64) -> Option<u64> {
 
 const NO_TYPE: u8 = u8::MAX;
 
-/// The sizes of the types that take one byte in a header.
+/// The sizes of the serial types below 128, which take one byte in a header.
 const SIZES: [u8; 128] = {
     let mut sizes = [0; 128];
     let numbers = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, NO_TYPE, NO_TYPE];
@@ -98,29 +98,29 @@ const SIZES: [u8; 128] = {
     sizes
 };
 
-/// The header's own length.
+/// Returns the length of the header, which the header itself states.
 #[inline(always)]
 pub fn header_length(bytes: &[u8]) -> Option<u64> {
     varint(bytes).map(|(length, _)| length)
 }
 
-/// Finds the wanted fields, which are in ascending order, and says where the last ends; `None` where the header makes no
-/// sense.
+/// Locates the wanted fields, which are in ascending order. Returns the end of the last one; `None` if the header is
+/// malformed.
 #[inline(always)]
-pub fn locate(header: &[u8], wanted: &[usize], places: &mut [Place]) -> Option<u64> {
+pub fn locate(header: &[u8], wanted: &[usize], spans: &mut [FieldSpan]) -> Option<u64> {
     let (_, mut at) = varint(header)?;
     let mut start = header.len() as u64;
     let mut field = 0;
-    for (place, &want) in places.iter_mut().zip(wanted) {
+    for (span, &want) in spans.iter_mut().zip(wanted) {
         loop {
             if at >= header.len() {
-                *place = Place { serial: None, start };
+                *span = FieldSpan { serial: None, start };
                 break;
             }
             let (serial, width) = varint(&header[at..])?;
             let found = field == want;
             if found {
-                *place = Place { serial: Some(serial), start };
+                *span = FieldSpan { serial: Some(serial), start };
             }
             at += width;
             field += 1;
@@ -133,7 +133,7 @@ pub fn locate(header: &[u8], wanted: &[usize], places: &mut [Place]) -> Option<u
     Some(start)
 }
 
-/// The value of a type from its bytes, which are as many as [`size`] says.
+/// Decodes a value of a serial type from its bytes. [`size`] gives their number.
 #[inline(always)]
 pub fn value(serial: u64, bytes: &[u8]) -> Stored<'_> {
     match serial {
@@ -147,10 +147,10 @@ pub fn value(serial: u64, bytes: &[u8]) -> Stored<'_> {
     }
 }
 
-/// The type of a field and where its value starts, in a record with a small header, as nearly all have; `None` says
-/// nothing about the field.
+/// Returns the serial type and the offset of a field in a record with a small header, as nearly all have: `(1, 12)`.
+/// `None` means that the caller must decode the record in full.
 #[inline(always)]
-fn plain_place(record: &[u8], field: usize) -> Option<(u8, usize)> {
+fn small_header_field(record: &[u8], field: usize) -> Option<(u8, usize)> {
     let header = usize::from(*record.first()?);
     let serials = record.get(1..header)?.get(..=field).filter(|_| header < 0x80)?;
     let mut start = header;
@@ -163,10 +163,11 @@ fn plain_place(record: &[u8], field: usize) -> Option<(u8, usize)> {
     Some((serials[field], start))
 }
 
-/// The integer in a field of a record with a small header; `None` says nothing about the field.
+/// Returns the integer in a field of a record with a small header. `None` means that the caller must decode the record
+/// in full.
 #[inline(always)]
-pub fn plain_integer(record: &[u8], field: usize) -> Option<i64> {
-    let (serial, start) = plain_place(record, field)?;
+pub fn small_header_integer(record: &[u8], field: usize) -> Option<i64> {
+    let (serial, start) = small_header_field(record, field)?;
     let size = match serial {
         1..=6 => usize::from(SIZES[usize::from(serial)]),
         8 => return Some(0),
@@ -180,10 +181,11 @@ pub fn plain_integer(record: &[u8], field: usize) -> Option<i64> {
     }
 }
 
-/// The text in a field of a record with a small header; `None` says nothing about the field.
+/// Returns the text in a field of a record with a small header. `None` means that the caller must decode the record in
+/// full.
 #[inline(always)]
-pub fn plain_text(record: &[u8], field: usize) -> Option<&[u8]> {
-    let (serial, start) = plain_place(record, field)?;
+pub fn small_header_text(record: &[u8], field: usize) -> Option<&[u8]> {
+    let (serial, start) = small_header_field(record, field)?;
     let is_text = serial >= 13 && serial % 2 == 1;
     let size = *SIZES.get(usize::from(serial)).filter(|_| is_text)?;
     record.get(start..)?.get(..usize::from(size))
@@ -207,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn varints_of_every_width() {
+    fn varint_of_every_width_is_decoded() {
         assert_eq!(varint(&[0x05]), Some((5, 1)));
         assert_eq!(varint(&[0x81, 0x00]), Some((128, 2)));
         assert_eq!(varint(&[0xff; 9]), Some((u64::MAX, 9)));
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_keep_their_sign_in_every_width() {
+    fn integer_of_every_width_keeps_its_sign() {
         assert_eq!(value(1, &[0xff]), Stored::Integer(-1));
         assert_eq!(value(2, &[0x80, 0x00]), Stored::Integer(-32_768));
         assert_eq!(value(3, &[0x7f, 0xff, 0xff]), Stored::Integer(8_388_607));
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_integer_is_what_the_field_holds_or_nothing() {
+    fn small_header_integer_is_exact_or_absent() {
         // A text of two bytes, then integers of every size, NULL, and a real number.
         let serials = [17, 1, 2, 3, 4, 5, 6, 8, 9, 0, 7];
         let mut record = vec![12];
@@ -251,32 +253,32 @@ mod tests {
             record.extend([&[0xff; 8][..size - 1], &[0xfe]].concat());
         }
         record.extend(1.5f64.to_be_bytes());
-        let whole: Vec<Option<i64>> = (0..12).map(|field| plain_integer(&record, field)).collect();
+        let whole: Vec<Option<i64>> = (0..12).map(|field| small_header_integer(&record, field)).collect();
         let two = Some(-2);
         assert_eq!(whole, [None, two, two, two, two, two, two, Some(0), Some(1), None, None, None]);
         let last = record.len() - 8;
-        assert_eq!(plain_integer(&record[..last], 6), two, "the last value may end with the record");
-        assert_eq!(plain_integer(&record[..last - 1], 6), None, "and not beyond it");
-        assert_eq!(plain_integer(&[3, 10, 1, 5], 1), None, "there is no type 10");
-        assert_eq!(plain_integer(&[0x81, 0x01, 1, 5], 0), None, "the header is long");
-        assert_eq!(plain_integer(&[], 0), None);
-        assert_eq!(plain_text(&record, 0), Some(&b"ab"[..]));
-        assert_eq!(plain_text(&record, 1), None, "it is an integer");
-        assert_eq!(plain_text(&[3, 1, 17, 5, b'a', b'b'], 1), Some(&b"ab"[..]));
-        assert_eq!(plain_text(&[3, 1, 17, 5, b'a'], 1), None, "it ends elsewhere");
-        assert_eq!(plain_text(&[3, 1, 16, 5, b'a', b'b'], 1), None, "it is a blob");
-        assert_eq!(plain_integer(&[0], 0), None);
+        assert_eq!(small_header_integer(&record[..last], 6), two, "the last value may end with the record");
+        assert_eq!(small_header_integer(&record[..last - 1], 6), None, "and not beyond it");
+        assert_eq!(small_header_integer(&[3, 10, 1, 5], 1), None, "there is no type 10");
+        assert_eq!(small_header_integer(&[0x81, 0x01, 1, 5], 0), None, "the header is long");
+        assert_eq!(small_header_integer(&[], 0), None);
+        assert_eq!(small_header_text(&record, 0), Some(&b"ab"[..]));
+        assert_eq!(small_header_text(&record, 1), None, "it is an integer");
+        assert_eq!(small_header_text(&[3, 1, 17, 5, b'a', b'b'], 1), Some(&b"ab"[..]));
+        assert_eq!(small_header_text(&[3, 1, 17, 5, b'a'], 1), None, "it ends elsewhere");
+        assert_eq!(small_header_text(&[3, 1, 16, 5, b'a', b'b'], 1), None, "it is a blob");
+        assert_eq!(small_header_integer(&[0], 0), None);
     }
 
     #[test]
-    fn fields_are_found_and_missing_ones_are_said() {
+    fn locate_finds_fields_and_marks_absent_ones() {
         // Header: length 4, then NULL, a one-byte integer, a text of two bytes.
         let header = [4, 0, 1, 17];
-        let mut places = [Place::default(); 3];
-        locate(&header, &[0, 2, 3], &mut places).unwrap();
-        assert_eq!(places[0], Place { serial: Some(0), start: 4 });
-        assert_eq!(places[1], Place { serial: Some(17), start: 5 });
-        assert_eq!(places[2], Place { serial: None, start: 7 });
-        assert_eq!(locate(&[2, 10], &[0], &mut places), None);
+        let mut spans = [FieldSpan::default(); 3];
+        locate(&header, &[0, 2, 3], &mut spans).unwrap();
+        assert_eq!(spans[0], FieldSpan { serial: Some(0), start: 4 });
+        assert_eq!(spans[1], FieldSpan { serial: Some(17), start: 5 });
+        assert_eq!(spans[2], FieldSpan { serial: None, start: 7 });
+        assert_eq!(locate(&[2, 10], &[0], &mut spans), None);
     }
 }

@@ -1,41 +1,40 @@
-//! Pages of one moment of the database: from the file, and from the write-ahead log where that is newer.
+//! Reads the pages of one snapshot: from the write-ahead log where it holds a newer version, else from the file.
 //!
-//! Nothing here takes a lock. Whoever makes a [`PageSource`] holds a read transaction for as long as it lives, so that
-//! no writer can change what is read.
+//! Nothing here takes a lock. The owner of a [`PageSource`] must hold a read transaction for as long as it lives, so
+//! that no writer can change the pages.
 
 use std::fs::File;
 use std::sync::Arc;
 
 use super::fault::Fault;
 use super::header;
-use super::header::Header;
+use super::header::FileHeader;
 use super::wal::Overlay;
 
-/// Neighbouring pages are read together, this many bytes at a time: large enough to be fast, small enough for a
-/// processor's cache.
+/// The size in bytes of one read of neighbouring pages: large enough to be fast, small enough for a processor's cache.
 const RUN: usize = 256 * 1024;
 
-/// Pages between two wanted ones are read along rather than skipped, up to this many.
+/// A gap of up to this many pages between two wanted pages is read rather than skipped.
 const GAP: u32 = 4;
 
 pub struct PageSource {
     file: Arc<File>,
     overlay: Option<Overlay>,
-    pub header: Header,
+    pub header: FileHeader,
     page_count: u32,
 }
 
 impl PageSource {
-    /// `overlay`: what a write-ahead log adds, where there is one.
+    /// `overlay` holds the pages of the write-ahead log, if the database has one.
     pub fn new(file: Arc<File>, overlay: Option<Overlay>) -> Result<PageSource, Fault> {
         let unreadable = |error: std::io::Error| Fault::Unreadable { page: 1, why: error.to_string() };
         let mut bytes = [0; header::LENGTH];
-        match overlay.as_ref().and_then(|overlay| overlay.place_of(1)) {
-            Some(place) => overlay.as_ref().map_or(Ok(()), |overlay| overlay.read(place, &mut bytes)),
+        match overlay.as_ref().and_then(|overlay| overlay.offset_of(1)) {
+            Some(offset) => overlay.as_ref().map_or(Ok(()), |overlay| overlay.read(offset, &mut bytes)),
             None => read_at(&file, &mut bytes, 0),
         }
         .map_err(unreadable)?;
-        let header = Header::parse(&bytes)?;
+        let header = FileHeader::parse(&bytes)?;
         let in_file = file.metadata().map_err(unreadable)?.len() / header.page_size as u64;
         let in_file = u32::try_from(in_file).unwrap_or(u32::MAX);
         let page_count = match &overlay {
@@ -52,36 +51,36 @@ impl PageSource {
         self.page_count
     }
 
-    /// Whether a page of this number can hold anything.
+    /// True if a page of this number exists and can hold data.
     pub fn has(&self, page: u32) -> bool {
         (1..=self.page_count).contains(&page) && page != self.header.lock_page()
     }
 
-    /// The first bytes of a page.
+    /// Reads the first bytes of a page.
     pub fn read(&self, page: u32, into: &mut [u8]) -> Result<(), Fault> {
         self.read_part(page, 0, into)
     }
 
-    /// The bytes of a page from `offset` on.
+    /// Reads the bytes of a page from `offset` on.
     pub fn read_part(&self, page: u32, offset: usize, into: &mut [u8]) -> Result<(), Fault> {
         if !self.has(page) {
-            return Err(Fault::Damaged { page, what: "there is no such page" });
+            return Err(Fault::Damaged { page, problem: "there is no such page" });
         }
-        let read = match self.overlay.as_ref().and_then(|overlay| Some((overlay, overlay.place_of(page)?))) {
-            Some((overlay, place)) => overlay.read(place + offset as u64, into),
+        let read = match self.overlay.as_ref().and_then(|overlay| Some((overlay, overlay.offset_of(page)?))) {
+            Some((overlay, page_start)) => overlay.read(page_start + offset as u64, into),
             None => read_at(&self.file, into, self.offset(page) + offset as u64),
         };
         read.map_err(|error| Fault::Unreadable { page, why: error.to_string() })
     }
 
-    /// The number of cells that the head of a b-tree page claims.
+    /// Returns the number of cells that the header of a b-tree page states.
     pub fn cells_of(&self, page: u32) -> Result<u64, Fault> {
         let mut head = [0; 8];
         self.read_part(page, if page == 1 { header::LENGTH } else { 0 }, &mut head)?;
         Ok(u64::from(u16::from_be_bytes([head[3], head[4]])))
     }
 
-    /// Visits pages, given in ascending order, reading neighbours together.
+    /// Visits `pages`, which are in ascending order. Neighbours are read together.
     pub fn each(
         &self,
         pages: &[u32],
@@ -112,9 +111,9 @@ impl PageSource {
         Ok(())
     }
 
-    /// How many of the first pages can be read together from the file.
+    /// Returns how many of the first pages one read of the file can cover.
     fn run(&self, pages: &[u32], most: usize) -> usize {
-        let in_log = |page| self.overlay.as_ref().is_some_and(|overlay| overlay.place_of(page).is_some());
+        let in_log = |page| self.overlay.as_ref().is_some_and(|overlay| overlay.offset_of(page).is_some());
         let fits = |window: &[u32]| {
             let (before, page) = (window[0], window[1]);
             page > before

@@ -1,8 +1,9 @@
-//! Damaged pages, by the thousand: the reader ends, does not panic, and reads no page twice as often as it should.
+//! Reads thousands of damaged files. The reader must end, must not panic, and must not read any page too often.
 //!
-//! Changes are made where they hurt: in heads, addresses, lengths, and by swapping pages. What the reader then says is
-//! compared with SQLite in `tests/damage.rs`, which is slower. `FK_DOCTOR_CASES` sets how many files are read.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and say what it saw")]
+//! The changes hit the sensitive parts: page headers, cell pointers, lengths, and whole pages that are swapped.
+//! `tests/damage.rs`, which is slower, compares the reader's answers with SQLite's. `FK_DOCTOR_CASES` sets the number
+//! of files.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and print its totals")]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -27,8 +28,8 @@ use crate::model::catalog::Tables;
 
 const USUAL_CASES: usize = 1_500;
 
-/// A file of small pages and one of larger ones, in which every kind of tree and key occurs.
-const KINDS: [&str; 3] = [
+/// Page sizes and encodings. Each file contains every kind of tree and key.
+const FORMATS: [&str; 3] = [
     "PRAGMA page_size = 512",
     "PRAGMA page_size = 1024; PRAGMA encoding = 'UTF-16le'; PRAGMA auto_vacuum = FULL",
     "PRAGMA page_size = 4096",
@@ -72,7 +73,7 @@ fn inclusion(tables: &Tables, key: &ForeignKey) -> Inclusion {
     }
 }
 
-struct Victim {
+struct DamagedFile {
     tables: Tables,
     inclusions: Vec<Inclusion>,
     connection: Connection,
@@ -81,8 +82,8 @@ struct Victim {
     page_size: usize,
 }
 
-impl Victim {
-    fn new(path: &Path, kind: &str) -> Victim {
+impl DamagedFile {
+    fn new(path: &Path, kind: &str) -> DamagedFile {
         let connection = Connection::open(path).unwrap();
         connection.execute_batch(&format!("{kind}; PRAGMA foreign_keys = OFF; BEGIN; {SEED} COMMIT")).unwrap();
         let Catalog { tables, foreign_keys, .. } = introspect::catalog(&connection, path).unwrap();
@@ -90,14 +91,14 @@ impl Victim {
         let page_size: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
         let copy = path.with_extension("copy");
         std::fs::copy(path, &copy).unwrap();
-        // One transaction for all cases, as a scan is in one.
+        // One transaction covers all cases, as one transaction covers a scan.
         connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema").unwrap();
         let file = Arc::new(File::options().read(true).write(true).open(&copy).unwrap());
         let whole = std::fs::read(&copy).unwrap();
-        Victim { tables, inclusions, connection, file, whole, page_size: page_size as usize }
+        DamagedFile { tables, inclusions, connection, file, whole, page_size: page_size as usize }
     }
 
-    /// How many inclusions were told, and how many pages were read of those that were planned.
+    /// Returns how many inclusions the pages answered. Asserts that no page was read too often.
     fn judge(&self) -> usize {
         let Ok(source) = PageSource::new(Arc::clone(&self.file), None) else { return 0 };
         let most = AtomicUsize::new(0);
@@ -105,7 +106,8 @@ impl Victim {
             most.fetch_max(done, Ordering::Relaxed);
         };
         let effort = Effort { memory: 1 << 28, threads: 1, progress: &progress };
-        let answers = judge::judge_here(&self.tables, &self.inclusions, &self.connection, &source, &effort);
+        let answers =
+            judge::judge_on_caller_threads(&self.tables, &self.inclusions, &self.connection, &source, &effort);
         let pages = self.whole.len() / self.page_size;
         assert!(most.into_inner() <= 3 * pages, "pages are read once for parents and once for children");
         answers.iter().filter(|answer| answer.is_ok()).count()
@@ -117,7 +119,7 @@ impl Victim {
         }
     }
 
-    /// Some bytes somewhere, most often in a page's head or in what leads to its cells.
+    /// Returns a random change, most often in a page's header or in its cell pointers: the offset and the new bytes.
     fn change(&self, rng: &mut Rng) -> (usize, Vec<u8>) {
         let pages = self.whole.len() / self.page_size;
         let page = rng.usize(..pages) * self.page_size;
@@ -127,13 +129,13 @@ impl Victim {
             0 => (head + rng.usize(..12), vec![odd(rng)]),
             1 => (head + 8 + rng.usize(..40), vec![odd(rng)]),
             2 => (head + 8 + 2 * rng.usize(..20), (rng.usize(..=self.page_size) as u16).to_be_bytes().to_vec()),
-            // A cell's first bytes: page number, length, address.
+            // A cell's first bytes: page number, length, rowid.
             3 | 4 => {
                 let address = head + 8 + 2 * rng.usize(..20);
                 let cell = usize::from(self.whole[address]) << 8 | usize::from(self.whole[address + 1]);
                 (page + (cell + rng.usize(..9)).min(self.page_size - 1), vec![odd(rng)])
             }
-            // Pages that lead to other pages.
+            // Page numbers in interior pages.
             5 => (head + 8, ((1 + rng.usize(..pages)) as u32).to_be_bytes().to_vec()),
             6 => {
                 let other = rng.usize(..pages) * self.page_size;
@@ -145,36 +147,40 @@ impl Victim {
 }
 
 #[test]
-fn damaged_pages_are_faults_and_nothing_worse() {
+fn damaged_pages_become_faults_without_a_panic() {
     let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
-    // One thread for all of them: to make threads takes longer than to read such a file.
+    // One thread serves all cases: starting threads takes longer than reading such a file.
     rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(|| damage(cases));
 }
 
 fn damage(cases: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let victims: Vec<Victim> = KINDS
+    let files_under_test: Vec<DamagedFile> = FORMATS
         .iter()
         .enumerate()
-        .map(|(number, kind)| Victim::new(&folder.path().join(format!("{number}.db")), kind))
+        .map(|(number, kind)| DamagedFile::new(&folder.path().join(format!("{number}.db")), kind))
         .collect();
-    for victim in &victims {
-        assert_eq!(victim.judge(), victim.inclusions.len(), "all is told while nothing is damaged");
+    for file_under_test in &files_under_test {
+        assert_eq!(
+            file_under_test.judge(),
+            file_under_test.inclusions.len(),
+            "the undamaged file answers every inclusion"
+        );
     }
     let seed = std::env::var("FK_DOCTOR_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
     let mut rng = Rng::with_seed(seed);
-    let (mut told, mut faults) = (0, 0);
+    let (mut answered_total, mut faults) = (0, 0);
     for _ in 0..cases {
-        let victim = &victims[rng.usize(..victims.len())];
-        let changes: Vec<_> = (0..1 + rng.usize(..3)).map(|_| victim.change(&mut rng)).collect();
-        victim.write(&changes);
-        let answered = victim.judge();
-        told += answered;
-        faults += victim.inclusions.len() - answered;
+        let file_under_test = &files_under_test[rng.usize(..files_under_test.len())];
+        let changes: Vec<_> = (0..1 + rng.usize(..3)).map(|_| file_under_test.change(&mut rng)).collect();
+        file_under_test.write(&changes);
+        let answered = file_under_test.judge();
+        answered_total += answered;
+        faults += file_under_test.inclusions.len() - answered;
         let whole: Vec<_> =
-            changes.iter().map(|(at, bytes)| (*at, victim.whole[*at..at + bytes.len()].to_vec())).collect();
-        victim.write(&whole);
+            changes.iter().map(|(at, bytes)| (*at, file_under_test.whole[*at..at + bytes.len()].to_vec())).collect();
+        file_under_test.write(&whole);
     }
-    println!("{cases} damaged files: {told} relations told, {faults} left to SQLite");
-    assert!(told > 0 && faults > 0);
+    println!("{cases} damaged files: {answered_total} relations answered, {faults} left to SQLite");
+    assert!(answered_total > 0 && faults > 0);
 }

@@ -1,31 +1,32 @@
 //! A b-tree as a list of pieces that can be read in any order and in parallel.
 //!
-//! Opening a tree reads its interior pages (about one page in three hundred) and proves that every page in it is in it
-//! once, and in no other tree opened through the same [`Claims`]. A piece is one lowest interior page and its leaves.
+//! Opening a tree reads its interior pages (about one page in three hundred). It proves that no page is referred to
+//! twice, within this tree or by another tree that was opened with the same [`PageClaims`]. A piece is one lowest
+//! interior page and its leaves.
 
 use super::fault::Fault;
 use super::page::Cell;
-use super::page::Kind;
 use super::page::Page;
+use super::page::PageKind;
 use super::source::PageSource;
 
-/// Pages that belong to a tree already.
-pub struct Claims {
+/// The pages that already belong to an opened tree.
+pub struct PageClaims {
     taken: Vec<u64>,
 }
 
-impl Claims {
-    pub fn new(source: &PageSource) -> Claims {
-        Claims { taken: vec![0; source.page_count() as usize / 64 + 1] }
+impl PageClaims {
+    pub fn new(source: &PageSource) -> PageClaims {
+        PageClaims { taken: vec![0; source.page_count() as usize / 64 + 1] }
     }
 
     fn claim(&mut self, source: &PageSource, page: u32) -> Result<(), Fault> {
         if !source.has(page) {
-            return Err(Fault::Damaged { page, what: "it is referred to, and is not there" });
+            return Err(Fault::Damaged { page, problem: "another page refers to it, but it does not exist" });
         }
         let (word, bit) = (page as usize / 64, 1u64 << (page % 64));
         if self.taken[word] & bit != 0 {
-            return Err(Fault::Damaged { page, what: "it is referred to twice" });
+            return Err(Fault::Damaged { page, problem: "two pages refer to it" });
         }
         self.taken[word] |= bit;
         Ok(())
@@ -35,38 +36,38 @@ impl Claims {
 #[derive(Debug)]
 pub struct Tree {
     pub is_index: bool,
-    /// Interior pages above the lowest; in an index they hold entries too.
+    /// The interior pages above the lowest level. In an index they hold entries too.
     upper: Vec<u32>,
-    /// The lowest interior pages, with the bounds of what is below each; or the root alone where it is a leaf.
-    lowest: Vec<Lowest>,
-    /// Leaves in all.
+    /// The lowest interior pages, each with the bounds of its rowids. Only the root, if the root is a leaf.
+    lowest: Vec<LowestPage>,
+    /// The number of leaves.
     pub leaves: u64,
 }
 
-/// A lowest interior page and the keys that can be below it: more than `above`, at most `upto` (tables only).
+/// A lowest interior page. In a table, the rowids below it are greater than `above` and at most `upto`.
 #[derive(Debug, Clone, Copy)]
-struct Lowest {
+struct LowestPage {
     page: u32,
     above: Option<i64>,
     upto: Option<i64>,
 }
 
-/// A part of a tree to be read as one.
+/// A part of a tree that one worker reads as a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece(usize);
+pub struct TreePiece(usize);
 
-/// Deeper trees than this cannot be made.
+/// The deepest tree that SQLite can build.
 const DEEPEST: usize = 20;
 
 impl Tree {
-    pub fn open(source: &PageSource, claims: &mut Claims, root: u32, is_index: bool) -> Result<Tree, Fault> {
+    pub fn open(source: &PageSource, claims: &mut PageClaims, root: u32, is_index: bool) -> Result<Tree, Fault> {
         claims.claim(source, root)?;
         let mut tree = Tree { is_index, upper: Vec::new(), lowest: Vec::new(), leaves: 1 };
-        let mut level = vec![Lowest { page: root, above: None, upto: None }];
+        let mut level = vec![LowestPage { page: root, above: None, upto: None }];
         let mut bytes = vec![0; source.header.page_size];
         for _ in 0..DEEPEST {
             if kind_of(source, level[0].page)?.is_leaf() {
-                // Only a root can be a leaf here: below, leaves are never a level of their own.
+                // Only the root can be a leaf here: the loop returns before it descends to a level of leaves.
                 tree.lowest = level;
                 return Ok(tree);
             }
@@ -88,24 +89,24 @@ impl Tree {
             tree.upper.extend(level.iter().map(|lowest| lowest.page));
             level = below;
         }
-        Err(Fault::Damaged { page: root, what: "the tree below it is too deep" })
+        Err(Fault::Damaged { page: root, problem: "the tree below it is too deep" })
     }
 
-    pub fn pieces(&self) -> impl ExactSizeIterator<Item = Piece> + use<> {
+    pub fn pieces(&self) -> impl ExactSizeIterator<Item = TreePiece> + use<> {
         let upper = usize::from(self.is_index && !self.upper.is_empty());
-        (0..self.lowest.len() + upper).map(Piece)
+        (0..self.lowest.len() + upper).map(TreePiece)
     }
 
-    /// Whether rows of this range can be in a piece of a table.
-    pub fn may_hold(&self, piece: Piece, from: i64, to: i64) -> bool {
+    /// True if a piece of a table can hold rowids of this range.
+    pub fn may_hold(&self, piece: TreePiece, from: i64, to: i64) -> bool {
         let bounds = self.lowest.get(piece.0);
         bounds.is_none_or(|bounds| {
             bounds.above.is_none_or(|above| above < to) && bounds.upto.is_none_or(|upto| upto >= from)
         })
     }
 
-    /// How many rows or entries a piece has, by the heads of its pages alone.
-    pub fn count(&self, source: &PageSource, piece: Piece) -> Result<u64, Fault> {
+    /// Returns the number of rows or entries in a piece. It reads only the headers of the leaves.
+    pub fn count(&self, source: &PageSource, piece: TreePiece) -> Result<u64, Fault> {
         let mut bytes = vec![0; source.header.page_size];
         let Some(lowest) = self.lowest.get(piece.0) else {
             return self.upper.iter().map(|&page| source.cells_of(page)).sum();
@@ -127,7 +128,7 @@ impl Tree {
     pub fn each_page(
         &self,
         source: &PageSource,
-        piece: Piece,
+        piece: TreePiece,
         buffer: &mut Vec<u8>,
         mut visit: impl FnMut(&Page<'_>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
@@ -152,22 +153,22 @@ impl Tree {
         }
         leaves.sort_unstable_by_key(|leaf| leaf.page);
         let numbers: Vec<u32> = leaves.iter().map(|leaf| leaf.page).collect();
-        let mut place = 0;
+        let mut position = 0;
         source.each(&numbers, buffer, &mut |number, bytes| {
             let leaf = parse(number, bytes, self.is_index)?;
             if !leaf.kind.is_leaf() {
-                return Err(Fault::Damaged { page: number, what: "its tree is not balanced" });
+                return Err(Fault::Damaged { page: number, problem: "its tree is not balanced" });
             }
-            let bounds = leaves[place];
-            place += 1;
+            let bounds = leaves[position];
+            position += 1;
             if !self.is_index {
-                within(&leaf, bounds)?;
+                check_bounds(&leaf, bounds)?;
             }
             visit(&leaf)
         })
     }
 
-    /// The smallest and the largest row of a table, unless it is empty.
+    /// Returns the smallest and the largest rowid of a table; `None` if it is empty.
     pub fn range(&self, source: &PageSource) -> Result<Option<(i64, i64)>, Fault> {
         let (Some(first), Some(last)) = (self.lowest.first(), self.lowest.last()) else { return Ok(None) };
         let smallest = edge(source, first.page, false)?;
@@ -175,7 +176,7 @@ impl Tree {
         Ok(smallest.zip(largest))
     }
 
-    /// About how many rows or entries there are, judged by a few leaves.
+    /// Estimates the number of rows or entries from a few leaves.
     pub fn estimate(&self, source: &PageSource) -> Result<u64, Fault> {
         let step = (self.lowest.len() / 8).max(1);
         let (mut cells, mut pages) = (0, 0);
@@ -194,37 +195,41 @@ fn parse(number: u32, bytes: &[u8], is_index: bool) -> Result<Page<'_>, Fault> {
     if page.kind.is_index() == is_index {
         Ok(page)
     } else {
-        Err(Fault::Damaged { page: number, what: "it belongs to another kind of tree" })
+        Err(Fault::Damaged { page: number, problem: "it belongs to another kind of tree" })
     }
 }
 
-fn kind_of(source: &PageSource, page: u32) -> Result<Kind, Fault> {
+fn kind_of(source: &PageSource, page: u32) -> Result<PageKind, Fault> {
     let mut bytes = vec![0; source.header.page_size];
     source.read(page, &mut bytes)?;
     Ok(Page::parse(page, &bytes[..source.header.usable])?.kind)
 }
 
-/// The children of an interior page in key order, each with its bounds.
-fn children(page: &Page<'_>, bounds: Lowest, visit: &mut impl FnMut(Lowest) -> Result<(), Fault>) -> Result<(), Fault> {
+/// Visits the children of an interior page in key order, each with its bounds.
+fn children(
+    page: &Page<'_>,
+    bounds: LowestPage,
+    visit: &mut impl FnMut(LowestPage) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     if page.kind.is_leaf() {
-        return Err(Fault::Damaged { page: page.number, what: "its tree is not balanced" });
+        return Err(Fault::Damaged { page: page.number, problem: "its tree is not balanced" });
     }
-    let is_table = page.kind == Kind::InteriorTable;
+    let is_table = page.kind == PageKind::InteriorTable;
     let mut above = bounds.above;
     page.each_cell(|cell: Cell<'_>| {
         let upto = is_table.then_some(cell.rowid);
-        visit(Lowest { page: cell.left, above, upto })?;
+        visit(LowestPage { page: cell.left, above, upto })?;
         above = upto;
         Ok(())
     })?;
-    visit(Lowest { page: page.rightmost(), above, upto: bounds.upto })
+    visit(LowestPage { page: page.rightmost(), above, upto: bounds.upto })
 }
 
-/// Rows lie between the keys that lead to them, in ascending order.
-fn within(leaf: &Page<'_>, bounds: Lowest) -> Result<(), Fault> {
+/// Fails if a row lies outside the bounds that its parent page states.
+fn check_bounds(leaf: &Page<'_>, bounds: LowestPage) -> Result<(), Fault> {
     let (Some(first), Some(last)) = leaf.first_and_last()? else { return Ok(()) };
     let inside = bounds.above.is_none_or(|above| first > above) && bounds.upto.is_none_or(|upto| last <= upto);
-    if inside { Ok(()) } else { Err(Fault::Damaged { page: leaf.number, what: "its rows belong elsewhere" }) }
+    if inside { Ok(()) } else { Err(Fault::Damaged { page: leaf.number, problem: "its rows belong elsewhere" }) }
 }
 
 fn edge(source: &PageSource, lowest: u32, last: bool) -> Result<Option<i64>, Fault> {
@@ -234,7 +239,8 @@ fn edge(source: &PageSource, lowest: u32, last: bool) -> Result<Option<i64>, Fau
     Ok(if last { end } else { first })
 }
 
-/// Reads the first or last leaf below a lowest interior page, or the page itself where it is a leaf.
+/// Reads the first or last leaf below a lowest interior page, or the page itself if it is a leaf. Returns the leaf's
+/// page number.
 fn leaf_below(source: &PageSource, lowest: u32, last: bool, bytes: &mut [u8]) -> Result<u32, Fault> {
     source.read(lowest, bytes)?;
     let page = Page::parse(lowest, &bytes[..source.header.usable])?;
@@ -242,7 +248,7 @@ fn leaf_below(source: &PageSource, lowest: u32, last: bool, bytes: &mut [u8]) ->
         return Ok(lowest);
     }
     let mut found = Vec::new();
-    children(&page, Lowest { page: lowest, above: None, upto: None }, &mut |child| {
+    children(&page, LowestPage { page: lowest, above: None, upto: None }, &mut |child| {
         found.push(child.page);
         Ok(())
     })?;

@@ -1,9 +1,9 @@
-//! The write-ahead log: which moment a read transaction sees, and where in the log that moment's pages are.
+//! The write-ahead log (WAL): the snapshot that a read transaction sees, and the offsets of its pages in the log.
 //!
-//! A moment is the header of the log's index (`-shm`). Read before and after a transaction begins, and equal, it is the
-//! moment that the transaction sees. Where all its frames are copied back already, the file alone is that moment: the
-//! transaction's lock keeps checkpoints from changing it. Otherwise that lock keeps the log from being restarted, so
-//! its frames stay where they are.
+//! A snapshot is identified by the header of the log's index (`-shm`). If that header is equal before and after a
+//! transaction begins, it is the snapshot of the transaction. If a checkpoint has copied all its frames, the file alone
+//! holds the snapshot, and the transaction's lock keeps checkpoints from changing it. Otherwise that lock keeps writers
+//! from restarting the log, so its frames stay in place.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,35 +16,35 @@ const INDEX_HEADER: usize = 48;
 const LOG_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
-/// The log and its index, held open: closing a handle would drop SQLite's own locks in this process.
-pub struct Log {
+/// The log and its index. Both stay open, because closing a handle would drop SQLite's own locks in this process.
+pub struct WriteAheadLog {
     log: Arc<File>,
     index: File,
 }
 
-/// What the index said at one time.
+/// The header of the index at first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct LogSnapshot {
     header: [u8; INDEX_HEADER],
 }
 
-impl Log {
-    pub fn open(database: &Path) -> std::io::Result<Log> {
+impl WriteAheadLog {
+    pub fn open(database: &Path) -> std::io::Result<WriteAheadLog> {
         let beside = |suffix: &str| {
             let mut name = database.as_os_str().to_owned();
             name.push(suffix);
             File::open(name)
         };
-        Ok(Log { log: Arc::new(beside("-wal")?), index: beside("-shm")? })
+        Ok(WriteAheadLog { log: Arc::new(beside("-wal")?), index: beside("-shm")? })
     }
 
-    /// What a transaction that begins now would see; `None` while a writer is changing it.
-    pub fn moment(&self) -> std::io::Result<Option<Moment>> {
+    /// Returns the snapshot that a transaction would see if it began now; `None` while a writer changes the index.
+    pub fn snapshot(&self) -> std::io::Result<Option<LogSnapshot>> {
         let mut bytes = [0; 2 * INDEX_HEADER];
         read_at(&self.index, &mut bytes, 0)?;
-        let (one, two) = bytes.split_at(INDEX_HEADER);
-        let moment = one.try_into().ok().map(|header| Moment { header }).filter(|_| one == two);
-        Ok(moment.filter(|moment| moment.header[12] == 1))
+        let (first, second) = bytes.split_at(INDEX_HEADER);
+        let snapshot = first.try_into().ok().map(|header| LogSnapshot { header }).filter(|_| first == second);
+        Ok(snapshot.filter(|snapshot| snapshot.header[12] == 1))
     }
 
     fn copied_back(&self) -> std::io::Result<u32> {
@@ -53,16 +53,21 @@ impl Log {
         Ok(u32::from_ne_bytes(bytes))
     }
 
-    /// The pages that the log adds to the file at a moment which an open transaction sees. `None`: the file is all.
-    pub fn overlay(&self, moment: &Moment) -> std::io::Result<Option<Overlay>> {
-        let damaged = |what: &str| Err(std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned()));
-        let frames = moment.frames();
-        let page_size = moment.page_size();
+    /// Returns the pages that the log adds to the file, for the snapshot of an open transaction; `None` if the log adds
+    /// none.
+    pub fn overlay(&self, snapshot: &LogSnapshot) -> std::io::Result<Option<Overlay>> {
+        let damaged = |problem: &str| Err(std::io::Error::new(std::io::ErrorKind::InvalidData, problem.to_owned()));
+        let frames = snapshot.frames();
+        let page_size = snapshot.page_size();
         if frames == 0 {
             return Ok(None);
         }
-        let mut overlay =
-            Overlay { log: Arc::clone(&self.log), places: HashMap::new(), page_size, page_count: moment.page_count() };
+        let mut overlay = Overlay {
+            log: Arc::clone(&self.log),
+            offsets: HashMap::new(),
+            page_size,
+            page_count: snapshot.page_count(),
+        };
         if self.copied_back()? >= frames {
             return Ok(Some(overlay));
         }
@@ -73,27 +78,27 @@ impl Log {
             0x377f_0683 => true,
             _ => return damaged("the write-ahead log has no header"),
         };
-        if head[16..24] != moment.header[32..40] || be(&head, 8) as usize != page_size {
+        if head[16..24] != snapshot.header[32..40] || be(&head, 8) as usize != page_size {
             return damaged("the write-ahead log does not belong to its index");
         }
         let mut sum = Checksum { big_endian: big_endian_sums, state: (0, 0) };
         sum.add(&head[..24]);
         let mut frame = vec![0; FRAME_HEADER + page_size];
         for number in 0..frames {
-            let place = LOG_HEADER as u64 + u64::from(number) * frame.len() as u64;
-            read_at(&self.log, &mut frame, place)?;
+            let offset = LOG_HEADER as u64 + u64::from(number) * frame.len() as u64;
+            read_at(&self.log, &mut frame, offset)?;
             sum.add(&frame[..8]);
             sum.add(&frame[FRAME_HEADER..]);
             if frame[8..16] != head[16..24] || (be(&frame, 16), be(&frame, 20)) != sum.state {
                 return damaged("a frame of the write-ahead log is damaged");
             }
-            overlay.places.insert(be(&frame, 0), place + FRAME_HEADER as u64);
+            overlay.offsets.insert(be(&frame, 0), offset + FRAME_HEADER as u64);
         }
         Ok(Some(overlay))
     }
 }
 
-impl Moment {
+impl LogSnapshot {
     fn native(&self, at: usize) -> u32 {
         u32::from_ne_bytes([self.header[at], self.header[at + 1], self.header[at + 2], self.header[at + 3]])
     }
@@ -114,21 +119,21 @@ impl Moment {
     }
 }
 
-/// Where the log holds the newest version of a page.
+/// For each page in the log, the offset of its newest version.
 pub struct Overlay {
     log: Arc<File>,
-    places: HashMap<u32, u64>,
+    offsets: HashMap<u32, u64>,
     page_size: usize,
     page_count: u32,
 }
 
 impl Overlay {
-    pub fn place_of(&self, page: u32) -> Option<u64> {
-        self.places.get(&page).copied()
+    pub fn offset_of(&self, page: u32) -> Option<u64> {
+        self.offsets.get(&page).copied()
     }
 
-    pub fn read(&self, place: u64, into: &mut [u8]) -> std::io::Result<()> {
-        read_at(&self.log, into, place)
+    pub fn read(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+        read_at(&self.log, into, offset)
     }
 
     pub fn page_size(&self) -> usize {
@@ -144,7 +149,7 @@ fn be(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// The log's running checksum.
+/// The cumulative checksum of the log.
 struct Checksum {
     big_endian: bool,
     state: (u32, u32),
@@ -152,15 +157,15 @@ struct Checksum {
 
 impl Checksum {
     fn add(&mut self, bytes: &[u8]) {
-        let (mut one, mut two) = self.state;
+        let (mut first, mut second) = self.state;
         for pair in bytes.chunks_exact(8) {
             let word = |at: usize| {
                 let word = [pair[at], pair[at + 1], pair[at + 2], pair[at + 3]];
                 if self.big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) }
             };
-            one = one.wrapping_add(word(0)).wrapping_add(two);
-            two = two.wrapping_add(word(4)).wrapping_add(one);
+            first = first.wrapping_add(word(0)).wrapping_add(second);
+            second = second.wrapping_add(word(4)).wrapping_add(first);
         }
-        self.state = (one, two);
+        self.state = (first, second);
     }
 }

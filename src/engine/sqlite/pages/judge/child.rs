@@ -1,4 +1,4 @@
-//! Reading a child once and looking every key up among its parents' keys.
+//! Reads a child once and looks every key up among its parents' keys.
 
 use std::collections::BTreeMap;
 
@@ -7,38 +7,38 @@ use rayon::iter::ParallelIterator;
 
 use super::super::fault::Fault;
 use super::super::key::Key;
-use super::super::key::Rule;
+use super::super::key::KeyComparison;
 use super::super::key::Shape;
 use super::super::keyset::KeySet;
-use super::super::keyset::Share;
-use super::super::layout::Column;
+use super::super::keyset::KeyShare;
+use super::super::layout::ColumnSource;
 use super::super::page::Cell;
 use super::super::page::Page;
+use super::super::reading::FieldValue;
 use super::super::reading::Fields;
-use super::super::reading::Found;
-use super::super::reading::Reader;
+use super::super::reading::RecordReader;
 use super::super::record;
 use super::super::record::Stored;
 use super::super::source::PageSource;
-use super::super::tree::Piece;
+use super::super::tree::TreePiece;
 use super::Meter;
 use super::lookup;
 use super::lookup::Lookup;
-use super::parent::Parent;
+use super::parent::ParentKeys;
 use super::plan::Address;
 use super::plan::Pass;
-use super::plan::Plan;
+use super::plan::ReadingPlan;
 use crate::engine::StorageReading;
 use crate::engine::Suspects;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
 
-/// More suspects than this are not listed: SQLite then judges the whole relation.
-const MOST_SUSPECTS: usize = 400_000;
-/// And not more than this over all relations.
-const MOST_SUSPECTS_IN_ALL: usize = 4_000_000;
+/// The most suspects listed for a relation. If there are more, SQLite judges the whole relation.
+const MAX_SUSPECTS: usize = 400_000;
+/// The most suspects listed for all relations together.
+const MAX_SUSPECTS_IN_TOTAL: usize = 4_000_000;
 
-/// What was counted for one inclusion.
+/// The counts and suspects of one inclusion.
 #[derive(Debug, Clone)]
 pub(super) struct Tally {
     rows: u64,
@@ -60,7 +60,7 @@ impl Tally {
         }
     }
 
-    /// Rows that were found with another share of the parent's keys.
+    /// Adds the suspects found with another share of the parent's keys.
     pub(super) fn add_suspects(&mut self, other: Tally) {
         match (&mut self.suspects, other.suspects) {
             (Suspects::Rows(rows), Suspects::Rows(more)) if rows.len() + more.len() <= self.limit => rows.extend(more),
@@ -89,11 +89,12 @@ impl Tally {
     }
 }
 
-/// Reads what a pass says, for all inclusions whose parent could be read.
+/// Carries out a pass, for all inclusions whose parent could be read. Returns one answer per inclusion: its position
+/// and its tally, or the fault.
 pub(super) fn read(
-    plan: &Plan,
+    plan: &ReadingPlan,
     pass: &Pass,
-    parents: &BTreeMap<usize, Result<Parent, Fault>>,
+    parents: &BTreeMap<usize, Result<ParentKeys, Fault>>,
     source: &PageSource,
     meter: &Meter<'_>,
 ) -> Vec<(usize, Result<Tally, Fault>)> {
@@ -101,15 +102,15 @@ pub(super) fn read(
     let mut answers = Vec::new();
     let mut probes = Vec::new();
     let mut inclusions = Vec::new();
-    let limit = MOST_SUSPECTS.min(MOST_SUSPECTS_IN_ALL / plan.inclusions.len().max(1));
+    let limit = MAX_SUSPECTS.min(MAX_SUSPECTS_IN_TOTAL / plan.inclusions.len().max(1));
     for probe in &pass.probes {
         match parents.get(&probe.parent) {
             Some(Ok(parent)) => {
                 inclusions.push(probe.inclusion);
                 probes.push(Probe {
-                    quick: Quick::of(&probe.key, &plan.parents[probe.parent].rule, pass.address),
+                    quick: QuickKey::of(&probe.key, &plan.parents[probe.parent].comparison, pass.address),
                     lookup: Lookup::new(&probe.key, &wanted),
-                    rule: &plan.parents[probe.parent].rule,
+                    comparison: &plan.parents[probe.parent].comparison,
                     keys: &parent.keys,
                     share: probe.share,
                 });
@@ -119,9 +120,9 @@ pub(super) fn read(
         }
     }
     let readable = pass.probes.iter().filter_map(|probe| Some((probe, parents.get(&probe.parent)?.as_ref().ok()?)));
-    let plain: Option<Vec<(usize, &KeySet)>> =
-        readable.map(|(probe, parent)| Some((plain_field(probe, parent)?, &parent.keys))).collect();
-    let child = Child { pass, wanted, plain: plain.unwrap_or_default(), probes, limit };
+    let bitmap_fields: Option<Vec<(usize, &KeySet)>> =
+        readable.map(|(probe, parent)| Some((bitmap_field(probe, parent)?, &parent.keys))).collect();
+    let child = ChildReader { pass, wanted, bitmap_fields: bitmap_fields.unwrap_or_default(), probes, limit };
     match child.read(source, meter) {
         Ok(tallies) => answers.extend(inclusions.into_iter().zip(tallies.into_iter().map(Ok))),
         Err(fault) => answers.extend(inclusions.into_iter().map(|inclusion| (inclusion, Err(fault.clone())))),
@@ -129,10 +130,10 @@ pub(super) fn read(
     answers
 }
 
-/// The field of a key that is one integer, where the set has a bit for each.
-fn plain_field(probe: &super::plan::Probe, parent: &Parent) -> Option<usize> {
+/// Returns the field of a key that is a single integer and whose parent keys are a complete bitmap.
+fn bitmap_field(probe: &super::plan::Probe, parent: &ParentKeys) -> Option<usize> {
     match (&probe.key[..], &parent.keys) {
-        ([Column::Field(field)], KeySet::Dense(_)) if probe.share == Share::ALL => Some(field.number),
+        ([ColumnSource::Field(field)], KeySet::Dense(_)) if probe.share == KeyShare::ALL => Some(field.number),
         _ => None,
     }
 }
@@ -140,91 +141,91 @@ fn plain_field(probe: &super::plan::Probe, parent: &Parent) -> Option<usize> {
 fn wanted(pass: &Pass) -> Vec<usize> {
     let mut wanted = lookup::wanted(pass.probes.iter().map(|probe| probe.key.as_slice()));
     if let Address::Field(number) = pass.address
-        && let Err(place) = wanted.binary_search(&number)
+        && let Err(position) = wanted.binary_search(&number)
     {
-        wanted.insert(place, number);
+        wanted.insert(position, number);
     }
     wanted
 }
 
-struct Child<'a> {
+struct ChildReader<'a> {
     pass: &'a Pass,
     wanted: Vec<usize>,
-    /// Where all keys are single integers with one bit each: the fields, and the bits.
-    plain: Vec<(usize, &'a KeySet)>,
+    /// If every key is a single integer with a bitmap of parents: the fields and their bitmaps. Otherwise empty.
+    bitmap_fields: Vec<(usize, &'a KeySet)>,
     probes: Vec<Probe<'a>>,
     limit: usize,
 }
 
 struct Probe<'a> {
-    quick: Quick,
+    quick: QuickKey,
     lookup: Lookup,
-    rule: &'a Rule,
+    comparison: &'a KeyComparison,
     keys: &'a KeySet,
-    share: Share,
+    share: KeyShare,
 }
 
-/// Keys that nearly every record shows at a glance: the fields that they are made of.
-enum Quick {
+/// The fields of a key that can be read without decoding the record, if its header is small.
+enum QuickKey {
     Integer(usize),
     TwoIntegers(usize, usize),
     Text(usize),
     Never,
 }
 
-impl Quick {
-    fn of(key: &[Column], rule: &Rule, address: Address) -> Quick {
-        match (key, rule.shape()) {
-            // The record has to be read for its address.
-            _ if matches!(address, Address::Field(_)) => Quick::Never,
-            ([Column::Field(field)], Shape::Integer) => Quick::Integer(field.number),
-            ([Column::Field(one), Column::Field(two)], Shape::TwoIntegers) => {
-                Quick::TwoIntegers(one.number, two.number)
+impl QuickKey {
+    fn of(key: &[ColumnSource], comparison: &KeyComparison, address: Address) -> QuickKey {
+        match (key, comparison.shape()) {
+            // The record must be decoded anyway, for its rowid.
+            _ if matches!(address, Address::Field(_)) => QuickKey::Never,
+            ([ColumnSource::Field(field)], Shape::Integer) => QuickKey::Integer(field.number),
+            ([ColumnSource::Field(first), ColumnSource::Field(second)], Shape::TwoIntegers) => {
+                QuickKey::TwoIntegers(first.number, second.number)
             }
-            ([Column::Field(field)], Shape::Hashed) => Quick::Text(field.number),
-            _ => Quick::Never,
+            ([ColumnSource::Field(field)], Shape::Hashed) => QuickKey::Text(field.number),
+            _ => QuickKey::Never,
         }
     }
 }
 
 impl Probe<'_> {
-    /// `None` says nothing about the key.
+    /// Returns the key without decoding the record; `None` if the record must be decoded.
     #[inline(always)]
     fn quick_key(&self, cell: &Cell<'_>) -> Option<Key> {
-        let integer = |field| record::plain_integer(cell.local, field);
+        let integer = |field| record::small_header_integer(cell.local, field);
         match self.quick {
-            Quick::Integer(field) => Some(Key::Integer(integer(field)?)),
-            Quick::TwoIntegers(one, two) => Some(Key::pair(integer(one)?, integer(two)?)),
-            Quick::Text(field) => self.rule.text_key(record::plain_text(cell.local, field)?),
-            Quick::Never => None,
+            QuickKey::Integer(field) => Some(Key::Integer(integer(field)?)),
+            QuickKey::TwoIntegers(first, second) => Some(Key::pair(integer(first)?, integer(second)?)),
+            QuickKey::Text(field) => self.comparison.text_key(record::small_header_text(cell.local, field)?),
+            QuickKey::Never => None,
         }
     }
 }
 
-/// What one worker needs to read pieces.
+/// The buffers and results of one worker.
 struct Worker<'a> {
     buffer: Vec<u8>,
     record: Record,
-    desks: Vec<FileOutput<'a>>,
+    states: Vec<ProbeState<'a>>,
 }
 
-/// The record at hand, and room for a key of it.
+/// The current record, and a buffer for one of its keys.
 struct Record {
     fields: Fields,
     key: Vec<u8>,
 }
 
-/// Where a worker handles one probe.
-struct FileOutput<'a> {
+/// A worker's state for one probe.
+struct ProbeState<'a> {
     probe: &'a Probe<'a>,
     tally: Tally,
-    /// Keys of one page that are looked up together, so that the processor can wait for many at once.
-    waiting: Vec<(Key, Option<i64>)>,
+    /// Keys of one page that are looked up together, so that the processor loads many cache lines at once.
+    pending: Vec<(Key, Option<i64>)>,
 }
 
-impl FileOutput<'_> {
+impl ProbeState<'_> {
     #[inline(always)]
-    fn take(&mut self, key: Key, address: impl Fn() -> Option<i64>) {
+    fn add_key(&mut self, key: Key, address: impl Fn() -> Option<i64>) {
         match key {
             Key::Null => self.tally.null_rows += 1,
             key if !self.probe.share.has(key) => {}
@@ -232,87 +233,98 @@ impl FileOutput<'_> {
             key => match self.probe.keys {
                 KeySet::Dense(_) | KeySet::Pairs { .. } if self.probe.keys.has(key) => {}
                 KeySet::Dense(_) | KeySet::Pairs { .. } => self.tally.suspect(address()),
-                _ => self.waiting.push((key, address())),
+                _ => self.pending.push((key, address())),
             },
         }
     }
 
     fn end_page(&mut self, rows: usize) {
         self.tally.rows += rows as u64;
-        self.probe.keys.each_missing(&self.waiting, |address| self.tally.suspect(address));
-        self.waiting.clear();
+        self.probe.keys.each_missing(&self.pending, |address| self.tally.suspect(address));
+        self.pending.clear();
     }
 }
 
-impl Child<'_> {
+impl ChildReader<'_> {
     fn read(&self, source: &PageSource, meter: &Meter<'_>) -> Result<Vec<Tally>, Fault> {
-        let empty = || Tally::new(self.limit);
-        let reader = Reader::new(source, self.wanted.len());
+        let new_tally = || Tally::new(self.limit);
+        let reader = RecordReader::new(source, self.wanted.len());
         let worker = || Worker {
             buffer: Vec::new(),
             record: Record { fields: Fields::new(&self.wanted), key: Vec::new() },
-            desks: self.probes.iter().map(|probe| FileOutput { probe, tally: empty(), waiting: Vec::new() }).collect(),
+            states: self
+                .probes
+                .iter()
+                .map(|probe| ProbeState { probe, tally: new_tally(), pending: Vec::new() })
+                .collect(),
         };
-        let pieces: Vec<Piece> = self.pass.tree.pieces().collect();
+        let pieces: Vec<TreePiece> = self.pass.tree.pieces().collect();
         let tallies = pieces
             .into_par_iter()
             .map_init(worker, |worker, piece| {
-                let Worker { buffer, record, desks } = worker;
+                let Worker { buffer, record, states } = worker;
                 let mut pages = 0;
                 self.pass.tree.each_page(source, piece, buffer, |page| {
                     pages += 1;
                     page.each_cell(|cell| {
-                        if self.settles(&cell) { Ok(()) } else { self.look_up(page, cell, &reader, record, desks) }
+                        if self.all_parents_found(&cell) {
+                            Ok(())
+                        } else {
+                            self.look_up(page, cell, &reader, record, states)
+                        }
                     })?;
-                    desks.iter_mut().for_each(|desk| desk.end_page(page.cell_count()));
+                    states.iter_mut().for_each(|state| state.end_page(page.cell_count()));
                     Ok(())
                 })?;
-                meter.read(pages)?;
-                Ok(desks.iter_mut().map(|desk| std::mem::replace(&mut desk.tally, empty())).collect())
+                meter.pages_read(pages)?;
+                Ok(states.iter_mut().map(|state| std::mem::replace(&mut state.tally, new_tally())).collect())
             })
             .try_reduce(
-                || self.probes.iter().map(|_| empty()).collect(),
-                |one: Vec<Tally>, two| Ok(one.into_iter().zip(two).map(|(one, two)| one.join(two)).collect()),
+                || self.probes.iter().map(|_| new_tally()).collect(),
+                |left: Vec<Tally>, right| {
+                    Ok(left.into_iter().zip(right).map(|(left, right)| left.join(right)).collect())
+                },
             )?;
         self.compare_with_table(tallies.first().map_or(0, |tally| tally.rows), source)?;
         Ok(tallies)
     }
 
-    /// Takes every key of a row to its desk. Apart from the loop over rows, which is short then, and quick.
+    /// Adds every key of a row to the state of its probe. It is kept out of the loop over rows, which so stays small
+    /// and fast.
     #[inline(never)]
     fn look_up(
         &self,
         page: &Page<'_>,
         cell: Cell<'_>,
-        reader: &Reader<'_>,
+        reader: &RecordReader<'_>,
         record: &mut Record,
-        desks: &mut [FileOutput<'_>],
+        states: &mut [ProbeState<'_>],
     ) -> Result<(), Fault> {
         let Record { fields, key: scratch } = record;
         let mut is_read = false;
-        for desk in desks {
-            let key = match desk.probe.quick_key(&cell) {
+        for state in states {
+            let key = match state.probe.quick_key(&cell) {
                 Some(key) => key,
                 None => {
                     if !is_read {
                         reader.read(page, &cell, fields)?;
                         is_read = true;
                     }
-                    desk.probe.lookup.key(desk.probe.rule, &cell, fields, scratch)
+                    state.probe.lookup.key(state.probe.comparison, &cell, fields, scratch)
                 }
             };
-            desk.take(key, || self.address(&cell, fields));
+            state.add_key(key, || self.address(&cell, fields));
         }
         Ok(())
     }
 
-    /// Whether all parents of a row are found at first glance, as those of nearly all rows are.
+    /// True if all parents of a row are found without decoding its record. This holds for nearly all rows.
     #[inline(always)]
-    fn settles(&self, cell: &Cell<'_>) -> bool {
+    fn all_parents_found(&self, cell: &Cell<'_>) -> bool {
         let found = |&(field, keys): &(usize, &KeySet)| {
-            record::plain_integer(cell.local, field).is_some_and(|number| keys.has(Key::Integer(number)))
+            record::small_header_integer(cell.local, field).is_some_and(|number| keys.has(Key::Integer(number)))
         };
-        !self.plain.is_empty() && self.plain.iter().all(found)
+        !self.bitmap_fields.is_empty() && self.bitmap_fields.iter().all(found)
     }
 
     #[inline]
@@ -323,21 +335,21 @@ impl Child<'_> {
             Address::Field(number) => {
                 let position = self.wanted.partition_point(|&wanted| wanted < number);
                 match fields.value(cell, position) {
-                    Found::Value(Stored::Integer(address)) => Some(address),
+                    FieldValue::Value(Stored::Integer(address)) => Some(address),
                     _ => None,
                 }
             }
         }
     }
 
-    /// An index that was read for its table must have an entry for every row.
+    /// An index that was read instead of its table must have an entry for every row.
     fn compare_with_table(&self, entries: u64, source: &PageSource) -> Result<(), Fault> {
         let Some(table) = &self.pass.table else { return Ok(()) };
-        let pieces: Vec<Piece> = table.pieces().collect();
+        let pieces: Vec<TreePiece> = table.pieces().collect();
         let rows = pieces
             .into_par_iter()
             .map(|piece| table.count(source, piece))
-            .try_reduce(|| 0, |one, two| Ok(one + two))?;
+            .try_reduce(|| 0, |left, right| Ok(left + right))?;
         if rows == entries {
             Ok(())
         } else {

@@ -1,4 +1,4 @@
-//! Reading a parent's keys into a set, and proving that the index SQLite looks them up in holds the same.
+//! Reads a parent's keys into a set, and proves that the index in which SQLite looks them up holds the same keys.
 
 use std::sync::Mutex;
 
@@ -7,32 +7,32 @@ use rayon::iter::ParallelIterator;
 
 use super::super::fault::Fault;
 use super::super::key::Key;
-use super::super::key::Rule;
+use super::super::key::KeyComparison;
 use super::super::key::Shape;
 use super::super::keyset;
 use super::super::keyset::Bits;
 use super::super::keyset::KeySet;
-use super::super::keyset::Share;
-use super::super::layout::Column;
+use super::super::keyset::KeyShare;
+use super::super::layout::ColumnSource;
 use super::super::page::Cell;
 use super::super::reading::Fields;
-use super::super::reading::Reader;
+use super::super::reading::RecordReader;
 use super::super::source::PageSource;
-use super::super::tree::Piece;
 use super::super::tree::Tree;
+use super::super::tree::TreePiece;
 use super::Meter;
 use super::lookup;
 use super::lookup::Lookup;
 use super::plan::ParentPlan;
 
-/// A share of a parent's keys.
-pub(super) struct Parent {
+/// The keys of a parent, or one share of them.
+pub(super) struct ParentKeys {
     pub(super) keys: KeySet,
-    /// Whether what SQLite looks keys up in holds exactly the table's keys.
+    /// True if the index in which SQLite looks keys up holds exactly the table's keys.
     pub(super) index_is_proven: bool,
 }
 
-/// Whether the keys are row addresses close enough together for one bit each.
+/// True if the keys are rowids that are dense enough for a bitmap.
 pub(super) fn is_dense(parent: &ParentPlan) -> bool {
     parent.rowids.is_some_and(|(first, last)| {
         let range = last.wrapping_sub(first).cast_unsigned();
@@ -40,44 +40,49 @@ pub(super) fn is_dense(parent: &ParentPlan) -> bool {
     })
 }
 
-pub(super) fn read(parent: &ParentPlan, share: Share, source: &PageSource, meter: &Meter<'_>) -> Result<Parent, Fault> {
+pub(super) fn read(
+    parent: &ParentPlan,
+    share: KeyShare,
+    source: &PageSource,
+    meter: &Meter<'_>,
+) -> Result<ParentKeys, Fault> {
     if let (Some((first, last)), true) = (parent.rowids, is_dense(parent)) {
         let (first, last) = match share {
-            Share::Between(from, to) => (first.max(from), last.min(to)),
-            Share::Part { .. } => (first, last),
+            KeyShare::Between(from, to) => (first.max(from), last.min(to)),
+            KeyShare::Part { .. } => (first, last),
         };
-        let keys = KeySet::Dense(addresses(&parent.table, first, last, source, meter)?);
-        return Ok(Parent { keys, index_is_proven: true });
+        let keys = KeySet::Dense(rowids_between(&parent.table, first, last, source, meter)?);
+        return Ok(ParentKeys { keys, index_is_proven: true });
     }
     let gathered = Mutex::new(Gathered::default());
-    let merge = |mut some: Gathered| {
-        let mut all = gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        all.integers.append(&mut some.integers);
-        all.wide.append(&mut some.wide);
+    let merge_part = |mut part: Gathered| {
+        let mut gathered_so_far = gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        gathered_so_far.integers.append(&mut part.integers);
+        gathered_so_far.wide.append(&mut part.wide);
     };
-    let gather = |some: &mut Gathered, key| match key {
-        Key::Integer(number) if share.has(key) => some.integers.push(number),
-        Key::Wide(wide) if share.has(key) => some.wide.push(wide),
+    let collect_key = |part: &mut Gathered, key| match key {
+        Key::Integer(number) if share.has(key) => part.integers.push(number),
+        Key::Wide(wide) if share.has(key) => part.wide.push(wide),
         _ => {}
     };
-    let holder = Holder { tree: &parent.table, key: &parent.key, in_order: parent.table_is_looked_up };
-    let in_table = holder.each_key(&parent.rule, source, meter, gather, merge)?;
+    let table = KeyTree { tree: &parent.table, key: &parent.key, in_order: parent.table_is_looked_up };
+    let table_digest = table.each_key(&parent.comparison, source, meter, collect_key, merge_part)?;
     let gathered = gathered.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let keys = match parent.rule.shape() {
-        Shape::Integer => KeySet::of_integers(gathered.integers),
-        Shape::TwoIntegers => KeySet::of_pairs(gathered.wide),
-        Shape::Hashed => KeySet::of_hashes(gathered.wide),
+    let keys = match parent.comparison.shape() {
+        Shape::Integer => KeySet::from_integers(gathered.integers),
+        Shape::TwoIntegers => KeySet::from_pairs(gathered.wide),
+        Shape::Hashed => KeySet::from_hashes(gathered.wide),
     };
     let Some((tree, fields)) = parent.index.as_ref().filter(|_| share.is_first()) else {
-        return Ok(Parent { keys, index_is_proven: true });
+        return Ok(ParentKeys { keys, index_is_proven: true });
     };
-    let key: Vec<Column> = fields.iter().map(|&field| Column::Field(field)).collect();
-    let index = Holder { tree, key: &key, in_order: true };
-    let in_index = index.each_key(&parent.rule, source, meter, |(), _| {}, |()| {})?;
-    if in_index != in_table {
+    let key: Vec<ColumnSource> = fields.iter().map(|&field| ColumnSource::Field(field)).collect();
+    let index = KeyTree { tree, key: &key, in_order: true };
+    let index_digest = index.each_key(&parent.comparison, source, meter, |(), _| {}, |()| {})?;
+    if index_digest != table_digest {
         return Err(Fault::unsupported("an index of the parent does not hold exactly the keys of its table"));
     }
-    Ok(Parent { keys, index_is_proven: in_table.outside == 0 })
+    Ok(ParentKeys { keys, index_is_proven: table_digest.outside == 0 })
 }
 
 #[derive(Default)]
@@ -86,10 +91,10 @@ struct Gathered {
     wide: Vec<u128>,
 }
 
-/// The addresses of a table's rows from one to another.
-fn addresses(tree: &Tree, first: i64, last: i64, source: &PageSource, meter: &Meter<'_>) -> Result<Bits, Fault> {
-    let all = Mutex::new(Bits::between(first, last));
-    let pieces: Vec<Piece> = tree.pieces().filter(|&piece| tree.may_hold(piece, first, last)).collect();
+/// Returns the bitmap of the rowids of a table from `first` to `last`.
+fn rowids_between(tree: &Tree, first: i64, last: i64, source: &PageSource, meter: &Meter<'_>) -> Result<Bits, Fault> {
+    let gathered_so_far = Mutex::new(Bits::between(first, last));
+    let pieces: Vec<TreePiece> = tree.pieces().filter(|&piece| tree.may_hold(piece, first, last)).collect();
     pieces.into_par_iter().try_for_each_init(Vec::new, |buffer, piece| {
         let mut found = Vec::new();
         let mut pages = 0;
@@ -105,20 +110,20 @@ fn addresses(tree: &Tree, first: i64, last: i64, source: &PageSource, meter: &Me
         if let (Some(&from), Some(&to)) = (found.iter().min(), found.iter().max()) {
             let mut part = Bits::between(from, to);
             found.iter().for_each(|&rowid| part.set(rowid));
-            all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&part);
+            gathered_so_far.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&part);
         }
-        meter.read(pages)
+        meter.pages_read(pages)
     })?;
-    Ok(all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    Ok(gathered_so_far.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-/// What the keys of a tree come to. Two trees with the same digest hold the same keys, as surely as a keyed hash of
-/// 128 bits tells keys apart.
+/// The digest of a tree's keys. Two trees with equal digests hold the same keys, with the certainty of a keyed 128-bit
+/// hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Digest {
     keys: u64,
     nulls: u64,
-    /// Keys that only SQLite can compare; they are counted, not compared.
+    /// Keys that only SQLite can compare. They are counted, not compared.
     outside: u64,
     sum: u128,
 }
@@ -148,19 +153,19 @@ impl Digest {
     }
 }
 
-/// A tree whose records hold a parent's key.
-struct Holder<'a> {
+/// A tree whose records contain a parent's key.
+struct KeyTree<'a> {
     tree: &'a Tree,
-    key: &'a [Column],
-    /// SQLite searches here, so keys that are out of order would not be found.
+    key: &'a [ColumnSource],
+    /// True if SQLite searches this tree. It would not find keys that are out of order, so their order is checked.
     in_order: bool,
 }
 
-impl Holder<'_> {
-    /// Visits every key, piece by piece and several pieces at a time.
+impl KeyTree<'_> {
+    /// Visits every key. Workers read several pieces in parallel; `finish` receives the result of each piece.
     fn each_key<A: Default>(
         &self,
-        rule: &Rule,
+        comparison: &KeyComparison,
         source: &PageSource,
         meter: &Meter<'_>,
         visit: impl Fn(&mut A, Key) + Sync,
@@ -168,8 +173,8 @@ impl Holder<'_> {
     ) -> Result<Digest, Fault> {
         let wanted = lookup::wanted([self.key]);
         let lookup = Lookup::new(self.key, &wanted);
-        let reader = Reader::new(source, wanted.len());
-        let pieces: Vec<Piece> = self.tree.pieces().collect();
+        let reader = RecordReader::new(source, wanted.len());
+        let pieces: Vec<TreePiece> = self.tree.pieces().collect();
         pieces
             .into_par_iter()
             .map_init(
@@ -183,12 +188,13 @@ impl Holder<'_> {
                         let mut last: Option<Cell<'_>> = None;
                         page.each_cell(|cell| {
                             reader.read(page, &cell, fields)?;
-                            let key = lookup.key(rule, &cell, fields, bytes);
+                            let key = lookup.key(comparison, &cell, fields, bytes);
                             digest.add(key);
                             visit(&mut found, key);
                             if self.in_order {
-                                if last.is_some_and(|last| lookup.descends(rule, (&last, last_fields), (&cell, fields)))
-                                {
+                                if last.is_some_and(|last| {
+                                    lookup.is_descending(comparison, (&last, last_fields), (&cell, fields))
+                                }) {
                                     return page.damaged("its keys are out of order");
                                 }
                                 last = Some(cell);
@@ -198,10 +204,10 @@ impl Holder<'_> {
                         })
                     })?;
                     finish(found);
-                    meter.read(pages)?;
+                    meter.pages_read(pages)?;
                     Ok(digest)
                 },
             )
-            .try_reduce(Digest::default, |one, two| Ok(one.join(two)))
+            .try_reduce(Digest::default, |left, right| Ok(left.join(right)))
     }
 }

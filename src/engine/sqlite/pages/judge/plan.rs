@@ -1,5 +1,5 @@
-//! What is read in which order: which inclusions the pages can tell, which trees that takes, and how the parents' keys
-//! are shared out over rounds so that each round fits into the memory allowed.
+//! Plans the reading: which inclusions the pages can answer, which trees must be read, and in which rounds. Each
+//! round's share of the parents' keys fits into the memory limit.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -10,16 +10,16 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::super::fault::Fault;
-use super::super::key::Rule;
+use super::super::key::KeyComparison;
 use super::super::key::Shape;
-use super::super::keyset::Share;
+use super::super::keyset::KeyShare;
 use super::super::layout;
-use super::super::layout::Column;
+use super::super::layout::ColumnSource;
 use super::super::layout::Field;
 use super::super::layout::IndexLayout;
 use super::super::layout::TableLayout;
 use super::super::source::PageSource;
-use super::super::tree::Claims;
+use super::super::tree::PageClaims;
 use super::super::tree::Tree;
 use crate::engine::Inclusion;
 use crate::model::catalog::Index;
@@ -27,58 +27,60 @@ use crate::model::catalog::TableKind;
 use crate::model::catalog::Tables;
 use crate::model::ids::TableId;
 
-/// Keys of more columns are left to SQLite.
+/// SQLite judges keys of more columns.
 pub(super) const WIDEST_KEY: usize = 16;
 
-pub(super) struct Plan {
-    /// In the order in which they were asked for.
+pub(super) struct ReadingPlan {
+    /// In the order of the caller's inclusions.
     pub(super) inclusions: Vec<Result<Planned, Fault>>,
     pub(super) parents: Vec<ParentPlan>,
     pub(super) rounds: Vec<Round>,
 }
 
 pub(super) struct Planned {
-    /// Position in [`Plan::parents`].
+    /// The position in [`ReadingPlan::parents`].
     pub(super) parent: usize,
+    /// True if an index of the child is read instead of its table.
     pub(super) by_index: bool,
 }
 
-/// A parent key: what holds it, and how it compares.
+/// A parent key: the trees that contain it, and how it compares.
 pub(super) struct ParentPlan {
-    pub(super) rule: Rule,
+    pub(super) comparison: KeyComparison,
     pub(super) table: Arc<Tree>,
-    /// Where the key's columns are in the table.
-    pub(super) key: Vec<Column>,
-    /// The index that SQLite looks the key up in, where that is not the table itself.
+    /// Where the table stores the key's columns.
+    pub(super) key: Vec<ColumnSource>,
+    /// The index in which SQLite looks the key up, if it is not the table itself: the tree, and the fields of the key.
     pub(super) index: Option<(Arc<Tree>, Vec<Field>)>,
-    /// The table is stored in the key's order, so that it is where SQLite looks the key up.
+    /// True if SQLite looks the key up in the table, which is stored in the key's order.
     pub(super) table_is_looked_up: bool,
-    /// Smallest and largest, where the key is the row's address.
+    /// The smallest and the largest rowid, if the key is the rowid.
     pub(super) rowids: Option<(i64, i64)>,
+    /// An estimate.
     pub(super) rows: u64,
 }
 
-/// One share of some parents, and the children to read with them.
+/// A share of some parents' keys, and the children that are read against it.
 pub(super) struct Round {
-    pub(super) parents: Vec<(usize, Share)>,
+    pub(super) parents: Vec<(usize, KeyShare)>,
     pub(super) passes: Vec<Pass>,
 }
 
-/// One reading of a child, or of one of its indexes, for several inclusions.
+/// One reading of a child table, or of one of its indexes, for several inclusions.
 #[derive(Clone)]
 pub(super) struct Pass {
     pub(super) tree: Arc<Tree>,
-    /// The table, where an index is read instead: both must have as many entries.
+    /// The table, if an index is read instead of it. Both must have the same number of entries.
     pub(super) table: Option<Arc<Tree>>,
     pub(super) address: Address,
     pub(super) probes: Vec<Probe>,
 }
 
-/// How a row can be named to SQLite.
+/// Where the rowid, which identifies a row to SQLite, is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Address {
     Rowid,
-    /// The field of an index's entry.
+    /// In a field of the index entry.
     Field(usize),
     None,
 }
@@ -87,20 +89,20 @@ pub(super) enum Address {
 pub(super) struct Probe {
     pub(super) inclusion: usize,
     pub(super) parent: usize,
-    pub(super) share: Share,
-    pub(super) key: Vec<Column>,
+    pub(super) share: KeyShare,
+    pub(super) key: Vec<ColumnSource>,
 }
 
-impl Plan {
-    /// Leaves to be read, over all rounds.
-    pub(super) fn pages(&self) -> u64 {
-        let of_parent =
+impl ReadingPlan {
+    /// Returns the number of leaves to read, over all rounds.
+    pub(super) fn leaves(&self) -> u64 {
+        let parent_leaves =
             |parent: &ParentPlan| parent.table.leaves + parent.index.as_ref().map_or(0, |(tree, _)| tree.leaves);
-        let of_round = |round: &Round| {
-            round.parents.iter().map(|&(parent, _)| of_parent(&self.parents[parent])).sum::<u64>()
+        let round_leaves = |round: &Round| {
+            round.parents.iter().map(|&(parent, _)| parent_leaves(&self.parents[parent])).sum::<u64>()
                 + round.passes.iter().map(|pass| pass.tree.leaves).sum::<u64>()
         };
-        self.rounds.iter().map(of_round).sum()
+        self.rounds.iter().map(round_leaves).sum()
     }
 }
 
@@ -110,12 +112,12 @@ pub(super) fn plan(
     connection: &Connection,
     source: &PageSource,
     memory: u64,
-) -> Plan {
-    let mut planner = Planner {
+) -> ReadingPlan {
+    let mut planner = ReadingPlanner {
         tables,
         connection,
         source,
-        claims: Claims::new(source),
+        claims: PageClaims::new(source),
         trees: HashMap::new(),
         layouts: HashMap::new(),
         parents: Vec::new(),
@@ -127,9 +129,9 @@ pub(super) fn plan(
         planned.push(planner.inclusion(position, inclusion));
     }
     let mut passes = planner.passes(inclusions, &mut planned);
-    let of_indexes = passes.iter().filter(|pass| pass.table.is_some());
+    let index_passes = passes.iter().filter(|pass| pass.table.is_some());
     let by_index: HashSet<usize> =
-        of_indexes.flat_map(|pass| pass.probes.iter().map(|probe| probe.inclusion)).collect();
+        index_passes.flat_map(|pass| pass.probes.iter().map(|probe| probe.inclusion)).collect();
     let parents = planner.parents;
     let rounds = rounds(&parents, &mut passes, memory);
     let inclusions = planned
@@ -139,32 +141,32 @@ pub(super) fn plan(
             planned.map(|(_, probe)| Planned { parent: probe.parent, by_index: by_index.contains(&position) })
         })
         .collect();
-    Plan { inclusions, parents, rounds }
+    ReadingPlan { inclusions, parents, rounds }
 }
 
-/// A new key for hashing in every run, so that no file can be made to fit it.
+/// Returns a new hash seed for every run, so that nobody can craft a file with colliding keys.
 fn seed() -> (u64, u64) {
     let random = std::collections::hash_map::RandomState::new();
     (random.hash_one(1), random.hash_one(2))
 }
 
-/// Table, columns, and the index that they are looked up in.
-type ParentName = (TableId, Vec<usize>, Option<usize>);
+/// The table, its columns, and the index in which SQLite looks them up: `(0, [1, 2], Some(3))`.
+type ParentId = (TableId, Vec<usize>, Option<usize>);
 
-struct Planner<'a> {
+struct ReadingPlanner<'a> {
     tables: &'a Tables,
     connection: &'a Connection,
     source: &'a PageSource,
-    claims: Claims,
+    claims: PageClaims,
     trees: HashMap<u32, Result<Arc<Tree>, Fault>>,
     layouts: HashMap<TableId, Result<TableLayout, Fault>>,
     parents: Vec<ParentPlan>,
-    known_parents: HashMap<ParentName, Result<usize, Fault>>,
+    known_parents: HashMap<ParentId, Result<usize, Fault>>,
     seed: (u64, u64),
 }
 
-impl Planner<'_> {
-    /// The child's position and what to look up, or why the pages do not tell.
+impl ReadingPlanner<'_> {
+    /// Returns the child's position and the probe for it, or the reason why the pages cannot answer.
     fn inclusion(&mut self, position: usize, inclusion: &Inclusion) -> Result<(TableId, Probe), Fault> {
         let width = inclusion.child_columns.len();
         if width > WIDEST_KEY || inclusion.parent_columns.len() != width {
@@ -173,7 +175,7 @@ impl Planner<'_> {
         let layout = self.table(inclusion.child)?;
         let key = stored(&layout, &inclusion.child_columns)?;
         let parent = self.parent(inclusion.parent, &inclusion.parent_columns, inclusion.key)?;
-        Ok((inclusion.child, Probe { inclusion: position, parent, share: Share::ALL, key }))
+        Ok((inclusion.child, Probe { inclusion: position, parent, share: KeyShare::ALL, key }))
     }
 
     fn table(&mut self, table: TableId) -> Result<TableLayout, Fault> {
@@ -236,14 +238,14 @@ impl Planner<'_> {
         };
         let descending = |position: usize| match (&index_layout, key[position]) {
             (Some(index), _) => index.field_of(columns[position]).is_some_and(|field| index.descending[field.number]),
-            (None, Column::Field(field)) => own_order.get(field.number).copied().unwrap_or(false),
+            (None, ColumnSource::Field(field)) => own_order.get(field.number).copied().unwrap_or(false),
             _ => false,
         };
         let described = columns.iter().enumerate().map(|(position, &column)| {
             let column = &known.columns[column];
             (&column.family, column.collation.as_deref(), descending(position))
         });
-        let rule = Rule::new(described, self.source.header.encoding, self.seed)
+        let comparison = KeyComparison::new(described, self.source.header.encoding, self.seed)
             .ok_or_else(|| Fault::unsupported("its collation is not SQLite's own"))?;
         let tree = self.tree(layout.root, layout.without_rowid)?;
         let index = match &index_layout {
@@ -254,12 +256,12 @@ impl Planner<'_> {
                 Some((self.tree(index.root, true)?, fields))
             }
         };
-        let rowids = if key == [Column::Rowid] { tree.range(self.source)? } else { None };
+        let rowids = if key == [ColumnSource::Rowid] { tree.range(self.source)? } else { None };
         let rows = tree.estimate(self.source)?;
-        Ok(ParentPlan { rule, table: tree, key, index, table_is_looked_up, rowids, rows })
+        Ok(ParentPlan { comparison, table: tree, key, index, table_is_looked_up, rowids, rows })
     }
 
-    /// One pass for each child table, or one for each key's index where that is much less to read.
+    /// Plans one pass for each child table, or one for each key's index if that is much less to read.
     fn passes(&mut self, inclusions: &[Inclusion], planned: &mut [Result<(TableId, Probe), Fault>]) -> Vec<Pass> {
         let mut of_children: BTreeMap<TableId, Vec<Probe>> = BTreeMap::new();
         for (child, probe) in planned.iter().flatten() {
@@ -286,7 +288,7 @@ impl Planner<'_> {
             .map(|probe| {
                 let columns = &inclusions[probe.inclusion].child_columns;
                 let (index_tree, layout, key) = self.leading_index(child, columns)?;
-                let address = if has_address { Address::Field(layout.address()) } else { Address::None };
+                let address = if has_address { Address::Field(layout.rowid_field()) } else { Address::None };
                 let probes = vec![Probe { key, ..probe.clone() }];
                 Some(Pass { tree: index_tree, table: Some(Arc::clone(&tree)), address, probes })
             })
@@ -299,8 +301,12 @@ impl Planner<'_> {
         Ok(vec![Pass { tree, table: None, address, probes }])
     }
 
-    /// An index of a table whose first columns are these.
-    fn leading_index(&mut self, table: TableId, columns: &[usize]) -> Option<(Arc<Tree>, IndexLayout, Vec<Column>)> {
+    /// Returns an index of a table that begins with these columns, in any order, and where it stores them.
+    fn leading_index(
+        &mut self,
+        table: TableId,
+        columns: &[usize],
+    ) -> Option<(Arc<Tree>, IndexLayout, Vec<ColumnSource>)> {
         let known = &self.tables[table];
         let leads = |index: &Index| {
             let leading: Vec<Option<usize>> =
@@ -309,35 +315,36 @@ impl Planner<'_> {
         };
         let position = known.indexes.iter().position(leads)?;
         let layout = self.index(table, position).ok()?;
-        let key: Option<Vec<Column>> =
-            columns.iter().map(|&column| layout.field_of(column).map(Column::Field)).collect();
+        let key: Option<Vec<ColumnSource>> =
+            columns.iter().map(|&column| layout.field_of(column).map(ColumnSource::Field)).collect();
         let tree = self.tree(layout.root, true).ok()?;
         Some((tree, layout, key?))
     }
 }
 
-fn stored(layout: &TableLayout, columns: &[usize]) -> Result<Vec<Column>, Fault> {
-    let places: Vec<Column> = columns.iter().map(|&column| layout.columns[column]).collect();
-    if places.contains(&Column::Computed) {
+/// Returns where these columns are stored; a fault if one of them is computed.
+fn stored(layout: &TableLayout, columns: &[usize]) -> Result<Vec<ColumnSource>, Fault> {
+    let sources: Vec<ColumnSource> = columns.iter().map(|&column| layout.columns[column]).collect();
+    if sources.contains(&ColumnSource::Computed) {
         return Err(Fault::unsupported("a column of its key is computed when it is read"));
     }
-    Ok(places)
+    Ok(sources)
 }
 
-/// Puts the parents' keys into rounds of at most `memory` bytes, a parent that is larger into several.
+/// Divides the parents' keys into rounds of at most `memory` bytes. A parent that needs more gets several rounds.
 fn rounds(parents: &[ParentPlan], passes: &mut [Pass], memory: u64) -> Vec<Round> {
-    let mut rounds: Vec<Vec<(usize, Share)>> = Vec::new();
-    let mut room = 0;
+    let mut rounds: Vec<Vec<(usize, KeyShare)>> = Vec::new();
+    let mut available = 0;
     for (position, parent) in parents.iter().enumerate() {
         let needed = bytes_for(parent);
         let shares = shares(parent, needed.div_ceil(memory.max(1)).max(1));
         let each = needed / shares.len() as u64;
         for share in shares {
-            if rounds.is_empty() || each > room {
+            if rounds.is_empty() || each > available {
                 rounds.push(Vec::new());
-                room = memory;
+                available = memory;
             }
-            room = room.saturating_sub(each);
+            available = available.saturating_sub(each);
             if let Some(round) = rounds.last_mut() {
                 round.push((position, share));
             }
@@ -346,17 +353,17 @@ fn rounds(parents: &[ParentPlan], passes: &mut [Pass], memory: u64) -> Vec<Round
     rounds.into_iter().map(|parents| Round { passes: passes_with(&parents, passes), parents }).collect()
 }
 
-/// What the keys of a parent take, by a careful guess.
+/// Returns a high estimate of the memory for a parent's keys, in bytes.
 fn bytes_for(parent: &ParentPlan) -> u64 {
     let rows = parent.rows + parent.rows / 4;
-    let listed = rows * if parent.rule.shape() == Shape::Integer { 12 } else { 24 };
+    let listed = rows * if parent.comparison.shape() == Shape::Integer { 12 } else { 24 };
     match parent.rowids {
         Some((first, last)) => (last.wrapping_sub(first).cast_unsigned() / 8).min(listed),
         None => listed,
     }
 }
 
-fn shares(parent: &ParentPlan, count: u64) -> Vec<Share> {
+fn shares(parent: &ParentPlan, count: u64) -> Vec<KeyShare> {
     let of = u32::try_from(count).unwrap_or(u32::MAX);
     match parent.rowids {
         Some((first, last)) if of > 1 && super::parent::is_dense(parent) => {
@@ -364,14 +371,14 @@ fn shares(parent: &ParentPlan, count: u64) -> Vec<Share> {
             let begin =
                 |i: u32| if i == 0 { i64::MIN } else { first.saturating_add(step.saturating_mul(i64::from(i))) };
             let end = |i: u32| if i + 1 == of { i64::MAX } else { begin(i + 1) - 1 };
-            (0..of).map(|i| Share::Between(begin(i), end(i))).collect()
+            (0..of).map(|i| KeyShare::Between(begin(i), end(i))).collect()
         }
-        _ => (0..of).map(|number| Share::Part { number, of }).collect(),
+        _ => (0..of).map(|number| KeyShare::Part { number, of }).collect(),
     }
 }
 
-/// The passes that these parents serve, each with only the lookups that they answer.
-fn passes_with(parents: &[(usize, Share)], passes: &[Pass]) -> Vec<Pass> {
+/// Returns the passes that need these parents, each with only the probes that these parents answer.
+fn passes_with(parents: &[(usize, KeyShare)], passes: &[Pass]) -> Vec<Pass> {
     let narrowed = passes.iter().filter_map(|pass| {
         let probes: Vec<Probe> = pass
             .probes
