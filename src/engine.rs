@@ -92,6 +92,25 @@ pub trait Session: Send {
     /// Calls `each` with every row of the answer.
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError>;
 
+    /// Calls `each` with every row of an answer whose first column is a position among the `asked` things that the question
+    /// names: with the position, and with the other columns. A row with another position is an error.
+    fn numbered(&mut self, sql: &Sql, asked: usize, each: &mut dyn FnMut(usize, &[Value])) -> Result<(), EngineError> {
+        let mut wrong = None;
+        self.each_row(sql, &mut |row| {
+            let [first, rest @ ..] = row else {
+                wrong.get_or_insert(EngineError::wrong_position("nothing", asked));
+                return;
+            };
+            match first.as_integer().and_then(|number| usize::try_from(number).ok()).filter(|&index| index < asked) {
+                Some(index) => each(index, rest),
+                None => {
+                    wrong.get_or_insert(EngineError::wrong_position(&crate::model::text::value(first), asked));
+                }
+            }
+        })?;
+        wrong.map_or(Ok(()), Err)
+    }
+
     /// What is wrong with a table's storage, if anything is.
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError>;
 
@@ -227,6 +246,16 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    fn wrong_position(found: &str, asked: usize) -> EngineError {
+        EngineError::Unreadable {
+            what: "an answer of the database".to_owned(),
+            why: format!(
+                "a row of it begins with {found}, and not with a position among the {asked} that were asked about"
+            ),
+            help: "this is a fault of fk-doctor, and nothing was changed: please report it".to_owned(),
+        }
+    }
+
     fn cannot_write() -> EngineError {
         EngineError::Unwritable {
             what: "to this database".to_owned(),
@@ -267,5 +296,51 @@ pub fn open(source: &Source, patience: &Patience) -> Result<Box<dyn Database>, E
         Source::Sqlite(path) => Ok(Box::new(sqlite::open(path, patience)?)),
         Source::Postgres(address) => Ok(Box::new(postgres::open(address, patience)?)),
         Source::Mysql(address) => Ok(Box::new(mysql::open(address, patience)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::catalog::DatabaseName;
+    use crate::model::catalog::Engine;
+    use crate::model::catalog::NameRule;
+    use crate::model::ids::IdVec;
+    use crate::model::schema::Schema;
+
+    /// Answers every question with these rows.
+    struct Canned(Vec<Vec<Value>>);
+
+    impl Session for Canned {
+        fn each_row(&mut self, _: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+            self.0.iter().for_each(|row| each(row));
+            Ok(())
+        }
+
+        fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn an_answer_with_a_wrong_position_is_an_error() {
+        let name = String::new();
+        let database = DatabaseName { engine: Engine::Sqlite, name: name.clone(), version: name, default_schema: None };
+        let schema = Schema { database, names: NameRule::Exact, tables: IdVec::new(), relations: IdVec::new() };
+        let question = crate::sql::repair::of(&schema).unwrap().definitions();
+        let ask = |rows: Vec<Vec<Value>>| {
+            let mut found = Vec::new();
+            let outcome = Canned(rows).numbered(&question, 2, &mut |index, rest| found.push((index, rest.to_vec())));
+            (outcome.map_err(|error| error.because()), found)
+        };
+        let sound = vec![Value::Integer(1), Value::text("a")];
+        assert_eq!(ask(vec![sound.clone()]), (Ok(()), vec![(1, vec![Value::text("a")])]));
+        for wrong in
+            [vec![Value::Integer(2)], vec![Value::Integer(-1)], vec![Value::Null], vec![Value::text("0")], vec![]]
+        {
+            let (outcome, found) = ask(vec![wrong.clone(), sound.clone()]);
+            assert!(outcome.is_err(), "{wrong:?}");
+            assert_eq!(found.len(), 1, "{wrong:?}");
+        }
     }
 }

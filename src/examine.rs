@@ -139,19 +139,13 @@ fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column:
     let Some(question) = question else { return };
     let mut spans = Vec::new();
     // Without an answer there is no date, and nothing else is lost.
-    let _ = session.each_row(&question, &mut |row| {
-        if let [index, first, last] = row {
-            spans.push((
-                index.as_integer(),
-                Span { column: column.to_owned(), first: first.clone(), last: last.clone() },
-            ));
+    let _ = session.numbered(&question, keys.len(), &mut |index, row| {
+        if let [first, last] = row {
+            spans.push((index, Span { column: column.to_owned(), first: first.clone(), last: last.clone() }));
         }
     });
-    for (index, span) in spans {
-        let missing = index.and_then(|index| finding.top_missing.get_mut(usize::try_from(index).ok()?));
-        if let Some(missing) = missing.filter(|_| span.first != Value::Null) {
-            missing.span = Some(span);
-        }
+    for (index, span) in spans.into_iter().filter(|(_, span)| span.first != Value::Null) {
+        finding.top_missing[index].span = Some(span);
     }
 }
 

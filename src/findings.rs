@@ -8,7 +8,6 @@ use crate::model::finding::Code;
 use crate::model::finding::Diagnosis;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
-use crate::model::finding::MissingKey;
 use crate::model::finding::Sample;
 use crate::model::ids::RelationId;
 use crate::model::relation::Judge;
@@ -148,13 +147,10 @@ fn orphans(
 
 /// A finding with the counts of a tally, and some of its keys and rows.
 pub(crate) fn with_tally(finding: Finding, tally: &Tally, samples: usize) -> Finding {
-    let top = tally.top.iter().take(samples);
     Finding {
         rows: tally.orphan_rows,
         missing_keys: tally.missing_keys,
-        top_missing: top
-            .map(|missing| MissingKey { key: missing.key.clone(), rows: missing.rows, span: None })
-            .collect(),
+        top_missing: tally.top.iter().take(samples).cloned().collect(),
         samples: some_samples(tally, samples),
         ..finding
     }

@@ -23,5 +23,6 @@ pub mod run;
 pub mod scan;
 pub mod source;
 pub mod sql;
+pub mod stored_rows;
 pub mod treat;
 pub mod whole_file;

@@ -10,6 +10,7 @@ use crate::engine::Session;
 use crate::engine::Suspects;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
+use crate::model::finding::MissingKey;
 use crate::model::finding::Sample;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
@@ -19,10 +20,12 @@ use crate::model::value::Key;
 use crate::sql;
 
 mod gather;
+mod orphan_row;
 mod work;
 
 use gather::Gatherer;
-use gather::Shape;
+pub use orphan_row::OrphanColumns;
+pub use orphan_row::OrphanRow;
 
 /// How many missing keys of a relation are kept for diagnosis and repair drafts; those with the most rows.
 pub const KEPT_KEYS: usize = 200;
@@ -47,7 +50,7 @@ pub struct Tally {
     pub known_rows: u64,
     pub known_keys: u64,
     /// The missing keys with the most rows, at most [`KEPT_KEYS`], most rows first, then in the engine's order.
-    pub top: Vec<Missing>,
+    pub top: Vec<MissingKey>,
     /// Rows whose parent is there, but not in the parent's index.
     pub false_orphans: Option<FalseOrphans>,
     pub method: Method,
@@ -80,13 +83,6 @@ impl Tally {
     fn among(&self) -> sql::Among<'_> {
         among(&self.suspects, self.index_is_proven)
     }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Missing {
-    pub key: Key,
-    pub rows: u64,
-    pub samples: Vec<Sample>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -191,9 +187,7 @@ pub fn tally(
     question: &sql::Sql,
     samples: usize,
 ) -> Result<Tally, EngineError> {
-    let mut gatherer = Gatherer::new(schema, relation, samples, &|_| false);
-    session.each_row(question, &mut |row| gatherer.take(row))?;
-    Ok(gatherer.finish())
+    Gatherer::new(schema, relation, samples, &|_| false).gather(session, question)
 }
 
 fn among(suspects: &Suspects, index_is_proven: bool) -> sql::Among<'_> {
@@ -212,14 +206,15 @@ pub fn each_orphan(
     tally: &Tally,
     each: &mut dyn FnMut(Sample),
 ) -> Result<(), EngineError> {
-    let shape = Shape::of(schema, relation);
+    let columns = OrphanColumns::of(schema, relation);
     let mut question = sql::of(schema).orphans(schema, relation, &tally.among());
     if tally.false_orphans.is_some() {
         question = sql::of(schema).without_indexes(&question).unwrap_or(question);
     }
-    session.each_row(&question, &mut |row| {
-        if let Some(row) = shape.split(row).filter(|row| !row.is_present) {
-            each(shape.sample(&row));
+    columns.each_row(session, &question, |row| {
+        if !row.is_present {
+            each(columns.sample(&row));
         }
+        Ok(())
     })
 }

@@ -18,18 +18,16 @@ use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
-use crate::model::plan::identity;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Rule;
 use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
 use crate::model::schema::Schema;
-use crate::model::value::Key;
-use crate::model::value::RowName;
-use crate::model::value::Value;
 use crate::plan_draft::PlanDraft;
 use crate::scan::Fact;
+use crate::scan::OrphanColumns;
+use crate::scan::OrphanRow;
 use crate::scan::Progress;
 use crate::scan::ScanFacts;
 use crate::scan::Tally;
@@ -60,9 +58,7 @@ use decide::Act;
 use decide::Group;
 use decide::Verdict;
 use decision_runs::DecisionRuns;
-use images::Image;
 use images::TOO_LONG;
-use images::images;
 
 /// Keys and rows are asked about this many at a time.
 const CHUNK: usize = 400;
@@ -328,31 +324,27 @@ impl<'a> Planner<'a> {
     fn first_pass(&mut self, case: &mut Case<'a>, reader: &mut dyn Session) -> Result<DecisionRuns, TreatError> {
         let mut verdicts = DecisionRuns::default();
         let mut open: Vec<Group> = Vec::new();
-        let mut failure = None;
-        let mut groups = Groups::new(case, self.schema);
-        let question = sql::of(self.schema).orphans(self.schema, case.relation, &sql::Among::default());
-        reader.each_row(&question, &mut |row| {
-            let Some(orphan) = groups.take(row) else { return };
-            if failure.is_some() {
-                return;
-            }
-            if orphan.opens_group {
+        let columns = OrphanColumns::of(self.schema, case.relation);
+        let mut groups = Groups::of(case);
+        columns.each_row(reader, &self.all_orphans(case.relation), |row| {
+            if groups.opens(&row) {
                 if open.len() == CHUNK {
-                    failure = self.settle(case, &mut open, &mut verdicts).err();
+                    self.settle(case, &mut open, &mut verdicts)?;
                 }
-                open.push(Group { key: orphan.key, row: orphan.row, rows: 0 });
+                open.push(Group { key: row.key.to_vec(), row: columns.identity(&row), rows: 0 });
             }
             if let Some(group) = open.last_mut() {
                 group.rows += 1;
             }
+            Ok::<(), TreatError>(())
         })?;
-        match failure {
-            Some(error) => Err(error),
-            None => {
-                self.settle(case, &mut open, &mut verdicts)?;
-                Ok(verdicts)
-            }
-        }
+        self.settle(case, &mut open, &mut verdicts)?;
+        Ok(verdicts)
+    }
+
+    /// The question for every orphan of a relation.
+    fn all_orphans(&self, relation: &Relation) -> sql::Sql {
+        sql::of(self.schema).orphans(self.schema, relation, &sql::Among::default())
     }
 
     /// Decides a chunk of keys and counts what came of it.
@@ -393,26 +385,19 @@ impl<'a> Planner<'a> {
         verdicts: &DecisionRuns,
     ) -> Result<(), TreatError> {
         let mut open: Vec<rows::Pending<'_>> = Vec::new();
-        let mut failure = None;
-        let mut groups = Groups::new(case, self.schema);
+        let columns = OrphanColumns::of(self.schema, case.relation);
+        let mut groups = Groups::of(case);
         let mut group = 0;
-        let question = sql::of(self.schema).orphans(self.schema, case.relation, &sql::Among::default());
-        reader.each_row(&question, &mut |row| {
-            let Some(orphan) = groups.take(row) else { return };
-            group += usize::from(orphan.opens_group);
-            let Some(Verdict::Decided { treatment, act }) = verdicts.of(group - 1) else { return };
-            if failure.is_some() || matches!(act, Act::Nothing) {
-                return;
+        columns.each_row(reader, &self.all_orphans(case.relation), |row| {
+            group += usize::from(groups.opens(&row));
+            let Some(Verdict::Decided { treatment, act }) = verdicts.of(group - 1) else { return Ok(()) };
+            if matches!(act, Act::Nothing) {
+                return Ok(());
             }
-            open.push(rows::Pending { row: orphan.row, key: orphan.key, group, treatment, act });
-            if open.len() == CHUNK {
-                failure = self.change_rows(case, &std::mem::take(&mut open)).err();
-            }
+            open.push(rows::Pending { row: columns.identity(&row), key: row.key.to_vec(), group, treatment, act });
+            if open.len() == CHUNK { self.change_rows(case, &std::mem::take(&mut open)) } else { Ok(()) }
         })?;
-        match failure {
-            Some(error) => Err(error),
-            None => self.change_rows(case, &open),
-        }
+        self.change_rows(case, &open)
     }
 
     /// Puts a change on the bench, in place of an earlier one of the same row.
@@ -447,41 +432,22 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The stream of orphans, which come sorted by missing key, cut into the units of decision.
-struct Groups<'a> {
-    schema: &'a Schema,
-    relation: &'a Relation,
-    names: Vec<&'a str>,
+/// Cuts the stream of orphans, which come sorted by missing key, into the units of decision.
+struct Groups {
     /// Where a rule looks at the child's other columns, each row is decided by itself.
     each_row_alone: bool,
     last: Option<i64>,
 }
 
-struct Orphan {
-    key: Key,
-    row: RowName,
-    opens_group: bool,
-}
-
-impl<'a> Groups<'a> {
-    fn new(case: &Case<'a>, schema: &'a Schema) -> Groups<'a> {
-        Groups {
-            schema,
-            relation: case.relation,
-            names: sql::row_name_columns(schema.child(case.relation)),
-            each_row_alone: case.rule.looks_at_child(),
-            last: None,
-        }
+impl Groups {
+    fn of(case: &Case<'_>) -> Groups {
+        Groups { each_row_alone: case.rule.looks_at_child(), last: None }
     }
 
-    fn take(&mut self, row: &[Value]) -> Option<Orphan> {
-        let [group, rest @ .., _] = row else { return None };
-        let width = self.relation.child_columns.len();
-        let (key, rest) = rest.split_at_checked(width)?;
-        let (_, name) = rest.split_at_checked(width)?;
-        let opens_group = self.each_row_alone || self.last.is_none() || self.last != group.as_integer();
-        self.last = group.as_integer();
-        let row = identity(self.schema.child(self.relation), &self.names, name);
-        Some(Orphan { key: key.to_vec(), row, opens_group })
+    /// True if the next orphan begins a unit.
+    fn opens(&mut self, orphan: &OrphanRow<'_>) -> bool {
+        let opens = self.each_row_alone || self.last.is_none() || self.last != orphan.group;
+        self.last = orphan.group;
+        opens
     }
 }

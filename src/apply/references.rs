@@ -11,7 +11,6 @@ use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
 use super::fit::Misfits;
-use super::fit::number;
 use super::foreseen::is_its_parent;
 use super::foreseen::orphan_fingerprint;
 use super::foreseen::row_fingerprint;
@@ -95,10 +94,10 @@ impl Walk<'_> {
         let names = identity_columns(child);
         let parents: Vec<&RowName> = places.iter().map(|&place| &portion.lines[place].change.row).collect();
         let mut children: Vec<(usize, RowName)> = Vec::new();
-        session.each_row(&self.order.surgery.children_of(schema, relation, &parents), &mut |row| {
-            let Some(place) = number(row).and_then(|number| places.get(number)) else { return };
-            let values = row.iter().skip(1).cloned();
-            children.push((*place, names.iter().map(|name| (*name).to_owned()).zip(values).collect()));
+        let question = self.order.surgery.children_of(schema, relation, &parents);
+        session.numbered(&question, parents.len(), &mut |number, values| {
+            let values = values.iter().cloned();
+            children.push((places[number], names.iter().map(|name| (*name).to_owned()).zip(values).collect()));
         })?;
         if names.is_empty() && self.order.direction == Direction::Undo {
             // Such rows have no names: they are counted at the end.
@@ -226,8 +225,9 @@ impl Walk<'_> {
             for some in concerned.chunks(CHUNK) {
                 let parents: Vec<&RowName> = some.iter().map(|&place| &portion.lines[place].change.row).collect();
                 let mut needed = BTreeSet::new();
-                session.each_row(&self.order.surgery.children_of(schema, relation, &parents), &mut |row| {
-                    needed.extend(number(row).and_then(|number| some.get(number)).copied());
+                let question = self.order.surgery.children_of(schema, relation, &parents);
+                session.numbered(&question, parents.len(), &mut |number, _| {
+                    needed.insert(some[number]);
                 })?;
                 places.retain(|place| !needed.contains(place));
             }

@@ -19,6 +19,7 @@ use crate::model::explanation::Explained;
 use crate::model::explanation::Reason;
 use crate::model::explanation::Verdict;
 use crate::model::finding::Code;
+use crate::model::finding::MissingKey;
 use crate::model::finding::Severity;
 use crate::model::ids::RelationId;
 use crate::model::refusal::Refusal;
@@ -30,7 +31,6 @@ use crate::model::statement::Statement;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::scan::Missing;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::read::statements::statement;
@@ -195,7 +195,7 @@ fn about(
         ));
         return;
     }
-    let missing = Missing { key, rows: 1, samples: Vec::new() };
+    let missing = MissingKey { key, rows: 1, samples: Vec::new(), span: None };
     let tally = Tally { orphan_rows: 1, missing_keys: 1, top: vec![missing], ..Tally::default() };
     let diagnosis = diagnose::diagnose(schema, session, relation, &tally, shown.redaction);
     let lacking = Lacking {

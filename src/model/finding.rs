@@ -208,6 +208,8 @@ impl Finding {
 pub struct MissingKey {
     pub key: Key,
     pub rows: u64,
+    /// Some of the orphans.
+    pub samples: Vec<Sample>,
     /// When it occurs, where a time column is configured.
     pub span: Option<Span>,
 }

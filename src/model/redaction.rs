@@ -129,6 +129,7 @@ impl Redaction {
         let relation = &schema.relations[finding.relation];
         let missing = |missing: MissingKey| MissingKey {
             key: self.key(schema, relation, &missing.key),
+            samples: missing.samples.into_iter().map(|sample| self.sample(schema, relation, sample)).collect(),
             span: missing.span.map(|span| self.span(schema, relation, span)),
             ..missing
         };

@@ -160,7 +160,10 @@ pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&
         help: "restore the missing rows, or repair the references with a rule".to_string(),
         rows,
         missing_keys,
-        top_missing: keys.iter().map(|(key, rows)| MissingKey { key: key.to_vec(), rows: *rows, span: None }).collect(),
+        top_missing: keys
+            .iter()
+            .map(|(key, rows)| MissingKey { key: key.to_vec(), rows: *rows, samples: Vec::new(), span: None })
+            .collect(),
         samples: keys.iter().enumerate().map(sample).collect(),
         diagnosis: vec![Diagnosis {
             cause: Cause::WrongTable,

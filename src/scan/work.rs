@@ -18,6 +18,7 @@ use crate::engine::StorageReading;
 use crate::engine::Suspects;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
+use crate::model::finding::MissingKey;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
@@ -25,7 +26,6 @@ use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::scan::Fact;
-use crate::scan::Missing;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::Sql;
@@ -254,11 +254,10 @@ impl Work<'_> {
         if let Some(why) = storage.unreadable(schema, self.relation) {
             return Err(why);
         }
-        let is_known = |missing: &Missing| (wishes.is_known)(self.id, &missing.key, missing.rows);
+        let is_known = |missing: &MissingKey| (wishes.is_known)(self.id, &missing.key, missing.rows);
         let mut gather = |question: &Sql| {
-            let mut gatherer = Gatherer::new(schema, self.relation, wishes.samples, &is_known);
-            session.each_row(question, &mut |row| gatherer.take(row)).map_err(|error| error.because())?;
-            Ok::<Tally, String>(gatherer.finish())
+            let gatherer = Gatherer::new(schema, self.relation, wishes.samples, &is_known);
+            gatherer.gather(session, question).map_err(|error| error.because())
         };
         let question = sql::of(schema).orphans(schema, self.relation, &among);
         let mut tally = gather(&question)?;

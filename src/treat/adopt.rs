@@ -9,17 +9,15 @@ use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::Adopted;
 use crate::model::plan::Part;
-use crate::model::plan::identity;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Relation;
 use crate::model::value::Key;
 use crate::model::value::RowName;
-use crate::model::value::Value;
 use crate::plan_file;
 use crate::scan::Fact;
+use crate::scan::OrphanColumns;
 use crate::scan::ScanFacts;
-use crate::sql;
 
 /// An orphan as it is streamed.
 struct Orphan {
@@ -65,36 +63,25 @@ impl<'a> Planner<'a> {
         made_in: Option<TableId>,
         reader: &mut dyn Session,
     ) -> Result<(), TreatError> {
-        let child = self.schema.child(relation);
-        let names = sql::row_name_columns(child);
-        let (mut open, mut foster, mut failure) = (Vec::new(), None, None);
-        let question = sql::of(self.schema).orphans(self.schema, relation, &sql::Among::default());
-        reader.each_row(&question, &mut |row| {
-            let Some(orphan) = self.orphan(relation, &names, row).filter(|_| failure.is_none()) else { return };
-            open.push(orphan);
-            if open.len() == CHUNK {
-                let some = std::mem::take(&mut open);
-                failure = self.remember_some(relation, made_in, &some, &mut foster).err();
+        let columns = OrphanColumns::of(self.schema, relation);
+        let (mut open, mut foster) = (Vec::new(), None);
+        columns.each_row(reader, &self.all_orphans(relation), |row| {
+            open.push(Orphan {
+                group: row.group,
+                key: row.key.to_vec(),
+                row: columns.identity(&row),
+                stored: columns.stored_key(&row),
+            });
+            if open.len() < CHUNK {
+                return Ok(());
             }
+            self.remember_some(relation, made_in, &std::mem::take(&mut open), &mut foster)
         })?;
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
         self.remember_some(relation, made_in, &open, &mut foster)?;
         match (made_in, foster) {
             (Some(parent), Some(foster)) => self.adopt(relation, parent, foster),
             _ => Ok(()),
         }
-    }
-
-    fn orphan(&self, relation: &Relation, names: &[&str], row: &[Value]) -> Option<Orphan> {
-        let child = self.schema.child(relation);
-        let width = relation.child_columns.len();
-        let [group, rest @ .., _] = row else { return None };
-        let (key, rest) = rest.split_at_checked(width)?;
-        let (stored, name) = rest.split_at_checked(width)?;
-        let stored = self.schema.child_column_names(relation).map(str::to_owned).zip(stored.iter().cloned()).collect();
-        Some(Orphan { group: group.as_integer(), key: key.to_vec(), row: identity(child, names, name), stored })
     }
 
     fn remember_some(
@@ -160,13 +147,10 @@ impl<'a> Planner<'a> {
         let mut found: Vec<Option<RowName>> = keys.iter().map(|_| None).collect();
         if !keys.is_empty() {
             let (room, surgery) = self.room(parent)?;
-            room.each_row(&surgery.rows_with(table, &relation.parent.columns, &keys), &mut |row| {
-                let [number, values @ ..] = row else { return };
-                let number = number.as_integer().and_then(|number| usize::try_from(number).ok());
-                if let Some(found) = number.and_then(|number| found.get_mut(number)) {
-                    let names = names.iter().map(|name| (*name).to_owned());
-                    *found = Some(names.zip(values.iter().cloned()).collect());
-                }
+            let question = surgery.rows_with(table, &relation.parent.columns, &keys);
+            room.numbered(&question, keys.len(), &mut |number, values| {
+                let names = names.iter().map(|name| (*name).to_owned());
+                found[number] = Some(names.zip(values.iter().cloned()).collect());
             })?;
         }
         Ok(places.into_iter().map(|place| found[place].clone()).collect())

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 
 use super::CHUNK;
 use super::Case;
-use super::Image;
 use super::Planner;
 use super::TreatError;
 use super::limits::Counted;
@@ -26,6 +25,7 @@ use crate::model::value::Value;
 use crate::plan_draft::Step;
 use crate::plan_draft::Unit;
 use crate::plan_file;
+use crate::stored_rows::Image;
 
 /// One row of a closure.
 struct Going<'a> {
@@ -299,11 +299,10 @@ impl<'a> Planner<'a> {
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut numbers: Vec<usize> = Vec::new();
         let mut rows: Vec<RowName> = Vec::new();
-        self.asker.each_row(&self.surgery.children_of(self.schema, relation, &parents), &mut |row| {
-            let number = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-            numbers.push(number.unwrap_or_default());
-            let values = row.iter().skip(1).cloned();
-            rows.push(names.iter().map(|name| (*name).to_owned()).zip(values).collect());
+        let question = self.surgery.children_of(self.schema, relation, &parents);
+        self.asker.numbered(&question, parents.len(), &mut |number, values| {
+            numbers.push(number);
+            rows.push(names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect());
         })?;
         let images = self.images(relation.child, &rows.iter().collect::<Vec<_>>())?;
         let stays = relation.on_delete == Action::SetNull && self.can_be_blank(relation);

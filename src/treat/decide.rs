@@ -429,10 +429,9 @@ impl<'a> Planner<'a> {
             Evaluation { via: via.map(|(table, columns)| (&self.schema.tables[table], columns)), keys: &keys, wanted };
         let question = self.surgery.evaluate(self.schema, case.relation, &evaluation);
         let mut answers: BTreeMap<usize, Vec<Vec<Value>>> = BTreeMap::new();
-        let asked = self.asker.each_row(&question, &mut |row| {
-            let [number, found, values @ ..] = row else { return };
-            let number = number.as_integer().and_then(|number| usize::try_from(number).ok());
-            if let (Some(number), Some(1)) = (number, found.as_integer()) {
+        let asked = self.asker.numbered(&question, groups.len(), &mut |number, row| {
+            let [found, values @ ..] = row else { return };
+            if found.as_integer() == Some(1) {
                 answers.entry(number).or_default().push(values.to_vec());
             }
         });
@@ -465,13 +464,9 @@ impl<'a> Planner<'a> {
         several: &str,
     ) -> Result<Vec<Result<Key, String>>, TreatError> {
         let mut found: Vec<Vec<Key>> = (0..count).map(|_| Vec::new()).collect();
-        self.asker.each_row(question, &mut |row| {
-            let [number, key @ ..] = row else { return };
-            let place = number.as_integer().and_then(|number| usize::try_from(number).ok());
-            if let Some(keys) = place.and_then(|place| found.get_mut(place))
-                && keys.len() < 2
-            {
-                keys.push(key.to_vec());
+        self.asker.numbered(question, count, &mut |number, key| {
+            if found[number].len() < 2 {
+                found[number].push(key.to_vec());
             }
         })?;
         let one = |mut keys: Vec<Key>| match keys.len() {
@@ -507,12 +502,8 @@ impl<'a> Planner<'a> {
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let table = &self.schema.tables[parent];
         let (room, surgery) = self.room(parent)?;
-        room.each_row(&surgery.present(table, &case.relation.parent.columns, &keys), &mut |row| {
-            let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-            if let Some(place) = place.and_then(|place| planned.get_mut(place)) {
-                *place = true;
-            }
-        })?;
+        let question = surgery.present(table, &case.relation.parent.columns, &keys);
+        room.numbered(&question, keys.len(), &mut |number, _| planned[number] = true)?;
         Ok(planned)
     }
 
@@ -527,9 +518,7 @@ impl<'a> Planner<'a> {
         if self.parents.made_in(parent) {
             let table = &self.schema.tables[parent];
             let (room, surgery) = self.room(parent)?;
-            room.each_row(&surgery.present(table, columns, &[key]), &mut |row| {
-                found = row.split_first().map(|(_, key)| key.to_vec());
-            })?;
+            room.numbered(&surgery.present(table, columns, &[key]), 1, &mut |_, key| found = Some(key.to_vec()))?;
         }
         Ok(found)
     }

@@ -8,10 +8,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::Case;
-use super::Image;
 use super::Planner;
 use super::TreatError;
-use super::images;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::forecast::Sample;
@@ -29,6 +27,9 @@ use crate::model::value::Value;
 use crate::model::value::key_of;
 use crate::model::value::value_of;
 use crate::plan_draft::Step;
+use crate::stored_rows;
+use crate::stored_rows::Image;
+use crate::stored_rows::Stored;
 
 /// What was learnt and made so far.
 #[derive(Default)]
@@ -209,7 +210,8 @@ impl<'a> Planner<'a> {
         if let Err(why) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
             return Ok(Err(why));
         }
-        let Some(Image { columns: image, .. }) = images(room, surgery, table, &[&row])?.pop().flatten() else {
+        let Some(Stored::Row(Image { columns: image, .. })) = stored_rows::read(room, surgery, table, &[&row])?.pop()
+        else {
             return Ok(Err(format!("a row of {} would not be stored under its own key", table.name)));
         };
         for (name, value) in &mut row {

@@ -9,7 +9,6 @@ use crate::model::relation::Relation;
 use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
-use crate::model::value::Value;
 use crate::treat::assign::Assigned;
 
 /// Relations that refer to any of these columns.
@@ -42,12 +41,9 @@ impl<'a> Planner<'a> {
             let concerned: Vec<usize> = (0..rows.len()).filter(|&place| changes(rows[place].2)).collect();
             for some in concerned.chunks(CHUNK) {
                 let names: Vec<&RowName> = some.iter().map(|&place| rows[place].0).collect();
-                self.asker.each_row(&self.surgery.children_of(schema, relation, &names), &mut |row| {
-                    let number =
-                        row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-                    if let Some(&place) = number.and_then(|number| some.get(number)) {
-                        refused.push((place, format!("{} refers to the old key of the row", relation.id)));
-                    }
+                let question = self.surgery.children_of(schema, relation, &names);
+                self.asker.numbered(&question, names.len(), &mut |number, _| {
+                    refused.push((some[number], format!("{} refers to the old key of the row", relation.id)));
                 })?;
             }
         }

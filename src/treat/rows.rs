@@ -2,11 +2,9 @@
 
 use super::CHUNK;
 use super::Case;
-use super::Image;
 use super::Planner;
 use super::TreatError;
 use super::decide::Act;
-use super::images;
 use super::parents::is_sound;
 use super::unique::Newcomer;
 use crate::model::catalog::IndexColumn;
@@ -24,6 +22,9 @@ use crate::model::value::Value;
 use crate::model::value::key_of;
 use crate::model::value::value_of;
 use crate::plan_draft::Step;
+use crate::stored_rows;
+use crate::stored_rows::Image;
+use crate::stored_rows::Stored;
 
 /// A row whose key was decided.
 pub(super) struct Pending<'v> {
@@ -239,8 +240,10 @@ impl<'a> Planner<'a> {
         let there: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
         let names: Vec<&RowName> = there.iter().map(|&place| &tries[place].change.row).collect();
         let mut stored: Vec<Option<RowName>> = tries.iter().map(|_| None).collect();
-        for (&place, image) in there.iter().zip(images(room, surgery, child, &names)?) {
-            stored[place] = image.map(|image| image.columns);
+        for (&place, found) in there.iter().zip(stored_rows::read(room, surgery, child, &names)?) {
+            if let Stored::Row(image) = found {
+                stored[place] = Some(image.columns);
+            }
         }
         self.meet_others(case, tries, &stored, &mut refused)?;
         let (room, surgery) = self.room(case.relation.child)?;
@@ -380,11 +383,8 @@ impl<'a> Planner<'a> {
         if there.contains(&false) && self.furnished.contains(&parent) {
             let table = &self.schema.tables[parent];
             let (room, surgery) = self.room(parent)?;
-            room.each_row(&surgery.present(table, columns, &asked), &mut |row| {
-                let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-                if let Some(there) = place.and_then(|place| there.get_mut(place)) {
-                    *there = true;
-                }
+            room.numbered(&surgery.present(table, columns, &asked), asked.len(), &mut |number, _| {
+                there[number] = true
             })?;
         }
         let mut there = there.into_iter();

@@ -105,13 +105,10 @@ impl<'a> Planner<'a> {
             let (places, keys): (Vec<usize>, Vec<Key>) = keys.unzip();
             for some in (0..keys.len()).collect::<Vec<usize>>().chunks(CHUNK) {
                 let asked: Vec<&Key> = some.iter().map(|&key| &keys[key]).collect();
-                self.asker.each_row(&self.surgery.present(about, &columns, &asked), &mut |row| {
-                    let number =
-                        row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-                    if let Some(&key) = number.and_then(|number| some.get(number)) {
-                        let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
-                        taken.push((places[key], why));
-                    }
+                let question = self.surgery.present(about, &columns, &asked);
+                self.asker.numbered(&question, asked.len(), &mut |number, _| {
+                    let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
+                    taken.push((places[some[number]], why));
                 })?;
             }
         }
@@ -137,16 +134,14 @@ impl<'a> Planner<'a> {
                 let mut found = Vec::new();
                 let asked = match question {
                     None => Err(EngineError::Failed { why: "its expressions are not known here".to_owned() }),
-                    Some(question) => self.asker.each_row(&question, &mut |row| {
-                        let number = row.first().and_then(Value::as_integer);
-                        found.extend(number.and_then(|number| usize::try_from(number).ok()));
-                    }),
+                    Some(question) => {
+                        self.asker.numbered(&question, rows.len(), &mut |number, _| found.push(some[number]))
+                    }
                 };
                 match asked {
                     Ok(()) => {
                         let why = format!("UNIQUE constraint failed: index {} of {}", index.name, about.name);
-                        let places = found.iter().filter_map(|&number| some.get(number));
-                        refused.extend(places.map(|&place| (place, why.clone(), true)));
+                        refused.extend(found.into_iter().map(|place| (place, why.clone(), true)));
                     }
                     Err(EngineError::Failed { why }) => {
                         let why = format!("the unique index {} of {} cannot be asked: {why}", index.name, about.name);

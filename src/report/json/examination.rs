@@ -114,7 +114,7 @@ pub(in crate::report) struct Found<'a> {
     rows: u64,
     missing_keys: u64,
     known: Option<KnownPart>,
-    top_missing: Vec<Missing<'a>>,
+    top_missing: Vec<WireMissingKey<'a>>,
     samples: Vec<Sampled<'a>>,
     diagnosis: Vec<Diagnosed<'a>>,
     message: &'a str,
@@ -134,7 +134,11 @@ impl<'a> Found<'a> {
             rows: finding.rows,
             missing_keys: finding.missing_keys,
             known: KnownPart::of(finding),
-            top_missing: finding.top_missing.iter().map(|missing| Missing::of(key(&missing.key), missing)).collect(),
+            top_missing: finding
+                .top_missing
+                .iter()
+                .map(|missing| WireMissingKey::of(key(&missing.key), missing))
+                .collect(),
             samples: finding
                 .samples
                 .iter()
@@ -152,7 +156,7 @@ impl<'a> Found<'a> {
 }
 
 #[derive(Serialize)]
-struct Missing<'a> {
+struct WireMissingKey<'a> {
     key: Named<'a>,
     rows: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,11 +165,11 @@ struct Missing<'a> {
     last: Option<Wire<'a>>,
 }
 
-impl<'a> Missing<'a> {
-    fn of(key: Named<'a>, missing: &'a MissingKey) -> Missing<'a> {
+impl<'a> WireMissingKey<'a> {
+    fn of(key: Named<'a>, missing: &'a MissingKey) -> WireMissingKey<'a> {
         let span = missing.span.as_ref();
         let (first, last) = (span.map(|span| Wire(&span.first)), span.map(|span| Wire(&span.last)));
-        Missing { key, rows: missing.rows, first, last }
+        WireMissingKey { key, rows: missing.rows, first, last }
     }
 }
 
