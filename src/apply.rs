@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crate::engine::EngineError;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
+use crate::model::facts::Facts;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
@@ -89,6 +90,12 @@ pub struct Order<'a> {
     /// When it began.
     pub at: &'a str,
     pub progress: Progress<'a>,
+}
+
+impl Order<'_> {
+    fn facts(&self) -> &'static Facts {
+        self.schema.database.engine.facts()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -225,7 +232,7 @@ fn run(
             Halt::Again => detours += 1,
         }
         (barred, is_careful) = (walk.barred, walk.is_careful);
-        made = if order.surgery.defines_at_once() { walk.made } else { walk.made_for_good };
+        made = if order.facts().defines_at_once() { walk.made } else { walk.made_for_good };
     }
 }
 

@@ -12,7 +12,7 @@ use crate::engine::Session;
 use crate::engine::Trial;
 use crate::engine::trial::Put;
 use crate::findings;
-use crate::intake::BadFile;
+use crate::intake::FileError;
 use crate::intake::Record;
 use crate::model::checked::Checked;
 use crate::model::checked::Loaded;
@@ -64,13 +64,13 @@ struct Waiting {
 #[derive(Debug)]
 pub enum CheckError {
     /// The file is not what it should be.
-    BadFile(BadFile),
+    FileError(FileError),
     Engine(EngineError),
 }
 
-impl From<BadFile> for CheckError {
-    fn from(fault: BadFile) -> CheckError {
-        CheckError::BadFile(fault)
+impl From<FileError> for CheckError {
+    fn from(fault: FileError) -> CheckError {
+        CheckError::FileError(fault)
     }
 }
 
@@ -158,13 +158,13 @@ impl<'a> Check<'a> {
     }
 
     /// Which of the table's columns a record's fields are for.
-    fn columns(&self, record: &Record) -> Result<Vec<usize>, BadFile> {
+    fn columns(&self, record: &Record) -> Result<Vec<usize>, FileError> {
         let Some((table, _)) = self.loads.last() else { return Ok(Vec::new()) };
         let table = &self.schema.tables[*table];
         let mut found: Vec<usize> = Vec::new();
         for name in record.columns.iter() {
             let column = table.columns.iter().position(|column| self.schema.names.same(&column.name, name.trim()));
-            let fault = |why: String, help: String| BadFile { line: record.line, why, help };
+            let fault = |why: String, help: String| FileError { line: record.line, why, help };
             let Some(column) = column else {
                 let known = table.columns.iter().map(|column| column.name.as_str());
                 let help = match text::nearest(name, known) {

@@ -1,7 +1,7 @@
-//! The text of `fk-doctor.toml` → what to check and how, or every fault of the text with its place.
+//! Parses the text of `fk-doctor.toml` into settings and relations, or into all its faults with their spans.
 //!
-//! Text in, values out: which file is read, and what a flag overrules, is decided elsewhere. Names are not looked up
-//! here; that takes a database.
+//! Other modules decide which file is read and which flag overrules it. Names are not resolved here, because that needs
+//! a database.
 
 pub mod baseline;
 pub mod fault;
@@ -29,7 +29,7 @@ use crate::model::redaction::Values;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
-    /// Tables, or relations by their id, that are left alone.
+    /// Patterns of tables, or of relation ids, that are not checked.
     pub exclude: Vec<Spanned<Pattern>>,
     pub scan: ScanSettings,
     pub relations: Vec<ConfiguredRelation>,
@@ -37,14 +37,14 @@ pub struct Config {
     pub policy: Policy,
 }
 
-/// `[redact]`: which values no report shows.
+/// `[redact]`: the values that no report shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RedactSettings {
     pub values: Option<Values>,
     pub columns: Vec<Pattern>,
 }
 
-/// `[scan]`: what a flag of the same name overrules.
+/// `[scan]`: settings that a flag of the same name overrules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ScanSettings {
     pub jobs: Option<usize>,
@@ -55,11 +55,11 @@ pub struct ScanSettings {
     pub wait: Option<Duration>,
     /// Bytes for the keys of parents.
     pub memory: Option<u64>,
-    /// Columns that say when a row came to be: `table.column`, or the name of a column of any table.
+    /// Columns that hold the time of a row's creation: `table.column`, or the name of a column of any table.
     pub time_columns: Vec<Pattern>,
 }
 
-/// The faults come in the order of the text.
+/// Returns the configuration, or all faults in the order of the text.
 pub fn parse(text: &str) -> Result<Config, Vec<Fault>> {
     reader::read(text, |root| config(root, text))
 }
@@ -71,16 +71,19 @@ fn config(mut root: Reader<'_, '_>, text: &str) -> Config {
     let scan = root.take("scan").and_then(|item| item.table("the table `[scan]`")).map(scan).unwrap_or_default();
     let blocks = root.take("relation").map(|item| item.tables()).unwrap_or_default();
     let relations: Vec<_> = blocks.into_iter().filter_map(relation::read).collect();
-    report_repeated(&relations, text, root.faults());
+    report_duplicates(&relations, text, root.faults());
     let redact =
         root.take("redact").and_then(|item| item.table("the table `[redact]`")).map(redact).unwrap_or_default();
     let severities = root.take("severity").and_then(|item| item.table("the table `[severity]`"));
     let severities = severities.map(policy::severities).unwrap_or_default();
     let blocks = root.take("threshold").map(|item| item.tables()).unwrap_or_default();
     let thresholds = blocks.into_iter().filter_map(policy::threshold).collect();
-    root.elsewhere(&["warn-if", "fail-if"], "it belongs under a `[[threshold]]`");
-    root.elsewhere(&SCAN_KEYS, "it belongs under `[scan]`");
-    root.elsewhere(&["child", "parent", "where", "ignore-values", "soft-deleted"], "it belongs under a `[[relation]]`");
+    root.advise_misplaced(&["warn-if", "fail-if"], "it belongs under a `[[threshold]]`");
+    root.advise_misplaced(&SCAN_KEYS, "it belongs under `[scan]`");
+    root.advise_misplaced(
+        &["child", "parent", "where", "ignore-values", "soft-deleted"],
+        "it belongs under a `[[relation]]`",
+    );
     root.finish();
     Config { exclude, scan, relations, redact, policy: Policy { severities, thresholds } }
 }
@@ -104,16 +107,16 @@ fn patterns(item: &Item<'_, '_>) -> Vec<Spanned<Pattern>> {
 
 fn scan(mut reader: Reader<'_, '_>) -> ScanSettings {
     let [time_columns, jobs, samples, fail_on, timeout, wait, memory] = SCAN_KEYS.map(|key| reader.take(key));
-    reader.elsewhere(&["exclude"], "write `exclude` above the first `[…]` of the file");
+    reader.advise_misplaced(&["exclude"], "write `exclude` above the first `[…]` of the file");
     reader.finish();
     let duration = "a duration such as \"60s\"";
-    let bar = "\"error\", \"warning\", \"note\" or \"never\"";
+    let severity = "\"error\", \"warning\", \"note\" or \"never\"";
     let time_columns = time_columns.map(|item| patterns(&item)).unwrap_or_default();
     ScanSettings {
         time_columns: time_columns.into_iter().map(|pattern| pattern.value).collect(),
         jobs: jobs.and_then(|item| item.count(&option_values::JOBS)),
         samples: samples.and_then(|item| item.count(&option_values::SAMPLES)),
-        fail_on: fail_on.and_then(|item| item.parsed(bar, option_values::parse_fail_on)).map(|at| at.value),
+        fail_on: fail_on.and_then(|item| item.parsed(severity, option_values::parse_fail_on)).map(|at| at.value),
         timeout: timeout.and_then(|item| item.parsed(duration, option_values::parse_timeout)).map(|at| at.value),
         wait: wait.and_then(|item| item.parsed(duration, option_values::parse_duration)).map(|at| at.value),
         memory: memory
@@ -122,8 +125,8 @@ fn scan(mut reader: Reader<'_, '_>) -> ScanSettings {
     }
 }
 
-/// The same child, parent and condition twice would report the same rows twice.
-fn report_repeated(relations: &[ConfiguredRelation], text: &str, faults: &Faults) {
+/// Reports relations with equal child, parent and condition, which would report the same rows twice.
+fn report_duplicates(relations: &[ConfiguredRelation], text: &str, faults: &Faults) {
     let mut seen = std::collections::HashMap::new();
     for relation in relations {
         let condition = relation.condition.as_ref().map(|condition| &condition.value);
@@ -135,7 +138,7 @@ fn report_repeated(relations: &[ConfiguredRelation], text: &str, faults: &Faults
             Some(first) => faults.report(
                 relation.child.span.clone(),
                 format!("this relation is already configured on line {}", line_number(text, *first)),
-                Some("remove one of the two, or tell them apart by `where`".to_owned()),
+                Some("remove one of the two, or give them different `where` conditions".to_owned()),
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! What an engine must be able to do, and the table of engines.
+//! What an engine must be able to do. The table of engines is in [`crate::engines`].
 //!
 //! An engine opens a database, reads its definitions and answers SQL that the model wrote. It decides nothing: which
 //! names belong together, which rows are orphans and what is grave is settled elsewhere, once for all engines.
@@ -17,12 +17,11 @@ use crate::model::examination::Method;
 use crate::model::ids::TableId;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
-use crate::source::Source;
 use crate::sql::Sql;
 
 mod catalog_row;
-mod mysql;
-mod postgres;
+pub(crate) mod mysql;
+pub(crate) mod postgres;
 pub mod sqlite;
 pub mod trial;
 mod wire;
@@ -279,23 +278,6 @@ impl EngineError {
             EngineError::TimeLimit => Some("give it more time with --timeout".to_owned()),
             EngineError::Failed { .. } => None,
         }
-    }
-}
-
-/// Lets an engine finish what a writer that died had begun, where only another writer can.
-pub fn settle(source: &Source, patience: &Patience) -> Result<(), EngineError> {
-    match source {
-        Source::Sqlite(path) => sqlite::settle(path, patience),
-        Source::Postgres(_) | Source::Mysql(_) => Ok(()),
-    }
-}
-
-/// Opens a source with the engine it names.
-pub fn open(source: &Source, patience: &Patience) -> Result<Box<dyn Database>, EngineError> {
-    match source {
-        Source::Sqlite(path) => Ok(Box::new(sqlite::open(path, patience)?)),
-        Source::Postgres(address) => Ok(Box::new(postgres::open(address, patience)?)),
-        Source::Mysql(address) => Ok(Box::new(mysql::open(address, patience)?)),
     }
 }
 

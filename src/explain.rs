@@ -25,11 +25,13 @@ use crate::model::schema::Schema;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 use crate::sql::read::statements::statement;
+use crate::sql::read::tokens::tokens_of;
 use crate::sql::witness;
 use crate::sql::witness::Witness;
 
 mod complaint;
 pub mod error_text;
+mod kept_record;
 mod observe;
 mod order;
 mod radius;
@@ -37,6 +39,7 @@ mod reasons;
 mod server_forecast;
 mod suspects;
 
+use kept_record::KeptRecord;
 use observe::Seen;
 
 /// What is to be explained, and how much of it is shown.
@@ -58,6 +61,7 @@ pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Res
         shown: observe::Shown { samples: wishes.samples, redaction: wishes.redaction },
         round: 0,
         transaction_since: None,
+        defines: false,
     };
     stage.trial.arrange(&witness.install(&schema))?;
     one_by_one(&mut stage, schema, wishes)
@@ -76,9 +80,10 @@ fn one_by_one(
     wishes: Wishes<'_>,
 ) -> Result<Explanation, EngineError> {
     let mut statements = Vec::new();
+    let mut late = order::Late::new();
     for statement in wishes.statements {
         statements.push(explaining.explain(statement)?);
-        order::found_later(explaining.trial(), &schema, &mut statements);
+        order::found_later(explaining.trial(), &schema, &mut statements, &mut late);
     }
     statements.iter_mut().for_each(|explained| hide(explained, wishes.redaction));
     Ok(Explanation { schema, statements })
@@ -86,6 +91,8 @@ fn one_by_one(
 
 const ACCEPTED_ALL_THE_SAME: &str =
     "the engine accepts it all the same: it counts what comes and what goes, and does not look at the rows";
+
+const TOO_DEEP_TO_RECORD: &str = "it goes so deep that what it does could not be recorded";
 
 /// A statement and an engine's words may quote values that are not to be shown.
 fn hide(explained: &mut Explained, redaction: &Redaction) {
@@ -167,6 +174,8 @@ struct Stage<'a> {
     round: u32,
     /// The first round of the transaction that a statement began.
     transaction_since: Option<u32>,
+    /// The open transaction has changed definitions.
+    defines: bool,
 }
 
 impl Explaining for Stage<'_> {
@@ -189,7 +198,7 @@ impl Explaining for Stage<'_> {
                 let why = "it reaches beyond the rows of this database, which a trial does not allow";
                 told.verdict = Verdict::Forbidden(why.to_owned());
             }
-            Kind::Enforcement if !defers(&told.statement) => {
+            Kind::Enforcement if !defers(&self.schema, &told.statement) => {
                 let why = "a trial always enforces foreign keys: what fails is to be seen";
                 told.verdict = Verdict::Skipped(why.to_owned());
             }
@@ -210,6 +219,10 @@ impl Stage<'_> {
     fn transaction(&mut self, told: &mut Explained) -> Result<(), EngineError> {
         let performance = self.trial.perform(&told.statement)?;
         told.verdict = verdict(&performance);
+        let rolls_back = told.statement.text.to_ascii_uppercase().starts_with("ROLLBACK");
+        if self.defines && rolls_back && performance.refusal.is_none() {
+            self.define_again(None)?;
+        }
         if let Some(refusal) = &performance.refusal {
             match (refusal.kind, self.transaction_since) {
                 (RefusalKind::ForeignKey, Some(since)) => {
@@ -220,8 +233,7 @@ impl Stage<'_> {
                 _ => told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)],
             }
         }
-        let is_over =
-            !self.trial.is_in_transaction() && !told.statement.text.to_ascii_uppercase().starts_with("ROLLBACK");
+        let is_over = !self.trial.is_in_transaction() && !rolls_back;
         if let (None, true, Some(since)) = (&performance.refusal, is_over, self.transaction_since) {
             let seen = observe::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
             told.reasons = reasons::of_references(&self.schema, &seen, &self.shown);
@@ -234,23 +246,42 @@ impl Stage<'_> {
             (true, None) => Some(self.round + 1),
             (true, since) => since,
         };
+        self.defines &= self.trial.is_in_transaction();
         Ok(())
     }
 
-    /// The witness stands aside while definitions change, and then looks at the new ones.
+    /// The witness stands aside while definitions change, and then records by the new ones.
     fn definition(&mut self, told: &mut Explained) -> Result<(), EngineError> {
+        let kept = self.kept_of_transaction(self.transaction_since.unwrap_or(0))?;
         self.trial.arrange(&self.witness.remove(&self.schema))?;
         let performance = self.trial.perform(&told.statement)?;
         told.verdict = verdict(&performance);
         if let Some(refusal) = &performance.refusal {
             told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)];
         }
+        self.defines = self.trial.is_in_transaction();
+        self.define_again(kept)
+    }
+
+    /// Reads the definitions again, and makes the record anew.
+    fn define_again(&mut self, kept: Option<KeptRecord>) -> Result<(), EngineError> {
+        self.trial.arrange(&self.witness.remove(&self.schema))?;
         let catalog = self.trial.catalog()?;
         // Nothing is configured, so that nothing configured can be wrong.
         if let Ok(schema) = resolve::resolve(catalog, &[]) {
             self.schema = Arc::new(schema);
         }
-        self.trial.arrange(&self.witness.install(&self.schema))
+        self.trial.arrange(&self.witness.remove(&self.schema))?;
+        self.trial.arrange(&self.witness.install(&self.schema))?;
+        kept.map_or(Ok(()), |kept| kept.put_back(self.trial, self.witness, &self.schema))
+    }
+
+    /// Copies what was recorded since a round, if COMMIT will ask for it.
+    fn kept_of_transaction(&mut self, since: u32) -> Result<Option<KeptRecord>, EngineError> {
+        if !self.trial.is_in_transaction() {
+            return Ok(None);
+        }
+        KeptRecord::copy(self.trial, self.witness, &self.schema, since).map(Some)
     }
 
     fn try_out(&mut self, told: &mut Explained) -> Result<(), EngineError> {
@@ -259,15 +290,20 @@ impl Stage<'_> {
         let alone = if takes_away { self.alone(&told.statement)? } else { Vec::new() };
         self.begin_round()?;
         let (performance, witnessed) = self.perform(told)?;
+        if self.defines && !self.trial.is_in_transaction() {
+            self.define_again(None)?;
+            self.defines = false;
+        }
         told.verdict = verdict(&performance);
         let seen = match &performance.refusal {
             None => Some(witnessed.map_or_else(|| self.look(&performance), Ok)?),
             Some(refusal) if refusal.kind == RefusalKind::ForeignKey => {
-                Some(witnessed.map_or_else(|| self.pretend(&told.statement, Leniency::ActOnly), Ok)?)
+                let pretend = || self.pretend(&told.statement, Leniency::ActOnly).map(|(seen, _)| seen);
+                Some(witnessed.map_or_else(pretend, Ok)?)
             }
             Some(refusal) if reasons::is_broken_definition(&self.schema, refusal) => {
                 told.reasons.extend(reasons::of_definitions(&self.schema, refusal, &performance));
-                Some(self.pretend(&told.statement, Leniency::Ignore)?.without_actions(&self.schema))
+                Some(self.pretend(&told.statement, Leniency::Ignore)?.0.without_actions(&self.schema))
             }
             Some(refusal) if refusal.kind == RefusalKind::Forbidden => {
                 told.verdict = Verdict::Forbidden(refusal.message.clone());
@@ -286,6 +322,10 @@ impl Stage<'_> {
                 told.reasons.extend(reasons::of_references(&self.schema, &seen, &self.shown));
             }
             let more = seen.refusal.as_ref().filter(|refusal| refusal.kind != RefusalKind::ForeignKey);
+            if more.is_some_and(|refusal| refusal.kind == RefusalKind::TooDeep) && performance.refusal.is_none() {
+                told.remarks.push(TOO_DEEP_TO_RECORD.to_owned());
+            }
+            let more = more.filter(|_| performance.refusal.is_some());
             told.reasons
                 .extend(more.map(|refusal| reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)));
             told.radius = radius::tree(&self.schema, &alone, &seen.follows);
@@ -313,16 +353,24 @@ impl Stage<'_> {
         Ok(tables)
     }
 
-    fn pretend(&mut self, statement: &Statement, leniency: Leniency) -> Result<Seen, EngineError> {
+    /// Returns what the statement would do, and its record if COMMIT will ask for it.
+    fn pretend(
+        &mut self,
+        statement: &Statement,
+        leniency: Leniency,
+    ) -> Result<(Seen, Option<KeptRecord>), EngineError> {
         let (schema, round, witness, shown) = (Arc::clone(&self.schema), self.round, self.witness, &self.shown);
-        let mut seen = Seen::default();
+        let is_asked_for = self.trial.is_in_transaction();
+        let mut result = (Seen::default(), None);
         self.trial.pretend(statement, leniency, &mut |trial, performance| {
             trial.arrange(&witness.settle(&schema))?;
-            seen = observe::everything(trial, witness, &schema, round, performance, shown);
+            let mut seen = observe::everything(trial, witness, &schema, round, performance, shown);
             seen.refusal = performance.refusal.clone();
+            let kept = is_asked_for.then(|| KeptRecord::copy(trial, witness, &schema, round)).transpose()?;
+            result = (seen, kept);
             Ok(())
         })?;
-        Ok(seen)
+        Ok(result)
     }
 
     fn look(&mut self, performance: &Performance) -> Result<Seen, EngineError> {
@@ -330,12 +378,24 @@ impl Stage<'_> {
         Ok(observe::everything(self.trial, self.witness, &self.schema, self.round, performance, &self.shown))
     }
 
-    /// Runs the statement for good. Where triggers of ours could change how it goes, the witness only sees it pretended.
+    /// Runs the statement for good. Triggers change how SQLite checks an INSERT and what REPLACE takes away, and the
+    /// witness is made of triggers: such a statement is recorded while it is pretended, and then runs without them.
     fn perform(&mut self, told: &mut Explained) -> Result<(Performance, Option<Seen>), EngineError> {
-        if told.statement.may_replace {
-            // SQLite itself lets some orphans through that come with REPLACE, depending on which triggers there are.
-            let seen = self.pretend(&told.statement, Leniency::ActOnly)?;
-            return Ok((self.perform_alone(told)?, Some(seen)));
+        if told.statement.may_replace || told.statement.kind == Kind::Insert {
+            let (seen, kept) = self.pretend(&told.statement, Leniency::ActOnly)?;
+            let performance = self.perform_alone(told)?;
+            if let (None, Some(kept)) = (&performance.refusal, kept) {
+                kept.put_back(self.trial, self.witness, &self.schema)?;
+            }
+            // A pretended INSERT is refused for a broken definition that the engine does not look at here.
+            let is_seen =
+                !seen.refusal.as_ref().is_some_and(|refusal| reasons::is_broken_definition(&self.schema, refusal));
+            let seen = if is_seen || performance.refusal.is_some() {
+                seen
+            } else {
+                self.pretend(&told.statement, Leniency::Ignore)?.0.without_actions(&self.schema)
+            };
+            return Ok((performance, Some(seen)));
         }
         let performance = self.trial.perform(&told.statement)?;
         if kind(&performance) != Some(RefusalKind::TooDeep) {
@@ -344,16 +404,20 @@ impl Stage<'_> {
         // The witness's own triggers are one more level than there would be.
         let performance = self.perform_alone(told)?;
         if performance.refusal.is_none() {
-            told.remarks.push("it goes so deep that what it does could not be recorded".to_owned());
+            told.remarks.push(TOO_DEEP_TO_RECORD.to_owned());
         }
         Ok((performance, None))
     }
 
     fn perform_alone(&mut self, told: &Explained) -> Result<Performance, EngineError> {
-        self.trial.arrange(&self.witness.remove(&self.schema))?;
+        let tables = self.witness.witnessed(&self.schema);
+        self.trial.arrange(&self.witness.pause(&self.schema, &tables))?;
         let performance = self.trial.perform(&told.statement)?;
-        self.trial.arrange(&self.witness.install(&self.schema))?;
-        self.begin_round()?;
+        if self.defines && !self.trial.is_in_transaction() {
+            self.define_again(None)?;
+        } else {
+            self.trial.arrange(&self.witness.resume(&self.schema, &tables))?;
+        }
         Ok(performance)
     }
 
@@ -384,6 +448,7 @@ fn verdict(performance: &Performance) -> Verdict {
     performance.refusal.clone().map_or(Verdict::Accepted, Verdict::Refused)
 }
 
-fn defers(statement: &Statement) -> bool {
-    statement.text.to_ascii_lowercase().contains("defer_foreign_keys")
+fn defers(schema: &Schema, statement: &Statement) -> bool {
+    let words = tokens_of(schema.database.engine, &statement.text);
+    words.iter().any(|word| word.is_word("defer_foreign_keys"))
 }

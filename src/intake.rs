@@ -1,7 +1,7 @@
-//! Rows from files, one at a time: CSV, TSV, JSON and NDJSON become records with the line they stand on.
+//! Reads rows from files: CSV, TSV, JSON and NDJSON become records with their line numbers.
 //!
-//! A file that is not what it should be is an error with its line, never a guess; one record is held at a time. Leaves
-//! out: which table the rows are for, and whether it would take them.
+//! One record is in memory at a time. A malformed file is an error with its line; nothing is guessed. This module does
+//! not know which table the rows are for, nor whether the table would accept them.
 
 use std::io::BufRead;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ mod csv;
 pub mod csv_writer;
 mod json;
 
-/// Longer records are not rows but accidents.
+/// In bytes. A longer record is taken for a mistake, such as a quote that is never closed.
 const LONGEST_RECORD: usize = 64 * 1024 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +35,8 @@ impl FileKind {
         }
     }
 
-    /// As the end of a file's name says.
-    pub fn of(name: &str) -> Option<FileKind> {
+    /// Returns the kind that the extension of a file name stands for.
+    pub fn from_name(name: &str) -> Option<FileKind> {
         let (_, ending) = name.rsplit_once('.')?;
         match ending.to_ascii_lowercase().as_str() {
             "jsonl" => Some(FileKind::Ndjson),
@@ -46,51 +46,51 @@ impl FileKind {
     }
 }
 
-/// How the text of a file is meant.
+/// Options for reading a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Manner {
-    /// The columns, where the first line does not name them.
+pub struct ReadOptions {
+    /// The column names, if the first line does not contain them.
     pub columns: Option<Vec<String>>,
-    /// A field without quotes that reads so is NULL. In CSV and TSV an empty one is by default.
+    /// The text of an unquoted field that means NULL. By default an empty field of CSV or TSV does.
     pub null: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The line on which it begins, from 1.
+    /// The line on which the record begins, counted from 1.
     pub line: u64,
     pub columns: Rc<[String]>,
     pub values: Vec<Value>,
 }
 
-/// What is wrong with a file, and on which line.
+/// An error in a file, with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadFile {
+pub struct FileError {
     pub line: u64,
     pub why: String,
     pub help: String,
 }
 
-impl BadFile {
-    fn new(line: u64, why: impl Into<String>, help: impl Into<String>) -> BadFile {
-        BadFile { line, why: why.into(), help: help.into() }
+impl FileError {
+    fn new(line: u64, why: impl Into<String>, help: impl Into<String>) -> FileError {
+        FileError { line, why: why.into(), help: help.into() }
     }
 
-    fn io(line: u64, error: &std::io::Error) -> BadFile {
-        BadFile::new(line, error.to_string(), "check that the file can be read to its end")
+    fn io(line: u64, error: &std::io::Error) -> FileError {
+        FileError::new(line, error.to_string(), "check that the file can be read to its end")
     }
 }
 
-/// Calls `each` with every record of a file, in order. `each` may end it with a fault of its own.
-pub fn read<E: From<BadFile>>(
+/// Calls `each` with every record of a file, in order. An error from `each` ends the reading and is returned.
+pub fn read<E: From<FileError>>(
     source: impl BufRead,
     kind: FileKind,
-    manner: &Manner,
+    options: &ReadOptions,
     each: &mut dyn FnMut(Record) -> Result<(), E>,
 ) -> Result<(), E> {
     match kind {
-        FileKind::Csv => csv::read(source, b',', manner, each),
-        FileKind::Tsv => csv::read(source, b'\t', manner, each),
+        FileKind::Csv => csv::read(source, b',', options, each),
+        FileKind::Tsv => csv::read(source, b'\t', options, each),
         FileKind::Json => json::array(source, each),
         FileKind::Ndjson => json::lines(source, each),
     }

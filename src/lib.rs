@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod diagnose;
 pub mod engine;
+pub mod engines;
 pub mod examine;
 pub mod exit;
 pub mod explain;

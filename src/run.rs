@@ -177,7 +177,7 @@ fn way_back(file: &Path) -> Option<&'static str> {
 }
 
 fn refuse_the_database<'a>(source: &Source, files: impl Iterator<Item = &'a Path>) -> Result<(), RunError> {
-    let Source::Sqlite(database) = source else { return Ok(()) };
+    let Some(database) = source.file() else { return Ok(()) };
     let whole = |path: &Path| path.canonicalize().ok();
     for file in files {
         let beside = ["", "-wal", "-shm", "-journal"].iter().any(|suffix| {

@@ -1,12 +1,16 @@
 //! Which database is meant: a path or a URL, understood but not opened. Passwords never leave this file in text.
 
+use std::path::Path;
 use std::path::PathBuf;
 
+use crate::model::catalog::Engine;
+use crate::model::facts::Location;
+
+/// Where a database is, and the engine that opens it. A server itself says which of two related engines it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    Sqlite(PathBuf),
-    Postgres(Address),
-    Mysql(Address),
+    File { engine: Engine, path: PathBuf },
+    Server { engine: Engine, address: Address },
 }
 
 /// The URL of a server. Shown without its password, and without anything else that may hold one.
@@ -146,11 +150,18 @@ impl SourceError {
         match self {
             SourceError::Missing => "name one: fk-doctor scan app.db".to_owned(),
             SourceError::NotAUrl { scheme } => format!("write {scheme}://USER@HOST/DATABASE"),
-            SourceError::NoEngine { .. } => {
-                "give the path of a SQLite database, or a URL: postgres://USER@HOST/DATABASE".to_owned()
-            }
+            SourceError::NoEngine { .. } => forms(),
         }
     }
+}
+
+/// Returns every form in which a database can be named, as a help text.
+fn forms() -> String {
+    let at = |location| Engine::ALL.iter().map(|engine| engine.facts()).filter(move |facts| facts.location == location);
+    let titles: Vec<&str> = at(Location::File).map(|facts| facts.title).collect();
+    let schemes = at(Location::Server).filter_map(|facts| facts.schemes.first());
+    let urls: Vec<String> = schemes.map(|scheme| format!("{scheme}://USER@HOST/DATABASE")).collect();
+    format!("give the path of a database of {}, or a URL: {}", titles.join(" or "), urls.join(", "))
 }
 
 impl Source {
@@ -160,38 +171,67 @@ impl Source {
             return Err(SourceError::Missing);
         }
         let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-        let server: fn(Address) -> Source = match scheme {
-            "postgres" | "postgresql" => Source::Postgres,
-            "mysql" | "mariadb" => Source::Mysql,
-            // Any other URL may hold a password too: it is never taken for a path, which errors would show.
-            _ => {
-                return match unknown_scheme(text) {
-                    Some(scheme) => Err(SourceError::NoEngine { scheme: scheme.to_owned() }),
-                    None => Ok(Source::Sqlite(PathBuf::from(sqlite_path(text)))),
-                };
-            }
+        let Some(engine) = engine_of(scheme) else {
+            return match unknown_scheme(text) {
+                // Any other URL may hold a password too: it is never taken for a path, which errors would show.
+                Some(scheme) => Err(SourceError::NoEngine { scheme: scheme.to_owned() }),
+                None => of_path(text),
+            };
         };
-        if text[scheme.len()..].starts_with("://") {
-            Ok(server(Address { url: text.to_owned() }))
-        } else {
-            Err(SourceError::NotAUrl { scheme: scheme.to_owned() })
+        match engine.facts().location {
+            Location::File => Ok(Source::File { engine, path: PathBuf::from(path_of(&text[scheme.len() + 1..])) }),
+            Location::Server if text[scheme.len()..].starts_with("://") => {
+                Ok(Source::Server { engine, address: Address { url: text.to_owned() } })
+            }
+            Location::Server => Err(SourceError::NotAUrl { scheme: scheme.to_owned() }),
         }
     }
+
+    pub fn engine(&self) -> Engine {
+        match self {
+            Source::File { engine, .. } | Source::Server { engine, .. } => *engine,
+        }
+    }
+
+    /// Returns the path, if the database is a file.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Source::File { path, .. } => Some(path),
+            Source::Server { .. } => None,
+        }
+    }
+}
+
+/// A path or a URL, without a password.
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::File { path, .. } => path.display().fmt(f),
+            Source::Server { address, .. } => address.fmt(f),
+        }
+    }
+}
+
+/// A path without a scheme belongs to the engine whose databases are files.
+fn of_path(path: &str) -> Result<Source, SourceError> {
+    let engine = Engine::ALL.iter().copied().find(|engine| engine.facts().location == Location::File);
+    let engine = engine.ok_or_else(|| SourceError::NoEngine { scheme: "file".to_owned() })?;
+    Ok(Source::File { engine, path: PathBuf::from(path) })
+}
+
+/// Returns the engine to whose URLs a scheme belongs.
+fn engine_of(scheme: &str) -> Option<Engine> {
+    Engine::ALL.iter().copied().find(|engine| engine.facts().schemes.contains(&scheme))
 }
 
 fn unknown_scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     let is_scheme = scheme.chars().all(|character| character.is_ascii_alphanumeric() || "+.-".contains(character));
-    (is_scheme
-        && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && !["sqlite", "file"].contains(&scheme))
-    .then_some(scheme)
+    (is_scheme && scheme.starts_with(|first: char| first.is_ascii_alphabetic())).then_some(scheme)
 }
 
-/// `sqlite:PATH`, and the forms that other tools write: `sqlite://PATH?mode=…`, `file:PATH?…`.
-fn sqlite_path(text: &str) -> &str {
-    let url = text.strip_prefix("sqlite:").or_else(|| text.strip_prefix("file:"));
-    let Some(rest) = url else { return text };
+/// Returns the path that follows a file's scheme, in the forms that other tools write: `PATH`, `//PATH?mode=…`.
+fn path_of(rest: &str) -> &str {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     path.split_once('?').map_or(path, |(path, _)| path)
 }
@@ -202,7 +242,7 @@ mod tests {
 
     #[test]
     fn paths_and_urls_are_told_apart() {
-        let sqlite = |path: &str| Ok(Source::Sqlite(PathBuf::from(path)));
+        let sqlite = |path: &str| Ok(Source::File { engine: Engine::Sqlite, path: PathBuf::from(path) });
         assert_eq!(Source::parse("a b.db"), sqlite("a b.db"));
         assert_eq!(Source::parse("sqlite:a.db"), sqlite("a.db"));
         assert_eq!(Source::parse("sqlite://a.db?mode=rwc"), sqlite("a.db"));
@@ -212,9 +252,18 @@ mod tests {
         assert_eq!(Source::parse(""), Err(SourceError::Missing));
         assert_eq!(Source::parse("./odd://a.db"), sqlite("./odd://a.db"));
         assert_eq!(Source::parse("Oracle://u:secret@h/d"), Err(SourceError::NoEngine { scheme: "Oracle".to_owned() }));
-        assert!(matches!(Source::parse("postgresql://h/d"), Ok(Source::Postgres(_))));
-        assert!(matches!(Source::parse("mariadb://h/d"), Ok(Source::Mysql(_))));
+        let engine = |url: &str| Source::parse(url).map(|source| source.engine());
+        assert_eq!(engine("postgresql://h/d"), Ok(Engine::Postgres));
+        assert_eq!(engine("mariadb://h/d"), Ok(Engine::Mariadb));
         assert!(matches!(Source::parse("mysql:d"), Err(SourceError::NotAUrl { .. })));
+    }
+
+    #[test]
+    fn help_for_an_unknown_scheme_lists_every_engine() {
+        let help = SourceError::NoEngine { scheme: "oracle".to_owned() }.help();
+        for facts in Engine::ALL.iter().map(|engine| engine.facts()) {
+            assert!(help.contains(facts.title) || help.contains(facts.schemes[0]), "{help}");
+        }
     }
 
     #[test]

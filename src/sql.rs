@@ -6,7 +6,6 @@
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::Index;
-use crate::model::catalog::MOVING_ADDRESS;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::ids::TableId;
@@ -17,6 +16,16 @@ use crate::model::value::Value;
 
 mod clauses;
 pub mod foresight;
+#[cfg(test)]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "its statements are kept as they were"
+)]
+mod frozen;
 pub mod key_bitmap;
 pub mod load;
 mod mysql;
@@ -154,7 +163,7 @@ pub fn row_name_columns(table: &Table) -> Vec<&str> {
     let key = table.primary_key.iter().map(|&column| &table.columns[column]);
     let mut names: Vec<&str> = key.clone().map(|column| column.name.as_str()).collect();
     let address = table.row_address.as_deref();
-    if names.is_empty() && address == Some(MOVING_ADDRESS) {
+    if names.is_empty() && address.is_some() && !table.address_lasts {
         // Such an address says little to people, and nothing once the row has changed.
         names.extend(table.naming_key().iter().map(|&column| table.columns[column].name.as_str()));
     }

@@ -22,7 +22,9 @@ use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Rule;
 use crate::model::rule::Rules;
+use crate::model::rule::Scope;
 use crate::model::rule::Treatment;
+use crate::model::rule::TreatmentKind;
 use crate::model::schema::Schema;
 use crate::plan_draft::PlanDraft;
 use crate::scan::Fact;
@@ -32,6 +34,7 @@ use crate::scan::Progress;
 use crate::scan::ScanFacts;
 use crate::scan::Tally;
 use crate::sql;
+use crate::sql::read::tokens::names_column_of;
 use crate::sql::repair::RepairDialect;
 use crate::treat::assign::Assigned;
 
@@ -286,7 +289,7 @@ impl<'a> Planner<'a> {
         }
         self.count_estimate(&case, lost)?;
         let left = case.outlook.undecided.iter().map(|undecided| undecided.rows).sum::<u64>();
-        let reported = case.outlook.treatments.iter().filter(|share| share.treatment == "report");
+        let reported = case.outlook.treatments.iter().filter(|share| share.is_of(TreatmentKind::Report));
         case.outlook.rows_after = left + reported.map(|share| share.rows).sum::<u64>();
         case.outlook.treatments.retain(|share| share.rows > 0 || share.changes > 0);
         Ok(case.outlook)
@@ -297,7 +300,7 @@ impl<'a> Planner<'a> {
         if case.rule.treatments.iter().all(|treatment| treatment.value.is_of_the_schema()) {
             return None;
         }
-        if case.rule.looks_at_child()
+        if looks_at_child(self.schema, case.rule)
             && let Err(why) = self.can_be_found(case.relation.child)
         {
             return Some(why);
@@ -325,7 +328,7 @@ impl<'a> Planner<'a> {
         let mut verdicts = DecisionRuns::default();
         let mut open: Vec<Group> = Vec::new();
         let columns = OrphanColumns::of(self.schema, case.relation);
-        let mut groups = Groups::of(case);
+        let mut groups = Groups::of(case, self.schema);
         columns.each_row(reader, &self.all_orphans(case.relation), |row| {
             if groups.opens(&row) {
                 if open.len() == CHUNK {
@@ -386,7 +389,7 @@ impl<'a> Planner<'a> {
     ) -> Result<(), TreatError> {
         let mut open: Vec<rows::Pending<'_>> = Vec::new();
         let columns = OrphanColumns::of(self.schema, case.relation);
-        let mut groups = Groups::of(case);
+        let mut groups = Groups::of(case, self.schema);
         let mut group = 0;
         columns.each_row(reader, &self.all_orphans(case.relation), |row| {
             group += usize::from(groups.opens(&row));
@@ -432,6 +435,11 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// True if a query of the rule reads columns of the child, so that the rows of one missing key may get different keys.
+fn looks_at_child(schema: &Schema, rule: &Rule) -> bool {
+    rule.queries().any(|query| names_column_of(schema.database.engine, query, Scope::Child.name()))
+}
+
 /// Cuts the stream of orphans, which come sorted by missing key, into the units of decision.
 struct Groups {
     /// Where a rule looks at the child's other columns, each row is decided by itself.
@@ -440,8 +448,8 @@ struct Groups {
 }
 
 impl Groups {
-    fn of(case: &Case<'_>) -> Groups {
-        Groups { each_row_alone: case.rule.looks_at_child(), last: None }
+    fn of(case: &Case<'_>, schema: &Schema) -> Groups {
+        Groups { each_row_alone: looks_at_child(schema, case.rule), last: None }
     }
 
     /// True if the next orphan begins a unit.

@@ -135,7 +135,7 @@ impl Case {
         let text = std::fs::read_to_string(folder.join("case.toml")).map_err(|error| format!("case.toml: {error}"))?;
         let document = DeTable::parse(&text).map_err(|error| error.to_string())?;
         let table = document.get_ref();
-        only_keys(table, &["engines", "step"])?;
+        only_keys(table, KEYS[0])?;
         let engines = match strings(table, "engines")? {
             Some(names) => names.iter().map(|name| engine(name)).collect::<Result<_, _>>()?,
             None => vec![Engine::Sqlite],
@@ -233,6 +233,14 @@ fn engine(name: &str) -> Result<Engine, String> {
     engine.ok_or_else(|| format!("there is no engine `{name}`; the engines are {known}"))
 }
 
+/// The keys of a case, of a step that runs the program, of one that runs statements, and of one that asks a query.
+pub(crate) const KEYS: [&[&str]; 4] = [
+    &["engines", "step"],
+    &["run", "name", "exit", "formats", "files", "changes", "restores"],
+    &["sql", "name"],
+    &["query", "name"],
+];
+
 /// Commands that never write to a database.
 const READING: [&str; 8] = ["scan", "schema", "check", "explain", "discover", "rules", "status", "code"];
 
@@ -242,9 +250,9 @@ fn read_step(table: &DeTable<'_>, before: &[Step]) -> Result<Vec<Step>, String> 
     let given: Vec<&str> = of_every_action.into_iter().filter(|key| table.contains_key(*key)).collect();
     let [action] = given[..] else { return Err("a step has one of the keys `run`, `sql` and `query`".to_owned()) };
     match action {
-        "run" => only_keys(table, &["run", "name", "exit", "formats", "files", "changes", "restores"])?,
-        "sql" => only_keys(table, &["sql", "name"])?,
-        _ => only_keys(table, &["query", "name"])?,
+        "run" => only_keys(table, KEYS[1])?,
+        "sql" => only_keys(table, KEYS[2])?,
+        _ => only_keys(table, KEYS[3])?,
     }
     let text = string(table, action)?.unwrap_or_default();
     let name = string(table, "name")?;
@@ -305,6 +313,7 @@ fn extension(format: &str) -> Result<&'static str, String> {
         "junit" => "xml",
         "sarif" => "sarif",
         "github" => "github",
+        "html" => "html",
         _ => {
             return Err(format!(
                 "no extension of an expected file is known for the format `{format}`: add it to tests/case.rs"

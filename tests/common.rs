@@ -143,6 +143,39 @@ pub(crate) fn dump(path: &Path) -> String {
     dump.join("\n")
 }
 
+/// Finds a phrase that begins or ends with a number.
+pub(crate) trait States {
+    /// True if a text has this phrase and its numbers are whole: "10 rows" does not state "0 rows".
+    fn states(&self, phrase: &str) -> bool;
+}
+
+impl States for str {
+    fn states(&self, phrase: &str) -> bool {
+        let is_of_number = |letter: char| letter.is_ascii_digit() || letter == ',' || letter == '.';
+        self.match_indices(phrase).any(|(start, _)| {
+            let (before, after) = (&self[..start], &self[start + phrase.len()..]);
+            let begins = phrase.starts_with(|letter: char| letter.is_ascii_digit());
+            let ends = phrase.ends_with(|letter: char| letter.is_ascii_digit());
+            !(begins && before.ends_with(is_of_number)
+                || ends && after.starts_with(|letter: char| letter.is_ascii_digit()))
+        })
+    }
+}
+
+#[test]
+fn phrase_with_a_number_is_found_whole() {
+    for (text, phrase, is_stated) in [
+        ("would make 10 changes", "0 changes", false),
+        ("would make 1,000 changes", "0 changes", false),
+        ("10 changes, then 0 changes", "0 changes", true),
+        ("3 rows", "3 rows", true),
+        ("exit code 41", "exit code 4", false),
+        ("exit code 4.", "exit code 4", true),
+    ] {
+        assert_eq!(text.states(phrase), is_stated, "{text}");
+    }
+}
+
 /// Checks a report against a JSON Schema of the repository.
 pub(crate) fn assert_obeys(schema: &str, report: &serde_json::Value) {
     let path = format!("{}/schemas/{schema}.schema.json", env!("CARGO_MANIFEST_DIR"));

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use fastrand::Rng;
-use fk_doctor::engine;
 use fk_doctor::engine::Deadline;
 use fk_doctor::engine::Patience;
+use fk_doctor::engines;
 use fk_doctor::explain;
 use fk_doctor::explain::Wishes;
 use fk_doctor::model::catalog::Engine;
@@ -134,7 +134,8 @@ fn rows(database: &Connection) -> Vec<i64> {
 
 fn explained(path: &Path, sql: &str) -> Explained {
     let patience = Patience { lock_wait: Duration::ZERO, deadline: Deadline::default() };
-    let mut database = engine::open(&Source::Sqlite(path.to_owned()), &patience).unwrap();
+    let mut database =
+        engines::open(&Source::File { engine: Engine::Sqlite, path: path.to_owned() }, &patience).unwrap();
     let mut trial = database.trial(&|_, _| {}).unwrap();
     let schema = resolve::resolve(trial.catalog().unwrap(), &[]).unwrap();
     let wishes = Wishes {

@@ -3,6 +3,7 @@
 
 use crate::common;
 
+use crate::common::States as _;
 use common::Bench;
 
 const SEED: &str = "
@@ -46,7 +47,7 @@ fn a_condition_makes_coverage_partial() {
     assert_eq!((code, &report["verdict"]), (0, &"partial".into()));
     let run = bench.run(&["scan", "app.db", "--where", "c: child.id < 2"]);
     assert!(
-        run.stdout.contains("2 relations of app.db looked at, 1 only in part: no orphans in 1 row"),
+        run.stdout.states("2 relations of app.db looked at, 1 only in part: no orphans in 1 row"),
         "{}",
         run.stdout
     );
@@ -109,7 +110,7 @@ fn missing_keys_have_a_first_and_a_last_time() {
     let run = bench.run(&["scan", "app.db"]);
     assert!(run.stdout.contains("'2026-01-05' to '2026-03-01'"), "{}", run.stdout);
     let run = bench.run(&["scan", "app.db", "--redact"]);
-    assert!(!run.stdout.contains("2026"), "{}", run.stdout);
+    assert!(!run.stdout.states("2026"), "{}", run.stdout);
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn every_scan_adds_a_line_to_the_history() {
     assert_eq!(text.lines().count(), 3);
     assert!(text.lines().all(|line| line.contains("\"orphan_rows\":4,\"missing_keys\":2")), "{text}");
     let page = std::fs::read_to_string(bench.path("r.html")).unwrap();
-    assert!(page.contains("<h2>Trend <small>as many than") || page.contains("<h2>Trend"), "a curve is drawn");
+    assert!(page.contains("<h2>Trend"), "a curve is drawn: {page}");
     std::fs::write(bench.path("past.ndjson"), "{}\n").unwrap();
     let run = bench.run(&["scan", "app.db", "--history", "past.ndjson"]);
     assert_eq!(run.code, 2);

@@ -344,7 +344,9 @@ fn a_trigger_says_which_version_of_sqlite_it_takes() {
                       d.execute(\"INSERT INTO c(r) VALUES ('a')\"); d.commit(); print('taken')";
         // Which one it is: 3.40 is 40.
         let version = "import sqlite3; print(sqlite3.sqlite_version_info[1])";
+        // `tests/run` installs it.
         if std::process::Command::new("python3").arg("--version").output().is_err() {
+            assert!(std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_none(), "python3 is missing");
             continue;
         }
         let theirs = bench.run_program("python3", &["-c", version], &[]).stdout.trim().parse::<u16>().unwrap();

@@ -1,8 +1,12 @@
-//! The README's tables and its output are those of the code.
+//! The README's tables and its output are those of the code, and CONTRIBUTING.md tells what the tests can do.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+use crate::case;
 use crate::common;
 
+use std::collections::BTreeSet;
+
+use case::Case;
 use fk_doctor::exit::Exit;
 use fk_doctor::model::finding::Code;
 use fk_doctor::report::ScanFormat;
@@ -63,4 +67,58 @@ fn the_rule_shown_is_sound() {
     let known: Vec<&str> =
         fk_doctor::config::rules::ACTIONS.into_iter().filter(|action| !schema_actions.contains(action)).collect();
     assert_eq!(actions, known);
+}
+
+fn contributing() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/CONTRIBUTING.md")).unwrap()
+}
+
+/// The case that CONTRIBUTING.md shows can be read as a case.
+#[test]
+fn case_shown_to_contributors_is_sound() {
+    let text = contributing();
+    let (_, shown) = text.split_once("```toml\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("case.toml", shown.split("```").next().unwrap());
+    write("seed.sql", "");
+    write("r.toml", "");
+    let case = Case::read(folder.path()).unwrap();
+    assert_eq!((case.engines.len(), case.steps.len()), (2, 7));
+    for key in case::KEYS.into_iter().flatten() {
+        assert!(text.contains(&format!("{key} = ")) || text.contains(&format!("[[{key}]]")), "{key} is not shown");
+    }
+}
+
+/// CONTRIBUTING.md lists the variables that the tests read, and no other.
+#[test]
+fn variables_of_the_tests_are_listed_for_contributors() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut read = BTreeSet::new();
+    let mut folders = vec![folder.join("tests"), folder.join("src")];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension() {
+                None if path.is_dir() => folders.push(path),
+                Some(extension) if extension == "rs" => {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let names =
+                        text.split("var(\"").chain(text.split("var_os(\"")).chain(text.split("number(\"")).skip(1);
+                    let names = names.filter_map(|rest| rest.split('"').next());
+                    read.extend(names.filter(|name| name.starts_with("FK_DOCTOR_")).map(str::to_owned));
+                }
+                _ => {}
+            }
+        }
+    }
+    // The program itself reads this one.
+    read.remove("FK_DOCTOR_REDACT_KEY");
+    read.extend(["POSTGRES", "MARIADB", "MYSQL", "CERTIFICATE"].map(|name| format!("FK_DOCTOR_TEST_{name}")));
+    let text = contributing();
+    let is_of_name = |letter: char| letter.is_ascii_uppercase() || letter == '_';
+    let listed =
+        text.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split(|letter| !is_of_name(letter)));
+    let listed: BTreeSet<String> = listed.filter(|word| word.starts_with("FK_DOCTOR_")).map(str::to_owned).collect();
+    assert_eq!(listed, read);
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use crate::common;
 
+use crate::common::States as _;
 use common::Bench;
 use common::Run;
 use rusqlite::Connection;
@@ -82,7 +83,7 @@ fn row_that_found_its_parent_is_left_whatever_else_was_done() {
             assert!(plain(&refused).contains("b (id = 2) has its parent by now"), "{}", refused.stderr);
             assert_eq!(bench.dump(), dump);
             let skipped = done(&bench, "apply", &[options, &["--skip-changed"]].concat(), 6);
-            assert!(plain(&skipped).contains("1 row had found their parent"), "{}", skipped.stdout);
+            assert!(plain(&skipped).states("1 row had found their parent"), "{}", skipped.stdout);
             assert_eq!(bench.value("SELECT r FROM b WHERE id = 2"), "16");
             assert_eq!(bench.value("SELECT r FROM b WHERE id = 3"), "NULL");
             done(&bench, "undo", &[], 0);
@@ -115,7 +116,7 @@ fn placeholder_that_the_application_made_first_stays() {
     bench.execute("INSERT INTO p VALUES (16, NULL)");
     let before = bench.dump();
     let applied = done(&bench, "apply", &[], 0);
-    assert!(plain(&applied).contains("1 row made; 1 was so already"), "{}", applied.stdout);
+    assert!(plain(&applied).states("1 row made; 1 was so already"), "{}", applied.stdout);
     assert_eq!(status(&bench)["state"]["left"], serde_json::json!({ "already": 2 }));
     done(&bench, "undo", &[], 0);
     assert_eq!(
@@ -142,7 +143,7 @@ fn undo_leaves_no_orphan_that_was_none() {
         }
     }
     let skipped = done(&bench, "undo", &["--skip-changed"], 6);
-    assert!(plain(&skipped).contains("1 row is referred to by rows that came since"), "{}", skipped.stdout);
+    assert!(plain(&skipped).states("1 row is referred to by rows that came since"), "{}", skipped.stdout);
     assert_eq!(bench.value("SELECT group_concat(id ORDER BY id) FROM p"), "'1,2,3,4,16'");
     assert_eq!(phase(&bench), "taken back");
     assert_eq!(status(&bench)["state"]["made"]["changes"], 1);
@@ -287,7 +288,7 @@ fn status_tells_how_far_a_plan_is() {
     bench.execute("UPDATE b SET note = 'new' WHERE id = 3");
     assert!(
         plain(&bench.run(&["status", "plan.ndjson", "app.db"]))
-            .contains("1 row that it made were changed since b (id = 3)")
+            .states("1 row that it made were changed since b (id = 3)")
     );
     bench.execute("UPDATE b SET note = 'z' WHERE id = 3");
 
@@ -381,7 +382,7 @@ fn resumed_run_looks_at_its_rows_again() {
     assert!(plain(&refused).contains("has its parent by now; and 2 more rows"), "{}", refused.stderr);
     assert_eq!(count(), left);
     let skipped = done(&bench, "apply", &["--batch", "10", "--skip-changed"], 6);
-    assert!(plain(&skipped).contains("5 rows had found their parent"), "{}", skipped.stdout);
+    assert!(plain(&skipped).states("5 rows had found their parent"), "{}", skipped.stdout);
     assert_eq!(count(), 5);
     done(&bench, "undo", &["--batch", "100"], 0);
     assert_eq!(count(), 3_000);
@@ -460,13 +461,13 @@ fn run_that_stops_halfway_tells_what_was_committed() {
     let bench = planned(&seed, &rule("c(r)", "action = \"set-null\""));
     let stopped = done(&bench, "apply", &["--batch", "10"], 5);
     let told = plain(&stopped);
-    assert!(told.contains("40 changes committed before stay"), "{told}");
+    assert!(told.states("40 changes committed before stay"), "{told}");
     assert!(!told.contains("nothing was changed"), "{told}");
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "40");
     assert_eq!(phase(&bench), "applying");
     // With rows that are refused left alone, the rest is done.
     let skipped = done(&bench, "apply", &["--batch", "10", "--skip-changed"], 6);
-    assert!(plain(&skipped).contains("1 row was refused by the database"), "{}", skipped.stdout);
+    assert!(plain(&skipped).states("1 row was refused by the database"), "{}", skipped.stdout);
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "49");
 }
 

@@ -3,6 +3,7 @@
 
 use crate::common;
 
+use crate::common::States as _;
 use common::Bench;
 use common::Run;
 
@@ -44,7 +45,7 @@ fn limits_make_notes_warnings_and_errors() {
     }
     let run = with(&threshold("warn-if = \"> 0\"\nfail-if = \"> 5%\""), &["--fail-on", "warning"]);
     assert_eq!(run.code, 1);
-    assert!(run.stdout.contains("1.0% of the rows does not reach fail-if > 5%"), "{}", run.stdout);
+    assert!(run.stdout.states("1.0% of the rows does not reach fail-if > 5%"), "{}", run.stdout);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use crate::common;
 use crate::plan_contents;
 
+use crate::common::States as _;
 use common::Bench;
 use common::Run;
 
@@ -206,7 +207,7 @@ fn quarantine_into_a_file_keeps_the_whole_closure() {
     assert!(!case.bench.path("other.ndjson").exists());
 
     for (file, why) in
-        [("../gone", "will lie beside the plan"), ("/tmp/gone", "will lie beside"), ("", "the name of a file")]
+        [("../gone", "written beside the plan"), ("/tmp/gone", "written beside"), ("", "the name of a file")]
     {
         Case::new(seed, &rule(file)).faulty(why);
     }
@@ -222,7 +223,7 @@ fn quarantine_into_a_file_keeps_the_whole_closure() {
 fn delete_keeps_nothing_and_can_still_be_taken_back() {
     let seed = SIMPLE.replace("INTEGER PRIMARY KEY, r", "TEXT, r");
     let case = Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"delete\"\nkeep = false"));
-    assert!(case.plan().stdout.contains("2 orphan rows and all that depend on them go, and only the plan keeps them"));
+    assert!(case.plan().stdout.states("2 orphan rows and all that depend on them go, and only the plan keeps them"));
     std::fs::remove_file(case.bench.path("plan.ndjson")).unwrap();
     case.repair();
     assert_eq!(case.bench.value("SELECT count(*) FROM c"), "2");
@@ -249,7 +250,7 @@ fn report_leaves_orphans_on_the_record() {
     let case = Case::new(SIMPLE, &rule("c(r)", "[[treat]]\naction = \"report\""));
     let planned = case.plan();
     assert_eq!(planned.code, 0, "{}", planned.stdout);
-    assert!(planned.stdout.contains("2 orphan rows now, 2 once it is applied"), "{}", planned.stdout);
+    assert!(planned.stdout.states("2 orphan rows now, 2 once it is applied"), "{}", planned.stdout);
     assert_eq!(case.bench.run(&["apply", "app.db", "plan.ndjson"]).code, 6, "applied, and not clean");
     assert_eq!(case.bench.dump(), case.before);
 }
@@ -703,7 +704,7 @@ fn every_unique_index_is_asked() {
     let case = Case::new(seed, &rule("c(r)", remap));
     let planned = case.plan();
     let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("1 row, such as r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
+    assert!(told.states("1 row, such as r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
     let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
     assert_eq!(applied.code, 6, "{}", applied.stderr);
     assert_eq!(case.bench.value("SELECT group_concat(r) FROM c"), "'1,7,1,1,2'");

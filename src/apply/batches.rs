@@ -52,7 +52,7 @@ impl Walk<'_> {
             }
         }
         self.is_sound(writer, true)?;
-        let defines_at_once = self.order.surgery.defines_at_once();
+        let defines_at_once = self.order.facts().defines_at_once();
         if !defines_at_once {
             self.redefine(writer, Side::After)?;
             self.leave_no_empty_tables(writer)?;

@@ -97,8 +97,8 @@ pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session
 /// Removes the record of a plan, and with the last record the table that holds them.
 pub fn forget(order: &Order<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Result<(), ApplyError> {
     writer.begin(None)?;
-    let forgotten = Record::load(writer, order.surgery, (plan.path(), plan.digest()), ("", ""))
-        .and_then(|record| record.forget(writer));
+    let forgotten =
+        Record::load(writer, order, (plan.path(), plan.digest()), ("", "")).and_then(|record| record.forget(writer));
     match forgotten {
         Ok(()) => {
             let _ = writer.commit()?;

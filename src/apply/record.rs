@@ -5,9 +5,11 @@ use std::path::Path;
 
 use super::ApplyError;
 use super::journal::Journal;
+use crate::apply::Order;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Writer;
+use crate::model::facts::Facts;
 use crate::model::plan::NewTable;
 use crate::model::state;
 use crate::model::state::Deed;
@@ -24,6 +26,7 @@ const CHUNK: i64 = 400;
 
 pub(super) struct Record {
     surgery: &'static dyn RepairDialect,
+    facts: &'static Facts,
     /// The digest of the plan.
     plan: String,
     /// This run, and when it began.
@@ -62,12 +65,14 @@ impl Record {
     /// What is recorded of a plan by now.
     pub(super) fn load(
         session: &mut dyn Session,
-        surgery: &'static dyn RepairDialect,
+        order: &Order<'_>,
         plan: (&Path, &str),
         run: (&str, &str),
     ) -> Result<Record, ApplyError> {
+        let surgery = order.surgery;
         let mut record = Record {
             surgery,
+            facts: order.facts(),
             plan: plan.1.to_owned(),
             run: run.0.to_owned(),
             at: run.1.to_owned(),
@@ -211,7 +216,7 @@ impl Record {
             Ok(true) => self.home = Home::Table { may_write: true },
             Ok(false) => self.move_to(Journal::of(plan))?,
             // Where a table is made at once, the attempt has left nothing behind.
-            Err(EngineError::Unwritable { .. } | EngineError::Failed { .. }) if self.surgery.defines_at_once() => {
+            Err(EngineError::Unwritable { .. } | EngineError::Failed { .. }) if self.facts.defines_at_once() => {
                 // Somebody else may have made it in the same moment. A lost connection is told by the question.
                 match access(writer, self.surgery)? {
                     Some(access) => self.home = Home::Table { may_write: access.may_write },
@@ -315,7 +320,7 @@ impl Record {
             is_empty = row.first().is_none_or(|largest| *largest == Value::Null);
         })?;
         // Where a table is dropped at once, another run may be about to write to it: it stays, empty.
-        if is_empty && !self.surgery.defines_at_once() {
+        if is_empty && !self.facts.defines_at_once() {
             writer.define(&self.surgery.drop(&NewTable { name: table.name, columns: Vec::new() }))?;
         }
         Ok(())

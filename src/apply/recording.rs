@@ -35,7 +35,7 @@ impl Walk<'_> {
         let is_first = self.record.is_none();
         let plan = (self.reading.plan.path(), self.reading.plan.digest());
         let run = (self.order.run, self.order.at);
-        let mut record = Record::load(writer, self.order.surgery, plan, run)?;
+        let mut record = Record::load(writer, self.order, plan, run)?;
         if self.order.direction == Direction::Undo || journal::begun(plan.0).is_some() {
             record.refuse_if_hidden()?;
         }
@@ -59,7 +59,7 @@ impl Walk<'_> {
     /// What the record says, for a session that only reads.
     pub(super) fn read_record(&mut self, session: &mut dyn Session) -> Result<State, ApplyError> {
         let plan = (self.reading.plan.path(), self.reading.plan.digest());
-        let mut record = Record::load(session, self.order.surgery, plan, ("", ""))?;
+        let mut record = Record::load(session, self.order, plan, ("", ""))?;
         record.refuse_if_hidden()?;
         if let Some(entry) = record.in_doubt.take()
             && self.is_committed(session, &entry, &record.state)?
@@ -104,7 +104,7 @@ impl Walk<'_> {
         // To write it twice does no harm, so a commit whose answer was lost is tried once more.
         for _ in 0..2 {
             writer.begin(None)?;
-            if !self.order.surgery.defines_at_once() {
+            if !self.order.facts().defines_at_once() {
                 self.leave_no_empty_tables(writer)?;
             }
             self.record_mut()?.write_phase(writer, phase)?;
@@ -142,7 +142,7 @@ impl Walk<'_> {
     /// Records something other than rows: a table that was made, a definition that is about to change. Where such a thing
     /// ends the transaction, the entry has one of its own.
     pub(super) fn note(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<(), ApplyError> {
-        if !self.order.surgery.defines_at_once() {
+        if !self.order.facts().defines_at_once() {
             return self.note_here(writer, deed).map(|_| ());
         }
         writer.rollback();

@@ -86,7 +86,7 @@ impl Walk<'_> {
     /// What no rollback undoes is done the other way round, as far as it was done.
     fn take_back_at_once(&self, writer: &mut dyn Writer, change: &Redefinition) {
         let is_done = self.definitions(writer).is_ok_and(|now| change.standing(&now) != Standing::Before);
-        if let (true, true, Ok(dialect)) = (self.order.surgery.defines_at_once(), is_done, self.redefining()) {
+        if let (true, true, Ok(dialect)) = (self.order.facts().defines_at_once(), is_done, self.redefining()) {
             for step in dialect.steps(self.order.schema, &change.clone().inverse()) {
                 if let Step::Statement(statement) = step {
                     // The failure is what is told; the same command goes on from either state.
@@ -223,7 +223,7 @@ impl Walk<'_> {
     }
 
     fn nothing(&self) -> &'static str {
-        if self.order.surgery.defines_at_once() && self.done.redefined > 0 { SOMETHING } else { NOTHING }
+        if self.order.facts().defines_at_once() && self.done.redefined > 0 { SOMETHING } else { NOTHING }
     }
 
     fn defined_otherwise(&self, change: &Redefinition) -> ApplyError {

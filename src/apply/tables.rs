@@ -29,7 +29,7 @@ impl Walk<'_> {
 
     /// After a failure: tables that the rollback left behind.
     pub(super) fn clear_away(&self, writer: &mut dyn Writer) {
-        for new in self.made.iter().filter(|_| self.order.surgery.defines_at_once()) {
+        for new in self.made.iter().filter(|_| self.order.facts().defines_at_once()) {
             // The failure is what is told; an empty table harms nobody.
             let _ = self.drop_if_empty(writer, new, &new.as_table());
         }
@@ -70,11 +70,11 @@ impl Walk<'_> {
         for new in &self.reading.plan.header.creates {
             let name = new.name.to_string();
             // Where a table is made at once, its mark says whose it is: a run may have been killed before it could record it.
-            let may_be_ours = created.contains(&name) || self.order.surgery.defines_at_once();
+            let may_be_ours = created.contains(&name) || self.order.facts().defines_at_once();
             let Some(table) = self.order.schema.table(&name).filter(|_| may_be_ours) else { continue };
             let dropped = self.drop_if_empty(writer, new, &self.order.schema.tables[table]);
             // Where the rows are committed before, an empty table harms nobody: a role that may not drop it leaves it.
-            if !self.order.surgery.defines_at_once() {
+            if !self.order.facts().defines_at_once() {
                 dropped?;
             }
         }

@@ -156,7 +156,7 @@ impl<'w> Walk<'w> {
             // What is defined at once ends the transaction: what was looked at is looked at again.
             let is_defined =
                 self.prepare_record(writer)? | self.make_tables(writer)? | self.redefine(writer, Side::Before)?;
-            if !is_defined || !self.order.surgery.defines_at_once() {
+            if !is_defined || !self.order.facts().defines_at_once() {
                 break;
             }
         }
@@ -164,7 +164,7 @@ impl<'w> Walk<'w> {
             self.count_before(writer)?;
         }
         self.change_all(writer)?;
-        if self.order.surgery.defines_at_once() {
+        if self.order.facts().defines_at_once() {
             self.redefine(writer, Side::After)?;
             self.leave_no_empty_tables(writer)?;
             self.close(writer)?;
@@ -230,7 +230,7 @@ impl<'w> Walk<'w> {
             }
         }
         writer.rollback();
-        if self.order.surgery.defines_at_once() {
+        if self.order.facts().defines_at_once() {
             self.leave_no_empty_tables(writer)?;
         }
         // What was defined at once a moment ago is not what was so already.

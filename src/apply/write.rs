@@ -99,7 +99,7 @@ impl Walk<'_> {
 
     /// Where a trigger can store something else than was written, what was stored is read back.
     pub(super) fn check_stored(&mut self, writer: &mut dyn Writer, portion: &Portion) -> Result<(), Halt> {
-        if self.order.surgery.stores_what_is_written() {
+        if self.order.facts().stores_as_written {
             return Ok(());
         }
         for (table, places) in portion.by_table(|line| line.fit == Fit::Ready) {
@@ -118,7 +118,7 @@ impl Walk<'_> {
     }
 
     fn without_triggers(&self) -> &'static str {
-        if self.order.surgery.can_silence_triggers() {
+        if self.order.facts().can_silence_triggers {
             "nothing was changed: --no-triggers keeps triggers silent"
         } else {
             "nothing was changed: drop the trigger for the time of the repair"

@@ -162,13 +162,7 @@ fn constraint(schema: &Schema, refusal: &Refusal, table: TableId) -> Constraint 
         _ => (Code::StatementRefused, ""),
     };
     let about = &schema.tables[table];
-    let columns = match refusal.message.split_once("constraint failed: ") {
-        _ if !refusal.columns.is_empty() => refusal.columns.clone(),
-        Some((_, list)) if matches!(refusal.kind, RefusalKind::NotNull | RefusalKind::Unique) => {
-            list.split(", ").filter_map(|column| column.split_once('.')).map(|(_, name)| name.to_owned()).collect()
-        }
-        _ => columns_of_key(about, refusal),
-    };
+    let columns = if refusal.columns.is_empty() { columns_of_key(about, refusal) } else { refusal.columns.clone() };
     let message = match refusal {
         _ if !schema.database.engine.facts().refusals_name_rows => refusal.message.clone(),
         _ if refusal.kind == RefusalKind::Unique && !columns.is_empty() => must_be_unique(about, &columns),
@@ -181,12 +175,9 @@ fn must_be_unique(table: &Table, columns: &[String]) -> String {
     format!("{} must be unique", side(&table.name, columns.iter().map(String::as_str)))
 }
 
-/// Duplicate entry '1' for key 'name'
+/// Returns the columns of the unique key that a refusal names.
 fn columns_of_key(table: &Table, refusal: &Refusal) -> Vec<String> {
-    let Some((_, key)) = refusal.message.rsplit_once("for key '") else { return Vec::new() };
-    let key = key.trim_end_matches('\'');
-    let key = key.rsplit_once('.').map_or(key, |(_, key)| key);
-    let index = table.indexes.iter().find(|index| index.name == key);
+    let index = table.indexes.iter().find(|index| refusal.key.as_ref() == Some(&index.name));
     let columns = index.into_iter().flat_map(|index| &index.columns);
     columns.filter_map(|part| Some(table.columns[part.column?].name.clone())).collect()
 }

@@ -1,4 +1,5 @@
-//! The text of a baseline ↔ what is known. One line an entry, sorted, so that a change of it reads well in a review.
+//! Parses and renders the text of a baseline. Each entry has a line and the lines are sorted, so that a diff of two
+//! versions is easy to review.
 
 use std::fmt::Write;
 
@@ -15,11 +16,11 @@ use crate::model::text::is_unseen;
 
 const FORMAT: &str = "fk-doctor/baseline@1";
 const HEAD: &str =
-    "# What `fk-doctor scan --baseline` knows and lets pass as long as it does not grow; remove what is mended.
-# An entry may say when that ends: expires = \"2026-12-31\"
+    "# Known findings. `fk-doctor scan --baseline` accepts them as long as they do not grow; remove those that are repaired.
+# An entry can have an expiry date: expires = \"2026-12-31\"
 ";
 
-/// The faults come in the order of the text.
+/// Returns the baseline, or all faults in the order of the text.
 pub fn parse(text: &str) -> Result<Baseline, Vec<Fault>> {
     reader::read(text, baseline)
 }
@@ -51,7 +52,7 @@ fn line(entry: &Entry) -> String {
     line + &format!("id = {} }}", quoted(&entry.id))
 }
 
-/// A basic string of TOML, with what cannot be seen written out.
+/// Returns a basic string of TOML, with invisible characters as escapes.
 fn quoted(text: &str) -> String {
     let mut shown = String::from("\"");
     for character in text.chars() {
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn rendered_baseline_is_read_back_unchanged() {
         let text = render(&sample());
         assert!(!text.contains('\u{1b}'));
         assert_eq!(parse(&text), Ok(sample()), "{text}");
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told() {
+    fn faults_are_all_reported() {
         let text =
             "format = \"x\"\nknow = 1\nknown = [{ relation = \"r\", id = \"i\" }, { rows = -1, expires = \"soon\" }]\n";
         let faults: Vec<String> = parse(text).unwrap_err().into_iter().map(|fault| fault.message).collect();

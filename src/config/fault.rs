@@ -1,7 +1,7 @@
-//! Faults → text for a person: file, line and column, the line itself with a caret, help, and a closing count.
+//! Renders faults as text: file, line and column, the line itself with a caret, help, and a closing count.
 //!
-//! The file's text goes to a terminal, so every character that a terminal acts upon, or that reorders or hides text,
-//! is replaced by one that is as wide as a letter: the caret stays under its character.
+//! The file's text goes to a terminal. Therefore every character that controls a terminal, or reorders or hides text,
+//! is replaced by one of a letter's width, so that the caret stays under its character.
 
 use std::ops::Range;
 
@@ -12,13 +12,13 @@ use annotate_snippets::Snippet;
 
 use crate::model::configured::Fault;
 
-/// Of a longer line only the part around the fault is shown.
+/// In characters. Of a longer line only the part around the fault is shown.
 const WIDEST: usize = 120;
 
-/// How much of that comes before the fault.
+/// The number of characters shown before the fault.
 const BEFORE: usize = 40;
 
-/// The faults in the order given. The path is only shown.
+/// Renders the faults in the given order. `path` is only shown, never opened.
 pub fn render(faults: &[Fault], text: &str, path: &str, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let path = printable(path);
@@ -27,7 +27,7 @@ pub fn render(faults: &[Fault], text: &str, path: &str, color: bool) -> String {
     for fault in faults {
         let line = Line::of(text, &starts, &fault.span);
         let snippet =
-            Snippet::source(line.shown).line_start(line.number).annotation(AnnotationKind::Primary.span(line.place));
+            Snippet::source(line.shown).line_start(line.number).annotation(AnnotationKind::Primary.span(line.span));
         let mut report = Level::ERROR.primary_title(printable(&fault.message)).element(snippet.path(path.as_str()));
         if let Some(help) = &fault.help {
             report = report.element(Level::HELP.message(printable(help)));
@@ -43,31 +43,40 @@ pub fn render(faults: &[Fault], text: &str, path: &str, color: bool) -> String {
     shown
 }
 
-/// The line, counted from 1, in which a byte of the text stands.
+/// Returns the number of the line, counted from 1, that contains a byte offset of the text.
 pub(crate) fn line_number(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
 }
 
-/// A line made ready to print, with the place of a fault in what is printed.
+/// Returns a shortened piece of the text for a message. The renderer replaces unsafe characters.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+/// A line ready to print, with the span of the fault in the printed text.
 struct Line {
     number: usize,
     shown: String,
-    place: Range<usize>,
+    span: Range<usize>,
 }
 
 impl Line {
-    /// A fault over several lines is shown at its first. The place may be anything; it is brought into the text.
-    fn of(text: &str, starts: &[usize], place: &Range<usize>) -> Line {
-        let at = text.floor_char_boundary(place.start);
+    /// A fault over several lines is shown at its first line. A span outside the text is moved into it.
+    fn of(text: &str, starts: &[usize], span: &Range<usize>) -> Line {
+        let at = text.floor_char_boundary(span.start);
         let number = starts.partition_point(|start| *start <= at);
         let start = starts.get(number.saturating_sub(1)).copied().unwrap_or_default();
         let line = text[start..].split('\n').next().unwrap_or_default();
         let line = line.strip_suffix('\r').unwrap_or(line);
-        // The mark at a file's start is no part of its first line.
+        // A byte order mark is not part of the first line.
         let (start, line) = line.strip_prefix('\u{feff}').map_or((start, line), |rest| (start + BOM, rest));
 
         let from = line.floor_char_boundary(at.saturating_sub(start));
-        let to = line.floor_char_boundary(place.end.saturating_sub(start)).max(from);
+        let to = line.floor_char_boundary(span.end.saturating_sub(start)).max(from);
         let before = window_before(&line[..from]);
         let mut left = WIDEST.saturating_sub(before.chars().count());
         let marked = window_after(&line[from..to], left);
@@ -77,12 +86,12 @@ impl Line {
         let mut shown = String::new();
         shown.push_str(if before.len() < from { "…" } else { "" });
         shown.push_str(&printable(before));
-        let place_start = shown.len();
+        let span_start = shown.len();
         shown.push_str(&printable(marked));
-        let place = place_start..shown.len();
+        let span = span_start..shown.len();
         shown.push_str(&printable(after));
         shown.push_str(if from + marked.len() + after.len() < line.len() { "…" } else { "" });
-        Line { number, shown, place }
+        Line { number, shown, span }
     }
 }
 
@@ -92,7 +101,7 @@ fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
 }
 
-/// The end of a text, unless the text is short.
+/// Returns the last `BEFORE` characters of a text.
 fn window_before(text: &str) -> &str {
     match text.char_indices().rev().nth(BEFORE - 1) {
         Some((start, _)) => &text[start..],
@@ -100,7 +109,7 @@ fn window_before(text: &str) -> &str {
     }
 }
 
-/// The beginning of a text.
+/// Returns the first `length` characters of a text.
 fn window_after(text: &str, length: usize) -> &str {
     match text.char_indices().nth(length) {
         Some((end, _)) => &text[..end],
@@ -108,7 +117,7 @@ fn window_after(text: &str, length: usize) -> &str {
     }
 }
 
-/// The same text, safe for a terminal, character by character.
+/// Replaces every character that is unsafe on a terminal.
 fn printable(text: &str) -> String {
     text.chars().map(printable_character).collect()
 }
@@ -116,12 +125,12 @@ fn printable(text: &str) -> String {
 fn printable_character(character: char) -> char {
     match character {
         '\t' => ' ',
-        // The pictures of the control characters stand in their order.
+        // Unicode has a picture for each control character, in the same order.
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(character)).unwrap_or(char::REPLACEMENT_CHARACTER),
         '\u{7f}' => '\u{2421}',
         '\u{80}'..='\u{9f}' => char::REPLACEMENT_CHARACTER,
-        // Soft hyphen, direction marks and overrides, zero width, line separators, fillers, interlinear marks, tags
-        // and variation selectors: nothing of these is seen, and all change what is.
+        // Soft hyphen, direction marks and overrides, zero width, line separators, fillers, interlinear marks, tags and
+        // variation selectors. All are invisible and change how other text appears.
         '\u{ad}'
         | '\u{61c}'
         | '\u{115f}'..='\u{1160}'

@@ -1,7 +1,7 @@
-//! The words that the configuration and the command line share: durations, counts and the bar to fail at.
+//! Parses option values that the configuration and the command line share: durations, sizes, counts and severities.
 //!
-//! Each function takes the text as written and answers with the value, or with a message that reads after the text
-//! was quoted. Nothing here knows where the text came from.
+//! Each function returns the value, or a message that reads well after the quoted text. Nothing here depends on the
+//! source of the text.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -10,16 +10,16 @@ use std::time::Duration;
 use crate::model::finding::Severity;
 use crate::model::redaction::Values;
 
-/// More workers than this is a slip of the finger.
+/// A larger number of workers is taken for a typing error.
 pub const JOBS: RangeInclusive<u64> = 1..=1_024;
 
-/// Samples are held in memory.
+/// The maximum is bounded because samples are held in memory.
 pub const SAMPLES: RangeInclusive<u64> = 0..=1_000_000;
 
-/// A deadline is added to a clock; a year stays far from where that overflows.
+/// A deadline is added to a clock, which must not overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// From which severity on a finding makes the run fail.
+/// The lowest severity of a finding that makes the run fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailOn {
     At(Severity),
@@ -39,7 +39,7 @@ impl FailOn {
 
     pub fn is_reached_by(self, severity: Severity) -> bool {
         match self {
-            FailOn::At(bar) => severity >= bar,
+            FailOn::At(lowest) => severity >= lowest,
             FailOn::Never => false,
         }
     }
@@ -56,7 +56,7 @@ impl FromStr for FailOn {
 pub fn parse_fail_on(text: &str) -> Result<FailOn, String> {
     FailOn::ALL
         .into_iter()
-        .find(|bar| bar.name() == text)
+        .find(|choice| choice.name() == text)
         .ok_or_else(|| "expected error, warning, note or never".to_owned())
 }
 
@@ -68,7 +68,7 @@ pub fn parse_severity(text: &str) -> Result<Severity, String> {
         .ok_or_else(|| "expected error, warning or note".to_owned())
 }
 
-/// `500ms`, `60s`, `5m`, `1h`.
+/// Parses `500ms`, `60s`, `5m` or `1h`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = "expected a whole number and a unit, ms, s, m or h, such as 500ms or 60s";
     let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();
@@ -84,7 +84,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "" => return Err(format!("the unit is missing: {number}ms, {number}s, {number}m or {number}h")),
         _ => return Err(expected.to_owned()),
     };
-    // Digits alone can only fail to parse by being too many.
+    // Digits alone fail to parse only if the number is too large.
     number
         .parse::<u64>()
         .ok()
@@ -94,13 +94,13 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected at most a year (8760h)".to_owned())
 }
 
-/// A duration that leaves time for anything at all.
+/// Parses a duration greater than zero.
 pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text)?;
-    if duration.is_zero() { Err("expected more than no time at all".to_owned()) } else { Ok(duration) }
+    if duration.is_zero() { Err("expected a duration greater than zero".to_owned()) } else { Ok(duration) }
 }
 
-/// `256MB`, `1GB`, `512MiB`.
+/// Parses `256MB`, `1GB` or `512MiB`.
 pub fn parse_memory(text: &str) -> Result<u64, String> {
     let expected = "expected a whole number and a unit, MB, GB, MiB or GiB, such as 256MB";
     let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();
@@ -116,10 +116,10 @@ pub fn parse_memory(text: &str) -> Result<u64, String> {
     number
         .checked_mul(bytes)
         .filter(|bytes| (1_000_000..=1 << 50).contains(bytes))
-        .ok_or_else(|| "expected at least 1MB, and no more than a machine can have".to_owned())
+        .ok_or_else(|| "expected a size from 1MB to 1048576GiB".to_owned())
 }
 
-/// How the values of rows are to be hidden.
+/// Parses the way in which the values of rows are hidden.
 pub fn parse_redact(text: &str) -> Result<Values, String> {
     match text {
         "mask" => Ok(Values::Masked),
@@ -144,7 +144,7 @@ fn parse_count(text: &str, allowed: &RangeInclusive<u64>) -> Result<usize, Strin
         .ok_or_else(|| expected_count(allowed))
 }
 
-/// What to say about a number outside of its range.
+/// Returns the message for a number outside its range.
 pub(crate) fn expected_count(allowed: &RangeInclusive<u64>) -> String {
     format!("expected a whole number from {} to {}", allowed.start(), allowed.end())
 }
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_takes_decimal_and_binary_units() {
+    fn memory_accepts_decimal_and_binary_units() {
         assert_eq!(parse_memory("256MB"), Ok(256_000_000));
         assert_eq!(parse_memory("1GiB"), Ok(1 << 30));
         for text in ["256", "MB", "0MB", "-1MB", "1.5GB", "99999999999999999GB"] {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn durations() {
+    fn duration_is_parsed_or_refused() {
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("60s"), Ok(Duration::from_secs(60)));
         assert_eq!(parse_duration("5m"), Ok(Duration::from_secs(300)));
@@ -178,13 +178,13 @@ mod tests {
             assert_eq!(parse_duration(text).unwrap_err(), "expected at most a year (8760h)", "{text}");
         }
         assert_eq!(parse_duration("60").unwrap_err(), "the unit is missing: 60ms, 60s, 60m or 60h");
-        assert_eq!(parse_timeout("0ms").unwrap_err(), "expected more than no time at all");
+        assert_eq!(parse_timeout("0ms").unwrap_err(), "expected a duration greater than zero");
     }
 
     #[test]
-    fn the_bar() {
-        for bar in FailOn::ALL {
-            assert_eq!(bar.name().parse(), Ok(bar));
+    fn fail_on_is_reached_by_equal_or_higher_severity() {
+        for choice in FailOn::ALL {
+            assert_eq!(choice.name().parse(), Ok(choice));
         }
         assert_eq!(parse_fail_on("Error").unwrap_err(), "expected error, warning, note or never");
         assert!(FailOn::At(Severity::Warning).is_reached_by(Severity::Error));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn counts() {
+    fn count_outside_its_range_is_refused() {
         assert_eq!(parse_jobs("4"), Ok(4));
         assert_eq!(parse_samples("0"), Ok(0));
         for text in ["0", "-1", "1025", "many", "99999999999999999999999"] {

@@ -1,4 +1,4 @@
-//! `[severity]` and `[[threshold]]` → how grave findings are.
+//! Parses `[severity]` and `[[threshold]]`, which set the severity of findings.
 
 use crate::config::option_values;
 use crate::config::reader::Item;

@@ -1,7 +1,7 @@
-//! Walks a TOML document with the place of every value, takes the keys that its caller knows and collects every fault.
+//! Walks a TOML document with spans, takes the keys that its caller knows, and collects all faults.
 //!
-//! A step that finds a fault reports it and answers `None`; the caller goes on with what is left. Nothing here knows
-//! which keys exist: the configuration does, and rules will.
+//! A step that finds a fault reports it and returns `None`; the caller continues with the rest. The callers, for
+//! configurations and for rules, define which keys exist.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -12,28 +12,29 @@ use toml::de::DeInteger;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
+use crate::config::fault::quoted;
 use crate::config::option_values::expected_count;
 use crate::config::syntax;
 use crate::model::configured::Fault;
 use crate::model::configured::Spanned;
 use crate::model::text::nearest;
 
-/// Reads a document whole. The answer is either a value without a fault, or every fault in the order of the text.
+/// Reads a whole document. Returns a value if there is no fault, else all faults in the order of the text.
 pub(crate) fn read<T>(text: &str, read: impl FnOnce(Reader<'_, '_>) -> T) -> Result<T, Vec<Fault>> {
     let (document, damage) = syntax::parse(text);
     let faults = Faults::default();
     let value = read(Reader::new(document.get_ref(), 0..0, &faults));
-    let mut found = damage.and_beyond(faults.present.into_inner(), faults.absent.into_inner());
+    let mut found = damage.with_independent_faults(faults.present.into_inner(), faults.absent.into_inner());
     found.sort_by_key(|fault| (fault.span.start, fault.span.end));
     found.dedup();
     if found.is_empty() { Ok(value) } else { Err(found) }
 }
 
-/// What was found wrong so far.
+/// The faults found so far.
 #[derive(Default)]
 pub(crate) struct Faults {
     present: RefCell<Vec<Fault>>,
-    /// Keys that are not there. After a syntax fault they may only have been lost.
+    /// Missing keys. After a syntax fault the parser may have dropped them, so these faults may be consequences.
     absent: RefCell<Vec<Fault>>,
 }
 
@@ -43,26 +44,28 @@ impl Faults {
     }
 }
 
-/// One table.
+/// Reads one table, and reports the keys that its caller does not take.
 pub(crate) struct Reader<'t, 'f> {
     table: &'t DeTable<'t>,
-    /// The header, or the inline table.
+    /// The span of the header, or of the inline table.
     span: Range<usize>,
+    /// The keys that the caller has taken.
     known: Vec<&'static str>,
-    elsewhere: Vec<(&'static str, &'static str)>,
+    /// Keys that belong in another table, each with advice: `("max-rows", "it belongs under `[limits]`")`.
+    misplaced: Vec<(&'static str, &'static str)>,
     faults: &'f Faults,
 }
 
 impl<'t, 'f> Reader<'t, 'f> {
     fn new(table: &'t DeTable<'t>, span: Range<usize>, faults: &'f Faults) -> Reader<'t, 'f> {
-        Reader { table, span, known: Vec::new(), elsewhere: Vec::new(), faults }
+        Reader { table, span, known: Vec::new(), misplaced: Vec::new(), faults }
     }
 
     pub(crate) fn faults(&self) -> &'f Faults {
         self.faults
     }
 
-    /// The header, or the inline table.
+    /// Returns the span of the header, or of the inline table.
     pub(crate) fn span(&self) -> Range<usize> {
         self.span.clone()
     }
@@ -71,8 +74,8 @@ impl<'t, 'f> Reader<'t, 'f> {
         self.table.contains_key(key)
     }
 
-    /// Every key that there is, where any name is allowed.
-    pub(crate) fn everything(self) -> Vec<(Spanned<String>, Item<'t, 'f>)> {
+    /// Returns all entries of a table in which any key is allowed.
+    pub(crate) fn all_entries(self) -> Vec<(Spanned<String>, Item<'t, 'f>)> {
         let entries = self.table.iter().map(|(key, node)| {
             let name = Spanned { value: key.get_ref().to_string(), span: key.span() };
             (name, Item { name: "values", node, faults: self.faults })
@@ -80,13 +83,13 @@ impl<'t, 'f> Reader<'t, 'f> {
         entries.collect()
     }
 
-    /// The value of a key, which is known from here on.
+    /// Returns the value of a key, and marks the key as known.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Item<'t, 'f>> {
         self.known.push(key);
         self.table.get(key).map(|node| Item { name: key, node, faults: self.faults })
     }
 
-    /// A key that has to be there. The example is a whole line.
+    /// Returns the value of a required key. `example` is a whole line of TOML for the help.
     pub(crate) fn require(&mut self, key: &'static str, example: &str) -> Option<Item<'t, 'f>> {
         let item = self.take(key);
         if item.is_none() {
@@ -95,21 +98,21 @@ impl<'t, 'f> Reader<'t, 'f> {
         item
     }
 
-    /// Reports that something is not there which has to be.
-    pub(crate) fn missing(&self, what: &str, example: &str) {
+    /// Reports a missing required item.
+    pub(crate) fn missing(&self, item: &str, example: &str) {
         self.faults.absent.borrow_mut().push(Fault {
             span: self.span.clone(),
-            message: format!("{what} is missing"),
-            help: Some(format!("write for example `{example}`")),
+            message: format!("{item} is missing"),
+            help: Some(format!("write, for example, `{example}`")),
         });
     }
 
-    /// What to say about a key that belongs in another table.
-    pub(crate) fn elsewhere(&mut self, keys: &[&'static str], advice: &'static str) {
-        self.elsewhere.extend(keys.iter().map(|key| (*key, advice)));
+    /// Sets the advice for keys that belong in another table.
+    pub(crate) fn advise_misplaced(&mut self, keys: &[&'static str], advice: &'static str) {
+        self.misplaced.extend(keys.iter().map(|key| (*key, advice)));
     }
 
-    /// Reports the keys that nobody asked for.
+    /// Reports the keys that the caller did not take.
     pub(crate) fn finish(self) {
         for key in self.table.keys() {
             let name: &str = key.get_ref();
@@ -117,7 +120,7 @@ impl<'t, 'f> Reader<'t, 'f> {
                 continue;
             }
             let known = format!("known keys: {}", self.known.join(", "));
-            let advice = self.elsewhere.iter().find(|(other, _)| *other == name).map(|(_, advice)| *advice);
+            let advice = self.misplaced.iter().find(|(other, _)| *other == name).map(|(_, advice)| *advice);
             let help = match (advice, nearest(name, self.known.iter().copied())) {
                 (Some(advice), _) => advice.to_owned(),
                 (None, Some(near)) => format!("did you mean `{near}`? {known}"),
@@ -128,7 +131,7 @@ impl<'t, 'f> Reader<'t, 'f> {
     }
 }
 
-/// One value, and the key under which it stands.
+/// A value with the key that it belongs to.
 #[derive(Clone, Copy)]
 pub(crate) struct Item<'t, 'f> {
     name: &'static str,
@@ -145,7 +148,7 @@ impl<'t, 'f> Item<'t, 'f> {
         self.node.get_ref()
     }
 
-    /// Reports a fault of this value; the message follows the name of the key.
+    /// Reports a fault of this value. The message follows the name of the key.
     pub(crate) fn fault(&self, message: &str, help: Option<String>) {
         self.faults.report(self.span(), format!("`{}`: {message}", self.name), help);
     }
@@ -154,14 +157,14 @@ impl<'t, 'f> Item<'t, 'f> {
         self.fault(&format!("expected {expected}, found {}", kind(self.value())), help);
     }
 
-    /// Text that says something and can be handed to an engine.
+    /// Returns text that is not blank and has no NUL character, so that an engine accepts it.
     pub(crate) fn text(&self, expected: &str) -> Option<Spanned<&'t str>> {
         let DeValue::String(text) = self.value() else {
             self.mismatch(expected, None);
             return None;
         };
         if text.trim().is_empty() {
-            self.fault(&format!("expected {expected}, found nothing in the quotes"), None);
+            self.fault(&format!("expected {expected}, found empty text"), None);
             return None;
         }
         if text.contains('\0') {
@@ -171,7 +174,7 @@ impl<'t, 'f> Item<'t, 'f> {
         Some(Spanned { value: text.as_ref(), span: self.span() })
     }
 
-    /// Text that `parse` understands; its error is a message.
+    /// Returns text as parsed by `parse`, whose error is a message.
     pub(crate) fn parsed<T>(&self, expected: &str, parse: fn(&str) -> Result<T, String>) -> Option<Spanned<T>> {
         let text = self.text(expected)?;
         match parse(text.value) {
@@ -215,7 +218,7 @@ impl<'t, 'f> Item<'t, 'f> {
         None
     }
 
-    /// A share of a whole, from 0 to 1.
+    /// Returns a share from 0 to 1.
     pub(crate) fn share(&self) -> Option<f64> {
         let number = match self.value() {
             DeValue::Float(float) => float.as_str().parse::<f64>().ok(),
@@ -249,10 +252,10 @@ impl<'t, 'f> Item<'t, 'f> {
         Some(Reader::new(table, self.span(), self.faults))
     }
 
-    /// The blocks under `[[name]]`.
+    /// Returns the blocks under `[[name]]`.
     pub(crate) fn tables(&self) -> Vec<Reader<'t, 'f>> {
         let expected = format!("blocks under `[[{}]]`", self.name);
-        let help = Some(format!("write `[[{}]]`, with two brackets: there may be several", self.name));
+        let help = Some(format!("write `[[{}]]`, with two brackets, because there can be several", self.name));
         let DeValue::Array(array) = self.value() else {
             self.mismatch(&expected, help);
             return Vec::new();
@@ -261,7 +264,7 @@ impl<'t, 'f> Item<'t, 'f> {
     }
 }
 
-/// What a value is, with its article.
+/// Returns the kind of a value, with its article.
 pub(crate) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -271,14 +274,5 @@ pub(crate) fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
-    }
-}
-
-/// A piece of the text for use in a message, shortened. What is unsafe to print is the renderer's to replace.
-pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("`{}…`", &text[..end]),
-        None => format!("`{text}`"),
     }
 }

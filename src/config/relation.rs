@@ -1,6 +1,6 @@
-//! One `[[relation]]` → a configured relation.
+//! Parses one `[[relation]]`.
 //!
-//! SQL is taken as it is: only the engine can judge it.
+//! SQL is not parsed, because only the engine can judge it.
 
 use toml::de::DeValue;
 
@@ -24,14 +24,14 @@ pub(crate) fn read(mut reader: Reader<'_, '_>) -> Option<ConfiguredRelation> {
     let soft_deleted = reader.take("soft-deleted").and_then(|item| sql(&item, "parent.deleted_at IS NOT NULL"));
 
     if let (Some(item), Some(child), Some(parent)) = (parent_item, &child, &parent) {
-        let (of_child, of_parent) = (child.value.columns.len(), parent.value.columns.len());
-        if of_child != of_parent {
-            item.fault(&format!("{} here, {} in `child`", columns(of_parent), of_child), None);
+        let (child_width, parent_width) = (child.value.columns.len(), parent.value.columns.len());
+        if child_width != parent_width {
+            item.fault(&format!("{} here, {} in `child`", columns(parent_width), child_width), None);
         }
     }
     let width = child.as_ref().or(parent.as_ref()).map(|side: &Spanned<SideName>| side.value.columns.len());
     let ignored = ignored.map(|item| keys(&item, width)).unwrap_or_default();
-    reader.elsewhere(&["exclude"], "write `exclude` above the first `[…]` of the file");
+    reader.advise_misplaced(&["exclude"], "write `exclude` above the first `[…]` of the file");
     reader.finish();
     Some(ConfiguredRelation { child: child?, parent: parent?, condition, ignored, soft_deleted })
 }
@@ -45,7 +45,7 @@ fn columns(count: usize) -> String {
     if count == 1 { "1 column".to_owned() } else { format!("{count} columns") }
 }
 
-/// Without a width (no side could be read) only the values themselves are judged.
+/// `width` is the number of key columns; `None` if no side could be read. Then only the values themselves are checked.
 fn keys(item: &Item<'_, '_>, width: Option<usize>) -> Vec<Spanned<Key>> {
     let entries = item.entries("an array of values, such as [0, -1, \"\"]").unwrap_or_default();
     entries.iter().filter_map(|entry| key(entry, width)).collect()
@@ -79,7 +79,7 @@ fn value(item: &Item<'_, '_>) -> Option<Value> {
     match item.value() {
         DeValue::String(text) => Some(Value::text(text.as_ref())),
         DeValue::Integer(integer) => item.whole_number(integer).map(Value::Integer),
-        // Nothing equals a NaN, and what is written with digits does not mean infinity.
+        // No key equals a NaN. Digits that overflow to infinity are a mistake.
         DeValue::Float(float) => match float.as_str().parse::<f64>() {
             Ok(number) if number.is_finite() || (number.is_infinite() && float.as_str().ends_with("inf")) => {
                 Some(Value::Real(number))
@@ -90,7 +90,7 @@ fn value(item: &Item<'_, '_>) -> Option<Value> {
             }
         },
         _ => {
-            let help = "NULL needs no entry: a key with a NULL in it refers to nothing".to_owned();
+            let help = "NULL needs no entry: a key that contains NULL refers to no parent".to_owned();
             item.mismatch("an integer, a float or a string", Some(help));
             None
         }

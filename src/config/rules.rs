@@ -1,7 +1,7 @@
-//! The text of a rules file → rules, or every fault of the text with its place.
+//! Parses the text of a rules file into rules, or into all its faults with their spans.
 //!
-//! A file is one rule, or several under `[[rule]]`. Names are not looked up here and SQL is not compiled: both take a
-//! database.
+//! A file is one rule, or several under `[[rule]]`. Names are not resolved and SQL is not compiled here, because both
+//! need a database.
 
 mod treatment;
 mod values;
@@ -10,6 +10,7 @@ pub use treatment::ACTIONS;
 pub use treatment::action;
 pub use treatment::spelled;
 
+use crate::config::fault;
 use crate::config::fault::line_number;
 use crate::config::reader;
 use crate::config::reader::Item;
@@ -23,7 +24,7 @@ use crate::model::rule::Rule;
 
 const RULE_KEYS: [&str; 6] = ["id", "explain", "relation", "limits", "even-if-parent-lost", "treat"];
 
-/// The faults come in the order of the text.
+/// Returns the rules, or all faults in the order of the text.
 pub fn parse(text: &str) -> Result<Vec<Rule>, Vec<Fault>> {
     reader::read(text, |root| rules(root, text))
 }
@@ -33,15 +34,15 @@ fn rules(mut root: Reader<'_, '_>, text: &str) -> Vec<Rule> {
         return rule(root).into_iter().collect();
     }
     let blocks = root.take("rule").map(|item| item.tables()).unwrap_or_default();
-    root.elsewhere(&RULE_KEYS, "in a file with `[[rule]]` it belongs under one of them");
+    root.advise_misplaced(&RULE_KEYS, "in a file with `[[rule]]` it belongs under a `[[rule]]`");
     let faults = root.faults();
     root.finish();
     let rules: Vec<Rule> = blocks.into_iter().filter_map(rule).collect();
     for (position, rule) in rules.iter().enumerate() {
         if let Some(first) = rules[..position].iter().find(|earlier| earlier.id.value == rule.id.value) {
             let line = line_number(text, first.id.span.start);
-            let message = format!("the id {} is already taken on line {line}", reader::quoted(&rule.id.value));
-            faults.report(rule.id.span.clone(), message, Some("give each rule an id of its own".to_owned()));
+            let message = format!("the id {} is already taken on line {line}", fault::quoted(&rule.id.value));
+            faults.report(rule.id.span.clone(), message, Some("give each rule a different id".to_owned()));
         }
     }
     rules
@@ -57,9 +58,9 @@ fn rule(mut reader: Reader<'_, '_>) -> Option<Rule> {
     let treat = reader.require("treat", "[[treat]]");
     let treatments = treat.map(|item| item.tables()).unwrap_or_default();
     let treatments = treatments.into_iter().filter_map(treatment::read).collect();
-    reader.elsewhere(&["child", "parent"], "it belongs under `[relation]`");
-    reader.elsewhere(&["max-rows", "max-share"], "it belongs under `[limits]`");
-    reader.elsewhere(&["action"], "it belongs under a `[[treat]]`");
+    reader.advise_misplaced(&["child", "parent"], "it belongs under `[relation]`");
+    reader.advise_misplaced(&["max-rows", "max-share"], "it belongs under `[limits]`");
+    reader.advise_misplaced(&["action"], "it belongs under a `[[treat]]`");
     reader.finish();
     let (child, parent) = sides?;
     Some(Rule { id: id?, explain, child: child?, parent, limits, even_if_parent_lost, treatments })
@@ -83,18 +84,18 @@ fn relation_sides(mut reader: Reader<'_, '_>) -> Sides {
     (child, parent)
 }
 
-/// A glob over a side as reports write it.
+/// Returns a pattern of relation sides in the form that reports use: `table(a,b)`.
 fn pattern(item: &Item<'_, '_>) -> Option<Spanned<Pattern>> {
-    let expected = "`table(column, …)`, both as names or globs";
-    let text = item.text(expected)?;
-    if text.value.trim() == "*" {
-        return item.parsed(expected, Pattern::new);
+    item.parsed("`table(column, …)`, both as names or globs", side_pattern)
+}
+
+/// Reads `*`, or a glob over a side such as `comments(*)`. The error is a message.
+pub fn side_pattern(text: &str) -> Result<Pattern, String> {
+    if text.trim() == "*" {
+        return Pattern::new(text);
     }
-    let at = item.parsed(expected, |text| {
-        let side = side::parse(text)?;
-        Pattern::new(&format!("{}({})", side.table, side.columns.join(",")))
-    });
-    at.map(|at| Spanned { value: at.value, span: text.span })
+    let side = side::parse(text)?;
+    Pattern::new(&format!("{}({})", side.table, side.columns.join(",")))
 }
 
 fn limits(mut reader: Reader<'_, '_>) -> Limits {

@@ -1,11 +1,12 @@
-//! One side of a relation: `table(col, …)`, or a table with `table` and `columns` for names that this cannot say.
+//! Parses one side of a relation: `table(col, …)`, or a table with `table` and `columns` for names that this form
+//! cannot express.
 //!
-//! Whether there is such a table is for the database to say.
+//! Names are not resolved here, because that needs a database.
 
 use toml::de::DeValue;
 
+use crate::config::fault::quoted;
 use crate::config::reader::Item;
-use crate::config::reader::quoted;
 use crate::model::configured::SideName;
 use crate::model::configured::Spanned;
 use crate::model::pattern::Pattern;
@@ -13,7 +14,7 @@ use crate::model::pattern::Pattern;
 const ODD_NAMES: &str =
     "for names with parentheses, commas or quotes write `{ table = \"odd(name\", columns = [\"a,b\"] }`";
 
-/// The child may be many tables, by a pattern; the parent is one.
+/// The side of a relation. A child may be a pattern for many tables; a parent is one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Child,
@@ -38,13 +39,13 @@ pub(crate) fn read(item: &Item<'_, '_>, role: Role) -> Option<Spanned<SideName>>
             match parse(text.value) {
                 Ok(side) => side,
                 Err(message) => {
-                    item.fault(&message, Some(format!("write for example `{}`; {ODD_NAMES}", role.example())));
+                    item.fault(&message, Some(format!("write, for example, `{}`; {ODD_NAMES}", role.example())));
                     return None;
                 }
             }
         }
         _ => {
-            item.mismatch(expected, Some(format!("write for example `{}`", role.example())));
+            item.mismatch(expected, Some(format!("write, for example, `{}`", role.example())));
             return None;
         }
     };
@@ -52,7 +53,7 @@ pub(crate) fn read(item: &Item<'_, '_>, role: Role) -> Option<Spanned<SideName>>
     Some(Spanned { value: side, span: item.span() })
 }
 
-/// `table(col, …)`. The error is a message.
+/// Parses `table(col, …)`. The error is a message.
 pub fn parse(text: &str) -> Result<SideName, String> {
     let not_a_side = || format!("{} is not of the form `table(column, …)`", quoted(text));
     let (table, rest) = text.split_once('(').ok_or_else(not_a_side)?;

@@ -1,7 +1,7 @@
-//! TOML text → table, with every syntax fault, and which parts of the table are not to be believed because of them.
+//! Parses TOML text into a table, with all syntax faults and the regions that are unreliable because of them.
 //!
-//! The parser recovers and goes on, but what it makes of broken text (an empty string for a missing value, keys that
-//! land in another table) would give faults that are not in the text. Those are held back here.
+//! The parser recovers after a syntax fault. The table that it makes of broken text (an empty string for a missing
+//! value, keys in the wrong table) would cause faults that are not in the text. This module suppresses those.
 
 use std::ops::Range;
 
@@ -9,10 +9,10 @@ use toml::de::DeTable;
 use toml::de::DeValue;
 use toml::de::Error;
 
-use crate::config::reader::quoted;
+use crate::config::fault::quoted;
 use crate::model::configured::Fault;
 
-/// The syntax faults, and where nothing else can be reported.
+/// The syntax faults, and the regions in which other faults are suppressed.
 pub(crate) struct Damage<'t> {
     text: &'t str,
     faults: Vec<Fault>,
@@ -33,18 +33,19 @@ pub(crate) fn parse(text: &str) -> (toml::Spanned<DeTable<'_>>, Damage<'_>) {
 }
 
 impl Damage<'_> {
-    /// The syntax faults, and those of the other faults that do not come from them.
-    pub(crate) fn and_beyond(self, present: Vec<Fault>, absent: Vec<Fault>) -> Vec<Fault> {
-        let intact = |span: &Range<usize>| !self.regions.iter().any(|region| touch(region, span));
-        let present = present.into_iter().filter(|fault| intact(&fault.span));
-        let absent =
-            absent.into_iter().filter(|fault| intact(&(fault.span.start..next_header(self.text, fault.span.end))));
+    /// Returns the syntax faults together with the other faults that are independent of them.
+    pub(crate) fn with_independent_faults(self, present: Vec<Fault>, absent: Vec<Fault>) -> Vec<Fault> {
+        let is_independent = |span: &Range<usize>| !self.regions.iter().any(|region| touch(region, span));
+        let present = present.into_iter().filter(|fault| is_independent(&fault.span));
+        let absent = absent
+            .into_iter()
+            .filter(|fault| is_independent(&(fault.span.start..next_header(self.text, fault.span.end))));
         let mut found: Vec<Fault> = present.chain(absent).collect();
         found.extend(self.faults);
         found
     }
 
-    /// Something that was opened and never closed has swallowed what follows: one fault, at the opening.
+    /// Adds a fault for a value that is never closed, at its opening. All text after it was read as part of the value.
     fn add_open(&mut self, error: &Error, document: &DeTable<'_>) {
         let end = span_of(error).end;
         match opening(document, self.text, end) {
@@ -54,7 +55,7 @@ impl Damage<'_> {
                 self.faults.push(Fault {
                     span: start..start + length,
                     message: error.message().to_owned(),
-                    help: Some("it is opened here and never closed".to_owned()),
+                    help: Some("it is opened here but never closed".to_owned()),
                 });
                 self.regions.push(line_start(self.text, start)..end);
             }
@@ -64,7 +65,7 @@ impl Damage<'_> {
 
     fn add(&mut self, error: &Error) {
         let span = span_of(error);
-        // The parser's first word about a place is the best; what follows there is a consequence.
+        // The parser's first message about a span is the best. Further ones are consequences.
         let reported = self.faults.iter().any(|fault| touch(&fault.span, &span));
         let swallowed = self.regions.iter().any(|region| {
             region.end - region.start > 0 && {
@@ -74,9 +75,9 @@ impl Damage<'_> {
         if reported || swallowed {
             return;
         }
-        let (message, help) = in_our_words(error, self.text.get(span.clone()).unwrap_or_default());
+        let (message, help) = message_and_help(error, self.text.get(span.clone()).unwrap_or_default());
         if error.message() != DUPLICATE {
-            self.regions.push(unbelievable(self.text, &span));
+            self.regions.push(unreliable_region(self.text, &span));
         }
         self.faults.push(Fault { span, message, help });
     }
@@ -91,12 +92,12 @@ fn is_open_end(error: &Error) -> bool {
         .any(|start| error.message().starts_with(start))
 }
 
-/// More than lines of their own faults: a value that runs on over what was meant to follow it.
+/// True if a region spans several lines, because a value continues over the text after it.
 fn is_swallowing(text: &str, region: &Range<usize>) -> bool {
     text.get(region.clone()).is_some_and(|region| region.contains('\n'))
 }
 
-fn in_our_words(error: &Error, text: &str) -> (String, Option<String>) {
+fn message_and_help(error: &Error, text: &str) -> (String, Option<String>) {
     let message = error.message();
     if message == DUPLICATE {
         return (format!("{} is given twice", quoted(text)), Some("keep one of the two".to_owned()));
@@ -114,7 +115,7 @@ fn span_of(error: &Error) -> Range<usize> {
     error.span().unwrap_or(0..0)
 }
 
-/// Where the value begins that runs on up to `end`: the outermost one, since the inner ones are open because of it.
+/// Returns the start of the outermost value that is still open at `end`. Inner values are open because of it.
 fn opening(table: &DeTable<'_>, text: &str, end: usize) -> Option<usize> {
     table.values().filter_map(|node| opening_of(node, text, end)).min()
 }
@@ -124,7 +125,7 @@ fn opening_of(node: &toml::Spanned<DeValue<'_>>, text: &str, end: usize) -> Opti
     let written = text.get(span.clone())?;
     let open = match node.get_ref() {
         DeValue::Array(_) => written.starts_with('[') && span.end == end,
-        // The parser gives up on these early.
+        // The parser gives up on inline tables early.
         DeValue::Table(_) => written.starts_with('{') && !written.ends_with('}') && span.end <= end,
         DeValue::String(_) => span.end == end && (written.starts_with("'''") || written.starts_with("\"\"\"")),
         _ => false,
@@ -137,8 +138,9 @@ fn opening_of(node: &toml::Spanned<DeValue<'_>>, text: &str, end: usize) -> Opti
     }
 }
 
-/// The line of a fault; for a header everything under it, since those keys have lost their table.
-fn unbelievable(text: &str, span: &Range<usize>) -> Range<usize> {
+/// Returns the line of a fault. For a header it includes everything under the header, because those keys have lost
+/// their table.
+fn unreliable_region(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = line_start(text, span.start);
     let end = line_end(text, span.end);
     let line = text.get(start..end).unwrap_or_default().trim();
@@ -146,7 +148,7 @@ fn unbelievable(text: &str, span: &Range<usize>) -> Range<usize> {
     start..if header { next_header(text, end) } else { end }
 }
 
-/// The start of the next line that opens a table, or the end.
+/// Returns the start of the next line that opens a table, or the end of the text.
 fn next_header(text: &str, from: usize) -> usize {
     let mut at = line_end(text, from);
     while at < text.len() {
@@ -169,7 +171,7 @@ fn line_end(text: &str, at: usize) -> usize {
     text.get(at..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| at + newline)
 }
 
-/// Overlap or meet. Empty ranges count as the point where they are.
-fn touch(one: &Range<usize>, other: &Range<usize>) -> bool {
-    one.start <= other.end && other.start <= one.end
+/// True if two ranges overlap or are adjacent. An empty range counts as a point.
+fn touch(left: &Range<usize>, right: &Range<usize>) -> bool {
+    left.start <= right.end && right.start <= left.end
 }

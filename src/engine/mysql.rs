@@ -53,7 +53,7 @@ pub(super) struct MysqlDatabase {
     first: Shared<Connection>,
 }
 
-pub(super) fn open(address: &Address, patience: &Patience) -> Result<MysqlDatabase, EngineError> {
+pub(crate) fn open(address: &Address, patience: &Patience) -> Result<Box<dyn Database>, EngineError> {
     let connect = || {
         let mut first = Connection::open(address, &patience.deadline)?;
         first.run(transaction::settings(patience), &patience.deadline)?;
@@ -69,7 +69,8 @@ pub(super) fn open(address: &Address, patience: &Patience) -> Result<MysqlDataba
         let why = format!("{} {} has no window functions", server.engine.title(), server.version);
         return Err(failure::unsuitable(address, why, "scan a copy on MySQL 8 or MariaDB 10.2 or later"));
     }
-    Ok(MysqlDatabase { address: address.clone(), patience: patience.clone(), server, first: Shared::new(first) })
+    let first = Shared::new(first);
+    Ok(Box::new(MysqlDatabase { address: address.clone(), patience: patience.clone(), server, first }))
 }
 
 impl Database for MysqlDatabase {

@@ -46,14 +46,14 @@ pub(super) struct PostgresDatabase {
     keeper: Shared<Connection>,
 }
 
-pub(super) fn open(address: &Address, patience: &Patience) -> Result<PostgresDatabase, EngineError> {
+pub(crate) fn open(address: &Address, patience: &Patience) -> Result<Box<dyn Database>, EngineError> {
     let begun = || {
         let mut keeper = Connection::open(address, &patience.deadline)?;
         keeper.run(transaction::begin(None, patience), &patience.deadline)?;
         Ok(Shared::new(keeper))
     };
     let keeper = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
-    Ok(PostgresDatabase { address: address.clone(), patience: patience.clone(), keeper })
+    Ok(Box::new(PostgresDatabase { address: address.clone(), patience: patience.clone(), keeper }))
 }
 
 impl Database for PostgresDatabase {

@@ -45,11 +45,11 @@ pub struct SqliteDatabase {
     handles: Arc<snapshot::Handles>,
 }
 
-pub fn open(path: &Path, patience: &Patience) -> Result<SqliteDatabase, EngineError> {
+pub fn open(path: &Path, patience: &Patience) -> Result<Box<dyn Database>, EngineError> {
     let before = file::examine(path)?;
     let (first, access) = open::first(path, patience)?;
     let handles = Arc::new(snapshot::Handles::open(path));
-    Ok(SqliteDatabase {
+    Ok(Box::new(SqliteDatabase {
         path: path.to_owned(),
         access,
         patience: patience.clone(),
@@ -57,7 +57,7 @@ pub fn open(path: &Path, patience: &Patience) -> Result<SqliteDatabase, EngineEr
         before,
         schema_version: None,
         handles,
-    })
+    }))
 }
 
 /// Plays back the journal of a writer that died.

@@ -9,6 +9,7 @@ use super::Damage;
 use super::EngineError;
 use super::Session;
 use crate::model::catalog::Table;
+use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
@@ -18,8 +19,8 @@ pub trait Rehearsal: Session {
     /// Makes a table of the room; the inner error says why there can be none like this.
     fn furnish(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError>;
 
-    /// The inner error is the engine's reason for refusing.
-    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError>;
+    /// Tries a change of rows. The inner error says why the engine refuses the row, in words without the row's values.
+    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), Refusal>, EngineError>;
 }
 
 /// The one connection that may write. Where it can do without, foreign keys are not enforced by it, so that what is planned

@@ -238,7 +238,7 @@ fn written_tables(schema: &Schema, performance: &Performance) -> Vec<TableId> {
     }
     tables.retain(|&table: &TableId| {
         let table = &schema.tables[table];
-        table.kind == TableKind::Table && !table.name.table.starts_with("sqlite_")
+        table.kind == TableKind::Table && !schema.database.engine.facts().owns(table)
     });
     tables
 }

@@ -1,5 +1,7 @@
 //! Parents that come too late: a key that was missing, and that a later statement of the same text brings.
 
+use std::collections::BTreeSet;
+
 use crate::engine::Trial;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Reason;
@@ -12,19 +14,22 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql;
 
+/// Missing parents that a later statement brought: the positions of the statement that missed them, and of its reason.
+pub(super) type Late = BTreeSet<(usize, usize)>;
+
 /// Looks, after the last of these statements, for keys that earlier ones missed.
-pub(super) fn found_later(trial: &mut dyn Trial, schema: &Schema, statements: &mut [Explained]) {
+pub(super) fn found_later(trial: &mut dyn Trial, schema: &Schema, statements: &mut [Explained], late: &mut Late) {
     let Some((last, earlier)) = statements.split_last_mut() else { return };
     let writes = matches!(last.statement.kind, Kind::Insert | Kind::Update);
     if !writes || last.verdict != Verdict::Accepted {
         return;
     }
-    for explained in earlier {
-        for reason in &mut explained.reasons {
+    for (statement, explained) in earlier.iter_mut().enumerate() {
+        for (number, reason) in explained.reasons.iter_mut().enumerate() {
             let Reason::Relation(finding) = reason else { continue };
             if finding.code == Code::WouldFail && all_are_there(trial, schema, finding) {
                 let line = last.statement.line;
-                if !finding.help.contains("comes too late") {
+                if late.insert((statement, number)) {
                     finding.help = format!("its parent comes too late: run the statement of line {line} first");
                 }
             }

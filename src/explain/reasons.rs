@@ -9,6 +9,7 @@ use crate::findings;
 use crate::model::catalog::Action;
 use crate::model::explanation::Constraint;
 use crate::model::explanation::Reason;
+use crate::model::facts::Facts;
 use crate::model::facts::Recheck;
 use crate::model::finding::Cause;
 use crate::model::finding::Code;
@@ -16,6 +17,7 @@ use crate::model::finding::Finding;
 use crate::model::finding::Severity;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
+use crate::model::refusal::Unknown;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -155,7 +157,7 @@ pub(super) fn is_broken_definition(schema: &Schema, refusal: &Refusal) -> bool {
 
 /// The parent table that a refusal complains of, where it is a relation's and not the statement's own.
 fn missing_parent<'a>(schema: &'a Schema, refusal: &Refusal) -> Option<&'a Relation> {
-    let table = refusal.message.strip_prefix("no such table: main.")?;
+    let table = refusal.parent.as_deref().filter(|_| matches!(refusal.unknown, Some(Unknown::Table(_))))?;
     let speaks_of = |relation: &&Relation| {
         relation.judge == Judge::NoParent && schema.names.same(&relation.parent.name.table, table)
     };
@@ -165,8 +167,8 @@ fn missing_parent<'a>(schema: &'a Schema, refusal: &Refusal) -> Option<&'a Relat
 /// Every broken definition that stands in the way of the tables at hand: the engine names one, and not its cause.
 pub(super) fn of_definitions(schema: &Schema, refusal: &Refusal, performance: &Performance) -> Vec<Reason> {
     let mut tables: Vec<&str> = performance.writes.iter().map(|write| write.table.as_str()).collect();
-    // foreign key mismatch - "child" referencing "parent"
-    tables.extend(refusal.message.split('"').skip(1).step_by(2));
+    tables.extend(refusal.table.as_deref());
+    tables.extend(refusal.parent.as_deref());
     let named = |name: &str| tables.iter().any(|table| schema.names.same(table, name));
     let concerned = |relation: &&Relation| match relation.judge {
         Judge::Engine => false,
@@ -187,6 +189,11 @@ pub(super) fn of_definitions(schema: &Schema, refusal: &Refusal, performance: &P
     defects.collect()
 }
 
+fn too_deep(facts: &Facts) -> String {
+    let depth = facts.cascade_levels.map_or("only so deep".to_owned(), |levels| format!("{levels} levels deep"));
+    format!("delete the lowest rows first: {} follows foreign keys {depth}", facts.title)
+}
+
 /// A refusal that is not about a reference, in its own words and with what to do.
 pub(super) fn of_refusal(
     schema: &Schema,
@@ -200,23 +207,25 @@ pub(super) fn of_refusal(
         RefusalKind::Check => (Code::CheckFailed, "write values that the CHECK allows"),
         RefusalKind::Value => (Code::ValueRefused, "write a value of the column's own type"),
         RefusalKind::Raised => (Code::StatementRefused, "a trigger refuses this: read it, and do what it asks for"),
-        RefusalKind::TooDeep => {
-            (Code::StatementRefused, "delete the lowest rows first: SQLite follows foreign keys 1000 levels deep")
-        }
+        RefusalKind::TooDeep => (Code::StatementRefused, ""),
         RefusalKind::Parameters => (Code::StatementRefused, "give each placeholder a value, in order: --param VALUE"),
         _ => (Code::StatementRefused, ""),
     };
-    let (table, columns) = match (&refusal.table, refusal.columns.as_slice()) {
-        (None, []) => concerned(refusal),
-        (table, columns) => (table.clone(), columns.to_vec()),
+    let mut constraint = Constraint {
+        code,
+        table: refusal.table.clone(),
+        columns: refusal.columns.clone(),
+        message: refusal.message.clone(),
+        help: help.to_owned(),
     };
-    let mut constraint = Constraint { code, table, columns, message: refusal.message.clone(), help: help.to_owned() };
-    if refusal.kind == RefusalKind::Unique {
-        let clause = schema.database.engine.facts().on_conflict;
-        constraint.help = format!("use another key, or say what to do: INSERT … {clause} …");
-    }
-    if refusal.kind == RefusalKind::Invalid {
-        constraint.help = did_you_mean(schema, refusal);
+    match refusal.kind {
+        RefusalKind::Unique => {
+            let clause = schema.database.engine.facts().on_conflict;
+            constraint.help = format!("use another key, or say what to do: INSERT … {clause} …");
+        }
+        RefusalKind::TooDeep => constraint.help = too_deep(schema.database.engine.facts()),
+        RefusalKind::Invalid => constraint.help = did_you_mean(schema, refusal),
+        _ => {}
     }
     if let Some(relation) = blanked_by(schema, &constraint, statement) {
         constraint.message = format!("{}, because of ON DELETE SET NULL in {}", constraint.message, relation.id);
@@ -234,17 +243,6 @@ pub(super) fn of_refusal(
     Reason::Constraint(constraint)
 }
 
-/// `NOT NULL constraint failed: t.a`, `UNIQUE constraint failed: t.a, t.b`.
-fn concerned(refusal: &Refusal) -> (Option<String>, Vec<String>) {
-    let Some((_, list)) = refusal.message.split_once("constraint failed: ") else { return (None, Vec::new()) };
-    if !matches!(refusal.kind, RefusalKind::NotNull | RefusalKind::Unique) {
-        return (None, Vec::new());
-    }
-    let pairs: Vec<(&str, &str)> = list.split(", ").filter_map(|column| column.split_once('.')).collect();
-    let table = pairs.first().map(|(table, _)| (*table).to_owned());
-    (table, pairs.into_iter().map(|(_, column)| column.to_owned()).collect())
-}
-
 /// The foreign key whose SET NULL a NOT NULL column does not take.
 fn blanked_by<'a>(schema: &'a Schema, constraint: &Constraint, statement: &Statement) -> Option<&'a Relation> {
     let table = constraint.table.as_ref()?;
@@ -258,15 +256,14 @@ fn blanked_by<'a>(schema: &'a Schema, constraint: &Constraint, statement: &State
 }
 
 fn did_you_mean(schema: &Schema, refusal: &Refusal) -> String {
-    let last_word = |text: &str| text.rsplit(['.', ' ', '"']).find(|word| !word.is_empty()).map(str::to_owned);
-    let known: Vec<&str> = if refusal.message.starts_with("no such table") {
-        schema.tables.iter().map(|table| table.name.table.as_str()).collect()
-    } else if refusal.message.contains("no such column") || refusal.message.contains("has no column named") {
-        schema.tables.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect()
-    } else {
-        return format!("check the statement: {} did not even begin it", schema.database.engine.title());
+    let tables = || schema.tables.iter();
+    let (word, known): (&str, Vec<&str>) = match &refusal.unknown {
+        Some(Unknown::Table(name)) => (name, tables().map(|table| table.name.table.as_str()).collect()),
+        Some(Unknown::Column(name)) => {
+            (name, tables().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect())
+        }
+        None => return format!("check the statement: {} did not even begin it", schema.database.engine.title()),
     };
-    let meant =
-        last_word(&refusal.message).and_then(|word| text::nearest(&word, known.iter().copied()).map(str::to_owned));
+    let meant = text::nearest(word, known.iter().copied());
     meant.map_or_else(|| "check the name".to_owned(), |near| format!("did you mean {near}?"))
 }

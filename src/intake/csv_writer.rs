@@ -1,31 +1,30 @@
-//! Rows back into a file of the kind they came from: CSV, or the same with tabs. What is read again is what was written,
-//! NULL and empty texts told apart.
+//! Writes rows as CSV or TSV. Reading the file again gives the same rows; NULL and empty text stay distinct.
 
 use std::io::Result;
 use std::io::Write;
 
-use crate::intake::Manner;
+use crate::intake::ReadOptions;
 use crate::model::text;
 use crate::model::value::Value;
 
-pub struct Back<W: Write> {
+pub struct CsvWriter<W: Write> {
     out: W,
     separator: u8,
     null: String,
-    is_begun: bool,
-    /// Lines of rows written so far.
+    header_written: bool,
+    /// The number of rows written so far.
     pub rows: u64,
 }
 
-impl<W: Write> Back<W> {
-    pub fn new(out: W, separator: u8, manner: &Manner) -> Back<W> {
-        let null = manner.null.clone().unwrap_or_default();
-        // Columns that were named elsewhere are not named in the file.
-        Back { out, separator, null, is_begun: manner.columns.is_some(), rows: 0 }
+impl<W: Write> CsvWriter<W> {
+    pub fn new(out: W, separator: u8, options: &ReadOptions) -> CsvWriter<W> {
+        let null = options.null.clone().unwrap_or_default();
+        // If the options name the columns, the file has no header.
+        CsvWriter { out, separator, null, header_written: options.columns.is_some(), rows: 0 }
     }
 
-    pub fn row(&mut self, columns: &[String], values: &[Value]) -> Result<()> {
-        self.begin(columns)?;
+    pub fn write_row(&mut self, columns: &[String], values: &[Value]) -> Result<()> {
+        self.write_header(columns)?;
         self.rows += 1;
         let fields = values.iter().map(|value| match value {
             Value::Null => (self.null.clone(), false),
@@ -33,16 +32,16 @@ impl<W: Write> Back<W> {
             other => (text::value(other), true),
         });
         let fields: Vec<(String, bool)> = fields.collect();
-        self.line(&fields)
+        self.write_line(&fields)
     }
 
-    /// Names the columns, unless that is done.
-    pub fn begin(&mut self, columns: &[String]) -> Result<()> {
-        if std::mem::replace(&mut self.is_begun, true) {
+    /// Writes the header, unless it was written before.
+    pub fn write_header(&mut self, columns: &[String]) -> Result<()> {
+        if std::mem::replace(&mut self.header_written, true) {
             return Ok(());
         }
         let names: Vec<(String, bool)> = columns.iter().map(|name| (name.clone(), true)).collect();
-        self.line(&names)
+        self.write_line(&names)
     }
 
     pub fn finish(mut self) -> Result<W> {
@@ -50,13 +49,13 @@ impl<W: Write> Back<W> {
         Ok(self.out)
     }
 
-    fn line(&mut self, fields: &[(String, bool)]) -> Result<()> {
-        for (place, (field, is_text)) in fields.iter().enumerate() {
-            if place > 0 {
+    fn write_line(&mut self, fields: &[(String, bool)]) -> Result<()> {
+        for (position, (field, is_text)) in fields.iter().enumerate() {
+            if position > 0 {
                 self.out.write_all(&[self.separator])?;
             }
             let separator = char::from(self.separator);
-            // A line of one empty field would be no line.
+            // A line with a single empty field would be read as an empty line.
             let would_vanish = fields.len() == 1 && field.is_empty();
             let needs_quotes = field.contains([separator, '"', '\n', '\r'])
                 || (*is_text && *field == self.null)

@@ -1,4 +1,4 @@
-//! JSON: an array of objects, or one object a line. An object's keys are columns.
+//! Reads JSON (an array of objects) and NDJSON (one object per line). The keys of an object are its columns.
 
 use std::cell::Cell;
 use std::io::BufRead;
@@ -9,14 +9,14 @@ use serde::Deserializer;
 use serde::de::SeqAccess;
 use serde::de::Visitor;
 
-use super::BadFile;
+use super::FileError;
 use super::LONGEST_RECORD;
 use super::Record;
 use crate::model::value::Value;
 
 type Object = serde_json::Map<String, serde_json::Value>;
 
-pub(super) fn lines<E: From<BadFile>>(
+pub(super) fn lines<E: From<FileError>>(
     mut source: impl BufRead,
     each: &mut dyn FnMut(Record) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -25,46 +25,47 @@ pub(super) fn lines<E: From<BadFile>>(
     for line in 1.. {
         bytes.clear();
         let mut limited = Read::take(&mut source, LONGEST_RECORD as u64 + 1);
-        let read = limited.read_until(b'\n', &mut bytes).map_err(|error| BadFile::io(line, &error))?;
+        let read = limited.read_until(b'\n', &mut bytes).map_err(|error| FileError::io(line, &error))?;
         if read == 0 {
             break;
         }
         if read > LONGEST_RECORD {
-            return Err(BadFile::new(line, "a line is longer than 64 MiB", "one object a line, please").into());
+            return Err(FileError::new(line, "a line is longer than 64 MiB", "write one object per line").into());
         }
         let content = if line == 1 { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) } else { &bytes };
         if content.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let object: Object = serde_json::from_slice(content).map_err(|error| bad(line, &error))?;
+        let object: Object = serde_json::from_slice(content).map_err(|error| malformed(line, &error))?;
         each(record(line, object, &mut columns))?;
     }
     Ok(())
 }
 
-pub(super) fn array<E: From<BadFile>>(
+pub(super) fn array<E: From<FileError>>(
     source: impl BufRead,
     each: &mut dyn FnMut(Record) -> Result<(), E>,
 ) -> Result<(), E> {
     let line = Rc::new(Cell::new(1));
-    let counting = Counting { source: Unmarked { source, is_first: true }, line: Rc::clone(&line), pending: false };
+    let counting =
+        LineCounter { source: WithoutBom { source, is_first: true }, line: Rc::clone(&line), pending: false };
     let mut fault = None;
     let mut deserializer = serde_json::Deserializer::from_reader(counting);
     let visited = deserializer.deserialize_seq(Rows { each, line: &line, fault: &mut fault });
     if let Some(fault) = fault {
         return Err(fault);
     }
-    visited.and_then(|()| deserializer.end()).map_err(|error| bad(line.get(), &error).into())
+    visited.and_then(|()| deserializer.end()).map_err(|error| malformed(line.get(), &error).into())
 }
 
-fn bad(line: u64, error: &serde_json::Error) -> BadFile {
+fn malformed(line: u64, error: &serde_json::Error) -> FileError {
     let text = error.to_string();
-    // serde_json adds its own place, which in a line of NDJSON would be wrong.
+    // serde_json appends its own line number, which is wrong for a line of NDJSON.
     let why = text.split(" at line ").next().unwrap_or(&text);
-    BadFile::new(
+    FileError::new(
         line,
-        format!("it is not what is expected: {why}"),
-        "give an array of objects, or one object a line (ndjson)",
+        format!("it is not valid: {why}"),
+        "write an array of objects, or one object per line (--input ndjson)",
     )
 }
 
@@ -72,10 +73,10 @@ fn record(line: u64, object: Object, columns: &mut Rc<[String]>) -> Record {
     if !object.keys().eq(columns.iter()) {
         *columns = object.keys().cloned().collect();
     }
-    Record { line, columns: Rc::clone(columns), values: object.into_iter().map(|(_, value)| plain(value)).collect() }
+    Record { line, columns: Rc::clone(columns), values: object.into_iter().map(|(_, value)| to_value(value)).collect() }
 }
 
-fn plain(value: serde_json::Value) -> Value {
+fn to_value(value: serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(truth) => Value::Integer(i64::from(truth)),
@@ -114,16 +115,16 @@ impl<'de, E> Visitor<'de> for Rows<'_, E> {
     }
 }
 
-/// Counts lines as they are taken; the break behind an object does not count for it.
-struct Counting<R> {
+/// Counts lines as they are read. The line break after an object does not count for that object.
+struct LineCounter<R> {
     source: R,
     line: Rc<Cell<u64>>,
     pending: bool,
 }
 
-impl<R: Read> Read for Counting<R> {
+impl<R: Read> Read for LineCounter<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        // One byte at a time, as serde_json asks for them.
+        // One byte at a time, as serde_json requests them.
         let Some(first) = buffer.get_mut(..1) else { return Ok(0) };
         let read = self.source.read(first)?;
         if self.pending {
@@ -134,13 +135,13 @@ impl<R: Read> Read for Counting<R> {
     }
 }
 
-/// Leaves a byte order mark out.
-struct Unmarked<R> {
+/// Skips a byte order mark.
+struct WithoutBom<R> {
     source: R,
     is_first: bool,
 }
 
-impl<R: BufRead> Read for Unmarked<R> {
+impl<R: BufRead> Read for WithoutBom<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if std::mem::take(&mut self.is_first) && self.source.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
             self.source.consume(3);

@@ -90,6 +90,10 @@ pub struct Table {
     pub indexes: Vec<Index>,
     /// The name under which the engine gives a row's own address (`rowid`), where there is one and no column hides it.
     pub row_address: Option<String>,
+    /// True if a row keeps that address until it is deleted; false if a change gives it another one.
+    pub address_lasts: bool,
+    /// The column that is the address itself, such as an INTEGER PRIMARY KEY in SQLite.
+    pub address_column: Option<usize>,
     pub storage: Storage,
     /// Why the engine keeps no foreign key on this table, if it does not: its storage engine, its partitions.
     pub without_foreign_keys: Option<String>,
@@ -98,6 +102,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// Returns the name of the row's address, if a row keeps it until it is deleted.
+    pub fn lasting_address(&self) -> Option<&str> {
+        self.row_address.as_deref().filter(|_| self.address_lasts)
+    }
+
     /// Returns the storage engine, if changes of the table's rows stay when their transaction is rolled back.
     pub fn lasting_storage(&self) -> Option<&str> {
         match &self.storage {
@@ -109,7 +118,7 @@ impl Table {
     /// The columns by which every row can be told from all others for good: the primary key, or, where a row has no address
     /// that lasts, another unique key. Empty where a part of it may be NULL.
     pub fn naming_key(&self) -> Vec<usize> {
-        let lasts = self.row_address.as_deref().is_some_and(|address| address != MOVING_ADDRESS);
+        let lasts = self.lasting_address().is_some();
         let never_null =
             |columns: &Vec<usize>| !columns.is_empty() && columns.iter().all(|&column| self.columns[column].not_null);
         let others = self.indexes.iter().filter(|index| index.unique && !index.partial && !lasts);
@@ -125,9 +134,6 @@ pub enum Storage {
     /// A storage engine whose changes stay when their transaction is rolled back, by its name, such as `MyISAM`.
     Lasting(String),
 }
-
-/// An address that a row leaves when it changes: it names the row only for a moment.
-pub const MOVING_ADDRESS: &str = "ctid";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableKind {

@@ -4,6 +4,7 @@
 //! a fact and never for an engine's name. How an engine writes a statement is not a fact; see the grammars in `sql`.
 
 use crate::model::catalog::Engine;
+use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 
 mod reserved_words;
@@ -44,6 +45,8 @@ pub struct Facts {
     pub can_silence_triggers: bool,
     /// True if an engine's refusal of a row contains the row's number or its values.
     pub refusals_name_rows: bool,
+    /// The number of foreign keys, one below the other, that a delete follows; `None` where that depends on settings.
+    pub cascade_levels: Option<u32>,
     /// The table in which the engine counts the keys that it gives out.
     pub counters: Option<CounterTable>,
     /// The beginning of the names that the engine gives to tables of its own.
@@ -214,6 +217,7 @@ static SQLITE: Facts = Facts {
     wide_rule_queries: true,
     can_silence_triggers: true,
     refusals_name_rows: false,
+    cascade_levels: Some(1000),
     counters: Some(CounterTable { table: "sqlite_sequence", address: "rowid", name: "name", value: "seq" }),
     own_tables: Some("sqlite_"),
     rebuild_index: Some("on a copy: REINDEX"),
@@ -255,6 +259,7 @@ static POSTGRES: Facts = Facts {
     wide_rule_queries: true,
     can_silence_triggers: true,
     refusals_name_rows: true,
+    cascade_levels: None,
     counters: None,
     own_tables: None,
     rebuild_index: Some("REINDEX INDEX CONCURRENTLY"),
@@ -301,6 +306,7 @@ const fn mysql(name: &'static str, title: &'static str, schemes: &'static [&'sta
         wide_rule_queries: false,
         can_silence_triggers: false,
         refusals_name_rows: true,
+        cascade_levels: Some(15),
         counters: None,
         own_tables: None,
         rebuild_index: None,
@@ -330,6 +336,17 @@ impl Engine {
     }
 }
 
+impl RowAddress {
+    /// Returns the best name under which statements can ask for a row's address.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            RowAddress::Lasting(names) => names.first().copied(),
+            RowAddress::Moving(name) => Some(name),
+            RowAddress::None => None,
+        }
+    }
+}
+
 impl Facts {
     /// Returns a name as an identifier, whatever it contains.
     pub fn quoted(&self, name: &str) -> String {
@@ -352,6 +369,11 @@ impl Facts {
         let is_plain = name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
         let is_reserved = reserved_words::RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name));
         if is_plain && !is_reserved { name.to_owned() } else { self.quoted(name) }
+    }
+
+    /// True if the engine made the table for itself.
+    pub fn owns(&self, table: &Table) -> bool {
+        self.own_tables.is_some_and(|prefix| table.name.table.starts_with(prefix))
     }
 
     /// True if a change of a definition is committed at once, with all changes before it.

@@ -7,6 +7,7 @@ use crate::model::ids::RelationId;
 use crate::model::plan::NewTable;
 use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
+use crate::model::rule::TreatmentKind;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 
@@ -64,6 +65,12 @@ pub struct Share {
     pub samples: Vec<Sample>,
     /// How many changes there were to choose examples from.
     pub changes: u64,
+}
+
+impl Share {
+    pub fn is_of(&self, kind: TreatmentKind) -> bool {
+        self.treatment == kind.name()
+    }
 }
 
 /// One change, as an example.

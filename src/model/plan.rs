@@ -6,7 +6,6 @@
 use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Family;
-use crate::model::catalog::MOVING_ADDRESS;
 use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
@@ -192,6 +191,8 @@ impl NewTable {
             primary_key: vec![0],
             indexes: Vec::new(),
             row_address: None,
+            address_lasts: false,
+            address_column: None,
             storage: Storage::Transactional,
             without_foreign_keys: None,
             irreversible: None,
@@ -260,7 +261,7 @@ pub fn identity_columns(table: &Table) -> Vec<&str> {
     if !key.is_empty() {
         return key.iter().map(|&column| table.columns[column].name.as_str()).collect();
     }
-    table.row_address.as_deref().filter(|address| *address != MOVING_ADDRESS).into_iter().collect()
+    table.lasting_address().into_iter().collect()
 }
 
 /// Of the values that name a row to a person (see [`crate::sql::row_name_columns`]), those that name it for good.
@@ -283,8 +284,7 @@ pub fn orphan_name(table: &Table, identity: &RowName, stored: &RowName, relation
 
 /// The row's address is a name beside its key, and not the key itself.
 pub fn has_own_address(table: &Table) -> bool {
-    let key_is_address = table.indexes.iter().any(|index| index.primary && !index.separate);
-    table.row_address.is_some() && !key_is_address && !table.primary_key.is_empty()
+    table.row_address.is_some() && table.address_column.is_none() && !table.primary_key.is_empty()
 }
 
 #[cfg(test)]

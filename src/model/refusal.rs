@@ -9,11 +9,32 @@ pub struct Refusal {
     pub table: Option<String>,
     pub columns: Vec<String>,
     pub detail: Option<String>,
+    /// The unique key that another row has already, by its name.
+    pub key: Option<String>,
+    /// The parent table of the foreign key that it is about.
+    pub parent: Option<String>,
+    pub unknown: Option<Unknown>,
+}
+
+/// A name that the engine does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unknown {
+    Table(String),
+    Column(String),
 }
 
 impl Refusal {
     pub fn new(kind: RefusalKind, message: impl Into<String>) -> Refusal {
-        Refusal { kind, message: message.into(), table: None, columns: Vec::new(), detail: None }
+        Refusal {
+            kind,
+            message: message.into(),
+            table: None,
+            columns: Vec::new(),
+            detail: None,
+            key: None,
+            parent: None,
+            unknown: None,
+        }
     }
 }
 

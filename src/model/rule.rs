@@ -255,22 +255,101 @@ impl Scope {
     }
 }
 
-impl Treatment {
-    pub fn name(&self) -> &'static str {
+/// A treatment without its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TreatmentKind {
+    Remap,
+    Placeholder,
+    Sentinel,
+    SetNull,
+    SetDefault,
+    Quarantine,
+    Delete,
+    Follow,
+    Report,
+    Relax,
+    Enforce,
+    Prevent,
+}
+
+impl TreatmentKind {
+    const ALL: [TreatmentKind; 12] = [
+        TreatmentKind::Remap,
+        TreatmentKind::Placeholder,
+        TreatmentKind::Sentinel,
+        TreatmentKind::SetNull,
+        TreatmentKind::SetDefault,
+        TreatmentKind::Quarantine,
+        TreatmentKind::Delete,
+        TreatmentKind::Follow,
+        TreatmentKind::Report,
+        TreatmentKind::Relax,
+        TreatmentKind::Enforce,
+        TreatmentKind::Prevent,
+    ];
+
+    /// Returns the name in rules, plans and reports.
+    pub fn name(self) -> &'static str {
         match self {
-            Treatment::Remap(_) => "remap",
-            Treatment::Placeholder(_) => "placeholder",
-            Treatment::Sentinel(_) => "sentinel",
-            Treatment::SetNull { .. } => "set-null",
-            Treatment::SetDefault => "set-default",
-            Treatment::Quarantine { .. } => "quarantine",
-            Treatment::Delete => "delete",
-            Treatment::Follow { .. } => "follow",
-            Treatment::Report => "report",
-            Treatment::Relax(_) => "relax",
-            Treatment::Enforce(_) => "enforce",
-            Treatment::Prevent(_) => "prevent",
+            TreatmentKind::Remap => "remap",
+            TreatmentKind::Placeholder => "placeholder",
+            TreatmentKind::Sentinel => "sentinel",
+            TreatmentKind::SetNull => "set-null",
+            TreatmentKind::SetDefault => "set-default",
+            TreatmentKind::Quarantine => "quarantine",
+            TreatmentKind::Delete => "delete",
+            TreatmentKind::Follow => "follow",
+            TreatmentKind::Report => "report",
+            TreatmentKind::Relax => "relax",
+            TreatmentKind::Enforce => "enforce",
+            TreatmentKind::Prevent => "prevent",
         }
+    }
+
+    /// Returns the treatment that has this name in plans and reports.
+    pub fn named(name: &str) -> Option<TreatmentKind> {
+        TreatmentKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// True if rows are removed, or lose what they referred to.
+    pub fn loses_data(self) -> bool {
+        match self {
+            TreatmentKind::SetNull
+            | TreatmentKind::SetDefault
+            | TreatmentKind::Quarantine
+            | TreatmentKind::Delete
+            | TreatmentKind::Follow => true,
+            TreatmentKind::Remap
+            | TreatmentKind::Placeholder
+            | TreatmentKind::Sentinel
+            | TreatmentKind::Report
+            | TreatmentKind::Relax
+            | TreatmentKind::Enforce
+            | TreatmentKind::Prevent => false,
+        }
+    }
+}
+
+impl Treatment {
+    pub fn kind(&self) -> TreatmentKind {
+        match self {
+            Treatment::Remap(_) => TreatmentKind::Remap,
+            Treatment::Placeholder(_) => TreatmentKind::Placeholder,
+            Treatment::Sentinel(_) => TreatmentKind::Sentinel,
+            Treatment::SetNull { .. } => TreatmentKind::SetNull,
+            Treatment::SetDefault => TreatmentKind::SetDefault,
+            Treatment::Quarantine { .. } => TreatmentKind::Quarantine,
+            Treatment::Delete => TreatmentKind::Delete,
+            Treatment::Follow { .. } => TreatmentKind::Follow,
+            Treatment::Report => TreatmentKind::Report,
+            Treatment::Relax(_) => TreatmentKind::Relax,
+            Treatment::Enforce(_) => TreatmentKind::Enforce,
+            Treatment::Prevent(_) => TreatmentKind::Prevent,
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.kind().name()
     }
 
     /// Changes definitions, and no row.
@@ -285,14 +364,7 @@ impl Treatment {
 
     /// Takes rows away, or what they referred to.
     pub fn loses_data(&self) -> bool {
-        matches!(
-            self,
-            Treatment::SetNull { .. }
-                | Treatment::SetDefault
-                | Treatment::Quarantine { .. }
-                | Treatment::Delete
-                | Treatment::Follow { .. }
-        )
+        self.kind().loses_data()
     }
 
     pub fn via(&self) -> Option<&Spanned<Via>> {
@@ -313,13 +385,11 @@ impl Treatment {
 }
 
 impl Rule {
-    /// Where another key is chosen by the child's other columns, the rows of one key may go different ways.
-    pub fn looks_at_child(&self) -> bool {
-        self.treatments.iter().any(|treatment| match &treatment.value {
-            Treatment::Remap(Remap { how: Spanned { value: RemapHow::To(query), .. }, .. }) => {
-                query.to_ascii_lowercase().contains("child.")
-            }
-            _ => false,
+    /// Returns the queries by which treatments choose another key.
+    pub fn queries(&self) -> impl Iterator<Item = &str> {
+        self.treatments.iter().filter_map(|treatment| match &treatment.value {
+            Treatment::Remap(Remap { how: Spanned { value: RemapHow::To(query), .. }, .. }) => Some(query.as_str()),
+            _ => None,
         })
     }
 

@@ -387,6 +387,8 @@ pub fn table() -> Table {
         primary_key: vec![0, 1],
         indexes: Vec::new(),
         row_address: None,
+        address_lasts: false,
+        address_column: None,
         storage: Storage::Transactional,
         without_foreign_keys: None,
         irreversible: None,

@@ -55,6 +55,8 @@ pub(super) fn table(name: &str, columns: &[&str]) -> Table {
         primary_key: vec![0],
         indexes: Vec::new(),
         row_address: Some("rowid".to_string()),
+        address_lasts: true,
+        address_column: None,
         storage: Storage::Transactional,
         without_foreign_keys: None,
         irreversible: None,

@@ -23,9 +23,9 @@ use crate::apply::execute::execute;
 use crate::apply::journal;
 use crate::cli;
 use crate::cli::repair::Writing;
-use crate::engine;
 use crate::engine::Deadline;
 use crate::engine::Patience;
+use crate::engines;
 use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
 use crate::model::date;
@@ -76,17 +76,17 @@ pub(super) fn go(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let Going { direction, source, plan: path, writing, outputs } = going;
-    let is_on_server = !matches!(source, Source::Sqlite(_));
+    let is_on_server = source.file().is_none();
     if writing.backup.is_some() && is_on_server {
-        let why = "--backup copies files of SQLite, and this database is on a server".to_owned();
+        let why = "--backup copies the database file, and this database is on a server".to_owned();
         let help = "make the backup with the server's own tool, such as pg_dump";
         return Err(ApplyError::refused(direction, why, help).into());
     }
     let mut plan = PlanFile::open(path)?;
     let lock = exclusive::lock_plan(direction, &mut plan, is_on_server)?;
     let patience = Patience { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
-    engine::settle(source, &patience)?;
-    let mut database = engine::open(source, &patience)?;
+    engines::recover(source, &patience)?;
+    let mut database = engines::open(source, &patience)?;
     let overrides = overrides(writing);
     admission::refuse_read_only(direction, database.read_only()?, overrides)?;
     let schema = config_file::read(global, surroundings)?.resolve(database.as_mut(), surroundings)?;
@@ -157,7 +157,7 @@ impl Report<'_> {
         let said = report::applied::Said {
             is_undo: self.direction == Direction::Undo,
             database: self.database,
-            typed: &shown(self.source),
+            typed: &self.source.to_string(),
             plan: self.plan.path(),
             backup: execution.backup.as_deref(),
             kept: if self.direction == Direction::Apply { &self.kept_files } else { &[] },
@@ -180,13 +180,6 @@ impl Report<'_> {
     }
 }
 
-pub(super) fn shown(source: &Source) -> String {
-    match source {
-        Source::Sqlite(path) => path.display().to_string(),
-        Source::Postgres(address) | Source::Mysql(address) => address.to_string(),
-    }
-}
-
 /// The outcome of a scan of the whole database afterwards.
 #[derive(Debug, Clone, Copy)]
 struct Remaining {
@@ -201,7 +194,7 @@ fn remaining(
     global: &cli::Global,
     surroundings: &Surroundings,
 ) -> Result<Remaining, RunError> {
-    let mut database = engine::open(source, patience)?;
+    let mut database = engines::open(source, patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, surroundings)?;
@@ -224,7 +217,7 @@ fn remaining(
 }
 
 fn wanted_backup(writing: &Writing, source: &Source, schema_digest: &str) -> Option<PathBuf> {
-    let Source::Sqlite(database) = source else { return None };
+    let database = source.file()?;
     match &writing.backup {
         _ if writing.no_backup => None,
         Some(file) => Some(file.clone()),

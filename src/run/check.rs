@@ -18,13 +18,13 @@ use crate::check::Check;
 use crate::check::CheckError;
 use crate::check::PLACES;
 use crate::cli;
-use crate::engine;
 use crate::engine::Database;
+use crate::engines;
 use crate::examine::View;
 use crate::exit::Exit;
 use crate::intake;
 use crate::intake::FileKind;
-use crate::intake::Manner;
+use crate::intake::ReadOptions;
 use crate::model::catalog::TableKind;
 use crate::model::checked::Checked;
 use crate::model::ids::TableId;
@@ -45,7 +45,7 @@ pub fn check(
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let question = Question::new(&typed.database, &typed.answer, global, surroundings)?;
-    let mut database = engine::open(&question.source, &question.patience)?;
+    let mut database = engines::open(&question.source, &question.patience)?;
     if let Some(planned) = &typed.against {
         let config = &question.file.config;
         let settings = &config.scan;
@@ -99,7 +99,7 @@ fn try_load(
     };
     tables.extend(staging.map(|(_, table)| table));
     let mut check = Check::begin(trial.as_mut(), schema, &tables, question.samples)?;
-    let manner = Manner { columns: typed.columns.clone(), null: typed.null.clone() };
+    let options = ReadOptions { columns: typed.columns.clone(), null: typed.null.clone() };
     let total = wanted.iter().map(|(_, path)| size(path)).sum();
     let mut before = 0;
     for (&table, (_, path)) in tables.iter().zip(&wanted) {
@@ -108,7 +108,7 @@ fn try_load(
         check.source(table, &name);
         let advance = |read: usize| progress(before + read, total);
         let reader = Advancing { source: open(path)?, read: 0, told: 0, advance: &advance };
-        intake::read(reader, kind, &manner, &mut check.taker()).map_err(|fault| failed(&name, fault))?;
+        intake::read(reader, kind, &options, &mut check.taker()).map_err(|fault| failed(&name, fault))?;
         before += size(path);
     }
     if let Some((staging, table)) = staging {
@@ -123,7 +123,7 @@ fn try_load(
             table: tables[0],
             file,
             kind: kind(typed, file)?,
-            manner: &manner,
+            options: &options,
             rules: &typed.rules,
             places,
             places_from: i64::try_from(PLACES).unwrap_or(i64::MAX),
@@ -204,7 +204,7 @@ fn table_of(schema: &Schema, wanted: &str) -> Result<TableId, RunError> {
 }
 
 fn kind(typed: &cli::Check, path: &Path) -> Result<FileKind, RunError> {
-    let by_name = FileKind::of(&path.display().to_string());
+    let by_name = FileKind::from_name(&path.display().to_string());
     typed.input.or(by_name).ok_or_else(|| RunError::Input {
         what: path.display().to_string(),
         why: "its name does not tell what kind of file it is".to_owned(),
@@ -231,7 +231,7 @@ fn size(path: &Path) -> usize {
 pub(super) fn failed(name: &str, fault: CheckError) -> RunError {
     match fault {
         CheckError::Engine(error) => RunError::Engine(error),
-        CheckError::BadFile(fault) => {
+        CheckError::FileError(fault) => {
             RunError::Input { what: format!("{name}, line {}", fault.line), why: fault.why, help: fault.help }
         }
     }

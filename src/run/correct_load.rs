@@ -8,15 +8,15 @@ use std::path::PathBuf;
 
 use crate::apply::ApplyError;
 use crate::check::CheckError;
-use crate::engine;
 use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Trial;
+use crate::engines;
 use crate::intake;
 use crate::intake::FileKind;
-use crate::intake::Manner;
+use crate::intake::ReadOptions;
 use crate::intake::Record;
-use crate::intake::csv_writer::Back;
+use crate::intake::csv_writer::CsvWriter;
 use crate::model::catalog::Table;
 use crate::model::checked::Corrected;
 use crate::model::ids::TableId;
@@ -42,7 +42,7 @@ pub(super) struct Wanted<'a> {
     pub(super) table: TableId,
     pub(super) file: &'a Path,
     pub(super) kind: FileKind,
-    pub(super) manner: &'a Manner,
+    pub(super) options: &'a ReadOptions,
     pub(super) rules: &'a [PathBuf],
     pub(super) places: &'a Places,
     /// The place of the line before the file's first.
@@ -108,16 +108,16 @@ pub(super) fn correct(
         parent_rows: parents.rows,
         ..Corrected::default()
     };
-    let mut good = Back::new(draft(corrected)?, separator, wanted.manner);
-    let mut left = Back::new(draft(rest)?, separator, wanted.manner);
+    let mut good = CsvWriter::new(draft(corrected)?, separator, wanted.options);
+    let mut left = CsvWriter::new(draft(rest)?, separator, wanted.options);
     let keys = key_columns(wanted.schema, wanted.table);
     let source =
         std::fs::File::open(wanted.file).map_err(|error| unfit(wanted.file, &error.to_string(), "check the file"))?;
     let mut known = false;
     let each = &mut |mut record: Record| -> Result<(), Fault> {
         if !known {
-            good.begin(&record.columns)?;
-            left.begin(&record.columns)?;
+            good.write_header(&record.columns)?;
+            left.write_header(&record.columns)?;
             known = true;
         }
         let place = wanted.places_from + i64::try_from(record.line).unwrap_or(i64::MAX);
@@ -125,14 +125,14 @@ pub(super) fn correct(
         trial.each_row(&load.treated(wanted.schema, wanted.table, &keys, place), &mut |found| {
             row = Some(found.to_vec())
         })?;
-        let Some(row) = row else { return Ok(left.row(&record.columns, &record.values)?) };
+        let Some(row) = row else { return Ok(left.write_row(&record.columns, &record.values)?) };
         match put_in(wanted.schema, wanted.table, &keys, &row, &mut record) {
             Some(changed) => done.changed += u64::from(changed),
-            None => return Ok(left.row(&record.columns, &record.values)?),
+            None => return Ok(left.write_row(&record.columns, &record.values)?),
         }
-        Ok(good.row(&record.columns, &record.values)?)
+        Ok(good.write_row(&record.columns, &record.values)?)
     };
-    intake::read(std::io::BufReader::new(source), wanted.kind, wanted.manner, each)
+    intake::read(std::io::BufReader::new(source), wanted.kind, wanted.options, each)
         .map_err(|fault| fault.told(wanted.file))?;
     (done.rows, done.rest_rows) = (good.rows, left.rows);
     if parents.rows > 0 {
@@ -172,7 +172,7 @@ fn treat(
     let copy = folder.path().join("load.db");
     trial.arrange(&load.keep_rows(wanted.schema, wanted.table))?;
     trial.save(&copy)?;
-    let mut database = engine::open(&Source::Sqlite(copy), patience)?;
+    let mut database = engines::open(&Source::File { engine: wanted.schema.database.engine, path: copy }, patience)?;
     let mut schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
     let child = schema.tables.position(|table| table.name == wanted.schema.tables[wanted.table].name);
     for relation in &mut schema.relations {
@@ -264,9 +264,9 @@ impl Fault {
     }
 }
 
-impl From<intake::BadFile> for Fault {
-    fn from(fault: intake::BadFile) -> Fault {
-        Fault::Check(CheckError::BadFile(fault))
+impl From<intake::FileError> for Fault {
+    fn from(fault: intake::FileError) -> Fault {
+        Fault::Check(CheckError::FileError(fault))
     }
 }
 

@@ -9,8 +9,8 @@ use super::RunError;
 use super::Surroundings;
 use super::question::Question;
 use crate::cli;
-use crate::engine;
 use crate::engine::Trial;
+use crate::engines;
 use crate::exit::Exit;
 use crate::explain;
 use crate::explain::Wishes;
@@ -18,11 +18,11 @@ use crate::explain::error_text;
 use crate::explain::error_text::Complaint;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::Verdict;
+use crate::model::facts::TrialKind;
 use crate::model::resolve;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::report;
-use crate::source::Source;
 use crate::sql::read::statements;
 
 /// More text than this is not a statement.
@@ -37,7 +37,7 @@ pub fn explain(
     let (database, statement) = told_apart(typed, surroundings);
     let question = Question::new(&database, &typed.answer, global, surroundings)?;
     let wanted = wanted(typed, statement)?;
-    let mut database = engine::open(&question.source, &question.patience)?;
+    let mut database = engines::open(&question.source, &question.patience)?;
     let (samples, redaction) = (question.samples, &question.redaction);
     let explanation = match wanted {
         Wanted::Statements(text, parameters) => {
@@ -51,9 +51,9 @@ pub fn explain(
         }
         Wanted::Errors(complaints) => {
             let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
-            let mut trial = match question.source {
-                Source::Sqlite(_) => Some(database.trial(progress)?),
-                _ => None,
+            let mut trial = match schema.database.engine.facts().trial {
+                TrialKind::Copy => Some(database.trial(progress)?),
+                TrialKind::OnServer => None,
             };
             let mut session = database.session()?;
             let wishes = Wishes { statements: Vec::new(), samples, redaction };

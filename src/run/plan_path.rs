@@ -79,10 +79,7 @@ pub(super) fn refuse_kept_files(plan: &Path, header: &Header, source: &Source) -
 
 /// Where a plan goes that nobody named a place for: it has to be kept, because it is also the way back.
 pub(super) fn beside(source: &Source, header: &Header) -> PathBuf {
-    let database = match source {
-        Source::Sqlite(path) => path.as_path(),
-        Source::Postgres(_) | Source::Mysql(_) => Path::new("fk-doctor"),
-    };
+    let database = source.file().unwrap_or(Path::new("fk-doctor"));
     let all: Vec<u8> = header.forecasts.iter().flat_map(|forecast| forecast.relation.bytes()).collect();
     free_path(database, &format!("plan-{}", &plan_file::digest([header.schema.as_bytes(), &all])[..8]), ".ndjson")
 }

@@ -7,7 +7,6 @@ use crate::examine;
 use crate::examine::Examined;
 use crate::examine::View;
 use crate::exit::Exit;
-use crate::model::catalog::Engine;
 use crate::model::examination::Examination;
 use crate::model::examination::Verdict;
 use crate::model::finding::Severity;
@@ -33,7 +32,8 @@ pub(super) fn hold(
         help: "name a script of CREATE statements".to_owned(),
     };
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let statements = statements::statements(Engine::Sqlite, &text);
+    let catalog = database.catalog()?;
+    let statements = statements::statements(catalog.database.engine, &text);
     let planned = database.planned(&statements).map_err(|error| RunError::Input {
         what: format!("{} of {}", error.to_string().trim_start_matches("read "), path.display()),
         why: error.because(),
@@ -42,7 +42,7 @@ pub(super) fn hold(
     if planned.foreign_keys.is_empty() {
         return Err(unreadable("it declares no foreign key".to_owned()));
     }
-    let (schema, left_alone) = overlay::lay_over(database.catalog()?, planned);
+    let (schema, left_alone) = overlay::lay_over(catalog, planned);
     let mut sessions = database.sessions(wishes.threads.min(schema.relations.len()))?;
     let Examined { relations, findings, .. } =
         examine::examine_relations(&schema, &mut sessions, wishes, view, &mut |_, _| {});

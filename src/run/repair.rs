@@ -19,12 +19,12 @@ use crate::apply::definitions::definitions;
 use crate::apply::fingerprint;
 use crate::apply::fingerprint::Scope;
 use crate::cli;
-use crate::engine;
 use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engines;
 use crate::exit::Exit;
 use crate::model::catalog::Table;
 use crate::model::forecast::RepairForecast;
@@ -55,7 +55,7 @@ use crate::treat::header::treated;
 use crate::treat::redefine;
 
 mod script;
-mod wishes;
+mod typed_rules;
 
 /// How long a writer is let go first.
 const NAP: Duration = Duration::from_millis(5);
@@ -78,16 +78,16 @@ pub fn repair(
     // A plan that is there already is looked at more closely below.
     super::refuse_the_database(&source, typed.output.as_deref().into_iter())?;
     let there = typed.output.as_deref().map(|path| plan_path::examine(path, typed.overwrite)).transpose()?.flatten();
-    let mut files = rule_files::read_with(&typed.rules, wishes::rules(typed)?, surroundings)?;
+    let mut files = rule_files::read_with(&typed.rules, typed_rules::rules(typed)?, surroundings)?;
     let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);
     let patience = Patience { lock_wait, deadline: Deadline::after(typed.timeout) };
     if typed.prevent {
-        wishes::prevent(&mut files.rules)?;
+        typed_rules::prevent(&mut files.rules)?;
     }
     let mut config = config_file::read(global, surroundings)?;
-    config.typed = wishes::relations(typed)?;
+    config.typed = typed_rules::relations(typed)?;
     let redaction = super::redaction(typed.privacy.redact, &config, surroundings)?;
-    let mut database = engine::open(&source, &patience)?;
+    let mut database = engines::open(&source, &patience)?;
     if let Some(mut there) = there {
         plan_path::refuse_if_begun(&mut there, database.as_mut(), &config, surroundings)?;
     }
@@ -232,7 +232,7 @@ pub(super) fn plan_in(
     });
     draft.forecast.redefinitions = decided.changes;
     draft.forecast.refusals.extend(decided.refusals);
-    draft.forecast.hazards = hazards(&schema, surgery, &definitions, &draft.forecast);
+    draft.forecast.hazards = hazards(&schema, &definitions, &draft.forecast);
     if are_some_hidden {
         draft.forecast.hazards.push(
             "this user does not see triggers: if a table of the plan has one, only a user who sees as little can apply \

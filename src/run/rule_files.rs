@@ -29,6 +29,7 @@ pub(super) const SHIPPED: [(&str, &str); 6] = [
 ];
 
 /// Rules, and the texts that their faults point into.
+#[derive(Default)]
 pub(super) struct RuleFiles {
     files: Vec<RuleFile>,
     pub(super) rules: Rules,
@@ -36,54 +37,80 @@ pub(super) struct RuleFiles {
     file_of: IdVec<RuleId, usize>,
 }
 
+/// The text that rules were read from: a file, or an option.
 struct RuleFile {
     shown: String,
     text: String,
+    digest: String,
+}
+
+/// A rule that was typed as an option.
+pub(super) struct TypedRule {
+    pub(super) option: String,
+    /// The text that faults point into.
+    pub(super) text: String,
+    /// The option with everything that the rule depends on, for the digest in a plan.
+    pub(super) command: String,
+    pub(super) rule: Result<Rule, Vec<Fault>>,
 }
 
 /// Reads everything that is named; the faults of all files at once.
 pub(super) fn read(paths: &[PathBuf], surroundings: &Surroundings) -> Result<RuleFiles, RunError> {
-    understood(texts(paths)?, surroundings)
+    read_with(paths, Vec::new(), surroundings)
 }
 
-/// The same, with rules that were typed and not written down.
+/// Reads everything that is named, and adds rules that were typed.
 pub(super) fn read_with(
     paths: &[PathBuf],
-    typed: Vec<(PathBuf, String)>,
+    typed: Vec<TypedRule>,
     surroundings: &Surroundings,
 ) -> Result<RuleFiles, RunError> {
-    let mut all = texts(paths)?;
-    all.extend(typed);
-    understood(all, surroundings)
+    let mut reading = Reading::default();
+    for (path, text) in texts(paths)? {
+        let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
+        let digest = plan_file::digest([text.as_bytes()]);
+        let parsed = rules::parse(&text);
+        reading.add(RuleFile { shown, text, digest }, &path, parsed);
+    }
+    for typed in typed {
+        let digest = plan_file::digest([typed.command.as_bytes()]);
+        let file = RuleFile { shown: typed.option, text: typed.text, digest };
+        reading.add(file, Path::new(""), typed.rule.map(|rule| vec![rule]));
+    }
+    let Reading { read, faults } = reading;
+    if faults.is_empty() { Ok(read) } else { Err(read.render(&faults, surroundings)) }
 }
 
-fn understood(texts: Vec<(PathBuf, String)>, surroundings: &Surroundings) -> Result<RuleFiles, RunError> {
-    let mut read = RuleFiles { files: Vec::new(), rules: Rules::new(), file_of: IdVec::new() };
-    let mut faults: Vec<(usize, Fault)> = Vec::new();
-    for (path, text) in texts {
-        let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
-        let file = read.files.len();
-        match rules::parse(&text) {
-            Ok(rules) => {
-                for mut rule in rules {
-                    faults.extend(load_maps(&mut rule, &path).into_iter().map(|fault| (file, fault)));
-                    if let Some(first) = read.rules.position(|other| other.id.value == rule.id.value) {
-                        let message = format!(
-                            "the id `{}` is already taken in {}",
-                            rule.id.value, read.files[read.file_of[first]].shown
-                        );
-                        let help = Some("give each rule an id of its own".to_owned());
-                        faults.push((file, Fault { span: rule.id.span.clone(), message, help }));
-                    }
-                    read.rules.push(rule);
-                    read.file_of.push(file);
-                }
+#[derive(Default)]
+struct Reading {
+    read: RuleFiles,
+    /// Each with the position of its file.
+    faults: Vec<(usize, Fault)>,
+}
+
+impl Reading {
+    fn add(&mut self, file: RuleFile, path: &Path, parsed: Result<Vec<Rule>, Vec<Fault>>) {
+        let number = self.read.files.len();
+        self.read.files.push(file);
+        let rules = match parsed {
+            Ok(rules) => rules,
+            Err(found) => {
+                self.faults.extend(found.into_iter().map(|fault| (number, fault)));
+                return;
             }
-            Err(found) => faults.extend(found.into_iter().map(|fault| (file, fault))),
+        };
+        for mut rule in rules {
+            self.faults.extend(load_maps(&mut rule, path).into_iter().map(|fault| (number, fault)));
+            if let Some(first) = self.read.rules.position(|other| other.id.value == rule.id.value) {
+                let taken_in = &self.read.files[self.read.file_of[first]].shown;
+                let message = format!("the id `{}` is already taken in {taken_in}", rule.id.value);
+                let help = Some("give each rule a different id".to_owned());
+                self.faults.push((number, Fault { span: rule.id.span.clone(), message, help }));
+            }
+            self.read.rules.push(rule);
+            self.read.file_of.push(number);
         }
-        read.files.push(RuleFile { shown, text });
     }
-    if faults.is_empty() { Ok(read) } else { Err(read.render(&faults, surroundings)) }
 }
 
 impl RuleFiles {
@@ -95,7 +122,7 @@ impl RuleFiles {
     }
 
     pub(super) fn digests(&self) -> Vec<RuleDigest> {
-        let digest = |file: &usize| plan_file::digest([self.files[*file].text.as_bytes()]);
+        let digest = |file: &usize| self.files[*file].digest.clone();
         let rules = self.rules.iter().zip(&self.file_of);
         rules.map(|(rule, file)| RuleDigest { id: rule.id.value.clone(), digest: digest(file) }).collect()
     }

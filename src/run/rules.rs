@@ -14,9 +14,9 @@ use super::rule_files;
 use super::rule_files::SHIPPED;
 use crate::cli;
 use crate::config;
-use crate::engine;
 use crate::engine::Deadline;
 use crate::engine::Patience;
+use crate::engines;
 use crate::examine;
 use crate::exit::Exit;
 use crate::model::text::plural;
@@ -57,7 +57,7 @@ fn suggest(
 ) -> Result<String, RunError> {
     let source = super::source(database, surroundings)?;
     let patience = Patience { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
-    let mut database = engine::open(&source, &patience)?;
+    let mut database = engines::open(&source, &patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, surroundings)?;
@@ -94,7 +94,7 @@ fn check(
     };
     let source = Source::parse(database).map_err(RunError::Source)?;
     let patience = Patience { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
-    let mut database = engine::open(&source, &patience)?;
+    let mut database = engines::open(&source, &patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;

@@ -18,11 +18,11 @@ use super::reports::Live;
 use crate::cli;
 use crate::config;
 use crate::config::option_values::FailOn;
-use crate::engine;
 use crate::engine::Database;
 use crate::engine::Deadline;
 use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engines;
 use crate::examine;
 use crate::examine::Examined;
 use crate::examine::RelationResult;
@@ -139,7 +139,7 @@ fn open(
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };
-    let mut database = engine::open(source, &patience)?;
+    let mut database = engines::open(source, &patience)?;
     let whole = file.resolve(database.as_mut(), surroundings)?;
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };

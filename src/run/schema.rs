@@ -6,9 +6,9 @@ use super::RunError;
 use super::Surroundings;
 use super::config_file;
 use crate::cli;
-use crate::engine;
 use crate::engine::Deadline;
 use crate::engine::Patience;
+use crate::engines;
 use crate::exit::Exit;
 use crate::report;
 use crate::report::SchemaFormat;
@@ -22,7 +22,7 @@ pub fn schema(typed: &cli::Schema, global: &cli::Global, surroundings: &Surround
         lock_wait: typed.wait.or(file.config.scan.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::default(),
     };
-    let mut database = engine::open(&source, &patience)?;
+    let mut database = engines::open(&source, &patience)?;
     let schema = file.resolve(database.as_mut(), surroundings)?;
     let documents = super::documents(outputs, surroundings, |format, paper| report::schema(&schema, format, paper));
     Ok(Outcome { documents, exit: Exit::Clean })

@@ -4,7 +4,6 @@ use super::DEFAULT_WAIT;
 use super::Outcome;
 use super::RunError;
 use super::Surroundings;
-use super::apply::shown;
 use super::config_file;
 use crate::apply;
 use crate::apply::ApplyError;
@@ -12,10 +11,10 @@ use crate::apply::Observed;
 use crate::apply::Order;
 use crate::apply::journal;
 use crate::cli;
-use crate::engine;
 use crate::engine::Deadline;
 use crate::engine::Patience;
 use crate::engine::write::WriteOptions;
+use crate::engines;
 use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
 use crate::model::state::Phase;
@@ -46,7 +45,7 @@ pub fn status(
         Some(source) => Some(look(source, &mut plan, typed, global, surroundings, progress)?),
         None => None,
     };
-    let address = source.as_ref().map(shown).unwrap_or_default();
+    let address = source.as_ref().map(ToString::to_string).unwrap_or_default();
     let state = known.as_ref().map(|(database, observed)| State {
         database,
         typed: &address,
@@ -83,7 +82,7 @@ fn look(
     progress: Progress<'_>,
 ) -> Result<(DatabaseName, Observed), RunError> {
     let patience = Patience { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
-    let mut database = engine::open(source, &patience)?;
+    let mut database = engines::open(source, &patience)?;
     let schema = config_file::read(global, surroundings)?.resolve(database.as_mut(), surroundings)?;
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let order = Order::to_look(&schema, surgery, progress);

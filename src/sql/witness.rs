@@ -10,6 +10,7 @@ use crate::model::explanation::Event;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 
 /// What a record of rows, before and after, tells. Where a record is of one statement alone, `since` says nothing.
 pub trait Account {
@@ -45,6 +46,22 @@ pub trait Witness: Account {
 
     /// Puts the record in order once a statement is done.
     fn settle(&self, schema: &Schema) -> Vec<Sql>;
+
+    /// Returns the tables that are recorded.
+    fn witnessed(&self, schema: &Schema) -> Vec<TableId>;
+
+    /// Takes the triggers of these tables away; the record stays.
+    fn pause(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
+
+    /// Makes the triggers of these tables again.
+    fn resume(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
+
+    /// Returns the question for the recorded rows of a table since a round, and the names of the columns after the first
+    /// three, for example `["id", "r", "id", "r"]`: first all values before, then all values after.
+    fn recorded(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>);
+
+    /// Puts one such row, recorded under these columns, into the record again.
+    fn record_again(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql;
 }
 
 /// The witness for a schema's engine, where there is one.

@@ -19,6 +19,7 @@ use crate::model::rule::Remap;
 use crate::model::rule::RemapHow;
 use crate::model::rule::Sentinel;
 use crate::model::rule::Treatment;
+use crate::model::rule::TreatmentKind;
 use crate::model::rule::Via;
 use crate::model::schema::side;
 use crate::model::text;
@@ -88,8 +89,11 @@ impl<'a> Planner<'a> {
                 _ => self.planned(case, &some)?,
             };
             for (&place, _) in open.iter().zip(&planned).filter(|(_, is_planned)| **is_planned) {
-                let by = if matches!(treatment, Treatment::Sentinel(_)) { "sentinel" } else { "placeholder" };
-                verdicts[place] = Some(Verdict::Decided { treatment: by.into(), act: Act::Nothing });
+                let by = match treatment {
+                    Treatment::Sentinel(_) => TreatmentKind::Sentinel,
+                    _ => TreatmentKind::Placeholder,
+                };
+                verdicts[place] = Some(Verdict::Decided { treatment: by.name().into(), act: Act::Nothing });
             }
             // Only for the others is anything made.
             let open: Vec<usize> =
@@ -189,7 +193,7 @@ impl<'a> Planner<'a> {
         let columns = &case.relation.parent.columns;
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let found = match &remap.how.value {
-            RemapHow::To(_) if columns.len() > 1 && !self.surgery.takes_wide_queries() => {
+            RemapHow::To(_) if columns.len() > 1 && !self.schema.database.engine.facts().wide_rule_queries => {
                 let why = "a query of several columns cannot look at the row there: name a map or a mapping table";
                 return Ok(every(groups, Err(why.to_owned())));
             }

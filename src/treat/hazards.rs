@@ -2,17 +2,13 @@
 
 use crate::model::forecast::RepairForecast;
 use crate::model::redefinition::Definition;
+use crate::model::rule::TreatmentKind;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
-use crate::sql::repair::RepairDialect;
 
 /// What else will happen when the plan is applied.
-pub fn hazards(
-    schema: &Schema,
-    surgery: &dyn RepairDialect,
-    definitions: &[Definition],
-    forecast: &RepairForecast,
-) -> Vec<String> {
+pub fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast) -> Vec<String> {
+    let facts = schema.database.engine.facts();
     let mut hazards = Vec::new();
     for table in &forecast.tables {
         let triggers: Vec<&str> = definitions
@@ -21,7 +17,7 @@ pub fn hazards(
             .map(|[_, name, ..]| name.as_str())
             .collect();
         if !triggers.is_empty() {
-            let silence = if surgery.can_silence_triggers() { "; --no-triggers keeps them silent" } else { "" };
+            let silence = if facts.can_silence_triggers { "; --no-triggers keeps them silent" } else { "" };
             hazards.push(format!(
                 "{} has triggers ({}): what they change beyond the plan rolls it back{silence}",
                 table.table,
@@ -30,20 +26,20 @@ pub fn hazards(
         }
     }
     for outlook in &forecast.relations {
-        let gone = outlook.treatments.iter().filter(|share| share.treatment == "delete" && share.rows > 0);
+        let gone = outlook.treatments.iter().filter(|share| share.is_of(TreatmentKind::Delete) && share.rows > 0);
         for share in gone {
             let rows = plural(share.rows, "orphan row");
             hazards
                 .push(format!("{}: {rows} and all that depend on them go, and only the plan keeps them", outlook.id));
         }
     }
-    if surgery.defines_at_once() && !forecast.redefinitions.is_empty() {
+    if facts.defines_at_once() && !forecast.redefinitions.is_empty() {
         hazards.push(format!(
             "{} commits each definition at once: what is cut off is gone on with by the same command, or taken back by undo",
             schema.database.engine.title()
         ));
     }
-    if surgery.defines_at_once() && !forecast.creates.is_empty() {
+    if facts.defines_at_once() && !forecast.creates.is_empty() {
         let names: Vec<&str> = forecast.creates.iter().map(|new| new.name.table.as_str()).collect();
         hazards.push(format!(
             "{} is made before the transaction, which cannot hold it: a failure may leave it behind, empty",

@@ -8,6 +8,7 @@ use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::Part;
+use crate::model::rule::TreatmentKind;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::model::value::value_of;
@@ -87,7 +88,7 @@ impl<'a> Planner<'a> {
         let image = going.before.as_ref().map_or(Value::Null, |row| Value::text(plan_file::row_text(row)));
         let name = plan_file::row_text(&going.row);
         let values = vec![Value::text(going.table.to_string()), Value::text(name), image];
-        self.keep(case, table, &QUARANTINE, values, "quarantine", unit)
+        self.keep(case, table, &QUARANTINE, values, TreatmentKind::Quarantine.name(), unit)
     }
 
     fn keep(

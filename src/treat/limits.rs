@@ -17,6 +17,7 @@ use crate::model::plan::Part;
 use crate::model::plan::Reason;
 use crate::model::rule::Limits;
 use crate::model::rule::Rule;
+use crate::model::rule::TreatmentKind;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::sql;
@@ -196,7 +197,7 @@ impl<'a> Planner<'a> {
         if case.rule.limits.is_some_and(|limits| limits.max_share.is_some()) {
             self.size(case.relation.child)?;
         }
-        let shares = case.outlook.treatments.iter().filter(|share| share.treatment != "report");
+        let shares = case.outlook.treatments.iter().filter(|share| !share.is_of(TreatmentKind::Report));
         let now: u64 = shares.map(|share| share.rows).sum();
         let treated = self.losses.of(case.rule).treated.entry(case.relation.child).or_default();
         *treated = (*treated + now).saturating_sub(std::mem::replace(&mut case.treated, now));
@@ -303,6 +304,6 @@ impl<'a> Planner<'a> {
 
 /// Whether a row went or was blanked for this reason.
 fn loses(reason: &Reason) -> bool {
-    let takes = ["set-null", "set-default", "quarantine", "delete", "follow"].contains(&reason.treatment.as_str());
+    let takes = TreatmentKind::named(&reason.treatment).is_some_and(TreatmentKind::loses_data);
     reason.part == Part::Dependant || (reason.part == Part::Orphan && takes)
 }

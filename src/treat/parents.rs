@@ -12,6 +12,7 @@ use super::Planner;
 use super::TreatError;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
+use crate::model::facts::CounterTable;
 use crate::model::forecast::Sample;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
@@ -20,6 +21,7 @@ use crate::model::plan::Reason;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
+use crate::model::rule::TreatmentKind;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -208,7 +210,7 @@ impl<'a> Planner<'a> {
         }
         let (room, surgery) = self.room(blank.table)?;
         if let Err(why) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
-            return Ok(Err(why));
+            return Ok(Err(why.message));
         }
         let Some(Stored::Row(Image { columns: image, .. })) = stored_rows::read(room, surgery, table, &[&row])?.pop()
         else {
@@ -397,10 +399,16 @@ impl<'a> Planner<'a> {
         Ok(*last)
     }
 
+    /// Returns the table in which the engine counts keys, if the database has it.
+    fn counters(&self) -> Option<(&'static CounterTable, TableId)> {
+        let names = self.schema.database.engine.facts().counters.as_ref()?;
+        Some((names, self.schema.table(names.table)?))
+    }
+
     /// The table's counter: the address of its row, and its value.
     fn counter(&mut self, table: TableId) -> Result<Option<(i64, i64)>, TreatError> {
         let mut found = None;
-        if self.schema.table("sqlite_sequence").is_none() {
+        if self.counters().is_none() {
             return Ok(None);
         }
         if let Some(question) = self.surgery.counter(&self.schema.tables[table]) {
@@ -415,7 +423,7 @@ impl<'a> Planner<'a> {
 
     /// Plans what the counters of tables with new rows will be, so that it can be taken back.
     pub(super) fn count_on(&mut self) -> Result<(), TreatError> {
-        let Some(counters) = self.schema.table("sqlite_sequence") else { return Ok(()) };
+        let Some((names, counters)) = self.counters() else { return Ok(()) };
         let tables: Vec<TableId> = self.parents.made.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];
@@ -431,20 +439,21 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let image = |value: i64| {
-                vec![("name".to_owned(), Value::text(&about.name.table)), ("seq".to_owned(), Value::Integer(value))]
+                let name = (names.name.to_owned(), Value::text(&about.name.table));
+                vec![name, (names.value.to_owned(), Value::Integer(value))]
             };
             let address = match before {
                 Some((address, _)) => address,
-                None => self.next_integer(counters, "rowid")?,
+                None => self.next_integer(counters, names.address)?,
             };
-            let row = vec![("rowid".to_owned(), Value::Integer(address))];
+            let row = vec![(names.address.to_owned(), Value::Integer(address))];
             let before = before.map(|(_, counted)| image(counted));
             let mut change = Change::new(self.schema.tables[counters].name.clone(), row, before, Some(image(reached)));
             change.reasons.push(Reason {
                 part: Part::Counter,
                 relation: String::new(),
                 rule: String::new(),
-                treatment: "placeholder".to_owned(),
+                treatment: TreatmentKind::Placeholder.name().to_owned(),
             });
             self.put(&change)?;
         }

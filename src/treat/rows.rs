@@ -14,8 +14,10 @@ use crate::model::forecast::Sample;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
+use crate::model::refusal::RefusalKind;
 use crate::model::relation::Relation;
 use crate::model::rule::Keep;
+use crate::model::rule::TreatmentKind;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -213,9 +215,9 @@ impl<'a> Planner<'a> {
             Act::Set { quarantine_on_conflict: true, .. } if why.is_collision => {
                 let share = case.outlook.share(pending.treatment);
                 share.rows = share.rows.saturating_sub(1);
-                case.outlook.share("quarantine").rows += 1;
+                case.outlook.share(TreatmentKind::Quarantine.name()).rows += 1;
                 let (row, key) = (pending.row.clone(), pending.key.clone());
-                let pending = Pending { treatment: "quarantine", row, key, ..*pending };
+                let pending = Pending { treatment: TreatmentKind::Quarantine.name(), row, key, ..*pending };
                 self.remove(case, &pending, image, Some(&Keep::default()))
             }
             _ => {
@@ -235,7 +237,7 @@ impl<'a> Planner<'a> {
                 let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
             }
             let refusal = room.attempt(&surgery.insert(child, &one.change.row, &one.after))?.err();
-            refused.push(refusal.map(|text| Why { is_collision: text.starts_with("UNIQUE"), text }));
+            refused.push(refusal.map(|why| Why { is_collision: why.kind == RefusalKind::Unique, text: why.message }));
         }
         let there: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
         let names: Vec<&RowName> = there.iter().map(|&place| &tries[place].change.row).collect();

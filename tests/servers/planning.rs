@@ -1,5 +1,6 @@
 //! What must be decided when a plan is made, because it is too late when it is applied.
 
+use super::common::States as _;
 use super::patient::KINDS;
 use super::patient::Kind;
 use super::patient::MYSQL_FAMILY;
@@ -95,7 +96,7 @@ fn every_unique_index_is_asked() {
     let before = p.dump();
     let planned = p.plan();
     let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("1 row, such as r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
+    assert!(told.states("1 row, such as r = 7 because remap: UNIQUE constraint failed: index c_live of c"), "{told}");
     let applied = p.apply(&["--leave-undecided"]);
     assert_eq!(applied.code, 6, "{}", applied.stderr);
     assert_eq!(p.column("c", "r"), "1,7,1,1,2");

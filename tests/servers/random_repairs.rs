@@ -98,7 +98,8 @@ fn what_is_planned_holds_on_servers() {
             assert!(left <= after, "{context}\n{}\n{left} orphans, foreseen {after}", planned.stdout);
             let healed = patient.dump();
             let again = patient.apply(&["--leave-undecided"]);
-            assert_eq!(patient.dump(), healed, "{context}\n{}{}", again.stdout, again.stderr);
+            let told = format!("{context}\n{}{}", again.stdout, again.stderr);
+            assert_eq!((again.code, patient.dump()), (applied.code, healed), "{told}");
             let undone = patient.undo(&[]);
             assert_eq!(undone.code, 0, "{context}\n{}\n{}", planned.stdout, undone.stderr);
             assert_eq!(patient.dump(), before, "{context}\n{}", planned.stdout);
@@ -109,4 +110,5 @@ fn what_is_planned_holds_on_servers() {
         }
     }
     println!("{cases} cases on every server, {changes} changes");
+    assert!(changes > 0 || std::env::var_os("FK_DOCTOR_TEST_SERVERS").is_none(), "the cases are worth judging");
 }

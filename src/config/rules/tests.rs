@@ -1,4 +1,4 @@
-//! The grammar by example, and every fault with its caret.
+//! Examples of the rule grammar, and the faults with their carets.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use super::*;
@@ -23,7 +23,7 @@ fn treating(lines: &str) -> String {
 }
 
 #[test]
-fn the_rule_of_the_design_is_read() {
+fn rule_with_every_part_is_parsed() {
     let rules = parse(DESIGNED).unwrap();
     let [rule] = &rules[..] else { panic!("{rules:?}") };
     assert_eq!(rule.id.value, "multi-source-sync");
@@ -40,7 +40,7 @@ fn the_rule_of_the_design_is_read() {
 }
 
 #[test]
-fn values_keep_their_types() {
+fn literal_values_keep_their_types() {
     let rules =
         parse(&treating("action = \"placeholder\"\nvalues = { a = 1, b = 1.5, c = true, d = \"{{x}}\" }")).unwrap();
     let values: Vec<_> = rules[0].treatments[0].value.values().iter().map(|(_, at)| at.value.clone()).collect();
@@ -57,7 +57,7 @@ fn values_keep_their_types() {
 }
 
 #[test]
-fn several_rules_share_a_file() {
+fn file_with_several_rules_is_parsed() {
     let two = "[[rule]]\nid = \"a\"\nrelation.child = \"c(r)\"\n[[rule.treat]]\naction = \"report\"\n\
                [[rule]]\nid = \"a\"\nrelation.child = \"*(s, t)\"\n[[rule.treat]]\naction = \"follow\"\n";
     assert!(faults(two).contains("the id `a` is already taken on line 2"), "{}", faults(two));
@@ -66,7 +66,7 @@ fn several_rules_share_a_file() {
 }
 
 #[test]
-fn every_fault_is_told_at_once() {
+fn faults_are_all_reported_at_once() {
     let text = "id = \"Not An Id\"\nlimit = 3\n[relation]\nchild = \"c\"\n[limits]\nmax-share = 5\n\
                 [[treat]]\naction = \"delete\"\n[[treat]]\naction = \"remapp\"\n[[treat]]\naction = \"set-null\"\nkey = \"new\"\n";
     let expected = "\
@@ -74,21 +74,21 @@ error: `id`: `Not An Id` is not valid: expected lower-case letters, digits and h
 error: unknown key `limit`
 error: `child`: `c` is not valid: `c` is not of the form `table(column, …)`
 error: `max-share`: expected a share from 0 to 1, such as 0.05
-error: `action`: delete keeps no copy of the rows, which has to be written out
+error: `action`: delete keeps no copy of the rows, which a rule must confirm
 error: `action`: there is no action `remapp`
 error: unknown key `key`
 ";
-    let told = faults(text);
+    let rendered = faults(text);
     let messages: String =
-        told.lines().filter(|line| line.starts_with("error")).map(|line| format!("{line}\n")).collect();
+        rendered.lines().filter(|line| line.starts_with("error")).map(|line| format!("{line}\n")).collect();
     assert_eq!(messages, expected);
-    assert!(told.contains("did you mean `remap`?"), "{told}");
-    assert!(told.contains("--> r.toml:8:10"), "{told}");
-    assert!(told.ends_with("7 faults in r.toml\n"), "{told}");
+    assert!(rendered.contains("did you mean `remap`?"), "{rendered}");
+    assert!(rendered.contains("--> r.toml:8:10"), "{rendered}");
+    assert!(rendered.ends_with("7 faults in r.toml\n"), "{rendered}");
 }
 
 #[test]
-fn a_remap_says_where_to_once() {
+fn remap_needs_exactly_one_target() {
     assert!(faults(&treating("action = \"remap\"")).contains("`to`, `map`, `table` or `normalize` is missing"));
     let both = "action = \"remap\"\nto = \"SELECT 1\"\nnormalize = [\"trim\"]";
     assert!(faults(&treating(both)).contains("`to` already says where the rows are to point"));
@@ -99,16 +99,16 @@ fn a_remap_says_where_to_once() {
 }
 
 #[test]
-fn a_template_is_understood_or_refused() {
+fn malformed_template_is_refused() {
     let with = |text: &str| treating(&format!("action = \"placeholder\"\n[treat.values]\nname = \"{text}\"\n"));
     assert!(faults(&with("{via.name")).contains("a { is never closed"));
-    assert!(faults(&with("}")).contains("a } closes nothing"));
-    assert!(faults(&with("{name}")).contains("`{name}` is no column of child, via or key"));
-    assert!(faults(&with("{parent.x}")).contains("is no column of child, via or key"));
+    assert!(faults(&with("}")).contains("a } has no opening {"));
+    assert!(faults(&with("{name}")).contains("`{name}` is not a column of child, via or key"));
+    assert!(faults(&with("{parent.x}")).contains("is not a column of child, via or key"));
 }
 
 #[test]
-fn broken_text_never_panics() {
+fn truncated_text_never_panics() {
     for end in (0..DESIGNED.len()).filter(|end| DESIGNED.is_char_boundary(*end)) {
         let _ = parse(&DESIGNED[..end]);
     }

@@ -1,10 +1,10 @@
-//! One `[[treat]]` → a treatment, with exactly the keys that its action has.
+//! Parses one `[[treat]]` with the keys that belong to its action.
 
 use toml::de::DeValue;
 
+use crate::config::fault::quoted;
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
-use crate::config::reader::quoted;
 use crate::config::rules::values;
 use crate::config::side;
 use crate::model::catalog::Action;
@@ -25,7 +25,7 @@ use crate::model::rule::Treatment;
 use crate::model::rule::Via;
 use crate::model::text::nearest;
 
-/// Every action that a treatment can name.
+/// All actions that a treatment can have.
 pub const ACTIONS: [&str; 12] = [
     "remap",
     "placeholder",
@@ -68,8 +68,8 @@ pub(super) fn read(mut reader: Reader<'_, '_>) -> Option<Spanned<Treatment>> {
             return None;
         }
     };
-    reader.elsewhere(&["max-rows", "max-share"], "it belongs under `[limits]`");
-    reader.elsewhere(&["even-if-parent-lost"], "it belongs above the first `[…]` of the rule");
+    reader.advise_misplaced(&["max-rows", "max-share"], "it belongs under `[limits]`");
+    reader.advise_misplaced(&["even-if-parent-lost"], "it belongs above the first `[…]` of the rule");
     reader.finish();
     treatment.map(|value| Spanned { value, span: if span.is_empty() { item.span() } else { span } })
 }
@@ -101,7 +101,7 @@ fn remap(reader: &mut Reader<'_, '_>) -> Option<Remap> {
     Some(Remap { via, how: Spanned { value: how, span: item.span() }, record, on_conflict })
 }
 
-/// `table(old -> new)`.
+/// Parses `table(old -> new)`.
 fn mapping(item: &Item<'_, '_>) -> Option<RemapHow> {
     let expected = "a table of keys such as \"kb_map(old_id -> new_id)\"";
     let text = item.text(expected)?.value;
@@ -175,24 +175,24 @@ fn enforcement(reader: &mut Reader<'_, '_>) -> Enforcement {
     Enforcement { on_delete, on_update, index }
 }
 
-/// An action of a foreign key as rules spell it: `set-null`.
+/// Parses an action of a foreign key as rules spell it: `set-null`.
 pub fn action(text: &str) -> Result<Action, String> {
     let known = Action::ALL.map(spelled).join(", ");
     Action::ALL.into_iter().find(|action| spelled(*action) == text).ok_or_else(|| format!("expected one of {known}"))
 }
 
-/// An action as [`action`] reads it.
+/// Returns an action in the spelling that [`action`] parses.
 pub fn spelled(action: Action) -> String {
     action.name().to_lowercase().replace(' ', "-")
 }
 
-/// Deleting without a copy is never the meaning of a short rule.
+/// Requires `keep = false`, so that no rule deletes rows without a copy by accident.
 fn delete(reader: &mut Reader<'_, '_>, action: &Item<'_, '_>) -> Option<Treatment> {
     if keep(reader) == Some(false) {
         return Some(Treatment::Delete);
     }
     action.fault(
-        "delete keeps no copy of the rows, which has to be written out",
+        "delete keeps no copy of the rows, which a rule must confirm",
         Some("add `keep = false`, or use `quarantine`, which keeps them".to_owned()),
     );
     None
@@ -202,7 +202,7 @@ fn keep(reader: &mut Reader<'_, '_>) -> Option<bool> {
     reader.take("keep").and_then(|item| item.flag())
 }
 
-/// A table or a file, and not both.
+/// Returns where quarantined rows are kept: a table or a file. A rule must not name both.
 fn kept(reader: &mut Reader<'_, '_>) -> Keep {
     let table = reader.take("table").and_then(|item| name(&item));
     let file = reader.take("file").and_then(|item| {
@@ -214,13 +214,13 @@ fn kept(reader: &mut Reader<'_, '_>) -> Keep {
     file.map(Keep::File).or(table.map(Keep::Table)).unwrap_or_default()
 }
 
-/// A file beside the plan: no rule writes anywhere else.
+/// Accepts a plain file name, because a rule may write only beside the plan.
 fn file_name(text: &str) -> Result<String, String> {
     let is_plain = !text.is_empty() && !text.starts_with('.') && !text.contains(['/', '\\', '\0', ':']);
     if is_plain {
         Ok(text.to_owned())
     } else {
-        Err("expected the name of a file, which will lie beside the plan".to_owned())
+        Err("expected the name of a file without a folder; it is written beside the plan".to_owned())
     }
 }
 
@@ -233,7 +233,7 @@ fn name(item: &Item<'_, '_>) -> Option<String> {
     Some(item.text("the name of a table")?.value.to_owned())
 }
 
-/// `true` is for the key's columns.
+/// `true` stands for the key's columns.
 fn nullable(item: &Item<'_, '_>) -> Nullable {
     match item.value() {
         DeValue::Array(_) => names(item).map_or(Nullable::AsBefore, Nullable::Columns),

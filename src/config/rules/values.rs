@@ -1,10 +1,10 @@
-//! `[treat.values]`: what the columns of a new parent are to hold. A string may have columns in it (`"{via.name}"`);
-//! `{ sql = "…" }` is SQL; numbers and booleans are what they are.
+//! Parses `[treat.values]`, the values of a new parent's columns. A string may contain columns (`"{via.name}"`), `{ sql
+//! = "…" }` is SQL, and numbers and booleans are literals.
 
 use toml::de::DeValue;
 
+use crate::config::fault::quoted;
 use crate::config::reader::Item;
-use crate::config::reader::quoted;
 use crate::model::configured::Spanned;
 use crate::model::rule::Expression;
 use crate::model::rule::Piece;
@@ -14,10 +14,10 @@ use crate::model::value::Value;
 pub(super) fn read(item: &Item<'_, '_>) -> Vec<(Spanned<String>, Spanned<Expression>)> {
     let Some(table) = item.table("the table `[treat.values]`") else { return Vec::new() };
     let read = |(column, item): (Spanned<String>, Item<'_, '_>)| Some((column, expression(&item)?));
-    table.everything().into_iter().filter_map(read).collect()
+    table.all_entries().into_iter().filter_map(read).collect()
 }
 
-/// A key written out: one value, or an array of one value per column.
+/// Returns a literal key: one value, or an array with one value per column.
 pub(super) fn key(item: &Item<'_, '_>) -> Option<Vec<Value>> {
     match item.value() {
         DeValue::Array(_) => item.entries("an array of values")?.iter().map(literal).collect(),
@@ -65,7 +65,7 @@ fn literal(item: &Item<'_, '_>) -> Option<Value> {
     }
 }
 
-/// Text without braces is only text. The error is a message.
+/// Parses text with columns in braces. Text without braces is a literal. The error is a message.
 fn template(text: &str) -> Result<Expression, String> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
@@ -87,7 +87,7 @@ fn template(text: &str) -> Result<Expression, String> {
             pieces.push(column(inside)?);
             rest = after;
         } else {
-            return Err("a } closes nothing".to_owned());
+            return Err("a } has no opening {".to_owned());
         }
     }
     plain.push_str(rest);
@@ -105,5 +105,5 @@ fn column(text: &str) -> Result<Piece, String> {
         let scope = Scope::ALL.into_iter().find(|known| known.name() == scope)?;
         (!column.is_empty()).then(|| Piece::Column { scope, column: column.to_owned() })
     });
-    known.ok_or_else(|| format!("{} is no column of child, via or key", quoted(&format!("{{{text}}}"))))
+    known.ok_or_else(|| format!("{} is not a column of child, via or key", quoted(&format!("{{{text}}}"))))
 }

@@ -34,17 +34,17 @@ pub(super) fn kind(code: &str) -> Kind {
     }
 }
 
-/// The server tells the row's values, and names the table of the rehearsal.
-pub(super) fn of_a_row(code: &str, message: &str) -> String {
+/// The server's message holds the row's values, and the name of the rehearsal's table.
+pub(super) fn of_a_row(code: &str, message: &str) -> Refusal {
     // MariaDB says it in other quotes.
     let named = || message.rsplit('\'').nth(1).or_else(|| message.split('`').nth(1)).unwrap_or_default();
-    match code {
-        // Every engine's refusal of a second row with the same key begins alike.
+    let words = match code {
         DUPLICATE_KEY => format!("UNIQUE constraint failed: another row has the same key {}", of_its_table(named())),
         code if CHECK_FAILED.contains(&code) => format!("CHECK constraint failed: {}", of_its_table(named())),
         code if ABOUT_VALUES.contains(&code) => without_values(message),
         _ => message.to_owned(),
-    }
+    };
+    Refusal::new(refusal_kind(code), words)
 }
 
 /// `PRIMARY` of `fk-doctor room 0123456789abcdef.PRIMARY`, as MySQL calls it: a CHECK is called by its number there.
@@ -62,6 +62,25 @@ pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, En
             return Err(EngineError::Failed { why });
         }
         code if code == LOCK_WAIT_TIMEOUT || TIMED_OUT.contains(&code) => return Err(of_a_question(failure, address)),
+        _ => refusal_kind(code),
+    };
+    // Column 'a' cannot be null; Field 'a' doesn't have a default value
+    let named = (kind == RefusalKind::NotNull).then(|| message.split('\'').nth(1)).flatten();
+    let columns = named.map(str::to_owned).into_iter().collect();
+    let key = (kind == RefusalKind::Unique).then(|| key_of(message)).flatten();
+    Ok(Refusal { columns, key, ..Refusal::new(kind, message) })
+}
+
+/// Returns the name of the key in `Duplicate entry '1' for key 'table.key'`.
+fn key_of(message: &str) -> Option<String> {
+    let (_, key) = message.rsplit_once("for key '")?;
+    let key = key.trim_end_matches('\'');
+    Some(key.rsplit_once('.').map_or(key, |(_, key)| key).to_owned())
+}
+
+/// Returns what the code of a refusal means.
+fn refusal_kind(code: &str) -> RefusalKind {
+    match code {
         "1216" | "1217" | "1451" | "1452" => RefusalKind::ForeignKey,
         "1048" | "1364" => RefusalKind::NotNull,
         "1062" | "1586" => RefusalKind::Unique,
@@ -72,11 +91,7 @@ pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, En
         "1136" | "1064" | "1054" | "1146" | "1109" | "1305" | "1049" => RefusalKind::Invalid,
         "1210" | "1835" => RefusalKind::Parameters,
         _ => RefusalKind::Other,
-    };
-    // Column 'a' cannot be null; Field 'a' doesn't have a default value
-    let named = (kind == RefusalKind::NotNull).then(|| message.split('\'').nth(1)).flatten();
-    let columns = named.map(str::to_owned).into_iter().collect();
-    Ok(Refusal { columns, ..Refusal::new(kind, message) })
+    }
 }
 
 /// One question failed; others may not.

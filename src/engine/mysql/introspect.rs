@@ -136,6 +136,8 @@ impl Reader<'_> {
                 primary_key: Vec::new(),
                 indexes: Vec::new(),
                 row_address: None,
+                address_lasts: false,
+                address_column: None,
                 storage: stored_in(&kind, &storage),
                 without_foreign_keys: without_foreign_keys(&kind, &storage, partitioned),
                 irreversible: irreversible(&kind, &storage, partitioned),

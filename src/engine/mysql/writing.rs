@@ -16,6 +16,7 @@ use crate::engine::wire::writing::Attempt;
 use crate::engine::wire::writing::Kind;
 use crate::engine::wire::writing::Writing;
 use crate::engine::write::WriteOptions;
+use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::source::Address;
 
@@ -93,7 +94,7 @@ impl Writing for Connection {
         failure::kind(code)
     }
 
-    fn of_a_row(code: &str, message: &str) -> String {
+    fn of_a_row(code: &str, message: &str) -> Refusal {
         failure::of_a_row(code, message)
     }
 

@@ -43,7 +43,21 @@ pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, En
     if [QUERY_CANCELED, LOCK_NOT_AVAILABLE].contains(&code.as_str()) || ends_the_connection(&code) {
         return Err(of_a_question(Failure::Refused { code, message, about }, address));
     }
-    let kind = match code.as_str() {
+    let kind = refusal_kind(&code);
+    // Key (a, b)=(1, 2) already exists.
+    let listed = about.detail.as_deref().and_then(|detail| detail.strip_prefix("Key (")?.split_once(")=("));
+    let listed =
+        listed.map(|(columns, _)| columns.split(", ").map(|column| column.trim_matches('"').to_owned()).collect());
+    let columns = match kind {
+        RefusalKind::Unique => listed.unwrap_or_default(),
+        _ => about.column.into_iter().collect(),
+    };
+    Ok(Refusal { table: about.table, columns, detail: about.detail, ..Refusal::new(kind, message) })
+}
+
+/// Returns what the code of a refusal means.
+pub(super) fn refusal_kind(code: &str) -> RefusalKind {
+    match code {
         "23503" | "23001" => RefusalKind::ForeignKey,
         "23502" => RefusalKind::NotNull,
         UNIQUE_VIOLATION | "23P01" => RefusalKind::Unique,
@@ -55,16 +69,7 @@ pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, En
         code if code.starts_with("22") => RefusalKind::Value,
         code if code.starts_with("42") && code != INSUFFICIENT_PRIVILEGE => RefusalKind::Invalid,
         _ => RefusalKind::Other,
-    };
-    // Key (a, b)=(1, 2) already exists.
-    let listed = about.detail.as_deref().and_then(|detail| detail.strip_prefix("Key (")?.split_once(")=("));
-    let listed =
-        listed.map(|(columns, _)| columns.split(", ").map(|column| column.trim_matches('"').to_owned()).collect());
-    let columns = match kind {
-        RefusalKind::Unique => listed.unwrap_or_default(),
-        _ => about.column.into_iter().collect(),
-    };
-    Ok(Refusal { kind, message, table: about.table, columns, detail: about.detail })
+    }
 }
 
 /// One question failed; others may not.

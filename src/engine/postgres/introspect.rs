@@ -19,7 +19,6 @@ use crate::model::catalog::Flaw;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
 use crate::model::catalog::IndexColumn;
-use crate::model::catalog::MOVING_ADDRESS;
 use crate::model::catalog::Match;
 use crate::model::catalog::NameRule;
 use crate::model::catalog::QualifiedName;
@@ -82,7 +81,7 @@ impl Tables {
         let oid = row.number();
         let name = table_name(row.text(), row.text());
         let (kind, row_address) = match row.text().as_str() {
-            "r" => (TableKind::Table, Some(MOVING_ADDRESS.to_owned())),
+            "r" => (TableKind::Table, Engine::Postgres.facts().row_address.name().map(str::to_owned)),
             "p" => (TableKind::Partitioned, None),
             "f" => (TableKind::Virtual, None),
             _ => (TableKind::View, None),
@@ -94,6 +93,8 @@ impl Tables {
             primary_key: Vec::new(),
             indexes: Vec::new(),
             row_address,
+            address_lasts: false,
+            address_column: None,
             storage: Storage::Transactional,
             without_foreign_keys: None,
             irreversible: None,

@@ -14,6 +14,7 @@ use crate::engine::wire::writing::Attempt;
 use crate::engine::wire::writing::Kind;
 use crate::engine::wire::writing::Writing;
 use crate::engine::write::WriteOptions;
+use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::source::Address;
 
@@ -98,9 +99,10 @@ impl Writing for Connection {
         failure::kind(code)
     }
 
-    fn of_a_row(code: &str, message: &str) -> String {
-        // Every engine's refusal of a second row with the same key begins alike.
-        if code == failure::UNIQUE_VIOLATION { format!("UNIQUE: {message}") } else { message.to_owned() }
+    fn of_a_row(code: &str, message: &str) -> Refusal {
+        let kind = failure::refusal_kind(code);
+        let message = if code == failure::UNIQUE_VIOLATION { format!("UNIQUE: {message}") } else { message.to_owned() };
+        Refusal::new(kind, message)
     }
 
     fn of_a_question(failure: Failure, address: &Address) -> EngineError {

@@ -7,6 +7,7 @@ use rusqlite::ErrorCode;
 use crate::engine::EngineError;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
+use crate::model::refusal::Unknown;
 
 fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
     error.sqlite_error_code()
@@ -55,7 +56,47 @@ pub(super) fn refusal(error: &rusqlite::Error) -> Refusal {
         Some(rusqlite::ffi::SQLITE_ERROR) => RefusalKind::Invalid,
         _ => RefusalKind::Other,
     };
-    Refusal::new(kind, message)
+    let (table, columns) = match kind {
+        RefusalKind::NotNull | RefusalKind::Unique => constrained(&message),
+        _ => (None, Vec::new()),
+    };
+    let refusal = Refusal { table, columns, ..Refusal::new(kind, message) };
+    match kind {
+        RefusalKind::Mismatch => with_tables(refusal),
+        RefusalKind::Invalid => with_unknown_name(refusal),
+        _ => refusal,
+    }
+}
+
+/// Reads `NOT NULL constraint failed: t.a`, `UNIQUE constraint failed: t.a, t.b`.
+fn constrained(message: &str) -> (Option<String>, Vec<String>) {
+    let Some((_, list)) = message.split_once("constraint failed: ") else { return (None, Vec::new()) };
+    let pairs: Vec<(&str, &str)> = list.split(", ").filter_map(|column| column.split_once('.')).collect();
+    let table = pairs.first().map(|(table, _)| (*table).to_owned());
+    (table, pairs.into_iter().map(|(_, column)| column.to_owned()).collect())
+}
+
+/// Reads `foreign key mismatch - "child" referencing "parent"`.
+fn with_tables(refusal: Refusal) -> Refusal {
+    let mut names = refusal.message.split('"').skip(1).step_by(2).map(str::to_owned);
+    let (table, parent) = (names.next(), names.next());
+    Refusal { table, parent, ..refusal }
+}
+
+/// Reads `no such table: t`, `no such column: t.a`, `table t has no column named a`. SQLite puts the schema before a table that
+/// a foreign key refers to: `no such table: main.t`.
+fn with_unknown_name(refusal: Refusal) -> Refusal {
+    let message = &refusal.message;
+    let named = |text: &str| text.rsplit('.').next().unwrap_or(text).trim_matches('"').to_owned();
+    let parent = message.strip_prefix("no such table: main.").map(str::to_owned);
+    let unknown = if let Some(table) = message.strip_prefix("no such table: ") {
+        Some(Unknown::Table(named(table)))
+    } else if let Some((_, column)) = message.split_once("no such column: ") {
+        Some(Unknown::Column(named(column.split(" - ").next().unwrap_or(column))))
+    } else {
+        message.split_once("has no column named ").map(|(_, column)| Unknown::Column(named(column)))
+    };
+    Refusal { parent, unknown, ..refusal }
 }
 
 /// The database as a whole cannot be read.
@@ -120,5 +161,31 @@ pub(super) fn failed(error: &rusqlite::Error) -> EngineError {
             rusqlite::Error::SqlInputError { msg, .. } => EngineError::Failed { why: msg.clone() },
             other => EngineError::Failed { why: other.to_string() },
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn invalid(message: &str) -> Refusal {
+        with_unknown_name(Refusal::new(RefusalKind::Invalid, message))
+    }
+
+    #[test]
+    fn refusal_holds_the_names_of_the_message() {
+        let constrained = constrained("UNIQUE constraint failed: t.a, t.b");
+        assert_eq!(constrained, (Some("t".to_owned()), vec!["a".to_owned(), "b".to_owned()]));
+        let mismatch = "foreign key mismatch - \"c\" referencing \"p\"";
+        let mismatch = with_tables(Refusal::new(RefusalKind::Mismatch, mismatch));
+        assert_eq!((mismatch.table.as_deref(), mismatch.parent.as_deref()), (Some("c"), Some("p")));
+        assert_eq!(invalid("no such table: x").unknown, Some(Unknown::Table("x".to_owned())));
+        assert_eq!(invalid("no such table: x").parent, None);
+        assert_eq!(invalid("no such table: main.x").parent.as_deref(), Some("x"));
+        assert_eq!(invalid("no such column: t.a").unknown, Some(Unknown::Column("a".to_owned())));
+        let quoted = "no such column: \"a\" - should this be a string literal in single-quotes?";
+        assert_eq!(invalid(quoted).unknown, Some(Unknown::Column("a".to_owned())));
+        assert_eq!(invalid("table t has no column named a").unknown, Some(Unknown::Column("a".to_owned())));
+        assert_eq!(invalid("near \"x\": syntax error").unknown, None);
     }
 }

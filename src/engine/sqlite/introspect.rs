@@ -22,6 +22,7 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::catalog::Tables;
+use crate::model::facts::RowAddress;
 use crate::model::ids::TableId;
 
 pub(super) fn catalog(connection: &Connection, path: &Path) -> Result<Catalog> {
@@ -72,6 +73,8 @@ fn table(connection: &Connection, name: String, kind: &str, without_rowid: bool,
         primary_key: Vec::new(),
         indexes: Vec::new(),
         row_address: None,
+        address_lasts: false,
+        address_column: None,
         storage: Storage::Transactional,
         without_foreign_keys: None,
         irreversible: None,
@@ -172,8 +175,9 @@ fn index_columns(connection: &Connection, table: &Table, index: &str) -> Result<
 /// Finds the name under which the rowid can be reached, and the column that is the rowid itself, if one is.
 fn rowid(connection: &Connection, table: &mut Table) -> Result<()> {
     let hidden_by_column = |name: &&&str| table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
-    table.row_address =
-        ["rowid", "_rowid_", "oid"].iter().find(|name| !hidden_by_column(name)).map(|name| (*name).to_owned());
+    let RowAddress::Lasting(names) = Engine::Sqlite.facts().row_address else { return Ok(()) };
+    table.row_address = names.iter().find(|name| !hidden_by_column(name)).map(|name| (*name).to_owned());
+    table.address_lasts = table.row_address.is_some();
     let [column] = table.primary_key[..] else { return Ok(()) };
     // Only an INTEGER PRIMARY KEY that is the rowid has no index of its own.
     if table.indexes.iter().any(|index| index.primary) {
@@ -182,6 +186,7 @@ fn rowid(connection: &Connection, table: &mut Table) -> Result<()> {
     let name = &table.columns[column].name;
     connection.column_metadata(Some("main"), table.name.table.as_str(), name.as_str())?;
     table.columns[column].not_null = true;
+    table.address_column = Some(column);
     table.indexes.insert(
         0,
         Index {

@@ -13,6 +13,7 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Rehearsal;
 use crate::model::catalog::Table;
+use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
@@ -63,17 +64,17 @@ impl Rehearsal for Room {
         self.each_row(statement, &mut |_| {}).map(Ok)
     }
 
-    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
-        match session::run(&self.connection, statement, &mut |_| {}) {
-            Ok(()) => Ok(Ok(())),
-            Err(error) => match error.sqlite_error_code() {
-                Some(ErrorCode::ConstraintViolation) => Ok(Err(failure::plain(&error))),
-                Some(ErrorCode::TypeMismatch) => {
-                    Ok(Err("datatype mismatch: an INTEGER PRIMARY KEY holds whole numbers alone".to_owned()))
-                }
-                Some(ErrorCode::TooBig) => Ok(Err("a value would be longer than 10 MB".to_owned())),
-                _ => Err(failure::failed(&error)),
-            },
-        }
+    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), Refusal>, EngineError> {
+        let Err(error) = session::run(&self.connection, statement, &mut |_| {}) else { return Ok(Ok(())) };
+        let refusal = failure::refusal(&error);
+        let message = match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) => failure::plain(&error),
+            Some(ErrorCode::TypeMismatch) => {
+                "datatype mismatch: an INTEGER PRIMARY KEY holds whole numbers alone".to_owned()
+            }
+            Some(ErrorCode::TooBig) => "a value would be longer than 10 MB".to_owned(),
+            _ => return Err(failure::failed(&error)),
+        };
+        Ok(Err(Refusal { message, ..refusal }))
     }
 }

@@ -10,6 +10,7 @@ use crate::engine::wire::writing::Kind;
 use crate::engine::wire::writing::Writing;
 use crate::engine::write::Rehearsal;
 use crate::model::catalog::Table;
+use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
@@ -88,7 +89,7 @@ impl<C: Writing + Send> Rehearsal for ScratchTables<C> {
         }
     }
 
-    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
+    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), Refusal>, EngineError> {
         match self.try_out(statement)? {
             Ok(()) => Ok(Ok(())),
             Err(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Row => {

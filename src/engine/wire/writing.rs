@@ -6,6 +6,7 @@ use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::Patience;
 use crate::engine::write::WriteOptions;
+use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::source::Address;
 
@@ -65,8 +66,8 @@ pub(in crate::engine) trait Writing: Sized {
 
     fn kind(code: &str) -> Kind;
 
-    /// Why the server does not take a row, without its values.
-    fn of_a_row(code: &str, message: &str) -> String;
+    /// Returns why the server refuses a row, in words without the row's values.
+    fn of_a_row(code: &str, message: &str) -> Refusal;
 
     fn of_a_question(failure: Failure, address: &Address) -> EngineError;
 

@@ -27,7 +27,7 @@ impl Token {
     }
 }
 
-/// As SQLite reads it.
+/// Returns the tokens of SQL of no known engine. SQLite's rules accept the quotation marks of most engines.
 pub fn tokens(sql: &str) -> Vec<Token> {
     tokens_of(Engine::Sqlite, sql)
 }
@@ -73,6 +73,12 @@ pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
         tokens.push(Token { text, quoted, place });
     }
     tokens
+}
+
+/// True if an SQL text names a column of this table, as in `child.id`.
+pub fn names_column_of(engine: Engine, sql: &str, table: &str) -> bool {
+    let tokens = tokens_of(engine, sql);
+    tokens.windows(2).any(|pair| pair[0].text.eq_ignore_ascii_case(table) && pair[1].is_word("."))
 }
 
 /// The length of a quoted token, whose quote is written twice inside it.
@@ -152,6 +158,17 @@ mod tests {
         assert_eq!(words(Engine::Postgres, sql), ["E", "'a\\'b;'", "$x$ ; $$ $x$", "$1", "a", "[", "1", "]"]);
         let sql = "'a\\';b' # c ;\n\"it\\\"s\" `x\\`;";
         assert_eq!(words(Engine::Mariadb, sql), ["'a\\';b'", "\"it\\\"s\"", "`x\\`", ";"]);
+    }
+
+    #[test]
+    fn column_of_a_table_is_found_outside_of_strings_and_comments() {
+        let names = |sql| names_column_of(Engine::Sqlite, sql, "child");
+        for sql in ["SELECT Child.id", "SELECT child . id", "SELECT \"child\".id", "SELECT 1 WHERE x=[child].id"] {
+            assert!(names(sql), "{sql}");
+        }
+        for sql in ["SELECT 'child.id'", "SELECT 1 /* child.id */", "SELECT grandchild.id", "SELECT child"] {
+            assert!(!names(sql), "{sql}");
+        }
     }
 
     #[test]

@@ -32,9 +32,8 @@ pub(super) fn prevented(
 ) -> Result<Vec<Redefinition>, String> {
     let relation = wish.relation;
     let child = schema.child(relation);
-    let address = child.indexes.iter().filter(|index| index.primary && index.name == "rowid");
-    let addresses: Vec<Option<usize>> = address.flat_map(|index| &index.columns).map(|part| part.column).collect();
-    if let Some(&column) = relation.child_columns.iter().find(|column| addresses.contains(&Some(**column))) {
+    let address = child.address_column.filter(|column| relation.child_columns.contains(column));
+    if let Some(column) = address {
         return Err(format!(
             "{} is the row's own address, which SQLite does not know before the row is there",
             child.columns[column].name

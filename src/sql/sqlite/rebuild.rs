@@ -166,8 +166,7 @@ fn script(change: &Redefinition, after: &str, table: &Table, definitions: &[Defi
     let create = format!("{}{}{}", &after[..name.place.start], quoted(&new), &after[name.place.end..]);
     let counts = words.iter().any(|word| word.is_word("AUTOINCREMENT"));
 
-    let has_own_address = table.indexes.iter().any(|index| index.primary && index.name == "rowid");
-    let address = table.row_address.iter().filter(|_| !has_own_address).map(|name| quoted(name));
+    let address = table.row_address.iter().filter(|_| table.address_column.is_none()).map(|name| quoted(name));
     let stored = table.columns.iter().filter(|column| !column.generated).map(|column| quoted(&column.name));
     let columns = address.chain(stored).collect::<Vec<_>>().join(", ");
     let (old_name, new_name) = (quoted(old), quoted(&new));

@@ -15,6 +15,7 @@ use crate::model::ids::TableId;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 use crate::sql::Among;
 use crate::sql::Sql;
 use crate::sql::witness::Account;
@@ -34,9 +35,9 @@ impl Witness for Triggers {
         ];
         for record in records(schema) {
             made.extend(record.make());
+            made.extend(triggers(schema, &record));
         }
         for (index, relation) in enforced(schema) {
-            made.push(Record::of(schema, relation.child).notice_named_key(index, relation));
             let Some(parent) = parent_record(schema, relation) else { continue };
             let columns: Vec<String> =
                 schema.parent_columns(relation).map(|column| parent.before(&column.name)).collect();
@@ -50,7 +51,7 @@ impl Witness for Triggers {
     }
 
     fn remove(&self, schema: &Schema) -> Vec<Sql> {
-        let keys = enforced(schema).map(|(index, _)| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor$key_{index}\""));
+        let keys = enforced(schema).map(|(index, _)| drop_key_trigger(index));
         let tables = records(schema).flat_map(|record| record.unmake());
         let round = "DROP TABLE IF EXISTS temp.\"fk_doctor$round\"".to_owned();
         keys.chain(tables).chain([round]).map(plain).collect()
@@ -66,6 +67,46 @@ impl Witness for Triggers {
 
     fn settle(&self, schema: &Schema) -> Vec<Sql> {
         records(schema).flat_map(|record| record.settle()).map(plain).collect()
+    }
+
+    fn witnessed(&self, schema: &Schema) -> Vec<TableId> {
+        records(schema).map(|record| record.table()).collect()
+    }
+
+    fn pause(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
+        let keys = enforced(schema).filter(|(_, relation)| tables.contains(&relation.child));
+        let keys = keys.map(|(index, _)| drop_key_trigger(index));
+        let others = of_tables(schema, tables).flat_map(|record| record.drop_triggers());
+        keys.chain(others).map(plain).collect()
+    }
+
+    fn resume(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
+        // A trigger of the database may have rolled back, and with it that the triggers went.
+        let triggers = of_tables(schema, tables).flat_map(|record| triggers(schema, &record)).map(plain);
+        self.pause(schema, tables).into_iter().chain(triggers).collect()
+    }
+
+    fn recorded(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>) {
+        let record = Record::of(schema, table);
+        let names = || record.columns().iter().map(|name| (*name).to_owned());
+        let text = format!("SELECT * FROM temp.{} WHERE round >= {since} ORDER BY rowid", record.name());
+        (plain(text), names().chain(names()).collect())
+    }
+
+    fn record_again(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql {
+        let record = Record::of(schema, table);
+        let (head, values) = row.split_at(row.len() - columns.len());
+        let sides = columns.len() / 2;
+        let mut into = vec!["round".to_owned(), "op".to_owned(), "relation".to_owned()];
+        let mut parameters = head.to_vec();
+        for (position, (name, value)) in columns.iter().zip(values).enumerate() {
+            if record.columns().contains(&name.as_str()) {
+                into.push(if position < sides { record.before(name) } else { record.after(name) });
+                parameters.push(value.clone());
+            }
+        }
+        let marks = vec!["?"; into.len()].join(", ");
+        Sql::new(format!("INSERT INTO temp.{}({}) VALUES ({marks})", record.name(), into.join(", ")), parameters)
     }
 }
 
@@ -168,6 +209,22 @@ pub(super) fn believed() -> Among<'static> {
 fn records(schema: &Schema) -> impl Iterator<Item = Record<'_>> {
     let tables = schema.tables.entries().filter(|(_, table)| table.kind == TableKind::Table);
     tables.filter(|(_, table)| !table.name.table.starts_with("sqlite_")).map(|(table, _)| Record::of(schema, table))
+}
+
+fn of_tables<'a>(schema: &'a Schema, tables: &[TableId]) -> impl Iterator<Item = Record<'a>> {
+    let wanted: Vec<String> = tables.iter().map(|&table| Record::of(schema, table).name()).collect();
+    records(schema).filter(move |record| wanted.contains(&record.name()))
+}
+
+/// Every trigger that fills the record of a table.
+fn triggers(schema: &Schema, record: &Record<'_>) -> Vec<String> {
+    let keys = enforced(schema).filter(|(_, relation)| relation.child == record.table());
+    let keys = keys.map(|(index, relation)| record.notice_named_key(index, relation));
+    record.make_triggers().into_iter().chain(keys).collect()
+}
+
+fn drop_key_trigger(relation: RelationId) -> String {
+    format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor$key_{relation}\"")
 }
 
 /// The relations that SQLite itself looks at.

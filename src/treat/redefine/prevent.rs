@@ -15,6 +15,7 @@ use crate::model::rule::Placeholder;
 use crate::model::rule::PlaceholderKey;
 use crate::model::rule::Rule;
 use crate::model::rule::Treatment;
+use crate::model::rule::TreatmentKind;
 use crate::sql::redefine::Given;
 use crate::sql::redefine::Preventing;
 use crate::sql::redefine::trigger_names;
@@ -90,8 +91,7 @@ impl Matter<'_> {
                 values.push((column, Given::Expression(Cow::Borrowed(&expression.value))));
                 continue;
             }
-            let numbers_itself = table.indexes.iter().any(|index| index.name == "rowid" && index.primary)
-                && table.primary_key.contains(&place);
+            let numbers_itself = table.address_column == Some(place);
             if !column.not_null || has_default(&column.name) || numbers_itself {
                 continue;
             }
@@ -127,7 +127,7 @@ impl Matter<'_> {
             .filter(|[kind, name, of, _]| kind == "trigger" && *of == table.to_string() && names.contains(name));
         own.map(|[_, name, _, text]| Redefinition {
             before: Some(text.clone()),
-            ..Redefinition::new(DefinitionKind::Trigger, name, table, &rule.id.value, "prevent")
+            ..Redefinition::new(DefinitionKind::Trigger, name, table, &rule.id.value, TreatmentKind::Prevent.name())
         })
         .collect()
     }

@@ -53,6 +53,14 @@ impl<'a> Record<'a> {
         Record { table, about, identity, columns: kept }
     }
 
+    pub(super) fn table(&self) -> TableId {
+        self.table
+    }
+
+    pub(super) fn columns(&self) -> &[&'a str] {
+        &self.columns
+    }
+
     pub(in crate::sql::sqlite) fn name(&self) -> String {
         quoted(&format!("fk_doctor$log_{}", self.table))
     }
@@ -94,13 +102,13 @@ impl<'a> Record<'a> {
         )
     }
 
-    pub(super) fn make(&self) -> Vec<String> {
+    pub(super) fn make(&self) -> [String; 2] {
         let columns = |side: &str| -> String {
             let declared =
                 self.columns.iter().enumerate().map(|(i, name)| format!("{side}{i} {}", self.declared(name)));
             declared.collect::<Vec<_>>().join(", ")
         };
-        let mut made = vec![
+        [
             format!(
                 "CREATE TEMP TABLE {}(round INT, op TEXT, relation INT, {}, {})",
                 self.name(),
@@ -113,6 +121,12 @@ impl<'a> Record<'a> {
                 self.name(),
                 self.identity.iter().map(|name| self.before(name)).collect::<Vec<_>>().join(", ")
             ),
+        ]
+    }
+
+    /// The triggers that record what happens to the table, apart from keys that are only named.
+    pub(super) fn make_triggers(&self) -> Vec<String> {
+        let mut made = vec![
             self.trigger("insert", "AFTER INSERT", "i", &self.nothing(), &self.values("NEW")),
             self.trigger("update", "AFTER UPDATE", "u", &self.values("OLD"), &self.values("NEW")),
             self.trigger("delete", "AFTER DELETE", "d", &self.values("OLD"), &self.nothing()),
@@ -172,10 +186,13 @@ impl<'a> Record<'a> {
         same.collect::<Vec<_>>().join(" AND ")
     }
 
+    pub(super) fn drop_triggers(&self) -> Vec<String> {
+        let drop = |moment| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor${moment}_{}\"", self.table);
+        MOMENTS.iter().map(drop).collect()
+    }
+
     pub(super) fn unmake(&self) -> Vec<String> {
-        let triggers =
-            MOMENTS.iter().map(|moment| format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor${moment}_{}\"", self.table));
-        triggers.chain([format!("DROP TABLE IF EXISTS temp.{}", self.name())]).collect()
+        self.drop_triggers().into_iter().chain([format!("DROP TABLE IF EXISTS temp.{}", self.name())]).collect()
     }
 
     /// Writes down which rows an UPDATE names a relation's key of, even where it changes nothing.

@@ -1,0 +1,81 @@
+//! The statements of a check: rows are put into a trial, each remembered with its place, and asked for their parents at
+//! the end. A place is a number that the stage gives.
+
+use super::Sql;
+use super::mysql;
+use super::mysql::siblings::Sibling;
+use super::postgres;
+use crate::model::catalog::Engine;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
+use crate::model::schema::Schema;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+
+pub(super) use crate::sql::load::Counted;
+
+pub(super) mod beside;
+
+pub trait Load {
+    /// How many rows are put in at once, at most.
+    fn most_rows(&self, _columns: usize) -> usize {
+        1
+    }
+
+    /// Makes what remembers the places of the rows of these tables.
+    fn prepare(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
+
+    /// Columns that the engine counts up itself, where that must not reach the database: rows of a name, and whether the
+    /// column counts without a default.
+    fn counted(&self, _schema: &Schema, _table: TableId) -> Option<Sql> {
+        None
+    }
+
+    /// One row: the number that comes next in such a column.
+    fn next_number(&self, _schema: &Schema, _table: TableId, _column: usize) -> Option<Sql> {
+        None
+    }
+
+    /// The column counts on from there.
+    fn count_on(&self, _table: TableId, _column: &Counted<'_>) -> Vec<Sql> {
+        Vec::new()
+    }
+
+    /// Rows, each with its place.
+    fn insert(&self, schema: &Schema, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql>;
+
+    /// Which unique keys of the table the rows of these places have that are there already, as numbers of indexes; where
+    /// the engine does not see that by itself.
+    fn collisions(&self, _schema: &Schema, _table: TableId, _places: &[i64]) -> Option<Sql> {
+        None
+    }
+
+    /// Rows of the load that lack their parent, as [`super::Dialect::orphans`] gives them.
+    fn orphans(&self, schema: &Schema, relation: RelationId) -> Sql;
+
+    /// Remembers the places of these rows, each once over all relations.
+    fn note_orphans(&self, schema: &Schema, relation: RelationId) -> Sql;
+
+    /// One row: how many places were remembered.
+    fn noted(&self) -> Sql;
+
+    /// One row: the place of a row of the load.
+    fn place_of(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql;
+
+    /// At most one row: the place of the row that has these values, or NULL if it was there before the load.
+    fn holder(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql;
+
+    /// The rows of a staging table: each one's own address, or NULL, and these columns.
+    fn staged(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql;
+}
+
+/// The statements for a schema's engine, where rows that go into these tables can be tried.
+pub fn of(schema: &Schema, tables: &[TableId]) -> Option<Box<dyn Load>> {
+    let beside = |tongue| Some(Box::new(beside::Beside { tongue, tables: tables.to_vec() }) as Box<dyn Load>);
+    match schema.database.engine {
+        Engine::Sqlite => None,
+        Engine::Postgres => beside(&postgres::load::Tables),
+        Engine::Mysql => beside(&mysql::load::Tables { of: Sibling::Mysql }),
+        Engine::Mariadb => beside(&mysql::load::Tables { of: Sibling::Mariadb }),
+    }
+}
