@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::engine::write::Furnished;
 use crate::engine::write::Rehearsal;
 use crate::model::forecast::Outlook;
 use crate::model::forecast::Refusal;
@@ -55,6 +56,7 @@ mod parents;
 pub mod redefine;
 mod rekey;
 mod rows;
+mod stop;
 mod unique;
 
 use decide::Act;
@@ -62,6 +64,7 @@ use decide::Group;
 use decide::Verdict;
 use decision_runs::DecisionRuns;
 use images::TOO_LONG;
+use stop::Stop;
 
 /// Keys and rows are asked about this many at a time.
 const CHUNK: usize = 400;
@@ -408,29 +411,29 @@ impl<'a> Planner<'a> {
         Ok(self.bench.put(change)?)
     }
 
-    /// Puts a table into the room; the inner error says why its rows cannot be tried, or not be changed at all.
-    fn furnish(&mut self, table: TableId) -> Result<Result<(), String>, TreatError> {
+    /// Puts a table into the room. It is undecided where its rows cannot be tried, or not be changed at all.
+    fn furnish(&mut self, table: TableId) -> Result<(), Stop> {
         let about = &self.schema.tables[table];
         if let Some(why) = &about.irreversible {
-            return Ok(Err(format!("{} {why}", about.name)));
+            return Stop::undecided(format!("{} {why}", about.name));
         }
         if !self.furnished.contains(&table) {
             let defaults = self.defaults(table)?;
             for statement in self.surgery.furnish(about, &defaults) {
-                if let Err(why) = self.room.furnish(&statement)? {
-                    return Ok(Err(format!("rows of {} cannot be tried: {why}", about.name)));
+                if let Furnished::Impossible(why) = self.room.furnish(&statement)? {
+                    return Stop::undecided(format!("rows of {} cannot be tried: {why}", about.name));
                 }
             }
             self.furnished.insert(table);
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// The room with this table in it, and the dialect that is spoken there.
     fn room(&mut self, table: TableId) -> Result<(&mut dyn Rehearsal, &'static dyn RepairDialect), TreatError> {
-        match self.furnish(table)? {
+        match self.furnish(table) {
             Ok(()) => Ok((self.room.as_mut(), self.surgery.in_room())),
-            Err(why) => Err(EngineError::Failed { why }.into()),
+            Err(stop) => Err(EngineError::Failed { why: stop.why()? }.into()),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use super::CHUNK;
 use super::Case;
 use super::Planner;
+use super::Stop;
 use super::TreatError;
 use super::limits::Counted;
 use super::rows::Pending;
@@ -114,7 +115,8 @@ impl<'a> Planner<'a> {
         };
         let sample = sample();
         let mut closure = Closure::default();
-        if let Err(why) = self.gather(case, pending, image, &mut closure)? {
+        if let Err(stop) = self.gather(case, pending, image, &mut closure) {
+            let why = stop.why()?;
             self.uncount(case, &closure.counted);
             case.give_up(pending, &why);
             return Ok(());
@@ -174,7 +176,7 @@ impl<'a> Planner<'a> {
         pending: &Pending<'_>,
         image: Image,
         closure: &mut Closure<'a>,
-    ) -> Result<Result<(), String>, TreatError> {
+    ) -> Result<(), Stop> {
         let schema = self.schema;
         let root =
             Going { table: case.relation.child, row: pending.row.clone(), image, part: Part::Orphan, blanked: None };
@@ -182,7 +184,7 @@ impl<'a> Planner<'a> {
         match self.admit(case, closure, root)? {
             Admission::Goes(place) => open.push((case.relation.child, vec![place])),
             Admission::GoesToo(_) | Admission::Settled => {}
-            Admission::Needed(why) => return Ok(Err(why)),
+            Admission::Needed(why) => return Stop::undecided(why),
         }
         while let Some((table, places)) = open.pop() {
             let relations = schema
@@ -195,13 +197,10 @@ impl<'a> Planner<'a> {
                     if let Err(why) = self.can_be_found(relation.child)
                         && self.has_dependants(relation, &rows)?
                     {
-                        return Ok(Err(why));
+                        return Stop::undecided(why);
                     }
                     let mut gone = Vec::new();
-                    let dependants = match self.dependants(relation, &rows)? {
-                        Ok(dependants) => dependants,
-                        Err(why) => return Ok(Err(why)),
-                    };
+                    let dependants = self.dependants(relation, &rows)?;
                     for (parent, going) in dependants {
                         let place = match self.admit(case, closure, going)? {
                             Admission::Goes(place) => {
@@ -210,7 +209,7 @@ impl<'a> Planner<'a> {
                             }
                             Admission::GoesToo(place) => place,
                             Admission::Settled => continue,
-                            Admission::Needed(why) => return Ok(Err(why)),
+                            Admission::Needed(why) => return Stop::undecided(why),
                         };
                         let is_deferred = relation.deferrable && relation.on_delete == Action::NoAction;
                         closure.dependants[some[parent]].push((place, is_deferred));
@@ -220,24 +219,26 @@ impl<'a> Planner<'a> {
                     }
                     self.check_limits();
                     if !self.goes_on() {
-                        return Ok(Ok(()));
+                        return Ok(());
                     }
                 }
             }
         }
         if let Some(tables) = closure.circle().filter(|_| !self.surgery.removes_circles()) {
             let [one, other] = tables.map(|table| &schema.tables[table].name);
-            return Ok(Err(format!(
+            return Stop::undecided(format!(
                 "rows of {one} and {other} refer to each other in a circle, and neither can go first"
-            )));
+            ));
         }
-        Ok(match closure.comes_after.filter(|_| closure.goes_first) {
+        match closure.comes_after.filter(|_| closure.goes_first) {
             Some(table) => {
                 let name = &schema.tables[table].name;
-                Err(format!("rows that depend on it, among them one of {name}, would have to go in two orders at once"))
+                Stop::undecided(format!(
+                    "rows that depend on it, among them one of {name}, would have to go in two orders at once"
+                ))
             }
             None => Ok(()),
-        })
+        }
     }
 
     /// Takes a row into a closure, unless it is there already, is planned to go anyway, or is needed.
@@ -289,11 +290,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The rows that refer to rows that go, each with the number of that row, and what becomes of them; or why that cannot be.
-    fn dependants(
-        &mut self,
-        relation: &'a Relation,
-        parents: &[RowName],
-    ) -> Result<Result<Vec<(usize, Going<'a>)>, String>, TreatError> {
+    fn dependants(&mut self, relation: &'a Relation, parents: &[RowName]) -> Result<Vec<(usize, Going<'a>)>, Stop> {
         let child = self.schema.child(relation);
         let names = identity_columns(child);
         let parents: Vec<&RowName> = parents.iter().collect();
@@ -307,12 +304,13 @@ impl<'a> Planner<'a> {
         let images = self.images(relation.child, &rows.iter().collect::<Vec<_>>())?;
         let stays = relation.on_delete == Action::SetNull && self.can_be_blank(relation);
         let going = numbers.into_iter().zip(rows).zip(images).map(|((number, row), image)| {
-            let image =
-                image.ok_or_else(|| format!("a row of {} depends on it, and {}", child.name, super::TOO_LONG))?;
+            let image = image.ok_or_else(|| {
+                Stop::Undecided(format!("a row of {} depends on it, and {}", child.name, super::TOO_LONG))
+            })?;
             let blanked = stays.then_some(relation);
             Ok((number, Going { table: relation.child, row, image, part: Part::Dependant, blanked }))
         });
-        Ok(going.collect())
+        going.collect()
     }
 
     fn can_be_blank(&self, relation: &Relation) -> bool {

@@ -3,10 +3,12 @@
 use super::CHUNK;
 use super::Case;
 use super::Planner;
+use super::Stop;
 use super::TreatError;
 use super::decide::Act;
 use super::parents::is_sound;
 use super::unique::Newcomer;
+use crate::engine::write::Attempt;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
@@ -93,14 +95,14 @@ impl<'a> Planner<'a> {
     fn point_elsewhere(&mut self, case: &mut Case<'a>, rows: Vec<(&Pending<'_>, Image)>) -> Result<(), TreatError> {
         let (mut tries, mut tried) = (Vec::new(), Vec::new());
         for (pending, image) in rows {
-            match self.as_it_is_to_be(case, pending, &image)? {
+            match self.as_it_is_to_be(case, pending, &image) {
                 Ok(Some(one)) => {
                     tries.push(one);
                     tried.push((pending, image));
                 }
                 // Another relation has already planned that the row goes.
                 Ok(None) => {}
-                Err(why) => case.give_up(pending, &why),
+                Err(stop) => case.give_up(pending, &stop.why()?),
             }
         }
         let results = self.rehearse_rows(case, &tries)?;
@@ -120,13 +122,8 @@ impl<'a> Planner<'a> {
     }
 
     /// The row with its new reference. `Ok(None)` where it is planned that the row goes.
-    fn as_it_is_to_be(
-        &mut self,
-        case: &Case<'a>,
-        pending: &Pending<'_>,
-        image: &Image,
-    ) -> Result<Result<Option<Try>, String>, TreatError> {
-        let Act::Set { columns, .. } = pending.act else { return Ok(Ok(None)) };
+    fn as_it_is_to_be(&mut self, case: &Case<'a>, pending: &Pending<'_>, image: &Image) -> Result<Option<Try>, Stop> {
+        let Act::Set { columns, .. } = pending.act else { return Ok(None) };
         let child = self.schema.child(case.relation);
         let planned = self.bench.get(&child.name, &pending.row)?;
         let was_planned = planned.is_some();
@@ -134,20 +131,20 @@ impl<'a> Planner<'a> {
             let (before, after) = (image.columns.clone(), image.columns.clone());
             Change::new(child.name.clone(), pending.row.clone(), Some(before), Some(after))
         });
-        let Some(mut after) = change.after.clone() else { return Ok(Ok(None)) };
+        let Some(mut after) = change.after.clone() else { return Ok(None) };
         let mut changed = Vec::new();
         for (&column, value) in case.relation.child_columns.iter().zip(columns.iter()) {
             let Some(value) = value else { continue };
             let about = &child.columns[column];
             if about.generated {
-                return Ok(Err(format!("{} is computed and cannot be set", about.name)));
+                return Stop::undecided(format!("{} is computed and cannot be set", about.name));
             }
             if let Some((_, old)) = after.iter_mut().find(|(name, _)| *name == about.name) {
                 *old = value.clone();
                 changed.push(column);
             }
         }
-        Ok(Ok(Some(Try { change, was_planned, after, changed })))
+        Ok(Some(Try { change, was_planned, after, changed }))
     }
 
     /// The row would be what it is already. It stays as it is: with a parent that the plan makes, or undecided.
@@ -236,7 +233,10 @@ impl<'a> Planner<'a> {
             if one.stays(child) {
                 let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
             }
-            let refusal = room.attempt(&surgery.insert(child, &one.change.row, &one.after))?.err();
+            let refusal = match room.attempt(&surgery.insert(child, &one.change.row, &one.after))? {
+                Attempt::Accepted => None,
+                Attempt::Refused(refusal) => Some(refusal),
+            };
             refused.push(refusal.map(|why| Why { is_collision: why.kind == RefusalKind::Unique, text: why.message }));
         }
         let there: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
