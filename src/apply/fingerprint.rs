@@ -54,7 +54,7 @@ pub fn digests(
 ) -> Vec<TableDigest> {
     let before = redefinition::before(scope.redefinitions, definitions);
     let digest = |table: String| {
-        let texts: Vec<&Definition> = before.iter().filter(|[_, _, of, _]| *of == table).collect();
+        let own = before.iter().filter(|definition| definition.table == table);
         let mut keys: Vec<String> = schema
             .relations
             .iter()
@@ -63,7 +63,8 @@ pub fn digests(
             .map(|relation| format!("{} {} {}", relation.id, relation.on_delete.name(), relation.on_update.name()))
             .collect();
         keys.sort();
-        let all = texts.into_iter().flatten().map(String::as_bytes).chain(keys.iter().map(String::as_bytes));
+        let texts = own.flat_map(Definition::parts).map(str::as_bytes);
+        let all = texts.chain(keys.iter().map(String::as_bytes));
         TableDigest { digest: plan_file::digest(all), table }
     };
     tables.map(digest).collect()
@@ -97,7 +98,7 @@ pub fn differing(schema: &Schema, definitions: &[Definition], header: &Header) -
 
 /// A digest of all definitions but for the tables that the plan makes, as older versions took it.
 fn of_whole(definitions: &[Definition], scope: &Scope<'_>) -> String {
-    let own = |definition: &&Definition| !scope.creates.iter().any(|table| table.name.table == definition[2]);
+    let own = |definition: &&Definition| !scope.creates.iter().any(|table| table.name.table == definition.table);
     let before = redefinition::before(scope.redefinitions, definitions);
-    plan_file::digest(before.iter().filter(own).flatten().map(String::as_bytes))
+    plan_file::digest(before.iter().filter(own).flat_map(Definition::parts).map(str::as_bytes))
 }

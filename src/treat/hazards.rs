@@ -13,8 +13,8 @@ pub fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairFor
     for table in &forecast.tables {
         let triggers: Vec<&str> = definitions
             .iter()
-            .filter(|[kind, _, of, _]| kind == "trigger" && schema.names.same(of, &table.table))
-            .map(|[_, name, ..]| name.as_str())
+            .filter(|known| known.kind == "trigger" && schema.names.same(&known.table, &table.table))
+            .map(|trigger| trigger.name.as_str())
             .collect();
         if !triggers.is_empty() {
             let silence = if facts.can_silence_triggers { "; --no-triggers keeps them silent" } else { "" };

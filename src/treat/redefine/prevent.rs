@@ -124,8 +124,8 @@ impl Matter<'_> {
         let own = self
             .definitions
             .iter()
-            .filter(|[kind, name, of, _]| kind == "trigger" && *of == table.to_string() && names.contains(name));
-        own.map(|[_, name, _, text]| Redefinition {
+            .filter(|known| known.kind == "trigger" && known.table == table.to_string() && names.contains(&known.name));
+        own.map(|Definition { name, text, .. }| Redefinition {
             before: Some(text.clone()),
             ..Redefinition::new(DefinitionKind::Trigger, name, table, &rule.id.value, TreatmentKind::Prevent.name())
         })
