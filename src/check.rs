@@ -280,7 +280,7 @@ impl<'a> Check<'a> {
         })
     }
 
-    fn finding(&self, index: RelationId, tally: &Tally) -> Finding {
+    fn finding(&self, index: RelationId, tally: &Tally) -> Finding<Value> {
         let relation = &self.schema.relations[index];
         let verb = if tally.orphan_rows == 1 { "refers" } else { "refer" };
         let message = format!(
@@ -296,7 +296,7 @@ impl<'a> Check<'a> {
     }
 
     /// A row of the load is named by the file and the line it comes from.
-    fn placed(&mut self, table: TableId, sample: Sample) -> Sample {
+    fn placed(&mut self, table: TableId, sample: Sample<Value>) -> Sample<Value> {
         let mut place = None;
         let question = self.load.place_of(&self.schema, table, &sample.row);
         let answered = self.trial.each_row(&question, &mut |row| place = row.first().and_then(Value::as_integer));

@@ -16,6 +16,7 @@ use crate::model::finding::Cause;
 use crate::model::finding::Diagnosis;
 use crate::model::finding::MissingKey;
 use crate::model::redaction::Redaction;
+use crate::model::redaction::ShownValue;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -49,7 +50,7 @@ pub fn diagnose(
         return vec![Diagnosis { cause: Cause::ParentTableEmpty, rows: tally.orphan_rows, evidence }];
     }
     let show: Show<'_> = &|key| redaction.key(schema, relation, key);
-    let mut open: Vec<&MissingKey> = tally.top.iter().collect();
+    let mut open: Vec<&MissingKey<Value>> = tally.top.iter().collect();
     let mut explained: Vec<(Cause, u64, String)> = Vec::new();
     explain(&mut open, &mut explained, Cause::SoftDeleted, soft_deleted(schema, session, relation, tally, show));
     explain(&mut open, &mut explained, Cause::Sentinel, sentinel::find(&tally.top, show));
@@ -73,7 +74,7 @@ fn remainder(
     session: &mut dyn Session,
     relation: &Relation,
     tally: &Tally,
-    open: &[&MissingKey],
+    open: &[&MissingKey<Value>],
     rows: u64,
     show: Show<'_>,
 ) -> Option<Diagnosis> {
@@ -97,9 +98,14 @@ fn remainder(
 type Evidence = Option<(Vec<Key>, String)>;
 
 /// A key as it may be shown in evidence.
-type Show<'a> = &'a dyn Fn(&Key) -> Key;
+type Show<'a> = &'a dyn Fn(&Key) -> Vec<ShownValue>;
 
-fn explain(open: &mut Vec<&MissingKey>, explained: &mut Vec<(Cause, u64, String)>, cause: Cause, evidence: Evidence) {
+fn explain(
+    open: &mut Vec<&MissingKey<Value>>,
+    explained: &mut Vec<(Cause, u64, String)>,
+    cause: Cause,
+    evidence: Evidence,
+) {
     let Some((keys, evidence)) = evidence else { return };
     let rows = open.iter().filter(|missing| keys.contains(&missing.key)).map(|missing| missing.rows).sum();
     open.retain(|missing| !keys.contains(&missing.key));
@@ -155,7 +161,7 @@ fn not_loaded_yet(
     schema: &Schema,
     session: &mut dyn Session,
     relation: &Relation,
-    open: &[&MissingKey],
+    open: &[&MissingKey<Value>],
     show: Show<'_>,
 ) -> Result<Evidence, EngineError> {
     let mut columns = schema.parent_columns(relation);

@@ -133,7 +133,7 @@ fn relation_result(
 }
 
 /// Adds to the first missing keys of a finding when each occurs first and last. An engine that cannot say leaves it out.
-fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column: &str, finding: &mut Finding) {
+fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column: &str, finding: &mut Finding<Value>) {
     let keys: Vec<&Key> = finding.top_missing.iter().map(|missing| &missing.key).collect();
     let question = if keys.is_empty() { None } else { sql::of(schema).spans(schema, relation, column, &keys) };
     let Some(question) = question else { return };
@@ -150,7 +150,7 @@ fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column:
 }
 
 /// Returns the finding with the severity that the policy gives it, and without the values that may not be shown.
-fn judged(view: &View<'_>, schema: &Schema, coverage: &mut Coverage, finding: Finding) -> Finding {
+fn judged(view: &View<'_>, schema: &Schema, coverage: &mut Coverage, finding: Finding<Value>) -> Finding {
     let about = &schema.relations[finding.relation];
     let extent = Extent { orphan_rows: finding.rows, missing_keys: finding.missing_keys, rows: coverage.counts.rows };
     let child = schema.child(about).name.to_string();

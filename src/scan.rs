@@ -17,6 +17,7 @@ use crate::model::ids::RelationId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
+use crate::model::value::Value;
 use crate::sql;
 
 mod gather;
@@ -50,7 +51,7 @@ pub struct Tally {
     pub known_rows: u64,
     pub known_keys: u64,
     /// The missing keys with the most rows, at most [`KEPT_KEYS`], most rows first, then in the engine's order.
-    pub top: Vec<MissingKey>,
+    pub top: Vec<MissingKey<Value>>,
     /// Rows whose parent is there, but not in the parent's index.
     pub false_orphans: Option<FalseOrphans>,
     pub method: Method,
@@ -88,7 +89,7 @@ impl Tally {
 #[derive(Debug, Clone, PartialEq)]
 pub struct FalseOrphans {
     pub rows: u64,
-    pub samples: Vec<Sample>,
+    pub samples: Vec<Sample<Value>>,
 }
 
 /// Called as work is done: how much, of how much.
@@ -204,7 +205,7 @@ pub fn each_orphan(
     session: &mut dyn Session,
     relation: &Relation,
     tally: &Tally,
-    each: &mut dyn FnMut(Sample),
+    each: &mut dyn FnMut(Sample<Value>),
 ) -> Result<(), EngineError> {
     let columns = OrphanColumns::of(schema, relation);
     let mut question = sql::of(schema).orphans(schema, relation, &tally.among());

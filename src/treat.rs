@@ -5,6 +5,7 @@
 //! database would refuse is known now and not when the plan is applied. Two passes over a relation's orphans: the first
 //! decides key by key, the second changes row by row; changes lie on the plan_draft, one per row.
 
+use crate::model::value::Value;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -84,7 +85,7 @@ pub enum TreatError {
 /// A plan that was thought of: its changes, and what they amount to.
 pub struct Draft {
     pub bench: PlanDraft,
-    pub forecast: RepairForecast,
+    pub forecast: RepairForecast<Value>,
 }
 
 /// Where a plan is made: two sessions that see the same moment, and the room for rehearsals.
@@ -149,7 +150,7 @@ struct Case<'a> {
     relation: &'a Relation,
     rule: &'a Rule,
     tally: &'a Tally,
-    outlook: Outlook,
+    outlook: Outlook<Value>,
     /// Why rows may not be removed or blanked, if they may not.
     guarded: Option<String>,
     /// Orphans that the first pass decided to remove or blank.
@@ -268,7 +269,7 @@ fn in_order(schema: &Schema, rules: &Rules, assigned: &Assigned) -> Vec<Relation
 }
 
 impl<'a> Planner<'a> {
-    fn treat(&mut self, mut case: Case<'a>, reader: &mut dyn Session) -> Result<Outlook, TreatError> {
+    fn treat(&mut self, mut case: Case<'a>, reader: &mut dyn Session) -> Result<Outlook<Value>, TreatError> {
         if let Some(why) = self.cannot_be_treated(&case) {
             let undecided = case.outlook.leave(&why, &Vec::new());
             (undecided.keys, undecided.rows) = (case.tally.missing_keys, case.tally.orphan_rows);

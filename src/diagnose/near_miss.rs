@@ -20,7 +20,7 @@ pub(super) fn find(
     schema: &Schema,
     session: &mut dyn Session,
     relation: &Relation,
-    open: &[&MissingKey],
+    open: &[&MissingKey<Value>],
     show: Show<'_>,
 ) -> Result<Vec<(Cause, Evidence)>, EngineError> {
     // Integers among integers have no other dress.

@@ -31,7 +31,7 @@ pub(super) fn find(
     schema: &Schema,
     session: &mut dyn Session,
     relation: &Relation,
-    open: &[&MissingKey],
+    open: &[&MissingKey<Value>],
     show: Show<'_>,
 ) -> Result<Evidence, EngineError> {
     let keys: Vec<&Key> = open.iter().take(KEYS_SOUGHT).map(|missing| &missing.key).collect();

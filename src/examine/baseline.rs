@@ -208,7 +208,12 @@ impl BaselineRun {
                 entries.extend(found.entries);
             } else {
                 let about = About::Orphans { rows: found.rows, missing_keys: found.keys };
-                entries.push(Entry { id: Finding::id_of(Code::Orphan, &relation), relation, about, expires: None });
+                entries.push(Entry {
+                    id: crate::model::finding::id_of(Code::Orphan, &relation),
+                    relation,
+                    about,
+                    expires: None,
+                });
             }
         }
         if let Some(old) = &self.old {

@@ -15,6 +15,7 @@ use crate::model::finding::Cause;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
+use crate::model::redaction::ShownValue;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::refusal::Unknown;
@@ -25,7 +26,6 @@ use crate::model::schema::side;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 use crate::model::text;
-use crate::model::value::Key;
 use crate::model::value::Value;
 
 pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<Reason> {
@@ -42,7 +42,7 @@ pub(super) fn waiting(schema: &Schema, lacking: &Lacking) -> String {
     format!("{rows} of {} must have a parent by COMMIT", schema.relations[lacking.relation].id)
 }
 
-fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding {
+fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding<Value> {
     let relation = &schema.relations[lacking.relation];
     let (tally, parent) = (&lacking.tally, &relation.parent.name);
     let one = tally.orphan_rows == 1;
@@ -120,14 +120,14 @@ fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Sh
 }
 
 /// The INSERT that would make a missing parent, with an ellipsis for what nobody but the user knows.
-fn parent_insert(schema: &Schema, relation: &Relation, key: &Key) -> String {
+fn parent_insert(schema: &Schema, relation: &Relation, key: &[ShownValue]) -> String {
     let facts = schema.database.engine.facts();
     let name = |name: &str| facts.readable(name);
     let mut columns: Vec<String> = Vec::new();
     let mut values: Vec<String> = Vec::new();
     for (position, column) in schema.parent_columns(relation).enumerate() {
         columns.push(name(&column.name));
-        values.push(match key.get(position) {
+        values.push(match key.get(position).map(AsRef::as_ref) {
             Some(value @ Value::Blob(_)) => text::value(value).replacen("X'", facts.bytes_literal, 1),
             value => value.map_or_else(|| "…".to_owned(), text::value),
         });

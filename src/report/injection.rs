@@ -142,10 +142,10 @@ fn made_of(text: &str) -> Examination {
             diagnosis.evidence = text.to_owned();
         }
         for sample in &mut finding.samples {
-            sample.row = vec![(text.to_owned(), value.clone())];
+            sample.row = vec![(text.to_owned(), value.clone().into())];
         }
         for missing in &mut finding.top_missing {
-            let (first, last) = (value.clone(), Value::Null);
+            let (first, last) = (value.clone().into(), Value::Null.into());
             missing.span = Some(Span { column: text.to_owned(), first, last });
         }
     }

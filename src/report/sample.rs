@@ -8,6 +8,7 @@ use crate::model::ids::Id;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
+use crate::model::redaction::ShownValue;
 use crate::model::relation::*;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -138,6 +139,10 @@ pub(super) fn examined(schema: Schema) -> Examination {
     Examination { relations, findings, ..Examination::of(schema) }
 }
 
+fn shown(key: &[Value]) -> Vec<ShownValue> {
+    key.iter().cloned().map(ShownValue::from).collect()
+}
+
 /// Gives a relation an orphan finding: keys with their rows, and one sample of each.
 pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&[Value], u64)], missing_keys: u64) {
     let relation = RelationId::from_index(relation);
@@ -146,8 +151,8 @@ pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&
     examination.relations[relation].missing_keys = missing_keys;
     let about = &examination.schema.relations[relation];
     let sample = |(place, (key, _)): (usize, &(&[Value], u64))| Sample {
-        row: vec![("id".to_string(), Value::Integer(place as i64 + 7))],
-        key: key.to_vec(),
+        row: vec![("id".to_string(), Value::Integer(place as i64 + 7).into())],
+        key: shown(key),
     };
     examination.findings.push(Finding {
         code: Code::Orphan,
@@ -164,7 +169,7 @@ pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&
         missing_keys,
         top_missing: keys
             .iter()
-            .map(|(key, rows)| MissingKey { key: key.to_vec(), rows: *rows, samples: Vec::new(), span: None })
+            .map(|(key, rows)| MissingKey { key: shown(key), rows: *rows, samples: Vec::new(), span: None })
             .collect(),
         samples: keys.iter().enumerate().map(sample).collect(),
         diagnosis: vec![Diagnosis {
@@ -246,7 +251,7 @@ pub(super) fn hostile() -> Examination {
     let mut examination = examined(schema);
     orphans(&mut examination, 0, &[(&[Value::text(HOSTILE)], 2), (&[Value::Text(vec![0x1b, 0xff])], 1)], 2);
     examination.findings[2].diagnosis[0].evidence = HOSTILE.to_string();
-    examination.findings[2].samples[0].row = vec![(HOSTILE.to_string(), Value::text(HOSTILE))];
+    examination.findings[2].samples[0].row = vec![(HOSTILE.to_string(), Value::text(HOSTILE).into())];
     examination.relations[RelationId::from_index(2)].state = CoverageState::Unchecked;
     examination.relations[RelationId::from_index(2)].method = None;
     examination.relations[RelationId::from_index(2)].reason = Some(HOSTILE.to_string());

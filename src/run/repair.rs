@@ -307,7 +307,7 @@ fn defaults(
     Ok(defaults)
 }
 
-fn exit(forecast: &RepairForecast) -> Exit {
+fn exit<V>(forecast: &RepairForecast<V>) -> Exit {
     if !forecast.refusals.is_empty() {
         Exit::Refused
     } else if forecast.unchecked() > 0 {

@@ -12,6 +12,7 @@ use crate::engine::Session;
 use crate::model::finding::MissingKey;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 use crate::sql::Sql;
 
 /// Folds the stream of orphans, which come sorted by missing key, into a tally; holds no more than it will return.
@@ -19,9 +20,9 @@ pub(super) struct Gatherer<'a> {
     schema: &'a Schema,
     relation: &'a Relation,
     samples: usize,
-    is_known: &'a dyn Fn(&MissingKey) -> bool,
+    is_known: &'a dyn Fn(&MissingKey<Value>) -> bool,
     group: Option<i64>,
-    current: Option<MissingKey>,
+    current: Option<MissingKey<Value>>,
     tally: Tally,
 }
 
@@ -30,7 +31,7 @@ impl<'a> Gatherer<'a> {
         schema: &'a Schema,
         relation: &'a Relation,
         samples: usize,
-        is_known: &'a dyn Fn(&MissingKey) -> bool,
+        is_known: &'a dyn Fn(&MissingKey<Value>) -> bool,
     ) -> Self {
         Gatherer { schema, relation, samples, is_known, group: None, current: None, tally: Tally::default() }
     }

@@ -73,7 +73,7 @@ impl<'a> OrphanColumns<'a> {
     }
 
     /// The row as reports show it: named by its primary key, or by its address where the primary key has a NULL.
-    pub fn sample(&self, row: &OrphanRow<'_>) -> Sample {
+    pub fn sample(&self, row: &OrphanRow<'_>) -> Sample<Value> {
         let named: RowName = self.names.iter().map(|name| (*name).to_owned()).zip(row.name.iter().cloned()).collect();
         let key_width = self.child.primary_key.len();
         let name = if key_width == 0 || named.len() == key_width {

@@ -25,6 +25,7 @@ use crate::model::ids::TableId;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 use crate::scan::Fact;
 use crate::scan::Tally;
 use crate::sql;
@@ -254,7 +255,7 @@ impl Work<'_> {
         if let Some(why) = storage.unreadable(schema, self.relation) {
             return Err(why);
         }
-        let is_known = |missing: &MissingKey| (wishes.is_known)(self.id, &missing.key, missing.rows);
+        let is_known = |missing: &MissingKey<Value>| (wishes.is_known)(self.id, &missing.key, missing.rows);
         let mut gather = |question: &Sql| {
             let gatherer = Gatherer::new(schema, self.relation, wishes.samples, &is_known);
             gatherer.gather(session, question).map_err(|error| error.because())

@@ -5,9 +5,10 @@ use crate::model::redefinition::Definition;
 use crate::model::rule::TreatmentKind;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
+use crate::model::value::Value;
 
 /// What else will happen when the plan is applied.
-pub fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast) -> Vec<String> {
+pub fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast<Value>) -> Vec<String> {
     let facts = schema.database.engine.facts();
     let mut hazards = Vec::new();
     for table in &forecast.tables {

@@ -5,11 +5,12 @@ use crate::model::ids::TableId;
 use crate::model::plan::Forecast;
 use crate::model::plan::Treated;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 use crate::scan;
 use crate::scan::ScanFacts;
 
 /// Every relation that a changed table has a part in.
-pub fn forecasts(schema: &Schema, facts: &ScanFacts, forecast: &RepairForecast) -> Vec<Forecast> {
+pub fn forecasts(schema: &Schema, facts: &ScanFacts, forecast: &RepairForecast<Value>) -> Vec<Forecast> {
     let is_changed = |table: Option<TableId>| {
         table.is_some_and(|table| {
             let name = schema.tables[table].name.to_string();
@@ -35,7 +36,7 @@ pub fn forecasts(schema: &Schema, facts: &ScanFacts, forecast: &RepairForecast) 
     touched.collect()
 }
 
-pub fn treated(forecast: &RepairForecast) -> Vec<Treated> {
+pub fn treated(forecast: &RepairForecast<Value>) -> Vec<Treated> {
     let all =
         forecast.relations.iter().flat_map(|outlook| outlook.treatments.iter().map(move |share| (outlook, share)));
     all.map(|(outlook, share)| Treated {

@@ -508,7 +508,7 @@ impl Case<'_> {
     }
 
     /// Keeps the first few changes of a treatment as examples.
-    pub(super) fn show(&mut self, treatment: &str, sample: impl FnOnce() -> Sample) {
+    pub(super) fn show(&mut self, treatment: &str, sample: impl FnOnce() -> Sample<Value>) {
         let share = self.outlook.share(treatment);
         share.changes += 1;
         if share.samples.len() < super::SAMPLES {

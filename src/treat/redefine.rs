@@ -3,6 +3,7 @@
 //! A relation that is relaxed has no orphans any more; one that is to be enforced must have none left; one whose rule
 //! prevents gets its placeholders from then on by itself. Leaves out what a definition's text is (`model::sql`).
 
+use crate::model::value::Value;
 use std::collections::BTreeMap;
 
 use crate::model::catalog::Catalog;
@@ -49,7 +50,7 @@ pub struct Matter<'a> {
     /// The rule of each relation.
     pub assigned: &'a Assigned,
     /// What becomes of the orphans.
-    pub outlooks: &'a [Outlook],
+    pub outlooks: &'a [Outlook<Value>],
     pub definitions: &'a [Definition],
     /// Of the parents whose placeholders triggers make, the columns that have a DEFAULT.
     pub defaults: &'a BTreeMap<TableId, Vec<String>>,

@@ -1,5 +1,6 @@
 //! A scan as JSON: `fk-doctor/scan@1`.
 
+use crate::model::redaction::ShownValue;
 use serde::Serialize;
 
 use crate::model::baseline::Entry;
@@ -124,8 +125,9 @@ pub(in crate::report) struct Found<'a> {
 impl<'a> Found<'a> {
     pub(in crate::report) fn of(schema: &'a Schema, finding: &'a Finding) -> Found<'a> {
         let about = &schema.relations[finding.relation];
-        let key = |values: &'a [_]| Named::new(schema.child_column_names(about).zip(values));
-        let row = |row: &'a [(String, _)]| Named::new(row.iter().map(|(column, value)| (column.as_str(), value)));
+        let key = |values: &'a [ShownValue]| Named::new(schema.child_column_names(about).zip(values));
+        let row =
+            |row: &'a [(String, ShownValue)]| Named::new(row.iter().map(|(column, value)| (column.as_str(), value)));
         Found {
             id: finding.id(),
             code: finding.code.name(),
