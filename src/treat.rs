@@ -163,66 +163,66 @@ struct Case<'a> {
     making: &'static str,
 }
 
-/// `assigned` names the rule of each relation. The facts are of the moment that the rooms see.
-pub fn plan<'a>(
-    schema: &'a Schema,
-    facts: &'a ScanFacts,
-    rules: &'a Rules,
-    assigned: &Assigned,
-    surgery: &'static dyn RepairDialect,
-    rooms: Rooms,
-    progress: Progress<'a>,
-) -> Result<Draft, TreatError> {
+/// What a plan is made from. The facts are of the snapshot that the sessions see.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub schema: &'a Schema,
+    pub facts: &'a ScanFacts,
+    pub rules: &'a Rules,
+    pub assigned: &'a Assigned,
+    pub surgery: &'static dyn RepairDialect,
+}
+
+/// Where the treatment of a relation begins.
+enum Opening<'a> {
+    Case(Box<Case<'a>>),
+    /// There is nothing to treat.
+    Done(Outlook<Value>),
+    /// The relation is no longer declared, so that it need not be checked.
+    NotDeclared,
+}
+
+/// Makes a plan: treats every relation, remembers the orphans that the plan gives a parent, and holds all to the limits.
+pub fn plan<'a>(request: Request<'a>, rooms: Rooms, progress: Progress<'a>) -> Result<Draft, TreatError> {
     let Rooms { mut reader, asker, rehearsal } = rooms;
-    let mut planner = Planner {
-        schema,
-        surgery,
-        asker,
-        room: rehearsal,
-        furnished: BTreeSet::new(),
-        bench: PlanDraft::new()?,
-        changed: BTreeSet::new(),
-        parents: parents::Memory::default(),
-        ties: conflicts::Conflicts::default(),
-        pace: Pace { done: 0, total: rows_to_treat(facts, assigned), progress },
-        takes_away: rules.iter().any(Rule::can_take_away) || rekey::can_rekey(schema, rules, assigned),
-        rekeyed: BTreeSet::new(),
-        creates: Vec::new(),
-        files: BTreeMap::new(),
-        odd: unique::OddIndexes::default(),
-        losses: limits::Losses::default(),
-        refusals: Vec::new(),
-    };
-    for (relation, fact) in schema.relations.iter().zip(facts).filter(|(relation, _)| relation.scope.is_everything()) {
-        if let Fact::Checked(tally) = fact {
-            planner.losses.know_size(relation.child, tally.counts.rows);
+    let mut planner = Planner::new(&request, asker, rehearsal, progress)?;
+    let mut outlooks = Vec::new();
+    for relation in in_order(request.schema, request.rules, request.assigned) {
+        match request.open(relation) {
+            Opening::Case(case) => outlooks.push(planner.treat(*case, reader.as_mut())?),
+            Opening::Done(outlook) => outlooks.push(outlook),
+            Opening::NotDeclared => {}
         }
     }
-    let mut outlooks = Vec::new();
-    for index in in_order(schema, rules, assigned) {
-        let relation = &schema.relations[index];
+    if planner.goes_on() {
+        planner.remember_orphans(request.facts, reader.as_mut())?;
+    }
+    planner.count_on()?;
+    Ok(planner.finish(outlooks))
+}
+
+impl<'a> Request<'a> {
+    fn open(&self, index: RelationId) -> Opening<'a> {
+        let relation = &self.schema.relations[index];
+        let rule = self.assigned[index].map(|rule| &self.rules[rule]);
         let mut outlook = Outlook::of(index, relation);
-        let tally = match &facts[index] {
+        let tally = match &self.facts[index] {
             Fact::Checked(tally) => tally,
-            // What is not declared any more need not be checked.
-            Fact::Unchecked(_) if redefine::is_relaxed(relation, assigned[index].map(|rule| &rules[rule])) => continue,
+            Fact::Unchecked(_) if redefine::is_relaxed(relation, rule) => return Opening::NotDeclared,
             Fact::Unchecked(why) => {
                 outlook.unchecked = Some(why.clone());
-                outlook.rule = assigned[index].map(|rule| rules[rule].id.value.clone());
-                outlooks.push(outlook);
-                continue;
+                outlook.rule = rule.map(|rule| rule.id.value.clone());
+                return Opening::Done(outlook);
             }
         };
         outlook.keys = tally.missing_keys;
         outlook.rows = tally.orphan_rows;
         outlook.rows_after = tally.orphan_rows;
-        let rule = assigned[index].map(|rule| &rules[rule]);
         let Some(rule) = rule.filter(|rule| tally.orphan_rows > 0 && rule.is_for_orphans()) else {
-            outlooks.push(outlook);
-            continue;
+            return Opening::Done(outlook);
         };
         outlook.rule = Some(rule.id.value.clone());
-        let case = Case {
+        Opening::Case(Box::new(Case {
             index,
             relation,
             rule,
@@ -233,23 +233,8 @@ pub fn plan<'a>(
             treated: 0,
             given_up: None,
             making: "",
-        };
-        outlooks.push(planner.treat(case, reader.as_mut())?);
+        }))
     }
-    if planner.goes_on() {
-        planner.remember_orphans(facts, reader.as_mut())?;
-    }
-    planner.count_on()?;
-    outlooks.sort_by_key(|outlook| outlook.relation);
-    outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
-    let tables = planner.bench.tables();
-    let (limits, over) = planner.limits();
-    planner.refusals.extend(over);
-    let Planner { bench, mut creates, files, refusals, .. } = planner;
-    creates.retain(|new| tables.iter().any(|table| table.table == new.name.to_string()));
-    let forecast =
-        RepairForecast { relations: outlooks, tables, creates, files, limits, refusals, ..RepairForecast::default() };
-    Ok(Draft { bench, forecast })
 }
 
 /// Relations whose rules point elsewhere first, then those that make parents, then those that take away: so that none
@@ -269,6 +254,62 @@ fn in_order(schema: &Schema, rules: &Rules, assigned: &Assigned) -> Vec<Relation
 }
 
 impl<'a> Planner<'a> {
+    fn new(
+        request: &Request<'a>,
+        asker: Box<dyn Session>,
+        room: Box<dyn Rehearsal>,
+        progress: Progress<'a>,
+    ) -> Result<Planner<'a>, TreatError> {
+        let Request { schema, facts, rules, assigned, surgery } = *request;
+        let mut losses = limits::Losses::default();
+        let whole = schema.relations.iter().zip(facts).filter(|(relation, _)| relation.scope.is_everything());
+        for (relation, fact) in whole {
+            if let Fact::Checked(tally) = fact {
+                losses.know_size(relation.child, tally.counts.rows);
+            }
+        }
+        Ok(Planner {
+            schema,
+            surgery,
+            asker,
+            room,
+            furnished: BTreeSet::new(),
+            bench: PlanDraft::new()?,
+            changed: BTreeSet::new(),
+            parents: parents::Memory::default(),
+            ties: conflicts::Conflicts::default(),
+            pace: Pace { done: 0, total: rows_to_treat(facts, assigned), progress },
+            takes_away: rules.iter().any(Rule::can_take_away) || rekey::can_rekey(schema, rules, assigned),
+            rekeyed: BTreeSet::new(),
+            creates: Vec::new(),
+            files: BTreeMap::new(),
+            odd: unique::OddIndexes::default(),
+            losses,
+            refusals: Vec::new(),
+        })
+    }
+
+    /// Returns the plan that came of all relations.
+    fn finish(mut self, mut outlooks: Vec<Outlook<Value>>) -> Draft {
+        outlooks.sort_by_key(|outlook| outlook.relation);
+        outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
+        let tables = self.bench.tables();
+        let (limits, over) = self.limits();
+        self.refusals.extend(over);
+        let Planner { bench, mut creates, files, refusals, .. } = self;
+        creates.retain(|new| tables.iter().any(|table| table.table == new.name.to_string()));
+        let forecast = RepairForecast {
+            relations: outlooks,
+            tables,
+            creates,
+            files,
+            limits,
+            refusals,
+            ..RepairForecast::default()
+        };
+        Draft { bench, forecast }
+    }
+
     fn treat(&mut self, mut case: Case<'a>, reader: &mut dyn Session) -> Result<Outlook<Value>, TreatError> {
         if let Some(why) = self.cannot_be_treated(&case) {
             let undecided = case.outlook.leave(&why, &Vec::new());

@@ -220,7 +220,8 @@ pub(super) fn plan_in(
     let (Some(reader), Some(asker)) = (sessions.pop(), sessions.pop()) else { return Err(too_busy()) };
     drop(sessions);
     let rooms = Rooms { reader, asker, rehearsal };
-    let mut draft = treat::plan(&schema, &facts, &files.rules, &assigned, surgery, rooms, progress)?;
+    let request = treat::Request { schema: &schema, facts: &facts, rules: &files.rules, assigned: &assigned, surgery };
+    let mut draft = treat::plan(request, rooms, progress)?;
     let decided = redefine::decide(&redefine::Matter {
         schema: &schema,
         rules: &files.rules,
