@@ -11,9 +11,9 @@ use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
 
-use fk_doctor::cli::Cli;
-use fk_doctor::cli::Command;
-use fk_doctor::run;
+use fk_doctor::internals::cli::Cli;
+use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::run;
 use rusqlite::Connection;
 
 /// Name, what it is, and the SQL that makes it; `?1` stands for the rows of the child.

@@ -23,10 +23,10 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
-use crate::quarantine_file::KeepError;
+use crate::quarantine_file::QuarantineError;
 use crate::scan::Progress;
 use crate::sql::Sql;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 
 pub mod admission;
 mod batches;
@@ -79,7 +79,7 @@ impl Direction {
 /// What is to be done, and how.
 pub struct Order<'a> {
     pub schema: &'a Schema,
-    pub surgery: &'static dyn RepairDialect,
+    pub surgery: &'static dyn Repair,
     pub direction: Direction,
     /// Changes in one transaction; all of them if `None`.
     pub batch: Option<usize>,
@@ -160,7 +160,7 @@ pub enum ApplyError {
     #[error("{0}")]
     Plan(#[from] PlanError),
     #[error("{0}")]
-    Keep(#[from] KeepError),
+    Keep(#[from] QuarantineError),
     #[error("{doing} the plan")]
     Refused { doing: &'static str, why: String, help: String },
     /// The record of what plans did cannot be read or written.

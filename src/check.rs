@@ -91,7 +91,12 @@ impl<'a> Check<'a> {
         let mut distinct = tables.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
-        let load = load::of(&schema, &distinct);
+        let load = load::of(&schema, &distinct).ok_or_else(|| {
+            let what = "the rows to a trial".to_owned();
+            let why = format!("fk-doctor cannot try rows on {}", schema.database.engine.title());
+            let help = "load the rows into a copy, and run `fk-doctor scan` on the copy".to_owned();
+            EngineError::Unwritable { what, why, help }
+        })?;
         trial.arrange(&load.prepare(&schema, &distinct))?;
         for &table in &distinct {
             count_on(trial, load.as_ref(), &schema, table)?;
@@ -267,7 +272,7 @@ impl<'a> Check<'a> {
         let orphans = session.numbers(&self.load.noted())?.first().copied().unwrap_or(0);
         let (order, cycles) = order::of(&self.schema, &tables);
         let name = |place: i64| place_of(&self.loads, place);
-        let refused = self.refusals.finish(&name);
+        let refused = self.refusals.finish(&name, redaction);
         Ok(Checked {
             would_fail: orphans + refused.iter().map(|refused| refused.rows).sum::<u64>(),
             schema: self.schema,

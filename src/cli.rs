@@ -1,6 +1,7 @@
-//! What was typed: the command line's grammar, and nothing of what it means. Completions and the manual page are
-//! made from these same definitions.
+//! The grammar of the command line, without its meaning. Shell completions and the manual page are generated from these
+//! definitions.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,31 +28,31 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalArgs,
 }
 
 #[derive(Debug, Subcommand)]
-#[allow(clippy::large_enum_variant, reason = "there is one of it in a run")]
+#[allow(clippy::large_enum_variant, reason = "a run has a single value of it")]
 pub enum Command {
     /// Find every orphaned row and every broken foreign key
-    Scan(Scan),
+    Scan(ScanArgs),
     /// Show every relation and its health, or draw them
-    Schema(Schema),
-    /// Find the rows of a file that would fail, before they are written
-    Check(Check),
-    /// Say why a statement fails, every reference that does, and what a delete takes along
-    Explain(Explain),
-    /// Plan a repair by rules, and say what it would do; nothing is written unless --apply is given
-    Repair(repair::Repair),
-    /// Apply a plan that was reviewed
-    Apply(repair::Apply),
-    /// Take back what a plan changed
-    Undo(repair::Apply),
-    /// Tell how far a plan is: applied, in part, taken back, and what changed since
-    Status(repair::Status),
-    /// Check rules, or list those that come with fk-doctor
+    Schema(SchemaArgs),
+    /// Find the rows of a file that would fail, before they are loaded
+    Check(CheckArgs),
+    /// Explain why a statement fails, list every reference that fails, and show what a delete cascades to
+    Explain(ExplainArgs),
+    /// Plan a repair by rules and show its effects; the database changes only with --apply
+    Repair(repair::RepairArgs),
+    /// Apply a reviewed plan
+    Apply(repair::ApplyArgs),
+    /// Undo the changes of a plan
+    Undo(repair::ApplyArgs),
+    /// Show the state of a plan: applied, partly applied or undone, and which rows changed since
+    Status(repair::StatusArgs),
+    /// Check rules, draft rules, or list the rules that ship with fk-doctor
     #[command(subcommand)]
-    Rules(repair::Rules),
+    Rules(repair::RulesCommand),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
@@ -59,22 +60,23 @@ pub enum Command {
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct Global {
+pub struct GlobalArgs {
     /// Configuration file [default: fk-doctor.toml, searched upward from here]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// No progress on standard error
+    /// Show no progress on standard error
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Whether to colour the output
+    /// When to color the output
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: Color,
 }
 
-/// What every report of rows can be asked for.
+/// Options of every command that reports rows.
 #[derive(Debug, Clone, Args)]
-pub struct Privacy {
-    /// Show no value of any row: mask them, or =hash them with the key in FK_DOCTOR_REDACT_KEY (plans hold all values)
+pub struct PrivacyArgs {
+    /// Show no value of any row: mask all values, or hash them (=hash) with the key in FK_DOCTOR_REDACT_KEY. Plans
+    /// still contain all values
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "mask",
         value_parser = option_values::parse_redact)]
     pub redact: Option<Values>,
@@ -88,145 +90,148 @@ pub enum Color {
 }
 
 #[derive(Debug, Args)]
-pub struct Scan {
+pub struct ScanArgs {
     /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// table, json, ndjson, junit, sarif, github, markdown, html or csv; F=FILE writes one of several reports of the same scan to
-    /// a file
+    /// table, json, ndjson, junit, sarif, github, markdown, html or csv; F=FILE writes this report to a file
+    /// (repeatable: all reports come from one scan)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<ScanFormat>)]
-    pub format: Vec<Output<ScanFormat>>,
+    pub format: Vec<FormatArg<ScanFormat>>,
     /// Write the report to a file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// The SQL file that declares the schema: sarif and github point at its lines
+    /// The SQL file that declares the schema; sarif and github reports refer to its lines
     #[arg(long, value_name = "FILE")]
     pub schema_file: Option<PathBuf>,
-    /// Only relations whose child or parent table matches (a glob, repeatable)
+    /// Check only relations whose child or parent table matches (a glob, repeatable)
     #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
     pub table: Vec<Pattern>,
-    /// Only relations whose id, child(cols)->parent(cols), matches (a glob, repeatable)
+    /// Check only relations whose id, child(cols)->parent(cols), matches (a glob, repeatable)
     #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
     pub relation: Vec<Pattern>,
-    /// Only relations whose child or parent is among these tables, which changed (a glob, repeatable, or with commas)
+    /// Check only relations whose child or parent is one of these changed tables (a glob, repeatable or
+    /// comma-separated)
     #[arg(long, value_name = "GLOB", value_parser = Pattern::new, value_delimiter = ',')]
     pub changed_tables: Vec<Pattern>,
-    /// Of a child table only the rows that meet a condition in SQL over `child`; coverage is then partial (repeatable)
+    /// Check only the rows of a child table that meet an SQL condition over `child`; coverage is then partial
+    /// (repeatable)
     #[arg(long = "where", value_name = "TABLE: SQL", value_parser = condition)]
     pub condition: Vec<RowCondition>,
-    /// Only rows that came at this moment or later, where `time-columns` in the configuration tells; coverage is
-    /// then partial
+    /// Check only rows created at this time or later, by the `time-columns` of the configuration; coverage is then
+    /// partial
     #[arg(long, value_name = "MOMENT", value_parser = crate::sql::moment)]
     pub since: Option<String>,
-    /// Add a line about this scan to a file; html then draws the trend
+    /// Append a line about this scan to a file, from which html reports draw the trend
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
-    /// How many missing keys and rows to show per relation [default: 5]
+    /// Number of missing keys and rows to show per relation [default: 5]
     #[arg(long, value_name = "N", value_parser = option_values::parse_samples)]
     pub samples: Option<usize>,
     /// Findings of this severity or above fail the scan: error, warning, note, never [default: error]
     #[arg(long, value_name = "SEVERITY", value_parser = option_values::parse_fail_on)]
     pub fail_on: Option<FailOn>,
-    /// Findings that are known and may stay as long as they do not grow
+    /// A file of known findings, which are accepted as long as they do not grow
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// Write down what is found as known; with --baseline only what that knew and is still there
+    /// Write the findings to a file as known; with --baseline, only known findings that still exist
     #[arg(long, value_name = "FILE")]
     pub write_baseline: Option<PathBuf>,
     #[command(flatten)]
-    pub privacy: Privacy,
-    /// Stop after this long; what was not checked by then is said (500ms, 60s, 5m)
+    pub privacy: PrivacyArgs,
+    /// Time limit (500ms, 60s, 5m); the report lists the relations that were not checked by then
     #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
     pub timeout: Option<Duration>,
-    /// How long to wait for another program's lock [default: 5s]
+    /// Longest wait for a lock of another program [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
     pub wait: Option<Duration>,
-    /// Threads that scan at the same time [default: the number of cores]
+    /// Number of threads [default: the number of cores]
     #[arg(long, short, value_name = "N", value_parser = option_values::parse_jobs)]
     pub jobs: Option<usize>,
-    /// Memory for the keys of parents; a scan that needs more reads in several turns [default: 256MB]
+    /// Memory for the keys of parents; a scan that needs more reads the children several times [default: 256MB]
     #[arg(long, value_name = "SIZE", value_parser = option_values::parse_memory)]
     pub memory: Option<u64>,
 }
 
 #[derive(Debug, Args)]
-pub struct Schema {
+pub struct SchemaArgs {
     /// A path, sqlite:PATH, or a URL: postgres://USER@HOST/DATABASE, mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// table, json, mermaid or dot; F=FILE writes one of several reports to a file
+    /// table, json, mermaid or dot; F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<SchemaFormat>)]
-    pub format: Vec<Output<SchemaFormat>>,
+    pub format: Vec<FormatArg<SchemaFormat>>,
     /// Write the report to a file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// How long to wait for another program's lock [default: 5s]
+    /// Longest wait for a lock of another program [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
     pub wait: Option<Duration>,
 }
 
-/// How `check` and `explain` are to answer.
+/// Options that `check` and `explain` share.
 #[derive(Debug, Args)]
-pub struct Answer {
-    /// table or json; F=FILE writes one of several reports to a file
+pub struct AnswerArgs {
+    /// table or json; F=FILE writes this report to a file (repeatable)
     #[arg(long, value_name = "F[=FILE]", value_parser = output::<AnswerFormat>)]
-    pub format: Vec<Output<AnswerFormat>>,
+    pub format: Vec<FormatArg<AnswerFormat>>,
     /// Write the report to a file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// How many missing keys and rows to show of each finding [default: 5]
+    /// Number of missing keys and rows to show per finding [default: 5]
     #[arg(long, value_name = "N", value_parser = option_values::parse_samples)]
     pub samples: Option<usize>,
     #[command(flatten)]
-    pub privacy: Privacy,
-    /// Stop after this long (500ms, 60s, 5m)
+    pub privacy: PrivacyArgs,
+    /// Time limit (500ms, 60s, 5m)
     #[arg(long, value_name = "DURATION", value_parser = option_values::parse_timeout)]
     pub timeout: Option<Duration>,
-    /// How long to wait for another program's lock [default: 5s]
+    /// Longest wait for a lock of another program [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = option_values::parse_duration)]
     pub wait: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// A path, sqlite:PATH, postgres://… or mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// The rows: CSV, TSV, JSON (an array of objects) or NDJSON; - is standard input
+    /// A file of rows: CSV, TSV, JSON (an array of objects) or NDJSON; - is standard input
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// The table that the rows of FILE are for
+    /// The table into which the rows of FILE are to be loaded
     #[arg(long, short, value_name = "TABLE")]
     pub table: Option<String>,
-    /// A table and a file of rows for it; parents inside the same load count (repeatable)
+    /// A table and a file of its rows (repeatable); a row may refer to parents in any file of the load
     #[arg(long, value_name = "TABLE=FILE", value_parser = load)]
     pub load: Vec<Load>,
-    /// A table of the database whose rows are to go into --table; columns that have no counterpart are left out
+    /// A staging table whose rows are to be loaded into --table; columns without a counterpart are ignored
     #[arg(long, value_name = "TABLE", requires = "table", conflicts_with = "files")]
     pub staging: Option<String>,
-    /// Check the rows there are against the foreign keys of a planned schema, a script of CREATE statements
+    /// Check the existing rows against the foreign keys of a planned schema (a script of CREATE statements)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "files", "staging"])]
     pub against: Option<PathBuf>,
-    /// Treat the rows by the rules of a repair: a file, a folder or a rule by its name; needs --corrected (repeatable)
+    /// Repair the rows by rules: a file, a folder or the name of a rule; needs --corrected (repeatable)
     #[arg(long, value_name = "PATH", requires = "corrected", conflicts_with_all = ["against", "staging"])]
     pub rules: Vec<PathBuf>,
-    /// Where rows that would be taken go; those left go to NAME.rest.csv beside it, missing parents to NAME.parents.sql
+    /// Write the rows that can be loaded to FILE, the remaining rows to NAME.rest.csv and missing parents to
+    /// NAME.parents.sql beside it
     #[arg(long, value_name = "FILE", requires = "rules")]
     pub corrected: Option<PathBuf>,
-    /// What kind of file it is [default: as its name ends]
+    /// Kind of the file: csv, tsv, json or ndjson [default: by its extension]
     #[arg(long, value_name = "KIND", value_parser = file_kind)]
     pub input: Option<FileKind>,
-    /// The columns, if the first line of a CSV or TSV file does not name them
+    /// The column names, if the first line of a CSV or TSV file does not contain them
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub columns: Option<Vec<String>>,
-    /// What stands for NULL in CSV and TSV, outside quotes [default: an empty field]
+    /// The unquoted text that means NULL in CSV and TSV [default: an empty field]
     #[arg(long, value_name = "TEXT")]
     pub null: Option<String>,
     #[command(flatten)]
-    pub answer: Answer,
+    pub answer: AnswerArgs,
 }
 
-/// Rows for a table.
+/// A file of rows, and the table into which they are to be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Load {
     pub table: String,
@@ -248,24 +253,46 @@ fn file_kind(text: &str) -> Result<FileKind, String> {
 }
 
 #[derive(Debug, Args)]
-pub struct Explain {
+pub struct ExplainArgs {
     /// A path, sqlite:PATH, postgres://… or mysql://… [default: the environment variable DATABASE_URL]
     #[arg(value_name = "DB")]
     pub database: Option<String>,
-    /// The statements, separated by semicolons [default: standard input]. They run on a private copy of a file, on a server in a transaction that is rolled back
+    /// The statements, separated by semicolons [default: standard input]. They run on a private copy of an SQLite file,
+    /// or on a server in a transaction that is rolled back
     #[arg(value_name = "SQL")]
     pub statement: Option<String>,
     /// Read the statements from a file; - is standard input
     #[arg(long, short, value_name = "FILE", conflicts_with = "statement")]
     pub file: Option<PathBuf>,
-    /// Explain an error message instead, as an engine or a library printed it; - reads a log from standard input
+    /// Explain an error message that an engine or a library printed; - reads a log from standard input
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["statement", "file"])]
     pub error: Option<String>,
-    /// A value for a placeholder, in order: 7, 1.5, NULL, x'00ff', anything else is text (repeatable)
+    /// The value of the next placeholder: 7, 1.5, NULL or x'00ff'; anything else is text (repeatable)
     #[arg(long, short, value_name = "VALUE", allow_hyphen_values = true)]
     pub param: Vec<String>,
     #[command(flatten)]
-    pub answer: Answer,
+    pub answer: AnswerArgs,
+}
+
+/// Returns the arguments with a space before each that begins as a comment in SQL, `-- all of it`: no option does. A value
+/// of `--param` is left as it is.
+pub fn arguments(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
+    for argument in typed {
+        let is_parameter = arguments.last().is_some_and(|last| last == "--param" || last == "-p");
+        let is_comment = argument
+            .to_str()
+            .and_then(|text| text.strip_prefix("--"))
+            .is_some_and(|rest| rest.starts_with(char::is_whitespace));
+        if is_comment && !is_parameter {
+            let mut spaced = OsString::from(" ");
+            spaced.push(argument);
+            arguments.push(spaced);
+        } else {
+            arguments.push(argument);
+        }
+    }
+    arguments
 }
 
 fn condition(text: &str) -> Result<RowCondition, String> {
@@ -278,14 +305,14 @@ fn condition(text: &str) -> Result<RowCondition, String> {
     Ok(RowCondition { table: Pattern::new(table.trim())?, sql: sql.to_owned() })
 }
 
-/// A report that was asked for, and the file it goes to.
+/// A requested report: its format, and its file unless it goes to standard output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output<F> {
+pub struct FormatArg<F> {
     pub format: F,
     pub file: Option<PathBuf>,
 }
 
-/// A closed list of formats, by name.
+/// A closed list of named formats.
 pub trait Format: Copy + Send + Sync + 'static {
     fn all() -> Vec<Self>;
     fn name(self) -> &'static str;
@@ -321,7 +348,7 @@ impl Format for AnswerFormat {
     }
 }
 
-fn output<F: Format>(text: &str) -> Result<Output<F>, String> {
+fn output<F: Format>(text: &str) -> Result<FormatArg<F>, String> {
     let (name, file) = match text.split_once('=') {
         Some((name, file)) => (name, Some(PathBuf::from(file))),
         None => (text, None),
@@ -333,5 +360,5 @@ fn output<F: Format>(text: &str) -> Result<Output<F>, String> {
         let names: Vec<&str> = F::all().into_iter().map(F::name).collect();
         format!("expected {}", names.join(", "))
     })?;
-    Ok(Output { format, file })
+    Ok(FormatArg { format, file })
 }

@@ -27,6 +27,7 @@ use crate::scan::Tally;
 use crate::sql;
 
 mod near_miss;
+pub mod parent_key;
 mod sentinel;
 mod wrong_table;
 

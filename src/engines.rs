@@ -31,7 +31,7 @@ enum Row {
 
 fn row(engine: Engine) -> Row {
     match engine {
-        Engine::Sqlite => Row::File { open: sqlite::open, recover: sqlite::settle },
+        Engine::Sqlite => Row::File { open: sqlite::open, recover: sqlite::recover },
         Engine::Postgres => Row::Server { connect: postgres::open },
         // The server says which of the two it is.
         Engine::Mysql | Engine::Mariadb => Row::Server { connect: mysql::open },

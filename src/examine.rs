@@ -12,6 +12,7 @@ use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::examination::LeftAlone;
+use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Span;
 use crate::model::ids::IdVec;
@@ -125,6 +126,9 @@ fn relation_result(
     let mut coverage = findings::coverage(relation, fact);
     coverage.reason = coverage.reason.map(|reason| view.redaction.message(&reason));
     let mut found = findings::findings(schema, index, fact, diagnosis, samples);
+    for finding in found.iter_mut().filter(|finding| finding.code == Code::ParentKeyNotUnique) {
+        diagnose::parent_key::advise(schema, session, relation, finding);
+    }
     if let Some(column) = scan_filter::time_column(schema, relation, view.time_columns) {
         found.iter_mut().for_each(|finding| date(schema, session, relation, &column.name, finding));
     }

@@ -1,6 +1,6 @@
-//! Every exit code, once. The README's table is tested against this one.
+//! All exit codes. A test compares the README's table with this list.
 
-/// How a run ended. Reports of any format end with the same code.
+/// The outcome of a run. It does not depend on the report's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     Clean,
@@ -9,12 +9,12 @@ pub enum Exit {
     Unreadable,
     Incomplete,
     Refused,
-    NotHealed,
+    NotClean,
 }
 
 impl Exit {
     pub const ALL: [Exit; 7] =
-        [Exit::Clean, Exit::Findings, Exit::Usage, Exit::Unreadable, Exit::Incomplete, Exit::Refused, Exit::NotHealed];
+        [Exit::Clean, Exit::Findings, Exit::Usage, Exit::Unreadable, Exit::Incomplete, Exit::Refused, Exit::NotClean];
 
     pub fn code(self) -> u8 {
         match self {
@@ -24,7 +24,7 @@ impl Exit {
             Exit::Unreadable => 3,
             Exit::Incomplete => 4,
             Exit::Refused => 5,
-            Exit::NotHealed => 6,
+            Exit::NotClean => 6,
         }
     }
 
@@ -36,7 +36,7 @@ impl Exit {
             Exit::Unreadable => "cannot connect or read, or a fault of fk-doctor's own",
             Exit::Incomplete => "incomplete: some relation could not be checked",
             Exit::Refused => "refused: stale plan, limit tripped, guard",
-            Exit::NotHealed => "applied but not clean",
+            Exit::NotClean => "applied but not clean",
         }
     }
 }

@@ -20,7 +20,6 @@ use crate::model::ids::TableId;
 use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
-use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
@@ -30,6 +29,7 @@ use crate::sql::witness;
 use crate::sql::witness::Witness;
 
 mod complaint;
+mod definitions;
 pub mod error_text;
 mod kept_record;
 mod observe;
@@ -219,17 +219,14 @@ impl Stage<'_> {
     fn transaction(&mut self, told: &mut Explained) -> Result<(), EngineError> {
         let performance = self.trial.perform(&told.statement)?;
         told.verdict = verdict(&performance);
-        let rolls_back = told.statement.text.to_ascii_uppercase().starts_with("ROLLBACK");
+        let words = tokens_of(self.schema.database.engine, &told.statement.text);
+        let rolls_back = words.first().is_some_and(|word| word.is_word("ROLLBACK"));
         if self.defines && rolls_back && performance.refusal.is_none() {
             self.define_again(None)?;
         }
         if let Some(refusal) = &performance.refusal {
             match (refusal.kind, self.transaction_since) {
-                (RefusalKind::ForeignKey, Some(since)) => {
-                    let seen = observe::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
-                    told.reasons = reasons::of_references(&self.schema, &seen, &self.shown);
-                    told.remarks.extend(seen.remarks);
-                }
+                (RefusalKind::ForeignKey, Some(since)) => self.reasons_of_transaction(told, since),
                 _ => told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)],
             }
         }
@@ -248,40 +245,6 @@ impl Stage<'_> {
         };
         self.defines &= self.trial.is_in_transaction();
         Ok(())
-    }
-
-    /// The witness stands aside while definitions change, and then records by the new ones.
-    fn definition(&mut self, told: &mut Explained) -> Result<(), EngineError> {
-        let kept = self.kept_of_transaction(self.transaction_since.unwrap_or(0))?;
-        self.trial.arrange(&self.witness.remove(&self.schema))?;
-        let performance = self.trial.perform(&told.statement)?;
-        told.verdict = verdict(&performance);
-        if let Some(refusal) = &performance.refusal {
-            told.reasons = vec![reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)];
-        }
-        self.defines = self.trial.is_in_transaction();
-        self.define_again(kept)
-    }
-
-    /// Reads the definitions again, and makes the record anew.
-    fn define_again(&mut self, kept: Option<KeptRecord>) -> Result<(), EngineError> {
-        self.trial.arrange(&self.witness.remove(&self.schema))?;
-        let catalog = self.trial.catalog()?;
-        // Nothing is configured, so that nothing configured can be wrong.
-        if let Ok(schema) = resolve::resolve(catalog, &[]) {
-            self.schema = Arc::new(schema);
-        }
-        self.trial.arrange(&self.witness.remove(&self.schema))?;
-        self.trial.arrange(&self.witness.install(&self.schema))?;
-        kept.map_or(Ok(()), |kept| kept.put_back(self.trial, self.witness, &self.schema))
-    }
-
-    /// Copies what was recorded since a round, if COMMIT will ask for it.
-    fn kept_of_transaction(&mut self, since: u32) -> Result<Option<KeptRecord>, EngineError> {
-        if !self.trial.is_in_transaction() {
-            return Ok(None);
-        }
-        KeptRecord::copy(self.trial, self.witness, &self.schema, since).map(Some)
     }
 
     fn try_out(&mut self, told: &mut Explained) -> Result<(), EngineError> {
@@ -320,6 +283,9 @@ impl Stage<'_> {
                 told.remarks.extend(seen.lacking.iter().map(|lacking| reasons::waiting(&self.schema, lacking)));
             } else {
                 told.reasons.extend(reasons::of_references(&self.schema, &seen, &self.shown));
+            }
+            if kind(&performance) == Some(RefusalKind::ForeignKey) {
+                told.reasons.extend(reasons::of_each(&self.schema, &seen.at_once, &self.shown));
             }
             let more = seen.refusal.as_ref().filter(|refusal| refusal.kind != RefusalKind::ForeignKey);
             if more.is_some_and(|refusal| refusal.kind == RefusalKind::TooDeep) && performance.refusal.is_none() {
@@ -366,6 +332,7 @@ impl Stage<'_> {
             trial.arrange(&witness.settle(&schema))?;
             let mut seen = observe::everything(trial, witness, &schema, round, performance, shown);
             seen.refusal = performance.refusal.clone();
+            seen.written = observe::written_tables(&schema, performance);
             let kept = is_asked_for.then(|| KeptRecord::copy(trial, witness, &schema, round)).transpose()?;
             result = (seen, kept);
             Ok(())
@@ -381,16 +348,19 @@ impl Stage<'_> {
     /// Runs the statement for good. Triggers change how SQLite checks an INSERT and what REPLACE takes away, and the
     /// witness is made of triggers: such a statement is recorded while it is pretended, and then runs without them.
     fn perform(&mut self, told: &mut Explained) -> Result<(Performance, Option<Seen>), EngineError> {
-        if told.statement.may_replace || told.statement.kind == Kind::Insert {
+        let by_clause = told.statement.kind == Kind::Update && self.has_conflict_clauses()?;
+        if told.statement.may_replace || told.statement.kind == Kind::Insert || by_clause {
             let (seen, kept) = self.pretend(&told.statement, Leniency::ActOnly)?;
-            let performance = self.perform_alone(told)?;
+            // A statement that was refused may not have come to name all its tables.
+            let tables = seen.refusal.is_none().then(|| seen.written.clone());
+            let performance = self.perform_alone(told, tables)?;
             if let (None, Some(kept)) = (&performance.refusal, kept) {
                 kept.put_back(self.trial, self.witness, &self.schema)?;
             }
             // A pretended INSERT is refused for a broken definition that the engine does not look at here.
             let is_seen =
                 !seen.refusal.as_ref().is_some_and(|refusal| reasons::is_broken_definition(&self.schema, refusal));
-            let seen = if is_seen || performance.refusal.is_some() {
+            let seen = if is_seen {
                 seen
             } else {
                 self.pretend(&told.statement, Leniency::Ignore)?.0.without_actions(&self.schema)
@@ -402,15 +372,21 @@ impl Stage<'_> {
             return Ok((performance, None));
         }
         // The witness's own triggers are one more level than there would be.
-        let performance = self.perform_alone(told)?;
+        let performance = self.perform_alone(told, None)?;
         if performance.refusal.is_none() {
             told.remarks.push(TOO_DEEP_TO_RECORD.to_owned());
         }
         Ok((performance, None))
     }
 
-    fn perform_alone(&mut self, told: &Explained) -> Result<Performance, EngineError> {
-        let tables = self.witness.witnessed(&self.schema);
+    fn has_conflict_clauses(&mut self) -> Result<bool, EngineError> {
+        let session: &mut dyn Session = self.trial;
+        Ok(session.numbers(&self.witness.conflict_clauses())?.first().is_some_and(|&tables| tables > 0))
+    }
+
+    /// Runs the statement without the triggers of the witness on these tables; `None`: on any.
+    fn perform_alone(&mut self, told: &Explained, tables: Option<Vec<TableId>>) -> Result<Performance, EngineError> {
+        let tables = tables.unwrap_or_else(|| self.witness.witnessed(&self.schema));
         self.trial.arrange(&self.witness.pause(&self.schema, &tables))?;
         let performance = self.trial.perform(&told.statement)?;
         if self.defines && !self.trial.is_in_transaction() {

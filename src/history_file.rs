@@ -1,9 +1,9 @@
-//! The history of scans on disk: a line of JSON for each, added at the end and never changed.
+//! The history of scans on disk. Each scan appends a line of JSON; lines never change.
 
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::model::history::Moment;
+use crate::model::history::PastScan;
 
 const FORMAT: &str = "fk-doctor/history@1";
 
@@ -21,36 +21,37 @@ struct Line {
     defects: u64,
 }
 
-/// The line of one scan, with its line break.
-pub fn line(moment: &Moment) -> String {
+/// Returns the line of one scan, with its line break.
+pub fn line(entry: &PastScan) -> String {
     let line = Line {
         format: FORMAT.to_owned(),
-        at: moment.at.clone(),
-        database: moment.database.clone(),
-        verdict: moment.verdict.clone(),
-        relations: moment.relations,
-        unchecked: moment.unchecked,
-        orphan_rows: moment.orphan_rows,
-        missing_keys: moment.missing_keys,
-        defects: moment.defects,
+        at: entry.at.clone(),
+        database: entry.database.clone(),
+        verdict: entry.verdict.clone(),
+        relations: entry.relations,
+        unchecked: entry.unchecked,
+        orphan_rows: entry.orphan_rows,
+        missing_keys: entry.missing_keys,
+        defects: entry.defects,
     };
-    // Texts and numbers always are JSON.
+    // Texts and numbers can always be written as JSON.
     serde_json::to_string(&line).unwrap_or_default() + "\n"
 }
 
-/// Every line, or the number of the first that is none and what is wrong with it.
-pub fn parse(text: &str) -> Result<Vec<Moment>, (usize, String)> {
+/// Returns all entries, or the number of the first invalid line, counted from 1, and its fault: `(2, "missing field
+/// `at`")`.
+pub fn parse(text: &str) -> Result<Vec<PastScan>, (usize, String)> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(place, line)| moment(line).map_err(|why| (place + 1, why))).collect()
+    lines.map(|(position, line)| entry(line).map_err(|why| (position + 1, why))).collect()
 }
 
-fn moment(line: &str) -> Result<Moment, String> {
+fn entry(line: &str) -> Result<PastScan, String> {
     let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
     if line.format != FORMAT {
         return Err(format!("this fk-doctor reads {FORMAT}"));
     }
     let Line { at, database, verdict, relations, unchecked, orphan_rows, missing_keys, defects, .. } = line;
-    Ok(Moment { at, database, verdict, relations, unchecked, orphan_rows, missing_keys, defects })
+    Ok(PastScan { at, database, verdict, relations, unchecked, orphan_rows, missing_keys, defects })
 }
 
 #[cfg(test)]
@@ -58,8 +59,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
-        let moment = Moment {
+    fn written_entries_are_read_back_unchanged() {
+        let entry = PastScan {
             at: "2026-01-01T00:00:00Z".to_owned(),
             database: "a\"b\n".to_owned(),
             verdict: "findings".to_owned(),
@@ -69,8 +70,8 @@ mod tests {
             missing_keys: 4,
             defects: 5,
         };
-        let text = line(&moment) + "\n" + &line(&moment);
-        assert_eq!(parse(&text), Ok(vec![moment.clone(), moment]));
+        let text = line(&entry) + "\n" + &line(&entry);
+        assert_eq!(parse(&text), Ok(vec![entry.clone(), entry]));
         assert_eq!(parse("\n{}\n").unwrap_err().0, 2);
         assert!(parse(&text.replace("history@1", "history@9")).is_err());
     }

@@ -1,4 +1,4 @@
-//! Parse, run, print, exit: the only place that prints or ends the program.
+//! Parses the command line, runs the command, prints and exits. No other module prints or ends the program.
 
 use std::io::IsTerminal;
 use std::io::Write;
@@ -9,44 +9,45 @@ use std::time::Instant;
 
 use clap::CommandFactory;
 use clap::Parser;
-use fk_doctor::apply::Direction;
-use fk_doctor::caught;
-use fk_doctor::caught::Stopped;
-use fk_doctor::cli::Cli;
-use fk_doctor::cli::Color;
-use fk_doctor::cli::Command;
-use fk_doctor::exit::Exit;
-use fk_doctor::model::text::visible_lines;
-use fk_doctor::report::Paper;
-use fk_doctor::run;
-use fk_doctor::run::Outcome;
-use fk_doctor::run::RunError;
-use fk_doctor::run::Surroundings;
-use fk_doctor::scan::Progress;
+use fk_doctor::internals::apply::Direction;
+use fk_doctor::internals::cli;
+use fk_doctor::internals::cli::Cli;
+use fk_doctor::internals::cli::Color;
+use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::exit::Exit;
+use fk_doctor::internals::internal_fault;
+use fk_doctor::internals::internal_fault::InternalFault;
+use fk_doctor::internals::model::text::visible_lines;
+use fk_doctor::internals::report::Paper;
+use fk_doctor::internals::run;
+use fk_doctor::internals::run::Outcome;
+use fk_doctor::internals::run::RunError;
+use fk_doctor::internals::run::Surroundings;
+use fk_doctor::internals::scan::Progress;
 
 mod output;
 
 use output::FileOutput;
 
-/// Shorter work shows no progress.
-const PATIENT_FOR: Duration = Duration::from_millis(500);
+/// Progress is shown for work that takes longer than this.
+const PROGRESS_DELAY: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(cli::arguments(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
-            // Nothing is left to do if even this cannot be printed.
+            // If printing fails too, nothing can be done.
             let _ = error.print();
             return ExitCode::from(exit.code());
         }
     };
-    caught::keep_details_quiet();
-    let run = caught::caught(|| execute(&cli).and_then(|outcome| publish(&outcome)));
-    let exit = match run.unwrap_or_else(|stopped| Err(stopped.into())) {
+    internal_fault::hide_panic_details();
+    let run = internal_fault::catch_panic(|| execute(&cli).and_then(|outcome| publish(&outcome)));
+    let exit = match run.unwrap_or_else(|fault| Err(fault.into())) {
         Ok(exit) => exit,
         Err(failure) => {
-            failure.tell(cli.global.color);
+            failure.print(cli.global.color);
             failure.exit
         }
     };
@@ -55,20 +56,24 @@ fn main() -> ExitCode {
 
 fn execute(cli: &Cli) -> Result<Outcome, Failure> {
     let (global, surroundings) = (&cli.global, surroundings(cli));
-    let shown = |go: &dyn Fn(Progress<'_>) -> Result<Outcome, RunError>| {
+    let with_progress = |work: &dyn Fn(Progress<'_>) -> Result<Outcome, RunError>| {
         let progress = ProgressLine::new(global.quiet);
-        Ok(go(&|done, total| progress.show(done, total))?)
+        Ok(work(&|done, total| progress.show(done, total))?)
     };
     match &cli.command {
-        Command::Scan(typed) => shown(&|progress| run::scan(typed, global, &surroundings, &FileOutput, progress)),
-        Command::Check(typed) => shown(&|progress| run::check(typed, global, &surroundings, progress)),
-        Command::Explain(typed) => shown(&|progress| run::explain(typed, global, &surroundings, progress)),
-        Command::Repair(typed) => shown(&|progress| run::repair(typed, global, &surroundings, progress)),
-        Command::Apply(typed) => {
-            shown(&|progress| run::apply(Direction::Apply, typed, global, &surroundings, progress))
+        Command::Scan(typed) => {
+            with_progress(&|progress| run::scan(typed, global, &surroundings, &FileOutput, progress))
         }
-        Command::Undo(typed) => shown(&|progress| run::apply(Direction::Undo, typed, global, &surroundings, progress)),
-        Command::Status(typed) => shown(&|progress| run::status(typed, global, &surroundings, progress)),
+        Command::Check(typed) => with_progress(&|progress| run::check(typed, global, &surroundings, progress)),
+        Command::Explain(typed) => with_progress(&|progress| run::explain(typed, global, &surroundings, progress)),
+        Command::Repair(typed) => with_progress(&|progress| run::repair(typed, global, &surroundings, progress)),
+        Command::Apply(typed) => {
+            with_progress(&|progress| run::apply(Direction::Apply, typed, global, &surroundings, progress))
+        }
+        Command::Undo(typed) => {
+            with_progress(&|progress| run::apply(Direction::Undo, typed, global, &surroundings, progress))
+        }
+        Command::Status(typed) => with_progress(&|progress| run::status(typed, global, &surroundings, progress)),
         Command::Schema(typed) => Ok(run::schema(typed, global, &surroundings)?),
         Command::Rules(typed) => Ok(run::rules(typed, global, &surroundings)?),
         Command::Completions { shell } => {
@@ -105,7 +110,7 @@ fn surroundings(cli: &Cli) -> Surroundings {
     }
 }
 
-/// As `COLUMNS` says, else as the terminal says.
+/// Returns the width of the terminal: from `COLUMNS`, else as the terminal reports it.
 fn console_width() -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     columns.or_else(|| comfy_table::Table::new().width().map(usize::from)).filter(|&columns| columns > 0)
@@ -122,7 +127,7 @@ fn wants_color(choice: Color, to_terminal: bool) -> bool {
     }
 }
 
-/// Prints what belongs on standard output and writes the rest, each file whole or not at all.
+/// Writes the documents to standard output and to files. A file is replaced whole or not at all.
 fn publish(outcome: &Outcome) -> Result<Exit, Failure> {
     for (file, text) in &outcome.documents {
         output::write(file.as_deref(), text).map_err(|error| RunError::unwritten(file.as_deref(), &error))?;
@@ -130,35 +135,35 @@ fn publish(outcome: &Outcome) -> Result<Exit, Failure> {
     Ok(outcome.exit)
 }
 
-/// What went wrong, why, and the exact next step.
+/// An error message in three parts: what happened, why, and the next step.
 struct Failure {
     error: String,
     because: Option<String>,
     help: Option<String>,
     exit: Exit,
-    /// Already laid out, with its own carets.
+    /// True if `error` is complete text with carets, ready to print.
     rendered: bool,
 }
 
 impl Failure {
-    fn tell(&self, color: Color) {
-        let paint = wants_color(color, std::io::stderr().is_terminal());
+    fn print(&self, color: Color) {
+        let colored = wants_color(color, std::io::stderr().is_terminal());
         let label =
-            |code: &str, word: &str| if paint { format!("\x1b[{code}m{word}:\x1b[0m") } else { format!("{word}:") };
-        let mut told = String::new();
+            |code: &str, word: &str| if colored { format!("\x1b[{code}m{word}:\x1b[0m") } else { format!("{word}:") };
+        let mut message = String::new();
         if self.rendered {
-            told.push_str(&self.error);
+            message.push_str(&self.error);
         } else {
-            told.push_str(&format!("{} {}\n", label("1;31", "error"), visible_lines(&self.error)));
+            message.push_str(&format!("{} {}\n", label("1;31", "error"), visible_lines(&self.error)));
         }
         if let Some(because) = &self.because {
-            told.push_str(&format!("{} {}\n", label("1", "because"), visible_lines(because)));
+            message.push_str(&format!("{} {}\n", label("1", "because"), visible_lines(because)));
         }
         if let Some(help) = &self.help {
-            told.push_str(&format!("{} {}\n", label("1;32", "help"), visible_lines(help)));
+            message.push_str(&format!("{} {}\n", label("1;32", "help"), visible_lines(help)));
         }
-        // Nothing is left to do if even this cannot be printed.
-        let _ = std::io::stderr().write_all(told.as_bytes());
+        // If printing fails too, nothing can be done.
+        let _ = std::io::stderr().write_all(message.as_bytes());
     }
 }
 
@@ -175,19 +180,19 @@ impl From<RunError> for Failure {
     }
 }
 
-impl From<Stopped> for Failure {
-    fn from(stopped: Stopped) -> Failure {
+impl From<InternalFault> for Failure {
+    fn from(fault: InternalFault) -> Failure {
         Failure {
-            error: stopped.to_string(),
-            because: Some(stopped.because()),
-            help: Some(stopped.help()),
-            exit: stopped.exit(),
+            error: fault.to_string(),
+            because: Some(fault.because()),
+            help: Some(fault.help()),
+            exit: fault.exit(),
             rendered: false,
         }
     }
 }
 
-/// One line on standard error, if that is a terminal and the work is long enough to wonder.
+/// A progress bar on standard error, if that is a terminal and the work takes long.
 struct ProgressLine {
     start: Instant,
     bar: Option<Mutex<Option<indicatif::ProgressBar>>>,
@@ -201,7 +206,7 @@ impl ProgressLine {
 
     fn show(&self, done: usize, total: usize) {
         let Some(bar) = &self.bar else { return };
-        if self.start.elapsed() < PATIENT_FOR {
+        if self.start.elapsed() < PROGRESS_DELAY {
             return;
         }
         if let Ok(mut bar) = bar.lock() {
@@ -213,7 +218,7 @@ impl ProgressLine {
 }
 
 impl Drop for ProgressLine {
-    /// However the work ends, the line goes.
+    /// Removes the bar, however the work ends.
     fn drop(&mut self) {
         if let Some(bar) = &self.bar
             && let Ok(bar) = bar.lock()

@@ -27,6 +27,7 @@ pub mod relation;
 pub mod resolve;
 pub mod rule;
 pub mod schema;
+pub mod standing;
 pub mod state;
 pub mod statement;
 pub mod text;

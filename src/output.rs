@@ -1,13 +1,12 @@
-//! The program's side of what is written: standard output, and files that are replaced whole or not at all. A part of
-//! the binary.
+//! Writes reports to standard output and to files, which are replaced whole or not at all. It is part of the binary.
 
 use std::io;
 use std::io::Write;
 use std::path::Path;
 
-use fk_doctor::run::Sink;
-use fk_doctor::run::Stream;
-use fk_doctor::whole_file::WholeFile;
+use fk_doctor::internals::run::Sink;
+use fk_doctor::internals::run::Stream;
+use fk_doctor::internals::whole_file::WholeFile;
 
 pub(crate) struct FileOutput;
 
@@ -15,7 +14,9 @@ impl Sink for FileOutput {
     fn stream(&self, file: Option<&Path>) -> io::Result<Box<dyn Stream>> {
         Ok(match file {
             None => Box::new(StandardOutput(io::BufWriter::new(io::stdout()))),
-            Some(path) if is_special(path) => Box::new(Special(std::fs::OpenOptions::new().write(true).open(path)?)),
+            Some(path) if is_special(path) => {
+                Box::new(SpecialFile(std::fs::OpenOptions::new().write(true).open(path)?))
+            }
             Some(path) => Box::new(WholeFile::beside(path)?),
         })
     }
@@ -26,7 +27,7 @@ impl Sink for FileOutput {
     }
 }
 
-/// A whole text, at once.
+/// Writes a whole text at once.
 pub(crate) fn write(file: Option<&Path>, text: &str) -> io::Result<()> {
     let mut stream = FileOutput.stream(file)?;
     stream.write_all(text.as_bytes())?;
@@ -45,7 +46,7 @@ impl Write for StandardOutput {
     }
 }
 
-/// A reader that has seen enough, such as `head`, is no error.
+/// A closed pipe is not an error: a reader such as `head` may stop early.
 fn unless_closed<T>(result: io::Result<T>, instead: T) -> io::Result<T> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(instead),
@@ -59,14 +60,14 @@ impl Stream for StandardOutput {
     }
 }
 
-/// A device or a pipe cannot be replaced, only written to.
+/// True for a device or a pipe, which can be written to but not replaced.
 fn is_special(path: &Path) -> bool {
     path.exists() && !path.is_file()
 }
 
-struct Special(std::fs::File);
+struct SpecialFile(std::fs::File);
 
-impl Write for Special {
+impl Write for SpecialFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
@@ -76,7 +77,7 @@ impl Write for Special {
     }
 }
 
-impl Stream for Special {
+impl Stream for SpecialFile {
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.flush()
     }

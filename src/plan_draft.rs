@@ -1,5 +1,5 @@
-//! The changes of a plan while it is being thought of: one per row, found by the row, and in the order in which they are
-//! to be made. They may be many, so they lie in a private temporary store that goes to disk as it grows.
+//! The changes of a plan while it is being made: at most one per row, found by the row, in the order in which they will
+//! be applied. They may be many, so they are stored in a private temporary database that moves to disk as it grows.
 
 use std::collections::BTreeMap;
 use std::hash::DefaultHasher;
@@ -21,8 +21,8 @@ pub struct PlanDraft {
     store: Connection,
     next: i64,
     tables: BTreeMap<String, TableChanges>,
-    /// Which names have been put in; most rows are looked for once and were not.
-    seen: Seen,
+    /// The row names that were inserted. Most lookups are for rows without a change.
+    seen: BloomFilter,
 }
 
 impl PlanDraft {
@@ -34,22 +34,22 @@ impl PlanDraft {
                  PRIMARY KEY (step, unit, number)) WITHOUT ROWID; \
              CREATE INDEX by_name ON change(name)",
         )?;
-        Ok(PlanDraft { store, next: 0, tables: BTreeMap::new(), seen: Seen::new() })
+        Ok(PlanDraft { store, next: 0, tables: BTreeMap::new(), seen: BloomFilter::new() })
     }
 
     pub fn get(&self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
         Ok(self.find(table, row)?.map(|(_, change)| change))
     }
 
-    /// A unit of changes that are made together or not at all; each is put in by [`Self::put_in`].
+    /// Begins a unit of changes that are applied together or not at all. [`Self::put_in`] adds changes to it.
     pub fn unit(&mut self, step: Step) -> Unit {
         self.next += 1;
-        // Of the units that go first, the last comes before all others.
+        // The last unit of `DeleteFirst` is applied before all earlier ones.
         let number = if step == Step::DeleteFirst { FIRST - self.next } else { self.next };
         Unit { step: step as i64, number }
     }
 
-    /// The unit that a change is in; a new one for a change that stood alone.
+    /// Returns the unit of a change, or a new unit if the change has none.
     pub fn unit_of(&mut self, change: &Change, step: Step) -> Result<Unit> {
         match (change.unit, self.find(&change.table, &change.row)?) {
             (Some(_), Some(((step, number, _), _))) => Ok(Unit { step, number }),
@@ -57,14 +57,14 @@ impl PlanDraft {
         }
     }
 
-    /// The changes of the unit that a change is in.
+    /// Returns all changes of the unit that contains a change.
     pub fn members_with(&self, change: &Change) -> Result<Vec<Change>> {
-        let Some((step, number, _)) = self.find(&change.table, &change.row)?.map(|(place, _)| place) else {
+        let Some((step, number, _)) = self.find(&change.table, &change.row)?.map(|(position, _)| position) else {
             return Ok(Vec::new());
         };
-        let mut question =
+        let mut statement =
             self.store.prepare_cached("SELECT line FROM change WHERE step = ?1 AND unit = ?2 ORDER BY number")?;
-        let mut rows = question.query((step, number))?;
+        let mut rows = statement.query((step, number))?;
         let mut members = Vec::new();
         while let Some(row) = rows.next()? {
             members.push(read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
@@ -72,7 +72,7 @@ impl PlanDraft {
         Ok(members)
     }
 
-    /// In place of an earlier change of the same row. One that belongs to a unit stays in it.
+    /// Adds a change, replacing an earlier change of the row. A change that belongs to a unit stays in it.
     pub fn put(&mut self, change: &Change) -> Result<()> {
         let planned = self.find(&change.table, &change.row)?.map(|((step, unit, _), _)| (step, unit));
         let unit = match (change.unit.map(u64::cast_signed), planned) {
@@ -84,24 +84,24 @@ impl PlanDraft {
         self.insert(change, unit)
     }
 
-    /// The same, as a part of a unit.
+    /// Adds a change to a unit, replacing an earlier change of the row.
     pub fn put_in(&mut self, unit: Unit, change: &Change) -> Result<()> {
         let change = Change { unit: Some(unit.number.cast_unsigned()), ..change.clone() };
         self.next += 1;
         self.insert(&change, unit)
     }
 
-    /// In place of the same change with less said about it: it keeps its place.
+    /// Replaces the line of a change with more details. The change keeps its position.
     pub fn amend(&mut self, change: &Change) -> Result<()> {
-        let Some((place, _)) = self.find(&change.table, &change.row)? else { return self.put(change) };
+        let Some((position, _)) = self.find(&change.table, &change.row)? else { return self.put(change) };
         let line = plan_file::change_line(change);
         self.store
             .prepare_cached("UPDATE change SET line = ?4 WHERE step = ?1 AND unit = ?2 AND number = ?3")?
-            .execute((place.0, place.1, place.2, line))?;
+            .execute((position.0, position.1, position.2, line))?;
         Ok(())
     }
 
-    /// A change that changes nothing does not come into a plan.
+    /// Stores a change, unless it changes nothing.
     fn insert(&mut self, change: &Change, unit: Unit) -> Result<()> {
         self.take_away(&change.table, &change.row)?;
         if change.changes_nothing() {
@@ -121,23 +121,23 @@ impl PlanDraft {
         Ok(())
     }
 
-    /// The change of a row that is not to be made after all, if there was one.
+    /// Removes the change of a row. Returns the change, if there was one.
     pub fn take_away(&mut self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
-        let Some((place, change)) = self.find(table, row)? else { return Ok(None) };
+        let Some((position, change)) = self.find(table, row)? else { return Ok(None) };
         self.store
             .prepare_cached("DELETE FROM change WHERE step = ?1 AND unit = ?2 AND number = ?3")?
-            .execute(place)?;
+            .execute(position)?;
         *self.counter(&change) -= 1;
         Ok(Some(change))
     }
 
-    /// As lines of a plan, in the order in which they are to be made: new rows, changed rows, rows that go.
+    /// Visits the changes as lines of a plan, in the order of application: inserts, updates, deletes.
     pub fn each_line<E: From<rusqlite::Error>>(
         &self,
         mut each: impl FnMut(&str) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let mut question = self.store.prepare("SELECT line FROM change ORDER BY step, unit, number")?;
-        let mut rows = question.query([])?;
+        let mut statement = self.store.prepare("SELECT line FROM change ORDER BY step, unit, number")?;
+        let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             each(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
         }
@@ -151,7 +151,7 @@ impl PlanDraft {
         self.each_line(|line| each(&read(line)?))
     }
 
-    /// How many rows of each table are made, changed and deleted.
+    /// Returns the number of inserted, changed and deleted rows of each table.
     pub fn tables(&self) -> Vec<TableChanges> {
         let changed = self.tables.values().filter(|table| table.made + table.changed + table.deleted > 0);
         changed.cloned().collect()
@@ -159,11 +159,11 @@ impl PlanDraft {
 
     fn find(&self, table: &TableName, row: &RowName) -> Result<Option<(Position, Change)>> {
         let name = name(table, row);
-        if !self.seen.may_have(name) {
+        if !self.seen.may_contain(name) {
             return Ok(None);
         }
-        let mut question = self.store.prepare_cached("SELECT step, unit, number, line FROM change WHERE name = ?1")?;
-        let mut rows = question.query([name.cast_signed()])?;
+        let mut statement = self.store.prepare_cached("SELECT step, unit, number, line FROM change WHERE name = ?1")?;
+        let mut rows = statement.query([name.cast_signed()])?;
         while let Some(found) = rows.next()? {
             let change = read(found.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?;
             let is_same =
@@ -186,7 +186,7 @@ impl PlanDraft {
     }
 }
 
-/// Rows are found by a hash of their names, which is small and the same in every run.
+/// Returns the hash of a row's name, by which rows are found. It is equal in every run.
 fn name(table: &TableName, row: &RowName) -> u64 {
     let mut hasher = DefaultHasher::new();
     table.hash(&mut hasher);
@@ -203,56 +203,56 @@ fn name(table: &TableName, row: &RowName) -> u64 {
     hasher.finish()
 }
 
-/// Names that may have been put in, in eight megabytes however many they are.
-struct Seen {
+/// A Bloom filter of row names, of eight megabytes.
+struct BloomFilter {
     bits: Vec<u64>,
 }
 
-impl Seen {
+impl BloomFilter {
     const BITS: u64 = 1 << 26;
 
-    fn new() -> Seen {
-        Seen { bits: vec![0; (Seen::BITS / 64) as usize] }
+    fn new() -> BloomFilter {
+        BloomFilter { bits: vec![0; (BloomFilter::BITS / 64) as usize] }
     }
 
-    /// Each name has two bits.
-    fn places(name: u64) -> [(usize, u64); 2] {
+    /// Returns the two bits of a name: each as the index of its word and a mask.
+    fn bits_of(name: u64) -> [(usize, u64); 2] {
         [name, name >> 32].map(|part| {
-            let bit = part % Seen::BITS;
+            let bit = part % BloomFilter::BITS;
             ((bit / 64) as usize, 1 << (bit % 64))
         })
     }
 
     fn add(&mut self, name: u64) {
-        for (word, bit) in Seen::places(name) {
+        for (word, bit) in BloomFilter::bits_of(name) {
             self.bits[word] |= bit;
         }
     }
 
-    fn may_have(&self, name: u64) -> bool {
-        Seen::places(name).iter().all(|(word, bit)| self.bits[*word] & bit != 0)
+    fn may_contain(&self, name: u64) -> bool {
+        BloomFilter::bits_of(name).iter().all(|(word, bit)| self.bits[*word] & bit != 0)
     }
 }
 
-/// The step, the unit and the number of a change, by which the changes are sorted.
+/// The sort key of a change: its step, its unit and its number, for example `(3, 17, 42)`.
 type Position = (i64, i64, i64);
 
-/// Changes are made step by step: first the rows that are missing, last the rows that go.
+/// The steps of a plan, in order: first the inserts of missing rows, last the deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Parent,
     Record,
     Counter,
     Update,
-    /// Rows that go before rows which were planned to go earlier.
+    /// Deletes that must be applied before the deletes planned so far.
     DeleteFirst,
     Delete,
 }
 
-/// Where the numbers of units end that go first; all others are far below.
+/// Unit numbers of `DeleteFirst` count down from here. All other unit numbers are far below.
 const FIRST: i64 = 1 << 52;
 
-/// Changes that are made together or not at all, and the step that they are made in.
+/// A group of changes that are applied together or not at all, in one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unit {
     step: i64,
@@ -269,7 +269,7 @@ fn step(change: &Change) -> Step {
     }
 }
 
-/// What was put in comes out.
+/// Parses a stored line.
 fn read(line: &str) -> Result<Change> {
     plan_file::read_change(line).map_err(|why| rusqlite::Error::ToSqlConversionFailure(why.into()))
 }

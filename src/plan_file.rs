@@ -1,8 +1,8 @@
-//! The plan on disk: `fk-doctor/plan@1`. A header line, one line per change, and a last line with the number of changes
-//! and a digest of every byte before it.
+//! The plan on disk, format `fk-doctor/plan@1`: a header line, one line per change, and a trailer with the number of
+//! changes and a digest of all bytes before it.
 //!
-//! What was reviewed is what runs: a file whose bytes are not those that were written is refused whole. Leaves out: what
-//! a plan means (`model::plan`).
+//! A file whose bytes changed after it was written is refused, so the reviewed plan is the one that runs. The meaning
+//! of a plan is in `model::plan`.
 
 use std::fs::File;
 use std::io;
@@ -25,9 +25,9 @@ mod blocks;
 mod wire;
 
 use blocks::Blocks;
-use blocks::FirstReading;
+use blocks::DigestingReader;
 
-/// Reads after "could not".
+/// Each message reads well after "could not".
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     #[error("read the plan {path}")]
@@ -45,15 +45,15 @@ impl PlanError {
 
     pub fn help(&self) -> &'static str {
         match self {
-            PlanError::Unreadable { .. } => "name a plan that `fk-doctor repair DB --rules … -o plan.ndjson` wrote",
+            PlanError::Unreadable { .. } => "name a plan file that `fk-doctor repair … -o PLAN` wrote",
             PlanError::Untrusted { .. } => {
-                "nothing was changed: make the plan anew, and change the rules instead of the plan"
+                "nothing was changed: make a new plan with `fk-doctor repair`; edit the rules, never the plan"
             }
         }
     }
 }
 
-/// A plan being written.
+/// Writes a plan.
 pub struct PlanWriter<W: Write> {
     out: W,
     digest: Sha256,
@@ -67,12 +67,12 @@ impl<W: Write> PlanWriter<W> {
         Ok(writer)
     }
 
-    /// One change, as [`change_line`] wrote it.
+    /// Writes one change, as [`change_line`] formats it.
     pub fn change(&mut self, line: &str) -> io::Result<()> {
         self.line(line).map(|()| self.changes += 1)
     }
 
-    /// The last line. The answer is what it was written to.
+    /// Writes the trailer. Returns the underlying writer.
     pub fn finish(mut self) -> io::Result<W> {
         let last = wire::trailer(self.changes, &hexadecimal(&self.digest.finalize()));
         self.out.write_all(last.as_bytes())?;
@@ -90,37 +90,37 @@ impl<W: Write> PlanWriter<W> {
     }
 }
 
-/// One change as the line it has in a plan.
+/// Returns a change as a line of a plan.
 pub fn change_line(change: &Change) -> String {
     wire::change(change)
 }
 
-/// A row's name as text: equal names have equal texts.
+/// Returns a row's name as text. Equal names have equal texts.
 pub fn row_text(row: &RowName) -> String {
     wire::row(row)
 }
 
-/// The fingerprint of a row: equal rows have equal ones, in every version and on every machine.
+/// Returns the fingerprint of a row. Equal rows have equal fingerprints, in every version and on every machine.
 pub fn fingerprint(row: &RowName) -> u64 {
     SipHasher24::new().hash(row_text(row).as_bytes())
 }
 
-/// Reads what [`change_line`] wrote; the error is a message.
+/// Parses a line that [`change_line`] wrote. The error is a message.
 pub fn read_change(line: &str) -> Result<Change, String> {
     wire::read_change(line)
 }
 
-/// A plan whose every byte was found to be as it was written.
+/// A plan whose digest was verified when it was opened.
 pub struct PlanFile {
     pub header: Header,
     path: PathBuf,
     blocks: Blocks,
-    /// Where each change begins, and where the last one ends.
+    /// The offset of each change, and the end of the last one.
     offsets: Vec<u64>,
     digest: String,
 }
 
-/// No line is longer: a row with values of ten megabytes is not planned.
+/// In bytes. No plan has a longer line, because rows with values over ten megabytes are not planned.
 const LONGEST_LINE: u64 = 1 << 30;
 
 impl PlanFile {
@@ -128,7 +128,7 @@ impl PlanFile {
         let shown = path.display().to_string();
         let unreadable = |error: io::Error| PlanError::Unreadable { path: shown.clone(), why: error.to_string() };
         let untrusted = |why: &str| PlanError::Untrusted { path: shown.clone(), why: why.to_owned() };
-        let mut file = BufReader::new(FirstReading::new(File::open(path).map_err(unreadable)?));
+        let mut file = BufReader::new(DigestingReader::new(File::open(path).map_err(unreadable)?));
         let mut digest = Sha256::new();
         let mut offsets = Vec::new();
         let mut at = 0;
@@ -138,7 +138,7 @@ impl PlanFile {
             line.clear();
             let length = (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(unreadable)? as u64;
             if length == 0 || line.last() != Some(&b'\n') {
-                return Err(untrusted("it ends before its last line: it was cut off"));
+                return Err(untrusted("it has no last line: it was cut off"));
             }
             let text = std::str::from_utf8(&line[..line.len() - 1]).map_err(|_| untrusted("it is not text"))?;
             if header.is_none() {
@@ -165,7 +165,7 @@ impl PlanFile {
         &self.path
     }
 
-    /// The digest of the plan's lines, which is its name in the record of its state.
+    /// The digest of the plan's lines, which identifies the plan in the record of its state.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -174,7 +174,7 @@ impl PlanFile {
         self.offsets.len() - 1
     }
 
-    /// One change by its position: from the very bytes whose digest was trusted, or an error.
+    /// Returns the change at a position. Fails if its bytes differ from those that were verified.
     pub fn change(&mut self, position: usize) -> Result<Change, PlanError> {
         let (start, end) = (self.offsets[position], self.offsets[position + 1]);
         let path = || self.path.display().to_string();
@@ -191,14 +191,14 @@ impl PlanFile {
         change.map_err(|why| PlanError::Untrusted { path: path(), why })
     }
 
-    /// True if no other process has this plan in its hands; it stays so until the plan is dropped. Where the file system
-    /// knows no locks, nothing is kept out.
+    /// Locks the plan until it is dropped. True unless another process has locked it; always true on a file system
+    /// without locks.
     pub fn lock(&self) -> bool {
         !matches!(self.blocks.file().try_lock(), Err(std::fs::TryLockError::WouldBlock))
     }
 }
 
-/// A digest of some texts, as a plan writes digests.
+/// Returns the digest of some texts, in the form that plans use.
 pub fn digest<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut digest = Sha256::new();
     for text in texts {

@@ -1,5 +1,6 @@
-//! Rows that go, kept in files: the lines that the plan has for them, for people and their programs (`undo` restores the
-//! rows from the plan). They are on the disk before the first row goes, and never in the place of another file.
+//! Files that keep the rows which a plan deletes: the plan's lines of these rows, for people and their programs. `undo`
+//! restores the rows from the plan. The files are on disk before the first row is deleted, and never replace another
+//! file.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,12 +12,12 @@ use crate::model::plan::Header;
 use crate::plan_file;
 use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
-use crate::whole_file::Settled;
+use crate::whole_file::SyncedFile;
 use crate::whole_file::WholeFile;
 
-/// Reads after "could not".
+/// Each message reads well after "could not".
 #[derive(Debug, thiserror::Error)]
-pub enum KeepError {
+pub enum QuarantineError {
     #[error("{0}")]
     Plan(#[from] PlanError),
     #[error("keep rows in {}", path.display())]
@@ -25,43 +26,49 @@ pub enum KeepError {
     Taken { path: PathBuf },
 }
 
-impl KeepError {
+impl QuarantineError {
     pub fn because(&self) -> String {
         match self {
-            KeepError::Plan(error) => error.because(),
-            KeepError::Unwritten { why, .. } => why.clone(),
-            KeepError::Taken { .. } => "there is such a file already".to_owned(),
+            QuarantineError::Plan(error) => error.because(),
+            QuarantineError::Unwritten { why, .. } => why.clone(),
+            QuarantineError::Taken { .. } => "a file with this name exists already".to_owned(),
         }
     }
 
     pub fn help(&self) -> &'static str {
         match self {
-            KeepError::Plan(error) => error.help(),
-            KeepError::Unwritten { .. } => "nothing was changed: make room beside the plan for what it keeps",
-            KeepError::Taken { .. } => "nothing was changed: move that file away, or name another in the rule",
+            QuarantineError::Plan(error) => error.help(),
+            QuarantineError::Unwritten { .. } => {
+                "nothing was changed: free disk space in the plan's folder, or check its permissions"
+            }
+            QuarantineError::Taken { .. } => {
+                "nothing was changed: move that file away, or name another file in the rule"
+            }
         }
     }
 }
 
-/// The files of a plan, written and not yet under their names.
-pub struct Kept {
-    waiting: Vec<Settled>,
-    made: Vec<PathBuf>,
+/// The quarantine files of a plan.
+pub struct QuarantineFiles {
+    /// Written, but not yet under their names.
+    unpublished: Vec<SyncedFile>,
+    /// Created by this run under their names.
+    created: Vec<PathBuf>,
 }
 
-fn place(plan: &Path, file: &str) -> PathBuf {
+fn path_of(plan: &Path, file: &str) -> PathBuf {
     plan.with_file_name(file)
 }
 
-/// Where all files of a plan lie.
-pub fn places(plan: &Path, header: &Header) -> Vec<PathBuf> {
-    header.files.iter().map(|file| place(plan, file)).collect()
+/// Returns the paths of all quarantine files of a plan.
+pub fn paths(plan: &Path, header: &Header) -> Vec<PathBuf> {
+    header.files.iter().map(|file| path_of(plan, file)).collect()
 }
 
-impl Kept {
-    /// Writes the rows that a plan keeps in files.
-    pub fn gather(plan: &mut PlanFile) -> Result<Kept, KeepError> {
-        let mut kept = Kept { waiting: Vec::new(), made: Vec::new() };
+impl QuarantineFiles {
+    /// Writes the rows that a plan keeps in files, as drafts.
+    pub fn write(plan: &mut PlanFile) -> Result<QuarantineFiles, QuarantineError> {
+        let mut kept = QuarantineFiles { unpublished: Vec::new(), created: Vec::new() };
         if plan.header.files.is_empty() {
             return Ok(kept);
         }
@@ -69,7 +76,7 @@ impl Kept {
         let unwritten = |error: io::Error| unwritten(&path, &error);
         let mut files: BTreeMap<String, WholeFile> = BTreeMap::new();
         for name in &plan.header.files {
-            files.insert(name.clone(), WholeFile::private(&place(&path, name)).map_err(unwritten)?);
+            files.insert(name.clone(), WholeFile::private(&path_of(&path, name)).map_err(unwritten)?);
         }
         for position in 0..plan.changes() {
             let change = plan.change(position)?;
@@ -77,40 +84,43 @@ impl Kept {
                 writeln!(file, "{}", plan_file::change_line(&change)).map_err(unwritten)?;
             }
         }
-        let settled = files.into_values().map(|file| file.settle().map_err(unwritten));
-        kept.waiting = settled.collect::<Result<_, _>>()?;
+        let synced = files.into_values().map(|file| file.sync().map_err(unwritten));
+        kept.unpublished = synced.collect::<Result<_, _>>()?;
         Ok(kept)
     }
 
-    /// Gives the files their names. One that is there with just these rows is from an earlier run of the same plan.
-    pub fn put_down(&mut self) -> Result<(), KeepError> {
-        for file in std::mem::take(&mut self.waiting) {
+    /// Moves the drafts to their paths. An existing file with equal rows is from an earlier run of the same plan, and
+    /// stays.
+    pub fn publish(&mut self) -> Result<(), QuarantineError> {
+        for file in std::mem::take(&mut self.unpublished) {
             let path = file.path().to_owned();
             if path.exists() {
-                match file.is_there() {
+                match file.equals_existing() {
                     Ok(true) => continue,
-                    Ok(false) => return Err(KeepError::Taken { path }),
+                    Ok(false) => return Err(QuarantineError::Taken { path }),
                     Err(error) => return Err(unwritten(&path, &error)),
                 }
             }
-            match file.claim() {
-                Ok(()) => self.made.push(path),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(KeepError::Taken { path }),
+            match file.create_new() {
+                Ok(()) => self.created.push(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(QuarantineError::Taken { path });
+                }
                 Err(error) => return Err(unwritten(&path, &error)),
             }
         }
         Ok(())
     }
 
-    /// Nothing went after all.
-    pub fn take_back(self) {
-        for path in self.made {
-            // What is left would only stand in the way of the next plan, which says so.
+    /// Removes the files that this run created, because no row was deleted.
+    pub fn remove(self) {
+        for path in self.created {
+            // A file that remains would only block the next plan, which reports it.
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-fn unwritten(path: &Path, error: &io::Error) -> KeepError {
-    KeepError::Unwritten { path: path.to_owned(), why: error.to_string() }
+fn unwritten(path: &Path, error: &io::Error) -> QuarantineError {
+    QuarantineError::Unwritten { path: path.to_owned(), why: error.to_string() }
 }

@@ -89,7 +89,7 @@ fn source(typed: &Option<String>, surroundings: &Surroundings) -> Result<Source,
 
 /// `-o` names the file of the one format that has none of its own. No two reports go to the same place.
 fn outputs<F: Copy>(
-    typed: &[cli::Output<F>],
+    typed: &[cli::FormatArg<F>],
     file: &Option<PathBuf>,
     default: F,
 ) -> Result<Vec<(F, Option<PathBuf>)>, RunError> {

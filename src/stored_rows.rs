@@ -7,7 +7,7 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
 use crate::model::value::RowName;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 
 /// The number of rows in one question.
 const CHUNK: usize = 400;
@@ -34,7 +34,7 @@ pub enum Stored {
 /// Returns what the database has under each of these names.
 pub fn read<S: Session + ?Sized>(
     session: &mut S,
-    surgery: &dyn RepairDialect,
+    surgery: &dyn Repair,
     table: &Table,
     names: &[&RowName],
 ) -> Result<Vec<Stored>, EngineError> {
@@ -50,7 +50,7 @@ pub fn read<S: Session + ?Sized>(
 
 fn read_chunk<S: Session + ?Sized>(
     session: &mut S,
-    surgery: &dyn RepairDialect,
+    surgery: &dyn Repair,
     table: &Table,
     names: &[&RowName],
 ) -> Result<Vec<Option<Image>>, EngineError> {
@@ -70,7 +70,7 @@ fn read_chunk<S: Session + ?Sized>(
 /// Reads the rows that are short enough, once the question for all of them has failed for the reason `why`.
 fn read_short_rows<S: Session + ?Sized>(
     session: &mut S,
-    surgery: &dyn RepairDialect,
+    surgery: &dyn Repair,
     table: &Table,
     names: &[&RowName],
     why: String,

@@ -37,7 +37,7 @@ use crate::scan::ScanFacts;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::read::tokens::names_column_of;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 use crate::treat::assign::Assigned;
 
 mod adopt;
@@ -47,7 +47,8 @@ mod closure;
 mod conflicts;
 mod decide;
 mod decision_runs;
-pub mod hazards;
+pub mod definitions;
+mod hazards;
 pub mod header;
 mod images;
 mod kept_rows;
@@ -98,7 +99,7 @@ pub struct Rooms {
 /// What is at hand while a relation is treated.
 struct Planner<'a> {
     schema: &'a Schema,
-    surgery: &'static dyn RepairDialect,
+    surgery: &'static dyn Repair,
     asker: Box<dyn Session>,
     room: Box<dyn Rehearsal>,
     /// Tables that the room has.
@@ -170,7 +171,7 @@ pub struct Request<'a> {
     pub facts: &'a ScanFacts,
     pub rules: &'a Rules,
     pub assigned: &'a Assigned,
-    pub surgery: &'static dyn RepairDialect,
+    pub surgery: &'static dyn Repair,
 }
 
 /// Where the treatment of a relation begins.
@@ -472,9 +473,9 @@ impl<'a> Planner<'a> {
     }
 
     /// The room with this table in it, and the dialect that is spoken there.
-    fn room(&mut self, table: TableId) -> Result<(&mut dyn Rehearsal, &'static dyn RepairDialect), TreatError> {
+    fn room(&mut self, table: TableId) -> Result<(&mut dyn Rehearsal, &'static dyn Repair), TreatError> {
         match self.furnish(table) {
-            Ok(()) => Ok((self.room.as_mut(), self.surgery.in_room())),
+            Ok(()) => Ok((self.room.as_mut(), self.surgery.for_rehearsal())),
             Err(stop) => Err(EngineError::Failed { why: stop.why()? }.into()),
         }
     }

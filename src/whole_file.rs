@@ -1,5 +1,6 @@
-//! A file that takes its name when all of it is on the disk, or never. Until then it is a draft beside its place, which goes
-//! with the run. The draft of a run that was killed stays; the next run that writes there removes it.
+//! A file that appears under its name only when all of it is on disk. Until then it is a draft beside the final path,
+//! and the run deletes it when it fails. The draft of a killed run stays until the next run that writes to the same
+//! folder.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -13,15 +14,15 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
-/// How the names of drafts begin and end; six letters and digits are between.
+/// Names of drafts: this prefix, six letters or digits, and the suffix.
 const PREFIX: &str = ".fk-doctor-";
 const SUFFIX: &str = ".part";
 
-/// The files that SQLite may have left beside a draft.
+/// Suffixes of a draft and of the files that SQLite may have left beside it.
 const COMPANIONS: [&str; 4] = ["", "-journal", "-wal", "-shm"];
 
-/// A draft is locked a moment after it is made, so only one that is older can be known to belong to nobody.
-const NEW: Duration = Duration::from_secs(60);
+/// The age after which an unlocked draft is abandoned. A new draft is not locked yet for a moment.
+const MIN_ABANDONED_AGE: Duration = Duration::from_secs(60);
 
 pub struct WholeFile {
     path: PathBuf,
@@ -29,35 +30,35 @@ pub struct WholeFile {
 }
 
 impl WholeFile {
-    /// A file as readable as any that the user makes, or as the one that it replaces.
+    /// Creates a file with the user's default permissions, or with those of the file that it replaces.
     pub fn beside(path: &Path) -> Result<WholeFile> {
         let mut builder = tempfile::Builder::new();
-        if let Some(mode) = usual_mode() {
+        if let Some(mode) = default_mode() {
             builder.permissions(mode);
         }
         let draft = draft(path, &mut builder)?;
-        // The umask has no say in the mode of a file that was there before.
+        // A replaced file keeps its mode, whatever the umask.
         if let Ok(before) = std::fs::metadata(path) {
             draft.file.get_ref().as_file().set_permissions(before.permissions())?;
         }
         Ok(draft)
     }
 
-    /// A file for its owner alone: whole rows of a database.
+    /// Creates a file that only its owner can read, because it contains rows of a database.
     pub fn private(path: &Path) -> Result<WholeFile> {
         draft(path, &mut tempfile::Builder::new())
     }
 
-    /// Where the file lies until it takes its name.
+    /// Returns the path of the draft.
     pub fn draft(&self) -> &Path {
         self.file.get_ref().path()
     }
 
-    /// All was written, and is put on the disk.
-    pub fn settle(self) -> Result<Settled> {
+    /// Ends the writing, and flushes the file to disk.
+    pub fn sync(self) -> Result<SyncedFile> {
         let file = self.file.into_inner()?;
         file.as_file().sync_all()?;
-        Ok(Settled { path: self.path, file })
+        Ok(SyncedFile { path: self.path, file })
     }
 }
 
@@ -71,18 +72,18 @@ impl Write for WholeFile {
     }
 }
 
-/// A whole file that waits for its name.
-pub struct Settled {
+/// A complete file that does not have its name yet.
+pub struct SyncedFile {
     path: PathBuf,
     file: NamedTempFile,
 }
 
-impl Settled {
+impl SyncedFile {
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the file lies until it takes its name.
+    /// Returns the path of the draft.
     pub fn draft(&self) -> &Path {
         self.file.path()
     }
@@ -91,27 +92,27 @@ impl Settled {
         self.file.as_file().set_permissions(permissions)
     }
 
-    /// Takes the place of what has the name now.
+    /// Moves the file to its path, replacing any existing file.
     pub fn replace(self) -> Result<()> {
         self.file.persist(&self.path)?;
-        keep_name(&self.path)
+        sync_folder(&self.path)
     }
 
-    /// Takes a name that nothing has.
-    pub fn claim(self) -> Result<()> {
+    /// Moves the file to its path. Fails if a file exists there.
+    pub fn create_new(self) -> Result<()> {
         self.file.persist_noclobber(&self.path)?;
-        keep_name(&self.path)
+        sync_folder(&self.path)
     }
 
-    /// Whether what has the name now says just the same.
-    pub fn is_there(&self) -> Result<bool> {
-        let (ours, there) = (self.file.reopen()?, File::open(&self.path)?);
-        if ours.metadata()?.len() != there.metadata()?.len() {
+    /// True if the existing file at the path has equal content.
+    pub fn equals_existing(&self) -> Result<bool> {
+        let (ours, existing) = (self.file.reopen()?, File::open(&self.path)?);
+        if ours.metadata()?.len() != existing.metadata()?.len() {
             return Ok(false);
         }
-        let mut there = BufReader::new(there).bytes();
+        let mut existing = BufReader::new(existing).bytes();
         for byte in BufReader::new(ours).bytes() {
-            if there.next().transpose()? != Some(byte?) {
+            if existing.next().transpose()? != Some(byte?) {
                 return Ok(false);
             }
         }
@@ -122,19 +123,20 @@ impl Settled {
 fn draft(path: &Path, builder: &mut tempfile::Builder<'_, '_>) -> Result<WholeFile> {
     remove_abandoned(path);
     let file = builder.prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder(path))?;
-    // As long as this run lives. Where a file system has no locks, an abandoned draft is left to its owner.
+    // The lock lasts as long as this process. On a file system without locks, abandoned drafts are not removed.
     let _ = file.as_file().try_lock();
     Ok(WholeFile { path: path.to_owned(), file: BufWriter::new(file) })
 }
 
-/// Removes the drafts that killed runs left beside a file: those that are ours by their name, and that no run holds the lock
-/// of any more. What cannot be removed stays; nothing depends on it.
+/// Removes the drafts that killed runs left in the folder of a file: files with the name of a draft that no process has
+/// locked. Failures are ignored, because nothing depends on the removal.
 pub fn remove_abandoned(beside: &Path) {
     let entries = std::fs::read_dir(folder(beside)).into_iter().flatten().flatten();
     let drafts = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_draft));
     for entry in drafts {
         let is_old = |metadata: std::fs::Metadata| {
-            metadata.is_file() && metadata.modified().ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age > NEW)
+            metadata.is_file()
+                && metadata.modified().ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age > MIN_ABANDONED_AGE)
         };
         if !entry.metadata().is_ok_and(is_old) {
             continue;
@@ -153,8 +155,8 @@ fn is_draft(name: &str) -> bool {
     })
 }
 
-/// The name is on the disk too.
-fn keep_name(path: &Path) -> Result<()> {
+/// Flushes the folder of a file, so that its new name is on disk too.
+fn sync_folder(path: &Path) -> Result<()> {
     File::open(folder(path))?.sync_all()
 }
 
@@ -162,15 +164,15 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// What the umask leaves of it; a temporary file would be the user's alone.
+/// Returns the mode to which the umask applies. Without it a temporary file would be readable by its owner only.
 #[cfg(unix)]
-fn usual_mode() -> Option<std::fs::Permissions> {
+fn default_mode() -> Option<std::fs::Permissions> {
     use std::os::unix::fs::PermissionsExt;
     Some(std::fs::Permissions::from_mode(0o666))
 }
 
 #[cfg(not(unix))]
-fn usual_mode() -> Option<std::fs::Permissions> {
+fn default_mode() -> Option<std::fs::Permissions> {
     None
 }
 
@@ -178,30 +180,30 @@ fn usual_mode() -> Option<std::fs::Permissions> {
 mod tests {
     use super::*;
 
-    fn settled(path: &Path, text: &str) -> Settled {
+    fn synced(path: &Path, text: &str) -> SyncedFile {
         let mut file = WholeFile::beside(path).unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        file.settle().unwrap()
+        file.sync().unwrap()
     }
 
     #[test]
-    fn a_name_is_taken_by_a_whole_file_only() {
+    fn path_is_taken_only_by_a_complete_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let names = || std::fs::read_dir(folder.path()).unwrap().count();
-        drop(settled(&path, "one"));
+        drop(synced(&path, "one"));
         assert_eq!(names(), 0);
-        settled(&path, "one").claim().unwrap();
-        let same = settled(&path, "one");
-        assert!(same.is_there().unwrap());
-        assert_eq!(same.claim().unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
-        assert!(!settled(&path, "two").is_there().unwrap());
-        settled(&path, "two").replace().unwrap();
+        synced(&path, "one").create_new().unwrap();
+        let same = synced(&path, "one");
+        assert!(same.equals_existing().unwrap());
+        assert_eq!(same.create_new().unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+        assert!(!synced(&path, "two").equals_existing().unwrap());
+        synced(&path, "two").replace().unwrap();
         assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), names()), ("two", 1));
     }
 
     #[test]
-    fn an_abandoned_draft_is_removed_by_the_next_run() {
+    fn abandoned_draft_is_removed_by_the_next_run() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let names = || {
@@ -212,17 +214,17 @@ mod tests {
         };
         let age = |path: &Path| {
             let file = File::options().append(true).open(path).unwrap();
-            file.set_modified(std::time::SystemTime::now() - 2 * NEW).unwrap();
+            file.set_modified(std::time::SystemTime::now() - 2 * MIN_ABANDONED_AGE).unwrap();
         };
         let kept = [".fk-doctor-abc123.part-old", ".fk-doctor-baseline.part", ".fk-doctor-new123.part", "abc123.part"];
-        let gone = [".fk-doctor-abc123.part", ".fk-doctor-abc123.part-wal", ".fk-doctor-abc123.part-shm"];
-        for name in kept.iter().chain(&gone) {
+        let abandoned = [".fk-doctor-abc123.part", ".fk-doctor-abc123.part-wal", ".fk-doctor-abc123.part-shm"];
+        for name in kept.iter().chain(&abandoned) {
             std::fs::write(folder.path().join(name), "x").unwrap();
             if !name.contains("new123") {
                 age(&folder.path().join(name));
             }
         }
-        // One that is written right now, for a long time.
+        // A draft that a run has been writing for a long time.
         let ours = WholeFile::beside(&path).unwrap();
         let draft = ours.draft().to_owned();
         age(&draft);
@@ -237,11 +239,11 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn rows_of_a_database_are_for_their_owner() {
+    fn private_file_is_readable_by_its_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        WholeFile::private(&path).unwrap().settle().unwrap().claim().unwrap();
+        WholeFile::private(&path).unwrap().sync().unwrap().create_new().unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -6,10 +6,10 @@ use crate::common;
 use std::sync::Mutex;
 
 use common::Bench;
-use fk_doctor::apply::Direction;
-use fk_doctor::cli::Cli;
-use fk_doctor::cli::Command;
-use fk_doctor::run;
+use fk_doctor::internals::apply::Direction;
+use fk_doctor::internals::cli::Cli;
+use fk_doctor::internals::cli::Command;
+use fk_doctor::internals::run;
 
 const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); \
     CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id)); INSERT INTO p VALUES (1, 'a'); \

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
-use fk_doctor::cli::Cli;
-use fk_doctor::run;
+use fk_doctor::internals::cli::Cli;
+use fk_doctor::internals::run;
 use rusqlite::Connection;
 
 pub(crate) struct Bench {
@@ -104,7 +104,7 @@ pub(crate) fn scan_here(
 ) -> Result<run::Outcome, run::RunError> {
     let arguments = [&["fk-doctor", "scan", path.to_str().unwrap()], options].concat();
     let cli = <Cli as clap::Parser>::try_parse_from(arguments).unwrap();
-    let fk_doctor::cli::Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
+    let fk_doctor::internals::cli::Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
     let directory = path.parent().unwrap().to_owned();
     let surroundings = run::Surroundings { directory, cores: 2, ..run::Surroundings::default() };
     run::scan(typed, &cli.global, &surroundings, &run::NoSink, progress)

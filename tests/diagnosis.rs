@@ -86,3 +86,49 @@ fn keys_that_mean_none_and_parents_that_are_gone() {
     is(&format!("{tables} INSERT INTO p VALUES (50); INSERT INTO c VALUES (50), (7), (8), (9)"), &[("parent-loss", 3)]);
     is(&format!("{tables} INSERT INTO p VALUES (1); INSERT INTO c VALUES (1), (7), (8)"), &[("not-loaded-yet", 2)]);
 }
+
+/// What a scan says of a parent key that is not unique: the message and the next step.
+fn advice(sql: &str) -> (String, String) {
+    let (_, report) = Bench::new(sql).scan();
+    let findings = report["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["code"] == "parent-key-not-unique").unwrap();
+    let text = |name: &str| finding[name].as_str().unwrap().to_owned();
+    (text("message"), text("help"))
+}
+
+#[test]
+fn parent_key_that_is_shared_is_no_reason_to_delete_rows() {
+    let rows = "INSERT INTO team VALUES ('A', 1990), ('A', 1991), ('A', 1992), ('B', 1990), ('B', 1991), ('C', 1990), (NULL, 1);
+        INSERT INTO player VALUES (1, 'A', 1990), (2, 'B', 1991);";
+    let player = "CREATE TABLE player(id INTEGER PRIMARY KEY, team_id TEXT REFERENCES team(team_id), year INT);";
+    let whole =
+        "refer to the whole key: FOREIGN KEY (\"team_id\", \"year\") REFERENCES \"team\"(\"team_id\", \"year\")";
+    let (message, help) =
+        advice(&format!("CREATE TABLE team(team_id TEXT, year INT, UNIQUE (year, team_id)); {player} {rows}"));
+    assert!(message.ends_with("; 5 of 6 rows share the key with another row"), "{message}");
+    assert_eq!(help, whole);
+    let (_, help) = advice(&format!("CREATE TABLE team(team_id TEXT, year INT); {player} {rows}"));
+    assert_eq!(help, format!("{whole}, after CREATE UNIQUE INDEX \"team_key\" ON \"team\"(\"team_id\", \"year\")"));
+    let without_year = player.replace(", year INT", ", note TEXT");
+    let (_, help) =
+        advice(&format!("CREATE TABLE team(team_id TEXT, year INT, UNIQUE (team_id, year)); {without_year} {rows}"));
+    assert!(help.contains("team(team_id,year) is unique, but player has no year"), "{help}");
+    let (_, help) = advice(&format!("CREATE TABLE team(team_id TEXT, year INT); {without_year} {rows}"));
+    assert!(help.starts_with("refer to a table with one row for each team_id"), "{help}");
+    let (message, help) = advice(&format!(
+        "CREATE TABLE team(team_id TEXT, year INT); {player} INSERT INTO team VALUES ('A', 1), ('B', 1)"
+    ));
+    assert!(!message.contains("share"), "{message}");
+    assert_eq!(help, "no two rows share a key: CREATE UNIQUE INDEX \"team_key\" ON \"team\"(\"team_id\")");
+}
+
+#[test]
+fn no_advice_removes_rows_to_make_a_key_unique() {
+    let bench = Bench::new("CREATE TABLE p(a); CREATE TABLE c(r REFERENCES p(a)); INSERT INTO p VALUES (1), (1);");
+    for command in [&["scan", "app.db"][..], &["schema", "app.db"], &["explain", "app.db", "INSERT INTO c VALUES (1)"]]
+    {
+        let run = bench.run(command);
+        assert!(run.stdout.contains("parent-key-not-unique"), "{}", run.stdout);
+        assert!(!run.stdout.contains("duplicates") && !run.stdout.contains("remove"), "{}", run.stdout);
+    }
+}

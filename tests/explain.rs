@@ -111,6 +111,18 @@ fn other_constraints_are_named() {
 }
 
 #[test]
+fn statement_that_begins_with_a_comment_is_no_option() {
+    let (code, report) = explain(&Bench::new(FAMILY), "-- who is it\nINSERT INTO log VALUES (9)");
+    assert_eq!((code, &report["statements"][0]["line"]), (1, &2.into()), "{report}");
+    let bench = Bench::new(FAMILY);
+    let run = bench.run_in(&["explain", "--\tnothing\nSELECT 1"], &[("DATABASE_URL", "app.db")]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let run = bench.run(&["explain", "app.db", "UPDATE ev SET t = ?", "-p", "-- as it is"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(bench.run(&["explain", "app.db", "--formt", "json"]).code, 2);
+}
+
+#[test]
 fn a_trigger_that_fails_is_named() {
     let (code, report) = explain(&Bench::new(FAMILY), "INSERT INTO ev VALUES (50, 'x')");
     let finding = &report["statements"][0]["findings"][0];

@@ -8,26 +8,28 @@ use std::path::Path;
 use std::time::Duration;
 
 use fastrand::Rng;
-use fk_doctor::engine::Deadline;
-use fk_doctor::engine::Patience;
-use fk_doctor::engines;
-use fk_doctor::explain;
-use fk_doctor::explain::Wishes;
-use fk_doctor::model::catalog::Engine;
-use fk_doctor::model::explanation::Branch;
-use fk_doctor::model::explanation::Explained;
-use fk_doctor::model::explanation::Reason;
-use fk_doctor::model::explanation::Verdict;
-use fk_doctor::model::finding::Code;
-use fk_doctor::model::ids::RelationId;
-use fk_doctor::model::redaction::Redaction;
-use fk_doctor::model::resolve;
-use fk_doctor::source::Source;
-use fk_doctor::sql::read::statements;
+use fk_doctor::internals::engine::Deadline;
+use fk_doctor::internals::engine::Patience;
+use fk_doctor::internals::engines;
+use fk_doctor::internals::explain;
+use fk_doctor::internals::explain::Wishes;
+use fk_doctor::internals::model::catalog::Engine;
+use fk_doctor::internals::model::explanation::Branch;
+use fk_doctor::internals::model::explanation::Explained;
+use fk_doctor::internals::model::explanation::Reason;
+use fk_doctor::internals::model::explanation::Verdict;
+use fk_doctor::internals::model::finding::Code;
+use fk_doctor::internals::model::ids::RelationId;
+use fk_doctor::internals::model::redaction::Redaction;
+use fk_doctor::internals::model::resolve;
+use fk_doctor::internals::source::Source;
+use fk_doctor::internals::sql::read::statements;
 use rusqlite::Connection;
 
 const USUAL_CASES: usize = 400;
 const TABLES: usize = 4;
+/// A foreign key that no index makes a parent key for: a write that looks at it is refused.
+const BROKEN: &str = "FOREIGN KEY (v)";
 const ACTIONS: [&str; 7] = ["NO ACTION", "RESTRICT", "SET NULL", "SET NULL", "SET DEFAULT", "CASCADE", "CASCADE"];
 
 fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
@@ -35,7 +37,7 @@ fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
 }
 
 /// Four tables that refer to each other and themselves; keys are numbers, texts or pairs, with or without rowid.
-fn schema(rng: &mut Rng) -> String {
+fn schema(rng: &mut Rng, one_deferred_in: u8) -> String {
     let mut sql = String::new();
     for table in 0..TABLES {
         let kind = pick(rng, &["INT", "INTEGER", "TEXT", "", "TEXT COLLATE NOCASE"]);
@@ -52,7 +54,7 @@ fn schema(rng: &mut Rng) -> String {
             let not_null = if rng.u8(..6) == 0 { " NOT NULL" } else { "" };
             let default = if rng.u8(..4) == 0 { " DEFAULT 1" } else { "" };
             parts.push(format!("{column} {}{not_null}{default}", pick(rng, &["INT", "TEXT", ""])));
-            let deferred = if rng.u8(..4) == 0 { " DEFERRABLE INITIALLY DEFERRED" } else { "" };
+            let deferred = if rng.u8(..one_deferred_in) == 0 { " DEFERRABLE INITIALLY DEFERRED" } else { "" };
             let parent = rng.usize(..TABLES);
             let actions = format!("ON DELETE {} ON UPDATE {}{deferred}", pick(rng, &ACTIONS), pick(rng, &ACTIONS));
             if rng.u8(..6) == 0 {
@@ -61,7 +63,11 @@ fn schema(rng: &mut Rng) -> String {
                 foreign.push(format!("FOREIGN KEY ({column}) REFERENCES t{parent}(id) {actions}"));
             }
         }
-        parts.push("UNIQUE (u, v)".to_owned());
+        let replaces = if rng.u8(..8) == 0 { " ON CONFLICT REPLACE" } else { "" };
+        parts.push(format!("UNIQUE (u, v){replaces}"));
+        if rng.u8(..24) == 0 {
+            foreign.push(format!("{BROKEN} REFERENCES t{}(v)", rng.usize(..TABLES)));
+        }
         parts.extend(foreign);
         let ending = if without_rowid { " WITHOUT ROWID" } else { "" };
         sql.push_str(&format!("CREATE TABLE t{table}({}){ending};", parts.join(", ")));
@@ -98,7 +104,13 @@ fn a_statement(rng: &mut Rng) -> String {
         2 => format!(" WHERE id > {}", rng.u8(..7)),
         _ => format!(" WHERE r0 = {}", value(rng)),
     };
-    match rng.u8(..10) {
+    match rng.u8(..14) {
+        10 => {
+            format!("INSERT INTO t{table}(id, u, v, r0) VALUES ({}, 3, {}, {})", rng.u8(..99), rng.u8(..3), value(rng))
+        }
+        11 => format!("REPLACE INTO t{table}(rowid, id, r0) VALUES ({}, {}, {})", rng.u8(..9), rng.u8(..9), value(rng)),
+        12 => format!("UPDATE OR REPLACE t{table} SET id = {} - id{condition}", rng.u8(..6)),
+        13 => format!("DROP TABLE t{table}"),
         0..=2 => format!("DELETE FROM t{table}{condition}"),
         3 => format!("UPDATE t{table} SET id = id + {}{condition}", pick(rng, &["1", "10", "0"])),
         4..=5 => format!("UPDATE t{table} SET r0 = {}{condition}", value(rng)),
@@ -133,6 +145,10 @@ fn rows(database: &Connection) -> Vec<i64> {
 }
 
 fn explained(path: &Path, sql: &str) -> Explained {
+    explained_script(path, sql).into_iter().next().unwrap()
+}
+
+fn explained_script(path: &Path, sql: &str) -> Vec<Explained> {
     let patience = Patience { lock_wait: Duration::ZERO, deadline: Deadline::default() };
     let mut database =
         engines::open(&Source::File { engine: Engine::Sqlite, path: path.to_owned() }, &patience).unwrap();
@@ -143,8 +159,24 @@ fn explained(path: &Path, sql: &str) -> Explained {
         samples: 5,
         redaction: &Redaction::default(),
     };
-    let explanation = explain::explain(trial.as_mut(), schema, wishes).unwrap();
-    explanation.statements.into_iter().next().unwrap()
+    explain::explain(trial.as_mut(), schema, wishes).unwrap().statements
+}
+
+fn make(path: &Path, seed: &str) -> Connection {
+    let real = Connection::open(path).unwrap();
+    real.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY").unwrap();
+    for statement in statements::statements(Engine::Sqlite, seed) {
+        let _ = real.execute_batch(&statement.text);
+    }
+    real
+}
+
+fn fails_by_reference(outcome: &rusqlite::Result<()>) -> bool {
+    matches!(outcome, Err(error) if error.to_string().contains("FOREIGN KEY constraint failed"))
+}
+
+fn names_a_relation(told: &Explained) -> bool {
+    told.reasons.iter().any(|reason| matches!(reason, Reason::Relation(_)))
 }
 
 #[test]
@@ -153,16 +185,13 @@ fn sqlite_does_what_is_said() {
     let mut rng = Rng::with_seed(20_261_121);
     let folder = tempfile::tempdir().unwrap();
     let (mut accepted, mut refused, mut references, mut followed) = (0, 0, 0, 0);
+    // A row that a trigger changes and the statement then renames is not found again.
+    let mut nameless = 0;
     for case in 0..cases {
         let path = folder.path().join(format!("{case}.db"));
-        let seed = schema(&mut rng);
+        let seed = schema(&mut rng, 4);
         let sql = a_statement(&mut rng);
-        let mut real = Connection::open(&path).unwrap();
-        real.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
-            .unwrap();
-        for one in statements::statements(Engine::Sqlite, &seed) {
-            let _ = real.execute_batch(&one.text);
-        }
+        let mut real = make(&path, &seed);
         let told = explained(&path, &sql);
         let reasons = || -> Vec<String> {
             let say = |reason: &Reason| match reason {
@@ -183,7 +212,9 @@ fn sqlite_does_what_is_said() {
         };
 
         real.execute_batch("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = OFF").unwrap();
-        let before = (rows(&real), orphans(&real));
+        // `foreign_key_check` stops at a broken definition, and counts nothing in a table that is gone.
+        let counts = !seed.contains(BROKEN) && !sql.starts_with("DROP");
+        let before = if counts { (rows(&real), orphans(&real)) } else { (Vec::new(), Orphans::new()) };
         let outcome = real.execute_batch(&sql);
         match (&told.verdict, &outcome) {
             (Verdict::Accepted, Ok(())) => accepted += 1,
@@ -194,9 +225,11 @@ fn sqlite_does_what_is_said() {
             }
             _ => panic!("{outcome:?}\n{}", context()),
         }
-        let references_fail =
-            matches!(&outcome, Err(error) if error.to_string().contains("FOREIGN KEY constraint failed"));
-        if outcome.is_ok() {
+        if fails_by_reference(&outcome) && !names_a_relation(&told) {
+            nameless += 1;
+            assert!(nameless * 300 <= cases.max(300), "references that refuse have no name\n{}", context());
+        }
+        if outcome.is_ok() && counts {
             // Every table has as many rows as the effects say.
             for (table, (was, is)) in before.0.iter().zip(rows(&real)).enumerate() {
                 let effect = told.effects.iter().find(|effect| effect.table == format!("t{table}"));
@@ -205,7 +238,7 @@ fn sqlite_does_what_is_said() {
             }
             check_references(&told, &before.1, &orphans(&real), &context);
             followed += usize::from(!told.radius.is_empty());
-        } else if references_fail {
+        } else if counts && fails_by_reference(&outcome) {
             let transaction = real.transaction().unwrap();
             transaction.execute_batch("PRAGMA defer_foreign_keys = ON").unwrap();
             if transaction.execute_batch(&sql).is_ok() {
@@ -220,7 +253,46 @@ fn sqlite_does_what_is_said() {
     println!(
         "{cases} statements: {accepted} accepted, {refused} refused; every reference of {references} named; {followed} took others along"
     );
-    assert!(accepted * 5 > cases && references * 20 > cases && followed * 50 > cases, "the cases are worth judging");
+    assert!(accepted * 5 > cases && references * 20 > cases && followed * 60 > cases, "the cases are worth judging");
+}
+
+/// Transactions of several statements: each gets SQLite's verdict, and a COMMIT that is refused names what it waits for.
+#[test]
+fn transaction_gets_the_verdicts_of_sqlite() {
+    let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
+    let mut rng = Rng::with_seed(20_261_128);
+    let folder = tempfile::tempdir().unwrap();
+    let (mut refused, mut nameless) = (0, 0);
+    for case in 0..cases / 4 {
+        let path = folder.path().join(format!("{case}.db"));
+        let seed = schema(&mut rng, 2);
+        let real = make(&path, &seed);
+        let mut script = vec!["BEGIN".to_owned()];
+        script.extend((0..rng.usize(1..5)).map(|_| a_statement(&mut rng)));
+        script.push("COMMIT".to_owned());
+        let told = explained_script(&path, &script.join(";"));
+        real.execute_batch("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = OFF").unwrap();
+        for (sql, told) in script.iter().zip(&told) {
+            let outcome = real.execute_batch(sql);
+            let context =
+                || format!("case {case}: {sql}\n{script:#?}\n{}\n{:?}", seed.replace(';', ";\n"), told.verdict);
+            match (&told.verdict, &outcome) {
+                (Verdict::Accepted, Ok(())) => {}
+                (Verdict::Refused(refusal), Err(error)) => {
+                    assert!(error.to_string().contains(&refusal.message), "{error}\n{}", context());
+                }
+                _ => panic!("{outcome:?}\n{}", context()),
+            }
+            if sql == "COMMIT" && fails_by_reference(&outcome) {
+                refused += 1;
+                nameless += usize::from(!names_a_relation(told));
+            }
+        }
+    }
+    println!("{refused} of {} transactions refused by COMMIT, {nameless} without a name", cases / 4);
+    assert!(refused * 80 > cases, "the cases are worth judging: {refused}");
+    // After REPLACE and a cascade SQLite counts rows that are gone.
+    assert!(nameless * 5 <= refused, "{nameless} of {refused} have no name");
 }
 
 /// Every new orphan is named; what is named beyond that was an orphan before, in a relation the statement touches.
@@ -229,6 +301,9 @@ fn check_references(told: &Explained, before: &Orphans, after: &Orphans, context
     for reason in &told.reasons {
         let Reason::Relation(finding) = reason else { continue };
         assert_eq!(finding.code, Code::WouldFail, "{}", context());
+        if finding.message.contains("in the end") || finding.message.contains("as they are stored") {
+            continue;
+        }
         let relation = &told.schema.relations[finding.relation];
         let child = told.schema.child(relation).name.table.clone();
         // SQLite numbers a table's foreign keys from the last to the first.

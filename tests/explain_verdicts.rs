@@ -92,6 +92,10 @@ fn single_insert_into_the_parent_of_a_broken_relation_is_accepted() {
     {
         check(MISMATCHED, &[refused], &["c(x)->p(nope)"]);
     }
+    let late =
+        "CREATE TABLE q(id INTEGER PRIMARY KEY); CREATE TABLE p(a, q REFERENCES q(id) DEFERRABLE INITIALLY DEFERRED);
+        CREATE TABLE c(x REFERENCES p(nope));";
+    check(late, &["INSERT INTO p VALUES (1, 6)"], &["p(q)->q(id)"]);
     let trigger = "CREATE TABLE log(x); CREATE TRIGGER g AFTER INSERT ON p BEGIN INSERT INTO log VALUES (1); END;";
     check(&format!("{MISMATCHED}{trigger}"), &["INSERT INTO p VALUES (1)"], &["c(x)->p(nope)"]);
 }
@@ -105,4 +109,104 @@ fn single_insert_that_adopts_an_orphan_is_refused_for_its_own_missing_parent() {
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE m(id INTEGER PRIMARY KEY, p INT REFERENCES p(id));
         CREATE TABLE c(m INT REFERENCES m(id)); INSERT INTO c VALUES (5);";
     check(chain, &["INSERT INTO m VALUES (5, 99)"], &["m(p)->p(id)"]);
+}
+
+const REFERRED: &str = "CREATE TABLE p(a INTEGER PRIMARY KEY, b UNIQUE);
+    CREATE TABLE c(d REFERENCES p(a)); INSERT INTO p VALUES (1, 1), (2, 2); INSERT INTO c VALUES (1);";
+
+#[test]
+fn dropped_table_names_the_rows_that_still_refer_to_it() {
+    check(REFERRED, &["DROP TABLE p"], &["c(d)->p(a)"]);
+    check(REFERRED, &["DROP TABLE IF EXISTS main.\"P\""], &["c(d)->p(a)"]);
+    check(REFERRED, &["DROP TABLE c"], &[]);
+    check(REFERRED, &["BEGIN", "DELETE FROM c", "DROP TABLE p", "COMMIT"], &[]);
+    // Its own triggers do not run, and those of tables that follow do.
+    let own = format!("{REFERRED} CREATE TRIGGER g BEFORE DELETE ON p BEGIN DELETE FROM c; END;");
+    check(&own, &["DROP TABLE p"], &["c(d)->p(a)"]);
+    let grand = "CREATE TABLE p(a INTEGER PRIMARY KEY); CREATE TABLE c(a INTEGER PRIMARY KEY REFERENCES p(a) ON DELETE CASCADE);
+        CREATE TABLE g(c REFERENCES c(a)); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1); INSERT INTO g VALUES (1);";
+    check(grand, &["DROP TABLE p"], &["g(c)->c(a)"]);
+    let late = DEFERRED.to_owned() + "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1);";
+    check(&late, &["BEGIN", "DROP TABLE p", "COMMIT"], &["c(r)->p(id)"]);
+}
+
+fn restricting(action: &str) -> String {
+    format!(
+        "CREATE TABLE p(a INTEGER PRIMARY KEY, b UNIQUE); CREATE TABLE c(d REFERENCES p(a) {action});
+        INSERT INTO p VALUES (1, 1), (2, 2), (3, 3); INSERT INTO c VALUES (1), (2);"
+    )
+}
+
+#[test]
+fn restrict_that_does_not_wait_for_the_end_is_named() {
+    let both = restricting("ON DELETE RESTRICT ON UPDATE RESTRICT");
+    check(&both, &["INSERT OR REPLACE INTO p VALUES (1, 5)"], &["c(d)->p(a)"]);
+    check(&both, &["REPLACE INTO p VALUES (1, 1), (2, 2)"], &["c(d)->p(a)"]);
+    check(&both, &["UPDATE OR REPLACE p SET a = a - 1 WHERE a IN (1, 2)"], &["c(d)->p(a)", "c(d)->p(a)"]);
+    check(&both, &["INSERT INTO p VALUES (1, 5) ON CONFLICT (a) DO UPDATE SET b = 9"], &[]);
+    let last = explained(&both, &["INSERT OR REPLACE INTO p VALUES (1, 5)"]).pop().unwrap();
+    let finding = &last["findings"][0];
+    assert!(finding["message"].as_str().unwrap().contains("ON DELETE RESTRICT refuses that at once"), "{finding:#}");
+    assert!(finding["help"].as_str().unwrap().contains("ON CONFLICT"), "{finding:#}");
+    assert_eq!((&finding["rows"], &finding["top_missing"][0]["key"]["d"]), (&1.into(), &1.into()), "{finding:#}");
+    let no_action = restricting("");
+    check(&no_action, &["INSERT OR REPLACE INTO p VALUES (1, 5)"], &[]);
+    let swap = "CREATE TABLE p(a UNIQUE); CREATE TABLE c(d REFERENCES p(a) ON UPDATE RESTRICT);
+        INSERT INTO p VALUES (1), (0); INSERT INTO c VALUES (1);";
+    check(swap, &["UPDATE OR REPLACE p SET a = 1 - a"], &["c(d)->p(a)"]);
+}
+
+#[test]
+fn restrict_that_refuses_before_later_rows_go_is_named() {
+    let seed = "CREATE TABLE n(id INTEGER PRIMARY KEY, up REFERENCES n(id) ON DELETE RESTRICT);
+        INSERT INTO n VALUES (1, NULL), (2, 1), (3, 1);";
+    check(seed, &["DELETE FROM n"], &["n(up)->n(id)"]);
+    check(seed, &["DROP TABLE n"], &["n(up)->n(id)"]);
+    check(seed, &["DELETE FROM n WHERE id > 1", "DELETE FROM n"], &[]);
+}
+
+#[test]
+fn parent_replaced_by_its_rowid_is_seen() {
+    let seed = "CREATE TABLE p(a UNIQUE, b); CREATE TABLE c(d REFERENCES p(a));
+        INSERT INTO p(rowid, a, b) VALUES (1, 1, 1), (2, 2, 2); INSERT INTO c VALUES (1);";
+    for sql in [
+        "INSERT OR REPLACE INTO p(rowid, a, b) VALUES (1, 5, 5)",
+        "REPLACE INTO p(oid, a) VALUES (1, 2)",
+        "UPDATE OR REPLACE p SET rowid = 1 WHERE rowid = 2",
+    ] {
+        check(seed, &[sql], &["c(d)->p(a)"]);
+    }
+    check(seed, &["REPLACE INTO p(rowid, a) VALUES (2, 7)"], &[]);
+}
+
+#[test]
+fn row_that_is_its_own_parent_only_after_a_conversion_is_named() {
+    let number = "CREATE TABLE n(id TEXT PRIMARY KEY, up INT REFERENCES n(id));";
+    check(number, &["INSERT INTO n VALUES ('7', 7)"], &["n(up)->n(id)"]);
+    check(number, &["INSERT INTO n VALUES ('8', NULL), ('9', 9)"], &["n(up)->n(id)"]);
+    check(number, &["INSERT INTO n VALUES ('8', NULL)", "INSERT INTO n VALUES ('9', 8)"], &[]);
+    let case = "CREATE TABLE n(id TEXT COLLATE NOCASE PRIMARY KEY, up TEXT REFERENCES n(id)) WITHOUT ROWID;";
+    check(case, &["INSERT INTO n VALUES ('b', 'B')"], &["n(up)->n(id)"]);
+    check(case, &["INSERT INTO n VALUES ('b', 'b')", "UPDATE n SET id = 'q', up = 'Q'"], &["n(up)->n(id)"]);
+    check(case, &["INSERT INTO n VALUES ('b', 'b')", "UPDATE n SET up = 'B'"], &["n(up)->n(id)"]);
+    check(case, &["INSERT INTO n VALUES ('b', 'b')", "UPDATE n SET up = 'b'"], &[]);
+    let late = "CREATE TABLE n(id TEXT PRIMARY KEY, up INT REFERENCES n(id) DEFERRABLE INITIALLY DEFERRED);";
+    check(late, &["BEGIN", "INSERT INTO n VALUES ('7', 7)", "COMMIT"], &["n(up)->n(id)"]);
+    let rowid = "CREATE TABLE n(id INTEGER PRIMARY KEY, up TEXT REFERENCES n(id));";
+    check(rowid, &["INSERT INTO n VALUES (7, '7')"], &[]);
+    let pair =
+        "CREATE TABLE n(a INT, b TEXT, x INT, y INT, PRIMARY KEY (a, b), FOREIGN KEY (x, y) REFERENCES n(a, b));";
+    check(pair, &["INSERT INTO n VALUES (1, '2', 1, 2)"], &["n(x,y)->n(a,b)"]);
+}
+
+#[test]
+fn update_of_a_table_that_refers_to_itself_checks_that_reference() {
+    let seed =
+        "CREATE TABLE n(id INT PRIMARY KEY, up REFERENCES n(id) ON UPDATE CASCADE); INSERT INTO n VALUES (3, 9);";
+    check(seed, &["UPDATE n SET id = 4"], &["n(up)->n(id)"]);
+    check(seed, &["UPDATE n SET id = id"], &["n(up)->n(id)"]);
+    let clause =
+        "CREATE TABLE n(id INTEGER PRIMARY KEY, u UNIQUE ON CONFLICT REPLACE, up REFERENCES n(id) ON UPDATE CASCADE);
+        INSERT INTO n VALUES (0, 1, 1), (1, 2, 77), (2, 3, 77), (3, 4, 2);";
+    check(clause, &["UPDATE n SET id = id + 0"], &["n(up)->n(id)"]);
 }

@@ -167,3 +167,33 @@ fn lines_are_the_parts_of_the_json_report() {
         assert_eq!(whole, json, "{jobs}");
     }
 }
+
+#[test]
+fn rows_of_a_table_with_two_relations_count_once_and_warnings_apart() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT UNIQUE); INSERT INTO p VALUES (1, 'a');
+        CREATE TABLE c(id INTEGER PRIMARY KEY, p INT REFERENCES p(id), code INT REFERENCES p(code));
+        CREATE TABLE d(p INT REFERENCES p(id));
+        INSERT INTO c(p) VALUES (1), (1), (1); INSERT INTO d VALUES (1);",
+    );
+    let run = bench.run(&["scan", "app.db"]);
+    assert!(run.stdout.contains("· 4 rows"), "{}", run.stdout);
+    let (_, report) = bench.scan();
+    let of = |severity: &str| {
+        let findings = report["findings"].as_array().unwrap().iter();
+        findings.filter(|one| one["severity"] == severity && one["code"] != "orphan").count()
+    };
+    let counted = ["defects", "warnings", "notes"].map(|name| report["summary"][name].as_u64().unwrap() as usize);
+    assert_eq!(counted, [of("error"), of("warning"), of("note")], "{report:#}");
+    assert!(counted[0] == 0 && counted[1] > 0 && counted[2] > 0, "{counted:?}");
+}
+
+#[test]
+fn schema_never_calls_relations_good_whose_rows_it_does_not_read() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, p INT REFERENCES p(id));
+        CREATE INDEX c_p ON c(p); INSERT INTO c VALUES (1, 99);",
+    );
+    let run = bench.run(&["schema", "app.db"]);
+    assert!(!run.stdout.contains('✓') && run.stdout.contains("no row was looked at"), "{}", run.stdout);
+}

@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use common::Bench;
-use fk_doctor::exit::Exit;
+use fk_doctor::internals::exit::Exit;
 use rusqlite::Connection;
 
 const VICTIM: &str = "FK_DOCTOR_TEST_WRITES_TO";

@@ -151,13 +151,13 @@ fn a_new_parent_names_the_orphans_of_every_relation() {
         .map(|entry| (entry["relation"].as_str().unwrap(), entry["rows"].as_str().unwrap().len() / 16))
         .collect();
     assert_eq!(adopted, [("c(r)->p(id)", 1), ("c(s)->p(id)", 1)]);
-    let name = |value: fk_doctor::model::value::Value| {
-        let number = fk_doctor::model::value::Value::Integer;
+    let name = |value: fk_doctor::internals::model::value::Value| {
+        let number = fk_doctor::internals::model::value::Value::Integer;
         let row = vec![("id".to_owned(), number(1)), ("r".to_owned(), value)];
-        format!("{:016x}", fk_doctor::plan_file::fingerprint(&row))
+        format!("{:016x}", fk_doctor::internals::plan_file::fingerprint(&row))
     };
-    assert_eq!(five["adopts"][0]["rows"], name(fk_doctor::model::value::Value::Integer(5)));
-    assert_ne!(five["adopts"][0]["rows"], name(fk_doctor::model::value::Value::text("5")));
+    assert_eq!(five["adopts"][0]["rows"], name(fk_doctor::internals::model::value::Value::Integer(5)));
+    assert_ne!(five["adopts"][0]["rows"], name(fk_doctor::internals::model::value::Value::text("5")));
     let gone = lines.iter().find(|line| line["table"] == "c" && line["row"]["id"] == 2).unwrap();
     assert_eq!(gone["orphan_of"], serde_json::json!(["c(r)->p(id)"]));
 }

@@ -7,9 +7,9 @@ use crate::common;
 use std::collections::BTreeSet;
 
 use case::Case;
-use fk_doctor::exit::Exit;
-use fk_doctor::model::finding::Code;
-use fk_doctor::report::ScanFormat;
+use fk_doctor::internals::exit::Exit;
+use fk_doctor::internals::model::finding::Code;
+use fk_doctor::internals::report::ScanFormat;
 
 fn readme() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
@@ -61,11 +61,13 @@ fn the_rule_shown_is_sound() {
     let (_, section) = readme.split_once("## Repair\n").unwrap();
     let (_, rule) = section.split_once("```toml\n").unwrap();
     let rule = rule.split("```").next().unwrap();
-    assert_eq!(fk_doctor::config::rules::parse(rule).unwrap().len(), 1);
+    assert_eq!(fk_doctor::internals::config::rules::parse(rule).unwrap().len(), 1);
     let actions: Vec<String> = table("Repair").iter().map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
     let schema_actions = ["relax", "enforce", "prevent"];
-    let known: Vec<&str> =
-        fk_doctor::config::rules::ACTIONS.into_iter().filter(|action| !schema_actions.contains(action)).collect();
+    let known: Vec<&str> = fk_doctor::internals::config::rules::ACTIONS
+        .into_iter()
+        .filter(|action| !schema_actions.contains(action))
+        .collect();
     assert_eq!(actions, known);
 }
 

@@ -9,8 +9,8 @@ use std::path::Path;
 use crate::common::States as _;
 use common::Bench;
 use fastrand::Rng;
-use fk_doctor::sql::read::create_table::CreateTable;
-use fk_doctor::sql::read::tokens::tokens;
+use fk_doctor::internals::sql::read::create_table::CreateTable;
+use fk_doctor::internals::sql::read::tokens::tokens;
 use rusqlite::Connection;
 
 /// A table as it is written, and as it is to be once it is relaxed.

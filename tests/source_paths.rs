@@ -365,7 +365,11 @@ impl Resolver {
         let join = |start: &[String]| [start, rest].concat();
         match first.as_str() {
             "crate" => path.to_vec(),
-            "fk_doctor" => join(&["crate".to_owned()]),
+            // The library shows its rooms to the program as `fk_doctor::internals`.
+            "fk_doctor" => {
+                let rest = rest.strip_prefix(&["internals".to_owned()][..]).unwrap_or(rest);
+                [&["crate".to_owned()][..], rest].concat()
+            }
             "self" => join(module),
             "super" => {
                 let parent = &module[..module.len() - 1];
@@ -424,6 +428,7 @@ fn path_is_resolved_from_its_module() {
         ("mod inner {} fn f() { super::g(); }", &["crate::a::g"]),
         ("use super::Deep;", &["crate::a::Deep", "crate::c::Deep"]),
         ("fn f() { fk_doctor::c::g(); ::std::fs::read(); }", &["crate::c::g"]),
+        ("fn f() { fk_doctor::internals::c::g(); }", &["crate::c::g"]),
         ("fn f() { self::g(); c::g(); }", &["c::g", "crate::a::b::g"]),
         ("fn f(x: X) { x.c::<u8>(); Vec::<u8>::new(); }", &[]),
     ] {

@@ -1,4 +1,5 @@
 //! Every test but those that need a server, as one program: linking is most of what a build of many would take.
+#![allow(clippy::too_many_lines, reason = "a test tells its story in one piece")]
 
 mod applied;
 mod baseline;

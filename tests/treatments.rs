@@ -774,3 +774,18 @@ fn sentinel_on_a_row_that_goes_leaves_the_row_going() {
     assert_eq!(case.bench.value("SELECT group_concat(id) FROM a"), "'1,2'");
     case.undo();
 }
+
+#[test]
+fn remap_to_key_that_two_parents_have_is_undecided() {
+    let seed = "CREATE TABLE p(k INT); CREATE TABLE c(id INTEGER PRIMARY KEY, r INT); \
+                INSERT INTO p VALUES (2), (2), (3); INSERT INTO c VALUES (1, 7), (2, 3);";
+    let remap = |key: &str| rule("c(r)", &format!("[[treat]]\naction = \"remap\"\nto = \"SELECT {key}\""));
+    let configured =
+        |case: &Case| case.bench.write("fk-doctor.toml", "[[relation]]\nchild = \"c(r)\"\nparent = \"p(k)\"\n");
+    let once = Case::new(seed, &remap("3"));
+    configured(&once);
+    assert_eq!(once.plan().code, 0);
+    let twice = Case::new(seed, &remap("2"));
+    configured(&twice);
+    twice.undecided("what it gives is not in p");
+}

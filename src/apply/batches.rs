@@ -7,12 +7,12 @@ use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
 use super::fit::Misfits;
-use super::fit::is_only_kept_out;
 use super::portion::Fit;
 use super::portion::Portion;
-use super::redefine::Side;
-use super::verify::Moment;
+use super::portion::is_only_kept_out;
 use super::walk::Halt;
+use super::walk::Side;
+use super::walk::VerifyAt;
 use super::walk::Walk;
 use crate::engine::write::Ending;
 use crate::engine::write::Writer;
@@ -58,7 +58,7 @@ impl Walk<'_> {
             self.leave_no_empty_tables(writer)?;
         }
         match self.order.direction {
-            Direction::Apply => self.verify(writer, Moment::BeforeCommit)?,
+            Direction::Apply => self.verify(writer, VerifyAt::BeforeCommit)?,
             Direction::Undo => self.count_after(writer)?,
         }
         let phase = if defines_at_once { self.phase() } else { self.last_phase() };

@@ -5,13 +5,13 @@ use crate::engine::Session;
 use crate::model::redefinition::Definition;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 
 /// Returns all definitions, and true if some that may be there are hidden from this user.
 pub fn definitions(
     schema: &Schema,
     session: &mut dyn Session,
-    surgery: &dyn RepairDialect,
+    surgery: &dyn Repair,
 ) -> Result<(Vec<Definition>, bool), EngineError> {
     let mut definitions = listed(session, surgery)?;
     let are_some_hidden = surgery.complete(schema, &mut definitions);
@@ -19,7 +19,7 @@ pub fn definitions(
 }
 
 /// The definitions as the database lists them, without those that a dialect derives from the schema.
-pub(super) fn listed(session: &mut dyn Session, surgery: &dyn RepairDialect) -> Result<Vec<Definition>, EngineError> {
+pub(super) fn listed(session: &mut dyn Session, surgery: &dyn Repair) -> Result<Vec<Definition>, EngineError> {
     let mut definitions = Vec::new();
     session.each_row(&surgery.definitions(), &mut |row| {
         let text = |place: usize| match row.get(place) {

@@ -15,7 +15,7 @@ use crate::engine::Database;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
 use crate::plan_file::PlanFile;
-use crate::quarantine_file::Kept;
+use crate::quarantine_file::QuarantineFiles;
 
 /// How a run treats the database, beside its order.
 pub struct Conduct<'a> {
@@ -42,7 +42,7 @@ pub fn execute(
     conduct: Conduct<'_>,
 ) -> Result<Execution, ApplyError> {
     let mut kept = match order.direction {
-        Direction::Apply => Some(Kept::gather(plan)?),
+        Direction::Apply => Some(QuarantineFiles::write(plan)?),
         // The rows come back from the plan.
         Direction::Undo => None,
     };
@@ -58,12 +58,12 @@ pub fn execute(
             writer.back_up(file)?;
             backup = Some(file.clone());
         }
-        Ok(kept.as_mut().map_or(Ok(()), Kept::put_down)?)
+        Ok(kept.as_mut().map_or(Ok(()), QuarantineFiles::publish)?)
     };
     let done = super::run(order, plan, writer.as_mut(), &mut admit, &mut secure);
     if let (Err(ApplyError::Refused { .. }), None, Some(kept)) = (&done, order.batch, kept) {
         // Everything was rolled back, and every row is where it was.
-        kept.take_back();
+        kept.remove();
     }
     Ok(Execution { done: done?, backup })
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::forecast::RepairForecast;
 use crate::model::forecast::TableChanges;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
@@ -14,22 +15,35 @@ use crate::model::redefinition::Redefinition;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 use crate::plan_file;
 
 /// What a plan consists of, as far as definitions go.
-pub struct Scope<'a> {
-    pub creates: &'a [NewTable],
-    pub redefinitions: &'a [Redefinition],
+struct Scope<'a> {
+    creates: &'a [NewTable],
+    redefinitions: &'a [Redefinition],
 }
 
 impl<'a> Scope<'a> {
-    pub fn of(header: &'a Header) -> Scope<'a> {
+    fn of(header: &'a Header) -> Scope<'a> {
         Scope { creates: &header.creates, redefinitions: &header.redefinitions }
     }
 }
 
+/// Returns a digest for each table that a plan touches.
+pub fn of_plan(
+    schema: &Schema,
+    definitions: &[Definition],
+    forecast: &RepairForecast<Value>,
+    forecasts: &[Forecast],
+) -> Vec<TableDigest> {
+    let tables = touched(schema, &forecast.tables, forecasts, &forecast.redefinitions);
+    let scope = Scope { creates: &forecast.creates, redefinitions: &forecast.redefinitions };
+    digests(schema, definitions, &scope, tables.into_iter())
+}
+
 /// The tables whose rows change, those on either side of a relation that the plan counts on, and those that are redefined.
-pub fn touched(
+fn touched(
     schema: &Schema,
     changes: &[TableChanges],
     forecasts: &[Forecast],
@@ -46,7 +60,7 @@ pub fn touched(
 }
 
 /// A digest for each of these tables: of its definitions, and of the foreign keys that refer to it.
-pub fn digests(
+fn digests(
     schema: &Schema,
     definitions: &[Definition],
     scope: &Scope<'_>,
@@ -84,7 +98,7 @@ pub fn of_all(digests: &[TableDigest]) -> String {
 }
 
 /// The tables of a plan that are not defined as they were. One without a name stands for the database as a whole.
-pub fn differing(schema: &Schema, definitions: &[Definition], header: &Header) -> Vec<String> {
+pub(super) fn differing(schema: &Schema, definitions: &[Definition], header: &Header) -> Vec<String> {
     let scope = Scope::of(header);
     if header.tables.is_empty() && header.schema != of_all(&[]) {
         let whole = of_whole(definitions, &scope);

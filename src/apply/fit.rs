@@ -9,6 +9,7 @@ use super::Direction;
 use super::foreseen::key_fingerprint;
 use super::portion::Fit;
 use super::portion::Portion;
+use super::portion::is_only_kept_out;
 use super::row_of;
 use super::walk::Walk;
 use crate::engine::Session;
@@ -16,9 +17,9 @@ use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
-use crate::model::plan::Standing;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::standing::Standing;
 use crate::model::state::Left;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -285,11 +286,6 @@ impl Misfits {
             if more > 0 { format!("; and {}", crate::model::text::plural(more, "more row")) } else { String::new() };
         format!("{}{more}", self.named.join("; "))
     }
-}
-
-/// A record that is not made, because the row that it is of is left: nobody misses it.
-pub(super) fn is_only_kept_out(change: &Change, why: Left) -> bool {
-    change.part() == Part::Record && why == Left::Bound
 }
 
 /// Reads after a row.

@@ -14,7 +14,7 @@ use crate::engine::Session;
 use crate::engine::write::Writer;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
-use crate::model::plan::Standing;
+use crate::model::standing::Standing;
 use crate::model::state::Left;
 use crate::model::state::LeftRow;
 use crate::model::state::Phase;
@@ -116,7 +116,7 @@ pub fn forget(order: &Order<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Re
 impl<'a> Order<'a> {
     pub fn to_look(
         schema: &'a crate::model::schema::Schema,
-        surgery: &'static dyn crate::sql::repair::RepairDialect,
+        surgery: &'static dyn crate::sql::repair::Repair,
         progress: crate::scan::Progress<'a>,
     ) -> Order<'a> {
         let direction = Direction::Apply;

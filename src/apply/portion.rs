@@ -143,3 +143,8 @@ impl Portion {
         tables
     }
 }
+
+/// True for a record that is not made because its row is left: nothing is missing then.
+pub(super) fn is_only_kept_out(change: &Change, why: Left) -> bool {
+    change.part() == Part::Record && why == Left::Bound
+}

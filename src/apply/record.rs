@@ -19,13 +19,13 @@ use crate::model::state::Phase;
 use crate::model::state::State;
 use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 
 /// Entries are read this many at a time.
 const CHUNK: i64 = 400;
 
 pub(super) struct Record {
-    surgery: &'static dyn RepairDialect,
+    surgery: &'static dyn Repair,
     facts: &'static Facts,
     /// The digest of the plan.
     plan: String,
@@ -353,7 +353,7 @@ impl Record {
 }
 
 /// `None` if the table is not there.
-fn access(session: &mut dyn Session, surgery: &'static dyn RepairDialect) -> Result<Option<Access>, EngineError> {
+fn access(session: &mut dyn Session, surgery: &'static dyn Repair) -> Result<Option<Access>, EngineError> {
     let mut access = None;
     session.each_row(&surgery.has_state(), &mut |row| {
         let is = |place: usize| row.get(place).and_then(Value::as_integer) == Some(1);

@@ -11,7 +11,7 @@ use crate::engine::Session;
 use crate::engine::write::Ending;
 use crate::engine::write::Writer;
 use crate::model::plan::Part;
-use crate::model::plan::Standing;
+use crate::model::standing::Standing;
 use crate::model::state::Deed;
 use crate::model::state::Entry;
 use crate::model::state::Phase;

@@ -5,14 +5,15 @@
 use super::ApplyError;
 use super::Direction;
 use super::definitions;
+use super::walk::Side;
 use super::walk::Walk;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Writer;
-use crate::model::plan::Standing;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
+use crate::model::standing::Standing;
 use crate::model::state::Deed;
 use crate::model::value::Value;
 use crate::sql::redefine::RedefiningDialect;
@@ -20,13 +21,6 @@ use crate::sql::redefine::Step;
 
 /// What a definition comes to: one row for each column, index, NOT NULL and foreign key.
 type Shape = Vec<Vec<Value>>;
-
-/// On which side of the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Before,
-    After,
-}
 
 impl Walk<'_> {
     /// Counts the definitions that are still to change, and those that are as they are to become, whoever made them so.

@@ -2,6 +2,7 @@
 //! That a commit succeeds proves nothing; the engine's own count can be fooled.
 
 use super::ApplyError;
+use super::walk::VerifyAt;
 use super::walk::Walk;
 use crate::engine::Session;
 use crate::engine::write::Writer;
@@ -16,24 +17,16 @@ use crate::scan::Fact;
 use crate::scan::ScanFacts;
 use crate::scan::Wishes;
 
-/// Which count of the forecast the orphans are held against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moment {
-    /// Nothing has changed yet, and batches cannot be rolled back together.
-    BeforeBatches,
-    BeforeCommit,
-}
-
 impl Walk<'_> {
     /// Where rows that do not fit are left, orphans that others added are no reason to refuse: only what this very transaction
     /// adds is one. In batches every row was looked at in its own transaction, and others may have added orphans since.
-    pub(super) fn verify(&mut self, writer: &mut dyn Writer, moment: Moment) -> Result<(), ApplyError> {
+    pub(super) fn verify(&mut self, writer: &mut dyn Writer, moment: VerifyAt) -> Result<(), ApplyError> {
         let forecasts = &self.reading.plan.header.forecasts.clone();
         let mut touched = self.order.schema.clone();
         touched.relations.retain(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id));
         let facts = scanned(writer, &touched);
         refuse_if_lost(writer, &facts)?;
-        if self.order.skip_changed && moment == Moment::BeforeBatches {
+        if self.order.skip_changed && moment == VerifyAt::BeforeBatches {
             let counts = touched.relations.iter().zip(&facts).filter_map(|(relation, fact)| match fact {
                 Fact::Checked(tally) => Some((relation.id.clone(), tally.orphan_rows)),
                 Fact::Unchecked(_) => None,
@@ -59,11 +52,11 @@ impl Walk<'_> {
                 Fact::Checked(_) => continue,
             };
             let help = match moment {
-                Moment::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
-                Moment::BeforeCommit if self.order.batch.is_some() => {
+                VerifyAt::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
+                VerifyAt::BeforeCommit if self.order.batch.is_some() => {
                     "the last batch was rolled back; `fk-doctor undo` takes the others back; then make a new plan"
                 }
-                Moment::BeforeCommit => {
+                VerifyAt::BeforeCommit => {
                     "everything was rolled back: orphans were added since, or a trigger made some; make a new plan"
                 }
             };
@@ -73,11 +66,11 @@ impl Walk<'_> {
     }
 
     /// Rows that were left as they are may still be orphans.
-    fn most(&self, forecast: &Forecast, moment: Moment) -> u64 {
+    fn most(&self, forecast: &Forecast, moment: VerifyAt) -> u64 {
         match moment {
-            Moment::BeforeBatches => forecast.rows_before,
-            Moment::BeforeCommit if self.order.skip_changed && self.order.batch.is_some() => u64::MAX,
-            Moment::BeforeCommit => {
+            VerifyAt::BeforeBatches => forecast.rows_before,
+            VerifyAt::BeforeCommit if self.order.skip_changed && self.order.batch.is_some() => u64::MAX,
+            VerifyAt::BeforeCommit => {
                 let left = self.left_orphans.get(&forecast.relation).copied().unwrap_or_default();
                 let before = self.orphans_before.get(&forecast.relation).copied().unwrap_or_default();
                 (forecast.rows_after + left).max(before)

@@ -12,17 +12,15 @@ use super::Order;
 use super::Step;
 use super::batches::Batch;
 use super::fit::Misfits;
-use super::fit::is_only_kept_out;
 use super::foreseen::Foreseen;
 use super::locks;
 use super::portion::Fit;
 use super::portion::Reading;
+use super::portion::is_only_kept_out;
 use super::record::Record;
-use super::redefine::Side;
 use super::references::Suspect;
 use super::references::watched;
 use super::tables_by_name;
-use super::verify::Moment;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
@@ -30,6 +28,21 @@ use crate::model::plan::NewTable;
 use crate::model::plan::Part;
 use crate::model::state::Left;
 use crate::plan_file::PlanFile;
+
+/// Which count of the forecast the orphans are held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum VerifyAt {
+    /// Nothing has changed yet, and batches cannot be rolled back together.
+    BeforeBatches,
+    BeforeCommit,
+}
+
+/// The side of the row changes on which a definition changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Before,
+    After,
+}
 
 pub(super) struct Walk<'w> {
     pub(super) order: &'w Order<'w>,
@@ -149,7 +162,7 @@ impl<'w> Walk<'w> {
             }
             let looks_before = (self.order.batch.is_some() && is_fresh) || self.order.skip_changed;
             if looks_before && !is_undo {
-                self.verify(writer, Moment::BeforeBatches)?;
+                self.verify(writer, VerifyAt::BeforeBatches)?;
             }
             secure(writer)?;
             self.mark()?;

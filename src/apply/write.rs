@@ -13,7 +13,7 @@ use crate::engine::write::Writer;
 use crate::model::catalog::Table;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
-use crate::model::plan::Standing;
+use crate::model::standing::Standing;
 use crate::model::state::Left;
 use crate::model::text::plural;
 

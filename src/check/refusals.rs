@@ -8,6 +8,7 @@ use crate::model::checked::Taken;
 use crate::model::explanation::Constraint;
 use crate::model::finding::Code;
 use crate::model::ids::TableId;
+use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::schema::Schema;
@@ -27,7 +28,15 @@ pub(super) struct Refusals {
 struct Group {
     constraint: Constraint,
     rows: u64,
-    places: Vec<(i64, Option<Holder>)>,
+    places: Vec<Kept>,
+}
+
+/// A refused row of which more is kept than its number.
+struct Kept {
+    place: i64,
+    /// The values of the key that must be unique.
+    key: Vec<Value>,
+    holder: Option<Holder>,
 }
 
 /// Who has a key that must be unique.
@@ -63,8 +72,10 @@ impl Refusals {
         group.rows += 1;
         if group.places.len() < kept {
             let unique = refusal.kind == RefusalKind::Unique;
-            let holder = if unique { holder(trial, load, schema, &group.constraint, row) } else { None };
-            group.places.push((row.place, holder));
+            let key = if unique { key(schema, &group.constraint, row) } else { None };
+            let holder = key.as_ref().and_then(|(columns, key)| holder(trial, load, schema, row, columns, key));
+            let key = key.map_or_else(Vec::new, |(_, key)| key);
+            group.places.push(Kept { place: row.place, key, holder });
         }
     }
 
@@ -85,7 +96,8 @@ impl Refusals {
         let group = self.group(about);
         group.rows += 1;
         if group.places.len() < kept {
-            group.places.push((row.place, Some(Holder::Table)));
+            let key = key(schema, &group.constraint, row).map_or_else(Vec::new, |(_, key)| key);
+            group.places.push(Kept { place: row.place, key, holder: Some(Holder::Table) });
         }
     }
 
@@ -100,34 +112,33 @@ impl Refusals {
         &mut self.groups[place]
     }
 
-    pub(super) fn finish(self, name: &dyn Fn(i64) -> (String, u64)) -> Vec<Refused> {
-        let place = |(place, holder): (i64, Option<Holder>)| {
-            let (source, line) = name(place);
-            let taken = holder.map(|holder| match holder {
+    pub(super) fn finish(self, name: &dyn Fn(i64) -> (String, u64), redaction: &Redaction) -> Vec<Refused> {
+        let place = |about: &Constraint, kept: Kept| {
+            let (source, line) = name(kept.place);
+            let table = about.table.as_deref().unwrap_or_default();
+            let shown = |(column, value): (&String, &Value)| (column.clone(), redaction.value(table, column, value));
+            let key = about.columns.iter().zip(&kept.key).map(shown).collect();
+            let taken = kept.holder.map(|holder| match holder {
                 Holder::Table => Taken::Table,
                 Holder::Place(place) => {
                     let (source, line) = name(place);
                     Taken::Row { source, line }
                 }
             });
-            Place { source, line, taken }
+            Place { source, line, key, taken }
         };
         let refused = |group: Group| Refused {
+            places: group.places.into_iter().map(|kept| place(&group.constraint, kept)).collect(),
             constraint: group.constraint,
             rows: group.rows,
-            places: group.places.into_iter().map(place).collect(),
         };
         self.groups.into_iter().map(refused).collect()
     }
 }
 
-fn holder(
-    trial: &mut dyn Trial,
-    load: &dyn Load,
-    schema: &Schema,
-    about: &Constraint,
-    row: &Row<'_>,
-) -> Option<Holder> {
+/// Returns the columns of a unique key, and what the row has in them: `([2], ["a@b"])`. `None` where a value is the
+/// column's default.
+fn key(schema: &Schema, about: &Constraint, row: &Row<'_>) -> Option<(Vec<usize>, Vec<Value>)> {
     let table = &schema.tables[row.table];
     let unique: Vec<usize> = about
         .columns
@@ -139,11 +150,19 @@ fn holder(
         row.values.get(place).cloned()
     };
     let values: Vec<Value> = unique.iter().map(value).collect::<Option<_>>()?;
-    if unique.is_empty() || unique.len() != about.columns.len() {
-        return None;
-    }
+    (!unique.is_empty() && unique.len() == about.columns.len()).then_some((unique, values))
+}
+
+fn holder(
+    trial: &mut dyn Trial,
+    load: &dyn Load,
+    schema: &Schema,
+    row: &Row<'_>,
+    columns: &[usize],
+    key: &[Value],
+) -> Option<Holder> {
     let mut holder = None;
-    let question = load.holder(schema, row.table, &unique, &values);
+    let question = load.holder(schema, row.table, columns, key);
     let answered = trial.each_row(&question, &mut |found| {
         holder = Some(found.first().and_then(Value::as_integer).map_or(Holder::Table, Holder::Place));
     });

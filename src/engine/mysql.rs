@@ -188,8 +188,9 @@ impl MysqlDatabase {
     /// The number of the newest transaction that wrote, where the server tells it.
     fn moment(&mut self) -> Option<u64> {
         let mut number = None;
-        let take = &mut |row: &[Value]| number = row.last().and_then(Value::as_text).and_then(transaction::moment_in);
-        let question = transaction::moment_question(&self.server);
+        let take =
+            &mut |row: &[Value]| number = row.last().and_then(Value::as_text).and_then(transaction::snapshot_number);
+        let question = transaction::snapshot_query(&self.server);
         self.first.lock().ask(question, &[], &self.patience.deadline, take).ok()?;
         number
     }

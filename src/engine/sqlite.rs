@@ -37,7 +37,7 @@ pub struct SqliteDatabase {
     path: PathBuf,
     access: open::Access,
     patience: Patience,
-    /// Reads the definitions. While it is open, a write-ahead log keeps its index.
+    /// Reads the definitions. While it is open, the index of a write-ahead log stays in place.
     first: Connection,
     before: file::Stamp,
     /// The schema's version when the definitions were read.
@@ -60,17 +60,17 @@ pub fn open(path: &Path, patience: &Patience) -> Result<Box<dyn Database>, Engin
     }))
 }
 
-/// Plays back the journal of a writer that died.
-pub fn settle(path: &Path, patience: &Patience) -> Result<(), EngineError> {
+/// Rolls back the hot journal of a writer that died.
+pub fn recover(path: &Path, patience: &Patience) -> Result<(), EngineError> {
     file::examine(path)?;
-    writer::connect(path, patience, WriteOptions::default())?.settle()
+    writer::connect(path, patience, WriteOptions::default())?.roll_back_hot_journal()
 }
 
 impl Database for SqliteDatabase {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
-        // One transaction, so that a busy writer is waited for once and the definitions are of one moment.
+        // One transaction: the wait for a busy writer happens once, and all definitions are of one snapshot.
         let read = || {
-            snapshot::retry_while_busy(self.patience.lock_wait, || snapshot::begin(&self.first))?;
+            failure::retry_while_busy(self.patience.lock_wait, || snapshot::begin(&self.first))?;
             let version = session::schema_version(&self.first)?;
             let catalog = introspect::catalog(&self.first, &self.path)?;
             self.first.execute_batch("COMMIT")?;
@@ -102,7 +102,7 @@ impl Database for SqliteDatabase {
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
-        let built = snapshot::retry_while_busy(self.patience.lock_wait, || {
+        let built = failure::retry_while_busy(self.patience.lock_wait, || {
             rehearsal::build(&self.first, &self.patience.deadline)
         });
         let room = built.map_err(|error| failure::unreadable(&self.path, &error))?;
@@ -115,7 +115,7 @@ impl Database for SqliteDatabase {
             let help = "nothing was changed: give the directory write permission".to_owned();
             return Err(EngineError::Unwritable { what: self.path.display().to_string(), why, help });
         }
-        // Backups that were not finished are of no use.
+        // Unfinished backups are useless.
         whole_file::remove_abandoned(&self.path);
         Ok(Box::new(writer::connect(&self.path, &self.patience, options)?))
     }
@@ -138,7 +138,7 @@ impl Database for SqliteDatabase {
     fn trial(&mut self, progress: &dyn Fn(usize, usize)) -> Result<Box<dyn Trial>, EngineError> {
         let unreadable = |error| failure::unreadable(&self.path, &error);
         let source = open::again(&self.path, self.access).map_err(unreadable)?;
-        snapshot::retry_while_busy(self.patience.lock_wait, || snapshot::begin(&source)).map_err(unreadable)?;
+        failure::retry_while_busy(self.patience.lock_wait, || snapshot::begin(&source)).map_err(unreadable)?;
         let copy = trial::copy(&source, &self.path, &self.patience, progress)?;
         Ok(Box::new(copy))
     }

@@ -197,7 +197,7 @@ impl<C: Connection<Options: Route>> Line<C> {
             Failure::Unreached { why: format!("no answer within {seconds:.0} seconds") }
         };
         let open = within(&runtime, Some(limit), async {
-            let (connection, relay) = match Relay::lay(&options).await? {
+            let (connection, relay) = match Relay::open(&options).await? {
                 Some((through, relay)) => (through.connect().await?, Some(relay)),
                 None => (options.connect().await?, None),
             };
@@ -273,7 +273,7 @@ impl<C: Connection> Drop for Line<C> {
             within(&self.runtime, Some(GOODBYE), async {
                 let _ = connection.close().await;
                 if let Some(relay) = relay {
-                    relay.end().await;
+                    relay.finish().await;
                 }
             });
         }

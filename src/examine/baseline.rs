@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use crate::examine::ExamineError;
+use crate::examine::error::ExamineError;
 use crate::model::baseline::Baseline;
 use crate::model::baseline::Entry;
 use crate::model::baseline::Fingerprint;

@@ -1,7 +1,7 @@
 //! Scans of a part: `--where` and `--since` narrow relations to some of their rows, and say so.
 
 use crate::engine::Session;
-use crate::examine::ExamineError;
+use crate::examine::error::ExamineError;
 use crate::model::catalog::Column;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
@@ -62,7 +62,9 @@ pub fn narrow(schema: &mut Schema, wanted: &Narrowing<'_>, session: &mut dyn Ses
             continue;
         }
         let shown: Vec<String> = conditions.iter().map(|condition| condition.trim().to_owned()).collect();
-        relation.scope.partial = Some(format!("only rows with {}", shown.join(" and ")));
+        let partial = format!("only rows with {}", shown.join(" and "));
+        let partial = relation.scope.partial.take().map_or(partial.clone(), |before| format!("{before}; {partial}"));
+        relation.scope.partial = Some(partial);
         let all = relation.scope.condition.take().into_iter().chain(conditions);
         relation.scope.condition = sql::all(all);
     }

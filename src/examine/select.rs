@@ -1,12 +1,14 @@
 //! Which relations take part: the configuration's exclusions, and the filters that were typed.
 
-use crate::examine::ExamineError;
+use crate::examine::error::ExamineError;
+use crate::model::catalog::TableName;
 use crate::model::configured::Spanned;
 use crate::model::examination::LeftAlone;
 use crate::model::ids::IdVec;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::sql;
 
 /// The filters that were typed; an empty one chooses everything.
 pub struct Filters<'a> {
@@ -27,7 +29,9 @@ pub fn select(
     for (option, pattern) in
         tables.iter().map(|pattern| ("--table", pattern)).chain(changed.iter().map(|it| ("--changed-tables", it)))
     {
-        let known: Vec<String> = schema.tables.iter().map(|table| table.name.to_string()).collect();
+        let parts = schema.tables.iter().flat_map(|table| &table.partitions);
+        let names = schema.tables.iter().map(|table| &table.name).chain(parts);
+        let known: Vec<String> = names.map(ToString::to_string).collect();
         must_match(option, pattern, &known, "the tables are")?;
     }
     for pattern in relations {
@@ -37,7 +41,7 @@ pub fn select(
     let mut left_alone = Vec::new();
     let (mut not_selected, mut unchanged) = (0_u64, 0_u64);
     let mut kept = IdVec::new();
-    for relation in std::mem::take(&mut schema.relations) {
+    for mut relation in std::mem::take(&mut schema.relations) {
         if !typed_filters_choose(&schema, &relation, tables, relations) {
             not_selected += 1;
         } else if !changed.is_empty() && !touches(&schema, &relation, changed) {
@@ -46,6 +50,7 @@ pub fn select(
             let why = format!("excluded by \"{}\" in the configuration", pattern.value.as_str());
             left_alone.push(LeftAlone { what: relation.id.clone(), why });
         } else {
+            narrow_to_partitions(&schema, &mut relation, tables);
             kept.push(relation);
         }
     }
@@ -67,10 +72,33 @@ fn typed_filters_choose(schema: &Schema, relation: &Relation, tables: &[Pattern]
     by_table && by_relation
 }
 
-/// Child or parent is one of these tables.
+/// Child or parent is one of these tables, or has one of them as a partition.
 fn touches(schema: &Schema, relation: &Relation, tables: &[Pattern]) -> bool {
-    let sides = [schema.child(relation).name.to_string(), relation.parent.name.to_string()];
-    tables.iter().any(|pattern| sides.iter().any(|side| pattern.matches(side)))
+    let sides = [Some(schema.child(relation)), schema.parent(relation)];
+    let parts = sides.into_iter().flatten().flat_map(|table| &table.partitions);
+    let names = [&schema.child(relation).name, &relation.parent.name].into_iter().chain(parts);
+    let names: Vec<String> = names.map(ToString::to_string).collect();
+    tables.iter().any(|pattern| names.iter().any(|name| pattern.matches(name)))
+}
+
+/// A relation that was chosen only by partitions of its child speaks of their rows alone.
+fn narrow_to_partitions(schema: &Schema, relation: &mut Relation, tables: &[Pattern]) {
+    let child = schema.child(relation);
+    let by = |name: &TableName| tables.iter().any(|pattern| pattern.matches(&name.to_string()));
+    let of_parent = schema.parent(relation).into_iter().flat_map(|parent| &parent.partitions);
+    if tables.is_empty() || [&child.name, &relation.parent.name].into_iter().chain(of_parent).any(by) {
+        return;
+    }
+    let chosen: Vec<&TableName> = child.partitions.iter().filter(|name| by(name)).collect();
+    if chosen.is_empty() {
+        return;
+    }
+    let names: Vec<String> = chosen.iter().map(ToString::to_string).collect();
+    let noun = if chosen.len() == 1 { "partition" } else { "partitions" };
+    let condition = sql::in_partitions(schema.database.engine, &chosen);
+    relation.scope.partial = Some(format!("only rows of the {noun} {}", names.join(", ")));
+    let all = relation.scope.condition.take().into_iter().chain([condition]);
+    relation.scope.condition = sql::all(all);
 }
 
 /// A pattern for tables leaves the rows of such tables alone, so it speaks of the child.

@@ -56,14 +56,14 @@ pub(super) fn explain(
         remarks: Vec::new(),
     };
     let mut candidates = candidates(schema, complaint);
-    let named = if complaint.is_telling() { Vec::new() } else { named_in_passing(schema, &complaint.text) };
+    let named = if complaint.has_details() { Vec::new() } else { named_in_passing(schema, &complaint.text) };
     if let [only] = named[..] {
         candidates.push(only);
         told.remarks.push("the text names these tables, and no other reference joins them".to_owned());
     } else if candidates.is_empty() || candidates.len() > MOST {
         told.reasons.push(Reason::Constraint(unknown(schema, complaint, candidates.len(), named.len())));
     }
-    if !complaint.is_telling() && candidates.is_empty() {
+    if !complaint.has_details() && candidates.is_empty() {
         let (reasons, remarks) = suspects::of(session, schema, complaint.kind, &named, shown);
         told.reasons.extend(reasons);
         told.remarks.extend(remarks);
@@ -84,9 +84,9 @@ const NOT_NAMES: [&str; 9] =
 /// The declared relations whose child and parent the text both names; without any, those whose child it names.
 fn named_in_passing(schema: &Schema, text: &str) -> Vec<RelationId> {
     let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').collect();
-    let is_telling =
+    let has_details =
         |name: &str| name.chars().count() > 2 && !NOT_NAMES.iter().any(|word| word.eq_ignore_ascii_case(name));
-    let is_named = |name: &str| is_telling(name) && words.iter().any(|word| schema.names.same(word, name));
+    let is_named = |name: &str| has_details(name) && words.iter().any(|word| schema.names.same(word, name));
     let declared = schema.relations.entries().filter(|(_, relation)| relation.origin == Origin::Declared);
     let children: Vec<RelationId> =
         declared.filter(|(_, relation)| is_named(&schema.child(relation).name.table)).map(|(index, _)| index).collect();
@@ -97,7 +97,7 @@ fn named_in_passing(schema: &Schema, text: &str) -> Vec<RelationId> {
 
 /// The declared relations that fit all that the error says.
 pub(super) fn candidates(schema: &Schema, complaint: &Complaint) -> Vec<RelationId> {
-    if !complaint.is_telling() {
+    if !complaint.has_details() {
         return Vec::new();
     }
     let same = |wanted: &Option<String>, name: &str| {
@@ -169,7 +169,7 @@ fn about(
         return;
     }
     let Some(key) = key(schema, relation, complaint) else {
-        let message = if complaint.is_telling() {
+        let message = if complaint.has_details() {
             format!("{} is the reference that failed", relation.id)
         } else {
             format!("{} is the reference that the text speaks of", relation.id)
@@ -264,7 +264,7 @@ fn unknown(schema: &Schema, complaint: &Complaint, candidates: usize, named: usi
                 |near| format!("did you mean {near}?"),
             ),
         ),
-        None if complaint.is_telling() && candidates == 0 => (
+        None if complaint.has_details() && candidates == 0 => (
             format!("no relation of {} fits this error", schema.database.name),
             "see what there is: fk-doctor schema DB".to_owned(),
         ),

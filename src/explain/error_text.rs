@@ -1,7 +1,7 @@
-//! Errors about foreign keys as programs print them: found in a text, whatever library wrapped them, and taken apart.
+//! Finds foreign-key errors in the text that programs print, whatever library wrapped them, and splits them into parts.
 //!
-//! Known are the words of SQLite, PostgreSQL, MySQL and MariaDB, and what SQLAlchemy, Django, Rails, Prisma, Drizzle and
-//! better-sqlite3 print around them. Whatever a text does not say stays empty: nothing is guessed here.
+//! Supported are the messages of SQLite, PostgreSQL, MySQL and MariaDB, and the wrappers of SQLAlchemy, Django, Rails,
+//! Prisma, Drizzle and better-sqlite3. A part that the text does not contain stays empty; nothing is guessed.
 
 use crate::model::value::Value;
 
@@ -10,9 +10,9 @@ mod values;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Complaint {
-    /// The line of the text where it stands, from 1.
+    /// The number of the line that contains the message, from 1.
     pub line: usize,
-    /// That line.
+    /// The text of that line.
     pub words: String,
     pub kind: Kind,
     pub constraint: Option<String>,
@@ -27,69 +27,69 @@ pub struct Complaint {
     pub parameters: Vec<Value>,
     /// The table that the statement writes to.
     pub target: Option<String>,
-    /// The statement makes rows.
+    /// True if the statement inserts rows.
     pub inserts: bool,
-    /// The lines around it, which may name tables.
+    /// The lines around the message, which may name tables.
     pub text: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
-    /// A reference fails; the text does not say at which end.
+    /// A reference fails. The text does not say whether the child or the parent is at fault.
     #[default]
     Unclear,
-    /// A child row lacks its parent.
+    /// A child row has no parent.
     ParentMissing,
-    /// A parent is still referred to.
+    /// A child row still refers to the parent.
     StillReferred,
-    /// The foreign key itself is no good.
+    /// The foreign key itself is defective.
     Mismatch,
 }
 
-/// How far around an error its details are looked for.
+/// The number of lines around an error in which its details are searched.
 const LINES_AFTER: usize = 40;
 const LINES_BEFORE: usize = 12;
 
-/// Every complaint in a text; what is printed several times, bare and wrapped, is one.
+/// Returns the errors in a text. An error that is printed several times, bare and wrapped, is returned once.
 pub fn complaints(text: &str) -> Vec<Complaint> {
     let lines: Vec<&str> = text.lines().collect();
-    let places: Vec<usize> = (0..lines.len()).filter(|&place| is_complaint(lines[place])).collect();
+    let messages: Vec<usize> = (0..lines.len()).filter(|&line| is_complaint(lines[line])).collect();
     let mut found: Vec<Complaint> = Vec::new();
-    for (number, &place) in places.iter().enumerate() {
-        let start = if number == 0 { 0 } else { places[number - 1] + 1 };
-        let end = places.get(number + 1).copied().unwrap_or(lines.len());
-        let before = lines[start.max(place.saturating_sub(LINES_BEFORE))..place].join("\n");
-        let after = lines[place..end.min(place + LINES_AFTER)].join("\n");
+    for (number, &message) in messages.iter().enumerate() {
+        let start = if number == 0 { 0 } else { messages[number - 1] + 1 };
+        let end = messages.get(number + 1).copied().unwrap_or(lines.len());
+        let before = lines[start.max(message.saturating_sub(LINES_BEFORE))..message].join("\n");
+        let after = lines[message..end.min(message + LINES_AFTER)].join("\n");
         let mut complaint =
-            Complaint { line: place + 1, words: lines[place].trim().to_owned(), ..Complaint::default() };
-        read_words(&mut complaint, lines[place], &after);
+            Complaint { line: message + 1, words: lines[message].trim().to_owned(), ..Complaint::default() };
+        read_words(&mut complaint, lines[message], &after);
         read_statement(&mut complaint, &before, &after);
         complaint.target = complaint.statement.as_deref().and_then(statement::target);
         complaint.inserts = complaint.statement.as_deref().is_some_and(statement::inserts);
         complaint.text = format!("{before}\n{after}");
         found.push(complaint);
     }
-    let says_more = |complaint: &Complaint| complaint.is_telling();
-    if found.iter().any(says_more) {
-        found.retain(says_more);
+    let has_details = |complaint: &Complaint| complaint.has_details();
+    if found.iter().any(has_details) {
+        found.retain(has_details);
     }
-    let mut once: Vec<Complaint> = Vec::new();
+    let mut distinct: Vec<Complaint> = Vec::new();
     for complaint in found {
         let same = |known: &Complaint| {
-            let alone =
-                |one: &Complaint| Complaint { line: 0, words: String::new(), text: String::new(), ..one.clone() };
-            alone(known) == alone(&complaint)
+            let without_location =
+                |error: &Complaint| Complaint { line: 0, words: String::new(), text: String::new(), ..error.clone() };
+            without_location(known) == without_location(&complaint)
         };
-        if !once.iter().any(same) {
-            once.push(complaint);
+        if !distinct.iter().any(same) {
+            distinct.push(complaint);
         }
     }
-    once
+    distinct
 }
 
 impl Complaint {
-    /// It says more than that some reference failed.
-    pub fn is_telling(&self) -> bool {
+    /// True if the error says more than that some reference failed.
+    pub fn has_details(&self) -> bool {
         self.statement.is_some()
             || self.target.is_some()
             || self.constraint.is_some()
@@ -135,7 +135,7 @@ fn read_words(complaint: &mut Complaint, line: &str, after: &str) {
     }
 }
 
-/// `insert or update on table "c" violates foreign key constraint "k"`, and its DETAIL.
+/// Parses `insert or update on table "c" violates foreign key constraint "k"`, and its DETAIL.
 fn postgres(complaint: &mut Complaint, line: &str, after: &str) {
     let first = line.split_once("on table ").and_then(|(_, rest)| between(rest, "\"", "\"")).map(str::to_owned);
     let rest = line.split_once("constraint ").map_or("", |(_, rest)| rest);
@@ -161,19 +161,19 @@ fn postgres(complaint: &mut Complaint, line: &str, after: &str) {
     complaint.key = key;
 }
 
-/// `Key (a, b)=(1, x) is not present in table "p".`
+/// Parses `Key (a, b)=(1, x) is not present in table "p".`. Returns the columns, the values and the text after them.
 fn key_of(text: &str) -> Option<(Vec<String>, Vec<String>, &str)> {
     let (_, rest) = text.split_once("Key (")?;
     let (columns, rest) = rest.split_once(")=(")?;
     let end = rest.find(") is ")?;
     let list = |text: &str| text.split(", ").map(|part| part.trim_matches('"').to_owned()).collect::<Vec<String>>();
     let (columns, key) = (list(columns), rest[..end].to_owned());
-    // A value that holds a comma cannot be told from two.
+    // A value that contains a comma cannot be distinguished from two values.
     let key = if columns.len() == 1 { vec![key] } else { key.split(", ").map(str::to_owned).collect() };
     Some((columns, key, &rest[end..]))
 }
 
-/// ``(`db`.`c`, CONSTRAINT `k` FOREIGN KEY (`a`) REFERENCES `p` (`id`))``
+/// Parses ``(`db`.`c`, CONSTRAINT `k` FOREIGN KEY (`a`) REFERENCES `p` (`id`))``.
 fn mysql(complaint: &mut Complaint, line: &str) {
     complaint.kind = if line.contains("parent row") { Kind::StillReferred } else { Kind::ParentMissing };
     let Some((_, rest)) = line.split_once("fails (") else { return };
@@ -190,13 +190,13 @@ fn mysql(complaint: &mut Complaint, line: &str) {
     }
 }
 
-/// The names in backticks of a text.
+/// Returns the names in backticks of a text.
 fn names(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// `The row in table 'c' with primary key '1' has an invalid foreign key: c.a contains a value '99' that does not have
-/// a corresponding value in p.id.`
+/// Parses `The row in table 'c' with primary key '1' has an invalid foreign key: c.a contains a value '99' that does
+/// not have a corresponding value in p.id.`
 fn django(complaint: &mut Complaint, line: &str) {
     complaint.kind = Kind::ParentMissing;
     let Some((_, rest)) = line.split_once("invalid foreign key: ") else { return };
@@ -217,7 +217,7 @@ fn read_statement(complaint: &mut Complaint, before: &str, after: &str) {
         let end = rest.find("]\n[").or_else(|| rest.find("]\n(")).or_else(|| rest.rfind(']')).unwrap_or(rest.len());
         let given = rest.split_once("[parameters: ").map_or("", |(_, given)| given);
         let given = values::read(given);
-        (complaint.statement, complaint.parameters) = values::placed(rest[..end].trim(), given);
+        (complaint.statement, complaint.parameters) = values::with_placeholders(rest[..end].trim(), given);
         return;
     }
     // Drizzle: Failed query: … and params: …, before the cause or after it.
@@ -225,7 +225,7 @@ fn read_statement(complaint: &mut Complaint, before: &str, after: &str) {
         if let Some((_, rest)) = text.split_once("Failed query: ") {
             let (statement, given) = rest.split_once("\nparams: ").unwrap_or((rest.lines().next().unwrap_or(rest), ""));
             let given = values::read(&format!("[{}]", given.lines().next().unwrap_or_default()));
-            (complaint.statement, complaint.parameters) = values::placed(statement.trim(), given);
+            (complaint.statement, complaint.parameters) = values::with_placeholders(statement.trim(), given);
             return;
         }
     }

@@ -16,9 +16,11 @@ use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::relation::Judge;
 use crate::model::relation::Origin;
+use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::scan;
 use crate::scan::Tally;
+use crate::sql;
 use crate::sql::Sql;
 use crate::sql::witness::Account;
 
@@ -32,10 +34,14 @@ pub(super) struct Shown<'a> {
 pub(super) struct Seen {
     pub(super) effects: Vec<Effect>,
     pub(super) lacking: Vec<Lacking>,
+    /// Rows that lack nothing in the end, and that the engine refuses before it.
+    pub(super) at_once: Vec<Lacking>,
     pub(super) follows: Vec<Follow>,
     pub(super) remarks: Vec<String>,
     /// What else the engine refuses, once references do not.
     pub(super) refusal: Option<Refusal>,
+    /// Tables that were going to be written.
+    pub(super) written: Vec<TableId>,
 }
 
 /// Rows of one relation that lack their parent.
@@ -58,6 +64,12 @@ pub(super) enum Side {
     Written,
     /// Their parent was taken away.
     Left,
+    /// Their parent key went and came back, which RESTRICT does not wait for.
+    Restricted(Event),
+    /// They went or changed too, but after their parent.
+    RestrictedUntilLater(Event),
+    /// They are their own parent, but only after a conversion.
+    Itself,
 }
 
 /// What one relation did to child rows whose parents went or changed.
@@ -88,6 +100,7 @@ pub(super) fn everything(
         };
         lacking.changed_key = blocks(Event::Update) && !blocks(Event::Delete);
     }
+    seen.at_once = at_once(trial, account, schema, since, Some(performance), shown);
     let effects = effects(trial, account, schema, since, performance, &mut seen.remarks);
     seen.effects = effects.into_iter().map(|(_, effect)| effect).collect();
     seen
@@ -110,6 +123,67 @@ impl Seen {
     }
 }
 
+/// Rows whose reference holds in the end, and is refused all the same.
+pub(super) fn at_once(
+    trial: &mut dyn Trial,
+    account: &dyn Account,
+    schema: &Schema,
+    since: u32,
+    performance: Option<&Performance>,
+    shown: &Shown<'_>,
+) -> Vec<Lacking> {
+    let concerned = |relation: &Relation| {
+        let is_touched = |table| performance.is_none_or(|seen| is_written(schema, table, seen));
+        let is_judged = relation.origin == Origin::Declared && relation.judge == Judge::Engine;
+        is_judged && relation.parent.table.is_some_and(is_touched)
+    };
+    let mut ask = |sides: &[Side]| -> Vec<Lacking> {
+        let mut found = Vec::new();
+        for (index, _) in schema.relations.entries().filter(|(_, relation)| concerned(relation)) {
+            for &side in sides {
+                let question = match side {
+                    Side::Restricted(event) => account.restricted(schema, index, event, since),
+                    Side::RestrictedUntilLater(event) => account.restricted_until_later(schema, index, event, since),
+                    Side::Itself => account.unequal_to_themselves(schema, index, since),
+                    Side::Written | Side::Left => None,
+                };
+                found.extend(question.and_then(|question| lacking(trial, schema, index, side, &question, shown)));
+            }
+        }
+        found
+    };
+    let found = ask(&[Side::Restricted(Event::Delete), Side::Restricted(Event::Update), Side::Itself]);
+    if !found.is_empty() {
+        return found;
+    }
+    ask(&[Side::RestrictedUntilLater(Event::Delete), Side::RestrictedUntilLater(Event::Update)])
+}
+
+/// The rows that a question finds, if there are any.
+fn lacking(
+    trial: &mut dyn Trial,
+    schema: &Schema,
+    relation: RelationId,
+    side: Side,
+    question: &Sql,
+    shown: &Shown<'_>,
+) -> Option<Lacking> {
+    let tally = scan::tally(schema, trial, &schema.relations[relation], question, shown.samples).ok()?;
+    let (diagnosis, triggers) = (Vec::new(), Vec::new());
+    let found = tally.orphan_rows > 0;
+    found.then_some(Lacking { relation, side, tally, diagnosis, triggers, already: 0, changed_key: false })
+}
+
+/// Child rows of relations whose parent table is gone.
+pub(super) fn without_parent_table(trial: &mut dyn Trial, schema: &Schema, shown: &Shown<'_>) -> Vec<Lacking> {
+    let orphaned = schema.relations.entries().filter(|(_, relation)| relation.judge == Judge::NoParent);
+    let found = orphaned.filter_map(|(index, relation)| {
+        let question = sql::of(schema).orphans(schema, relation, &sql::Among::default());
+        lacking(trial, schema, index, Side::Left, &question, shown)
+    });
+    found.collect()
+}
+
 /// Every row that lacks its parent because of what was written since a round.
 pub(super) fn orphans(
     trial: &mut dyn Trial,
@@ -129,20 +203,20 @@ pub(super) fn orphans(
             let Some(table) = table.filter(|&table| touched(table)) else { continue };
             let question = match side {
                 Side::Written => account.written_orphans(schema, index, since),
-                Side::Left => account.left_orphans(schema, index, since),
+                _ => account.left_orphans(schema, index, since),
             };
             match scan::tally(schema, trial, relation, &question, shown.samples) {
                 Ok(tally) if tally.orphan_rows == 0 => {}
                 Ok(tally) => {
                     let diagnosis = match side {
                         Side::Written => diagnose::diagnose(schema, trial, relation, &tally, shown.redaction),
-                        Side::Left => Vec::new(),
+                        _ => Vec::new(),
                     };
                     let triggers = performance.map_or_else(Vec::new, |seen| triggers_on(schema, table, seen));
                     let question = account.already_orphans(schema, index, since);
                     let already = match side {
                         Side::Written => numbers(trial, &question, &mut seen.remarks).first().copied().unwrap_or(0),
-                        Side::Left => 0,
+                        _ => 0,
                     };
                     seen.lacking.push(Lacking {
                         relation: index,
@@ -227,7 +301,8 @@ fn numbers(trial: &mut dyn Trial, question: &Sql, remarks: &mut Vec<String>) -> 
     })
 }
 
-fn written_tables(schema: &Schema, performance: &Performance) -> Vec<TableId> {
+/// Tables that a statement was going to write, with what its triggers and the foreign keys write.
+pub(super) fn written_tables(schema: &Schema, performance: &Performance) -> Vec<TableId> {
     let mut tables = Vec::new();
     for write in &performance.writes {
         let named = |name: &str| schema.names.same(name, &write.table);

@@ -8,6 +8,7 @@ use crate::engine::trial::Performance;
 use crate::findings;
 use crate::model::catalog::Action;
 use crate::model::explanation::Constraint;
+use crate::model::explanation::Event;
 use crate::model::explanation::Reason;
 use crate::model::facts::Facts;
 use crate::model::facts::Recheck;
@@ -29,7 +30,11 @@ use crate::model::text;
 use crate::model::value::Value;
 
 pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<Reason> {
-    seen.lacking.iter().map(|lacking| of_one(schema, lacking, shown)).collect()
+    of_each(schema, &seen.lacking, shown)
+}
+
+pub(super) fn of_each(schema: &Schema, lacking: &[Lacking], shown: &Shown<'_>) -> Vec<Reason> {
+    lacking.iter().map(|lacking| of_one(schema, lacking, shown)).collect()
 }
 
 pub(super) fn of_one(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Reason {
@@ -44,25 +49,9 @@ pub(super) fn waiting(schema: &Schema, lacking: &Lacking) -> String {
 
 fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding<Value> {
     let relation = &schema.relations[lacking.relation];
-    let (tally, parent) = (&lacking.tally, &relation.parent.name);
+    let tally = &lacking.tally;
     let one = tally.orphan_rows == 1;
-    let rows = text::plural(tally.orphan_rows, "row");
-    let keys = text::plural(tally.missing_keys, "key");
-    let child = &schema.child(relation).name;
-    let mut message = match lacking.side {
-        Side::Written => {
-            format!(
-                "{rows} written to {child} {} to {keys} that {parent} does not have",
-                if one { "refers" } else { "refer" }
-            )
-        }
-        Side::Left => {
-            format!(
-                "{rows} of {child} {} to {keys} taken away from {parent}",
-                if one { "still refers" } else { "still refer" }
-            )
-        }
-    };
+    let mut message = which_rows_fail(schema, lacking);
     if lacking.already > 0 {
         let which = match lacking.already {
             _ if one => "it".to_owned(),
@@ -85,7 +74,80 @@ fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding<
     Finding { diagnosis: lacking.diagnosis.clone(), ..findings::with_tally(finding, tally, shown.samples) }
 }
 
+/// Returns which rows fail and how they came to, such as "2 rows written to c refer to 1 key that p does not have".
+fn which_rows_fail(schema: &Schema, lacking: &Lacking) -> String {
+    let relation = &schema.relations[lacking.relation];
+    let (tally, parent) = (&lacking.tally, &relation.parent.name);
+    let one = tally.orphan_rows == 1;
+    let rows = text::plural(tally.orphan_rows, "row");
+    let keys = text::plural(tally.missing_keys, "key");
+    let child = &schema.child(relation).name;
+    match lacking.side {
+        Side::Written => {
+            format!(
+                "{rows} written to {child} {} to {keys} that {parent} does not have",
+                if one { "refers" } else { "refer" }
+            )
+        }
+        Side::Left => {
+            format!(
+                "{rows} of {child} {} to {keys} taken away from {parent}",
+                if one { "still refers" } else { "still refer" }
+            )
+        }
+        Side::Restricted(event) => {
+            let (verb, action) = match event {
+                Event::Delete => ("replaces", "ON DELETE RESTRICT"),
+                Event::Update => ("changes", "ON UPDATE RESTRICT"),
+            };
+            format!(
+                "{rows} of {child} {} to {keys} of {parent} that the statement {verb}; {action} refuses that at once, \
+                 although the key is there again in the end",
+                if one { "refers" } else { "refer" }
+            )
+        }
+        Side::RestrictedUntilLater(event) => {
+            let (verb, action) = match event {
+                Event::Delete => ("deletes", "ON DELETE RESTRICT"),
+                Event::Update => ("changes", "ON UPDATE RESTRICT"),
+            };
+            format!(
+                "{rows} of {child} {} to {keys} of {parent} at the moment when the statement {verb} {}; {action} refuses \
+                 that at once, although {} in the end",
+                if one { "refers" } else { "refer" },
+                if tally.missing_keys == 1 { "it" } else { "them" },
+                if one { "the row refers to it no more" } else { "the rows refer to it no more" }
+            )
+        }
+        Side::Itself => {
+            format!(
+                "{rows} written to {child} {}, in another type or spelling than the key has; the engine compares the \
+                 two as they are stored",
+                if one { "refers to itself" } else { "refer to themselves" }
+            )
+        }
+    }
+}
+
 fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Shown<'_>) -> String {
+    match lacking.side {
+        Side::Itself => {
+            return "write the reference exactly as the key: in the same type, with the same letters".to_owned();
+        }
+        Side::Restricted(Event::Delete) => {
+            return "change the row instead of replacing it: INSERT … ON CONFLICT … DO UPDATE SET …; or let the foreign key \
+                    say ON DELETE NO ACTION"
+                .to_owned();
+        }
+        Side::RestrictedUntilLater(Event::Delete) => {
+            let child = &schema.child(relation).name;
+            return format!("delete the rows of {child} first; or let the foreign key say ON DELETE NO ACTION");
+        }
+        Side::Restricted(Event::Update) | Side::RestrictedUntilLater(Event::Update) => {
+            return "keep the keys that are referred to; or let the foreign key say ON UPDATE NO ACTION".to_owned();
+        }
+        Side::Written | Side::Left => {}
+    }
     if lacking.side == Side::Left {
         let child = side(&schema.child(relation).name, schema.child_column_names(relation));
         return if lacking.changed_key {

@@ -278,13 +278,17 @@ impl Site<'_> {
             .ok_or("the statement is of a kind that is not taken apart")?;
         let named =
             self.trial.table_named(dml.table_name(), &dml.table_name_parts()).map_err(|error| error.because())?;
-        let table = named
-            .and_then(|named| {
-                schema.tables.position(|table| {
-                    table.name.schema == named.schema && schema.names.same(&table.name.table, &named.table)
-                })
+        let table = named.as_ref().and_then(|named| {
+            schema.tables.position(|table| {
+                table.name.schema == named.schema && schema.names.same(&table.name.table, &named.table)
             })
-            .ok_or("its table is none that was read")?;
+        });
+        let root = named.as_ref().and_then(|named| schema.table_of_partition(named));
+        // A partition may have its columns in another order than the table that it is a part of.
+        if table.is_none() && root.is_some() && !dml.names_columns() {
+            return Err("it names a partition and no columns".to_owned());
+        }
+        let table = table.or(root).ok_or("its table is none that was read")?;
         let foresight = Foresight::of(&schema, table, &dml).ok_or(NOT_FORESEEN)?;
         let mut made = false;
         let foreseen = self.look_ahead(&schema, table, &dml, &foresight, &mut made);

@@ -99,6 +99,8 @@ pub struct Table {
     pub without_foreign_keys: Option<String>,
     /// Why a change of its rows could not be tried or taken back, where that is so: its storage engine, its history.
     pub irreversible: Option<String>,
+    /// Its partitions at any depth, where statements can name them as tables.
+    pub partitions: Vec<TableName>,
 }
 
 impl Table {

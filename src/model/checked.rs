@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::explanation::Constraint;
 use super::finding::Finding;
+use super::redaction::ShownValue;
 use super::schema::Schema;
 
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ pub struct Loaded {
 }
 
 /// Rows refused by one constraint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Refused {
     pub constraint: Constraint,
     pub rows: u64,
@@ -58,10 +59,12 @@ pub struct Refused {
     pub places: Vec<Place>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Place {
     pub source: String,
     pub line: u64,
+    /// The key that must be unique, by column, if that is the trouble: `[("email", "a@b")]`.
+    pub key: Vec<(String, ShownValue)>,
     /// Where the key is already, if that is the trouble.
     pub taken: Option<Taken>,
 }

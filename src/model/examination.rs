@@ -1,14 +1,17 @@
 //! The whole outcome of a scan as one value: what was looked at, what was found, and the verdict that follows.
 
+use std::collections::BTreeMap;
+
 use crate::model::baseline::Outcome;
 use crate::model::file_line::FileLine;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
-use crate::model::history::Moment;
+use crate::model::history::PastScan;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 
@@ -29,7 +32,7 @@ pub struct Examination {
     /// What a baseline did, where there is one.
     pub baseline: Option<Outcome>,
     /// Earlier scans of the same database and this one, the oldest first; empty where none are kept.
-    pub history: Vec<Moment>,
+    pub history: Vec<PastScan>,
 }
 
 /// How far one relation was looked at.
@@ -140,10 +143,28 @@ pub struct Summary {
     pub unchecked: usize,
     pub orphan_rows: u64,
     pub missing_keys: u64,
+    /// Findings that no baseline knows and that are not about orphans: errors, warnings and notes.
     pub defects: usize,
+    pub warnings: usize,
+    pub notes: usize,
 }
 
 impl Examination {
+    /// Returns what a history keeps of this scan. `at` is a moment such as `2026-12-31T23:59:59Z`.
+    pub fn past_scan(&self, at: String) -> PastScan {
+        let summary = self.summary();
+        PastScan {
+            at,
+            database: self.schema.database.name.clone(),
+            verdict: self.verdict().name().to_owned(),
+            relations: summary.relations as u64,
+            unchecked: summary.unchecked as u64,
+            orphan_rows: summary.orphan_rows,
+            missing_keys: summary.missing_keys,
+            defects: summary.defects as u64,
+        }
+    }
+
     /// Of this schema, before anything was looked at.
     pub fn of(schema: Schema) -> Examination {
         Examination {
@@ -189,7 +210,27 @@ impl Examination {
         }
     }
 
+    /// Rows of the tables that were looked at. A table with several relations counts once, by the relation that speaks
+    /// about most of its rows.
+    pub fn rows(&self) -> u64 {
+        let mut of_table: BTreeMap<TableId, u64> = BTreeMap::new();
+        for (relation, coverage) in self.schema.relations.iter().zip(&self.relations) {
+            let rows = of_table.entry(relation.child).or_default();
+            *rows = coverage.counts.rows.max(*rows);
+        }
+        of_table.values().sum()
+    }
+
+    /// The findings that no baseline knows.
+    pub fn open_findings(&self) -> impl Iterator<Item = &Finding> + Clone {
+        self.findings.iter().filter(|finding| finding.known != Known::Wholly)
+    }
+
     pub fn summary(&self) -> Summary {
+        let others = |severity| {
+            let open = self.open_findings();
+            open.filter(|finding| finding.code != Code::Orphan && finding.severity == severity).count()
+        };
         let of = |state| self.relations.iter().filter(|coverage| coverage.state == state).count();
         Summary {
             relations: self.relations.len(),
@@ -198,7 +239,9 @@ impl Examination {
             unchecked: of(CoverageState::Unchecked),
             orphan_rows: self.relations.iter().map(|coverage| coverage.orphan_rows).sum(),
             missing_keys: self.relations.iter().map(|coverage| coverage.missing_keys).sum(),
-            defects: self.findings.iter().filter(|finding| finding.code != Code::Orphan).count(),
+            defects: others(Severity::Error),
+            warnings: others(Severity::Warning),
+            notes: others(Severity::Note),
         }
     }
 }

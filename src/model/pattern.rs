@@ -185,6 +185,21 @@ mod tests {
     }
 
     #[test]
+    fn pattern_with_columns_is_for_relations() {
+        for (text, is_for_relations) in [("audit_*", false), ("*(user_id)", true), ("a(b)->c(d)", true)] {
+            let pattern = Pattern::new(text).unwrap();
+            assert_eq!((pattern.as_str(), pattern.is_for_relations()), (text, is_for_relations));
+        }
+    }
+
+    #[test]
+    fn pattern_of_a_column_is_for_its_table_or_for_all() {
+        let matches = |text: &str, table: &str, column: &str| Pattern::new(text).unwrap().matches_column(table, column);
+        assert!(matches("users.mail", "users", "mail") && !matches("users.mail", "posts", "mail"));
+        assert!(matches("mail", "posts", "mail") && !matches("mail", "posts", "mails"));
+    }
+
+    #[test]
     fn everything_else_stands_for_itself() {
         check("log(user_id)->*", &["log(user_id)->users(id)", "LOG(USER_ID)->x"], &["log(user_id)", "loguser_id->x"]);
         check("{a,b}", &["{a,b}"], &["a", "b"]);

@@ -12,6 +12,7 @@ use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
+use crate::model::standing::Standing;
 use crate::model::value::RowName;
 
 /// What is said once, before the changes.
@@ -145,15 +146,6 @@ pub struct Reason {
     pub treatment: String,
 }
 
-/// How a row stands to a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    Before,
-    After,
-    /// Neither: somebody else changed it.
-    Other,
-}
-
 impl Change {
     /// A change that stands alone, and has no reasons yet.
     pub fn new(table: TableName, row: RowName, before: Option<RowName>, after: Option<RowName>) -> Change {
@@ -196,6 +188,7 @@ impl NewTable {
             storage: Storage::Transactional,
             without_foreign_keys: None,
             irreversible: None,
+            partitions: Vec::new(),
         }
     }
 }

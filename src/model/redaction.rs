@@ -122,6 +122,11 @@ impl Redaction {
         key.iter().enumerate().map(hide).collect()
     }
 
+    /// Returns one value of a table's column as it may be shown.
+    pub fn value(&self, table: &str, column: &str, value: &Value) -> ShownValue {
+        self.hide(self.excludes(table, column), value)
+    }
+
     pub fn sample(&self, schema: &Schema, relation: &Relation, sample: Sample<Value>) -> Sample {
         let child = schema.child(relation);
         let hide = |(name, value): (String, Value)| {

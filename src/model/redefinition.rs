@@ -4,7 +4,7 @@
 //! in its place (`model::sql`).
 
 use crate::model::catalog::TableName;
-use crate::model::plan::Standing;
+use crate::model::standing::Standing;
 
 /// A definition as a database has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -29,6 +29,8 @@ mod configured;
 mod flaws;
 mod parent_key;
 
+pub use parent_key::suggested_index;
+
 /// Resolves a catalog and the relations of a configuration; all faults of the configuration at once.
 pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Schema, Vec<Fault>> {
     let Catalog { database, names, tables, foreign_keys } = catalog;

@@ -4,6 +4,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::DatabaseName;
 use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
+use crate::model::catalog::TableName;
 use crate::model::catalog::Tables;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
@@ -22,6 +23,11 @@ impl Schema {
     /// A table by its name as reports write it.
     pub fn table(&self, name: &str) -> Option<TableId> {
         self.tables.position(|table| self.names.same(&table.name.to_string(), name))
+    }
+
+    /// The table whose rows a partition of this name holds.
+    pub fn table_of_partition(&self, name: &TableName) -> Option<TableId> {
+        self.tables.position(|table| table.partitions.contains(name))
     }
 
     pub fn child(&self, relation: &Relation) -> &Table {

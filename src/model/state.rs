@@ -393,6 +393,7 @@ pub fn table() -> Table {
         storage: Storage::Transactional,
         without_foreign_keys: None,
         irreversible: None,
+        partitions: Vec::new(),
     }
 }
 

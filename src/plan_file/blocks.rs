@@ -1,5 +1,5 @@
-//! The bytes of a plan in blocks. A block that is read again is used only if it still has the digest that it had when
-//! the whole plan was trusted: bytes that were changed meanwhile are never executed.
+//! The bytes of a plan in blocks. A block that is read again must still have the digest that it had when the whole plan
+//! was verified. Therefore bytes that changed in between are never executed.
 
 use std::fs::File;
 use std::io;
@@ -14,25 +14,25 @@ const BLOCK: usize = 64 * 1024;
 
 type BlockDigest = [u8; 32];
 
-/// Reads a file from its beginning, and remembers the digest of every block.
-pub(super) struct FirstReading {
+/// Reads a file from its beginning, and records the digest of every block.
+pub(super) struct DigestingReader {
     file: File,
     digests: Vec<BlockDigest>,
     block: Vec<u8>,
     used: usize,
 }
 
-impl FirstReading {
-    pub(super) fn new(file: File) -> FirstReading {
-        FirstReading { file, digests: Vec::new(), block: Vec::new(), used: 0 }
+impl DigestingReader {
+    pub(super) fn new(file: File) -> DigestingReader {
+        DigestingReader { file, digests: Vec::new(), block: Vec::new(), used: 0 }
     }
 
     pub(super) fn finish(self) -> Blocks {
-        Blocks { file: self.file, digests: self.digests, held: None }
+        Blocks { file: self.file, digests: self.digests, cached: None }
     }
 }
 
-impl Read for FirstReading {
+impl Read for DigestingReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.used == self.block.len() {
             self.block = read_block(&mut self.file)?;
@@ -48,12 +48,12 @@ impl Read for FirstReading {
     }
 }
 
-/// A file that was read once, and whose blocks are known by their digests.
+/// A file that was read once, with the digests of its blocks.
 pub(super) struct Blocks {
     file: File,
     digests: Vec<BlockDigest>,
     /// The block that was read last.
-    held: Option<(usize, Vec<u8>)>,
+    cached: Option<(usize, Vec<u8>)>,
 }
 
 impl Blocks {
@@ -61,7 +61,7 @@ impl Blocks {
         &self.file
     }
 
-    /// The bytes from `start` to `end`; `None` if they are not those of the first reading any more.
+    /// Returns the bytes from `start` to `end`; `None` if they changed since the first reading.
     pub(super) fn bytes(&mut self, start: u64, end: u64) -> io::Result<Option<Vec<u8>>> {
         let (start, end) = (to_usize(start), to_usize(end));
         let mut bytes = Vec::with_capacity(end - start);
@@ -75,20 +75,20 @@ impl Blocks {
     }
 
     fn block(&mut self, number: usize) -> io::Result<Option<&[u8]>> {
-        if self.held.as_ref().is_none_or(|(held, _)| *held != number) {
+        if self.cached.as_ref().is_none_or(|(cached, _)| *cached != number) {
             self.file.seek(SeekFrom::Start((number * BLOCK) as u64))?;
             let block = read_block(&mut self.file)?;
             let digest: BlockDigest = Sha256::digest(&block).into();
             if self.digests.get(number) != Some(&digest) {
                 return Ok(None);
             }
-            self.held = Some((number, block));
+            self.cached = Some((number, block));
         }
-        Ok(self.held.as_ref().map(|(_, block)| block.as_slice()))
+        Ok(self.cached.as_ref().map(|(_, block)| block.as_slice()))
     }
 }
 
-/// A whole block, unless the file ends before.
+/// Reads a whole block, or less at the end of the file.
 fn read_block(file: &mut File) -> io::Result<Vec<u8>> {
     let mut block = Vec::with_capacity(BLOCK);
     file.take(BLOCK as u64).read_to_end(&mut block)?;

@@ -1,4 +1,4 @@
-//! A plan is read back as it was written, and in no other way.
+//! A plan is read back exactly as it was written, and a changed plan is refused.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::os::unix::fs::FileExt;
@@ -53,7 +53,7 @@ fn change(values: &[Value]) -> Change {
 }
 
 #[test]
-fn every_value_comes_back_to_the_bit() {
+fn value_of_every_class_is_read_back_bit_for_bit() {
     let values = [
         Value::Null,
         Value::Integer(i64::MAX),
@@ -77,7 +77,7 @@ fn every_value_comes_back_to_the_bit() {
 }
 
 #[test]
-fn no_changed_byte_is_accepted() {
+fn plan_with_a_changed_byte_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.ndjson");
     let mut writer = PlanWriter::new(Vec::new(), &header()).unwrap();
@@ -92,7 +92,7 @@ fn no_changed_byte_is_accepted() {
     for position in [2, 0, 1] {
         assert_eq!(whole.change(position).unwrap() == second, position == 1);
     }
-    // In place, which is quicker than to write the file anew each time.
+    // Changing the file in place is faster than writing it again each time.
     let file = File::options().write(true).open(&path).unwrap();
     let put = |byte: u8, at: usize| file.write_all_at(&[byte], at as u64).unwrap();
     for (at, &byte) in plan.iter().enumerate() {
@@ -128,7 +128,7 @@ fn plan_changed_after_it_was_opened_is_not_executed() {
     for position in [4, 0, 2, 3, 1] {
         assert_eq!(plan.change(position).unwrap(), expected(position as i64));
     }
-    // A byte of the third change, which only a reading of that change can meet.
+    // A byte that only the third change contains.
     let file = File::options().write(true).open(&path).unwrap();
     file.write_all_at(b"y", 140_000).unwrap();
     assert_eq!(plan.change(0).unwrap(), expected(0));

@@ -1,4 +1,4 @@
-//! The lines of a plan as JSON. Leaves out how one value is written (`values`).
+//! The JSON of a plan's lines. The JSON of a value is in `values`.
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -117,7 +117,7 @@ struct WireChange {
     address: Option<i64>,
     before: Option<WireRow>,
     after: Option<WireRow>,
-    // The first reason. (To flatten it would take every line apart twice.)
+    // The first reason. With `flatten`, serde would parse every line twice.
     part: String,
     relation: String,
     rule: String,
@@ -137,7 +137,7 @@ struct WireChange {
 #[derive(Serialize, Deserialize)]
 struct WireAdopted {
     relation: String,
-    /// Sixteen hexadecimal digits a row.
+    /// The fingerprints of the rows, each as sixteen hexadecimal digits.
     rows: String,
 }
 
@@ -215,13 +215,13 @@ pub(super) fn header(header: &Header) -> String {
 
 pub(super) fn read_header(line: &str) -> Result<Header, String> {
     let wire: WireHeader =
-        serde_json::from_str(line).map_err(|error| format!("its first line is no plan's header: {error}"))?;
+        serde_json::from_str(line).map_err(|error| format!("its first line is not the header of a plan: {error}"))?;
     if wire.format != FORMAT {
         return Err(format!("its format is {:?}, and this version reads {FORMAT:?}", wire.format));
     }
     let engine = Engine::ALL.iter().copied().find(|engine| engine.name() == wire.engine);
     Ok(Header {
-        engine: engine.ok_or_else(|| format!("it is for the engine {:?}, which is not known", wire.engine))?,
+        engine: engine.ok_or_else(|| format!("it is for the unknown engine {:?}", wire.engine))?,
         database: wire.database,
         identity: wire.identity,
         schema: wire.schema,
@@ -264,7 +264,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
 fn read_redefinition(wire: WireRedefinition) -> Result<Redefinition, String> {
     let kind = DefinitionKind::ALL.into_iter().find(|kind| kind.name() == wire.kind);
     Ok(Redefinition {
-        kind: kind.ok_or_else(|| format!("it changes a definition of the kind {:?}, which is not known", wire.kind))?,
+        kind: kind.ok_or_else(|| format!("it changes a definition of the unknown kind {:?}", wire.kind))?,
         name: wire.name,
         table: TableName { schema: wire.schema, table: wire.table },
         before: wire.before,
@@ -304,7 +304,8 @@ pub(super) fn change(change: &Change) -> String {
     })
 }
 
-/// Such changes say which orphans they adopt, even if it is none. A row that only gets another key adopts seldom.
+/// True if the change makes a parent. Such a change always lists the orphans that it adopts, even if there are none;
+/// other changes list them only if there are some.
 fn makes_parent(part: Part, is_new: bool) -> bool {
     part == Part::Parent && is_new
 }
@@ -323,7 +324,7 @@ fn read_adopted(wire: WireAdopted) -> Result<Adopted, String> {
         u64::from_str_radix(digits, 16).ok()
     });
     let rows: Option<Vec<u64>> = digits.collect();
-    let rows = rows.ok_or_else(|| "a line of it adopts rows that cannot be read".to_owned())?;
+    let rows = rows.ok_or_else(|| "one of its lines adopts rows that cannot be read".to_owned())?;
     Ok(Adopted { relation: wire.relation, rows })
 }
 
@@ -332,11 +333,12 @@ pub(super) fn row(row: &RowName) -> String {
 }
 
 pub(super) fn read_change(line: &str) -> Result<Change, String> {
-    let wire: WireChange = serde_json::from_str(line).map_err(|error| format!("a line of it is no change: {error}"))?;
+    let wire: WireChange =
+        serde_json::from_str(line).map_err(|error| format!("one of its lines is not a change: {error}"))?;
     let first = WireReason { part: wire.part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment };
     let reason = |wire: WireReason| {
         let part = Part::ALL.into_iter().find(|part| part.name() == wire.part);
-        let part = part.ok_or_else(|| format!("a line of it has the part {:?}, which is not known", wire.part))?;
+        let part = part.ok_or_else(|| format!("one of its lines has the unknown part {:?}", wire.part))?;
         Ok(Reason { part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment })
     };
     let adopts = match wire.adopts {
@@ -366,25 +368,26 @@ pub(super) fn is_trailer(line: &str) -> bool {
     line.starts_with("{\"end\":")
 }
 
-/// JSON on one line, with what a terminal would obey or hide as `\u` escapes: such characters only stand in strings.
+/// Returns JSON on one line. Characters that a terminal would obey or hide become `\u` escapes; they occur only in
+/// strings.
 fn text(value: &impl Serialize) -> String {
     let plain = match serde_json::to_string(value) {
         Ok(plain) => plain,
         Err(fault) => unreachable!("a line of a plan that is no JSON: {fault}"),
     };
-    // Nearly every line is plain ASCII, which is quick to tell.
+    // Nearly every line is plain ASCII, which is fast to check.
     if plain.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !plain.contains(is_unseen) {
         return plain;
     }
-    let mut seen = String::with_capacity(plain.len() + 16);
+    let mut escaped = String::with_capacity(plain.len() + 16);
     for character in plain.chars() {
         if is_unseen(character) {
             let units =
                 character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
-            seen.push_str(&units);
+            escaped.push_str(&units);
         } else {
-            seen.push(character);
+            escaped.push(character);
         }
     }
-    seen
+    escaped
 }

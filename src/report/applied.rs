@@ -121,7 +121,6 @@ fn told_left(left: &BTreeMap<Left, u64>) -> String {
 
 pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     let mut sheet = Sheet::new(paper);
-    let total = said.total();
     let (tone, line) = said.headline();
     let ink = match tone {
         Tone::Good => Ink::Good,
@@ -131,15 +130,8 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     sheet.line(0, vec![Piece::new(tone.mark(), ink), Piece::new(line, ink)]);
     let mut labelled =
         |label: &str, ink, text: String| sheet.labelled(LABEL, Piece::new(label, ink), Piece::plain(text));
-    if total > 0 {
-        let part = |number: u64, verb: &str| (number > 0).then(|| format!("{} {verb}", plural(number, "row")));
-        let parts = [part(said.made, "made"), part(said.changed, "changed"), part(said.deleted, "deleted")];
-        let defined = (said.redefined > 0).then(|| format!("{} changed", plural(said.redefined, "definition")));
-        let mut line = parts.into_iter().flatten().chain(defined).collect::<Vec<_>>().join(", ");
-        if said.already > 0 {
-            line.push_str(&format!("; {} {}", count(said.already), Left::Already.told(said.already)));
-        }
-        labelled("changes", Ink::Dim, line);
+    if said.total() > 0 {
+        labelled("changes", Ink::Dim, changes(said));
     }
     if said.rows_left() > 0 {
         labelled("left", Ink::Doubtful, told_left(said.left));
@@ -170,6 +162,27 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
         let but = if said.rows_left() > 0 { "; those that were left in the database are in it too" } else { "" };
         labelled("kept", Ink::Dim, format!("rows that went are in {}{but}", file.display()));
     }
+    labelled("scan", if said.orphan_rows == 0 { Ink::Dim } else { Ink::Doubtful }, scan(said));
+    if !said.is_undo {
+        labelled("undo", Ink::Dim, format!("fk-doctor undo {} {}", said.typed, said.plan.display()));
+    }
+    sheet.finish()
+}
+
+/// Returns for example `3 rows made, 1 row changed; 2 were already so`.
+fn changes(said: &Said<'_>) -> String {
+    let part = |number: u64, verb: &str| (number > 0).then(|| format!("{} {verb}", plural(number, "row")));
+    let parts = [part(said.made, "made"), part(said.changed, "changed"), part(said.deleted, "deleted")];
+    let defined = (said.redefined > 0).then(|| format!("{} changed", plural(said.redefined, "definition")));
+    let mut line = parts.into_iter().flatten().chain(defined).collect::<Vec<_>>().join(", ");
+    if said.already > 0 {
+        line.push_str(&format!("; {} {}", count(said.already), Left::Already.told(said.already)));
+    }
+    line
+}
+
+/// Returns for example `4 relations checked, 2 orphan rows left; 1 could not be checked`.
+fn scan(said: &Said<'_>) -> String {
     let checked = plural(said.relations - said.unchecked, "relation");
     let mut scan = if said.relations == said.unchecked {
         "no relation was checked".to_owned()
@@ -181,9 +194,5 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     if said.unchecked > 0 {
         scan.push_str(&format!("; {} could not be checked", count(said.unchecked)));
     }
-    labelled("scan", if said.orphan_rows == 0 { Ink::Dim } else { Ink::Doubtful }, scan);
-    if !said.is_undo {
-        labelled("undo", Ink::Dim, format!("fk-doctor undo {} {}", said.typed, said.plan.display()));
-    }
-    sheet.finish()
+    scan
 }

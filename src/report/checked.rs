@@ -9,6 +9,7 @@ use crate::model::checked::Taken;
 use crate::model::finding::Severity;
 use crate::model::schema::side;
 use crate::model::text::count;
+use crate::model::text::named;
 use crate::model::text::plural;
 use crate::report::Paper;
 use crate::report::layout::Ink;
@@ -76,10 +77,14 @@ fn constraint(sheet: &mut Sheet, refused: &Refused) {
 
 fn shown(place: &Place) -> String {
     let at = format!("{}:{}", place.source, place.line);
-    match &place.taken {
-        None => at,
-        Some(Taken::Table) => format!("{at} (the table has it)"),
-        Some(Taken::Row { source, line }) => format!("{at} (as on {source}:{line})"),
+    let key = named(place.key.iter().map(|(column, value)| (column.as_str(), value)));
+    match (&place.taken, key.is_empty()) {
+        (None, true) => at,
+        (None, false) => format!("{at} ({key})"),
+        (Some(Taken::Table), true) => format!("{at} (the table has it)"),
+        (Some(Taken::Table), false) => format!("{at} ({key}: the table has it)"),
+        (Some(Taken::Row { source, line }), true) => format!("{at} (as on {source}:{line})"),
+        (Some(Taken::Row { source, line }), false) => format!("{at} ({key}: as on {source}:{line})"),
     }
 }
 

@@ -4,7 +4,6 @@
 use crate::model::examination::Examination;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
-use crate::model::finding::Known;
 use crate::model::finding::Severity;
 use crate::model::text::plural;
 
@@ -37,10 +36,7 @@ pub(super) struct Headline {
 
 impl Headline {
     pub(super) fn of(examination: &Examination) -> Headline {
-        let warnings = open(examination)
-            .filter(|finding| finding.severity == Severity::Warning && finding.code != Code::Orphan)
-            .count();
-        Headline { sentences: sentences(examination), warnings }
+        Headline { sentences: sentences(examination), warnings: examination.summary().warnings }
     }
 
     /// Nothing stands against "clean".
@@ -51,7 +47,7 @@ impl Headline {
 
 /// The findings that no baseline knows.
 pub(super) fn open(examination: &Examination) -> impl Iterator<Item = &Finding> + Clone {
-    examination.findings.iter().filter(|finding| finding.known != Known::Wholly)
+    examination.open_findings()
 }
 
 fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
@@ -88,7 +84,7 @@ fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
         found.push((Tone::Doubtful, format!("{} of {all}", summary.unchecked), " could not be checked".to_owned()));
     }
     if found.is_empty() {
-        let rows = plural(examination.relations.iter().map(|coverage| coverage.counts.rows).sum(), "row");
+        let rows = plural(examination.rows(), "row");
         found.push(match summary.partial {
             0 => (Tone::Good, all, format!(" checked, {} · {rows}", none_found(examination))),
             some => {

@@ -120,14 +120,15 @@ fn tone_class(tone: Tone) -> &'static str {
 
 fn tiles(examination: &Examination) -> String {
     let summary = examination.summary();
-    let rows = examination.relations.iter().map(|coverage| coverage.counts.rows).sum();
     let class = |number: u64, class: &'static str| if number > 0 { class } else { "" };
     let tiles = [
         ("relations", summary.relations as u64, ""),
-        ("rows looked at", rows, ""),
+        ("rows looked at", examination.rows(), ""),
         ("orphan rows", summary.orphan_rows, class(summary.orphan_rows, "bad")),
         ("missing keys", summary.missing_keys, class(summary.missing_keys, "bad")),
-        ("other findings", summary.defects as u64, ""),
+        ("defects", summary.defects as u64, class(summary.defects as u64, "bad")),
+        ("warnings", summary.warnings as u64, class(summary.warnings as u64, "doubtful")),
+        ("notes", summary.notes as u64, ""),
         ("not checked", summary.unchecked as u64, class(summary.unchecked as u64, "doubtful")),
     ];
     let tile = |(name, number, class): (&str, u64, &str)| {

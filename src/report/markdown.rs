@@ -206,7 +206,7 @@ mod tests {
 - ✗ 1 defect in 1 of 4 relations
 - ! 1 warning
 
-4 relations · 4 checked · 20,800 rows · 340 orphan rows · verdict **findings**
+4 relations · 4 checked · 10,400 rows · 340 orphan rows · verdict **findings**
 
 | relation | rows | orphans | missing keys | share | coverage | found |
 | --- | ---: | ---: | ---: | ---: | --- | --- |

@@ -36,7 +36,8 @@ fn headline(sheet: &mut Sheet, schema: &Schema) {
     let relations = plural(schema.relations.len() as u64, "relation");
     let (broken, doubtful) = (number(Health::Broken), number(Health::Warning));
     let (mark, ink) = match (broken, doubtful) {
-        (0, 0) => ("✓", Ink::Good),
+        // Nothing is known of the rows, which may be full of orphans.
+        (0, 0) => ("○", Ink::Strong),
         (0, _) => ("!", Ink::Doubtful),
         _ => ("✗", Ink::Bad),
     };
@@ -46,6 +47,7 @@ fn headline(sheet: &mut Sheet, schema: &Schema) {
             line.push_str(&format!(", {number} {what}"));
         }
     }
+    line.push_str("; no row was looked at");
     sheet.line(0, vec![Piece::new(mark, ink), Piece::new(line, ink)]);
 }
 
@@ -72,7 +74,7 @@ fn relations(sheet: &mut Sheet, schema: &Schema) {
     };
     let rows = schema.relations.iter().map(row).collect();
     sheet.blank();
-    let header = &["relation", "on delete", "on update", "health"];
+    let header = &["relation", "on delete", "on update", "definition"];
     sheet.grid(Grid { indent: 2, numbers: &[], first: None, header, rows });
 }
 
@@ -122,10 +124,11 @@ mod tests {
     #[test]
     fn every_relation_is_listed_and_what_ails_it_said() {
         let expected = "\
-✗ 4 relations between 3 tables in shop.sqlite, 1 broken, 1 doubtful
+✗ 4 relations between 3 tables in shop.sqlite, 1 broken, 1 doubtful; no row was
+  looked at
 
-  relation                            on delete  on update  health
-───────────────────────────────────────────────────────────────────
+  relation                            on delete  on update  definition
+──────────────────────────────────────────────────────────────────────
   orders(customer_id)->customers(id)  CASCADE    NO ACTION  ok
   orders(region,code)                 CASCADE    NO ACTION  ok
     ->customers(region,code)

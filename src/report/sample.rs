@@ -61,6 +61,7 @@ pub(super) fn table(name: &str, columns: &[&str]) -> Table {
         storage: Storage::Transactional,
         without_foreign_keys: None,
         irreversible: None,
+        partitions: Vec::new(),
     }
 }
 

@@ -75,9 +75,7 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
         labelled("next", Ink::Dim, format!("fk-doctor status {plan} DATABASE tells what its record says"));
         return sheet.finish();
     };
-    let database = shell(state.typed);
-    let of = size(said.changes, definitions);
-    labelled("plan", Ink::Dim, of);
+    labelled("plan", Ink::Dim, size(said.changes, definitions));
     if state.phase.is_some() {
         labelled("made", Ink::Dim, format!("{} now", size(state.made, state.defined)));
         for (why, rows) in state.left {
@@ -102,22 +100,30 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
             labelled("record", Ink::Dim, format!("{}: keep it beside the plan", journal.display()));
         }
     }
+    if let Some((label, step)) = next_step(said, state, &plan) {
+        labelled(label, Ink::Dim, step);
+    }
+    sheet.finish()
+}
+
+/// Returns the command to run next, with its label. `plan` is quoted for the shell.
+fn next_step(said: &Said<'_>, state: &State<'_>, plan: &str) -> Option<(&'static str, String)> {
+    let database = shell(state.typed);
     let skip = if state.changed_since > 0 { " --skip-changed" } else { "" };
     let apply = format!("fk-doctor apply {database} {plan}");
     let undo = format!("fk-doctor undo {database} {plan}{skip}");
     match state.phase {
-        _ if said.is_at_work || state.is_forgotten => {}
-        None => labelled("next", Ink::Dim, apply),
-        Some(Phase::Applying) => labelled("next", Ink::Dim, format!("{apply} goes on; {undo} takes it back")),
-        Some(Phase::Applied) => labelled("undo", Ink::Dim, undo),
-        Some(Phase::TakingBack) => labelled("next", Ink::Dim, format!("{undo} goes on")),
+        _ if said.is_at_work || state.is_forgotten => None,
+        None => Some(("next", apply)),
+        Some(Phase::Applying) => Some(("next", format!("{apply} goes on; {undo} takes it back"))),
+        Some(Phase::Applied) => Some(("undo", undo)),
+        Some(Phase::TakingBack) => Some(("next", format!("{undo} goes on"))),
         // The rows that were left can still be taken back, once nothing stands in the way.
-        Some(Phase::TakenBack) if state.made > 0 => labelled("next", Ink::Dim, undo),
+        Some(Phase::TakenBack) if state.made > 0 => Some(("next", undo)),
         Some(Phase::TakenBack) => {
-            labelled("next", Ink::Dim, format!("fk-doctor status {plan} {database} --forget removes its record"));
+            Some(("next", format!("fk-doctor status {plan} {database} --forget removes its record")))
         }
     }
-    sheet.finish()
 }
 
 fn headline(said: &Said<'_>) -> (Tone, String) {

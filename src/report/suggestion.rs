@@ -53,16 +53,7 @@ fn draft(text: &mut String, schema: &Schema, relation: &Relation, finding: &Find
     text.push_str(&format!("relation = {{ child = {child}, parent = {parent} }}\n"));
     let causes: Vec<Cause> = finding.diagnosis.iter().map(|diagnosis| diagnosis.cause).collect();
     let has = |cause: Cause| causes.contains(&cause);
-    let forms: Vec<&str> = [
-        (Cause::Whitespace, "\"trim\""),
-        (Cause::Case, "\"casefold\""),
-        (Cause::ZeroPadding, "\"zero-padding\""),
-        (Cause::UuidFormat, "\"uuid\""),
-    ]
-    .into_iter()
-    .filter(|(cause, _)| has(*cause))
-    .map(|(_, form)| form)
-    .collect();
+    let forms = normal_forms(&causes);
     if !forms.is_empty() && relation.child_columns.len() == 1 {
         text.push_str(&format!(
             "[[rule.treat]] # only where exactly one parent is equal so\naction = \"remap\"\nnormalize = [{}]\n",
@@ -102,6 +93,17 @@ fn draft(text: &mut String, schema: &Schema, relation: &Relation, finding: &Find
         choice(text, "take the rows out, and keep them aside", &["action = \"quarantine\""]);
     }
     text.push_str("[[rule.treat]] # what is left stays as it is, on the record\naction = \"report\"\n");
+}
+
+/// Returns the normal forms in which the keys may equal their parents', as TOML strings.
+fn normal_forms(causes: &[Cause]) -> Vec<&'static str> {
+    let forms = [
+        (Cause::Whitespace, "\"trim\""),
+        (Cause::Case, "\"casefold\""),
+        (Cause::ZeroPadding, "\"zero-padding\""),
+        (Cause::UuidFormat, "\"uuid\""),
+    ];
+    forms.into_iter().filter(|(cause, _)| causes.contains(cause)).map(|(_, form)| form).collect()
 }
 
 /// A treatment to be chosen.

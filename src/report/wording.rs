@@ -104,7 +104,7 @@ pub(super) fn totals(examination: &Examination) -> String {
             parts.push(format!("{number} {what}"));
         }
     }
-    parts.push(plural(examination.relations.iter().map(|coverage| coverage.counts.rows).sum(), "row"));
+    parts.push(plural(examination.rows(), "row"));
     parts.push(plural(summary.orphan_rows, "orphan row"));
     if examination.values != Values::Shown {
         parts.push(format!("values {}", examination.values.name()));

@@ -23,7 +23,7 @@ use crate::apply::execute::backup_path;
 use crate::apply::execute::execute;
 use crate::apply::journal;
 use crate::cli;
-use crate::cli::repair::Writing;
+use crate::cli::repair::WriteArgs;
 use crate::engine::Deadline;
 use crate::engine::Patience;
 use crate::engines;
@@ -43,8 +43,8 @@ use crate::sql;
 
 pub fn apply(
     direction: Direction,
-    typed: &cli::repair::Apply,
-    global: &cli::Global,
+    typed: &cli::repair::ApplyArgs,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
@@ -66,13 +66,13 @@ pub(super) struct Going<'g> {
     pub(super) direction: Direction,
     pub(super) source: &'g Source,
     pub(super) plan: &'g Path,
-    pub(super) writing: &'g Writing,
+    pub(super) writing: &'g WriteArgs,
     pub(super) outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
 }
 
 pub(super) fn go(
     going: Going<'_>,
-    global: &cli::Global,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
@@ -94,7 +94,7 @@ pub(super) fn go(
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
     let identity = database.identity()?;
     admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides)?;
-    let kept_files = quarantine_file::places(path, &plan.header);
+    let kept_files = quarantine_file::paths(path, &plan.header);
     super::refuse_to_overwrite(source, kept_files.iter().map(PathBuf::as_path))?;
     let at = date::moment(surroundings.now);
     let order = Order {
@@ -121,16 +121,16 @@ pub(super) fn go(
     Ok(Outcome { documents: report.documents(&execution, outputs, surroundings), exit })
 }
 
-fn overrides(writing: &Writing) -> Overrides {
+fn overrides(writing: &WriteArgs) -> Overrides {
     Overrides { leave_undecided: writing.leave_undecided, moved: writing.moved, read_only: writing.override_read_only }
 }
 
 fn exit(direction: Direction, done: &Done, remaining: Remaining) -> Exit {
     match (direction, remaining) {
-        _ if done.rows_left() > 0 => Exit::NotHealed,
+        _ if done.rows_left() > 0 => Exit::NotClean,
         (Direction::Undo, Remaining { unchecked: 1.., .. }) => Exit::Incomplete,
         (Direction::Undo, _) => Exit::Clean,
-        (_, Remaining { orphan_rows: 1.., .. }) => Exit::NotHealed,
+        (_, Remaining { orphan_rows: 1.., .. }) => Exit::NotClean,
         (_, Remaining { unchecked: 1.., .. }) => Exit::Incomplete,
         _ => Exit::Clean,
     }
@@ -193,7 +193,7 @@ struct Remaining {
 fn remaining(
     source: &Source,
     patience: &Patience,
-    global: &cli::Global,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
 ) -> Result<Remaining, RunError> {
     let mut database = engines::open(source, patience)?;
@@ -218,7 +218,7 @@ fn remaining(
     Ok(remaining)
 }
 
-fn wanted_backup(writing: &Writing, source: &Source, schema_digest: &str) -> Option<PathBuf> {
+fn wanted_backup(writing: &WriteArgs, source: &Source, schema_digest: &str) -> Option<PathBuf> {
     let database = source.file()?;
     match &writing.backup {
         _ if writing.no_backup => None,

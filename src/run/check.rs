@@ -15,7 +15,6 @@ use super::correct_load::Places;
 use super::planned_schema_check;
 use super::question::Question;
 use crate::check::Check;
-use crate::check::CheckError;
 use crate::check::PLACES;
 use crate::cli;
 use crate::engine::Database;
@@ -25,6 +24,7 @@ use crate::exit::Exit;
 use crate::intake;
 use crate::intake::FileKind;
 use crate::intake::ReadOptions;
+use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::checked::Checked;
 use crate::model::ids::TableId;
@@ -39,8 +39,8 @@ use crate::scan::Wishes;
 const BUFFER: usize = 1 << 18;
 
 pub fn check(
-    typed: &cli::Check,
-    global: &cli::Global,
+    typed: &cli::CheckArgs,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
@@ -79,7 +79,7 @@ pub fn check(
 /// Puts every row into a private copy of the database.
 fn try_load(
     database: &mut dyn Database,
-    typed: &cli::Check,
+    typed: &cli::CheckArgs,
     question: &Question,
     surroundings: &Surroundings,
     progress: Progress<'_>,
@@ -108,12 +108,14 @@ fn try_load(
         check.source(table, &name);
         let advance = |read: usize| progress(before + read, total);
         let reader = Advancing { source: open(path)?, read: 0, told: 0, advance: &advance };
-        intake::read(reader, kind, &options, &mut check.taker()).map_err(|fault| failed(&name, fault))?;
+        intake::read(reader, kind, &options, &mut check.taker()).map_err(|fault| RunError::of_check(&name, fault))?;
         before += size(path);
     }
     if let Some((staging, table)) = staging {
         let mut session = database.session()?;
-        check.staged(session.as_mut(), staging, table).map_err(|fault| failed("the staging table", fault))?;
+        check
+            .staged(session.as_mut(), staging, table)
+            .map_err(|fault| RunError::of_check("the staging table", fault))?;
     }
     let mut checked = check.finish(&question.redaction)?;
     if let (Some(places), [(_, file)]) = (&places, wanted.as_slice()) {
@@ -165,7 +167,7 @@ fn fit_to_correct(wanted: &[(String, PathBuf)], places: &Places, question: &Ques
 }
 
 /// Tables and the files for them, as typed.
-fn wanted(typed: &cli::Check) -> Result<Vec<(String, PathBuf)>, RunError> {
+fn wanted(typed: &cli::CheckArgs) -> Result<Vec<(String, PathBuf)>, RunError> {
     let mut wanted = Vec::new();
     match &typed.table {
         Some(table) => wanted.extend(typed.files.iter().map(|file| (table.clone(), file.clone()))),
@@ -191,8 +193,17 @@ fn wanted(typed: &cli::Check) -> Result<Vec<(String, PathBuf)>, RunError> {
 
 fn table_of(schema: &Schema, wanted: &str) -> Result<TableId, RunError> {
     let named = |name: &str| schema.names.same(name, wanted);
-    let tables = || schema.tables.iter().filter(|table| table.kind == TableKind::Table);
-    let found = schema.tables.position(|table| table.kind == TableKind::Table && named(&table.name.to_string()));
+    let takes_rows = |table: &Table| match table.kind {
+        TableKind::Table => true,
+        TableKind::Partitioned => table.irreversible.is_none(),
+        TableKind::View | TableKind::Virtual | TableKind::Shadow => false,
+    };
+    let tables = || schema.tables.iter().filter(|table| takes_rows(table));
+    let position =
+        |is_meant: &dyn Fn(&Table) -> bool| schema.tables.position(|table| takes_rows(table) && is_meant(table));
+    let found = position(&|table| named(&table.name.to_string()));
+    // The references of a partition are those of its table.
+    let found = found.or_else(|| position(&|table| table.partitions.iter().any(|part| named(&part.to_string()))));
     found.ok_or_else(|| {
         let names: Vec<String> = tables().map(|table| table.name.to_string()).collect();
         let help = match text::nearest(wanted, names.iter().map(String::as_str)) {
@@ -203,7 +214,7 @@ fn table_of(schema: &Schema, wanted: &str) -> Result<TableId, RunError> {
     })
 }
 
-fn kind(typed: &cli::Check, path: &Path) -> Result<FileKind, RunError> {
+fn kind(typed: &cli::CheckArgs, path: &Path) -> Result<FileKind, RunError> {
     let by_name = FileKind::from_name(&path.display().to_string());
     typed.input.or(by_name).ok_or_else(|| RunError::Input {
         what: path.display().to_string(),
@@ -226,15 +237,6 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, RunError> {
 
 fn size(path: &Path) -> usize {
     std::fs::metadata(path).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX))
-}
-
-pub(super) fn failed(name: &str, fault: CheckError) -> RunError {
-    match fault {
-        CheckError::Engine(error) => RunError::Engine(error),
-        CheckError::FileError(fault) => {
-            RunError::Input { what: format!("{name}, line {}", fault.line), why: fault.why, help: fault.help }
-        }
-    }
 }
 
 /// Tells how far a file was read, a thousand times at most.

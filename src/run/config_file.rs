@@ -24,7 +24,7 @@ pub(super) struct ConfigFile {
     pub(super) typed: Vec<(String, ConfiguredRelation)>,
 }
 
-pub(super) fn read(global: &cli::Global, surroundings: &Surroundings) -> Result<ConfigFile, RunError> {
+pub(super) fn read(global: &cli::GlobalArgs, surroundings: &Surroundings) -> Result<ConfigFile, RunError> {
     let found = match &global.config {
         Some(path) => Some(path.clone()),
         None => surroundings

@@ -85,21 +85,11 @@ pub(super) fn correct(
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Corrected, RunError> {
-    let separator = match wanted.kind {
-        FileKind::Csv => b',',
-        FileKind::Tsv => b'\t',
-        FileKind::Json | FileKind::Ndjson => {
-            return Err(unfit(
-                wanted.file,
-                "corrected rows are written as CSV or TSV",
-                "convert the rows to CSV first",
-            ));
-        }
-    };
+    let separator = separator(wanted)?;
     let help = "load the rows into a copy in SQLite, or repair the table once they are in";
     let load = load::treatable(wanted.schema)
         .ok_or_else(|| unfit(wanted.file, "rows are corrected on SQLite only, so far", help))?;
-    let parents = treat(trial, load, wanted, patience, surroundings, progress)?;
+    let parents = treat(trial, load.as_ref(), wanted, patience, surroundings, progress)?;
     let Places { corrected, rest, parents: script } = wanted.places;
     let mut done = Corrected {
         file: corrected.display().to_string(),
@@ -108,46 +98,81 @@ pub(super) fn correct(
         parent_rows: parents.rows,
         ..Corrected::default()
     };
-    let mut good = CsvWriter::new(draft(corrected)?, separator, wanted.options);
-    let mut left = CsvWriter::new(draft(rest)?, separator, wanted.options);
-    let keys = key_columns(wanted.schema, wanted.table);
     let source =
         std::fs::File::open(wanted.file).map_err(|error| unfit(wanted.file, &error.to_string(), "check the file"))?;
-    let mut known = false;
-    let each = &mut |mut record: Record| -> Result<(), Fault> {
-        if !known {
-            good.write_header(&record.columns)?;
-            left.write_header(&record.columns)?;
-            known = true;
-        }
-        let place = wanted.places_from + i64::try_from(record.line).unwrap_or(i64::MAX);
-        let mut row: Option<Vec<Value>> = None;
-        trial.each_row(&load.treated(wanted.schema, wanted.table, &keys, place), &mut |found| {
-            row = Some(found.to_vec())
-        })?;
-        let Some(row) = row else { return Ok(left.write_row(&record.columns, &record.values)?) };
-        match put_in(wanted.schema, wanted.table, &keys, &row, &mut record) {
-            Some(changed) => done.changed += u64::from(changed),
-            None => return Ok(left.write_row(&record.columns, &record.values)?),
-        }
-        Ok(good.write_row(&record.columns, &record.values)?)
+    let mut split = Split {
+        wanted,
+        load: load.as_ref(),
+        keys: key_columns(wanted.schema, wanted.table),
+        good: CsvWriter::new(draft(corrected)?, separator, wanted.options),
+        left: CsvWriter::new(draft(rest)?, separator, wanted.options),
+        has_header: false,
+        changed: 0,
     };
+    let each = &mut |record: Record| split.take(trial, record);
     intake::read(std::io::BufReader::new(source), wanted.kind, wanted.options, each)
         .map_err(|fault| fault.told(wanted.file))?;
-    (done.rows, done.rest_rows) = (good.rows, left.rows);
+    let Split { good, left, changed, .. } = split;
+    (done.rows, done.rest_rows, done.changed) = (good.rows, left.rows, changed);
     if parents.rows > 0 {
         let mut file = draft(script)?;
-        let written = file.write_all(parents.script.as_bytes()).and_then(|()| file.settle()?.claim());
+        let written = file.write_all(parents.script.as_bytes()).and_then(|()| file.sync()?.create_new());
         written.map_err(|error| RunError::unwritten(Some(script), &error))?;
     }
     if done.rest_rows > 0 {
-        let kept = left.finish().and_then(|file| file.settle()?.claim());
+        let kept = left.finish().and_then(|file| file.sync()?.create_new());
         kept.map_err(|error| RunError::unwritten(Some(rest), &error))?;
     }
     // It comes last, so that all that belongs to it is there too.
-    let kept = good.finish().and_then(|file| file.settle()?.replace());
+    let kept = good.finish().and_then(|file| file.sync()?.replace());
     kept.map_err(|error| RunError::unwritten(Some(corrected), &error))?;
     Ok(done)
+}
+
+fn separator(wanted: &Wanted<'_>) -> Result<u8, RunError> {
+    match wanted.kind {
+        FileKind::Csv => Ok(b','),
+        FileKind::Tsv => Ok(b'\t'),
+        FileKind::Json | FileKind::Ndjson => {
+            let why = "corrected rows are written as CSV or TSV";
+            Err(unfit(wanted.file, why, "convert the rows to CSV first"))
+        }
+    }
+}
+
+/// Splits the rows of the file into those that can be loaded and the rest.
+struct Split<'a> {
+    wanted: &'a Wanted<'a>,
+    load: &'a dyn Treatable,
+    /// The columns that rules may change.
+    keys: Vec<usize>,
+    good: CsvWriter<WholeFile>,
+    left: CsvWriter<WholeFile>,
+    has_header: bool,
+    /// Rows that the rules changed.
+    changed: u64,
+}
+
+impl Split<'_> {
+    fn take(&mut self, trial: &mut dyn Trial, mut record: Record) -> Result<(), Fault> {
+        if !self.has_header {
+            self.good.write_header(&record.columns)?;
+            self.left.write_header(&record.columns)?;
+            self.has_header = true;
+        }
+        let Wanted { schema, table, places_from, .. } = *self.wanted;
+        let number = places_from + i64::try_from(record.line).unwrap_or(i64::MAX);
+        let mut row: Option<Vec<Value>> = None;
+        let question = self.load.treated(schema, table, &self.keys, number);
+        trial.each_row(&question, &mut |found| row = Some(found.to_vec()))?;
+        match row.and_then(|row| put_in(schema, table, &self.keys, &row, &mut record)) {
+            Some(changed) => {
+                self.changed += u64::from(changed);
+                Ok(self.good.write_row(&record.columns, &record.values)?)
+            }
+            None => Ok(self.left.write_row(&record.columns, &record.values)?),
+        }
+    }
 }
 
 /// Rows that have to be there before those of the file.
@@ -180,7 +205,8 @@ fn treat(
         relation.scope.condition =
             Some(if is_loaded { load.is_loaded(wanted.schema, wanted.table) } else { load.nothing() });
     }
-    let planned = repair::plan_in(schema, database.as_mut(), &files, surroundings, patience.lock_wait, progress)?;
+    let planned =
+        repair::plan_for_schema(schema, database.as_mut(), &files, surroundings, patience.lock_wait, progress)?;
     if let Some(refusal) = planned.draft.forecast.refusals.first() {
         let why = format!("{}: {}", refusal.rule, refusal.why);
         return Err(RunError::Apply(ApplyError::Refused { doing: "make", why, help: refusal.help.clone() }));
@@ -257,7 +283,7 @@ enum Fault {
 impl Fault {
     fn told(self, file: &Path) -> RunError {
         match self {
-            Fault::Check(fault) => crate::run::check::failed(&file.display().to_string(), fault),
+            Fault::Check(fault) => RunError::of_check(&file.display().to_string(), fault),
             Fault::Written(error) => RunError::unwritten(None, &error),
             Fault::Bench(error) => RunError::Treat(error.into()),
         }

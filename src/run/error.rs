@@ -4,6 +4,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::apply::ApplyError;
+use crate::check::CheckError;
 use crate::engine::EngineError;
 use crate::examine::ExamineError;
 use crate::exit::Exit;
@@ -67,6 +68,16 @@ impl RunError {
     /// `option` is the option that named the file.
     pub(super) fn unreadable(path: &Path, error: &std::io::Error, option: &'static str) -> RunError {
         RunError::Unreadable { path: path.to_owned(), why: error.to_string(), option }
+    }
+
+    /// `name` is the file, or whatever the rows came from.
+    pub(super) fn of_check(name: &str, fault: CheckError) -> RunError {
+        match fault {
+            CheckError::Engine(error) => RunError::Engine(error),
+            CheckError::FileError(fault) => {
+                RunError::Input { what: format!("{name}, line {}", fault.line), why: fault.why, help: fault.help }
+            }
+        }
     }
 
     pub(super) fn shared_place(file: Option<&Path>) -> RunError {

@@ -29,8 +29,8 @@ use crate::sql::read::statements;
 const LONGEST_TEXT: u64 = 64 * 1024 * 1024;
 
 pub fn explain(
-    typed: &cli::Explain,
-    global: &cli::Global,
+    typed: &cli::ExplainArgs,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Outcome, RunError> {
@@ -66,7 +66,7 @@ pub fn explain(
 }
 
 /// With `DATABASE_URL` set, the one argument is the statement.
-fn told_apart(typed: &cli::Explain, surroundings: &Surroundings) -> (Option<String>, Option<String>) {
+fn told_apart(typed: &cli::ExplainArgs, surroundings: &Surroundings) -> (Option<String>, Option<String>) {
     let is_statement = |text: &str| text.contains(char::is_whitespace) && !Path::new(text).exists();
     match (&typed.database, &typed.statement) {
         (Some(only), None) if surroundings.database_url.is_some() && is_statement(only) => (None, Some(only.clone())),
@@ -80,7 +80,7 @@ enum Wanted {
     Errors(Vec<Complaint>),
 }
 
-fn wanted(typed: &cli::Explain, statement: Option<String>) -> Result<Wanted, RunError> {
+fn wanted(typed: &cli::ExplainArgs, statement: Option<String>) -> Result<Wanted, RunError> {
     let Some(error) = &typed.error else {
         let parameters: Vec<Value> = typed.param.iter().map(|text| literal(text)).collect();
         return Ok(Wanted::Statements(statements(statement, typed.file.as_deref())?, parameters));

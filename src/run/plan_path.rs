@@ -15,7 +15,7 @@ use crate::plan_file;
 use crate::plan_file::PlanFile;
 use crate::plan_file::PlanWriter;
 use crate::quarantine_file;
-use crate::quarantine_file::KeepError;
+use crate::quarantine_file::QuarantineError;
 use crate::run::RunError;
 use crate::run::Surroundings;
 use crate::run::config_file::ConfigFile;
@@ -69,10 +69,10 @@ pub(super) fn refuse_if_begun(
 
 /// Rows that go are never kept in the place of something else.
 pub(super) fn refuse_kept_files(plan: &Path, header: &Header, source: &Source) -> Result<(), RunError> {
-    let places = quarantine_file::places(plan, header);
+    let places = quarantine_file::paths(plan, header);
     crate::run::refuse_to_overwrite(source, places.iter().map(PathBuf::as_path))?;
     match places.into_iter().find(|place| place.exists() || place == plan) {
-        Some(path) => Err(RunError::Apply(ApplyError::Keep(KeepError::Taken { path }))),
+        Some(path) => Err(RunError::Apply(ApplyError::Keep(QuarantineError::Taken { path }))),
         None => Ok(()),
     }
 }
@@ -92,8 +92,8 @@ pub(super) fn write(path: &Path, header: &Header, draft: &Draft, over: bool) -> 
         Kept::File(error) => unwritten(error),
         Kept::Bench(error) => RunError::Treat(error.into()),
     })?;
-    let file = writer.finish().and_then(WholeFile::settle).map_err(unwritten)?;
-    if over { file.replace() } else { file.claim() }.map_err(unwritten)
+    let file = writer.finish().and_then(WholeFile::sync).map_err(unwritten)?;
+    if over { file.replace() } else { file.create_new() }.map_err(unwritten)
 }
 
 /// Why a plan could not be written down.

@@ -30,8 +30,8 @@ pub(super) struct Question {
 impl Question {
     pub(super) fn new(
         database: &Option<String>,
-        typed: &cli::Answer,
-        global: &cli::Global,
+        typed: &cli::AnswerArgs,
+        global: &cli::GlobalArgs,
         surroundings: &Surroundings,
     ) -> Result<Question, RunError> {
         let source = super::source(database, surroundings)?;

@@ -27,17 +27,17 @@ use crate::sql;
 use crate::treat;
 
 pub fn rules(
-    typed: &cli::repair::Rules,
-    global: &cli::Global,
+    typed: &cli::repair::RulesCommand,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
 ) -> Result<Outcome, RunError> {
     let text = match typed {
-        cli::repair::Rules::Check { paths, against, timeout } => {
+        cli::repair::RulesCommand::Check { paths, against, timeout } => {
             check(paths, against.as_deref(), *timeout, global, surroundings)?
         }
-        cli::repair::Rules::Suggest { database, timeout } => suggest(database, *timeout, global, surroundings)?,
-        cli::repair::Rules::List { name: None } => list(),
-        cli::repair::Rules::List { name: Some(name) } => match SHIPPED.iter().find(|(known, _)| known == name) {
+        cli::repair::RulesCommand::Suggest { database, timeout } => suggest(database, *timeout, global, surroundings)?,
+        cli::repair::RulesCommand::List { name: None } => list(),
+        cli::repair::RulesCommand::List { name: Some(name) } => match SHIPPED.iter().find(|(known, _)| known == name) {
             Some((_, text)) => (*text).to_owned(),
             None => {
                 let why = "no rule of this name comes with fk-doctor".to_owned();
@@ -52,7 +52,7 @@ pub fn rules(
 fn suggest(
     database: &Option<String>,
     timeout: Option<Duration>,
-    global: &cli::Global,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
 ) -> Result<String, RunError> {
     let source = super::source(database, surroundings)?;
@@ -84,7 +84,7 @@ fn check(
     paths: &[PathBuf],
     against: Option<&str>,
     timeout: Option<Duration>,
-    global: &cli::Global,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
 ) -> Result<String, RunError> {
     let files = rule_files::read(paths, surroundings)?;

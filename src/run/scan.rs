@@ -43,7 +43,7 @@ use crate::model::examination::LeftAlone;
 use crate::model::examination::Verdict;
 use crate::model::file_line::FileLine;
 use crate::model::finding::Severity;
-use crate::model::history::Moment;
+use crate::model::history::PastScan;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::schema::Schema;
@@ -54,8 +54,8 @@ use crate::scan::Wishes;
 use crate::source::Source;
 
 pub fn scan(
-    typed: &cli::Scan,
-    global: &cli::Global,
+    typed: &cli::ScanArgs,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     sink: &dyn Sink,
     progress: Progress<'_>,
@@ -130,7 +130,7 @@ struct Opened {
 
 fn open(
     source: &Source,
-    typed: &cli::Scan,
+    typed: &cli::ScanArgs,
     file: &ConfigFile,
     surroundings: &Surroundings,
 ) -> Result<Opened, RunError> {
@@ -157,7 +157,7 @@ fn open(
     Ok(Opened { sessions, database, schema, places, all, left_alone })
 }
 
-fn jobs(typed: &cli::Scan, file: &ConfigFile, surroundings: &Surroundings) -> usize {
+fn jobs(typed: &cli::ScanArgs, file: &ConfigFile, surroundings: &Surroundings) -> usize {
     typed.jobs.or(file.config.scan.jobs).unwrap_or(surroundings.cores).max(1)
 }
 
@@ -169,7 +169,7 @@ fn exit(examination: &Examination) -> Exit {
     }
 }
 
-fn bar(typed: &cli::Scan, file: &ConfigFile) -> Option<Severity> {
+fn bar(typed: &cli::ScanArgs, file: &ConfigFile) -> Option<Severity> {
     match typed.fail_on.or(file.config.scan.fail_on).unwrap_or(FailOn::At(Severity::Error)) {
         FailOn::At(severity) => Some(severity),
         FailOn::Never => None,
@@ -195,7 +195,7 @@ fn read_schema_file(path: &Path) -> Result<(String, String), RunError> {
 }
 
 /// The scans that a history holds; one that is not there yet holds none.
-fn read_history(file: &Path) -> Result<Vec<Moment>, RunError> {
+fn read_history(file: &Path) -> Result<Vec<PastScan>, RunError> {
     let text = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         read => read,
@@ -207,12 +207,12 @@ fn read_history(file: &Path) -> Result<Vec<Moment>, RunError> {
 /// Adds this scan to the history; the examination gets those of its own database.
 fn remember(
     file: &Path,
-    past: Vec<Moment>,
+    past: Vec<PastScan>,
     examination: &mut Examination,
     surroundings: &Surroundings,
     sink: &dyn Sink,
 ) -> Result<(), RunError> {
-    let now = Moment::of(examination, date::moment(surroundings.now));
+    let now = examination.past_scan(date::moment(surroundings.now));
     sink.append(file, &history_file::line(&now)).map_err(|error| RunError::unwritten(Some(file), &error))?;
     examination.history = past.into_iter().filter(|moment| moment.database == now.database).collect();
     examination.history.push(now);

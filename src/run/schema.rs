@@ -13,7 +13,11 @@ use crate::exit::Exit;
 use crate::report;
 use crate::report::SchemaFormat;
 
-pub fn schema(typed: &cli::Schema, global: &cli::Global, surroundings: &Surroundings) -> Result<Outcome, RunError> {
+pub fn schema(
+    typed: &cli::SchemaArgs,
+    global: &cli::GlobalArgs,
+    surroundings: &Surroundings,
+) -> Result<Outcome, RunError> {
     let source = super::source(&typed.database, surroundings)?;
     let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;

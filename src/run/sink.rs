@@ -22,7 +22,7 @@ pub trait Stream: Write + Send {
 
 impl Stream for WholeFile {
     fn finish(self: Box<Self>) -> io::Result<()> {
-        self.settle()?.replace()
+        self.sync()?.replace()
     }
 }
 

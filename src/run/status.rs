@@ -29,8 +29,8 @@ use crate::source::Source;
 use crate::sql;
 
 pub fn status(
-    typed: &cli::repair::Status,
-    global: &cli::Global,
+    typed: &cli::repair::StatusArgs,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
@@ -79,8 +79,8 @@ pub fn status(
 fn look(
     source: &Source,
     plan: &mut PlanFile,
-    typed: &cli::repair::Status,
-    global: &cli::Global,
+    typed: &cli::repair::StatusArgs,
+    global: &cli::GlobalArgs,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<(DatabaseName, Observed), RunError> {

@@ -6,12 +6,8 @@
 //! Their own columns come with the table's: why (`i`, `u`, `d`), through which relation, in which wave, and which row.
 //! Leaves out: triggers and rules, which only the server itself can run.
 
-use super::Sql;
-use super::mysql;
-use super::postgres;
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
-use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::explanation::Event;
@@ -19,92 +15,40 @@ use crate::model::ids::TableId;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::sql::capabilities;
+use crate::sql::grammar::Reading;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
 use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Writes;
+use crate::sql::scan::Candidates;
+use crate::sql::scan::source;
+use crate::sql::scratch::RECORDS;
+use crate::sql::scratch::Scratch;
 
 mod account;
 mod record;
 
-/// What the names of both tables of a record begin with: `old` and `new`.
-pub(super) const RECORDS: [&str; 2] = ["fk_doctor$old_", "fk_doctor$new_"];
-
-/// How an engine says what the record needs.
-pub(super) trait Tongue: Sync {
-    fn quoted(&self, name: &str) -> String;
-
-    /// A temporary table of ours.
-    fn temporary(&self, name: &str) -> String;
-
-    /// Makes both tables of the record. These columns of the new rows draw no numbers.
-    fn make(&self, schema: &Schema, table: &Table, names: [&str; 2], counted: &[String]) -> Vec<String>;
-
-    fn unmake(&self, name: &str) -> String;
-
-    /// A statement about the record, in a form that the engine takes.
-    fn finished(&self, sql: Sql) -> Sql {
-        sql
-    }
-
-    /// The user's own table under an alias.
-    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String;
-
-    /// The columns that hold which row it is.
-    fn place_columns(&self) -> &'static [&'static str];
-
-    /// Which row an alias stands for, as those columns hold it.
-    fn place(&self, table: &Table, alias: &str) -> Vec<String>;
-
-    /// That a recorded row is that row of the table.
-    fn is_row(&self, table: &Table, recorded: &str, row: &str) -> String;
-
-    fn differs(&self, left: &str, right: &str) -> String;
-
-    /// `child` refers to `parent`.
-    fn equal(&self, schema: &Schema, relation: &Relation) -> String;
-
-    /// An expression, brought to a column's type as an assignment would.
-    fn assigned(&self, column: &Column, expression: &str) -> String;
-
-    /// What stands for the columns of an INSERT that names none; rows may be shorter where the engine lets them.
-    fn all_columns(&self, columns: &[String]) -> String;
-
-    /// What begins a SELECT that gives each row of an alias once.
-    fn select_once(&self, alias: &str) -> String;
-
-    /// Orphans among the rows of `from`, called `child`, in the shape of [`super::Dialect::orphans`].
-    fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, only: &str, parent: Option<&str>) -> Sql;
-
-    /// Changing what names a row makes the server check all its references again: the condition for that, if it ever does.
-    fn checks_moved_rows(&self, schema: &Schema) -> Option<&'static str>;
-
-    /// One row for each column whose default is a number that the server counts up: its name.
-    fn counted_columns(&self, schema: &Schema, table: &Table) -> Sql;
-}
-
 /// The record of one statement, and what is asked of it.
 pub struct Foresight {
-    tongue: &'static dyn Tongue,
+    grammar: &'static dyn Scratch,
     /// Tables that the statement writes, or that may follow.
     tables: Vec<TableId>,
 }
 
 impl Foresight {
-    /// For a statement that writes to a table; `None` where an engine or a table is not foreseen.
+    /// Returns the record for a statement that writes to a table; `None` if the engine or a table cannot be foreseen.
     pub fn of(schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Foresight> {
-        let tongue: &'static dyn Tongue = match schema.database.engine {
-            Engine::Postgres => &postgres::foresight::Tid,
-            Engine::Mysql => &mysql::foresight::MYSQL,
-            Engine::Mariadb => &mysql::foresight::MARIADB,
-            Engine::Sqlite => return None,
-        };
+        let grammar = capabilities::of(schema.database.engine).foresight?;
         let tables = match dml.writes {
             Writes::Insert { .. } => vec![table],
             Writes::Update { .. } | Writes::Delete { .. } => reached(schema, table),
         };
         let is_plain =
             |&table: &TableId| matches!(schema.tables[table].kind, TableKind::Table | TableKind::Partitioned);
-        let is_named = |&table: &TableId| !tongue.place(&schema.tables[table], "t").is_empty();
-        tables.iter().all(|table| is_plain(table) && is_named(table)).then_some(Foresight { tongue, tables })
+        let is_named = |&table: &TableId| !grammar.address(&schema.tables[table], "t").is_empty();
+        tables.iter().all(|table| is_plain(table) && is_named(table)).then_some(Foresight { grammar, tables })
     }
 
     pub fn tables(&self) -> &[TableId] {
@@ -115,19 +59,19 @@ impl Foresight {
     pub fn make(&self, schema: &Schema, written: TableId, counted: &[String]) -> Vec<Sql> {
         let both = |&table: &TableId| {
             let counted = if table == written { counted } else { &[] };
-            self.tongue.make(schema, &schema.tables[table], [&self.before(table), &self.after(table)], counted)
+            self.grammar.make_records(schema, &schema.tables[table], [&self.before(table), &self.after(table)], counted)
         };
         self.tables.iter().flat_map(both).map(plain).collect()
     }
 
     pub fn unmake(&self) -> Vec<Sql> {
         let both = |&table: &TableId| [self.before(table), self.after(table)];
-        self.tables.iter().flat_map(both).map(|name| plain(self.tongue.unmake(&name))).collect()
+        self.tables.iter().flat_map(both).map(|name| plain(self.grammar.drop_record(&name))).collect()
     }
 
     /// Columns that would draw from the server's counters when a row is foreseen: rows of one name.
     pub fn counted_columns(&self, schema: &Schema, table: TableId) -> Sql {
-        self.tongue.counted_columns(schema, &schema.tables[table])
+        self.grammar.drawn_columns(schema, &schema.tables[table])
     }
 
     /// Parents that are gone for a reason, called `parent`; with what they become, `now`, where they are changed.
@@ -156,8 +100,8 @@ impl Foresight {
     fn any_differs(&self, left: &str, right: &str, columns: &[&Column]) -> String {
         let differ: Vec<String> = columns
             .iter()
-            .map(|column| self.tongue.quoted(&column.name))
-            .map(|name| self.tongue.differs(&format!("{left}.{name}"), &format!("{right}.{name}")))
+            .map(|column| self.grammar.quoted(&column.name))
+            .map(|name| self.grammar.differs(&format!("{left}.{name}"), &format!("{right}.{name}")))
             .collect();
         format!("({})", differ.join(" OR "))
     }
@@ -169,12 +113,12 @@ impl Foresight {
 
     fn same_place(&self, left: &str, right: &str) -> String {
         let equal = |column: &&str| format!("{left}.{column} = {right}.{column}");
-        self.tongue.place_columns().iter().map(equal).collect::<Vec<_>>().join(" AND ")
+        self.grammar.address_columns().iter().map(equal).collect::<Vec<_>>().join(" AND ")
     }
 
     /// A recorded row as it will be is a row of the table as it is.
     fn linked_row(&self, table: &Table, recorded: &str, row: &str) -> String {
-        let pairs = self.tongue.place_columns().iter().zip(self.tongue.place(table, row));
+        let pairs = self.grammar.address_columns().iter().zip(self.grammar.address(table, row));
         pairs.map(|(column, place)| format!("{recorded}.{column} = {place}")).collect::<Vec<_>>().join(" AND ")
     }
 
@@ -192,26 +136,33 @@ impl Foresight {
         format!(
             "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor$op = 'd' AND {})",
             self.before(child),
-            self.tongue.is_row(&schema.tables[child], "dead", "child")
+            self.grammar.is_recorded_row(&schema.tables[child], "dead", "child")
         )
+    }
+
+    /// Returns the user's own table under an alias.
+    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String {
+        source(self.grammar, schema, table, alias, Reading::AnyIndex)
+    }
+
+    /// Returns the orphans among some rows, called `child`, in the shape of [`super::Scan::orphans`].
+    fn orphans_of(&self, schema: &Schema, relation: &Relation, from: &str, only: &str, parent: Option<&str>) -> Sql {
+        let candidates = Candidates { from, only: Some(only), parent };
+        self.grammar.orphans_among(self.grammar.query(), schema, relation, &candidates)
     }
 
     /// A statement of ours about the record.
     fn finished(&self, text: String) -> Sql {
-        self.tongue.finished(plain(text))
+        self.grammar.about_records(plain(text))
     }
 
     fn before(&self, table: TableId) -> String {
-        self.tongue.temporary(&format!("{}{table}", RECORDS[0]))
+        self.grammar.temporary(&format!("{}{table}", RECORDS[0]))
     }
 
     fn after(&self, table: TableId) -> String {
-        self.tongue.temporary(&format!("{}{table}", RECORDS[1]))
+        self.grammar.temporary(&format!("{}{table}", RECORDS[1]))
     }
-}
-
-fn plain(text: String) -> Sql {
-    Sql::new(text, Vec::new())
 }
 
 /// A table, and all that foreign keys would change or delete along with its rows.

@@ -3,11 +3,16 @@
 //! The bitmap goes back to the server as a value, and a bare scan of the child looks each key up in it. Whole numbers
 //! are equal if and only if they are the same number, so this is the verdict of the server's own operator.
 
-use super::Sql;
-use super::postgres::source;
-use super::quoted;
 use crate::model::catalog::Table;
 use crate::model::value::Value;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::Reading;
+use crate::sql::grammar::postgres::POSTGRES;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Query;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
+use crate::sql::quoted;
 
 /// Which whole numbers between two are keys. The bit of the lowest is the first byte's lowest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,49 +45,43 @@ impl KeyBitmap {
 /// The lowest and the highest key of a parent.
 pub fn range(parent: &Table, column: usize) -> Sql {
     let key = format!("parent.{}", quoted(&parent.columns[column].name));
-    without_parameters(format!("SELECT min({key})::int8, max({key})::int8 FROM {}", source(parent, "parent")))
+    plain(format!("SELECT min({key})::int8, max({key})::int8 FROM {}", source(parent, "parent")))
 }
 
 /// Every key of a parent.
 pub fn keys(parent: &Table, column: usize) -> Sql {
     let key = format!("parent.{}", quoted(&parent.columns[column].name));
-    without_parameters(format!("SELECT {key}::int8 FROM {} WHERE {key} IS NOT NULL", source(parent, "parent")))
+    plain(format!("SELECT {key}::int8 FROM {} WHERE {key} IS NOT NULL", source(parent, "parent")))
 }
 
 /// The rows of a child, and for each of these columns the rows with a NULL and those whose key is not in its bitmap.
 pub fn counts(child: &Table, columns: &[(usize, &KeyBitmap)]) -> Sql {
-    let mut sql = without_parameters(String::new());
+    let mut query = POSTGRES.query();
     let mut wanted = vec!["count(*)".to_owned()];
     for (column, bitmap) in columns {
-        let missing = missing(&mut sql, child, *column, bitmap);
+        let missing = missing(&mut query, child, *column, bitmap);
         wanted.push(format!("count(*) - count(child.{})", quoted(&child.columns[*column].name)));
         wanted.push(format!("count(*) FILTER (WHERE {missing})"));
     }
-    sql.text = format!("SELECT {} FROM {}", wanted.join(", "), source(child, "child"));
-    sql
+    query.finish(format!("SELECT {} FROM {}", wanted.join(", "), source(child, "child")))
 }
 
 /// The addresses of the rows whose key is not in the bitmap, as text.
 pub fn suspects(child: &Table, column: usize, bitmap: &KeyBitmap) -> Sql {
-    let mut sql = without_parameters(String::new());
-    let missing = missing(&mut sql, child, column, bitmap);
-    sql.text = format!("SELECT child.ctid::text FROM {} WHERE {missing}", source(child, "child"));
-    sql
+    let mut query = POSTGRES.query();
+    let missing = missing(&mut query, child, column, bitmap);
+    query.finish(format!("SELECT child.ctid::text FROM {} WHERE {missing}", source(child, "child")))
 }
 
-fn without_parameters(text: String) -> Sql {
-    Sql::new(text, Vec::new())
+fn source(table: &Table, alias: &str) -> String {
+    POSTGRES.source(None, table, alias, Reading::WholeTable)
 }
 
 /// The range comes first: outside of it there is no bit to ask for. A NULL is in no range and is no key.
-fn missing(sql: &mut Sql, child: &Table, column: usize, bitmap: &KeyBitmap) -> String {
-    let mut parameter = |value: Value| {
-        sql.parameters.push(value);
-        format!("${}", sql.parameters.len())
-    };
-    let lowest = parameter(Value::Integer(bitmap.lowest));
-    let highest = parameter(Value::Integer(bitmap.highest));
-    let bits = parameter(Value::Blob(bitmap.bits.clone()));
+fn missing(query: &mut Query, child: &Table, column: usize, bitmap: &KeyBitmap) -> String {
+    let lowest = query.parameter(Value::Integer(bitmap.lowest));
+    let highest = query.parameter(Value::Integer(bitmap.highest));
+    let bits = query.parameter(Value::Blob(bitmap.bits.clone()));
     let key = format!("child.{}::int8", quoted(&child.columns[column].name));
     format!(
         "CASE WHEN {key} BETWEEN {lowest} AND {highest} THEN get_bit({bits}, ({key} - {lowest})::int4) = 0 \

@@ -2,11 +2,8 @@
 //! the end. A place is a number that the stage gives.
 
 use super::Sql;
-use super::mysql;
-use super::mysql::siblings::Sibling;
-use super::postgres;
-use super::sqlite;
-use crate::model::catalog::Engine;
+use super::capabilities;
+use super::capabilities::LoadedInto;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
@@ -49,7 +46,7 @@ pub trait Load {
         None
     }
 
-    /// Rows of the load that lack their parent, as [`super::Dialect::orphans`] gives them.
+    /// Rows of the load that lack their parent, as [`super::Scan::orphans`] gives them.
     fn orphans(&self, schema: &Schema, relation: RelationId) -> Sql;
 
     /// Remembers the places of these rows, each once over all relations.
@@ -89,11 +86,11 @@ pub trait Treatable: Load {
     fn treated(&self, schema: &Schema, table: TableId, columns: &[usize], place: i64) -> Sql;
 }
 
-/// The statements of a schema's engine, where loads can be treated.
-pub fn treatable(schema: &Schema) -> Option<&'static dyn Treatable> {
-    match schema.database.engine {
-        Engine::Sqlite => Some(&sqlite::load::Rows),
-        Engine::Postgres | Engine::Mysql | Engine::Mariadb => None,
+/// Returns the statements of a schema's engine, if its loads can be treated.
+pub fn treatable(schema: &Schema) -> Option<Box<dyn Treatable>> {
+    match capabilities::of(schema.database.engine).load? {
+        LoadedInto::Copy(load) => Some(load()),
+        LoadedInto::Beside(_) => None,
     }
 }
 
@@ -106,13 +103,10 @@ pub struct Counted<'a> {
     pub next: i64,
 }
 
-/// The statements for a schema's engine, where rows that go into these tables can be tried.
-pub fn of(schema: &Schema, tables: &[TableId]) -> Box<dyn Load> {
-    let beside = |tongue| Box::new(beside::Beside { tongue, tables: tables.to_vec() });
-    match schema.database.engine {
-        Engine::Sqlite => Box::new(sqlite::load::Rows),
-        Engine::Postgres => beside(&postgres::load::Tables),
-        Engine::Mysql => beside(&mysql::load::Tables { of: Sibling::Mysql }),
-        Engine::Mariadb => beside(&mysql::load::Tables { of: Sibling::Mariadb }),
+/// Returns the statements that try rows for these tables, if the schema's engine has any.
+pub fn of(schema: &Schema, tables: &[TableId]) -> Option<Box<dyn Load>> {
+    match capabilities::of(schema.database.engine).load? {
+        LoadedInto::Copy(load) => Some(load()),
+        LoadedInto::Beside(grammar) => Some(Box::new(beside::Beside { grammar, tables: tables.to_vec() })),
     }
 }

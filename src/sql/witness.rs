@@ -4,8 +4,7 @@
 //! keys, before and after. Rounds are numbered, so that a question can be about one statement or a whole transaction.
 
 use super::Sql;
-use super::sqlite;
-use crate::model::catalog::Engine;
+use super::capabilities;
 use crate::model::explanation::Event;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
@@ -17,7 +16,7 @@ pub trait Account {
     /// One row: how many rows of a table were inserted, updated and deleted.
     fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql;
 
-    /// Rows that were written and lack their parent, as [`super::Dialect::orphans`] gives them.
+    /// Rows that were written and lack their parent, as [`super::Scan::orphans`] gives them.
     fn written_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
 
     /// One row: how many of those rows lacked it before, and are only named by an UPDATE that changes nothing.
@@ -29,6 +28,22 @@ pub trait Account {
     /// One row: how many child rows were deleted along with their parents, had their key changed, or stay behind
     /// without a parent.
     fn followed(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql;
+
+    /// Child rows whose parent key went and came back, for an engine whose RESTRICT refuses that all the same; in the form
+    /// of [`super::Dialect::orphans`]. `None` where there cannot be any.
+    fn restricted(&self, _: &Schema, _relation: RelationId, _: Event, _since: u32) -> Option<Sql> {
+        None
+    }
+
+    /// Child rows that went or changed later than their parent did, for such an engine; as they were, in the same form.
+    fn restricted_until_later(&self, _: &Schema, _relation: RelationId, _: Event, _since: u32) -> Option<Sql> {
+        None
+    }
+
+    /// Rows that are their own parent only after a conversion that the engine does not make for them; in the same form.
+    fn unequal_to_themselves(&self, _: &Schema, _relation: RelationId, _since: u32) -> Option<Sql> {
+        None
+    }
 
     /// One row: how many deleted rows hang below each other, for a relation of a table to itself.
     fn levels(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql>;
@@ -47,6 +62,17 @@ pub trait Witness: Account {
     /// Puts the record in order once a statement is done.
     fn settle(&self, schema: &Schema) -> Vec<Sql>;
 
+    /// One row: how many tables may have a conflict clause that replaces rows.
+    fn conflict_clauses(&self) -> Sql;
+
+    /// Deletes every row of a table, as DROP TABLE does first.
+    fn empty(&self, schema: &Schema, table: TableId) -> String;
+
+    /// Drops these triggers of the database until [`Witness::take_triggers_back`]: DROP TABLE does not fire them.
+    fn leave_triggers_out(&self, triggers: &[String]) -> Vec<Sql>;
+
+    fn take_triggers_back(&self) -> Vec<Sql>;
+
     /// Returns the tables that are recorded.
     fn witnessed(&self, schema: &Schema) -> Vec<TableId>;
 
@@ -64,10 +90,7 @@ pub trait Witness: Account {
     fn record_again(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql;
 }
 
-/// The witness for a schema's engine, where there is one.
+/// Returns the witness of a schema's engine, if it has one.
 pub fn of(schema: &Schema) -> Option<&'static dyn Witness> {
-    match schema.database.engine {
-        Engine::Sqlite => Some(&sqlite::witness::Triggers),
-        Engine::Postgres | Engine::Mysql | Engine::Mariadb => None,
-    }
+    capabilities::of(schema.database.engine).witness
 }

@@ -26,7 +26,7 @@ use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::repair::Evaluation;
-use crate::sql::repair::RepairDialect;
+use crate::sql::repair::Repair;
 use crate::sql::repair::Wanted;
 use crate::sql::repair::can_hold;
 use crate::treat::assign::Assigned;
@@ -36,7 +36,7 @@ pub fn check(
     schema: &Schema,
     rules: &Rules,
     assigned: &Assigned,
-    surgery: &dyn RepairDialect,
+    surgery: &dyn Repair,
     session: &mut dyn Session,
 ) -> Result<Vec<(RuleId, Fault)>, TreatError> {
     let mut faults: Vec<(RuleId, Fault)> = Vec::new();
@@ -60,7 +60,7 @@ struct Checker<'c> {
     schema: &'c Schema,
     relation: &'c Relation,
     has_placeholder: bool,
-    surgery: &'c dyn RepairDialect,
+    surgery: &'c dyn Repair,
     session: &'c mut dyn Session,
     faults: Vec<Fault>,
 }

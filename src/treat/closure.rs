@@ -170,6 +170,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Everything that goes with an orphan, the orphan first; or why it cannot go.
+    #[allow(clippy::too_many_lines, reason = "its steps are still to be named")]
     fn gather(
         &mut self,
         case: &Case<'a>,

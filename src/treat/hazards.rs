@@ -8,7 +8,7 @@ use crate::model::text::plural;
 use crate::model::value::Value;
 
 /// What else will happen when the plan is applied.
-pub fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast<Value>) -> Vec<String> {
+pub(super) fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast<Value>) -> Vec<String> {
     let facts = schema.database.engine.facts();
     let mut hazards = Vec::new();
     for table in &forecast.tables {

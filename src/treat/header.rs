@@ -1,13 +1,43 @@
-//! What a plan's header says of its relations: which orphans it leaves, and which treatments it makes.
+//! The header of a plan: the database and the rules that it was made for, the orphans that it leaves, and its treatments.
 
 use crate::model::forecast::RepairForecast;
 use crate::model::ids::TableId;
 use crate::model::plan::Forecast;
+use crate::model::plan::Header;
+use crate::model::plan::RuleDigest;
+use crate::model::plan::TableDigest;
 use crate::model::plan::Treated;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::scan;
 use crate::scan::ScanFacts;
+
+/// The digests that tie a plan to its database and its rules.
+pub struct Digests {
+    /// Of the database's identity.
+    pub identity: String,
+    /// Of the definitions of all tables that the plan touches.
+    pub schema: String,
+    pub tables: Vec<TableDigest>,
+    pub rules: Vec<RuleDigest>,
+}
+
+pub fn header(schema: &Schema, forecast: &RepairForecast<Value>, forecasts: Vec<Forecast>, digests: Digests) -> Header {
+    Header {
+        engine: schema.database.engine,
+        database: schema.database.name.clone(),
+        identity: digests.identity,
+        schema: digests.schema,
+        tables: digests.tables,
+        rules: digests.rules,
+        creates: forecast.creates.clone(),
+        redefinitions: forecast.redefinitions.clone(),
+        files: forecast.files.keys().cloned().collect(),
+        forecasts,
+        treated: treated(forecast),
+        undecided: forecast.undecided_keys(),
+    }
+}
 
 /// Every relation that a changed table has a part in.
 pub fn forecasts(schema: &Schema, facts: &ScanFacts, forecast: &RepairForecast<Value>) -> Vec<Forecast> {
@@ -36,7 +66,7 @@ pub fn forecasts(schema: &Schema, facts: &ScanFacts, forecast: &RepairForecast<V
     touched.collect()
 }
 
-pub fn treated(forecast: &RepairForecast<Value>) -> Vec<Treated> {
+fn treated(forecast: &RepairForecast<Value>) -> Vec<Treated> {
     let all =
         forecast.relations.iter().flat_map(|outlook| outlook.treatments.iter().map(move |share| (outlook, share)));
     all.map(|(outlook, share)| Treated {

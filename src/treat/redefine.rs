@@ -285,7 +285,9 @@ impl Matter<'_> {
                     "{}({columns}) is neither a primary key nor the whole of a unique index",
                     relation.parent.name
                 ),
-                help: format!("remove duplicates, then make ({columns}) UNIQUE"),
+                help: format!(
+                    "if no two rows share a key, make ({columns}) UNIQUE; otherwise refer to a key that is unique"
+                ),
             });
         }
         defects

@@ -51,6 +51,8 @@ fn every_row_that_would_fail_is_named_by_its_line() {
         assert_eq!((&report["summary"]["rows"], &report["summary"]["would_fail"]), (&11.into(), &8.into()));
         let taken = |place: usize| report["refused"][0]["places"][place]["taken_by"].clone();
         assert_eq!((taken(0), taken(1)), ("table".into(), serde_json::json!({"source": "o.csv", "line": 2})));
+        let key = |group: usize| report["refused"][group]["places"][0]["key"].clone();
+        assert_eq!((key(0), key(1)), (serde_json::json!({"ref": "r1"}), Value::Null));
         assert_eq!(server.texts("SELECT concat(count(*)) FROM orders"), ["1"]);
     }
 }

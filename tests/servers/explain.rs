@@ -401,3 +401,119 @@ fn statements_of_every_shape_are_told_honestly() {
         "{update:#}"
     );
 }
+
+/// Result types that the driver has to ask the server for, or that have no binary form.
+#[test]
+fn result_of_any_type_is_let_go_by_and_hides_no_refusal() {
+    let Some(server) = postgres(
+        "CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE DOMAIN short AS varchar(5) CHECK (length(VALUE) < 4);
+         CREATE TYPE pair AS (x int, y mood); CREATE EXTENSION IF NOT EXISTS plpgsql;
+         CREATE TABLE odd(id int PRIMARY KEY, p int REFERENCES p(id), m mood, s short, pair pair, words tsvector, x xml, many mood[],
+            r int4range, kind regclass)",
+    ) else {
+        return;
+    };
+    let columns = [
+        "m",
+        "s",
+        "pair",
+        "words",
+        "x",
+        "many",
+        "r",
+        "kind",
+        "odd",
+        "ROW(id, m)",
+        "(SELECT relacl FROM pg_catalog.pg_class LIMIT 1)",
+    ];
+    for column in columns {
+        let sound = format!("INSERT INTO odd(id, p, m) VALUES (1, 1, 'glad') RETURNING {column}");
+        let (code, report) = explain(&server, &sound);
+        assert_eq!((code, &report["statements"][0]["verdict"]), (0, &"accepted".into()), "{column}: {report:#}");
+        let orphan = format!("INSERT INTO odd(id, p, m) VALUES (1, 99, 'sad') RETURNING {column}");
+        let (code, report) = explain(&server, &orphan);
+        let found = findings(&report["statements"][0]);
+        assert_eq!(
+            (code, found),
+            (1, vec![("odd(p)->p(id)".to_owned(), 1, r#"{"p":99}"#.to_owned())]),
+            "{column}: {report:#}"
+        );
+        let (code, report) = explain(&server, &format!("SELECT {column} FROM odd"));
+        assert_eq!((code, &report["statements"][0]["verdict"]), (0, &"accepted".into()), "{column}: {report:#}");
+    }
+    let (_, report) = explain(&server, "INSERT INTO odd(id, s) VALUES (1, 'long') RETURNING m, s");
+    assert_eq!(report["statements"][0]["constraints"][0]["code"], "check-failed", "{report:#}");
+    let run = server.run(&[
+        "explain",
+        &server.url(),
+        "INSERT INTO odd(id, p, m) VALUES ($1, $2, 'sad') RETURNING m",
+        "--param",
+        "1",
+        "--param",
+        "99",
+    ]);
+    assert!(run.code == 1 && run.stdout.contains("odd(p)->p(id)"), "{}{}", run.stdout, run.stderr);
+    let (_, report) = explain(&server, "SELECT 1 AS a, 2; SELECT (SELECT 1, 2)");
+    assert_eq!(report["statements"][1]["verdict"], "refused", "{report:#}");
+}
+
+#[test]
+fn partition_is_named_like_a_table() {
+    let Some(server) = postgres(
+        "CREATE TABLE f(id int, p int REFERENCES p(id), PRIMARY KEY (id)) PARTITION BY RANGE (id);
+         CREATE TABLE f1(p int, id int NOT NULL); ALTER TABLE f ATTACH PARTITION f1 FOR VALUES FROM (0) TO (10);
+         CREATE TABLE f2 PARTITION OF f FOR VALUES FROM (10) TO (100) PARTITION BY RANGE (id);
+         CREATE SCHEMA s; CREATE TABLE s.\"f3 'x\" PARTITION OF f2 FOR VALUES FROM (10) TO (50);
+         CREATE TABLE g(id int PRIMARY KEY, f int REFERENCES f(id)); INSERT INTO f VALUES (1, 1), (11, 2); INSERT INTO g VALUES (1, 1);
+         ALTER TABLE f DISABLE TRIGGER ALL; SET session_replication_role = replica; INSERT INTO f VALUES (2, 88), (12, 89);
+         SET session_replication_role = origin; ALTER TABLE f ENABLE TRIGGER ALL",
+    ) else {
+        return;
+    };
+    let told = |sql: &str| {
+        let (_, report) = explain(&server, sql);
+        let statement = &report["statements"][0];
+        (statement["verdict"].as_str().unwrap().to_owned(), findings(statement), statement.clone())
+    };
+    for (sql, relation, key) in [
+        ("INSERT INTO f1(id, p) VALUES (3, 99)", "f(p)->p(id)", r#"{"p":99}"#),
+        ("INSERT INTO s.\"f3 'x\"(id, p) VALUES (13, 99)", "f(p)->p(id)", r#"{"p":99}"#),
+        ("UPDATE f1 SET p = 77 WHERE id = 1", "f(p)->p(id)", r#"{"p":77}"#),
+        ("DELETE FROM f1 WHERE id = 1", "g(f)->f(id)", r#"{"f":1}"#),
+    ] {
+        let (verdict, found, all) = told(sql);
+        let expected = vec![(relation.to_owned(), 1, key.to_owned())];
+        assert_eq!((verdict.as_str(), found), ("refused", expected), "{sql}: {all:#}");
+    }
+    assert_eq!(told("DELETE FROM f1 WHERE id = 2").0, "accepted");
+
+    let scanned = |options: &[&str]| {
+        let run = server.run(&[&["scan", &server.url(), "--format", "json"], options].concat());
+        let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+        let orphans = |id: &str| {
+            let mut relations = report["relations"].as_array().unwrap().iter();
+            relations
+                .find(|one| one["id"] == id)
+                .map(|one| (one["orphan_rows"].as_u64().unwrap(), one["reason"].clone()))
+        };
+        (orphans("f(p)->p(id)"), orphans("g(f)->f(id)").is_some())
+    };
+    assert_eq!(scanned(&[]).0.unwrap().0, 2);
+    let (narrowed, chosen) = scanned(&["--table", "f1"]);
+    assert_eq!(narrowed.unwrap(), (1, "only rows of the partition f1".into()));
+    assert!(chosen, "the partition holds parents as well");
+    assert_eq!(scanned(&["--table", "s.f3*"]).0.unwrap().0, 1);
+    assert_eq!(scanned(&["--table", "f2"]).0.unwrap().0, 1);
+    assert_eq!(scanned(&["--table", "f*"]).0.unwrap().0, 2);
+
+    server.bench.write("rows.csv", "id,p\n4,99\n5,1\n");
+    for table in ["f", "f1"] {
+        let run = server.run(&["check", &server.url(), "--table", table, "rows.csv", "--format", "json"]);
+        let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stderr));
+        assert_eq!(
+            (run.code, report["findings"][0]["relation"].as_str()),
+            (1, Some("f(p)->p(id)")),
+            "{table}: {report:#}"
+        );
+    }
+}

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use fk_doctor::engine::Deadline;
-use fk_doctor::engine::Patience;
-use fk_doctor::engines;
-use fk_doctor::model::resolve::resolve;
-use fk_doctor::source::Source;
-use fk_doctor::sql;
+use fk_doctor::internals::engine::Deadline;
+use fk_doctor::internals::engine::Patience;
+use fk_doctor::internals::engines;
+use fk_doctor::internals::model::resolve::resolve;
+use fk_doctor::internals::source::Source;
+use fk_doctor::internals::sql;
 
 use super::common::Run;
 use super::common::States as _;

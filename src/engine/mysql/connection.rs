@@ -19,10 +19,10 @@ use crate::engine::wire::relay::Route;
 use crate::model::value::Value;
 use crate::source::Address;
 
-/// The server ends a connection with one of these: shut down, killed.
-const ENDINGS: [&str; 3] = ["1053", "1927", "4031"];
+/// The error codes after which the server closes the connection: shutdown, killed.
+const CLOSING_CODES: [&str; 3] = ["1053", "1927", "4031"];
 
-/// How many prepared statements are kept rather than closed.
+/// The number of prepared statements that stay open for reuse.
 const STATEMENTS_KEPT: usize = 400;
 
 const PARAMETERS: [&str; 9] =
@@ -38,11 +38,11 @@ impl Connection {
         let patience = address.parameters().find(|(name, _)| name == "connect_timeout");
         let patience = patience.map(|(_, seconds)| wire::connect_timeout(&seconds)).transpose()?;
         let mut options = MySqlConnectOptions::from_str(address.secret())?;
-        // As MySQL's own clients do.
+        // MySQL's own clients read this variable too.
         if let (false, Ok(password)) = (address.has_password(), std::env::var("MYSQL_PWD")) {
             options = options.password(&password);
         }
-        // The model's SQL asks for a conversion to text wherever it wants one, and gets one that is not binary.
+        // The SQL of this program converts to text explicitly, to a type that is not binary.
         let options = options
             .charset("utf8mb4")
             .collation("utf8mb4_general_ci")
@@ -57,7 +57,7 @@ impl Connection {
         self.line.is_open()
     }
 
-    /// Runs statements whose answers nobody wants.
+    /// Runs statements and ignores their answers.
     pub(super) fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure> {
         self.line.ask(deadline, async |connection| {
             sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await?;
@@ -65,7 +65,8 @@ impl Connection {
         })
     }
 
-    /// Runs one statement that somebody typed, and lets its rows go by. It is prepared, which is never more than one.
+    /// Runs one statement of the user and ignores its rows. It is prepared, because a prepared text is a single
+    /// statement.
     pub(super) fn perform(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
         let arguments = value::arguments(given)?;
         let text = AssertSqlSafe(text.to_owned());
@@ -76,7 +77,7 @@ impl Connection {
         })
     }
 
-    /// Runs a statement that changes rows; the answer is how many the server says that it changed.
+    /// Runs a statement that changes rows. Returns how many rows the server reports as changed.
     pub(super) fn change(
         &mut self,
         statement: &str,
@@ -102,14 +103,14 @@ impl Connection {
         each: &mut dyn FnMut(&[Value]),
     ) -> Result<(), Failure> {
         let arguments = value::arguments(parameters)?;
-        // A prepared statement is closed without an answer, after which a network may sit still for 40 milliseconds.
-        // The plain way would run several statements at once, which one without a semicolon cannot be.
-        let plainly = parameters.is_empty() && !question.contains(';');
+        // Closing a prepared statement has no answer, after which a network may delay by 40 milliseconds. The text
+        // protocol would run several statements at once, which is impossible for a text without a semicolon.
+        let as_text = parameters.is_empty() && !question.contains(';');
         let question = AssertSqlSafe(question.to_owned());
         self.line.read(
             deadline,
             |connection| {
-                if plainly {
+                if as_text {
                     sqlx::raw_sql(question).fetch(connection)
                 } else {
                     sqlx::query_with(question, arguments).fetch(connection)
@@ -127,11 +128,11 @@ impl Route for MySqlConnectOptions {
     }
 
     fn through(self, folder: &Path) -> (MySqlConnectOptions, PathBuf) {
-        let place = folder.join("server");
-        (self.socket(&place), place)
+        let path = folder.join("server");
+        (self.socket(&path), path)
     }
 }
 
 fn ends_the_connection(code: &str) -> bool {
-    ENDINGS.contains(&code)
+    CLOSING_CODES.contains(&code)
 }

@@ -1,4 +1,4 @@
-//! What a MySQL or MariaDB server refuses, as sentences with a next step.
+//! Converts the errors of a MySQL or MariaDB server into messages with a next step.
 
 use crate::engine::EngineError;
 use crate::engine::wire::Failure;
@@ -8,17 +8,18 @@ use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::source::Address;
 
-/// The server broke a statement off, as we had asked it to at the end of the time: MariaDB, MySQL.
+/// The statement ran into the time limit that this program had set: MariaDB, MySQL.
 const TIMED_OUT: [&str; 2] = ["1969", "3024"];
-/// Wrong, cut off, out of range, no JSON.
+/// Invalid value, truncated value, out of range, invalid JSON.
 const ABOUT_VALUES: [&str; 7] = ["1264", "1265", "1292", "1366", "1411", "1690", "3140"];
 const LOCK_WAIT_TIMEOUT: &str = "1205";
-/// Two waited for each other, or a row is not what it was when it was read.
+/// Deadlock, or a row changed since it was read.
 const OVERTAKEN: [&str; 2] = ["1213", "1020"];
 const DUPLICATE_KEY: &str = "1062";
 /// MariaDB, MySQL.
 const CHECK_FAILED: [&str; 2] = ["4025", "3819"];
-/// A NULL, no value where there is no DEFAULT, too long, no number, no shape: of a row, and without its values.
+/// NULL, no value without a DEFAULT, too long, not a number, not a geometry. These messages contain no values of the
+/// row.
 const ABOUT_A_ROW: [&str; 5] = ["1048", "1364", "1406", "1367", "1416"];
 const NOT_IN_DATABASE: &str = "1044";
 const DENIED: [&str; 5] = [NOT_IN_DATABASE, "1142", "1143", "1227", "1370"];
@@ -34,9 +35,10 @@ pub(super) fn kind(code: &str) -> Kind {
     }
 }
 
-/// The server's message holds the row's values, and the name of the rehearsal's table.
+/// Returns the refusal without the row's values and without the name of the scratch table, which the server's message
+/// contains.
 pub(super) fn of_a_row(code: &str, message: &str) -> Refusal {
-    // MariaDB says it in other quotes.
+    // MariaDB uses other quotes.
     let named = || message.rsplit('\'').nth(1).or_else(|| message.split('`').nth(1)).unwrap_or_default();
     let words = match code {
         DUPLICATE_KEY => format!("UNIQUE constraint failed: another row has the same key {}", of_its_table(named())),
@@ -47,18 +49,18 @@ pub(super) fn of_a_row(code: &str, message: &str) -> Refusal {
     Refusal::new(refusal_kind(code), words)
 }
 
-/// `PRIMARY` of `fk-doctor room 0123456789abcdef.PRIMARY`, as MySQL calls it: a CHECK is called by its number there.
+/// Returns `PRIMARY` of `fk-doctor room 0123456789abcdef.PRIMARY`, the form of MySQL.
 fn of_its_table(name: &str) -> &str {
     let inner = name.strip_prefix("fk-doctor room ").and_then(|rest| rest.get(17..));
     inner.unwrap_or(name)
 }
 
-/// Why the server refuses a statement; an error where that is not the statement's fault.
+/// Returns why the server refuses a statement. An error if the statement is not to blame.
 pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, EngineError> {
     let Failure::Refused { code, message, .. } = &failure else { return Err(of_a_question(failure, address)) };
     let kind = match code.as_str() {
         code if OVERTAKEN.contains(&code) => {
-            let why = format!("{message}: others changed the same rows at the same moment, try again");
+            let why = format!("{message}: other sessions changed the same rows at the same time; try again");
             return Err(EngineError::Failed { why });
         }
         code if code == LOCK_WAIT_TIMEOUT || TIMED_OUT.contains(&code) => return Err(of_a_question(failure, address)),
@@ -78,7 +80,7 @@ fn key_of(message: &str) -> Option<String> {
     Some(key.rsplit_once('.').map_or(key, |(_, key)| key).to_owned())
 }
 
-/// Returns what the code of a refusal means.
+/// Returns the kind of refusal that an error code stands for.
 fn refusal_kind(code: &str) -> RefusalKind {
     match code {
         "1216" | "1217" | "1451" | "1452" => RefusalKind::ForeignKey,
@@ -94,7 +96,7 @@ fn refusal_kind(code: &str) -> RefusalKind {
     }
 }
 
-/// One question failed; others may not.
+/// Converts the failure of a single query. Other queries may still succeed.
 pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError {
     let why = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
@@ -103,7 +105,7 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
             "another session holds a lock, wait longer with --wait".to_owned()
         }
         Failure::Refused { code, message, .. } if ABOUT_VALUES.contains(&code.as_str()) => without_values(&message),
-        // What is done in a database as a whole is making tables.
+        // The only operation on the database as a whole is creating temporary tables.
         Failure::Refused { code, message, .. } if code == NOT_IN_DATABASE => {
             format!("{message}: it takes the privilege CREATE TEMPORARY TABLES")
         }
@@ -113,15 +115,15 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
     EngineError::Failed { why: address.censored(&why) }
 }
 
-/// The database as a whole cannot be read.
+/// Converts a failure because of which the whole database cannot be read.
 pub(super) fn of_the_database(failure: &Failure, address: &Address) -> EngineError {
     let help = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
         Failure::Misspelt { help, .. } => help,
         Failure::Refused { code, .. } => match code.as_str() {
             "1045" | "1698" => "check the user, and give the password in the URL: mysql://USER:PASSWORD@HOST/DATABASE",
-            "1044" | "1049" => "name a database that is there and may be read: mysql://USER@HOST/DATABASE",
-            "1040" | "1203" | "1226" => "the server has no connection left: try again later",
+            "1044" | "1049" => "name an existing database that this user may read: mysql://USER@HOST/DATABASE",
+            "1040" | "1203" | "1226" => "the server has no free connection: try again later",
             _ => "check that this user may connect and read: mysql with the same user, host and database",
         },
         Failure::Unreached { why } if why.contains("certificate") => {
@@ -132,7 +134,7 @@ pub(super) fn of_the_database(failure: &Failure, address: &Address) -> EngineErr
     EngineError::Unreadable { what: address.to_string(), why: address.censored(&failure.why()), help: help.to_owned() }
 }
 
-/// The server is there, and cannot be scanned.
+/// Returns the error for a server that answers but cannot be scanned.
 pub(super) fn unsuitable(address: &Address, why: String, help: &str) -> EngineError {
     EngineError::Unreadable { what: address.to_string(), why, help: help.to_owned() }
 }

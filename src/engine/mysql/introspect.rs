@@ -141,6 +141,7 @@ impl Reader<'_> {
                 storage: stored_in(&kind, &storage),
                 without_foreign_keys: without_foreign_keys(&kind, &storage, partitioned),
                 irreversible: irreversible(&kind, &storage, partitioned),
+                partitions: Vec::new(),
             });
         }
         let mut tables = std::mem::take(&mut self.tables);

@@ -1,15 +1,15 @@
-//! What a foreign key does when its parent goes, from the text of the table's definition: `information_schema` hides
-//! it from those who may do nothing but read.
+//! Reads the ON DELETE and ON UPDATE actions of a foreign key from the text of the table's definition, because
+//! `information_schema` hides them from users who may only read.
 
 use crate::model::catalog::Action;
 
-/// The actions on delete and on update of a constraint, as `SHOW CREATE TABLE` writes them.
-/// Where they say nothing it is this one, as the server lists it for who may see that.
+/// Returns the actions on delete and on update of a constraint, as `SHOW CREATE TABLE` writes them. An omitted action
+/// is `default`, the action that the server lists for privileged users.
 pub(super) fn in_definition(definition: &str, constraint: &str, default: Action) -> Option<(Action, Action)> {
     let start = format!("\n  CONSTRAINT `{}` FOREIGN KEY ", constraint.replace('`', "``"));
     let clause = &definition[definition.find(&start)? + start.len()..];
     let end = [",\n  CONSTRAINT `", "\n) ENGINE="].iter().filter_map(|end| clause.find(end)).min()?;
-    // The rules stand after the last column's name, so none of them is part of a name.
+    // The actions follow the last column's name, so none of them is part of a name.
     let rules = &clause[clause[..end].rfind('`')? + 1..end];
     let rule = |event: &str| {
         rules.split_once(event).map_or(default, |(_, rest)| named(rest.split(" ON ").next().unwrap_or("").trim()))

@@ -1,4 +1,4 @@
-//! A worker: a connection inside a transaction that cannot write.
+//! A worker: a connection inside a read-only transaction.
 
 use super::connection::Connection;
 use super::failure;
@@ -40,7 +40,7 @@ impl MysqlSession {
         MysqlSession { address: address.clone(), patience: patience.clone(), server: server.clone(), connection }
     }
 
-    /// From here on the database is seen as it is now.
+    /// Begins a transaction, whose snapshot is the present state of the database.
     pub(super) fn begin(&mut self) -> Result<(), Failure> {
         self.connection.lock().run(transaction::BEGIN.to_owned(), &self.patience.deadline)
     }
@@ -65,7 +65,7 @@ impl Session for MysqlSession {
         self.ask(sql, each).map_err(|failure| failure::of_a_question(failure, &self.address))
     }
 
-    /// The server finds damage when it reads, and says so.
+    /// The server itself reports damage when it reads.
     fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
         Ok(None)
     }

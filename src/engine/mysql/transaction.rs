@@ -1,4 +1,4 @@
-//! The transaction in which everything is read: it cannot write, and it sees one moment.
+//! The settings and transactions of connections. All reading is done in a read-only transaction on one snapshot.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use crate::engine::Patience;
 use crate::engine::write::WriteOptions;
 use crate::model::catalog::Engine;
 
-/// A server's and a user's settings may be anything; these are what the model's SQL is written for. A time is the same
-/// text whoever reads it, and 0 is a key like any other. What begins with `/*!80000` is read by MySQL alone, and what begins
-/// with `/*M!` by MariaDB alone.
+/// Sets all settings on which the program's SQL depends, whatever the server and the user have set. Times are equal
+/// texts in every session, and 0 is an ordinary key. MySQL alone reads `/*!80000 … */`, and MariaDB alone reads `/*M! …
+/// */`.
 pub(super) fn settings(patience: &Patience) -> String {
     let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
     format!(
@@ -22,8 +22,8 @@ pub(super) fn settings(patience: &Patience) -> String {
 
 const SQL_MODE: &str = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO";
 
-/// What comes back may be what no rule would allow: an orphan, the 31st of February and, on MariaDB, a row that breaks its
-/// CHECK. MySQL has no such row, because it looks at every row when a CHECK is made or begins to be enforced.
+/// `undo` may restore values that constraints forbid: an orphan, the 31st of February and, on MariaDB, a row that
+/// violates its CHECK. MySQL has no such row, because it validates all rows when a CHECK is added or enforced.
 pub(super) fn writing_settings(options: WriteOptions) -> String {
     let checks = if options.takes_back {
         format!(
@@ -37,45 +37,45 @@ pub(super) fn writing_settings(options: WriteOptions) -> String {
     )
 }
 
-/// What it reads, nobody else changes until its end.
+/// Other sessions cannot change what this transaction has read until it ends.
 pub(super) const BEGIN_WRITING: &str =
     "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION READ WRITE";
 
-/// Ends what went before, and sees the moment at which it runs.
+/// Ends the previous transaction, and begins one whose snapshot is the present state.
 pub(super) const BEGIN: &str = "ROLLBACK; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
      START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 
-/// What tells a number that grows whenever a transaction that writes begins or is committed. On MySQL it is one line of a
-/// long text, which takes the privilege PROCESS.
-pub(super) fn moment_question(server: &Server) -> &'static str {
+/// Returns a query for a number that grows whenever a writing transaction begins or commits. On MySQL it is one line of
+/// a long text, which requires the privilege PROCESS.
+pub(super) fn snapshot_query(server: &Server) -> &'static str {
     match server.engine {
         Engine::Mariadb => "SHOW GLOBAL STATUS LIKE 'Innodb\\_max\\_trx\\_id'",
         _ => "SHOW ENGINE INNODB STATUS",
     }
 }
 
-/// The number in its answer.
-pub(super) fn moment_in(answer: &str) -> Option<u64> {
+/// Returns the number in the answer to [`snapshot_query`].
+pub(super) fn snapshot_number(answer: &str) -> Option<u64> {
     let number = answer.split_once("Trx id counter ").map_or(answer, |(_, rest)| rest);
     number.lines().next()?.trim().parse().ok()
 }
 
-/// Begins the transaction of a trial. Should something end it after all, what follows is still not committed by itself.
+/// Begins the transaction of a trial. If a statement ends it, later statements still do not commit implicitly.
 pub(super) const BEGIN_TRIAL: &str =
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET SESSION autocommit = 0; START TRANSACTION";
 
-/// Whose words hold from here on, inside of a trial: ours, or those of everybody on this server. Nothing else is set there,
-/// because some settings commit.
-pub(super) fn speak(as_user: bool) -> String {
+/// Selects the SQL mode within a trial: the program's own, or the server's default for its users. Nothing else is set
+/// there, because some settings commit.
+pub(super) fn select_sql_mode(as_user: bool) -> String {
     let mode = if as_user { "@@GLOBAL.sql_mode".to_owned() } else { format!("'{SQL_MODE}'") };
     format!("SET SESSION sql_mode = {mode}")
 }
 
-/// Fails where there is no transaction: a mark that cannot be found again was never made.
+/// Fails outside a transaction, because there a savepoint cannot be released.
 pub(super) const BEGIN_TRY: &str =
     "SAVEPOINT fk_doctor_sure; RELEASE SAVEPOINT fk_doctor_sure; SAVEPOINT fk_doctor_try";
 
-/// Lets the next statements run no longer than is left.
+/// Limits the next statements to the remaining time.
 pub(super) fn statement_limit(server: &Server, patience: &Patience) -> Option<String> {
     patience.deadline.remaining().map(|left| match server.engine {
         Engine::Mariadb => format!("SET SESSION max_statement_time = {:.3}; ", seconds(left)),
@@ -83,15 +83,15 @@ pub(super) fn statement_limit(server: &Server, patience: &Patience) -> Option<St
     })
 }
 
-/// Lets a question run no longer than is left.
+/// Begins a query, limited to the remaining time.
 pub(super) fn begin_question(server: &Server, patience: &Patience) -> String {
     format!("{}SAVEPOINT question", statement_limit(server, patience).unwrap_or_default())
 }
 
-/// Going back to a savepoint gives back the locks on definitions, so that nobody waits for us to change a table.
+/// Rolling back to a savepoint releases metadata locks, so that other sessions can change tables.
 pub(super) const END_QUESTION: &str = "ROLLBACK TO SAVEPOINT question";
 
-/// To the server 0 is no limit.
+/// The server takes 0 for no limit, so the result is never 0.
 fn seconds(left: Duration) -> f64 {
     left.as_secs_f64().clamp(0.001, 31_536_000.0)
 }
@@ -101,12 +101,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_moment_is_one_number_of_an_answer() {
-        assert_eq!(moment_in("18323"), Some(18_323));
+    fn snapshot_number_is_found_in_each_form_of_answer() {
+        assert_eq!(snapshot_number("18323"), Some(18_323));
         assert_eq!(
-            moment_in("\nTRANSACTIONS\n---\nTrx id counter 18323\nPurge done for trx's n:o < 18320\n"),
+            snapshot_number("\nTRANSACTIONS\n---\nTrx id counter 18323\nPurge done for trx's n:o < 18320\n"),
             Some(18_323)
         );
-        assert_eq!(moment_in("nothing of that"), None);
+        assert_eq!(snapshot_number("nothing of that"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The trial in MySQL and MariaDB: one transaction of the database itself, which is never committed.
 //!
-//! Whoever calls sees to it that no statement commits by itself or writes what cannot be rolled back. Rows that are only
-//! read stay unlocked (READ COMMITTED); rows that a statement writes are locked until the end, as they would be.
+//! The caller ensures that no statement commits implicitly or writes data that cannot be rolled back. Rows that are
+//! only read stay unlocked (READ COMMITTED). Rows that a statement writes stay locked until the end of the trial.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ pub(super) struct MysqlTrial {
     connection: Connection,
     as_user: bool,
     in_transaction: bool,
-    /// Copies of tables of ours that are what those tables are, and of which.
+    /// The current copies of scratch tables: the name of the copy, and of its table.
     twins: BTreeMap<String, String>,
 }
 
@@ -69,15 +69,15 @@ impl MysqlTrial {
         })
     }
 
-    fn speak_as_user(&mut self, as_user: bool) -> Result<(), EngineError> {
+    fn use_settings_of_user(&mut self, as_user: bool) -> Result<(), EngineError> {
         if self.as_user == as_user {
             return Ok(());
         }
         self.as_user = as_user;
-        self.run(&transaction::speak(as_user))
+        self.run(&transaction::select_sql_mode(as_user))
     }
 
-    /// Asks for something of ours.
+    /// Runs a query of this program, after renewing the copies of scratch tables that it needs.
     fn ask(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
         for twin in sql.twins() {
             if !self.twins.contains_key(&twin.name) {
@@ -88,7 +88,7 @@ impl MysqlTrial {
         self.each(sql.text(), sql.parameters(), each)
     }
 
-    /// Does something with tables of ours, whose copies are none any more.
+    /// Changes scratch tables, after which their copies are stale.
     fn change(&mut self, changes: &[Sql]) -> Result<(), EngineError> {
         changes.iter().try_for_each(|sql| {
             let done = self.ask(sql, &mut |_| {});
@@ -108,7 +108,7 @@ impl MysqlTrial {
         }
     }
 
-    /// Transactions of the script are savepoints in ours.
+    /// Runs a transaction statement of the script. Its transactions are savepoints within the trial's transaction.
     fn transaction(&mut self, statement: &Statement) -> Result<Option<Refusal>, EngineError> {
         let words = statement.text.to_ascii_uppercase();
         let to_a_point = words.contains(" TO ");
@@ -151,7 +151,7 @@ impl Stage for MysqlTrial {
 
 impl Session for MysqlTrial {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        self.speak_as_user(false)?;
+        self.use_settings_of_user(false)?;
         self.limit()?;
         self.ask(sql, each)
     }
@@ -163,32 +163,32 @@ impl Session for MysqlTrial {
 
 impl Trial for MysqlTrial {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
-        self.speak_as_user(false)?;
+        self.use_settings_of_user(false)?;
         introspect::catalog(&mut self.connection, &self.server, &self.patience.deadline)
             .map_err(|failure| failure::of_the_database(&failure, &self.address))
     }
 
     fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
-        self.speak_as_user(false)?;
+        self.use_settings_of_user(false)?;
         self.limit()?;
         self.change(preparations)
     }
 
     fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
-        self.speak_as_user(true)?;
+        self.use_settings_of_user(true)?;
         self.limit()?;
         self.change(preparations)
     }
 
     fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
-        self.speak_as_user(true)?;
+        self.use_settings_of_user(true)?;
         self.limit()?;
         if statement.kind == Kind::Transaction {
             return Ok(Performance { refusal: self.transaction(statement)?, writes: Vec::new() });
         }
         self.run(transaction::BEGIN_TRY)?;
         let refusal = self.attempt(&statement.text, &statement.parameters)?;
-        // Gone if the statement has ended the transaction, which is not to be passed over.
+        // The savepoint is missing if the statement ended the transaction, which must be an error.
         self.run(if refusal.is_some() {
             "ROLLBACK TO SAVEPOINT fk_doctor_try"
         } else {
@@ -198,7 +198,7 @@ impl Trial for MysqlTrial {
     }
 
     fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
-        self.speak_as_user(true)?;
+        self.use_settings_of_user(true)?;
         insert.iter().for_each(|sql| self.forget_twins(sql));
         self.put_rows(insert, collisions)
     }

@@ -1,6 +1,6 @@
-//! Values as MySQL and MariaDB send and take them.
+//! Converts values from and to the protocol of MySQL and MariaDB.
 //!
-//! The statements of the model show every value as a number, as text or as bytes, so nothing else has to be known.
+//! The program's statements return every value as a number, as text or as bytes, so no other types are handled.
 
 use sqlx::Arguments;
 use sqlx::Column;

@@ -1,9 +1,9 @@
-//! How a repair is tried on a MySQL or MariaDB server and made: what is particular to it.
+//! The MySQL and MariaDB part of trying and making a repair.
 //!
-//! The transaction that writes is serializable: what it has read, the absence of a parent too, nobody else changes before
-//! its end, so that no further lock is needed. Where two wait for each other, the server ends one of them, and the whole
-//! transaction is begun again. Where a wait is too long it only takes the last statement back, so the rest is taken
-//! back by us.
+//! The writing transaction is serializable: until its end no other session can change what it has read, the absence of
+//! a parent included. Therefore it needs no further lock. After a deadlock the server rolls one transaction back, and
+//! the whole transaction is retried. After a lock wait timeout the server rolls back only the last statement, so this
+//! program rolls back the rest.
 
 use super::connection::Connection;
 use super::failure;
@@ -24,7 +24,7 @@ impl Writing for Connection {
     const CHANGED: &'static str =
         "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')";
 
-    const SETTLE: Option<&'static str> = None;
+    const RUN_DEFERRED: Option<&'static str> = None;
 
     const NUMBER: &'static str = "SELECT connection_id()";
 
@@ -68,8 +68,8 @@ impl Writing for Connection {
         self.run(transaction::BEGIN_WRITING.to_owned(), &patience.deadline)
     }
 
-    /// Temporary tables can be written to in a transaction that cannot write, but not be made.
-    fn enter_room(&mut self, patience: &Patience) -> Result<(), Failure> {
+    /// A read-only transaction can write to temporary tables, but cannot create them.
+    fn restrict_to_temporary_tables(&mut self, patience: &Patience) -> Result<(), Failure> {
         self.run("SET SESSION TRANSACTION READ ONLY".to_owned(), &patience.deadline)
     }
 
@@ -78,7 +78,7 @@ impl Writing for Connection {
     }
 
     fn holder(name: &str) -> String {
-        // Who may not see the connections of others learns the number.
+        // A user who may not see other connections gets the number alone.
         format!(
             "SELECT concat('connection ', h.n, coalesce((SELECT concat(' of ', p.user, '@', p.host) \
              FROM information_schema.processlist AS p WHERE p.id = h.n), '')) FROM (SELECT IS_USED_LOCK('{}') AS n) AS h",

@@ -5,11 +5,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::Stream;
 use futures_util::TryFutureExt;
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
 use sqlx::ConnectOptions;
+use sqlx::Connection as _;
+use sqlx::Either;
+use sqlx::Executor as _;
 use sqlx::PgConnection;
+use sqlx::SqlSafeStr as _;
+use sqlx::Statement as _;
 use sqlx::postgres::PgConnectOptions;
 
 use super::failure::ends_the_connection;
@@ -22,7 +28,7 @@ use crate::engine::wire::relay::Route;
 use crate::model::value::Value;
 use crate::source::Address;
 
-/// The URL's parameters, by the names that PostgreSQL's own clients give them.
+/// The supported parameters of the URL, with the names of PostgreSQL's own clients.
 const PARAMETERS: [&str; 13] = [
     "application_name",
     "connect_timeout",
@@ -39,7 +45,7 @@ const PARAMETERS: [&str; 13] = [
     "user",
 ];
 
-/// Those that a driver can hold to. `allow` would be without encryption whatever the server offers.
+/// The modes that the driver can honour. It would treat `allow` as unencrypted, whatever the server offers.
 const SSL_MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];
 
 pub(super) struct Connection {
@@ -58,7 +64,7 @@ impl Connection {
         self.line.is_open()
     }
 
-    /// Runs statements whose answers nobody wants.
+    /// Runs statements and ignores their answers.
     pub(super) fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure> {
         self.line.ask(deadline, async |connection| {
             sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await?;
@@ -66,18 +72,32 @@ impl Connection {
         })
     }
 
-    /// Runs one statement that somebody typed, and lets its rows go by. It is prepared, which is never more than one.
+    /// Runs one statement of the user and ignores its rows. It is prepared, because a prepared text is a single
+    /// statement.
+    ///
+    /// The driver asks the server about a result type that it does not know, between the preparation and the execution. An
+    /// unnamed statement would be lost by then, so this one has a name. Without parameters it runs by its text, because some
+    /// types have no binary form, in which the driver would ask for the rows.
     pub(super) fn perform(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
         let arguments = value::arguments(given)?;
-        let text = AssertSqlSafe(text.to_owned());
+        let text = || AssertSqlSafe(text.to_owned());
         self.line.ask(deadline, async |connection| {
-            let mut rows = sqlx::query_with(text, arguments).persistent(false).fetch(connection);
-            while rows.try_next().await?.is_some() {}
-            Ok(())
+            let takes_none = given.is_empty() && {
+                let prepared = (&mut *connection).prepare(text().into_sql_str()).await?;
+                !matches!(prepared.parameters(), Some(Either::Left(types)) if !types.is_empty())
+            };
+            let done = if takes_none {
+                drained(sqlx::raw_sql(text()).fetch(&mut *connection)).await
+            } else {
+                drained(sqlx::query_with(text(), arguments).fetch(&mut *connection)).await
+            };
+            // A plan is not kept: the next statement may change what it is about.
+            let cleared = connection.clear_cached_statements().await;
+            done.and(cleared)
         })
     }
 
-    /// Runs a statement that changes rows; the answer is how many the server says that it changed.
+    /// Runs a statement that changes rows. Returns how many rows the server reports as changed.
     pub(super) fn change(
         &mut self,
         statement: &str,
@@ -128,6 +148,11 @@ impl Connection {
             |page| page.each(each),
         )
     }
+}
+
+async fn drained<R>(mut rows: impl Stream<Item = Result<R, sqlx::Error>> + Unpin) -> Result<(), sqlx::Error> {
+    while rows.try_next().await?.is_some() {}
+    Ok(())
 }
 
 impl Route for PgConnectOptions {

@@ -1,4 +1,4 @@
-//! What a PostgreSQL server refuses, as sentences with a next step.
+//! Converts the errors of a PostgreSQL server into messages with a next step.
 
 use crate::engine::EngineError;
 use crate::engine::wire::Failure;
@@ -8,7 +8,7 @@ use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::source::Address;
 
-/// The server cancelled a statement, as we had asked it to at the end of the time.
+/// The statement ran into the time limit that this program had set.
 const QUERY_CANCELED: &str = "57014";
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
@@ -28,16 +28,16 @@ pub(super) fn kind(code: &str) -> Kind {
     }
 }
 
-/// Class 08 and 57P: an administrator ended the connection, or the server goes down.
+/// Class 08 and 57P: an administrator ended the connection, or the server shuts down.
 pub(super) fn ends_the_connection(code: &str) -> bool {
     code.starts_with("08") || code.starts_with("57P")
 }
 
-/// Why the server refuses a statement; an error where that is not the statement's fault.
+/// Returns why the server refuses a statement. An error if the statement is not to blame.
 pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, EngineError> {
     let Failure::Refused { code, message, about } = failure else { return Err(of_a_question(failure, address)) };
     if kind(&code) == Kind::Overtaken {
-        let why = format!("{message}: others changed the same rows at the same moment, try again");
+        let why = format!("{message}: other sessions changed the same rows at the same time; try again");
         return Err(EngineError::Failed { why });
     }
     if [QUERY_CANCELED, LOCK_NOT_AVAILABLE].contains(&code.as_str()) || ends_the_connection(&code) {
@@ -55,7 +55,7 @@ pub(super) fn refusal(failure: Failure, address: &Address) -> Result<Refusal, En
     Ok(Refusal { table: about.table, columns, detail: about.detail, ..Refusal::new(kind, message) })
 }
 
-/// Returns what the code of a refusal means.
+/// Returns the kind of refusal that an error code stands for.
 pub(super) fn refusal_kind(code: &str) -> RefusalKind {
     match code {
         "23503" | "23001" => RefusalKind::ForeignKey,
@@ -72,7 +72,7 @@ pub(super) fn refusal_kind(code: &str) -> RefusalKind {
     }
 }
 
-/// One question failed; others may not.
+/// Converts the failure of a single query. Other queries may still succeed.
 pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError {
     let why = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
@@ -91,17 +91,17 @@ pub(super) fn of_a_question(failure: Failure, address: &Address) -> EngineError 
     EngineError::Failed { why: address.censored(&why) }
 }
 
-/// The database as a whole cannot be read.
+/// Converts a failure because of which the whole database cannot be read.
 pub(super) fn of_the_database(failure: &Failure, address: &Address) -> EngineError {
     let help = match failure {
         Failure::TimeLimit => return EngineError::TimeLimit,
         Failure::Misspelt { help, .. } => help,
         Failure::Refused { code, .. } => match code.as_str() {
             "28P01" | "28000" => {
-                "check the user, and give the password in PGPASSWORD, ~/.pgpass or the URL; pg_hba.conf has the last word"
+                "check the user, and give the password in PGPASSWORD, ~/.pgpass or the URL; then check pg_hba.conf"
             }
-            "3D000" => "name a database that is there: postgres://USER@HOST/DATABASE",
-            "53300" => "the server has no connection left: try again later",
+            "3D000" => "name an existing database: postgres://USER@HOST/DATABASE",
+            "53300" => "the server has no free connection: try again later",
             "57P03" => "wait until the server has started, then try again",
             _ => "check that this user may connect and read: psql with the same URL",
         },

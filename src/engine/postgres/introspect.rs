@@ -47,6 +47,7 @@ pub(super) fn catalog(keeper: &mut Connection, deadline: &Deadline) -> Result<Ca
     let mut tables = Tables::default();
     each(keeper, deadline, include_str!("tables.sql"), |row| tables.add(row))?;
     each(keeper, deadline, include_str!("columns.sql"), |row| tables.add_column(row))?;
+    each(keeper, deadline, include_str!("partitions.sql"), |row| tables.add_partition(row))?;
     each(keeper, deadline, include_str!("indexes.sql"), |row| tables.add_index_column(row))?;
     each(keeper, deadline, include_str!("foreign_code.sql"), |row| tables.shun(row))?;
     let mut keys = Keys { known: &tables, last: None, found: Vec::new() };
@@ -98,8 +99,16 @@ impl Tables {
             storage: Storage::Transactional,
             without_foreign_keys: None,
             irreversible: None,
+            partitions: Vec::new(),
         });
         self.position.insert(oid, id);
+    }
+
+    fn add_partition(&mut self, row: &mut CatalogRow<'_>) {
+        let (root, name) = (row.number(), table_name(row.text(), row.text()));
+        if let Some(&position) = self.position.get(&root) {
+            self.found[position].partitions.push(name);
+        }
     }
 
     /// It is left alone as a table is whose rows are not the server's own.

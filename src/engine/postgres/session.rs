@@ -1,4 +1,4 @@
-//! A worker: a connection whose transaction sees the moment that all of them see.
+//! A worker: a connection whose transaction shares the snapshot of all workers.
 
 use super::connection::Connection;
 use super::failure;
@@ -49,7 +49,8 @@ impl PostgresSession {
         PostgresSession { address: address.clone(), patience: patience.clone(), connection, snapshot: None }
     }
 
-    /// Each question has a savepoint to itself: an error goes no further, and no lock outlives its question.
+    /// Each query has its own savepoint, so that an error does not abort the transaction and locks are released after
+    /// the query.
     pub(super) fn question(&mut self, sql: &Sql, plans: Plans, each: &mut dyn FnMut(&[Value])) -> Result<(), Failure> {
         self.within_savepoint(plans, |connection, deadline| {
             connection.ask(sql.text(), sql.parameters(), deadline, each)
@@ -92,7 +93,8 @@ impl PostgresSession {
         answer
     }
 
-    /// A connection that is gone is made anew; it sees the same moment, for as long as the keeper of that is there.
+    /// Replaces a lost connection. The new one shares the same snapshot, as long as the connection that exported it is
+    /// open.
     fn reconnect(&mut self) {
         if let Some(snapshot) = &self.snapshot
             && !self.patience.deadline.has_passed()
@@ -117,7 +119,7 @@ impl Session for PostgresSession {
         key_bitmap::judge(self, tables, inclusions, effort)
     }
 
-    /// The server finds damage when it reads, and says so.
+    /// The server itself reports damage when it reads.
     fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
         Ok(None)
     }

@@ -1,7 +1,8 @@
-//! How a repair is tried on a PostgreSQL server and made: what is particular to it.
+//! The PostgreSQL part of trying and making a repair.
 //!
-//! Foreign keys stay enforced while a plan is applied: it brings parents before their children. Only where orphans come
-//! back, or triggers are to be silent, the session plays a replica, which the server lets few roles do.
+//! Foreign keys stay enforced while a plan is applied, because it inserts parents before their children. Only to
+//! restore orphans or to disable triggers, the session sets session_replication_role to replica, which few roles may
+//! do.
 
 use super::connection::Connection;
 use super::failure;
@@ -22,7 +23,7 @@ impl Writing for Connection {
     const CHANGED: &'static str =
         "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 FROM pg_catalog.pg_stat_xact_user_tables";
 
-    const SETTLE: Option<&'static str> = Some("SET CONSTRAINTS ALL IMMEDIATE");
+    const RUN_DEFERRED: Option<&'static str> = Some("SET CONSTRAINTS ALL IMMEDIATE");
 
     const NUMBER: &'static str = "SELECT pg_catalog.pg_backend_pid()";
 
@@ -71,7 +72,7 @@ impl Writing for Connection {
         Ok(())
     }
 
-    fn enter_room(&mut self, patience: &Patience) -> Result<(), Failure> {
+    fn restrict_to_temporary_tables(&mut self, patience: &Patience) -> Result<(), Failure> {
         self.run(transaction::begin_writing(patience), &patience.deadline)
     }
 

@@ -1,5 +1,5 @@
-//! A copy of the database before it is changed: made by SQLite's online backup, readable by whom the database is
-//! readable by, and believed only once it was checked. It has its name from then on, and not before.
+//! Makes a backup of the database before it is changed, with SQLite's online backup. The copy has the permissions of
+//! the database, and gets its name only after it was verified.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::session;
 use crate::engine::EngineError;
 use crate::whole_file::WholeFile;
 
-/// The caller keeps writers out. An existing file is never replaced; one that came out wrong is removed.
+/// The caller keeps writers out. An existing file is never replaced. A copy that fails verification is removed.
 pub(super) fn make(database: &Path, file: &Path) -> Result<(), EngineError> {
     copied(database, file).map_err(|why| EngineError::Unwritable {
         what: format!("a backup to {}", file.display()),
@@ -22,22 +22,22 @@ pub(super) fn make(database: &Path, file: &Path) -> Result<(), EngineError> {
 }
 
 fn copied(database: &Path, file: &Path) -> Result<(), String> {
-    let told = |error: std::io::Error| error.to_string();
+    let message = |error: std::io::Error| error.to_string();
     for companion in ["", "-journal", "-wal"] {
         let mut there = file.as_os_str().to_owned();
         there.push(companion);
         if Path::new(&there).exists() {
-            // SQLite would take such a file beside the copy for a part of it.
+            // SQLite would take such a file beside the copy for part of the copy.
             return Err(format!("there is a file {} already", Path::new(&there).display()));
         }
     }
-    // Until it is whole it is its owner's alone.
-    let draft = WholeFile::private(file).map_err(told)?;
+    // Until it is complete, only its owner can read it.
+    let draft = WholeFile::private(file).map_err(message)?;
     copy(database, draft.draft()).map_err(|error| error.to_string())?;
-    let copy = draft.settle().map_err(told)?;
+    let copy = draft.sync().map_err(message)?;
     compare(database, copy.draft())?;
-    copy.set_permissions(std::fs::metadata(database).map_err(told)?.permissions()).map_err(told)?;
-    copy.claim().map_err(told)
+    copy.set_permissions(std::fs::metadata(database).map_err(message)?.permissions()).map_err(message)?;
+    copy.create_new().map_err(message)
 }
 
 fn copy(database: &Path, file: &Path) -> rusqlite::Result<()> {
@@ -49,16 +49,16 @@ fn copy(database: &Path, file: &Path) -> rusqlite::Result<()> {
     backup.run_to_completion(1_000, std::time::Duration::ZERO, None)
 }
 
-/// The copy is sound, and every table has as many rows in it.
+/// Verifies that the copy is intact and that every table has the same number of rows.
 fn compare(database: &Path, file: &Path) -> Result<(), String> {
-    let told = |error: rusqlite::Error| error.to_string();
-    // Nobody else writes to it, and with locks SQLite would put files beside it where it has a write-ahead log.
-    let copy = open::again(file, Access::Immutable).map_err(told)?;
-    let source = open::again(database, Access::Locked).map_err(told)?;
-    if let Some(damage) = session::integrity(&copy).map_err(told)? {
+    let message = |error: rusqlite::Error| error.to_string();
+    // No other process writes to the copy. With locks SQLite would create files beside a copy in WAL mode.
+    let copy = open::again(file, Access::Immutable).map_err(message)?;
+    let source = open::again(database, Access::Locked).map_err(message)?;
+    if let Some(damage) = session::integrity(&copy).map_err(message)? {
         return Err(format!("the copy is damaged ({damage})"));
     }
-    let counts = |connection: &Connection| session::row_counts(connection).map_err(told);
+    let counts = |connection: &Connection| session::row_counts(connection).map_err(message);
     if counts(&copy)? != counts(&source)? {
         return Err("the copy does not hold the same rows".to_owned());
     }

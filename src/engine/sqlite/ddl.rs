@@ -1,6 +1,6 @@
-//! What only the text of a CREATE TABLE says about its foreign keys: their names, and whether they are deferred.
+//! Reads the names of foreign keys and their deferral, which only the text of a CREATE TABLE contains.
 //!
-//! The text is cut into SQLite's own tokens; `REFERENCES` is a reserved word and so always opens such a clause.
+//! The text is split into SQLite's own tokens. `REFERENCES` is a reserved word, so it always begins such a clause.
 
 use crate::sql::read::tokens::tokens;
 

@@ -1,13 +1,21 @@
-//! SQLite's result codes as sentences with a next step.
+//! Converts SQLite's result codes into messages with a next step.
 
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
+use rusqlite::Connection;
 use rusqlite::ErrorCode;
+use rusqlite::OpenFlags;
 
 use crate::engine::EngineError;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::refusal::Unknown;
+use crate::model::text::shell;
+
+/// Delay between two attempts while another program holds a lock. Busy writers release it for moments only.
+const RETRY_DELAY: Duration = Duration::from_millis(1);
 
 fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
     error.sqlite_error_code()
@@ -99,8 +107,43 @@ fn with_unknown_name(refusal: Refusal) -> Refusal {
     Refusal { parent, unknown, ..refusal }
 }
 
-/// The database as a whole cannot be read.
+/// Reads `malformed database schema (v) - near "SELEC": syntax error`: a definition that this SQLite does not parse, which
+/// may be another version's, or edited by hand. The rows of a file with such a view or trigger are whole.
+fn unparsed_definition(path: &Path, error: &rusqlite::Error) -> Option<(String, String)> {
+    let message = plain(error);
+    let (name, why) = message.strip_prefix("malformed database schema (")?.split_once(") - ")?;
+    let is_parsers = ["syntax error", "incomplete input", "unrecognized token"].iter().any(|words| why.contains(words));
+    let kind = kind_of_definition(path, name).ok().filter(|_| is_parsers)?;
+    let (version, file) = (rusqlite::version(), shell(&path.display().to_string()));
+    let why = format!("SQLite {version} cannot parse the definition of the {kind} {name} ({why})");
+    let help = if matches!(kind.as_str(), "view" | "trigger") {
+        let literal = name.replace('\'', "''");
+        let drop = format!(
+            "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE type = '{kind}' AND name = '{literal}'"
+        );
+        format!(
+            "the rows are not touched by that: use the SQLite that made it, or drop the {kind} in a copy: \
+             cp {file} copy.db && sqlite3 copy.db {}",
+            shell(&drop)
+        )
+    } else {
+        "open it with the SQLite that made it, or a newer one".to_owned()
+    };
+    Some((why, help))
+}
+
+fn kind_of_definition(path: &Path, name: &str) -> rusqlite::Result<String> {
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // Only so does SQLite go on past a definition that it cannot parse.
+    database.execute_batch("PRAGMA writable_schema = ON; PRAGMA query_only = ON")?;
+    database.query_row("SELECT type FROM sqlite_schema WHERE name = ?1", [name], |row| row.get(0))
+}
+
+/// Converts an error because of which the whole database cannot be read.
 pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
+    if let Some((why, help)) = unparsed_definition(path, error) {
+        return EngineError::Unreadable { what: path.display().to_string(), why, help };
+    }
     let (why, help) = match code(error) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             "another program holds a lock on it".to_owned(),
@@ -128,7 +171,7 @@ pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> EngineError {
     EngineError::Unreadable { what: path.display().to_string(), why, help: help.to_owned() }
 }
 
-/// The database can be read, but not written.
+/// Converts an error because of which the database cannot be written.
 pub(super) fn unwritable(path: &Path, error: &rusqlite::Error) -> EngineError {
     let (why, help) = match code(error) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
@@ -138,13 +181,13 @@ pub(super) fn unwritable(path: &Path, error: &rusqlite::Error) -> EngineError {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             (plain(error), "nothing was changed: check the permissions of the file and its directory")
         }
-        Some(ErrorCode::DiskFull) => (plain(error), "nothing was changed: make room on the disk and run it again"),
+        Some(ErrorCode::DiskFull) => (plain(error), "nothing was changed: free disk space, then repeat the command"),
         _ => (plain(error), "nothing was changed: check that the file is whole: sqlite3 FILE 'PRAGMA integrity_check'"),
     };
     EngineError::Unwritable { what: path.display().to_string(), why, help: help.to_owned() }
 }
 
-/// SQLite's own words, without our statement.
+/// Returns SQLite's own message, without the statement.
 pub(super) fn plain(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } | rusqlite::Error::SqliteFailure(_, Some(msg)) => msg.clone(),
@@ -152,15 +195,29 @@ pub(super) fn plain(error: &rusqlite::Error) -> String {
     }
 }
 
-/// One question failed; others may not.
+/// Converts the failure of a single query. Other queries may still succeed.
 pub(super) fn failed(error: &rusqlite::Error) -> EngineError {
     match code(error) {
         Some(ErrorCode::OperationInterrupted) => EngineError::TimeLimit,
-        // The statement is ours and says nothing to the reader.
+        // The statement is the program's own, so it does not help the user.
         _ => match error {
             rusqlite::Error::SqlInputError { msg, .. } => EngineError::Failed { why: msg.clone() },
             other => EngineError::Failed { why: other.to_string() },
         },
+    }
+}
+
+/// Repeats `attempt` while another program holds a lock, until `wait` is over.
+pub(super) fn retry_while_busy<T>(
+    wait: Duration,
+    mut attempt: impl FnMut() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if is_busy(&error) && start.elapsed() < wait => std::thread::sleep(RETRY_DELAY),
+            done => return done,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! What can be told from the file itself, before SQLite sees it: a clear word instead of a guess, and no file that
-//! was never a database read as an empty one.
+//! Checks a file before SQLite opens it, so that the message is exact and SQLite never takes a wrong file for an empty
+//! database.
 
 use std::fs::File;
 use std::io::Read;
@@ -22,7 +22,7 @@ impl Stamp {
     }
 }
 
-/// Refuses what is not a SQLite database, with what it looks like instead.
+/// Refuses a file that is not a SQLite database, and says what it seems to be.
 pub(super) fn examine(path: &Path) -> Result<Stamp, EngineError> {
     let refuse = |why: String, help: &str| {
         Err(EngineError::Unreadable { what: path.display().to_string(), why, help: help.to_owned() })
@@ -81,7 +81,7 @@ fn other_kind(head: &[u8]) -> (&'static str, &'static str) {
     }
 }
 
-/// A WAL-mode database with nothing in its WAL: the file alone is the whole database.
+/// True for a WAL-mode database with an empty WAL, whose file alone is the whole database.
 pub(super) fn is_wal_at_rest(path: &Path) -> bool {
     let wal_mode = head(path).is_ok_and(|head| head.get(18..20) == Some(&[2, 2]));
     let mut wal = path.as_os_str().to_owned();

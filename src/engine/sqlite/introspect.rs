@@ -78,6 +78,7 @@ fn table(connection: &Connection, name: String, kind: &str, without_rowid: bool,
         storage: Storage::Transactional,
         without_foreign_keys: None,
         irreversible: None,
+        partitions: Vec::new(),
     };
     // A virtual table's columns are known only to its module, which is not run; a broken view has none to give.
     if kind == TableKind::Virtual || (read_columns(connection, &mut table, strict).is_err() && kind == TableKind::View)

@@ -1,4 +1,4 @@
-//! Opening a file that may be hostile, in such a way that nothing can be written to it.
+//! Opens a file that may be hostile, without the ability to write to it.
 
 use std::path::Path;
 
@@ -9,7 +9,6 @@ use rusqlite::limits::Limit;
 
 use super::failure;
 use super::file;
-use super::snapshot;
 use crate::engine::EngineError;
 use crate::engine::Patience;
 
@@ -22,13 +21,13 @@ pub(super) enum Access {
     Immutable,
 }
 
-/// No single value that is read may be larger: a hostile generated column could be.
+/// The largest value that can be read. A hostile generated column could produce larger ones.
 const LONGEST_VALUE: i32 = 10_000_000;
 
-/// The first connection, which finds out how the file can be read.
+/// Opens the first connection, and determines how the file can be read.
 pub(super) fn first(path: &Path, patience: &Patience) -> Result<(Connection, Access), EngineError> {
     let readable = |connection: Connection| {
-        let answer = snapshot::retry_while_busy(patience.lock_wait, || {
+        let answer = failure::retry_while_busy(patience.lock_wait, || {
             connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))
         });
         answer.map(|()| connection)
@@ -46,7 +45,7 @@ pub(super) fn first(path: &Path, patience: &Patience) -> Result<(Connection, Acc
     }
 }
 
-/// A further connection, opened as the first one was.
+/// Opens a further connection in the same way as the first.
 pub(super) fn again(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     // A mutex inside SQLite is not needed: a connection is used by one thread at a time.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -54,7 +53,7 @@ pub(super) fn again(path: &Path, access: Access) -> rusqlite::Result<Connection>
         Access::Locked => Connection::open_with_flags(plain(path), flags)?,
         Access::Immutable => Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?,
     };
-    // Who waits for a lock does so outside, and knows why.
+    // The caller waits for locks itself, so that it can report the reason.
     connection.busy_timeout(std::time::Duration::ZERO)?;
     distrust(&connection)?;
     connection.execute_batch(
@@ -63,7 +62,7 @@ pub(super) fn again(path: &Path, access: Access) -> rusqlite::Result<Connection>
     Ok(connection)
 }
 
-/// Whatever the file's definitions say, they cannot run code or make a value of any size.
+/// Restricts the connection, so that no definition in the file can run code or produce a value of unbounded size.
 pub(super) fn distrust(connection: &Connection) -> rusqlite::Result<()> {
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
@@ -87,7 +86,7 @@ pub(super) fn distrust(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// SQLite would take a name that starts with `file:` for a URI, and one that starts with `:` for no file at all.
+/// Returns a path that SQLite takes literally. It would take `file:…` for a URI, and `:…` for a name without a file.
 pub(super) fn plain(path: &Path) -> std::path::PathBuf {
     if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
 }

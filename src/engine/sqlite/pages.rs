@@ -15,6 +15,7 @@ pub mod key;
 pub mod keyset;
 pub mod layout;
 pub mod page;
+mod read_at;
 pub mod reading;
 pub mod record;
 pub mod source;

@@ -1,4 +1,4 @@
-//! A planned schema, made in an empty private database and read back: SQLite itself says what it means.
+//! Creates a planned schema in an empty private database and reads it back, so that SQLite itself interprets it.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::model::catalog::Catalog;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 
-/// Only definitions are run; whatever else a script holds (data, pragmas, transactions) says nothing about the schema.
+/// Runs only definitions. Other statements of a script (data, pragmas, transactions) do not affect the schema.
 pub(super) fn catalog(statements: &[Statement]) -> Result<Catalog, EngineError> {
     let failed = |line: usize, error: &rusqlite::Error| EngineError::Unreadable {
         what: format!("the planned schema, line {line}"),

@@ -1,5 +1,5 @@
-//! The rehearsal: a private temporary database, on disk where it grows, with the tables and unique indexes of the real
-//! one. It is gone when it is closed.
+//! The rehearsal: a private temporary database with the tables and unique indexes of the real one. It moves to disk as
+//! it grows, and is deleted when it is closed.
 
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
@@ -23,7 +23,7 @@ pub(super) struct Room {
     connection: Connection,
 }
 
-/// Definitions that cannot be made again, such as those of a module, are left out: their tables are not repaired.
+/// Definitions that cannot be repeated, such as those of a module, are omitted. Their tables are not repaired.
 pub(super) fn build(real: &Connection, deadline: &Deadline) -> rusqlite::Result<Room> {
     let mut connection = Connection::open("")?;
     open::distrust(&connection)?;
@@ -38,7 +38,7 @@ pub(super) fn build(real: &Connection, deadline: &Deadline) -> rusqlite::Result<
     while let Some(row) = rows.next()? {
         let text: String = row.get(0)?;
         if let Ok(mut statement) = connection.prepare(&text) {
-            // Whatever is missing here is noticed when it is asked for.
+            // A missing table is an error when a statement uses it.
             let _ = statement.execute([]);
         }
     }
@@ -46,7 +46,7 @@ pub(super) fn build(real: &Connection, deadline: &Deadline) -> rusqlite::Result<
     drop(definitions);
     let deadline = deadline.clone();
     connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
-    // One transaction, which nobody ever commits.
+    // A single transaction, which is never committed.
     connection.execute_batch("BEGIN")?;
     Ok(Room { connection })
 }

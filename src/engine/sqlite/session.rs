@@ -53,7 +53,7 @@ impl Storage {
     }
 }
 
-/// A number that changes with every change of the definitions.
+/// Returns a number that changes with every change of the definitions.
 pub(super) fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA main.schema_version", [], |row| row.get(0))
 }
@@ -76,7 +76,7 @@ impl Session for SqliteSession {
             rows.collect()
         })();
         match found {
-            Ok(messages) => Ok(gravest(messages)),
+            Ok(messages) => Ok(most_severe(messages)),
             Err(error) if failure::is_corrupt(&error) => Ok(Some(Damage::Storage(error.to_string()))),
             Err(error) => Err(failure::failed(&error)),
         }
@@ -97,7 +97,7 @@ impl Session for SqliteSession {
     }
 }
 
-fn gravest(messages: Vec<String>) -> Option<Damage> {
+fn most_severe(messages: Vec<String>) -> Option<Damage> {
     let about_index =
         |message: &String| message.starts_with("wrong # of entries in index") || message.contains("missing from index");
     let (index, storage): (Vec<String>, Vec<String>) =
@@ -106,7 +106,8 @@ fn gravest(messages: Vec<String>) -> Option<Damage> {
     storage.or_else(|| index.into_iter().next().map(Damage::Index))
 }
 
-/// `quick_check` also reports rows that break a NOT NULL, a CHECK or a type: bad data, in sound storage.
+/// True if a message of `quick_check` reports damage. It also reports rows that violate NOT NULL, CHECK or a type,
+/// whose storage is intact.
 fn is_damage(message: &str) -> bool {
     let about_data = message.starts_with("NULL value in ")
         || message.starts_with("CHECK constraint failed in ")
@@ -124,7 +125,7 @@ impl SqliteSession {
     }
 }
 
-/// Runs one statement and hands over the rows of its answer.
+/// Runs one statement, and calls `each` with every row of its answer.
 pub(super) fn run(connection: &Connection, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(sql.text())?;
     for (position, value) in sql.parameters().iter().enumerate() {
@@ -143,8 +144,7 @@ pub(super) fn run(connection: &Connection, sql: &Sql, each: &mut dyn FnMut(&[Val
     Ok(())
 }
 
-/// What a full check of the database says is wrong with its storage, if anything. Rows that break a constraint are no
-/// damage.
+/// Returns the first message of a full check that reports damage. Rows that violate a constraint are not damage.
 pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let mut statement = connection.prepare("PRAGMA main.integrity_check")?;
     let found: rusqlite::Result<Vec<String>> = statement.query_map([], |row| row.get(0))?.collect();
@@ -155,7 +155,7 @@ pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<Option<Stri
     }
 }
 
-/// How many rows each table has that holds rows of its own.
+/// Returns the number of rows of each table that stores rows: `("orders", 1200)`.
 pub(super) fn row_counts(connection: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
     let mut statement = connection.prepare(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'shadow') ORDER BY name",
@@ -178,7 +178,7 @@ fn from_sqlite(value: ValueRef<'_>) -> Value {
     }
 }
 
-/// Text that is not UTF-8 goes back as the bytes it is.
+/// Text that is not UTF-8 is written with its original bytes.
 pub(super) fn to_sqlite(value: &Value) -> rusqlite::types::ToSqlOutput<'_> {
     rusqlite::types::ToSqlOutput::Borrowed(match value {
         Value::Null => ValueRef::Null,

@@ -7,8 +7,6 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
 
 use rusqlite::Connection;
 use rusqlite::Result;
@@ -26,9 +24,6 @@ const CACHE_KIB: usize = 32 * 1024;
 
 /// Attempts to begin all sessions on one snapshot before a writer commits; then as many attempts with one session.
 const MAX_ATTEMPTS: usize = 10;
-
-/// Delay between two attempts while another program holds a lock. Busy writers release it for moments only.
-const RETRY_DELAY: Duration = Duration::from_millis(1);
 
 /// File handles on the database, and on its log if it has one. Closing one drops SQLite's locks in this process, so the
 /// owner must close its connections first.
@@ -83,12 +78,14 @@ pub(super) fn connect(
         let mut connection = open::again(path, access)?;
         let kib = CACHE_KIB / wanted.max(1);
         // This pragma reads the schema, so it needs a lock.
-        retry_while_busy(patience.lock_wait, || connection.execute_batch(&format!("PRAGMA main.cache_size = -{kib}")))?;
+        failure::retry_while_busy(patience.lock_wait, || {
+            connection.execute_batch(&format!("PRAGMA main.cache_size = -{kib}"))
+        })?;
         let deadline = patience.deadline.clone();
         connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
         connections.push(connection);
     }
-    retry_while_busy(patience.lock_wait, || begin(&connections[0]))?;
+    failure::retry_while_busy(patience.lock_wait, || begin(&connections[0]))?;
     let mode: String = connections[0].query_row("PRAGMA main.journal_mode", [], |row| row.get(0))?;
     if access == Access::Immutable || mode != "wal" {
         // The file cannot change any more. A connection that fails now would wait for a writer that waits for us.
@@ -103,7 +100,7 @@ pub(super) fn connect(
         }
         let before = handles.snapshot();
         for connection in &connections {
-            retry_while_busy(patience.lock_wait, || begin(connection))?;
+            failure::retry_while_busy(patience.lock_wait, || begin(connection))?;
         }
         if let Some(snapshot) = before.filter(|_| before == handles.snapshot()) {
             return Ok((connections, Snapshot::Log(snapshot)));
@@ -122,15 +119,4 @@ pub(super) fn begin(connection: &Connection) -> Result<()> {
         connection.execute_batch("ROLLBACK")?;
     }
     read
-}
-
-/// Repeats `attempt` while another program holds a lock, until `wait` is over.
-pub(super) fn retry_while_busy<T>(wait: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-    let start = Instant::now();
-    loop {
-        match attempt() {
-            Err(error) if failure::is_busy(&error) && start.elapsed() < wait => std::thread::sleep(RETRY_DELAY),
-            done => return done,
-        }
-    }
 }

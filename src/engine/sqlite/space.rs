@@ -1,4 +1,4 @@
-//! Whether there is room for a private copy, said before it is made: SQLite itself would find out at the end of it.
+//! Checks the free disk space before a private copy is made. SQLite would fail only at the end of the copy.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::engine::EngineError;
 /// A smaller copy stays in memory.
 const IN_MEMORY: u64 = 32 << 20;
 
-pub(super) fn refuse_without_room(source: &Connection, database: &Path) -> Result<(), EngineError> {
+pub(super) fn refuse_without_space(source: &Connection, database: &Path) -> Result<(), EngineError> {
     let number = |pragma: &str| source.query_row(pragma, [], |row| row.get::<_, i64>(0)).unwrap_or(0);
     let needed = number("PRAGMA main.page_count").saturating_mul(number("PRAGMA main.page_size"));
     let needed = u64::try_from(needed).unwrap_or(0);
@@ -29,11 +29,11 @@ fn fits(needed: u64, free: u64, folder: &Path, database: &Path) -> Result<(), En
     Err(EngineError::Unreadable {
         what: format!("{} into a private copy", database.display()),
         why: format!("it takes {} MiB, and {} has {} MiB left", mib(needed), folder.display(), free >> 20),
-        help: "set TMPDIR to a folder with as much room as the database takes".to_owned(),
+        help: "set TMPDIR to a folder with enough free space for a copy of the database".to_owned(),
     })
 }
 
-/// Where SQLite puts what has no name.
+/// Returns the folder in which SQLite creates temporary files.
 fn temporary_folder() -> Option<PathBuf> {
     let named = ["SQLITE_TMPDIR", "TMPDIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
     let usual = ["/var/tmp", "/usr/tmp", "/tmp", "."].into_iter().map(PathBuf::from);
@@ -42,8 +42,8 @@ fn temporary_folder() -> Option<PathBuf> {
 
 #[cfg(unix)]
 fn free(folder: &Path) -> Option<u64> {
-    let told = rustix::fs::statvfs(folder).ok()?;
-    told.f_bavail.checked_mul(told.f_frsize)
+    let status = rustix::fs::statvfs(folder).ok()?;
+    status.f_bavail.checked_mul(status.f_frsize)
 }
 
 #[cfg(not(unix))]
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_that_has_no_room_is_refused_before_it_is_made() {
+    fn copy_without_enough_space_is_refused() {
         let folder = temporary_folder().unwrap();
         assert!(free(&folder).is_none_or(|free| free > 0));
         let name = Path::new("app.db");

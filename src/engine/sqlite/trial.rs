@@ -1,8 +1,8 @@
-//! The trial in SQLite: a copy of the database, in memory as long as it is small and then in a file without a name,
-//! whose connection may write it but nothing else.
+//! The trial in SQLite: a copy of the database, in memory while it is small, else in an unnamed file. Its connection
+//! can write only to the copy.
 //!
-//! The copy is made with SQLite's own backup, inside a read transaction; the file itself is only ever read. Every
-//! statement runs inside a savepoint, and an authorizer refuses what would reach out of the copy.
+//! SQLite's online backup makes the copy inside a read transaction, so the file itself is only read. Every statement
+//! runs inside a savepoint, and an authorizer refuses access to anything outside the copy.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
-/// Pages copied between two words about progress.
+/// The number of pages copied between two reports of progress.
 const STRIDE: i32 = 4096;
 
 /// Pragmas that only read, which a view or a trigger may ask as functions.
@@ -62,23 +62,23 @@ pub(super) struct SqliteTrial {
     watch: Arc<Mutex<Watch>>,
 }
 
-/// What the authorizer saw of the statement at hand.
+/// The authorizer's observations of the current statement.
 #[derive(Default)]
 struct Watch {
-    /// Our own statements are not watched.
+    /// False for the program's own statements, which are not recorded.
     is_on: bool,
     writes: Vec<Write>,
     denied: Option<String>,
 }
 
-/// Copies what `source` sees; it must be inside a transaction.
+/// Copies the snapshot of `source`, which must be inside a transaction.
 pub(super) fn copy(
     source: &Connection,
     path: &Path,
     patience: &Patience,
     progress: &dyn Fn(usize, usize),
 ) -> Result<SqliteTrial, EngineError> {
-    space::refuse_without_room(source, path)?;
+    space::refuse_without_space(source, path)?;
     let no_room = |why: String| EngineError::Unreadable {
         what: format!("{} into a private copy", path.display()),
         why,
@@ -107,7 +107,7 @@ pub(super) fn copy(
     Ok(SqliteTrial { connection, name: path.to_owned(), patience: patience.clone(), watch })
 }
 
-/// The connection behaves as an application's would, except that nothing leaves the copy.
+/// Configures the connection like an application's, except that it cannot reach anything outside the copy.
 fn confine(connection: &mut Connection, patience: &Patience, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
@@ -170,7 +170,7 @@ fn guard(watch: &mut Watch, context: &AuthContext<'_>) -> Authorization {
 }
 
 impl SqliteTrial {
-    /// Runs one typed statement to its end, watched.
+    /// Runs one statement of the user to its end, and records its effects.
     fn run(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
         *held(&self.watch) = Watch { is_on: true, ..Watch::default() };
         let result = step_through(&self.connection, statement);
@@ -210,7 +210,7 @@ impl SqliteTrial {
     }
 }
 
-/// `Some` if the statement was not even begun.
+/// Returns a refusal if the statement must not be started.
 fn step_through(connection: &Connection, statement: &Statement) -> rusqlite::Result<Option<Refusal>> {
     let mut prepared = connection.prepare(&statement.text)?;
     let wanted = prepared.parameter_count();
@@ -242,6 +242,14 @@ impl Session for SqliteTrial {
 impl Trial for SqliteTrial {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
         introspect::catalog(&self.connection, &self.name).map_err(|error| failure::unreadable(&self.name, &error))
+    }
+
+    fn triggers_of(&mut self, table: &Table) -> Result<Vec<String>, EngineError> {
+        let failed = |error: rusqlite::Error| failure::failed(&error);
+        let question = "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE";
+        let mut statement = self.connection.prepare(question).map_err(failed)?;
+        let names = statement.query_map([&table.name.table], |row| row.get(0)).map_err(failed)?;
+        names.collect::<Result<_, _>>().map_err(failed)
     }
 
     fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
@@ -290,7 +298,7 @@ impl Trial for SqliteTrial {
         self.execute("BEGIN")
     }
 
-    /// SQLite sees every collision by itself.
+    /// SQLite itself detects every collision.
     fn put(&mut self, insert: &[Sql], _: Option<&Sql>) -> Result<Put, EngineError> {
         match insert.iter().try_for_each(|sql| session::run(&self.connection, sql, &mut |_| {})) {
             Ok(()) => Ok(Put::Taken),

@@ -1,4 +1,4 @@
-//! The one connection that writes.
+//! The only connection that writes.
 
 use std::path::Path;
 
@@ -11,7 +11,6 @@ use super::backup;
 use super::failure;
 use super::open;
 use super::session;
-use super::snapshot;
 use crate::engine::Damage;
 use crate::engine::EngineError;
 use crate::engine::Patience;
@@ -29,7 +28,7 @@ pub(super) struct SqliteWriter {
     patience: Patience,
 }
 
-/// A file that is not there is never made.
+/// Opens an existing file. A missing file is never created.
 pub(super) fn connect(path: &Path, patience: &Patience, options: WriteOptions) -> Result<SqliteWriter, EngineError> {
     let prepared = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -39,7 +38,7 @@ pub(super) fn connect(path: &Path, patience: &Patience, options: WriteOptions) -
         connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1_000)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, !options.no_triggers)?;
         // These read the definitions first, for which another program's lock can be in the way.
-        snapshot::retry_while_busy(patience.lock_wait, || {
+        failure::retry_while_busy(patience.lock_wait, || {
             connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF")
         })?;
         Ok(connection)
@@ -51,10 +50,10 @@ pub(super) fn connect(path: &Path, patience: &Patience, options: WriteOptions) -
 }
 
 impl SqliteWriter {
-    /// To read is enough for SQLite to play a journal back.
-    pub(super) fn settle(&self) -> Result<(), EngineError> {
+    /// Rolls back the hot journal of a writer that died. SQLite does this at the first read.
+    pub(super) fn roll_back_hot_journal(&self) -> Result<(), EngineError> {
         let read = || self.connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()));
-        snapshot::retry_while_busy(self.patience.lock_wait, read)
+        failure::retry_while_busy(self.patience.lock_wait, read)
             .map_err(|error| failure::unwritable(&self.path, &error))
     }
 
@@ -125,7 +124,7 @@ impl Session for SqliteWriter {
 
 impl Writer for SqliteWriter {
     fn begin(&mut self, _: Option<&Sql>) -> Result<(), EngineError> {
-        snapshot::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("BEGIN IMMEDIATE"))
+        failure::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("BEGIN IMMEDIATE"))
             .map_err(|error| failure::unwritable(&self.path, &error))
     }
 
@@ -146,7 +145,7 @@ impl Writer for SqliteWriter {
     }
 
     fn commit(&mut self) -> Result<Ending, EngineError> {
-        let committed = snapshot::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("COMMIT"));
+        let committed = failure::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("COMMIT"));
         committed.map(|()| Ending::Committed).map_err(|error| {
             self.rollback();
             failure::unwritable(&self.path, &error)
@@ -155,7 +154,7 @@ impl Writer for SqliteWriter {
 
     fn rollback(&mut self) {
         if !self.connection.is_autocommit() {
-            // SQLite rolls back by itself whatever is left open.
+            // SQLite itself rolls back a transaction that stays open.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }

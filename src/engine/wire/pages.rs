@@ -1,20 +1,20 @@
-//! Answers that are read a page at a time.
+//! Reads answers page by page.
 //!
-//! The runtime works while a page is filled, and rests while the caller looks at it. So no code of a caller ever runs
-//! inside of a runtime, and a caller may ask another connection in the middle of an answer.
+//! The runtime runs only while a page is filled, and rests while the caller reads the page. Therefore no code of a
+//! caller runs inside a runtime, and a caller may query another connection in the middle of an answer.
 
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 
 use crate::model::value::Value;
 
-/// The pieces of an answer, in the order in which the server sends them.
+/// The rows of an answer, in the order in which the server sends them.
 pub(in crate::engine) type Answer<'c, P> = BoxStream<'c, Result<P, sqlx::Error>>;
 
-/// A page is full at so many rows,
+/// A page is full at this number of rows,
 const ROWS: usize = 1024;
 
-/// or so many bytes: memory is bounded whatever a row holds.
+/// or at this number of bytes, so that memory is bounded for rows of any size.
 const BYTES: usize = 1 << 18;
 
 /// The part of an answer that is in memory.
@@ -53,7 +53,7 @@ impl Rows {
     ) -> Result<(), sqlx::Error> {
         let start = self.values.len();
         if let Err(error) = read(&mut self.values) {
-            // A row that cannot be read as a whole is none.
+            // A row that cannot be read completely is discarded.
             self.values.truncate(start);
             return Err(error);
         }

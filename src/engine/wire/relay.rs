@@ -1,9 +1,9 @@
-//! A way to the server that does not dawdle. The driver leaves its sockets as they are made: what it writes in two pieces
-//! waits until the other side has acknowledged the first, which may take 40 milliseconds, and does so several times while a
-//! connection is opened. So where there are Unix sockets the driver writes to one of ours, and from there it goes on at
-//! once.
+//! A local relay to the server that avoids delays by Nagle's algorithm. The driver does not set TCP_NODELAY on its
+//! sockets. A message that it writes in two pieces then waits up to 40 milliseconds for the acknowledgement of the
+//! first, several times for each new connection. Where Unix sockets exist, the driver therefore writes to a Unix socket
+//! of ours, and the relay forwards the bytes over TCP without delay.
 //!
-//! What passes is not looked at: the driver and the server encrypt it as they would without us.
+//! The relay does not read the bytes: the driver and the server encrypt them as they would without it.
 
 use std::io::Result;
 use std::path::Path;
@@ -12,59 +12,60 @@ use std::path::PathBuf;
 use sqlx::ConnectOptions;
 use tokio::task::JoinHandle;
 
-/// How much is carried at once.
+/// The size of the relay's buffers, in bytes.
 #[cfg(unix)]
-const PIECE: usize = 1 << 16;
+const BUFFER: usize = 1 << 16;
 
-/// Where a driver goes, and how it goes there through a Unix socket instead.
+/// The server of some connection options, and the same options for a Unix socket.
 pub(in crate::engine) trait Route: ConnectOptions {
-    /// Host and port; `None` where it goes through a Unix socket by itself.
+    /// Returns host and port; `None` if the options name a Unix socket themselves.
     fn tcp(&self) -> Option<(String, u16)>;
 
-    /// The same through a socket in this folder, and the socket's place.
+    /// Returns the options for a socket in this folder, and the path of that socket.
     fn through(self, folder: &Path) -> (Self, PathBuf);
 }
 
 pub(super) struct Relay {
-    carrying: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Relay {
-    /// Reaches the server, and tells the driver where to begin. `None` where it goes by itself: there are no Unix sockets,
-    /// or the name of one would be too long.
+    /// Connects to the server. Returns the options for the driver; `None` if the driver must connect directly, because
+    /// there are no Unix sockets or the socket's path would be too long.
     #[cfg(unix)]
-    pub(super) async fn lay<O: Route>(options: &O) -> Result<Option<(O, Relay)>> {
+    pub(super) async fn open<O: Route>(options: &O) -> Result<Option<(O, Relay)>> {
         let Some((host, port)) = options.tcp() else { return Ok(None) };
-        // Nobody else may enter it.
+        // The folder is accessible to this user only.
         let Ok(folder) = tempfile::tempdir() else { return Ok(None) };
-        let (through, place) = options.clone().through(folder.path());
-        let Ok(listener) = tokio::net::UnixListener::bind(place) else { return Ok(None) };
+        let (through, path) = options.clone().through(folder.path());
+        let Ok(listener) = tokio::net::UnixListener::bind(path) else { return Ok(None) };
         let mut server = tokio::net::TcpStream::connect((host, port)).await?;
         server.set_nodelay(true)?;
-        let carrying = tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let Ok((mut driver, _)) = listener.accept().await else { return };
-            // One driver comes, once: nothing is left behind, however the program ends.
+            // Exactly one driver connects. The socket's file is deleted now, so nothing remains however the program
+            // ends.
             drop((listener, folder));
-            // Either side learns from its own end that the other one is gone.
-            let _ = tokio::io::copy_bidirectional_with_sizes(&mut driver, &mut server, PIECE, PIECE).await;
+            // Each side notices from its own socket that the other side has closed.
+            let _ = tokio::io::copy_bidirectional_with_sizes(&mut driver, &mut server, BUFFER, BUFFER).await;
         });
-        Ok(Some((through, Relay { carrying })))
+        Ok(Some((through, Relay { task })))
     }
 
     #[cfg(not(unix))]
-    pub(super) async fn lay<O: Route>(_: &O) -> Result<Option<(O, Relay)>> {
+    pub(super) async fn open<O: Route>(_: &O) -> Result<Option<(O, Relay)>> {
         Ok(None)
     }
 
-    /// Carries what is still on its way, to the end.
-    pub(super) async fn end(self) {
-        let _ = self.carrying.await;
+    /// Waits until all pending bytes are forwarded.
+    pub(super) async fn finish(self) {
+        let _ = self.task.await;
     }
 
-    /// Lets the server see at once that nobody listens any more.
+    /// Closes both sockets, so that the server notices at once that the client is gone.
     pub(super) async fn cut(self) {
-        self.carrying.abort();
-        let _ = self.carrying.await;
+        self.task.abort();
+        let _ = self.task.await;
     }
 }
 
@@ -83,14 +84,14 @@ mod tests {
     use super::*;
 
     /// Both ends of a relay.
-    async fn laid() -> (Relay, UnixStream, TcpStream) {
+    async fn open_relay() -> (Relay, UnixStream, TcpStream) {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = server.local_addr().unwrap().port();
         let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
-        let (through, relay) = Relay::lay(&options).await.unwrap().unwrap();
+        let (through, relay) = Relay::open(&options).await.unwrap().unwrap();
         let folder = through.get_socket().unwrap().clone();
-        let (_, place) = options.through(&folder);
-        let driver = UnixStream::connect(place).await.unwrap();
+        let (_, path) = options.through(&folder);
+        let driver = UnixStream::connect(path).await.unwrap();
         let (server, _) = server.accept().await.unwrap();
         while folder.exists() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -103,39 +104,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_arrives_on_either_side() {
+    fn bytes_are_forwarded_in_both_directions() {
         run(async {
-            let (relay, mut driver, mut server) = laid().await;
-            let mut heard = [0; 5];
+            let (relay, mut driver, mut server) = open_relay().await;
+            let mut received = [0; 5];
             driver.write_all(b"hello").await.unwrap();
-            server.read_exact(&mut heard).await.unwrap();
-            assert_eq!(&heard, b"hello");
+            server.read_exact(&mut received).await.unwrap();
+            assert_eq!(&received, b"hello");
             server.write_all(b"there").await.unwrap();
-            driver.read_exact(&mut heard).await.unwrap();
-            assert_eq!(&heard, b"there");
+            driver.read_exact(&mut received).await.unwrap();
+            assert_eq!(&received, b"there");
             driver.write_all(b"adieu").await.unwrap();
             drop(driver);
             let mut last = Vec::new();
             server.read_to_end(&mut last).await.unwrap();
             assert_eq!(last, b"adieu");
             drop(server);
-            relay.end().await;
+            relay.finish().await;
         });
     }
 
     #[test]
-    fn a_server_that_goes_is_gone() {
+    fn closed_server_is_seen_by_the_driver() {
         run(async {
-            let (_relay, mut driver, server) = laid().await;
+            let (_relay, mut driver, server) = open_relay().await;
             drop(server);
             assert_eq!(driver.read(&mut [0; 5]).await.unwrap(), 0);
         });
     }
 
     #[test]
-    fn a_line_that_is_cut_is_cut_for_the_server() {
+    fn cut_relay_is_seen_by_the_server() {
         run(async {
-            let (relay, _driver, mut server) = laid().await;
+            let (relay, _driver, mut server) = open_relay().await;
             relay.cut().await;
             assert_eq!(server.read(&mut [0; 5]).await.unwrap(), 0);
         });

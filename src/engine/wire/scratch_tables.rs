@@ -1,5 +1,5 @@
-//! The rehearsal on a server: a connection of its own with temporary tables. Nobody else sees them, and the database's
-//! own tables are not written to.
+//! The rehearsal on a server: a separate connection with temporary tables. Other sessions do not see them, and the
+//! database's own tables are not written to.
 
 use crate::engine::Damage;
 use crate::engine::EngineError;
@@ -20,14 +20,14 @@ pub(in crate::engine) struct ScratchTables<C> {
     address: Address,
     patience: Patience,
     connection: C,
-    /// What stands before an attempt is there already.
+    /// True if the savepoint for the next attempt exists already.
     is_ready: bool,
 }
 
 impl<C: Writing> ScratchTables<C> {
     pub(in crate::engine) fn open(address: &Address, patience: &Patience) -> Result<ScratchTables<C>, EngineError> {
         let entered = C::open(address, patience).and_then(|mut connection| {
-            connection.enter_room(patience)?;
+            connection.restrict_to_temporary_tables(patience)?;
             Ok(connection)
         });
         let connection = entered.map_err(|failure| C::of_the_database(&failure, address))?;

@@ -1,4 +1,4 @@
-//! What a trial on a server comes to on every server: one transaction, savepoints in it, and lists that are read there.
+//! The parts of a trial that all servers share: a transaction with savepoints, and lists that are read in it.
 
 use crate::engine::EngineError;
 use crate::engine::trial::Put;
@@ -17,10 +17,10 @@ pub(in crate::engine) trait Stage {
     /// Calls `each` with every row of the answer.
     fn each(&mut self, question: &str, given: &[Value], each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError>;
 
-    /// Runs one typed statement; what the server says against it is no failure of ours.
+    /// Runs one statement of the user. Returns the server's refusal, which is not an error of fk-doctor.
     fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError>;
 
-    /// Puts rows in, all or none of them.
+    /// Inserts rows, all or none of them.
     fn put_rows(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
         self.run(SAVE)?;
         let mut put = Put::Taken;
@@ -41,7 +41,7 @@ pub(in crate::engine) trait Stage {
         Ok(put)
     }
 
-    /// The first column of an answer.
+    /// Returns the first column of an answer.
     fn names(&mut self, question: &str, given: &[Value]) -> Result<Vec<String>, EngineError> {
         let mut found = Vec::new();
         self.each(question, given, &mut |row| {
@@ -50,7 +50,7 @@ pub(in crate::engine) trait Stage {
         Ok(found)
     }
 
-    /// Names, and where each of them stands.
+    /// Returns names with their counters: `("orders_id_seq", 17)`.
     fn standings(&mut self, question: &str) -> Result<Vec<(String, i64)>, EngineError> {
         let mut found = Vec::new();
         self.each(question, &[], &mut |row| {

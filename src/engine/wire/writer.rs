@@ -1,4 +1,4 @@
-//! The one connection that writes to a server, in one transaction at a time.
+//! The only connection that writes to a server, one transaction at a time.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,21 +20,23 @@ use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
 
-/// Between two attempts to hold a name.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Delay between two attempts to take an advisory lock.
+const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// So long a run that was killed may hold its name: its server ends the statement at hand before it notices.
-const DYING: Duration = Duration::from_secs(3);
+/// The longest time for which a killed run may still hold its advisory lock. Its server first completes the current
+/// statement.
+const KILLED_RUN_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(in crate::engine) struct ServerWriter<C> {
     address: Address,
     patience: Patience,
     options: WriteOptions,
     connection: C,
-    /// The connection's, by which it is ended should it be lost.
+    /// The server's number for the connection, by which a lost connection is ended.
     number: i64,
-    /// The name that keeps other writers out.
+    /// The name of the advisory lock that keeps other writers out.
     name: Option<String>,
+    /// True if the server ended the transaction, for example as a deadlock victim.
     overtaken: bool,
 }
 
@@ -52,9 +54,10 @@ impl<C: Writing> ServerWriter<C> {
     fn try_to_begin(&mut self, lock: Option<&Sql>) -> Result<(), Failure> {
         if !self.connection.is_open() {
             self.connection = C::open(&self.address, &self.patience)?;
-            // What was lost may still hold its locks. It is gone already, or not ours any more, if this fails.
+            // The lost connection may still hold its locks. This fails if it has ended already, or belongs to another
+            // user now.
             let _ = self.connection.run(C::end_other(self.number), &self.patience.deadline);
-            self.hold_again()?;
+            self.retake_lock()?;
         }
         self.number = self.sum(C::NUMBER)?;
         self.connection.begin(&self.patience, self.options)?;
@@ -64,8 +67,8 @@ impl<C: Writing> ServerWriter<C> {
         Ok(())
     }
 
-    /// The lost connection may hold the name for a moment more.
-    fn hold_again(&mut self) -> Result<(), Failure> {
+    /// Takes the advisory lock again. The lost connection may hold it for a moment longer.
+    fn retake_lock(&mut self) -> Result<(), Failure> {
         let Some(name) = self.name.clone() else { return Ok(()) };
         let start = Instant::now();
         while self.sum(&C::hold(&name))? != 1 {
@@ -74,12 +77,12 @@ impl<C: Writing> ServerWriter<C> {
                     why: "the connection was lost, and another run has begun".to_owned(),
                 });
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(RETRY_DELAY);
         }
         Ok(())
     }
 
-    /// What the last columns of an answer make together.
+    /// Returns the sum of the last column of an answer.
     fn sum(&mut self, question: &str) -> Result<i64, Failure> {
         let mut sum: i64 = 0;
         self.connection.ask(question, &[], &self.patience.deadline, &mut |row| {
@@ -93,17 +96,17 @@ impl<C: Writing> ServerWriter<C> {
         Ok(u64::try_from(self.sum(C::CHANGED)?).unwrap_or(0))
     }
 
-    /// Remembers whether others ended the transaction.
-    fn noted(&mut self, failure: Failure) -> Failure {
+    /// Records whether the server ended the transaction because of other sessions.
+    fn record(&mut self, failure: Failure) -> Failure {
         if let Failure::Refused { code, .. } = &failure {
             self.overtaken |= C::kind(code) == Kind::Overtaken;
         }
         failure
     }
 
-    /// A question or statement failed. If the connection went with it, the failure is nobody's fault who was asked.
+    /// Converts the failure of a statement. If the connection was lost too, the statement is not to blame.
     fn failed(&mut self, failure: Failure) -> EngineError {
-        let failure = self.noted(failure);
+        let failure = self.record(failure);
         if self.connection.is_open() {
             return C::of_a_question(failure, &self.address);
         }
@@ -131,11 +134,11 @@ impl<C: Writing> ServerWriter<C> {
         }
     }
 
-    /// A deferred trigger may do more than was planned: the answer is how many rows it changed.
-    fn settle(&mut self) -> Result<u64, Failure> {
-        let Some(settle) = C::SETTLE else { return Ok(0) };
+    /// Runs deferred triggers now. Returns how many rows they changed, because they may change more than was planned.
+    fn run_deferred(&mut self) -> Result<u64, Failure> {
+        let Some(run_deferred) = C::RUN_DEFERRED else { return Ok(0) };
         let before = self.count()?;
-        self.connection.run(settle.to_owned(), &self.patience.deadline)?;
+        self.connection.run(run_deferred.to_owned(), &self.patience.deadline)?;
         Ok(self.count()?.saturating_sub(before))
     }
 }
@@ -156,7 +159,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     fn exclude(&mut self, name: &str) -> Result<Option<String>, EngineError> {
         let failed = |failure: Failure, address: &Address| C::of_a_question(failure, address);
         let start = Instant::now();
-        let longest = self.patience.lock_wait.min(DYING);
+        let longest = self.patience.lock_wait.min(KILLED_RUN_TIMEOUT);
         loop {
             if self.sum(&C::hold(name)).map_err(|failure| failed(failure, &self.address))? == 1 {
                 self.name = Some(name.to_owned());
@@ -165,7 +168,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
             if start.elapsed() > longest {
                 break;
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(RETRY_DELAY);
         }
         let mut who = String::new();
         let asked = self.connection.ask(&C::holder(name), &[], &self.patience.deadline, &mut |row| {
@@ -178,7 +181,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError> {
         self.overtaken = false;
         self.try_to_begin(lock).map_err(|failure| {
-            let failure = self.noted(failure);
+            let failure = self.record(failure);
             self.rollback();
             self.unwritable(&failure)
         })
@@ -186,7 +189,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
 
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError> {
         let changed = self.connection.change(statement.text(), statement.parameters(), &self.patience.deadline);
-        changed.map_err(|failure| match self.noted(failure) {
+        changed.map_err(|failure| match self.record(failure) {
             failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
             failure => self.failed(failure),
         })
@@ -197,10 +200,10 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     }
 
     fn define(&mut self, statement: &Sql) -> Result<(), EngineError> {
-        // A server redefines no table for which something deferred is still to happen.
-        let mut statements = C::SETTLE.into_iter().chain([statement.text()]);
+        // A server refuses to redefine a table that has pending deferred events.
+        let mut statements = C::RUN_DEFERRED.into_iter().chain([statement.text()]);
         let done = statements.try_for_each(|text| self.connection.run(text.to_owned(), &self.patience.deadline));
-        done.map_err(|failure| match self.noted(failure) {
+        done.map_err(|failure| match self.record(failure) {
             failure if is_of::<C>(&failure, Kind::Lock) => self.unwritable(&failure),
             failure if is_of::<C>(&failure, Kind::Privilege) => EngineError::Unwritable {
                 what: format!("to {}", self.address),
@@ -212,7 +215,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
     }
 
     fn commit(&mut self) -> Result<Ending, EngineError> {
-        let refused = match self.settle() {
+        let refused = match self.run_deferred() {
             Ok(0) => None,
             Ok(rows) => {
                 let why = format!("a deferred trigger changed {rows} rows beyond the plan");
@@ -227,7 +230,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
         match self.connection.run("COMMIT".to_owned(), &Deadline::default()) {
             Ok(()) => Ok(Ending::Committed),
             Err(failure) if self.connection.is_open() => {
-                let failure = self.noted(failure);
+                let failure = self.record(failure);
                 self.rollback();
                 Err(self.unwritable(&failure))
             }
@@ -237,7 +240,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
 
     fn rollback(&mut self) {
         if self.connection.is_open() {
-            // The server rolls back by itself whatever is left open.
+            // The server itself rolls back a transaction that stays open.
             let _ = self.connection.run("ROLLBACK".to_owned(), &Deadline::default());
         }
     }

@@ -1,5 +1,5 @@
-//! What is particular to one kind of server where a repair is tried on it or made; what servers have in common is in
-//! [`super::writer`] and [`super::scratch_tables`].
+//! The differences between servers in trying and making a repair. The common parts are in [`super::writer`] and
+//! [`super::scratch_tables`].
 
 use super::Failure;
 use crate::engine::Deadline;
@@ -10,25 +10,25 @@ use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::source::Address;
 
-/// A connection over which rows are written.
+/// A connection that writes rows.
 pub(in crate::engine) trait Writing: Sized {
-    /// Runs a statement that changes rows; the answer is how many it says that it changed.
+    /// Runs a statement that changes rows. Returns how many rows the server reports as changed.
     fn change(&mut self, statement: &str, parameters: &[Value], deadline: &Deadline) -> Result<u64, Failure>;
 
-    /// Rows that this connection has changed so far, through triggers too: numbers that make this one together, each the last
-    /// of a row.
+    /// A query for the rows that this connection has changed so far, triggers included. The result is the sum of the
+    /// answer's last column.
     const CHANGED: &'static str;
 
-    /// Makes happen now what was put off until the commit.
-    const SETTLE: Option<&'static str>;
+    /// A statement that runs deferred constraints and triggers now.
+    const RUN_DEFERRED: Option<&'static str>;
 
-    /// The number under which the server knows this connection.
+    /// A query for the server's number of this connection.
     const NUMBER: &'static str;
 
-    /// What stands around one statement that may fail, where a failure would otherwise go further than the statement.
+    /// The savepoint around a statement that may fail, on servers where a failure would abort the whole transaction.
     const ATTEMPT: Option<Attempt>;
 
-    /// What opens the room for a table, and closes it again.
+    /// Statements that allow and forbid the creation of scratch tables.
     const FURNISH: Option<[&'static str; 2]>;
 
     const BACKUP_TOOL: &'static str;
@@ -37,7 +37,7 @@ pub(in crate::engine) trait Writing: Sized {
 
     fn is_open(&self) -> bool;
 
-    /// Runs statements whose answers nobody wants.
+    /// Runs statements and ignores their answers.
     fn run(&mut self, statements: String, deadline: &Deadline) -> Result<(), Failure>;
 
     /// Calls `each` with every row of the answer.
@@ -52,44 +52,45 @@ pub(in crate::engine) trait Writing: Sized {
     /// Starts a transaction that writes.
     fn begin(&mut self, patience: &Patience, options: WriteOptions) -> Result<(), Failure>;
 
-    /// From here on nothing but temporary tables can be written to, or nothing that is written stays.
-    fn enter_room(&mut self, patience: &Patience) -> Result<(), Failure>;
+    /// Restricts the connection: afterwards it can write only to temporary tables, or nothing that it writes is kept.
+    fn restrict_to_temporary_tables(&mut self, patience: &Patience) -> Result<(), Failure>;
 
-    /// A question whose answer is 1 if this connection now holds the name, a word of hexadecimal digits, until it ends.
+    /// Returns a query whose answer is 1 if this connection now holds the advisory lock `name` (hexadecimal digits)
+    /// until it ends.
     fn hold(name: &str) -> String;
 
-    /// A question whose answer says which connection holds the name.
+    /// Returns a query for the connection that holds the advisory lock `name`.
     fn holder(name: &str) -> String;
 
-    /// Ends another connection of the same user.
+    /// Returns a statement that ends another connection of the same user.
     fn end_other(number: i64) -> String;
 
     fn kind(code: &str) -> Kind;
 
-    /// Returns why the server refuses a row, in words without the row's values.
+    /// Returns why the server refuses a row, without the row's values.
     fn of_a_row(code: &str, message: &str) -> Refusal;
 
     fn of_a_question(failure: Failure, address: &Address) -> EngineError;
 
     fn of_the_database(failure: &Failure, address: &Address) -> EngineError;
 
-    /// What a role needs that was not allowed to write.
+    /// Returns the help for a role that lacks the privilege to write.
     fn privileges(options: WriteOptions) -> &'static str;
 }
 
-/// What a server's refusal is about.
+/// The class of a server's refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Kind {
     /// One of the row's values, or a constraint.
     Row,
-    /// Others were in the way, and may not be the next time: nothing of the transaction is left.
+    /// A deadlock or a serialization failure. The transaction is rolled back, and a retry may succeed.
     Overtaken,
     Lock,
     Privilege,
     Other,
 }
 
-/// What stands before the first attempt, and what makes room for the next after one that was done or failed.
+/// The statements around an attempt: before the first one, and after one that succeeded or failed.
 pub(in crate::engine) struct Attempt {
     pub(in crate::engine) before: &'static str,
     pub(in crate::engine) done: &'static str,

@@ -1,18 +1,18 @@
-//! A statement somewhere in a text that a program printed: where it begins, where it ends, the table that it writes to, and
-//! the values beside it. Text that only speaks of a statement is none.
+//! Finds a statement in text that a program printed: its start, its end, the table that it writes to, and the values
+//! beside it. Prose that only mentions a statement does not count.
 
 use super::values;
 use crate::model::value::Value;
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens;
 
-/// How statements begin that a foreign key can refuse.
+/// The first words of statements that a foreign key can refuse.
 const VERBS: [&str; 4] = ["INSERT ", "REPLACE ", "UPDATE ", "DELETE "];
 
-/// What stands before a statement in a line: a label, a prompt, a quote.
+/// Characters that can precede a statement in a line: the end of a label, a prompt, a quote.
 const BEFORE: [char; 8] = [':', '>', '=', '`', '"', '\'', '(', '['];
 
-/// How lines begin that do not belong to the statement above them any more.
+/// Beginnings of lines that no longer belong to the statement above them.
 const STOPS: [&str; 18] = [
     "[",
     "param",
@@ -34,10 +34,10 @@ const STOPS: [&str; 18] = [
     "(background",
 ];
 
-/// What programs call the values that they print beside a statement.
+/// Labels of the values that programs print beside a statement.
 const LABELS: [&str; 8] = ["parameters", "params", "bindings", "binds", "bind", "arguments", "args", "values"];
 
-/// The last statement of a text and its values, or the first.
+/// Returns the first statement of a text, or the last one, with its values.
 pub(super) fn found_in(text: &str, last: bool) -> Option<(String, Vec<Value>)> {
     let upper = text.to_ascii_uppercase();
     let mut starts: Vec<usize> = VERBS.iter().flat_map(|verb| upper.match_indices(verb).map(|(at, _)| at)).collect();
@@ -49,12 +49,12 @@ pub(super) fn found_in(text: &str, last: bool) -> Option<(String, Vec<Value>)> {
         let end = start + length(&text[start..], text[..start].chars().next_back());
         let statement = text[start..end].trim_end();
         target(statement)?;
-        let (statement, values) = values::placed(statement, values_after(&text[end..]));
+        let (statement, values) = values::with_placeholders(statement, values_after(&text[end..]));
         Some((statement?, values))
     })
 }
 
-/// True if a statement may begin here: where a line begins, or after what leads to one.
+/// True if a statement can begin at this offset: at the start of a line, or after a label, a prompt or a quote.
 fn may_begin(text: &str, start: usize) -> bool {
     let line = &text[text[..start].rfind('\n').map_or(0, |end| end + 1)..start];
     line.trim_end().chars().next_back().is_none_or(|before| BEFORE.contains(&before))
@@ -75,7 +75,7 @@ fn length(text: &str, before: Option<char>) -> usize {
         end += line.len();
     }
     let words = tokens(&text[..end]);
-    // `;` ends it, and so does what is printed behind it in the same line: [["a", 1]], | params, -- args.
+    // A semicolon ends the statement, and so do values printed after it in the line: [["a", 1]], | params, -- args.
     let ends = |pair: &[Token]| {
         let [word, next] = pair else { return false };
         (word.is_word("[") && next.is_word("[")) || word.is_word("|") && !next.is_word("|") && !follows_bar(text, word)
@@ -88,7 +88,7 @@ fn length(text: &str, before: Option<char>) -> usize {
     let unopened = unopened.map(|word| word.place.start);
     let semicolon = words.iter().find(|word| word.is_word(";")).map(|word| word.place.start);
     let printed = words.windows(2).find(|pair| ends(pair)).map(|pair| pair[0].place.start);
-    // The tokens of SQLite take `[["a", 1]` for one name.
+    // SQLite's tokenizer reads `[["a", 1]` as a single name.
     let pairs = text[..end].find(" [[");
     let label = LABELS.iter().filter_map(|label| labelled(&text[..end], label)).min();
     [semicolon, unopened, printed, pairs, label].into_iter().flatten().min().unwrap_or(end)
@@ -99,7 +99,8 @@ fn follows_bar(text: &str, word: &Token) -> bool {
     text[..word.place.start].ends_with('|')
 }
 
-/// Where ` parameters: …` or ` with params [` begins within the text of a statement. `VALUES (` is the statement's own.
+/// Returns where ` parameters: …` or ` with params [` begins in the text of a statement. `VALUES (` belongs to the
+/// statement.
 fn labelled(text: &str, label: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
     let found = lower.match_indices(label).find(|(at, _)| {
@@ -112,16 +113,16 @@ fn labelled(text: &str, label: &str) -> Option<usize> {
     Some(before.strip_suffix("with").unwrap_or(before).trim_end().trim_end_matches([',', '(', '[']).len())
 }
 
-/// The values that follow a statement: after a label, or in brackets right behind it.
+/// Returns the values that follow a statement: after a label, or in brackets directly after it.
 fn values_after(text: &str) -> values::Given {
     let start = text.trim_start_matches([';', ' ', '"', '`', ',', '|', ')']);
     if start.starts_with("[[") {
         return values::read(start).second_of_pairs();
     }
     let lower = text.to_ascii_lowercase();
-    let place = LABELS.iter().filter_map(|label| Some(lower.find(label)? + label.len())).min();
-    let Some(place) = place else { return values::Given::default() };
-    let given = text[place..].trim_start_matches([':', '=', ' ', '"', '\'']);
+    let values_start = LABELS.iter().filter_map(|label| Some(lower.find(label)? + label.len())).min();
+    let Some(values_start) = values_start else { return values::Given::default() };
+    let given = text[values_start..].trim_start_matches([':', '=', ' ', '"', '\'']);
     if given.starts_with(['(', '[', '{']) {
         values::read(given)
     } else {
@@ -129,7 +130,7 @@ fn values_after(text: &str) -> values::Given {
     }
 }
 
-/// The table that a statement writes to. `None` for text that has no more of a statement than its first words.
+/// Returns the table that a statement writes to; `None` if the text only begins like a statement.
 pub(super) fn target(statement: &str) -> Option<String> {
     let words = tokens(statement);
     let first = words.first()?;

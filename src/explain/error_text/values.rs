@@ -1,9 +1,9 @@
-//! The values that a program printed beside a statement: tuples, lists, dictionaries and pairs, as Python, Ruby and
-//! JavaScript write them; and the statement with its placeholders in the order of these values.
+//! Parses the values that a program printed beside a statement: tuples, lists, dictionaries and pairs of Python, Ruby
+//! and JavaScript. It also rewrites the statement with `?` placeholders in the order of these values.
 
 use crate::model::value::Value;
 
-/// One printed value, or a list of them.
+/// A printed value, or a list of values.
 #[derive(Debug, Clone, PartialEq)]
 enum Item {
     Value(Value),
@@ -18,21 +18,21 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// `[["a", 1], ["b", 2]]` was read as one list: the values are every second one.
+    /// Keeps every second item: `[["a", 1], ["b", 2]]` was read as the flat list `a, 1, b, 2`.
     pub(super) fn second_of_pairs(mut self) -> Given {
         self.ordered = self.ordered.into_iter().skip(1).step_by(2).collect();
         self
     }
 }
 
-/// Reads the first value of a text. Of several sets of parameters the first is taken.
+/// Parses the first value of a text. Of several sets of parameters it returns the first.
 pub(super) fn read(text: &str) -> Given {
     let mut reader = Reader { rest: text.trim_start() };
     match reader.item() {
         Some(Item::Named(named)) => Given { ordered: Vec::new(), named },
         Some(Item::List(items)) => match items.first() {
             Some(Item::Named(named)) => Given { ordered: Vec::new(), named: named.clone() },
-            // [["a", 1], ["b", 2]] is Ruby's; [(1, 2), (3, 4)] is what executemany is given.
+            // Ruby prints [["a", 1], ["b", 2]]; Python's executemany takes [(1, 2), (3, 4)].
             Some(Item::List(first)) if text.trim_start().starts_with("[(") => {
                 Given { ordered: flat(first), named: Vec::new() }
             }
@@ -52,8 +52,9 @@ fn flat(items: &[Item]) -> Vec<Value> {
     values.collect()
 }
 
-/// The statement with `?` for every placeholder, and the values in that order. `None` if nothing is left of it.
-pub(super) fn placed(statement: &str, given: Given) -> (Option<String>, Vec<Value>) {
+/// Returns the statement with `?` for every placeholder, and the values in that order; `None` if the statement is
+/// empty.
+pub(super) fn with_placeholders(statement: &str, given: Given) -> (Option<String>, Vec<Value>) {
     if statement.is_empty() {
         return (None, Vec::new());
     }
@@ -89,7 +90,8 @@ pub(super) fn placed(statement: &str, given: Given) -> (Option<String>, Vec<Valu
     (Some(text), values)
 }
 
-/// `?`, `%s`, `%(name)s`, `:name`, `@name`, `$1`: its length, and its name where it has one.
+/// Parses `?`, `%s`, `%(name)s`, `:name`, `@name` or `$1` at the start of a text. Returns its length and its name: `(8,
+/// Some("name"))`.
 fn placeholder(text: &str) -> Option<(usize, Option<&str>)> {
     let name_length = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     if let Some(rest) = text.strip_prefix("%(") {
@@ -170,7 +172,7 @@ impl Reader<'_> {
         let end = self.rest.find([',', ')', ']', '}', ':', '\n', '(']).unwrap_or(self.rest.len());
         let word = self.rest[..end].trim();
         if self.rest[end..].starts_with('(') {
-            // UUID('…'), Decimal('1.5'): what is quoted inside is what was sent.
+            // UUID('…'), Decimal('1.5'): the quoted text inside is the value that was sent.
             self.rest = &self.rest[end..];
             let inner = self.list(')');
             let text = |item: &Item| match item {
@@ -198,9 +200,9 @@ impl Reader<'_> {
     fn quoted(&mut self, quote: char) -> String {
         let mut text = String::new();
         let mut characters = self.rest.char_indices().skip(1);
-        while let Some((place, character)) = characters.next() {
+        while let Some((offset, character)) = characters.next() {
             if character == quote {
-                self.rest = &self.rest[place + 1..];
+                self.rest = &self.rest[offset + 1..];
                 return text;
             }
             if character == '\\' {

@@ -260,11 +260,15 @@ fn why_unusable(facts: &Facts, table: &Table, columns: &[usize]) -> Defect {
     Defect {
         code: Code::ParentKeyNotUnique,
         message: format!("{key} is neither a primary key nor the whole of a unique index{also}"),
-        help: format!("remove duplicates, then: {}", suggested_index(facts, table, columns)),
+        help: format!(
+            "if no two rows share a key, which a scan counts: {}; otherwise refer to a key that is unique",
+            suggested_index(facts, table, columns)
+        ),
     }
 }
 
-fn suggested_index(facts: &Facts, table: &Table, columns: &[usize]) -> String {
+/// Returns the statement that makes these columns a unique key.
+pub fn suggested_index(facts: &Facts, table: &Table, columns: &[usize]) -> String {
     let names: Vec<String> = columns.iter().map(|&column| facts.quoted(&table.columns[column].name)).collect();
     let index = format!("{}_key", table.name.table);
     format!("CREATE UNIQUE INDEX {} ON {}({})", facts.quoted(&index), facts.quoted(&table.name.table), names.join(", "))

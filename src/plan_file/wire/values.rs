@@ -1,4 +1,5 @@
-//! A row in a line of a plan. A value keeps its storage class exactly: what JSON cannot say is an object that says it.
+//! The JSON of a row in a plan. A value keeps its storage class exactly: a value that JSON has no type for becomes an
+//! object that names its class.
 
 use serde::Deserialize;
 use serde::Deserializer;
@@ -32,7 +33,7 @@ impl<'de> Deserialize<'de> for WireRow {
     }
 }
 
-/// The columns stay in the order of the text.
+/// Keeps the columns in the order of the text.
 struct Columns;
 
 impl<'de> Visitor<'de> for Columns {
@@ -57,7 +58,7 @@ enum WireValue {
     Null,
     Integer(i64),
     Text(String),
-    Odd(Odd),
+    Tagged(Tagged),
 }
 
 impl<'de> Deserialize<'de> for WireValue {
@@ -66,7 +67,7 @@ impl<'de> Deserialize<'de> for WireValue {
     }
 }
 
-/// Told by its kind as it is read, and not tried as one kind after the other.
+/// Decides by the JSON type, instead of trying one variant after the other.
 struct AnyValue;
 
 impl<'de> Visitor<'de> for AnyValue {
@@ -87,7 +88,7 @@ impl<'de> Visitor<'de> for AnyValue {
     fn visit_u64<E: Error>(self, number: u64) -> Result<WireValue, E> {
         i64::try_from(number)
             .map(WireValue::Integer)
-            .map_err(|_| E::custom(format!("{number} is no integer of 64 bits")))
+            .map_err(|_| E::custom(format!("{number} does not fit into 64 bits")))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<WireValue, E> {
@@ -95,14 +96,14 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WireValue, A::Error> {
-        Odd::deserialize(MapAccessDeserializer::new(map)).map(WireValue::Odd)
+        Tagged::deserialize(MapAccessDeserializer::new(map)).map(WireValue::Tagged)
     }
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Odd {
-    /// As Rust writes a float: the shortest text that is read back as the same bits.
+enum Tagged {
+    /// The shortest text that Rust parses to the same bits.
     Real(String),
     /// Text that is not valid UTF-8.
     TextHex(String),
@@ -114,12 +115,12 @@ impl WireValue {
         match value {
             Value::Null => WireValue::Null,
             Value::Integer(number) => WireValue::Integer(*number),
-            Value::Real(number) => WireValue::Odd(Odd::Real(format!("{number:?}"))),
+            Value::Real(number) => WireValue::Tagged(Tagged::Real(format!("{number:?}"))),
             Value::Text(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) => WireValue::Text(text.to_owned()),
-                Err(_) => WireValue::Odd(Odd::TextHex(hexadecimal(bytes))),
+                Err(_) => WireValue::Tagged(Tagged::TextHex(hexadecimal(bytes))),
             },
-            Value::Blob(bytes) => WireValue::Odd(Odd::BlobHex(hexadecimal(bytes))),
+            Value::Blob(bytes) => WireValue::Tagged(Tagged::BlobHex(hexadecimal(bytes))),
         }
     }
 
@@ -128,9 +129,11 @@ impl WireValue {
             WireValue::Null => Value::Null,
             WireValue::Integer(number) => Value::Integer(number),
             WireValue::Text(text) => Value::text(text),
-            WireValue::Odd(Odd::Real(text)) => Value::Real(text.parse().map_err(|_| format!("{text:?} is no number"))?),
-            WireValue::Odd(Odd::TextHex(hex)) => Value::Text(bytes(&hex)?),
-            WireValue::Odd(Odd::BlobHex(hex)) => Value::Blob(bytes(&hex)?),
+            WireValue::Tagged(Tagged::Real(text)) => {
+                Value::Real(text.parse().map_err(|_| format!("{text:?} is not a number"))?)
+            }
+            WireValue::Tagged(Tagged::TextHex(hex)) => Value::Text(bytes(&hex)?),
+            WireValue::Tagged(Tagged::BlobHex(hex)) => Value::Blob(bytes(&hex)?),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::model::history::Moment;
+use crate::model::history::PastScan;
 use crate::model::text::count;
 use crate::model::text::plural;
 use crate::report::html;
@@ -18,12 +18,12 @@ const BOTTOM: f64 = 108.0;
 const MOST: usize = 120;
 
 /// Nothing for fewer than two scans.
-pub(super) fn section(history: &[Moment]) -> String {
+pub(super) fn section(history: &[PastScan]) -> String {
     let history = &history[history.len().saturating_sub(MOST)..];
     let [first, .., last] = history else { return String::new() };
     let most = history.iter().map(|moment| moment.orphan_rows).max().unwrap_or(0).max(1);
     let step = (WIDTH - 2.0 * LEFT) / (history.len() - 1) as f64;
-    let at = |place: usize, moment: &Moment| {
+    let at = |place: usize, moment: &PastScan| {
         (LEFT + step * place as f64, BOTTOM - (BOTTOM - TOP) * moment.orphan_rows as f64 / most as f64)
     };
     let mut curve = String::new();
@@ -44,7 +44,7 @@ pub(super) fn section(history: &[Moment]) -> String {
         std::cmp::Ordering::Equal => "no more".to_owned(),
         std::cmp::Ordering::Greater => format!("{} more", count(last.orphan_rows - first.orphan_rows)),
     };
-    let day = |moment: &Moment| escaped(moment.at.get(..10).unwrap_or(&moment.at));
+    let day = |moment: &PastScan| escaped(moment.at.get(..10).unwrap_or(&moment.at));
     let inside = format!(
         "<div class=\"trend\"><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
          aria-label=\"Orphan rows from {from} to {to}: {change}\">\

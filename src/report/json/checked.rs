@@ -9,6 +9,7 @@ use crate::model::checked::Place;
 use crate::model::checked::Refused;
 use crate::model::checked::Taken;
 use crate::report::json::Database;
+use crate::report::json::Named;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
 use crate::report::json::document;
@@ -110,6 +111,7 @@ impl<'a> Turned<'a> {
 struct At<'a> {
     source: &'a str,
     line: u64,
+    key: Option<Named<'a>>,
     /// `table`, or the earlier row that has the key.
     taken_by: Option<Holder<'a>>,
 }
@@ -127,6 +129,8 @@ impl<'a> At<'a> {
             Taken::Table => Holder::Table("table"),
             Taken::Row { source, line } => Holder::Row { source, line: *line },
         });
-        At { source: &place.source, line: place.line, taken_by }
+        let key = place.key.iter().map(|(column, value)| (column.as_str(), value));
+        let key = (!place.key.is_empty()).then(|| Named::new(key));
+        At { source: &place.source, line: place.line, key, taken_by }
     }
 }

@@ -59,6 +59,8 @@ pub(in crate::report) struct Totals {
     orphan_rows: u64,
     missing_keys: u64,
     defects: usize,
+    warnings: usize,
+    notes: usize,
 }
 
 impl Totals {
@@ -72,6 +74,8 @@ impl Totals {
             orphan_rows: summary.orphan_rows,
             missing_keys: summary.missing_keys,
             defects: summary.defects,
+            warnings: summary.warnings,
+            notes: summary.notes,
         }
     }
 }

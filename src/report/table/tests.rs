@@ -69,7 +69,7 @@ warning[type-mismatch] order_items(order_id)->orders(id)
   help     declare both columns with the same type
 
   1 note (child-not-indexed): `fk-doctor schema DB` lists them
-  4 relations · 4 checked · 20,800 rows · 340 orphan rows · 3 errors · 1 warning
+  4 relations · 4 checked · 10,400 rows · 340 orphan rows · 3 errors · 1 warning
   · 1 note
 ";
     assert_eq!(render(&sample::sick(), &TERMINAL), expected);

@@ -1,6 +1,6 @@
 //! The plan as a script of SQL, for people who run it themselves: what the plan does, in the same order.
 
-use super::Planned;
+use super::planning::Planned;
 use crate::engine::EngineError;
 use crate::model::catalog::Table;
 use crate::model::forecast::Refusal;

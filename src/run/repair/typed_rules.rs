@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::cli::repair::Repair;
+use crate::cli::repair::RepairArgs;
 use crate::config::fault::quoted;
 use crate::config::rules::side_pattern;
 use crate::config::rules::spelled;
@@ -24,7 +24,7 @@ use crate::run::RunError;
 use crate::run::rule_files::TypedRule;
 
 /// Returns one rule for each `--relax`, `--enforce` and `--no-prevent`.
-pub(super) fn rules(typed: &Repair) -> Result<Vec<TypedRule>, RunError> {
+pub(super) fn rules(typed: &RepairArgs) -> Result<Vec<TypedRule>, RunError> {
     let mut rules = Vec::new();
     for (number, child) in typed.relax.iter().enumerate() {
         let nullable = if typed.nullable { Nullable::Key } else { Nullable::AsBefore };
@@ -94,7 +94,7 @@ impl OptionText<'_> {
 }
 
 /// Returns each relation of `--enforce`, with the text that was typed: it need not be configured.
-pub(super) fn relations(typed: &Repair) -> Result<Vec<(String, ConfiguredRelation)>, RunError> {
+pub(super) fn relations(typed: &RepairArgs) -> Result<Vec<(String, ConfiguredRelation)>, RunError> {
     let relation = |text: &String| {
         let (child, parent) = sides(text)?;
         let side = |span: Range<usize>| -> Result<Spanned<SideName>, RunError> {
@@ -157,7 +157,7 @@ mod tests {
     use crate::cli::Cli;
     use crate::cli::Command;
 
-    fn typed(options: &[&str]) -> Repair {
+    fn typed(options: &[&str]) -> RepairArgs {
         let cli = Cli::parse_from([&["fk-doctor", "repair", "app.db"], options].concat());
         let Command::Repair(repair) = cli.command else { panic!("no repair") };
         repair

@@ -1,7 +1,6 @@
 //! What a record tells: the rows written, those that would lack their parent, and what followed.
 
 use super::Foresight;
-use super::plain;
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
 use crate::model::explanation::Event;
@@ -9,7 +8,9 @@ use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::sql::Sql;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
 use crate::sql::witness::Account;
 
 impl Account for Foresight {
@@ -19,7 +20,7 @@ impl Account for Foresight {
             "SELECT (SELECT count(*) FROM {new} AS child WHERE child.fk_doctor$op = 'i'), \
              (SELECT count(*) FROM (SELECT DISTINCT {place} FROM {old} AS child WHERE child.fk_doctor$op = 'u' AND {kept}) AS changed), \
              (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor$op = 'd')",
-            place = self.tongue.place_columns().join(", "),
+            place = self.grammar.address_columns().join(", "),
             kept = self.is_kept(table, "child"),
         ))
     }
@@ -28,8 +29,8 @@ impl Account for Foresight {
         let about = &schema.relations[relation];
         let from = format!("{} AS child", self.after(about.child));
         let only = self.is_checked(schema, about);
-        let orphans = self.tongue.orphans(schema, about, &from, &only, self.survivor(schema, about).as_deref());
-        self.tongue.finished(orphans)
+        let orphans = self.orphans_of(schema, about, &from, &only, self.survivor(schema, about).as_deref());
+        self.grammar.about_records(orphans)
     }
 
     fn already_orphans(&self, schema: &Schema, relation: RelationId, _: u32) -> Sql {
@@ -43,12 +44,12 @@ impl Account for Foresight {
             self.linked("was", "child"),
             self.any_differs("was", "child", &key),
         );
-        let orphans = self.tongue.orphans(schema, about, &from, &only, self.survivor(schema, about).as_deref());
+        let orphans = self.orphans_of(schema, about, &from, &only, self.survivor(schema, about).as_deref());
         self.finished(format!("SELECT count(*) FROM ({}) AS already", orphans.text()))
     }
 
     fn left_orphans(&self, schema: &Schema, relation: RelationId, _: u32) -> Sql {
-        self.tongue.finished(self.left(schema, &schema.relations[relation], &[Event::Delete, Event::Update]))
+        self.grammar.about_records(self.left(schema, &schema.relations[relation], &[Event::Delete, Event::Update]))
     }
 
     fn followed(&self, schema: &Schema, relation: RelationId, event: Event, _: u32) -> Sql {
@@ -77,11 +78,15 @@ impl Account for Foresight {
             return None;
         }
         let old = self.before(about.child);
-        let refers = format!("{} AND NOT ({})", self.tongue.equal(schema, about), self.same_place("parent", "child"));
+        let refers = format!(
+            "{} AND NOT ({})",
+            self.grammar.refers_to_parent(schema, about),
+            self.same_place("parent", "child")
+        );
         let columns: Vec<String> =
-            schema.child(about).columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
+            schema.child(about).columns.iter().map(|column| self.grammar.quoted(&column.name)).collect();
         let of = |alias: &str| {
-            let own = columns.iter().map(String::as_str).chain(self.tongue.place_columns().iter().copied());
+            let own = columns.iter().map(String::as_str).chain(self.grammar.address_columns().iter().copied());
             own.map(|name| format!("{alias}.{name}")).collect::<Vec<_>>().join(", ")
         };
         Some(self.finished(format!(
@@ -99,15 +104,15 @@ impl Foresight {
     /// Whether there is a parent for `child` once all is done.
     fn survivor(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let parent = relation.parent.table?;
-        let equal = self.tongue.equal(schema, relation);
-        let source = self.tongue.source(schema, &schema.tables[parent], "parent");
+        let equal = self.grammar.refers_to_parent(schema, relation);
+        let source = self.source(schema, &schema.tables[parent], "parent");
         if !self.tables.contains(&parent) {
             return Some(format!("SELECT 1 FROM {source} WHERE {equal}"));
         }
         let untouched = format!(
             "NOT EXISTS (SELECT 1 FROM {} AS gone WHERE {})",
             self.before(parent),
-            self.tongue.is_row(&schema.tables[parent], "gone", "parent")
+            self.grammar.is_recorded_row(&schema.tables[parent], "gone", "parent")
         );
         // A row that is changed in several ways is recorded once for each: its key is the one that was changed.
         let key: Vec<&Column> = schema.parent_columns(relation).collect();
@@ -135,7 +140,7 @@ impl Foresight {
     fn is_checked(&self, schema: &Schema, relation: &Relation) -> String {
         let key: Vec<&Column> = schema.child_columns(relation).collect();
         let mut why = vec![self.any_differs("was", "child", &key)];
-        if let Some(condition) = self.tongue.checks_moved_rows(schema) {
+        if let Some(condition) = self.grammar.checks_moved_rows(schema) {
             let moved = self.moved(schema, relation.child);
             why.push(format!("(child.fk_doctor$relation = -1 AND {condition} AND {moved})"));
         }
@@ -161,7 +166,7 @@ impl Foresight {
             "EXISTS (SELECT 1 FROM {} WHERE {} AND {})",
             self.gone_from(parent, event),
             self.gone(schema, relation, parent, event),
-            self.tongue.equal(schema, relation)
+            self.grammar.refers_to_parent(schema, relation)
         );
         if !self.tables.contains(&relation.child) {
             return Some(gone);
@@ -171,7 +176,7 @@ impl Foresight {
             "NOT EXISTS (SELECT 1 FROM {} AS was, {} AS now WHERE {} AND {} AND {})",
             self.before(relation.child),
             self.after(relation.child),
-            self.tongue.is_row(schema.child(relation), "was", "child"),
+            self.grammar.is_recorded_row(schema.child(relation), "was", "child"),
             self.linked("now", "was"),
             self.any_differs("was", "now", &key)
         );
@@ -185,8 +190,8 @@ impl Foresight {
             .map(|left| format!("({left})"))
             .collect();
         let only = if left.is_empty() { "1 = 0".to_owned() } else { format!("({})", left.join(" OR ")) };
-        let from = self.tongue.source(schema, schema.child(relation), "child");
-        self.tongue.orphans(schema, relation, &from, &only, self.survivor(schema, relation).as_deref())
+        let from = self.source(schema, schema.child(relation), "child");
+        self.orphans_of(schema, relation, &from, &only, self.survivor(schema, relation).as_deref())
     }
 
     /// A recorded child row whose old key is that of a parent that is gone.
@@ -200,7 +205,7 @@ impl Foresight {
             "EXISTS (SELECT 1 FROM {} WHERE {} AND {}{other})",
             self.gone_from(parent, event),
             self.gone(schema, relation, parent, event),
-            self.tongue.equal(schema, relation)
+            self.grammar.refers_to_parent(schema, relation)
         )
     }
 }

@@ -10,9 +10,10 @@ use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::value::Value;
-use crate::sql::Sql;
 use crate::sql::clauses::child_column;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Query;
+use crate::sql::query::Sql;
 use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Piece;
 use crate::sql::read::dml::Writes;
@@ -22,15 +23,15 @@ impl Foresight {
     pub fn direct(&self, schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Vec<Sql>> {
         match &dml.writes {
             Writes::Insert { rest } => {
-                let mut query = Typed::with(dml);
+                let mut query = Typed::with(self.grammar.query(), dml);
                 query.text.push_str(&format!("INSERT INTO {} ", self.after(table)));
                 if !dml.names_columns() {
                     let columns: Vec<String> =
-                        schema.tables[table].columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
-                    query.text.push_str(&self.tongue.all_columns(&columns));
+                        schema.tables[table].columns.iter().map(|column| self.grammar.quoted(&column.name)).collect();
+                    query.text.push_str(&self.grammar.all_columns(&columns));
                 }
                 query.push(dml, rest);
-                Some(vec![self.tongue.finished(query.finish())])
+                Some(vec![self.grammar.about_records(query.finish())])
             }
             Writes::Delete { others, condition } => {
                 let rows = Chosen { why: "d", others, condition, assigned: None };
@@ -55,28 +56,28 @@ impl Foresight {
         let columns: Vec<&Column> =
             about.columns.iter().filter(|column| assigned.is_none() || !column.generated).collect();
         let called = dml.called();
-        let names: Vec<String> = columns.iter().map(|column| self.tongue.quoted(&column.name)).collect();
+        let names: Vec<String> = columns.iter().map(|column| self.grammar.quoted(&column.name)).collect();
         let into = if assigned.is_some() { self.after(table) } else { self.before(table) };
-        let mut query = Typed::with(dml);
+        let mut query = Typed::with(self.grammar.query(), dml);
         query.text.push_str(&format!(
             "INSERT INTO {into}({}, fk_doctor$op, fk_doctor$wave, fk_doctor$relation, {}) {}",
             names.join(", "),
-            self.tongue.place_columns().join(", "),
-            self.tongue.select_once(called),
+            self.grammar.address_columns().join(", "),
+            self.grammar.select_once(called),
         ));
         for (column, name) in columns.iter().zip(&names) {
             let value = assigned.and_then(|all| all.iter().find(|(known, _)| same(schema, &column.name, known)));
             match value {
                 Some((_, value)) => {
                     let typed = query.piece(dml, value);
-                    let value = self.tongue.assigned(column, &typed);
+                    let value = self.grammar.as_assigned(column, &typed);
                     query.text.push_str(&value);
                 }
                 None => query.text.push_str(&format!("{called}.{name}")),
             }
             query.text.push_str(", ");
         }
-        let place = self.tongue.place(about, called).join(", ");
+        let place = self.grammar.address(about, called).join(", ");
         query.text.push_str(&format!("'{}', 0, -1, {place} FROM {}", rows.why, dml.source()));
         if !rows.others.is_empty() {
             query.text.push_str(", ");
@@ -84,7 +85,7 @@ impl Foresight {
         }
         query.text.push(' ');
         query.push(dml, rows.condition);
-        Some(self.tongue.finished(query.finish()))
+        Some(self.grammar.about_records(query.finish()))
     }
 
     /// What one relation does because of the rows of a wave: rows of the next.
@@ -96,9 +97,12 @@ impl Foresight {
             return Vec::new();
         }
         let gone = format!("{} AND parent.fk_doctor$wave = {wave}", self.gone(schema, about, parent, event));
-        let from =
-            format!("{}, {}", self.tongue.source(schema, schema.child(about), "child"), self.gone_from(parent, event));
-        let refers = format!("{gone} AND {} AND {}", self.tongue.equal(schema, about), self.stays(schema, about.child));
+        let from = format!("{}, {}", self.source(schema, schema.child(about), "child"), self.gone_from(parent, event));
+        let refers = format!(
+            "{gone} AND {} AND {}",
+            self.grammar.refers_to_parent(schema, about),
+            self.stays(schema, about.child)
+        );
         let note = Note { relation, wave: wave + 1, from: &from, change: None };
         if event == Event::Delete && action == Action::Cascade {
             return vec![self.noted(schema, about.child, "d", &note, &refers)];
@@ -108,7 +112,7 @@ impl Foresight {
             let seen = format!("SELECT 1 FROM {into} AS seen WHERE seen.fk_doctor$relation = {relation} AND {same}");
             format!("{refers} AND NOT EXISTS ({seen})")
         };
-        let as_they_are = once(&self.before(about.child), self.tongue.is_row(child, "seen", "child"));
+        let as_they_are = once(&self.before(about.child), self.grammar.is_recorded_row(child, "seen", "child"));
         let as_they_will_be = once(&self.after(about.child), self.linked_row(child, "seen", "child"));
         let changing = Note { change: Some(Change { relation: about, action, event }), ..note };
         // The second sees what the first did, so the rows as they are come last.
@@ -131,23 +135,23 @@ impl Foresight {
         let columns = about.columns.iter().filter(|column| change.is_none() || !column.generated);
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for column in columns {
-            let kept = format!("child.{}", self.tongue.quoted(&column.name));
+            let kept = format!("child.{}", self.grammar.quoted(&column.name));
             let value = match change {
                 Some(change) => self.changed_value(schema, change, column, kept),
                 None => Some(kept),
             };
             // A column that is left out gets its default.
             if let Some(value) = value {
-                names.push(self.tongue.quoted(&column.name));
+                names.push(self.grammar.quoted(&column.name));
                 values.push(value);
             }
         }
         self.finished(format!(
             "INSERT INTO {into}({}, fk_doctor$op, fk_doctor$wave, fk_doctor$relation, {}) SELECT {}, '{why}', {wave}, {relation}, {} FROM {from} WHERE {condition}",
             names.join(", "),
-            self.tongue.place_columns().join(", "),
+            self.grammar.address_columns().join(", "),
             values.join(", "),
-            self.tongue.place(about, "child").join(", "),
+            self.grammar.address(about, "child").join(", "),
         ))
     }
 
@@ -165,7 +169,7 @@ impl Foresight {
             Action::SetDefault => None,
             _ => {
                 let parent = schema.parent_columns(relation).nth(place);
-                parent.map(|parent| format!("now.{}", self.tongue.quoted(&parent.name)))
+                parent.map(|parent| format!("now.{}", self.grammar.quoted(&parent.name)))
             }
         }
     }
@@ -200,14 +204,15 @@ struct Change<'a> {
 /// A statement with pieces that somebody typed.
 struct Typed {
     text: String,
-    values: Vec<Value>,
+    query: Query,
 }
 
 impl Typed {
-    fn with(dml: &Dml<'_>) -> Typed {
+    fn with(mut query: Query, dml: &Dml<'_>) -> Typed {
         let Piece { mut text, values } = dml.with(0);
         text.push(' ');
-        Typed { text, values }
+        query.extend(values);
+        Typed { text, query }
     }
 
     fn push(&mut self, dml: &Dml<'_>, tokens: &Range<usize>) {
@@ -216,13 +221,13 @@ impl Typed {
     }
 
     fn piece(&mut self, dml: &Dml<'_>, tokens: &Range<usize>) -> String {
-        let piece = dml.piece(tokens, self.values.len());
-        self.values.extend(piece.values);
+        let piece = dml.piece(tokens, self.query.count());
+        self.query.extend(piece.values);
         piece.text
     }
 
     fn finish(self) -> Sql {
-        Sql::new(self.text, self.values)
+        self.query.finish(self.text)
     }
 }
 

@@ -11,83 +11,53 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::sql::Sql;
-use crate::sql::Twin;
+use crate::sql::grammar::Reading;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Query;
+use crate::sql::query::Sql;
+use crate::sql::query::Twin;
+use crate::sql::query::plain;
+use crate::sql::scan::Candidates;
+use crate::sql::scan::source;
+use crate::sql::scratch::Scratch;
 
 /// Rows in one statement, and its parameters, at most.
 const MOST_ROWS: usize = 256;
 const MOST_PARAMETERS: usize = 30_000;
 
-/// How an engine says what such a load needs.
-pub(in crate::sql) trait Tongue: Sync {
-    fn quoted(&self, name: &str) -> String;
-
-    fn temporary(&self, name: &str) -> String;
-
-    /// A table like the real one with one more column, for places; and a table of noted places.
-    fn make(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String>;
-
-    fn make_noted(&self, name: &str) -> String;
-
-    /// What stands for such a table where a statement names it a second time, if that cannot be the table itself.
-    fn twin(&self, _table: &Table, _name: &str) -> Option<Twin> {
-        None
-    }
-
-    fn counted(&self, schema: &Schema, table: &Table) -> Sql;
-
-    fn count_on(&self, name: &str, sequence: &str, column: &Counted<'_>) -> Vec<String>;
-
-    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String;
-
-    /// `child` refers to `parent`.
-    fn equal(&self, schema: &Schema, relation: &Relation) -> String;
-
-    fn orphans(&self, schema: &Schema, relation: &Relation, from: &str, parent: Option<&str>) -> Sql;
-
-    /// Inserts what a query gives, unless it is there.
-    fn note(&self, noted: &str, query: &str) -> String;
-
-    /// The row called `child` must have a parent.
-    fn must_have_parent(&self, schema: &Schema, relation: &Relation, parent: Option<&str>) -> String;
-
-    /// A value for a column, as a parameter.
-    fn given(&self, column: &Column, value: &Value, parameters: &mut Vec<Value>) -> String;
-
-    /// Both are the same under the column's own rules.
-    fn same(&self, column: &Column, left: &str, right: &str) -> String;
-
-    /// A column's value as an answer shows it, is this.
-    fn is_shown(&self, table: &Table, name: &str, value: &Value, parameters: &mut Vec<Value>) -> String;
-
-    /// A column's value in an answer.
-    fn shown(&self, column: &Column, value: &str) -> String;
-
-    /// The beginning and end of an INSERT of no columns.
-    fn no_columns(&self) -> &'static str;
-}
-
 pub(in crate::sql) struct Beside {
-    pub(in crate::sql) tongue: &'static dyn Tongue,
+    pub(in crate::sql) grammar: &'static dyn Scratch,
     /// Those that rows are for.
     pub(in crate::sql) tables: Vec<TableId>,
 }
 
 impl Beside {
     fn name(&self, table: TableId) -> String {
-        self.tongue.temporary(&format!("fk_doctor$load_{table}"))
+        self.grammar.temporary(&format!("fk_doctor$load_{table}"))
+    }
+
+    fn quoted(&self, name: &str) -> String {
+        self.grammar.quoted(name)
+    }
+
+    fn source(&self, schema: &Schema, table: &Table, alias: &str) -> String {
+        source(self.grammar, schema, table, alias, Reading::AnyIndex)
+    }
+
+    /// Returns a value that a column is to store.
+    fn given(&self, query: &mut Query, column: &Column, value: &Value) -> String {
+        self.grammar.stored(query.parameter(value.clone()), Some(column), value)
     }
 
     fn noted_name(&self) -> String {
-        self.tongue.temporary("fk_doctor$noted")
+        self.grammar.temporary("fk_doctor$noted")
     }
 
     /// Finds parents in the real table and in the load.
     fn parent(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let parent = relation.parent.table?;
-        let equal = self.tongue.equal(schema, relation);
-        let real =
-            format!("SELECT 1 FROM {} WHERE {equal}", self.tongue.source(schema, &schema.tables[parent], "parent"));
+        let equal = self.grammar.refers_to_parent(schema, relation);
+        let real = format!("SELECT 1 FROM {} WHERE {equal}", self.source(schema, &schema.tables[parent], "parent"));
         if !self.tables.contains(&parent) {
             return Some(real);
         }
@@ -99,11 +69,11 @@ impl Beside {
     fn twin(&self, schema: &Schema, relation: &Relation) -> Option<Twin> {
         let child = relation.child;
         let is_both = relation.parent.table == Some(child);
-        self.tongue.twin(&schema.tables[child], &self.name(child)).filter(|_| is_both)
+        self.grammar.twin(&schema.tables[child], &self.name(child)).filter(|_| is_both)
     }
 
     fn with_twin(&self, schema: &Schema, relation: &Relation, sql: Sql) -> Sql {
-        sql.with_twins(self.twin(schema, relation).into_iter().collect())
+        sql.with_twins(self.twin(schema, relation))
     }
 }
 
@@ -113,46 +83,47 @@ impl Load for Beside {
     }
 
     fn prepare(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
-        let made = tables.iter().flat_map(|&table| self.tongue.make(schema, &schema.tables[table], &self.name(table)));
-        made.chain([self.tongue.make_noted(&self.noted_name())]).map(|text| Sql::new(text, Vec::new())).collect()
+        let made =
+            tables.iter().flat_map(|&table| self.grammar.make_loaded(schema, &schema.tables[table], &self.name(table)));
+        made.chain([self.grammar.make_noted(&self.noted_name())]).map(plain).collect()
     }
 
     fn counted(&self, schema: &Schema, table: TableId) -> Option<Sql> {
-        Some(self.tongue.counted(schema, &schema.tables[table]))
+        Some(self.grammar.counted(schema, &schema.tables[table]))
     }
 
     fn next_number(&self, schema: &Schema, table: TableId, column: usize) -> Option<Sql> {
         let about = &schema.tables[table];
-        let name = self.tongue.quoted(&about.columns[column].name);
-        let known = self.tongue.source(schema, about, "known");
-        Some(Sql::new(format!("SELECT coalesce(max(known.{name}), 0) + 1 FROM {known}"), Vec::new()))
+        let name = self.quoted(&about.columns[column].name);
+        let known = self.source(schema, about, "known");
+        Some(plain(format!("SELECT coalesce(max(known.{name}), 0) + 1 FROM {known}")))
     }
 
     fn count_on(&self, table: TableId, column: &Counted<'_>) -> Vec<Sql> {
-        let sequence = self.tongue.temporary(&format!("fk_doctor$count_{table}_{}", column.column));
-        let counts = self.tongue.count_on(&self.name(table), &sequence, column);
-        counts.into_iter().map(|text| Sql::new(text, Vec::new())).collect()
+        let sequence = self.grammar.temporary(&format!("fk_doctor$count_{table}_{}", column.column));
+        let counts = self.grammar.count_on(&self.name(table), &sequence, column);
+        counts.into_iter().map(plain).collect()
     }
 
     fn insert(&self, schema: &Schema, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
         let about = &schema.tables[table];
         let names: Vec<String> =
-            columns.iter().map(|&column| self.tongue.quoted(&about.columns[column].name) + ", ").collect();
-        let mut parameters = Vec::new();
+            columns.iter().map(|&column| self.quoted(&about.columns[column].name) + ", ").collect();
+        let mut query = self.grammar.query();
         let rows: Vec<String> = rows
             .iter()
             .map(|(place, values)| {
                 let values: Vec<String> = columns
                     .iter()
                     .zip(values)
-                    .map(|(&column, value)| self.tongue.given(&about.columns[column], value, &mut parameters) + ", ")
+                    .map(|(&column, value)| self.given(&mut query, &about.columns[column], value) + ", ")
                     .collect();
                 format!("({}{place})", values.concat())
             })
             .collect();
         let text =
             format!("INSERT INTO {}({}fk_doctor$place) VALUES {}", self.name(table), names.concat(), rows.join(", "));
-        vec![Sql::new(text, parameters)]
+        vec![query.finish(text)]
     }
 
     fn collisions(&self, schema: &Schema, table: TableId, places: &[i64]) -> Option<Sql> {
@@ -162,11 +133,11 @@ impl Load for Beside {
         let known = whole.filter_map(|(number, index)| {
             let same = |column: Option<usize>| {
                 let column = &about.columns[column?];
-                let name = self.tongue.quoted(&column.name);
-                Some(self.tongue.same(column, &format!("child.{name}"), &format!("known.{name}")))
+                let name = self.quoted(&column.name);
+                Some(self.grammar.equal(Some(column), &format!("child.{name}"), &format!("known.{name}")))
             };
             let same: Vec<String> = index.columns.iter().map(|part| same(part.column)).collect::<Option<_>>()?;
-            let known = self.tongue.source(schema, about, "known");
+            let known = self.source(schema, about, "known");
             Some(format!(" WHEN EXISTS (SELECT 1 FROM {known} WHERE {}) THEN {number}", same.join(" AND ")))
         });
         let known: String = known.collect();
@@ -175,50 +146,59 @@ impl Load for Beside {
              WHERE child.fk_doctor$place BETWEEN {first} AND {last}) AS met WHERE met.i IS NOT NULL ORDER BY 1",
             self.name(table),
         );
-        (!known.is_empty()).then(|| Sql::new(question, Vec::new()))
+        (!known.is_empty()).then(|| plain(question))
     }
 
     fn orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let from = format!("{} AS child", self.name(about.child));
-        let orphans = self.tongue.orphans(schema, about, &from, self.parent(schema, about).as_deref());
+        let parent = self.parent(schema, about);
+        let candidates = Candidates { from: &from, only: None, parent: parent.as_deref() };
+        let grammar = self.grammar;
+        let orphans = grammar.orphans_among(grammar.query(), schema, about, &candidates);
         self.with_twin(schema, about, orphans)
     }
 
     fn note_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
-        let lacks = self.tongue.must_have_parent(schema, about, self.parent(schema, about).as_deref());
+        let grammar = self.grammar;
+        let lacks = grammar.lacks_parent(
+            schema,
+            about,
+            grammar.complete_key(schema, about),
+            self.parent(schema, about).as_deref(),
+        );
         let query = format!("SELECT child.fk_doctor$place FROM {} AS child WHERE {lacks}", self.name(about.child));
-        self.with_twin(schema, about, Sql::new(self.tongue.note(&self.noted_name(), &query), Vec::new()))
+        self.with_twin(schema, about, plain(self.grammar.note(&self.noted_name(), &query)))
     }
 
     fn noted(&self) -> Sql {
-        Sql::new(format!("SELECT count(*) FROM {}", self.noted_name()), Vec::new())
+        plain(format!("SELECT count(*) FROM {}", self.noted_name()))
     }
 
     fn place_of(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
         let about = &schema.tables[table];
-        let mut parameters = Vec::new();
+        let mut query = self.grammar.query();
         let named: Vec<String> =
-            row.iter().map(|(name, value)| self.tongue.is_shown(about, name, value, &mut parameters)).collect();
+            row.iter().map(|(name, value)| self.grammar.is_shown(&mut query, about, name, value)).collect();
         let text = format!(
             "SELECT child.fk_doctor$place FROM {} AS child WHERE {} LIMIT 1",
             self.name(table),
             named.join(" AND ")
         );
-        Sql::new(text, parameters)
+        query.finish(text)
     }
 
     fn holder(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
         let about = &schema.tables[table];
-        let mut parameters = Vec::new();
+        let mut query = self.grammar.query();
         let same: Vec<String> = columns
             .iter()
             .zip(values)
             .map(|(&column, value)| {
                 let column = &about.columns[column];
-                let given = self.tongue.given(column, value, &mut parameters);
-                self.tongue.same(column, &format!("child.{}", self.tongue.quoted(&column.name)), &given)
+                let given = self.given(&mut query, column, value);
+                self.grammar.equal(Some(column), &format!("child.{}", self.quoted(&column.name)), &given)
             })
             .collect();
         let text = format!(
@@ -226,17 +206,17 @@ impl Load for Beside {
             self.name(table),
             same.join(" AND ")
         );
-        Sql::new(text, parameters)
+        query.finish(text)
     }
 
     fn staged(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql {
         let about = &schema.tables[table];
         let shown = |&column: &usize| {
             let column = &about.columns[column];
-            self.tongue.shown(column, &format!("staged.{}", self.tongue.quoted(&column.name)))
+            self.grammar.shown(&format!("staged.{}", self.quoted(&column.name)), column)
         };
         let shown: Vec<String> = columns.iter().map(shown).collect();
-        let values = std::iter::once(self.tongue.no_columns().to_owned()).chain(shown).collect::<Vec<_>>().join(", ");
-        Sql::new(format!("SELECT {values} FROM {}", self.tongue.source(schema, about, "staged")), Vec::new())
+        let values = std::iter::once(self.grammar.whole("NULL")).chain(shown).collect::<Vec<_>>().join(", ");
+        plain(format!("SELECT {values} FROM {}", self.source(schema, about, "staged")))
     }
 }

@@ -2,29 +2,30 @@
 //! is named in its place.
 
 use crate::model::catalog::Engine;
-use crate::sql::Sql;
-use crate::sql::Twin;
+use crate::sql::query::Sql;
+use crate::sql::query::Twin;
 use crate::sql::read::tokens::tokens_of;
 
 /// The statement so that it names each temporary table of ours once.
-pub(super) fn apart(sql: Sql, is_ours: impl Fn(&str) -> bool) -> Sql {
+pub(in crate::sql) fn apart(sql: Sql, is_ours: impl Fn(&str) -> bool) -> Sql {
     let mut text = String::new();
     let mut end = 0;
     let mut named: Vec<String> = Vec::new();
-    let mut twins = sql.twins.clone();
-    for token in tokens_of(Engine::Mysql, &sql.text).into_iter().filter(|token| !token.quoted && is_ours(&token.text)) {
+    let mut twins = Vec::new();
+    for token in tokens_of(Engine::Mysql, sql.text()).into_iter().filter(|token| !token.quoted && is_ours(&token.text))
+    {
         let earlier = named.iter().filter(|name| **name == token.text).count();
         if earlier > 0 {
             let twin = twin(&token.text, earlier + 1);
-            text.push_str(&sql.text[end..token.place.start]);
+            text.push_str(&sql.text()[end..token.place.start]);
             text.push_str(&twin.name);
             end = token.place.end;
             twins.push(twin);
         }
         named.push(token.text);
     }
-    text.push_str(&sql.text[end..]);
-    Sql { text, twins, ..sql }
+    text.push_str(&sql.text()[end..]);
+    sql.with_text(text).with_twins(twins)
 }
 
 fn twin(of: &str, number: usize) -> Twin {
@@ -40,11 +41,12 @@ fn twin(of: &str, number: usize) -> Twin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::query::plain;
 
     #[test]
     fn the_second_time_is_a_copy() {
         let text = "INSERT INTO t_1 SELECT 't_1' FROM t_1 AS a, t_2, t_12, t_1 AS b";
-        let sql = apart(Sql::new(text.to_owned(), Vec::new()), |name| name.starts_with("t_"));
+        let sql = apart(plain(text.to_owned()), |name| name.starts_with("t_"));
         assert_eq!(sql.text(), "INSERT INTO t_1 SELECT 't_1' FROM t_1_2 AS a, t_2, t_12, t_1_3 AS b");
         assert_eq!(sql.twins(), [twin("t_1", 2), twin("t_1", 3)]);
     }

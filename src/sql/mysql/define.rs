@@ -3,11 +3,7 @@
 //!
 //! A foreign key that comes back is not checked, as it may have had orphans; one that is declared is.
 
-use super::Query;
-use super::Sql;
-use super::in_backticks;
 use super::prevent;
-use super::repair::Surgery;
 use super::siblings::Sibling;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
@@ -16,6 +12,10 @@ use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::schema::Schema;
+use crate::sql::grammar::mysql::Mysql;
+use crate::sql::in_backticks;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
 use crate::sql::redefine::Enforcing;
 use crate::sql::redefine::Nulling;
 use crate::sql::redefine::Preventing;
@@ -30,7 +30,7 @@ use crate::sql::table_for;
 
 const RELAX: &str = "relax";
 
-impl RedefiningDialect for Surgery {
+impl RedefiningDialect for Mysql {
     fn relaxed(
         &self,
         _: &Schema,
@@ -96,7 +96,7 @@ impl RedefiningDialect for Surgery {
             table_for(Engine::Mariadb, &relation.parent.name),
             quoted_all(schema.parent_columns(relation).map(|column| column.name.as_str()))
         );
-        clause.push_str(&wish.actions(self.of.unsaid()));
+        clause.push_str(&wish.actions(self.sibling.unsaid()));
         let of = table.name.to_string();
         let wanted = format!("INDEX ({})", quoted_all(columns.iter().copied()));
         let here =
@@ -124,11 +124,11 @@ impl RedefiningDialect for Surgery {
     }
 
     fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {
-        statements(self.of, change).into_iter().map(|text| Step::Statement(Query::default().finish(text))).collect()
+        statements(self.sibling, change).into_iter().map(|text| Step::Statement(plain(text))).collect()
     }
 
     fn has_null(&self, table: &TableName, column: &str) -> Sql {
-        Query::default().finish(format!(
+        plain(format!(
             "SELECT 1 FROM {} AS t WHERE t.{} IS NULL LIMIT 1",
             table_for(Engine::Mariadb, table),
             in_backticks(column)
@@ -136,7 +136,7 @@ impl RedefiningDialect for Surgery {
     }
 
     fn script(&self, _: &Schema, change: &Redefinition, _: &[Definition]) -> Result<String, String> {
-        let statements = statements(self.of, change);
+        let statements = statements(self.sibling, change);
         let script: String = match change.kind {
             // The body of a trigger has semicolons of its own.
             DefinitionKind::Trigger => {

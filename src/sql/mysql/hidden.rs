@@ -15,7 +15,7 @@ const HIDDEN: &str = "(hidden)";
 
 /// Writes the foreign keys whose text is hidden as `definitions.sql` spells them: the schema knows them all. Returns true if
 /// the user does not see all definitions.
-pub(super) fn complete(of: Sibling, schema: &Schema, definitions: &mut [Definition]) -> bool {
+pub(in crate::sql) fn complete(of: Sibling, schema: &Schema, definitions: &mut [Definition]) -> bool {
     let is_hidden = |definition: &Definition| {
         let Definition { kind, text, .. } = definition;
         text == HIDDEN && kind == "constraint" || text.ends_with(HIDDEN) && kind == "trigger"

@@ -4,11 +4,6 @@
 //! row of the parent has another of the placeholder's keys, the update of nothing leaves that row as it is. A text is
 //! when the trigger fires, on the first line, and its body.
 
-use super::complete;
-use super::in_backticks;
-use super::match_query;
-use super::repair::literal;
-use super::repair::meets;
 use crate::model::catalog::Engine;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
@@ -19,10 +14,15 @@ use crate::model::schema::Schema;
 use crate::model::text::visible;
 use crate::model::value::Value;
 use crate::sql::clauses::key_names;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::mysql::MYSQL;
+use crate::sql::in_backticks;
+use crate::sql::phrases::Phrases;
 use crate::sql::redefine::Given;
 use crate::sql::redefine::Preventing;
 use crate::sql::redefine::text_of;
 use crate::sql::redefine::trigger_name;
+use crate::sql::scan::Scan;
 use crate::sql::table_for;
 
 pub(super) fn prevented(
@@ -70,7 +70,7 @@ fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
             let ours = table.columns.iter().find(|column| column.name == *name)?;
             let (left, right) =
                 (format!("via.{}", in_backticks(name)), format!("`key`.{}", in_backticks(&theirs.name)));
-            Some(meets(&left, ours, &right, theirs))
+            Some(MYSQL.meets(ours, &left, theirs, &right))
         });
         let equal = equal.collect::<Vec<_>>().join(" AND ");
         Some(format!("\n    JOIN {} AS via ON {equal}", table_for(Engine::Mariadb, &table.name)))
@@ -87,8 +87,8 @@ fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
          ON DUPLICATE KEY UPDATE {first} = {parent}.{first};\n  END IF;\nEND",
         visible(wish.rule),
         visible(&relation.id),
-        complete(schema, relation),
-        match_query(schema, relation)?,
+        MYSQL.complete_key(schema, relation),
+        MYSQL.parent_query(schema, relation)?,
         columns.join(", "),
         values.join(", "),
         key.join(", "),
@@ -104,11 +104,11 @@ fn value(given: &Given<'_>, children: &[&str]) -> String {
             format!("concat_ws('-', 'placeholder', {})", children.iter().map(new).collect::<Vec<_>>().join(", "))
         }
         Given::Expression(expression) => match expression.as_ref() {
-            Expression::Literal(value) => literal(value),
+            Expression::Literal(value) => MYSQL.literal(value),
             Expression::Sql(sql) => format!("(\n{sql}\n)"),
             Expression::Template(pieces) => {
                 let piece = |piece: &Piece| match piece {
-                    Piece::Text(text) => literal(&Value::text(text)),
+                    Piece::Text(text) => MYSQL.literal(&Value::text(text)),
                     Piece::Column { scope, column } => {
                         format!("coalesce({}.{}, '')", in_backticks(scope.name()), in_backticks(column))
                     }

@@ -2,15 +2,17 @@
 //!
 //! Leaves out what both read in one text: `/*M! … */` is read by MariaDB alone, and `/*!80016 … */` by MySQL alone.
 
-use super::Query;
-use super::in_backticks;
-use super::repair::literal;
 use crate::model::catalog::Action;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::value::Value;
-use crate::sql::Sql;
+use crate::sql::catalog::mysql::is_table;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::mysql::MYSQL;
+use crate::sql::in_backticks;
+use crate::sql::query::Query;
+use crate::sql::query::Sql;
 use crate::sql::table_for;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +25,20 @@ pub(in crate::sql) enum Sibling {
 const WITHOUT_CHECKS: &str = "/*+ SET_VAR(foreign_key_checks = 0) */ ";
 
 impl Sibling {
+    pub(in crate::sql) fn engine(self) -> Engine {
+        match self {
+            Sibling::Mysql => Engine::Mysql,
+            Sibling::Mariadb => Engine::Mariadb,
+        }
+    }
+
     /// MySQL opens a temporary table once for a statement.
-    pub(super) fn names_temporary_tables_twice(self) -> bool {
+    pub(in crate::sql) fn names_temporary_tables_twice(self) -> bool {
         self == Sibling::Mariadb
     }
 
     /// A statement about rows, without the server's own check of foreign keys, and so without cascades.
-    pub(super) fn without_checks(self, statement: &str) -> String {
+    pub(in crate::sql) fn without_checks(self, statement: &str) -> String {
         match self {
             Sibling::Mariadb => format!("SET STATEMENT foreign_key_checks = 0 FOR {statement}"),
             Sibling::Mysql => {
@@ -40,7 +49,7 @@ impl Sibling {
     }
 
     /// The same in a script: some clients take hints for comments, and leave them out.
-    pub(super) fn in_script(self, statement: String) -> String {
+    pub(in crate::sql) fn in_script(self, statement: String) -> String {
         match statement.split_once(WITHOUT_CHECKS) {
             Some((verb, rest)) if self == Sibling::Mysql => {
                 format!("SET foreign_key_checks = 0;\n{verb}{rest};\nSET foreign_key_checks = 1")
@@ -51,14 +60,14 @@ impl Sibling {
 
     /// A row that gets another primary key is stored anew, and InnoDB then looks at all that it refers to. Since 9.6 MySQL
     /// itself looks, and at what has changed, unless it is told not to. A condition.
-    pub(super) fn checks_moved_rows(self, version: &str) -> &'static str {
+    pub(in crate::sql) fn checks_moved_rows(self, version: &str) -> &'static str {
         let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         if self == Sibling::Mysql && version >= (9, 6) { "@@innodb_native_foreign_keys" } else { "TRUE" }
     }
 
     /// A change of a definition, for which the server checks the rows against a foreign key or does not.
-    pub(super) fn with_checks(self, are_checked: bool, statement: &str) -> String {
+    pub(in crate::sql) fn with_checks(self, are_checked: bool, statement: &str) -> String {
         let checks = i32::from(are_checked);
         match self {
             Sibling::Mariadb => format!("SET STATEMENT foreign_key_checks = {checks} FOR {statement}"),
@@ -70,13 +79,13 @@ impl Sibling {
     }
 
     /// Gives an index another name, if the table has it.
-    pub(super) fn rename_index(self, table: &TableName, name: &str, into: &str) -> String {
+    pub(in crate::sql) fn rename_index(self, table: &TableName, name: &str, into: &str) -> String {
         let of = table_for(Engine::Mysql, table);
         let (from, to) = (in_backticks(name), in_backticks(into));
         if self == Sibling::Mariadb {
             return format!("ALTER TABLE {of} RENAME INDEX IF EXISTS {from} TO {to}");
         }
-        let text = |name: &str| literal(&Value::text(name));
+        let text = |name: &str| MYSQL.literal(&Value::text(name));
         let schema = table.schema.as_deref().map_or_else(|| "database()".to_owned(), text);
         format!(
             "SET @fk_doctor_renames = IF(EXISTS (SELECT 1 FROM information_schema.statistics WHERE table_schema = {schema} \
@@ -90,7 +99,7 @@ impl Sibling {
     }
 
     /// The action that the server lists for a foreign key of which nothing is said.
-    pub(super) fn default_action(self) -> Action {
+    pub(in crate::sql) fn default_action(self) -> Action {
         match self {
             Sibling::Mysql => Action::NoAction,
             Sibling::Mariadb => Action::Restrict,
@@ -98,7 +107,7 @@ impl Sibling {
     }
 
     /// What a foreign key does of which nothing is said. Where nothing can be deferred, RESTRICT and NO ACTION are one.
-    pub(super) fn unsaid(self) -> &'static [Action] {
+    pub(in crate::sql) fn unsaid(self) -> &'static [Action] {
         match self {
             Sibling::Mysql => &[Action::NoAction],
             Sibling::Mariadb => &[Action::NoAction, Action::Restrict],
@@ -107,9 +116,9 @@ impl Sibling {
 
     /// Columns' defaults, as SQL: name and text. One that draws from a sequence is left out: to try it would move the
     /// sequence.
-    pub(super) fn defaults(self, table: &Table) -> Sql {
-        let mut query = Query::default();
-        let is_table = query.is_table(table);
+    pub(in crate::sql) fn defaults(self, table: &Table) -> Sql {
+        let mut query = Query::new(self.engine().facts());
+        let is_table = is_table(&mut query, table);
         let text = match self {
             Sibling::Mariadb => "column_default",
             // MySQL tells a value without its quotes, and an expression with a backslash before each of them.
@@ -126,7 +135,7 @@ impl Sibling {
     }
 
     /// The program that reads a script.
-    pub(super) fn client(self) -> &'static str {
+    pub(in crate::sql) fn client(self) -> &'static str {
         match self {
             Sibling::Mysql => "mysql",
             Sibling::Mariadb => "mariadb",

@@ -5,12 +5,7 @@
 //! index is made while writers wait, because CONCURRENTLY cannot be taken back with the rest: who makes it beforehand
 //! has none made here.
 
-use super::Query;
-use super::Sql;
 use super::prevent;
-use super::quoted;
-use super::repair::Surgery;
-use super::repair::literal;
 use crate::model::catalog::Action;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
@@ -23,6 +18,12 @@ use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::postgres::POSTGRES;
+use crate::sql::grammar::postgres::Postgres;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
+use crate::sql::quoted;
 use crate::sql::redefine::Enforcing;
 use crate::sql::redefine::Nulling;
 use crate::sql::redefine::Preventing;
@@ -39,7 +40,7 @@ const NOT_NULL: &str = "NOT NULL ";
 
 const NOT_VALID: &str = " NOT VALID";
 
-impl RedefiningDialect for Surgery {
+impl RedefiningDialect for Postgres {
     fn relaxed(
         &self,
         _: &Schema,
@@ -148,15 +149,11 @@ impl RedefiningDialect for Surgery {
 
     fn steps(&self, schema: &Schema, change: &Redefinition) -> Vec<Step> {
         let statements = statements(schema, change).into_iter();
-        statements.map(|text| Step::Statement(Query::default().finish(text))).collect()
+        statements.map(|text| Step::Statement(plain(text))).collect()
     }
 
     fn has_null(&self, table: &TableName, column: &str) -> Sql {
-        Query::default().finish(format!(
-            "SELECT 1::int8 FROM ONLY {} AS t WHERE t.{} IS NULL LIMIT 1",
-            name_of(table),
-            quoted(column)
-        ))
+        plain(format!("SELECT 1::int8 FROM ONLY {} AS t WHERE t.{} IS NULL LIMIT 1", name_of(table), quoted(column)))
     }
 
     fn script(&self, schema: &Schema, change: &Redefinition, _: &[Definition]) -> Result<String, String> {
@@ -177,7 +174,7 @@ fn statements(schema: &Schema, change: &Redefinition) -> Vec<String> {
             vec![format!("ALTER TABLE ONLY {table} ALTER COLUMN {name} {verb} NOT NULL")]
         }
         DefinitionKind::Comment => {
-            let text = after.map_or_else(|| "NULL".to_owned(), |text| literal(&Value::text(text)));
+            let text = after.map_or_else(|| "NULL".to_owned(), |text| POSTGRES.literal(&Value::text(text)));
             vec![format!("COMMENT ON CONSTRAINT {name} ON {table} IS {text}")]
         }
         DefinitionKind::Index => {

@@ -5,14 +5,6 @@
 //! two writers make the same placeholder at once. A text is when the trigger fires, on the first line, and the
 //! function's body.
 
-use super::as_text;
-use super::complete;
-use super::match_query;
-use super::qualified;
-use super::quoted;
-use super::repair::literal;
-use super::repair::named_tables;
-use super::table_name;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::redefinition::Definition;
@@ -24,11 +16,20 @@ use crate::model::schema::Schema;
 use crate::model::text::visible;
 use crate::model::value::Value;
 use crate::sql::clauses::key_names;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::RuleGrammar;
+use crate::sql::grammar::postgres::POSTGRES;
+use crate::sql::grammar::postgres::as_text;
+use crate::sql::grammar::postgres::qualified;
+use crate::sql::phrases::Phrases;
+use crate::sql::phrases::column as find_column;
+use crate::sql::quoted;
 use crate::sql::redefine::Given;
 use crate::sql::redefine::Preventing;
 use crate::sql::redefine::text_of;
 use crate::sql::redefine::trigger_name;
 use crate::sql::repair::Wanted;
+use crate::sql::scan::Scan;
 
 pub(super) fn prevented(
     schema: &Schema,
@@ -80,14 +81,17 @@ fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
         Given::Expression(expression) => Some(Wanted::Expression(expression)),
         Given::Key(_) | Given::Derived => None,
     });
-    let tables = named_tables(schema, &expressions.collect::<Vec<_>>());
+    let tables = POSTGRES.rule_tables(schema, &expressions.collect::<Vec<_>>());
     let via = wish.via.and_then(|via| {
         let table = &schema.tables[schema.table(&via.table)?];
         let equal = via.columns.iter().zip(&children);
         let equal: Vec<String> = equal
-            .map(|(name, key)| format!("{} \"key\".{}", super::repair::left_of(table, "via", name), quoted(key)))
+            .map(|(name, key)| {
+                let key = format!("\"key\".{}", quoted(key));
+                POSTGRES.equal(find_column(table, name), &POSTGRES.of("via", name), &key)
+            })
             .collect();
-        Some(format!("\n    JOIN {} AS via ON {}", table_name(table), equal.join(" AND ")))
+        Some(format!("\n    JOIN {} AS via ON {}", POSTGRES.table_name(None, table), equal.join(" AND ")))
     });
     let columns: Vec<String> = wish.values.iter().map(|(column, _)| quoted(&column.name)).collect();
     let values: Vec<String> = wish.values.iter().map(|(column, given)| value(column, given, &children)).collect();
@@ -101,9 +105,9 @@ fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
          END IF;\n  RETURN NEW;\nEND\n",
         visible(wish.rule),
         visible(&relation.id),
-        complete(schema, relation),
-        match_query(schema, relation)?,
-        table_name(parent),
+        POSTGRES.complete_key(schema, relation),
+        POSTGRES.parent_query(schema, relation)?,
+        POSTGRES.table_name(None, parent),
         columns.join(", "),
         values.join(", "),
         key.join(", "),
@@ -120,11 +124,11 @@ fn value(column: &Column, given: &Given<'_>, children: &[&str]) -> String {
             format!("('placeholder-' || {})", key.join(" || '-' || "))
         }
         Given::Expression(expression) => match expression.as_ref() {
-            Expression::Literal(value) => literal(value),
+            Expression::Literal(value) => POSTGRES.literal(value),
             Expression::Sql(sql) => format!("(SELECT {} FROM (SELECT (\n{sql}\n)) AS given(x))", as_text("given.x")),
             Expression::Template(pieces) => {
                 let piece = |piece: &Piece| match piece {
-                    Piece::Text(text) => literal(&Value::text(text)),
+                    Piece::Text(text) => POSTGRES.literal(&Value::text(text)),
                     Piece::Column { scope, column } => {
                         format!("format('%s', {}.{})", quoted(scope.name()), quoted(column))
                     }

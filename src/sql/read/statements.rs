@@ -51,6 +51,25 @@ pub fn statements(engine: Engine, text: &str) -> Vec<Statement> {
     found
 }
 
+/// Returns the table that a DROP TABLE names, without its schema and quotes.
+pub fn dropped_table(engine: Engine, text: &str) -> Option<String> {
+    let words = tokens_of(engine, text);
+    let [drop, table, rest @ ..] = words.as_slice() else { return None };
+    if !drop.is_word("DROP") || !table.is_word("TABLE") {
+        return None;
+    }
+    let name = match rest {
+        [first, _, name @ ..] if first.is_word("IF") => name,
+        name => name,
+    };
+    let last = match name {
+        [_, dot, table, ..] if dot.is_word(".") => table,
+        [table, ..] => table,
+        [] => return None,
+    };
+    Some(last.text.clone())
+}
+
 fn is_semicolon(token: &Token) -> bool {
     token.is_word(";")
 }

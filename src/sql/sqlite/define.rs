@@ -1,7 +1,6 @@
 //! Which definitions SQLite has once a relation is relaxed or enforced: the text of the table, edited where its own
 //! grammar says, and an index on the child.
 
-use super::quoted;
 use crate::model::catalog::Action;
 use crate::model::catalog::Table;
 use crate::model::redefinition::Definition;
@@ -9,6 +8,7 @@ use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::sql::quoted;
 use crate::sql::read::create_table::CreateTable;
 use crate::sql::read::create_table::Reference;
 use crate::sql::redefine::Enforcing;

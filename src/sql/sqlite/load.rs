@@ -1,9 +1,5 @@
 //! A load in SQLite: a temporary trigger remembers each row that arrives, under the place that was set before.
 
-use super::Query;
-use super::orphans_where;
-use super::quoted;
-use super::source;
 use super::witness::believed;
 use super::witness::record::Record;
 use crate::model::ids::RelationId;
@@ -11,9 +7,16 @@ use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::sql::Sql;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::Reading;
+use crate::sql::grammar::sqlite::Sqlite;
 use crate::sql::load::Load;
 use crate::sql::load::Treatable;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
+use crate::sql::quoted;
+use crate::sql::scan::sqlite::orphans_where;
 
 pub(in crate::sql) struct Rows;
 
@@ -27,7 +30,7 @@ impl Load for Rows {
         for &table in tables {
             made.extend(Record::of(schema, table).make_for_inserts());
         }
-        made.into_iter().map(|text| Query::default().finish(text)).collect()
+        made.into_iter().map(plain).collect()
     }
 
     /// One row at a time, as SQLite itself sees every constraint.
@@ -37,10 +40,10 @@ impl Load for Rows {
         let table = quoted(&about.name.table);
         let mut statements = Vec::new();
         for (place, values) in rows {
-            let mut query = Query::default();
+            let mut query = Sqlite.query();
             let place = query.parameter(Value::Integer(*place));
             statements.push(query.finish(format!("UPDATE temp.\"fk_doctor$round\" SET number = {place}")));
-            let mut query = Query::default();
+            let mut query = Sqlite.query();
             let values: Vec<String> = values.iter().map(|value| query.parameter(value.clone())).collect();
             let row = match names.is_empty() {
                 true => " DEFAULT VALUES".to_owned(),
@@ -58,30 +61,30 @@ impl Load for Rows {
     fn note_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let record = Record::of(schema, about.child);
-        let mut query = Query::default();
-        let condition = query.orphan_condition(schema, about);
+        let mut query = Sqlite.query();
+        let condition = Sqlite.orphan_condition(&mut query, schema, about);
         query.finish(format!(
             "INSERT OR IGNORE INTO temp.\"fk_doctor$noted\" SELECT was.round FROM temp.{} AS was CROSS JOIN {} ON {} WHERE {condition}",
             record.name(),
-            source(schema.child(about), "child", false),
+            Sqlite.source(None, schema.child(about), "child", Reading::AnyIndex),
             record.is_now("was", "child"),
         ))
     }
 
     fn noted(&self) -> Sql {
-        Query::default().finish("SELECT count(*) FROM temp.\"fk_doctor$noted\"".to_owned())
+        plain("SELECT count(*) FROM temp.\"fk_doctor$noted\"".to_owned())
     }
 
     fn place_of(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
         let record = Record::of(schema, table);
-        let mut query = Query::default();
+        let mut query = Sqlite.query();
         let named: Vec<String> = row
             .iter()
             .map(|(name, value)| format!("child.{} IS {}", quoted(name), query.parameter(value.clone())))
             .collect();
         query.finish(format!(
             "SELECT was.round FROM {} CROSS JOIN temp.{} AS was ON {} WHERE {} LIMIT 1",
-            source(&schema.tables[table], "child", false),
+            Sqlite.source(None, &schema.tables[table], "child", Reading::AnyIndex),
             record.name(),
             record.is_now("was", "child"),
             named.join(" AND ")
@@ -91,7 +94,7 @@ impl Load for Rows {
     fn holder(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
         let about = &schema.tables[table];
         let record = Record::of(schema, table);
-        let mut query = Query::default();
+        let mut query = Sqlite.query();
         let equal: Vec<String> = columns
             .iter()
             .zip(values)
@@ -101,7 +104,7 @@ impl Load for Rows {
             .collect();
         query.finish(format!(
             "SELECT was.round FROM {} LEFT JOIN temp.{} AS was ON {} WHERE {} LIMIT 1",
-            source(about, "child", false),
+            Sqlite.source(None, about, "child", Reading::AnyIndex),
             record.name(),
             record.is_now("was", "child"),
             equal.join(" AND ")
@@ -114,7 +117,7 @@ impl Load for Rows {
             columns.iter().map(|&column| format!("staged.{}", quoted(&about.columns[column].name))).collect();
         let address = about.row_address.as_ref().map_or("NULL".to_owned(), |name| format!("staged.{}", quoted(name)));
         let values: Vec<String> = std::iter::once(address).chain(names).collect();
-        Query::default().finish(format!("SELECT {} FROM {}", values.join(", "), source(about, "staged", false)))
+        plain(format!("SELECT {} FROM {}", values.join(", "), Sqlite.source(None, about, "staged", Reading::AnyIndex)))
     }
 }
 
@@ -128,7 +131,7 @@ impl Treatable for Rows {
             record.identity.iter().enumerate().map(|(i, name)| format!("{} AS k{i}", record.after(name))).collect();
         let keep = format!("CREATE TABLE {KEPT} AS SELECT {} FROM temp.{}", names.join(", "), record.name());
         let by_place = format!("CREATE INDEX temp.\"fk_doctor$place_{table}\" ON {}(round)", record.name());
-        [keep, by_place].map(|text| Query::default().finish(text)).into()
+        [keep, by_place].map(plain).into()
     }
 
     fn is_loaded(&self, schema: &Schema, table: TableId) -> String {
@@ -143,17 +146,17 @@ impl Treatable for Rows {
     }
 
     fn not_from_the_file(&self) -> Vec<Sql> {
-        vec![Query::default().finish("UPDATE temp.\"fk_doctor$round\" SET number = 0".to_owned())]
+        vec![plain("UPDATE temp.\"fk_doctor$round\" SET number = 0".to_owned())]
     }
 
     fn forget_noted(&self) -> Sql {
-        Query::default().finish("DELETE FROM temp.\"fk_doctor$noted\"".to_owned())
+        plain("DELETE FROM temp.\"fk_doctor$noted\"".to_owned())
     }
 
     fn treated(&self, schema: &Schema, table: TableId, columns: &[usize], place: i64) -> Sql {
         let about = &schema.tables[table];
         let record = Record::of(schema, table);
-        let mut query = Query::default();
+        let mut query = Sqlite.query();
         let place = query.parameter(Value::Integer(place));
         let held = columns.iter().map(|&column| {
             let name = &about.columns[column].name;
@@ -165,7 +168,7 @@ impl Treatable for Rows {
              AND NOT EXISTS (SELECT 1 FROM temp.\"fk_doctor$noted\" AS noted WHERE noted.place = was.round)",
             held.collect::<String>(),
             record.name(),
-            source(about, "child", false),
+            Sqlite.source(None, about, "child", Reading::AnyIndex),
             record.is_now("was", "child"),
         ))
     }

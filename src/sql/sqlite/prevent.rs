@@ -6,8 +6,6 @@
 //! fired: so each is compiled before the plan is committed. It then runs in the SQLite of the application: what stands here
 //! is understood since 3.24, and a rule's own expression that takes a newer version is named.
 
-use super::quoted;
-use super::repair::literal;
 use super::version;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
@@ -19,6 +17,9 @@ use crate::model::schema::Schema;
 use crate::model::text::visible;
 use crate::model::value::Value;
 use crate::sql::clauses::key_names;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::sqlite::Sqlite;
+use crate::sql::quoted;
 use crate::sql::read::tokens::tokens;
 use crate::sql::redefine::Given;
 use crate::sql::redefine::Preventing;
@@ -108,11 +109,11 @@ fn value(schema: &Schema, wish: &Preventing<'_>, given: &Given<'_>) -> String {
         Given::Key(place) => key[*place].clone(),
         Given::Derived => format!("'placeholder-' || {}", key.join(" || '-' || ")),
         Given::Expression(expression) => match expression.as_ref() {
-            Expression::Literal(value) => literal(value),
+            Expression::Literal(value) => Sqlite.literal(value),
             Expression::Sql(sql) => format!("(\n{sql}\n)"),
             Expression::Template(pieces) => {
                 let piece = |piece: &Piece| match piece {
-                    Piece::Text(text) => literal(&Value::text(text)),
+                    Piece::Text(text) => Sqlite.literal(&Value::text(text)),
                     Piece::Column { scope, column } => {
                         format!("coalesce(CAST({}.{} AS TEXT), '')", quoted(scope.name()), quoted(column))
                     }

@@ -5,11 +5,8 @@
 //! large the table is. That is what a plan does. A script for a project's own migrations copies the table instead, in
 //! the twelve steps that any tool may run.
 
-use super::Query;
-use super::Sqlite;
 use super::define;
 use super::prevent;
-use super::quoted;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::redefinition::Definition;
@@ -17,7 +14,12 @@ use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::Sql;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::sqlite::Sqlite;
+use crate::sql::phrases::Phrases;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
+use crate::sql::quoted;
 use crate::sql::read::tokens::tokens;
 use crate::sql::redefine::Enforcing;
 use crate::sql::redefine::Nulling;
@@ -68,7 +70,7 @@ impl RedefiningDialect for Sqlite {
             (DefinitionKind::Table | DefinitionKind::Trigger, Some(before), Some(after)) => {
                 vec![Step::Replacement(replacement(change, before, after))]
             }
-            _ => statements(change).into_iter().map(|text| Step::Statement(Query::default().finish(text))).collect(),
+            _ => statements(change).into_iter().map(|text| Step::Statement(plain(text))).collect(),
         }
     }
 
@@ -77,7 +79,7 @@ impl RedefiningDialect for Sqlite {
     }
 
     fn proofs(&self, schema: &Schema, change: &Redefinition) -> Vec<Sql> {
-        let mut query = Query::default();
+        let mut query = Sqlite.query();
         match change.kind {
             DefinitionKind::Table if !change.declared.is_empty() => {
                 // The foreign key that was declared last has the first number.
@@ -95,7 +97,7 @@ impl RedefiningDialect for Sqlite {
     fn has_null(&self, table: &TableName, column: &str) -> Sql {
         // An index of a NOT NULL column could be believed to have no NULL.
         let (table, column) = (quoted(&table.table), quoted(column));
-        Query::default().finish(format!("SELECT 1 FROM main.{table} NOT INDEXED WHERE +{column} IS NULL LIMIT 1"))
+        plain(format!("SELECT 1 FROM main.{table} NOT INDEXED WHERE +{column} IS NULL LIMIT 1"))
     }
 
     fn script(&self, schema: &Schema, change: &Redefinition, definitions: &[Definition]) -> Result<String, String> {
@@ -109,7 +111,7 @@ impl RedefiningDialect for Sqlite {
 }
 
 fn replacement(change: &Redefinition, before: &str, after: &str) -> Sql {
-    let mut query = Query::default();
+    let mut query = Sqlite.query();
     let texts = [after, change.kind.name(), &change.name, before];
     let [after, kind, name, before] = texts.map(|text| query.parameter(Value::text(text)));
     query.finish(format!(
@@ -136,12 +138,12 @@ fn compilations(schema: &Schema, change: &Redefinition) -> Vec<Sql> {
         format!("INSERT INTO main.{name}({columns}) SELECT {columns} FROM main.{name} WHERE 0"),
         format!("UPDATE main.{name} SET {} WHERE 0", same.join(", ")),
     ]
-    .map(|text| Query::default().finish(text))
+    .map(plain)
     .to_vec()
 }
 
 fn shape(table: &TableName) -> Sql {
-    let mut query = Query::default();
+    let mut query = Sqlite.query();
     let name = query.parameter(Value::text(&table.table));
     query.finish(format!(
         "SELECT 'table', name, concat_ws('|', type, ncol, wr, strict) FROM pragma_table_list \
@@ -178,7 +180,7 @@ fn script(change: &Redefinition, after: &str, table: &Table, definitions: &[Defi
     script
         .push_str(&format!("INSERT OR ABORT INTO main.{new_name}({columns}) SELECT {columns} FROM main.{old_name};\n"));
     if counts {
-        let [old, new] = [old, &new].map(|name| super::repair::literal(&Value::text(name)));
+        let [old, new] = [old, &new].map(|name| Sqlite.literal(&Value::text(name)));
         script.push_str(&format!("DELETE FROM main.sqlite_sequence WHERE name = {new};\n"));
         script.push_str(&format!(
             "INSERT INTO main.sqlite_sequence(name, seq) SELECT {new}, seq FROM main.sqlite_sequence WHERE name = {old};\n"

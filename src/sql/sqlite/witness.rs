@@ -4,9 +4,7 @@
 //! UPDATE exactly as SQLite does when it decides which references to check. The columns of the record have the
 //! affinity and collation of the columns they copy, so comparing with a record is comparing with the row that was.
 
-use super::orphans_where;
-use super::quoted;
-use super::source;
+pub(super) mod record;
 use crate::model::catalog::Action;
 use crate::model::catalog::TableKind;
 use crate::model::explanation::Event;
@@ -17,12 +15,21 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::Among;
-use crate::sql::Sql;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::Reading;
+use crate::sql::grammar::sqlite::Sqlite;
+use crate::sql::grammar::sqlite::collation;
+use crate::sql::grammar::sqlite::converted_child;
+use crate::sql::phrases::Phrases;
+use crate::sql::phrases::key_parts;
+use crate::sql::query::Sql;
+use crate::sql::query::plain;
+use crate::sql::quoted;
+use crate::sql::row_name_columns;
+use crate::sql::scan::sqlite::matched_where;
+use crate::sql::scan::sqlite::orphans_where;
 use crate::sql::witness::Account;
 use crate::sql::witness::Witness;
-
-pub(super) mod record;
-
 use record::Record;
 
 pub(in crate::sql) struct Triggers;
@@ -69,6 +76,23 @@ impl Witness for Triggers {
         records(schema).flat_map(|record| record.settle()).map(plain).collect()
     }
 
+    fn conflict_clauses(&self) -> Sql {
+        plain("SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%REPLACE%'".to_owned())
+    }
+
+    fn empty(&self, schema: &Schema, table: TableId) -> String {
+        format!("DELETE FROM main.{}", quoted(&schema.tables[table].name.table))
+    }
+
+    fn leave_triggers_out(&self, triggers: &[String]) -> Vec<Sql> {
+        let drop = triggers.iter().map(|name| format!("DROP TRIGGER main.{}", quoted(name)));
+        std::iter::once("SAVEPOINT fk_doctor_drop".to_owned()).chain(drop).map(plain).collect()
+    }
+
+    fn take_triggers_back(&self) -> Vec<Sql> {
+        ["ROLLBACK TO fk_doctor_drop", "RELEASE fk_doctor_drop"].map(|text| plain(text.to_owned())).to_vec()
+    }
+
     fn witnessed(&self, schema: &Schema) -> Vec<TableId> {
         records(schema).map(|record| record.table()).collect()
     }
@@ -105,8 +129,10 @@ impl Witness for Triggers {
                 parameters.push(value.clone());
             }
         }
-        let marks = vec!["?"; into.len()].join(", ");
-        Sql::new(format!("INSERT INTO temp.{}({}) VALUES ({marks})", record.name(), into.join(", ")), parameters)
+        let mut query = Sqlite.query();
+        let marks: Vec<String> = parameters.into_iter().map(|value| query.parameter(value)).collect();
+        let (names, marks) = (into.join(", "), marks.join(", "));
+        query.finish(format!("INSERT INTO temp.{}({names}) VALUES ({marks})", record.name()))
     }
 }
 
@@ -141,7 +167,8 @@ impl Account for Triggers {
     fn followed(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql {
         let about = &schema.relations[relation];
         let child = Record::of(schema, about.child);
-        let referred = referred(schema, about, &child, event, since);
+        let not_itself = if about.parent.table == Some(about.child) { " AND gone.rowid <> was.rowid" } else { "" };
+        let referred = referred(schema, about, &child, event, since, not_itself);
         let left = left(schema, relation, event, since);
         let blocking = format!("{left} AND NOT {}", written(schema, relation, since));
         let key: Vec<&str> = schema.child_column_names(about).collect();
@@ -162,6 +189,68 @@ impl Account for Triggers {
             stays = child.stays("was"),
             orphans = orphans_where(schema, about, &believed(), Some(&blocking)).text(),
         ))
+    }
+
+    fn restricted(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
+        let about = &schema.relations[relation];
+        let left = left(schema, relation, event, since);
+        restricts(about, event).then(|| matched_where(schema, about, &believed(), &format!("({left})")))
+    }
+
+    fn restricted_until_later(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
+        let about = &schema.relations[relation];
+        if !restricts(about, event) {
+            return None;
+        }
+        let child = Record::of(schema, about.child);
+        let key: Vec<&str> = schema.child_column_names(about).collect();
+        let stored = |column: &str| format!("+was.{}", child.before(column));
+        let mut inner = Vec::new();
+        let mut order = Vec::new();
+        for part in key_parts(schema, about) {
+            let was = format!("was.{}", child.before(&part.child.name));
+            inner.push(format!("{} AS k{}", converted_child(&part, &was), part.index));
+            order.push(format!("o.k{}{}", part.index, collation(&part)));
+        }
+        inner.extend(key.iter().enumerate().map(|(position, column)| format!("{} AS r{position}", stored(column))));
+        let names = row_name_columns(schema.child(about));
+        inner.extend(names.iter().enumerate().map(|(i, name)| format!("was.{} AS i{i}", child.before(name))));
+        // Rows of one table are recorded in order.
+        let later = if about.parent.table == Some(about.child) { " AND was.rowid > gone.rowid" } else { "" };
+        Some(plain(format!(
+            "SELECT dense_rank() OVER (ORDER BY {order}) AS g, o.* FROM (SELECT {inner}, 0 AS present FROM temp.{log} AS was \
+             WHERE was.round >= {since} AND (was.op = 'd' OR (was.op = 'u' AND {changed})) AND {referred}) AS o ORDER BY g",
+            order = order.join(", "),
+            inner = inner.join(", "),
+            log = child.name(),
+            changed = child.changed("was", &key),
+            referred = referred(schema, about, &child, event, since, later),
+        )))
+    }
+
+    fn unequal_to_themselves(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
+        let about = &schema.relations[relation];
+        let record = parent_record(schema, about).filter(|_| about.parent.table == Some(about.child))?;
+        let key: Vec<&str> = schema.parent_columns(about).map(|column| column.name.as_str()).collect();
+        // A rowid is compared after its conversion.
+        if alike(schema, about) || schema.child(about).row_address.as_deref().is_some_and(|address| key == [address]) {
+            return None;
+        }
+        let pairs = || schema.child_column_names(about).zip(&key);
+        let converted: Vec<String> =
+            pairs().map(|(column, key)| format!("child.{} = +child.{}", quoted(key), quoted(column))).collect();
+        let stored: Vec<String> = pairs()
+            .map(|(column, key)| format!("+child.{} COLLATE BINARY = +child.{}", quoted(key), quoted(column)))
+            .collect();
+        // An UPDATE that names a reference of the table to itself takes its rows out of every index first.
+        let checked = format!("(was.op IN ('i', 'k') OR (was.op = 'u' AND {}))", record.changed("was", &key));
+        let only = format!(
+            "{} AND {} AND NOT ({})",
+            recorded(&record, since, &checked),
+            converted.join(" AND "),
+            stored.join(" AND ")
+        );
+        Some(matched_where(schema, about, &believed(), &only))
     }
 
     fn levels(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
@@ -197,10 +286,6 @@ impl Account for Triggers {
     }
 }
 
-fn plain(text: String) -> Sql {
-    Sql::new(text, Vec::new())
-}
-
 /// What is asked is what the engine itself sees, by way of its indexes.
 pub(super) fn believed() -> Among<'static> {
     Among { rows: None, index_is_proven: true }
@@ -219,7 +304,7 @@ fn of_tables<'a>(schema: &'a Schema, tables: &[TableId]) -> impl Iterator<Item =
 /// Every trigger that fills the record of a table.
 fn triggers(schema: &Schema, record: &Record<'_>) -> Vec<String> {
     let keys = enforced(schema).filter(|(_, relation)| relation.child == record.table());
-    let keys = keys.map(|(index, relation)| record.notice_named_key(index, relation));
+    let keys = keys.map(|(index, relation)| record.notice_named_key(schema, index, relation));
     record.make_triggers().into_iter().chain(keys).collect()
 }
 
@@ -262,6 +347,15 @@ fn recorded(record: &Record<'_>, since: u32, which: &str) -> String {
     )
 }
 
+/// True if the relation refuses this at the very moment.
+fn restricts(relation: &Relation, event: Event) -> bool {
+    let action = match event {
+        Event::Delete => relation.on_delete,
+        Event::Update => relation.on_update,
+    };
+    action == Action::Restrict
+}
+
 /// The child rows of a relation whose parent was deleted, or was given another key.
 fn left(schema: &Schema, relation: RelationId, event: Event, since: u32) -> String {
     let about = &schema.relations[relation];
@@ -280,7 +374,7 @@ fn left(schema: &Schema, relation: RelationId, event: Event, since: u32) -> Stri
         return format!(
             "child.{address} IN (SELECT referring.{address} FROM temp.{} AS gone CROSS JOIN {} ON {} WHERE {gone})",
             parent.name(),
-            source(child, "referring", false),
+            Sqlite.source(None, child, "referring", Reading::AnyIndex),
             equal.join(" AND ")
         );
     }
@@ -289,16 +383,15 @@ fn left(schema: &Schema, relation: RelationId, event: Event, since: u32) -> Stri
 }
 
 /// A recorded child row, `was`, whose old key is that of a parent that was deleted or given another key.
-fn referred(schema: &Schema, relation: &Relation, child: &Record<'_>, event: Event, since: u32) -> String {
+fn referred(schema: &Schema, relation: &Relation, child: &Record<'_>, event: Event, since: u32, order: &str) -> String {
     let Some(parent) = parent_record(schema, relation) else { return "0".to_owned() };
     let equal: Vec<String> = schema
         .child_column_names(relation)
         .zip(schema.parent_columns(relation))
         .map(|(column, key)| format!("gone.{} = +was.{}", parent.before(&key.name), child.before(column)))
         .collect();
-    let not_itself = if relation.parent.table == Some(relation.child) { " AND gone.rowid <> was.rowid" } else { "" };
     format!(
-        "EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {} AND {}{not_itself})",
+        "EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {} AND {}{order})",
         parent.name(),
         gone(schema, relation, &parent, event, since),
         equal.join(" AND ")

@@ -6,8 +6,6 @@
 //! keys.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
 
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
@@ -23,10 +21,12 @@ use crate::model::catalog::Tables;
 
 mod child;
 mod lookup;
+mod meter;
 mod parent;
 mod plan;
 
 use child::Tally;
+use meter::Meter;
 
 /// Returns one reading per inclusion, or the reason why the pages cannot answer. `connection` must be inside the read
 /// transaction whose snapshot `source` reads.
@@ -96,27 +96,4 @@ fn run(plan: &plan::ReadingPlan, source: &PageSource, meter: &Meter<'_>) -> Vec<
         Ok(tally.reading(planned.by_index, index_is_proven))
     });
     judged.collect()
-}
-
-/// Reports progress and enforces the time limit.
-struct Meter<'a> {
-    done: AtomicU64,
-    total: u64,
-    effort: &'a Effort<'a>,
-    deadline: &'a Deadline,
-}
-
-impl<'a> Meter<'a> {
-    fn new(plan: &plan::ReadingPlan, effort: &'a Effort<'a>, deadline: &'a Deadline) -> Meter<'a> {
-        Meter { done: AtomicU64::new(0), total: plan.leaves(), effort, deadline }
-    }
-
-    fn pages_read(&self, pages: u64) -> Result<(), Fault> {
-        if self.deadline.has_passed() {
-            return Err(Fault::TimeLimit);
-        }
-        let done = self.done.fetch_add(pages, Ordering::Relaxed) + pages;
-        (self.effort.progress)(done.min(self.total) as usize, self.total as usize);
-        Ok(())
-    }
 }

@@ -165,7 +165,7 @@ impl<'a> Page<'a> {
             left = self.u32_at(at);
             at += 4;
         }
-        let cut = "a cell is cut off";
+        let cut = "the header of a cell is cut off or not in canonical form";
         let mut length = 0;
         if self.kind != PageKind::InteriorTable {
             let Some((value, width)) = record::varint(&self.bytes[at..]) else { return Err(cut) };

@@ -21,12 +21,16 @@ pub struct FieldSpan {
 /// The longest possible header: the most columns that a table can have, at nine bytes each.
 pub const LONGEST_HEADER: u64 = 9 * 32_768;
 
-/// Decodes a varint. Returns its value and its width in bytes: `(128, 2)`.
+/// Decodes a varint. Returns its value and its width in bytes: `(128, 2)`. `None` for a varint that is cut off, or longer
+/// than its value needs: SQLite never writes one, and compares keys with one by its bytes.
 #[inline(always)]
 pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
     if first < 0x80 {
         return Some((u64::from(first), 1));
+    }
+    if first == 0x80 {
+        return nine_bytes(bytes);
     }
     if let [_, second @ 0..0x80, ..] = *bytes {
         return Some((u64::from(first & 0x7f) << 7 | u64::from(second), 2));
@@ -38,6 +42,13 @@ pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
         Some(chunk) => Some(wide_varint(chunk)),
         None => varint_at_end(bytes),
     }
+}
+
+/// Decodes a varint whose first byte adds nothing, which only a value of 64 bits needs.
+#[cold]
+fn nine_bytes(bytes: &[u8]) -> Option<(u64, usize)> {
+    let (value, width) = wide_varint(bytes.first_chunk()?);
+    (width == 9 && value >> 56 != 0).then_some((value, width))
 }
 
 /// Decodes all bytes at once. Every byte but the last has its high bit set.
@@ -227,6 +238,17 @@ mod tests {
             assert_eq!(varint(&bytes), Some((value, width)), "{bytes:x?}");
         }
         assert_eq!(varint(&[0x80]), None);
+        for overlong in [
+            &[0x80, 0x01][..],
+            &[0x80, 0x81, 0x00],
+            &[0x80; 9],
+            &[0x80, 0xbf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+        ] {
+            assert_eq!(varint(overlong), None, "{overlong:x?}");
+            assert_eq!(varint(&[overlong, &[0x00; 9]].concat()), None, "{overlong:x?}");
+        }
+        let least = [0x80, 0xc0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00];
+        assert_eq!(varint(&least), Some((1 << 56, 9)));
         assert_eq!(varint(&[0xff; 8]), None);
         assert_eq!(varint(&[]), None);
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::fault::Fault;
 use super::header;
 use super::header::FileHeader;
+use super::read_at::read_at;
 use super::wal::Overlay;
 
 /// The size in bytes of one read of neighbouring pages: large enough to be fast, small enough for a processor's cache.
@@ -130,25 +131,4 @@ impl PageSource {
     fn offset(&self, page: u32) -> u64 {
         u64::from(page - 1) * self.header.page_size as u64
     }
-}
-
-/// Fills `into` from a place in a file, whatever other threads read meanwhile.
-#[cfg(unix)]
-pub fn read_at(file: &File, into: &mut [u8], offset: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
-}
-
-/// Fills `into` from a place in a file, whatever other threads read meanwhile.
-#[cfg(windows)]
-pub fn read_at(file: &File, mut into: &mut [u8], mut offset: u64) -> std::io::Result<()> {
-    while !into.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, into, offset)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            read => {
-                into = &mut into[read..];
-                offset += read as u64;
-            }
-        }
-    }
-    Ok(())
 }

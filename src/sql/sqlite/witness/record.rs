@@ -4,6 +4,8 @@
 //! names, even if it changes nothing. A row that REPLACE takes away fires no trigger: whatever might be replaced is
 //! noted before (`r`), and settled after. One that only a partial or computed unique index makes go is not seen.
 
+use std::collections::BTreeSet;
+
 use super::enforced;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
@@ -12,6 +14,7 @@ use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::sql::quoted;
+use crate::sql::row_name_columns;
 
 /// Collations that every SQLite has; a column with another one is recorded without.
 const COLLATIONS: [&str; 3] = ["BINARY", "NOCASE", "RTRIM"];
@@ -23,7 +26,7 @@ pub(in crate::sql::sqlite) struct Record<'a> {
     about: &'a Table,
     /// What tells one row from another.
     pub(in crate::sql::sqlite) identity: Vec<&'a str>,
-    /// Those columns, and every column of a key.
+    /// Those columns, those that name the row to people, and every column of a key.
     columns: Vec<&'a str>,
 }
 
@@ -36,6 +39,7 @@ impl<'a> Record<'a> {
             None => about.primary_key.iter().map(|&column| about.columns[column].name.as_str()).collect(),
         };
         let mut columns = identity.clone();
+        columns.extend(row_name_columns(about));
         for (_, relation) in enforced(schema) {
             if relation.child == table {
                 columns.extend(relation.child_columns.iter().map(|&column| about.columns[column].name.as_str()));
@@ -195,10 +199,17 @@ impl<'a> Record<'a> {
         self.drop_triggers().into_iter().chain([format!("DROP TABLE IF EXISTS temp.{}", self.name())]).collect()
     }
 
-    /// Writes down which rows an UPDATE names a relation's key of, even where it changes nothing.
-    pub(super) fn notice_named_key(&self, index: RelationId, relation: &Relation) -> String {
-        let columns: Vec<String> =
-            relation.child_columns.iter().map(|&column| quoted(&self.about.columns[column].name)).collect();
+    /// Writes down which rows an UPDATE names a relation's key of, even where it changes nothing. A reference of the table
+    /// to itself is checked by every UPDATE that names any key.
+    pub(super) fn notice_named_key(&self, schema: &Schema, index: RelationId, relation: &Relation) -> String {
+        let mut named: BTreeSet<usize> = relation.child_columns.iter().copied().collect();
+        if relation.parent.table == Some(self.table) {
+            for (_, other) in enforced(schema) {
+                named.extend(other.child_columns.iter().filter(|_| other.child == self.table));
+                named.extend(other.parent.columns.iter().filter(|_| other.parent.table == Some(self.table)));
+            }
+        }
+        let columns: Vec<String> = named.iter().map(|&column| quoted(&self.about.columns[column].name)).collect();
         format!(
             "CREATE TEMP TRIGGER \"fk_doctor$key_{index}\" AFTER UPDATE OF {} ON main.{} BEGIN \
              INSERT INTO {} SELECT number, 'k', {index}, {}, {} FROM \"fk_doctor$round\"; END",
@@ -275,6 +286,9 @@ impl<'a> Record<'a> {
     /// For each unique key: that a row, `was`, has the key of the row at hand, `NEW`.
     fn unique_keys(&self) -> Vec<String> {
         let whole = self.about.indexes.iter().filter(|index| index.unique && !index.partial);
+        // A rowid that no column stands for is a key as well.
+        let address = self.about.row_address.iter().filter(|name| self.about.columns.iter().all(|c| c.name != **name));
+        let address = address.map(|name| format!("was.{name} = NEW.{name}", name = quoted(name)));
         whole
             .filter_map(|index| {
                 let part = |column: Option<usize>| {
@@ -284,6 +298,7 @@ impl<'a> Record<'a> {
                 let equal: Option<Vec<String>> = index.columns.iter().map(|column| part(column.column)).collect();
                 Some(format!("({})", equal?.join(" AND ")))
             })
+            .chain(address)
             .collect()
     }
 

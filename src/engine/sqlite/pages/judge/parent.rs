@@ -20,9 +20,9 @@ use super::super::reading::RecordReader;
 use super::super::source::PageSource;
 use super::super::tree::Tree;
 use super::super::tree::TreePiece;
-use super::Meter;
 use super::lookup;
 use super::lookup::Lookup;
+use super::meter::Meter;
 use super::plan::ParentPlan;
 
 /// The keys of a parent, or one share of them.
@@ -32,21 +32,13 @@ pub(super) struct ParentKeys {
     pub(super) index_is_proven: bool,
 }
 
-/// True if the keys are rowids that are dense enough for a bitmap.
-pub(super) fn is_dense(parent: &ParentPlan) -> bool {
-    parent.rowids.is_some_and(|(first, last)| {
-        let range = last.wrapping_sub(first).cast_unsigned();
-        range / 64 <= parent.rows + 1_000
-    })
-}
-
 pub(super) fn read(
     parent: &ParentPlan,
     share: KeyShare,
     source: &PageSource,
     meter: &Meter<'_>,
 ) -> Result<ParentKeys, Fault> {
-    if let (Some((first, last)), true) = (parent.rowids, is_dense(parent)) {
+    if let (Some((first, last)), true) = (parent.rowids, parent.is_dense()) {
         let (first, last) = match share {
             KeyShare::Between(from, to) => (first.max(from), last.min(to)),
             KeyShare::Part { .. } => (first, last),

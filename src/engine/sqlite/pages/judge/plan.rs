@@ -60,6 +60,16 @@ pub(super) struct ParentPlan {
     pub(super) rows: u64,
 }
 
+impl ParentPlan {
+    /// True if the keys are rowids that are dense enough for a bitmap.
+    pub(super) fn is_dense(&self) -> bool {
+        self.rowids.is_some_and(|(first, last)| {
+            let range = last.wrapping_sub(first).cast_unsigned();
+            range / 64 <= self.rows + 1_000
+        })
+    }
+}
+
 /// A share of some parents' keys, and the children that are read against it.
 pub(super) struct Round {
     pub(super) parents: Vec<(usize, KeyShare)>,
@@ -366,7 +376,7 @@ fn bytes_for(parent: &ParentPlan) -> u64 {
 fn shares(parent: &ParentPlan, count: u64) -> Vec<KeyShare> {
     let of = u32::try_from(count).unwrap_or(u32::MAX);
     match parent.rowids {
-        Some((first, last)) if of > 1 && super::parent::is_dense(parent) => {
+        Some((first, last)) if of > 1 && parent.is_dense() => {
             let step = (last.wrapping_sub(first).cast_unsigned() / u64::from(of)).cast_signed().max(1);
             let begin =
                 |i: u32| if i == 0 { i64::MIN } else { first.saturating_add(step.saturating_mul(i64::from(i))) };

@@ -1,0 +1,133 @@
+//! What to do about a parent key that is not unique. Rows that share a key may all be right: then the key has more columns
+//! than the foreign key names. Nothing here advises to delete rows.
+
+use crate::engine::Session;
+use crate::model::catalog::Index;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::finding::Finding;
+use crate::model::relation::Relation;
+use crate::model::resolve::suggested_index;
+use crate::model::schema::Schema;
+use crate::model::schema::side;
+use crate::model::text;
+use crate::model::value::Value;
+use crate::sql;
+
+/// Columns that are tried together with the key, where no index tells which belong to it.
+const MOST_TRIED: usize = 8;
+
+/// A key of the parent that is unique and has all columns of the relation's key.
+struct WiderKey {
+    /// The columns beside those that the relation names.
+    more: Vec<usize>,
+    /// Of the child, columns of the same names; `None` where it lacks one.
+    child: Option<Vec<usize>>,
+    has_index: bool,
+}
+
+/// Adds to a finding how many rows of the parent share their key, and the next step that follows from it. An engine that
+/// cannot say leaves the finding as it is.
+pub fn advise(schema: &Schema, session: &mut dyn Session, relation: &Relation, finding: &mut Finding<Value>) {
+    let Some(parent) = schema.parent(relation) else { return };
+    let key = &relation.parent.columns;
+    // The module of a virtual table is not run.
+    if parent.kind != TableKind::Table || key.is_empty() {
+        return;
+    }
+    let Some((rows, sharing)) = shared(schema, session, parent, key) else { return };
+    let facts = schema.database.engine.facts();
+    if sharing == 0 {
+        finding.help = format!("no two rows share a key: {}", suggested_index(facts, parent, key));
+        return;
+    }
+    finding.message = format!(
+        "{}; {} of {} {} the key with another row",
+        finding.message,
+        text::count(sharing),
+        text::plural(rows, "row"),
+        if rows == 1 { "shares" } else { "share" }
+    );
+    finding.help = match wider_key(schema, session, relation, parent) {
+        Some(WiderKey { more, child: Some(child), has_index }) => {
+            let quoted = |table: &Table, columns: &[usize]| {
+                let names: Vec<String> =
+                    columns.iter().map(|&column| facts.quoted(&table.columns[column].name)).collect();
+                names.join(", ")
+            };
+            let whole = [key.as_slice(), &more].concat();
+            let referring = [relation.child_columns.as_slice(), &child].concat();
+            let declaration = format!(
+                "refer to the whole key: FOREIGN KEY ({}) REFERENCES {}({})",
+                quoted(schema.child(relation), &referring),
+                facts.quoted_table(&parent.name),
+                quoted(parent, &whole)
+            );
+            if has_index {
+                declaration
+            } else {
+                format!("{declaration}, after {}", suggested_index(facts, parent, &whole))
+            }
+        }
+        Some(WiderKey { more, .. }) => {
+            let names = |columns: &[usize]| side(&parent.name, names(parent, columns));
+            format!(
+                "{} is unique, but {} has no {}: refer to a table with one row for each {}; every row may be right",
+                names(&[key.as_slice(), &more].concat()),
+                schema.child(relation).name,
+                self::names(parent, &more).collect::<Vec<_>>().join(", "),
+                self::names(parent, key).collect::<Vec<_>>().join(", ")
+            )
+        }
+        None => format!(
+            "refer to a table with one row for each {}, or drop the foreign key; every row of {} may be right",
+            names(parent, key).collect::<Vec<_>>().join(", "),
+            parent.name
+        ),
+    };
+}
+
+fn names<'a>(table: &'a Table, columns: &[usize]) -> impl Iterator<Item = &'a str> {
+    columns.iter().map(|&column| table.columns[column].name.as_str())
+}
+
+/// Returns how many rows have a complete key, and how many of them share it with another: `(2835, 2656)`.
+fn shared(schema: &Schema, session: &mut dyn Session, table: &Table, columns: &[usize]) -> Option<(u64, u64)> {
+    let question = sql::of(schema).shared_keys(schema, table, columns)?;
+    match session.numbers(&question).ok()?[..] {
+        [rows, sharing] => Some((rows, sharing)),
+        _ => None,
+    }
+}
+
+/// Finds a key that is unique: by an index first, and then in the rows, with one column that both tables have.
+fn wider_key(schema: &Schema, session: &mut dyn Session, relation: &Relation, parent: &Table) -> Option<WiderKey> {
+    let key = &relation.parent.columns;
+    let child = schema.child(relation);
+    let in_child = |more: &[usize]| -> Option<Vec<usize>> {
+        let alike = |name: &str| child.columns.iter().position(|column| schema.names.same(&column.name, name));
+        names(parent, more).map(alike).collect()
+    };
+    let of_index = |index: &Index| -> Option<WiderKey> {
+        let columns: Vec<usize> = index.columns.iter().map(|part| part.column).collect::<Option<_>>()?;
+        let is_wider = index.unique && !index.partial && key.iter().all(|column| columns.contains(column));
+        let more: Vec<usize> = columns.into_iter().filter(|column| !key.contains(column)).collect();
+        is_wider.then(|| WiderKey { child: in_child(&more), more, has_index: true })
+    };
+    let mut indexed: Vec<WiderKey> = parent.indexes.iter().filter_map(of_index).collect();
+    indexed.sort_by_key(|wider| (wider.child.is_none(), wider.more.len()));
+    if indexed.first().is_some_and(|wider| wider.child.is_some()) {
+        return indexed.into_iter().next();
+    }
+    let both = (0..parent.columns.len()).filter(|column| !key.contains(column));
+    let both: Vec<usize> = both.filter(|&column| in_child(&[column]).is_some()).take(MOST_TRIED).collect();
+    let tried = both.into_iter().find_map(|column| {
+        let (rows, sharing) = shared(schema, session, parent, &[key.as_slice(), &[column]].concat())?;
+        (rows > 0 && sharing == 0).then(|| WiderKey {
+            child: in_child(&[column]),
+            more: vec![column],
+            has_index: false,
+        })
+    });
+    tried.or_else(|| indexed.into_iter().next())
+}

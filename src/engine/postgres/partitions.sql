@@ -1,0 +1,6 @@
+-- Every partition of a table that is read, at any depth, with its root.
+SELECT pg_partition_root(c.oid)::oid::int8, n.nspname::text, c.relname::text
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relispartition AND c.relkind IN ('r', 'p', 'f')
+ORDER BY n.nspname <> 'public', n.nspname::text COLLATE "C", c.relname::text COLLATE "C"

@@ -1,0 +1,75 @@
+//! The library's front door: one call from a database to its findings.
+
+use std::time::Duration;
+
+use crate::engine::Deadline;
+use crate::engine::EngineError;
+use crate::engine::Patience;
+use crate::engines;
+use crate::examine;
+use crate::model::examination::Examination;
+use crate::model::resolve;
+use crate::scan::Wishes;
+use crate::source::Source;
+use crate::source::SourceError;
+
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const MEMORY: u64 = 256_000_000;
+const SAMPLES: usize = 5;
+
+/// A database that could not be scanned. The text reads after "could not".
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Error {
+    what: String,
+    because: String,
+    help: Option<String>,
+}
+
+impl Error {
+    /// Returns the reason.
+    pub fn because(&self) -> &str {
+        &self.because
+    }
+
+    /// Returns the next step, if there is one.
+    pub fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+}
+
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Error {
+        Error { what: error.to_string(), because: error.because(), help: Some(error.help()) }
+    }
+}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Error {
+        Error { what: error.to_string(), because: error.because(), help: error.help() }
+    }
+}
+
+/// Scans a database without a configuration.
+pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
+    let source = Source::parse(database)?;
+    let patience = Patience { lock_wait: LOCK_WAIT, deadline: Deadline::default() };
+    let mut database = engines::open(&source, &patience)?;
+    let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| unresolved())?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let wanted = if database.is_small() { 1 } else { threads.min(schema.relations.len()).max(1) };
+    let mut sessions = database.sessions(wanted)?;
+    let wishes = Wishes { samples: SAMPLES, memory: MEMORY, threads, progress: &|_, _| {}, is_known: &|_, _, _| false };
+    let left_alone = examine::tables_left_alone(&schema);
+    let mut examination = Examination { left_alone, ..examine::examine(schema, &mut sessions, &wishes) };
+    drop(sessions);
+    if let Some(why) = database.disturbed() {
+        examine::distrust(&mut examination, &why);
+    }
+    Ok(examination)
+}
+
+/// Only configured relations can be faulty, and there are none.
+fn unresolved() -> Error {
+    Error { what: "resolve the definitions".to_owned(), because: "a relation is faulty".to_owned(), help: None }
+}

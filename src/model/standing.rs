@@ -1,0 +1,10 @@
+//! Compares the database with a change of a plan.
+
+/// The state of a row or a definition, compared with a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Before,
+    After,
+    /// Neither: somebody else changed it.
+    Other,
+}

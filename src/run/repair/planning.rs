@@ -1,0 +1,154 @@
+//! Makes a plan: assigns and checks the rules, scans the database, and lets the stage `treat` decide.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::apply::definitions::definitions;
+use crate::apply::fingerprint;
+use crate::engine::Database;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::catalog::Table;
+use crate::model::plan::Change;
+use crate::model::plan::Header;
+use crate::model::plan::NewTable;
+use crate::model::redefinition::Definition;
+use crate::model::schema::Schema;
+use crate::plan_file;
+use crate::run::DEFAULT_MEMORY;
+use crate::run::RunError;
+use crate::run::Surroundings;
+use crate::run::config_file::ConfigFile;
+use crate::run::rule_files::RuleFiles;
+use crate::scan;
+use crate::scan::Progress;
+use crate::scan::Wishes;
+use crate::sql;
+use crate::sql::repair::Repair;
+use crate::treat;
+use crate::treat::Draft;
+use crate::treat::Rooms;
+use crate::treat::definitions::Known;
+use crate::treat::definitions::add_definitions;
+use crate::treat::definitions::defaults;
+use crate::treat::header::Digests;
+use crate::treat::header::forecasts;
+use crate::treat::header::header;
+
+/// Delay before the sessions are opened again, so that a waiting writer can commit.
+const DELAY: Duration = Duration::from_millis(5);
+
+/// A plan that is not written to a file yet.
+pub(in crate::run) struct Planned {
+    pub(in crate::run) schema: Schema,
+    pub(super) definitions: Vec<Definition>,
+    pub(in crate::run) surgery: &'static dyn Repair,
+    pub(super) header: Header,
+    pub(in crate::run) draft: Draft,
+}
+
+impl Planned {
+    /// Calls `each` for every change with its table, which is one of the database or one that the plan makes.
+    pub(in crate::run) fn each_change<E: From<rusqlite::Error>>(
+        &self,
+        mut each: impl FnMut(&Table, &Change) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let made: Vec<Table> = self.draft.forecast.creates.iter().map(NewTable::as_table).collect();
+        self.draft.bench.each(|change| {
+            let known = self.schema.table(&change.table.to_string()).map(|table| &self.schema.tables[table]);
+            match known.or_else(|| made.iter().find(|table| table.name == change.table)) {
+                Some(table) => each(table, change),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// Makes a plan for the orphans of the configured and declared relations.
+pub(super) fn plan(
+    database: &mut dyn Database,
+    files: &RuleFiles,
+    config: &ConfigFile,
+    surroundings: &Surroundings,
+    wait: Duration,
+    progress: Progress<'_>,
+) -> Result<Planned, RunError> {
+    let schema = config.resolve(database, surroundings)?;
+    config.check_conditions(&schema, database.session()?.as_mut(), surroundings)?;
+    plan_for_schema(schema, database, files, surroundings, wait, progress)
+}
+
+/// Makes a plan for the orphans of the schema's relations.
+pub(in crate::run) fn plan_for_schema(
+    schema: Schema,
+    database: &mut dyn Database,
+    files: &RuleFiles,
+    surroundings: &Surroundings,
+    wait: Duration,
+    progress: Progress<'_>,
+) -> Result<Planned, RunError> {
+    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let (assigned, faults) = treat::assign::assign(&schema, &files.rules);
+    if !faults.is_empty() {
+        return Err(files.faulty(&faults, surroundings));
+    }
+    // The rehearsal comes before the sessions, because a writer waits for them to end.
+    let rehearsal = database.rehearsal()?;
+    let mut sessions = two_sessions(database, surroundings.cores, wait)?;
+    let faults = treat::check::check(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?;
+    if !faults.is_empty() {
+        return Err(files.faulty(&faults, surroundings));
+    }
+    let wishes = Wishes {
+        samples: 1,
+        memory: DEFAULT_MEMORY,
+        threads: surroundings.cores,
+        progress,
+        is_known: &|_, _, _| false,
+    };
+    let facts = scan::scan(&schema, &mut sessions, &wishes);
+    let (definitions, are_some_hidden) = definitions(&schema, sessions[0].as_mut(), surgery)?;
+    let defaults = defaults(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?;
+    let known = Known { definitions, are_some_hidden, defaults };
+    let (Some(reader), Some(asker)) = (sessions.pop(), sessions.pop()) else { return Err(too_busy()) };
+    drop(sessions);
+    let rooms = Rooms { reader, asker, rehearsal };
+    let request = treat::Request { schema: &schema, facts: &facts, rules: &files.rules, assigned: &assigned, surgery };
+    let mut draft = treat::plan(request, rooms, progress)?;
+    add_definitions(&mut draft, &schema, &files.rules, &assigned, surgery, &known);
+    let forecasts = forecasts(&schema, &facts, &draft.forecast);
+    let tables = fingerprint::of_plan(&schema, &known.definitions, &draft.forecast, &forecasts);
+    let digests = Digests {
+        identity: plan_file::digest([database.identity()?.as_bytes()]),
+        schema: fingerprint::of_all(&tables),
+        tables,
+        rules: files.digests(),
+    };
+    let header = header(&schema, &draft.forecast, forecasts, digests);
+    Ok(Planned { schema, definitions: known.definitions, surgery, header, draft })
+}
+
+/// Returns at least two sessions that share one snapshot. If another program commits between them, all are opened again.
+fn two_sessions(database: &mut dyn Database, cores: usize, wait: Duration) -> Result<Vec<Box<dyn Session>>, RunError> {
+    let start = Instant::now();
+    loop {
+        let sessions = database.sessions(cores.max(2))?;
+        if sessions.len() > 1 {
+            return Ok(sessions);
+        }
+        if let Some(error) = database.bound_to_one() {
+            return Err(error.into());
+        }
+        if start.elapsed() >= wait {
+            return Err(too_busy());
+        }
+        // The waiting writer goes first.
+        drop(sessions);
+        std::thread::sleep(DELAY);
+    }
+}
+
+fn too_busy() -> RunError {
+    let why = "other programs write to it too often for two sessions to see one moment".to_owned();
+    RunError::Engine(EngineError::Failed { why })
+}

@@ -1,0 +1,67 @@
+//! Which statements each engine has.
+//!
+//! The match is exhaustive: a new engine does not compile before it says what it can do. An engine whose SQL only reads has a
+//! [`Scan`] and nothing else. No code can then ask it for a statement that writes.
+
+use crate::model::catalog::Engine;
+use crate::sql::grammar::mysql::MARIADB;
+use crate::sql::grammar::mysql::MYSQL;
+use crate::sql::grammar::postgres::POSTGRES;
+use crate::sql::grammar::sqlite::Sqlite;
+use crate::sql::load::Treatable;
+use crate::sql::repair::Repair;
+use crate::sql::scan::Scan;
+use crate::sql::scratch::Scratch;
+use crate::sql::sqlite::load::Rows;
+use crate::sql::sqlite::witness::Triggers;
+use crate::sql::witness::Witness;
+
+/// The statements of one engine.
+pub(super) struct Capabilities {
+    pub(super) scan: &'static dyn Scan,
+    pub(super) repair: Option<&'static dyn Repair>,
+    pub(super) load: Option<LoadedInto>,
+    /// Finds out what a statement would do without running it.
+    pub(super) foresight: Option<&'static dyn Scratch>,
+    /// Records what a statement does in a private copy.
+    pub(super) witness: Option<&'static dyn Witness>,
+}
+
+/// The tables into which a check loads rows.
+#[derive(Clone, Copy)]
+pub(super) enum LoadedInto {
+    /// The tables of a private copy.
+    Copy(fn() -> Box<dyn Treatable>),
+    /// Temporary tables beside the real ones.
+    Beside(&'static dyn Scratch),
+}
+
+pub(super) fn of(engine: Engine) -> &'static Capabilities {
+    match engine {
+        Engine::Sqlite => &Capabilities {
+            scan: &Sqlite,
+            repair: Some(&Sqlite),
+            load: Some(LoadedInto::Copy(|| Box::new(Rows))),
+            foresight: None,
+            witness: Some(&Triggers),
+        },
+        Engine::Postgres => const { &on_server(&POSTGRES, &POSTGRES, &POSTGRES) },
+        Engine::Mysql => const { &on_server(&MYSQL, &MYSQL, &MYSQL) },
+        Engine::Mariadb => const { &on_server(&MARIADB, &MARIADB, &MARIADB) },
+    }
+}
+
+/// A server that repairs, and tries loads and statements in temporary tables.
+const fn on_server(
+    scan: &'static dyn Scan,
+    repair: &'static dyn Repair,
+    scratch: &'static dyn Scratch,
+) -> Capabilities {
+    Capabilities {
+        scan,
+        repair: Some(repair),
+        load: Some(LoadedInto::Beside(scratch)),
+        foresight: Some(scratch),
+        witness: None,
+    }
+}

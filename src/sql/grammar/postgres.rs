@@ -1,0 +1,336 @@
+//! The words of PostgreSQL.
+//!
+//! PostgreSQL itself decides whether two keys are equal: they are compared by the operator, the types and the collation that
+//! the constraint names, each with its schema. `ONLY` the named tables are read, as the constraint's own triggers do.
+//!
+//! No statement runs code that the owner of a table wrote. The search path holds `pg_catalog` alone, and a value becomes text
+//! by its type's output function (`format`), not by a cast. A rule's SQL may name the tables of the default schema alone: each
+//! one that it mentions stands before the statement as a query of that name.
+
+use crate::model::catalog::Column;
+use crate::model::catalog::Comparison;
+use crate::model::catalog::Engine;
+use crate::model::catalog::Family;
+use crate::model::catalog::QualifiedName;
+use crate::model::catalog::SqlType;
+use crate::model::catalog::Table;
+use crate::model::catalog::TableKind;
+use crate::model::facts::Facts;
+use crate::model::rule::Expression;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+use crate::sql::clauses::hex;
+use crate::sql::clauses::plain;
+use crate::sql::clauses::quoted_text;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::KeyPart;
+use crate::sql::grammar::Reading;
+use crate::sql::grammar::RuleGrammar;
+use crate::sql::grammar::WriteGrammar;
+use crate::sql::grammar::WriteWords;
+use crate::sql::phrases::Phrases;
+use crate::sql::phrases::column;
+use crate::sql::query::Query;
+use crate::sql::quoted;
+use crate::sql::repair::Wanted;
+
+/// White space that `trim` removes in most languages.
+const WHITE_SPACE: &str = r"E'\t\n\x0b\f\r \u0085\u00a0\u200b\ufeff'";
+
+#[derive(Debug)]
+pub(in crate::sql) struct Postgres {
+    /// Tables are those of the rehearsal: temporary ones, whose names hold their schemas.
+    in_rehearsal: bool,
+}
+
+pub(in crate::sql) static POSTGRES: Postgres = Postgres { in_rehearsal: false };
+pub(in crate::sql) static REHEARSAL: Postgres = Postgres { in_rehearsal: true };
+
+impl Grammar for Postgres {
+    fn facts(&self) -> &'static Facts {
+        Engine::Postgres.facts()
+    }
+
+    fn table_name(&self, _: Option<&str>, table: &Table) -> String {
+        let schema = table.name.schema.as_deref().unwrap_or("public");
+        match self.in_rehearsal {
+            true => format!("pg_temp.{}", quoted(&format!("{schema}.{}", table.name.table))),
+            false => format!("{}.{}", quoted(schema), quoted(&table.name.table)),
+        }
+    }
+
+    /// `ONLY`: rows of tables that inherit are in no foreign key. Those of partitions are.
+    fn own_rows(&self, default_schema: Option<&str>, table: &Table) -> String {
+        let only = if table.kind == TableKind::Table { "ONLY " } else { "" };
+        format!("{only}{}", self.table_name(default_schema, table))
+    }
+
+    fn listed(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
+        let row = |(number, values): &(usize, Vec<String>)| {
+            let values: Vec<String> = values.iter().map(|value| format!(", {value}")).collect();
+            format!("({number}::int8{})", values.concat())
+        };
+        let rows: Vec<String> = rows.iter().map(row).collect();
+        format!("(VALUES {}) AS {name}({})", rows.join(", "), columns.join(", "))
+    }
+
+    fn literal(&self, value: &Value) -> String {
+        match value {
+            Value::Null => "NULL".to_owned(),
+            Value::Integer(number) => format!("'{number}'"),
+            Value::Real(number) => format!("'{number:?}'"),
+            Value::Blob(bytes) => format!("'\\x{}'::bytea", hex(bytes)),
+            Value::Text(bytes) => {
+                quoted_text(bytes).unwrap_or_else(|| format!("convert_from('\\x{}'::bytea, 'UTF8')", hex(bytes)))
+            }
+        }
+    }
+
+    fn shown(&self, value: &str, column: &Column) -> String {
+        match column.family {
+            Family::Integer => format!("{value}::int8"),
+            Family::Real => format!("{value}::float8"),
+            Family::Numeric => format!("{value}::numeric"),
+            Family::Text => format!("{value}::text"),
+            Family::Untyped if holds_bytes(column) => value.to_owned(),
+            Family::Untyped => as_text(value),
+        }
+    }
+
+    fn shown_address(&self, value: &str) -> String {
+        as_text(value)
+    }
+
+    fn order_of_any(&self, value: &str) -> String {
+        format!("{} COLLATE \"C\"", as_text(value))
+    }
+
+    /// Whole numbers stay wide: the server narrows them when it stores them.
+    fn typed(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
+        let Some(column) = column else { return format!("{mark}::text") };
+        match (&column.family, &column.sql_type) {
+            (Family::Integer, _) => format!("{mark}::int8"),
+            (Family::Real, _) => format!("{mark}::float8"),
+            (Family::Numeric, _) => format!("{mark}::numeric"),
+            (Family::Text, _) | (Family::Untyped, None) => format!("{mark}::text"),
+            (Family::Untyped, Some(_)) if holds_bytes(column) && matches!(value, Value::Blob(_)) => mark,
+            (Family::Untyped, Some(of)) if of.base.name == "bool" && matches!(value, Value::Integer(_)) => {
+                format!("({mark}::int8 <> 0)")
+            }
+            (Family::Untyped, Some(of)) => format!("{mark}::text::{}", qualified(&of.base)),
+        }
+    }
+
+    /// Text becomes a value of the server's own types only: any other conversion may be code of a user.
+    fn can_be_sought(&self, column: &Column, value: &Value) -> bool {
+        let Some(of) = &column.sql_type else { return false };
+        match value {
+            Value::Integer(_) => column.family == Family::Integer,
+            Value::Blob(_) => holds_bytes(column),
+            Value::Text(_) => {
+                column.family != Family::Integer && !holds_bytes(column) && of.base.schema == "pg_catalog"
+            }
+            Value::Null | Value::Real(_) => false,
+        }
+    }
+
+    fn sought(&self, mark: String, column: &Column) -> String {
+        match &column.sql_type {
+            _ if column.family == Family::Integer => format!("{mark}::int8"),
+            _ if holds_bytes(column) => format!("{mark}::bytea"),
+            Some(of) => format!("{mark}::text::{}", qualified(&of.base)),
+            None => mark,
+        }
+    }
+
+    fn equal(&self, column: Option<&Column>, left: &str, right: &str) -> String {
+        match column.and_then(equality) {
+            Some(equality) => format!("{left} {} {right}", operator(equality)),
+            None => format!("{left} = {right}"),
+        }
+    }
+
+    /// A value of a row type can be there and hold NULLs. `IS NOT NULL` is false for it.
+    fn is_there(&self, column: &Column, value: &str) -> Option<String> {
+        let is_row = column.sql_type.as_ref().is_some_and(|of| of.composite);
+        Some(if is_row { format!("num_nulls({value}) = 0") } else { format!("{value} IS NOT NULL") })
+    }
+
+    fn compared(&self, part: &KeyPart<'_>, child: &str) -> String {
+        match part.relation.comparisons.get(part.index) {
+            Some(how) => format!("{}{}", cast(child, how.child_type.as_ref()), collated(how)),
+            None => child.to_owned(),
+        }
+    }
+
+    fn refers(&self, part: &KeyPart<'_>, parent: &str, child: &str) -> String {
+        let child = self.compared(part, child);
+        match part.relation.comparisons.get(part.index) {
+            Some(how) => {
+                let parent = format!("{}{}", cast(parent, how.parent_type.as_ref()), collated(how));
+                format!("({parent}) {} ({child})", operator(&how.operator))
+            }
+            None => format!("{parent} = {child}"),
+        }
+    }
+
+    fn has_written(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
+        match value {
+            Value::Integer(_) if part.child.family == Family::Integer => {
+                format!("{child} = {}", query.parameter(value.clone()))
+            }
+            _ => format!("format('%s', {child}) = {}", query.parameter(Value::text(plain(value)))),
+        }
+    }
+
+    fn count_of(&self, condition: &str) -> String {
+        format!("count(*) FILTER (WHERE {condition})")
+    }
+
+    fn whole(&self, number: &str) -> String {
+        format!("{number}::int8")
+    }
+
+    /// Under a collation that compares and folds letter by letter.
+    fn letters(&self, value: &str, column: Option<&Column>) -> String {
+        let text = match column {
+            None => value.to_owned(),
+            Some(column) if holds_bytes(column) => format!("encode({value}, 'hex')"),
+            Some(_) => format!("format('%s', {value})"),
+        };
+        format!("{text} COLLATE \"C\"")
+    }
+
+    fn trimmed(&self, text: &str) -> String {
+        format!("btrim({text}, {WHITE_SPACE})")
+    }
+}
+
+impl RuleGrammar for Postgres {
+    fn untyped(&self, mark: String, value: &Value) -> String {
+        let kind = match value {
+            Value::Integer(_) => "int8",
+            Value::Real(_) => "float8",
+            Value::Blob(_) => "bytea",
+            Value::Null | Value::Text(_) => "text",
+        };
+        format!("{mark}::{kind}")
+    }
+
+    fn text_or_empty(&self, value: &str) -> String {
+        format!("format('%s', {value})")
+    }
+
+    fn concatenated(&self, parts: &[String]) -> String {
+        if parts.is_empty() { "''::text".to_owned() } else { format!("({})", parts.join(" || ")) }
+    }
+
+    fn value_of(&self, expression: &str) -> String {
+        self.column_of(&format!("SELECT (\n{expression}\n)"), 0, 1)
+    }
+
+    fn column_of(&self, query: &str, column: usize, of: usize) -> String {
+        let columns: Vec<String> = (0..of).map(|index| format!("x{index}")).collect();
+        let value = as_text(&format!("given.x{column}"));
+        format!("(SELECT {value} FROM (\n{query}\n) AS given({}) LIMIT 1)", columns.join(", "))
+    }
+
+    fn rows_of(&self, query: &str) -> String {
+        format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) AS given LIMIT 2) AS few)")
+    }
+
+    /// Each table has its own name here. No other name that fk-doctor gives in the statement can be meant by the rule's SQL.
+    fn rule_tables(&self, schema: &Schema, wanted: &[Wanted<'_>]) -> String {
+        let texts: Vec<String> = wanted
+            .iter()
+            .filter_map(|wanted| match wanted {
+                Wanted::Query { query, .. } | Wanted::RowsOf(query) => Some(query.to_lowercase()),
+                Wanted::Expression(Expression::Sql(sql)) => Some(sql.to_lowercase()),
+                Wanted::Expression(_) => None,
+            })
+            .collect();
+        let is_mentioned = |table: &&Table| {
+            table.name.schema.is_none() && texts.iter().any(|text| text.contains(&table.name.table.to_lowercase()))
+        };
+        let mentioned: Vec<String> = schema
+            .tables
+            .iter()
+            .filter(is_mentioned)
+            .map(|table| {
+                let name = quoted(&table.name.table);
+                format!("{name} AS NOT MATERIALIZED (SELECT * FROM {})", self.table_name(None, table))
+            })
+            .collect();
+        if mentioned.is_empty() { String::new() } else { format!("WITH {} ", mentioned.join(", ")) }
+    }
+}
+
+static WORDS: WriteWords = WriteWords {
+    insert: ["INSERT INTO", " OVERRIDING SYSTEM VALUE VALUES"],
+    update: "UPDATE",
+    number: "int8",
+    digest: "text",
+    text: "text",
+    brought: " text",
+    options: "",
+    state_options: "",
+};
+
+impl WriteGrammar for Postgres {
+    fn words(&self) -> &'static WriteWords {
+        &WORDS
+    }
+
+    fn as_stored(&self, value: &str, column: Option<&Column>) -> String {
+        match column.and_then(|column| column.sql_type.as_ref()) {
+            Some(of) => format!("{value}::{}", qualified(&of.base)),
+            None => value.to_owned(),
+        }
+    }
+
+    /// A type without an equality of its own is compared as text.
+    fn still_holds(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
+        let (column, left) = (column(table, name), self.of("t", name));
+        if column.is_some_and(|column| column.sql_type.is_some() && equality(column).is_none()) {
+            let text = query.parameter(Value::text(plain(value)));
+            return format!("{} = {text}::text", as_text(&left));
+        }
+        let mark = query.parameter(value.clone());
+        self.equal(column, &left, &self.typed(mark, column, value))
+    }
+
+    fn target(&self, table: &Table) -> String {
+        self.source(None, table, "t", Reading::AnyIndex)
+    }
+}
+
+/// Returns the operator under which two values of a column's type are equal; `None` if the type has none.
+fn equality(column: &Column) -> Option<&QualifiedName> {
+    column.sql_type.as_ref().map(|SqlType { equality, .. }| equality).filter(|equality| !equality.name.is_empty())
+}
+
+pub(in crate::sql) fn as_text(value: &str) -> String {
+    format!("CASE WHEN {value} IS NOT NULL THEN format('%s', {value}) END")
+}
+
+fn holds_bytes(column: &Column) -> bool {
+    column.sql_type.as_ref().is_some_and(|of| of.base.schema == "pg_catalog" && of.base.name == "bytea")
+}
+
+fn cast(value: &str, to: Option<&QualifiedName>) -> String {
+    to.map_or_else(|| value.to_owned(), |to| format!("{value}::{}", qualified(to)))
+}
+
+fn collated(how: &Comparison) -> String {
+    how.collation.as_ref().map(|collation| format!(" COLLATE {}", qualified(collation))).unwrap_or_default()
+}
+
+pub(in crate::sql) fn qualified(name: &QualifiedName) -> String {
+    format!("{}.{}", quoted(&name.schema), quoted(&name.name))
+}
+
+/// An operator's name cannot be quoted, and cannot hold anything that would have to be.
+pub(in crate::sql) fn operator(name: &QualifiedName) -> String {
+    let symbol: String = name.name.chars().filter(|c| "+-*/<>=~!@#%^&|`?".contains(*c)).collect();
+    format!("OPERATOR({}.{symbol})", quoted(&name.schema))
+}

@@ -1,0 +1,238 @@
+//! The phrases of a statement: pieces of SQL that all engines build alike from their words. No engine overrides them.
+
+use crate::model::catalog::Column;
+use crate::model::catalog::Match;
+use crate::model::catalog::Table;
+use crate::model::relation::Relation;
+use crate::model::rule::Normal;
+use crate::model::schema::Schema;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::KeyPart;
+use crate::sql::query::Query;
+
+/// The name of the list of keys or rows that a statement is asked about.
+pub(super) const WANTED: &str = "wanted";
+
+/// The parts of a relation's key, in order.
+pub(super) fn key_parts<'a>(schema: &'a Schema, relation: &'a Relation) -> impl Iterator<Item = KeyPart<'a>> {
+    let parents: Vec<&Column> = schema.parent_columns(relation).collect();
+    let children = schema.child_columns(relation).enumerate();
+    children.map(move |(index, child)| KeyPart { relation, index, child, parent: parents.get(index).copied() })
+}
+
+/// Returns a column of a table by its name; `None` for the address of its rows.
+pub(super) fn column<'a>(table: &'a Table, name: &str) -> Option<&'a Column> {
+    table.columns.iter().find(|column| column.name == name)
+}
+
+/// The columns that an engine stores, and does not compute.
+pub(super) fn stored_columns(table: &Table) -> impl Iterator<Item = &Column> {
+    table.columns.iter().filter(|column| !column.generated)
+}
+
+pub(super) trait Phrases: Grammar {
+    fn query(&self) -> Query {
+        Query::new(self.facts())
+    }
+
+    fn quoted(&self, name: &str) -> String {
+        self.facts().quoted(name)
+    }
+
+    /// Returns a column of an alias, such as `child."id"`.
+    fn of(&self, alias: &str, name: &str) -> String {
+        format!("{alias}.{}", self.quoted(name))
+    }
+
+    /// Returns the column that numbers the rows of a list. A list stands in one scope with the user's tables and with a rule's
+    /// SQL, so its columns have names that nobody gives a column. It is a derived table, because a common table expression
+    /// would hide a table of the same name.
+    fn number(&self) -> String {
+        self.quoted("fk-doctor number")
+    }
+
+    /// Returns a value of a list, by its position.
+    fn held(&self, index: usize) -> String {
+        self.quoted(&format!("fk-doctor value {index}"))
+    }
+
+    fn truth(&self, is_true: bool) -> &'static str {
+        self.facts().truth[usize::from(is_true)]
+    }
+
+    /// All of these conditions hold. Without a condition, nothing does.
+    fn all(&self, conditions: impl IntoIterator<Item = String>) -> String {
+        let conditions: Vec<String> = conditions.into_iter().collect();
+        if conditions.is_empty() { self.truth(false).to_owned() } else { conditions.join(" AND ") }
+    }
+
+    /// Returns the list `wanted`: rows of values, each with its number, typed as these columns are.
+    fn numbered<'v>(
+        &self,
+        query: &mut Query,
+        columns: &[Option<&Column>],
+        rows: impl IntoIterator<Item = (usize, impl IntoIterator<Item = &'v Value>)>,
+    ) -> String {
+        let mut typed = |(value, column): (&Value, &Option<&Column>)| {
+            let mark = query.parameter(value.clone());
+            self.typed(mark, *column, value)
+        };
+        let rows =
+            rows.into_iter().map(|(number, row)| (number, row.into_iter().zip(columns).map(&mut typed).collect()));
+        let rows: Vec<(usize, Vec<String>)> = rows.collect();
+        self.list(columns.len(), &rows)
+    }
+
+    fn list(&self, width: usize, rows: &[(usize, Vec<String>)]) -> String {
+        let columns: Vec<String> =
+            std::iter::once(self.number()).chain((0..width).map(|index| self.held(index))).collect();
+        self.listed(WANTED, &columns, rows)
+    }
+
+    /// Returns the list `wanted` of rows of a table, by their names. All rows have names of the same columns.
+    fn named_rows(&self, query: &mut Query, table: &Table, rows: &[&RowName]) -> String {
+        let columns: Vec<Option<&Column>> = names(rows).map(|name| column(table, name)).collect();
+        self.numbered(query, &columns, rows.iter().map(|row| row.iter().map(|(_, value)| value)).enumerate())
+    }
+
+    /// The row of an alias is the wanted one.
+    fn is_wanted(&self, table: &Table, alias: &str, rows: &[&RowName]) -> String {
+        let equal = names(rows).enumerate().map(|(index, name)| {
+            self.equal(column(table, name), &self.of(alias, name), &format!("{WANTED}.{}", self.held(index)))
+        });
+        self.all(equal)
+    }
+
+    /// The key in these columns of an alias is the wanted one.
+    fn has_wanted_key<'c>(&self, alias: &str, columns: impl IntoIterator<Item = &'c Column>) -> String {
+        let equal = columns.into_iter().enumerate().map(|(index, column)| {
+            let listed = format!("{WANTED}.{}", self.held(index));
+            self.equal_to_listed(column, &self.of(alias, &column.name), &listed)
+        });
+        self.all(equal)
+    }
+
+    /// Returns the list `wanted` of keys that a scan searches these columns for; `None` if the columns cannot have one of them.
+    fn sought_keys(&self, query: &mut Query, columns: &[&Column], keys: &[&Key]) -> Option<String> {
+        let can_have = |key: &Key| {
+            key.len() >= columns.len()
+                && columns.iter().zip(key).all(|(column, value)| self.can_be_sought(column, value))
+        };
+        if !keys.iter().all(|key| can_have(key)) {
+            return None;
+        }
+        let mut sought = |(column, value): (&&Column, &Value)| self.sought(query.parameter(value.clone()), column);
+        let rows =
+            keys.iter().enumerate().map(|(number, key)| (number, columns.iter().zip(*key).map(&mut sought).collect()));
+        let rows: Vec<(usize, Vec<String>)> = rows.collect();
+        Some(self.list(columns.len(), &rows))
+    }
+
+    /// Returns the list `wanted` of keys of one column, as text.
+    fn spelled_keys(&self, query: &mut Query, keys: &[&Key]) -> String {
+        let spelled: Vec<Key> =
+            keys.iter().map(|key| key.iter().map(|value| self.letters_sought(value)).collect()).collect();
+        self.numbered(query, &[None], spelled.iter().enumerate())
+    }
+
+    /// Returns the child's value of a part of the key.
+    fn child_value(&self, part: &KeyPart<'_>) -> String {
+        self.of("child", &part.child.name)
+    }
+
+    /// The conditions under which the parts of a child's key are not NULL. A part that never is NULL has none.
+    fn parts_there(&self, schema: &Schema, relation: &Relation) -> Vec<String> {
+        key_parts(schema, relation).filter_map(|part| self.is_there(part.child, &self.child_value(&part))).collect()
+    }
+
+    /// No part of the child's key is NULL.
+    fn complete_key(&self, schema: &Schema, relation: &Relation) -> String {
+        let parts = self.parts_there(schema, relation);
+        if parts.is_empty() { self.truth(true).to_owned() } else { parts.join(" AND ") }
+    }
+
+    /// The child's key means "no parent": it has any NULL under MATCH SIMPLE, and nothing but NULL under MATCH FULL.
+    fn refers_to_nothing(&self, schema: &Schema, relation: &Relation) -> String {
+        match relation.match_rule {
+            Match::Simple => format!("NOT ({})", self.complete_key(schema, relation)),
+            Match::Full => {
+                let parts = self.parts_there(schema, relation);
+                let parts: Vec<String> = parts.iter().map(|part| format!("NOT ({part})")).collect();
+                format!("({})", self.all(parts))
+            }
+        }
+    }
+
+    /// The child's key has a NULL but does not mean "no parent".
+    fn partly_null(&self, schema: &Schema, relation: &Relation) -> String {
+        format!("NOT ({}) AND NOT {}", self.complete_key(schema, relation), self.refers_to_nothing(schema, relation))
+    }
+
+    fn in_scope(&self, relation: &Relation) -> String {
+        relation
+            .scope
+            .condition
+            .as_ref()
+            .map_or_else(|| self.truth(true).to_owned(), |condition| self.is_true(condition))
+    }
+
+    /// The child's key is one that the configuration ignores; `None` if it ignores none.
+    fn ignored(&self, query: &mut Query, schema: &Schema, relation: &Relation) -> Option<String> {
+        let parts: Vec<KeyPart<'_>> = key_parts(schema, relation).collect();
+        let mut keys = Vec::new();
+        for key in &relation.scope.ignored {
+            let written = parts
+                .iter()
+                .zip(key)
+                .map(|(part, value)| self.has_written(query, part, &self.child_value(part), value));
+            keys.push(format!("({})", written.collect::<Vec<_>>().join(" AND ")));
+        }
+        (!keys.is_empty()).then(|| format!("({})", keys.join(" OR ")))
+    }
+
+    /// The child must have a parent: its key is complete, in scope and not ignored.
+    fn considered(&self, query: &mut Query, schema: &Schema, relation: &Relation) -> String {
+        let mut parts = vec![self.complete_key(schema, relation)];
+        parts.extend(relation.scope.condition.as_ref().map(|_| self.in_scope(relation)));
+        parts.extend(self.ignored(query, schema, relation).map(|ignored| format!("NOT {ignored}")));
+        parts.join(" AND ")
+    }
+
+    /// The child refers to the parent. No condition is true if a column of the parent is missing.
+    fn refers_to_parent(&self, schema: &Schema, relation: &Relation) -> String {
+        let equal = key_parts(schema, relation).filter_map(|part| {
+            let parent = self.of("parent", &part.parent?.name);
+            Some(self.refers(&part, &parent, &self.child_value(&part)))
+        });
+        equal.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// Returns the beginning of a statement and the name by which the rest of it reads a query that is computed once.
+    fn once(&self, name: &str, query: &str) -> (String, String) {
+        match self.facts().materialized {
+            "" => (String::new(), format!("({query}) AS {name}")),
+            materialized => (format!("WITH {name} AS {materialized} ({query}) "), name.to_owned()),
+        }
+    }
+
+    /// Returns a text in its normal form.
+    fn in_form(&self, text: String, forms: &[Normal]) -> String {
+        forms.iter().fold(text, |form, normal| match normal {
+            Normal::Trim => self.trimmed(&form),
+            Normal::Casefold => format!("lower({form})"),
+            Normal::ZeroPadding => self.unpadded(&form),
+            Normal::Uuid => format!("replace(replace(replace(lower({form}), '-', ''), '{{', ''), '}}', '')"),
+        })
+    }
+}
+
+impl<G: Grammar + ?Sized> Phrases for G {}
+
+/// The columns by which rows are named.
+fn names<'r>(rows: &[&'r RowName]) -> impl Iterator<Item = &'r str> {
+    let first: &[(String, Value)] = rows.first().map_or(&[], |row| row.as_slice());
+    first.iter().map(|(name, _)| name.as_str())
+}

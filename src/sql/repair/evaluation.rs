@@ -1,0 +1,140 @@
+//! What a rule's expressions return for missing keys.
+
+use crate::model::catalog::Column;
+use crate::model::catalog::Table;
+use crate::model::relation::Relation;
+use crate::model::rule::Expression;
+use crate::model::rule::Piece;
+use crate::model::schema::Schema;
+use crate::model::value::Key;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::sql::clauses::key_names;
+use crate::sql::grammar::Reading;
+use crate::sql::grammar::RuleGrammar;
+use crate::sql::phrases::Phrases;
+use crate::sql::phrases::WANTED;
+use crate::sql::phrases::column;
+use crate::sql::query::Query;
+use crate::sql::query::Sql;
+
+/// The expressions that are evaluated, and the keys that they are evaluated for.
+pub struct Evaluation<'a> {
+    /// The table whose row has the missing key, and the columns of that key.
+    pub via: Option<(&'a Table, &'a [usize])>,
+    /// Each key, and the first row that refers to it.
+    pub keys: &'a [(&'a Key, &'a RowName)],
+    pub wanted: &'a [Wanted<'a>],
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    Expression(&'a Expression),
+    /// One of so many columns that a query returns.
+    Query {
+        query: &'a str,
+        column: usize,
+        of: usize,
+    },
+    /// Whether the query returns no row, one, or more: 0, 1, 2.
+    RowsOf(&'a str),
+}
+
+impl<'a> Wanted<'a> {
+    /// Returns the questions about a key of so many columns that a query returns: how many rows there are, and each column.
+    pub fn key(query: &'a str, of: usize) -> Vec<Wanted<'a>> {
+        let columns = (0..of).map(|column| Wanted::Query { query, column, of });
+        std::iter::once(Wanted::RowsOf(query)).chain(columns).collect()
+    }
+}
+
+/// Returns the statement of [`super::Repair::evaluate`]. Beside the rule's tables it has `key`, `child` and `via` in scope.
+pub(super) fn statement<G: RuleGrammar + ?Sized>(
+    grammar: &G,
+    schema: &Schema,
+    relation: &Relation,
+    evaluation: &Evaluation<'_>,
+) -> Sql {
+    let mut query = grammar.query();
+    let child = schema.child(relation);
+    let row = evaluation.keys.first().map_or(&[][..], |(_, row)| row.as_slice());
+    // The parameters of the values come first, as the values do in the statement.
+    let values: Vec<String> =
+        evaluation.wanted.iter().map(|wanted| format!(", {}", value(grammar, &mut query, wanted))).collect();
+    let key = keys(grammar, &mut query, schema, relation, evaluation);
+    let is_row = row.iter().enumerate().map(|(index, (name, _))| {
+        grammar.equal(column(child, name), &grammar.of("child", name), &row_value(grammar, index))
+    });
+    let is_row = grammar.all(is_row);
+    let mut from = format!("{key} LEFT JOIN {} ON {is_row}", grammar.source(None, child, "child", Reading::AnyIndex));
+    let mut found = grammar.whole("1");
+    if let Some((table, columns)) = evaluation.via {
+        let columns = columns.iter().map(|&column| &table.columns[column]);
+        let equal = columns.clone().zip(schema.child_columns(relation)).map(|(ours, theirs)| {
+            let (left, right) = (grammar.of("via", &ours.name), grammar.of(&grammar.quoted("key"), &theirs.name));
+            grammar.meets(ours, &left, theirs, &right)
+        });
+        let equal = grammar.all(equal);
+        from.push_str(&format!(" LEFT JOIN {} ON {equal}", grammar.source(None, table, "via", Reading::AnyIndex)));
+        found = grammar.all(columns.map(|column| grammar.not_null(&grammar.of("via", &column.name))));
+    }
+    query.finish(format!(
+        "{}SELECT {}.{}, {found}{} FROM {from} ORDER BY 1",
+        grammar.rule_tables(schema, evaluation.wanted),
+        grammar.quoted("key"),
+        grammar.number(),
+        values.concat(),
+    ))
+}
+
+/// Returns the missing keys under the alias `key`, each with the name of the first row that refers to it.
+fn keys<G: RuleGrammar + ?Sized>(
+    grammar: &G,
+    query: &mut Query,
+    schema: &Schema,
+    relation: &Relation,
+    evaluation: &Evaluation<'_>,
+) -> String {
+    let row = evaluation.keys.first().map_or(&[][..], |(_, row)| row.as_slice());
+    let width = relation.child_columns.len();
+    let child = schema.child(relation);
+    let types: Vec<Option<&Column>> =
+        schema.child_columns(relation).map(Some).chain(row.iter().map(|(name, _)| column(child, name))).collect();
+    let values = evaluation.keys.iter().map(|(key, row)| key.iter().chain(row.iter().map(|(_, value)| value)));
+    let wanted = grammar.numbered(query, &types, values.enumerate());
+    let held = |index| format!("{WANTED}.{}", grammar.held(index));
+    let mut columns = vec![format!("{WANTED}.{}", grammar.number())];
+    let names = key_names(schema, relation).into_iter();
+    columns.extend(names.map(|(index, name)| format!("{} AS {}", held(index), grammar.quoted(name))));
+    columns.extend((0..row.len()).map(|index| format!("{} AS {}", held(width + index), row_name(grammar, index))));
+    format!("(SELECT {} FROM {wanted}) AS {}", columns.join(", "), grammar.quoted("key"))
+}
+
+/// Returns the column of `key` that holds a part of the row's name.
+fn row_name<G: RuleGrammar + ?Sized>(grammar: &G, index: usize) -> String {
+    grammar.quoted(&format!("fk-doctor row {index}"))
+}
+
+fn row_value<G: RuleGrammar + ?Sized>(grammar: &G, index: usize) -> String {
+    format!("{}.{}", grammar.quoted("key"), row_name(grammar, index))
+}
+
+/// Returns what is wanted as text or bytes. The column that it is for reads it.
+fn value<G: RuleGrammar + ?Sized>(grammar: &G, query: &mut Query, wanted: &Wanted<'_>) -> String {
+    let mut parameter = |value: &Value| grammar.untyped(query.parameter(value.clone()), value);
+    match wanted {
+        Wanted::Expression(Expression::Literal(value)) => parameter(value),
+        Wanted::Expression(Expression::Sql(sql)) => grammar.value_of(sql),
+        Wanted::Expression(Expression::Template(pieces)) => {
+            let piece = |piece: &Piece| match piece {
+                Piece::Text(text) => parameter(&Value::text(text)),
+                Piece::Column { scope, column } => {
+                    grammar.text_or_empty(&grammar.of(&grammar.quoted(scope.name()), column))
+                }
+            };
+            grammar.concatenated(&pieces.iter().map(piece).collect::<Vec<_>>())
+        }
+        Wanted::Query { query, column, of } => grammar.column_of(query, *column, *of),
+        Wanted::RowsOf(query) => grammar.rows_of(query),
+    }
+}

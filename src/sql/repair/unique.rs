@@ -1,0 +1,84 @@
+//! Which new rows a unique index would not take.
+
+use crate::model::catalog::Column;
+use crate::model::catalog::Table;
+use crate::model::plan::identity_columns;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::model::value::value_of;
+use crate::sql::grammar::WriteGrammar;
+use crate::sql::phrases::Phrases;
+use crate::sql::phrases::WANTED;
+use crate::sql::phrases::column;
+use crate::sql::query::Sql;
+
+/// What a unique index compares, as SQL over the columns of its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueTerms {
+    pub terms: Vec<String>,
+    /// The index holds only the rows that meet this condition.
+    pub condition: Option<String>,
+}
+
+/// Returns the statement of [`super::Repair::colliding`]; `None` if there are no new rows.
+pub(super) fn statement<G: WriteGrammar + ?Sized>(
+    grammar: &G,
+    table: &Table,
+    rows: &[(Option<&RowName>, &RowName)],
+    index: &UniqueTerms,
+) -> Option<Sql> {
+    let mut query = grammar.query();
+    let (_, first) = rows.first()?;
+    let own = identity_columns(table);
+    let names = first.iter().map(|(name, _)| name.as_str()).chain(own.iter().copied());
+    let columns: Vec<Option<&Column>> = names.map(|name| column(table, name)).collect();
+    let values = rows.iter().map(|(name, image)| {
+        let known = own.iter().map(|column| name.and_then(|name| value_of(name, column)).unwrap_or(&Value::Null));
+        image.iter().map(|(_, value)| value).chain(known)
+    });
+    let wanted = grammar.numbered(&mut query, &columns, values.enumerate());
+    let stored = |index: usize| grammar.as_stored(&format!("{WANTED}.{}", grammar.held(index)), columns[index]);
+    let mut shown = vec![format!("{WANTED}.{}", grammar.number())];
+    let image = first.iter().enumerate();
+    shown.extend(image.map(|(index, (name, _))| format!("{} AS {}", stored(index), grammar.quoted(name))));
+    shown
+        .extend((0..own.len()).map(|index| format!("{} AS {}", stored(first.len() + index), own_name(grammar, index))));
+    let new = format!("(SELECT {} FROM {wanted})", shown.join(", "));
+    Some(query.finish(colliding(grammar, &new, &grammar.own_rows(None, table), &own, index)))
+}
+
+/// Returns the column of a new row that holds a part of the name that the row has already.
+fn own_name<G: WriteGrammar + ?Sized>(grammar: &G, index: usize) -> String {
+    grammar.quoted(&format!("fk-doctor own {index}"))
+}
+
+/// Returns the numbers of the new rows that have the terms of a unique index in common with another row of a table.
+fn colliding<G: WriteGrammar + ?Sized>(
+    grammar: &G,
+    new: &str,
+    table: &str,
+    own: &[&str],
+    index: &UniqueTerms,
+) -> String {
+    let term = |index: usize| grammar.quoted(&format!("fk-doctor term {index}"));
+    let is = |index: usize| grammar.quoted(&format!("fk-doctor is {index}"));
+    let terms: Vec<String> =
+        index.terms.iter().enumerate().map(|(index, sql)| format!("({sql}) AS {}", term(index))).collect();
+    let among = index.condition.as_ref().map_or(String::new(), |condition| format!(" WHERE ({condition})"));
+    let equal: Vec<String> = (0..terms.len()).map(|index| format!("there.{0} = new.{0}", term(index))).collect();
+    let names = own.iter().enumerate().map(|(index, name)| format!(", {} AS {}", grammar.quoted(name), is(index)));
+    let owns: Vec<String> = (0..own.len()).map(|index| format!(", {}", own_name(grammar, index))).collect();
+    let is_own: Vec<String> =
+        (0..own.len()).map(|index| format!("there.{} = new.{}", is(index), own_name(grammar, index))).collect();
+    let other =
+        if is_own.is_empty() { String::new() } else { format!(" WHERE ({}) IS NOT TRUE", is_own.join(" AND ")) };
+    format!(
+        "SELECT DISTINCT new.{number} FROM (SELECT {number}{}, {terms} FROM {new} AS made{among}) AS new \
+         JOIN (SELECT {terms}{} FROM {table}{among}) AS there ON {}{other} ORDER BY 1",
+        owns.concat(),
+        names.collect::<String>(),
+        equal.join(" AND "),
+        number = grammar.number(),
+        terms = terms.join(", "),
+    )
+}

@@ -1,0 +1,168 @@
+//! The temporary tables of MySQL and MariaDB.
+//!
+//! `LIKE` makes a table for a load with the same columns, checks and unique keys. A record knows a row by its primary key.
+
+use crate::model::catalog::Column;
+use crate::model::catalog::Table;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+use crate::sql::grammar::Grammar;
+use crate::sql::grammar::Reading;
+use crate::sql::grammar::mysql::Mysql;
+use crate::sql::in_backticks;
+use crate::sql::load::Counted;
+use crate::sql::mysql::copies::apart;
+use crate::sql::phrases::Phrases;
+use crate::sql::phrases::column;
+use crate::sql::query::Query;
+use crate::sql::query::Sql;
+use crate::sql::query::Twin;
+use crate::sql::scan::source;
+use crate::sql::scratch::RECORDS;
+use crate::sql::scratch::Scratch;
+
+impl Scratch for Mysql {
+    fn temporary(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
+    fn make_loaded(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String> {
+        let real = self.table_name(schema.database.default_schema.as_deref(), table);
+        let mut made = vec![
+            format!("CREATE TEMPORARY TABLE {name} LIKE {real}"),
+            format!("ALTER TABLE {name} ADD COLUMN fk_doctor$place bigint UNIQUE"),
+        ];
+        made.extend(self.twin(table, name).map(|twin| format!("CREATE TEMPORARY TABLE {} LIKE {name}", twin.name)));
+        made
+    }
+
+    fn twin(&self, table: &Table, name: &str) -> Option<Twin> {
+        let stored = table.columns.iter().filter(|column| !column.generated);
+        let columns: Vec<String> = stored.map(|column| in_backticks(&column.name)).collect();
+        let (twin, columns) = (format!("{name}_twin"), columns.join(", "));
+        let renewal =
+            vec![format!("DELETE FROM {twin}"), format!("INSERT INTO {twin}({columns}) SELECT {columns} FROM {name}")];
+        (!self.sibling.names_temporary_tables_twice()).then(|| Twin { name: twin, of: name.to_owned(), renewal })
+    }
+
+    fn make_noted(&self, name: &str) -> String {
+        format!("CREATE TEMPORARY TABLE {name} (place bigint PRIMARY KEY) ENGINE=InnoDB")
+    }
+
+    fn counted(&self, schema: &Schema, table: &Table) -> Sql {
+        let of = table.name.schema.as_deref().or(schema.database.default_schema.as_deref()).unwrap_or_default();
+        let mut query = self.query();
+        query.extend([Value::text(of), Value::text(&table.name.table)]);
+        query.finish(
+            "SELECT column_name, 1 FROM information_schema.columns WHERE table_schema = ? AND table_name = ? \
+             AND extra LIKE '%auto_increment%'"
+                .to_owned(),
+        )
+    }
+
+    fn count_on(&self, name: &str, _: &str, column: &Counted<'_>) -> Vec<String> {
+        vec![format!("ALTER TABLE {name} AUTO_INCREMENT = {}", column.next)]
+    }
+
+    fn note(&self, noted: &str, query: &str) -> String {
+        format!("INSERT IGNORE INTO {noted} {query}")
+    }
+
+    fn is_shown(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
+        let held = self.of("child", name);
+        let held = column(table, name).map_or_else(|| held.clone(), |column| self.shown(&held, column));
+        format!("{held} <=> {}", query.parameter(value.clone()))
+    }
+
+    fn make_records(&self, schema: &Schema, table: &Table, [old, new]: [&str; 2], counted: &[String]) -> Vec<String> {
+        // Whatever changed a temporary table later would commit.
+        let make = |name: &str, counted: &[String]| {
+            let columns = table.columns.iter().map(|column| {
+                let name = in_backticks(&column.name);
+                let is_counted = counted.contains(&column.name);
+                if is_counted { format!("if(FALSE, child.{name}, NULL) AS {name}") } else { format!("child.{name}") }
+            });
+            format!(
+                "CREATE TEMPORARY TABLE {name} (fk_doctor$op char(1) CHARACTER SET ascii DEFAULT 'i', fk_doctor$wave int DEFAULT 0, \
+                 fk_doctor$relation int DEFAULT -1, fk_doctor$place varchar(6200) CHARACTER SET ascii, \
+                 KEY (fk_doctor$place(191)){}) ENGINE=InnoDB AS SELECT {} FROM {} LIMIT 0",
+                row_key(table),
+                columns.collect::<Vec<_>>().join(", "),
+                source(self, schema, table, "child", Reading::AnyIndex)
+            )
+        };
+        vec![make(old, &[]), make(new, counted)]
+    }
+
+    fn about_records(&self, sql: Sql) -> Sql {
+        match self.sibling.names_temporary_tables_twice() {
+            true => sql,
+            false => apart(sql, |name| RECORDS.iter().any(|record| name.starts_with(record))),
+        }
+    }
+
+    fn drop_record(&self, name: &str) -> String {
+        format!("DROP TEMPORARY TABLE {name}")
+    }
+
+    fn address_columns(&self) -> &'static [&'static str] {
+        &["fk_doctor$place"]
+    }
+
+    /// None without a primary key, and where a column is computed whose copy would not be.
+    fn address(&self, table: &Table, alias: &str) -> Vec<String> {
+        if table.primary_key.is_empty() || table.columns.iter().any(|column| column.generated) {
+            return Vec::new();
+        }
+        let parts = table.primary_key.iter().map(|&column| &table.columns[column].name);
+        let parts: Vec<String> = parts.map(|name| format!("hex({alias}.{})", in_backticks(name))).collect();
+        vec![format!("concat_ws('/', {})", parts.join(", "))]
+    }
+
+    fn is_recorded_row(&self, table: &Table, recorded: &str, row: &str) -> String {
+        let parts = table.primary_key.iter().map(|&column| in_backticks(&table.columns[column].name));
+        parts.map(|name| format!("{recorded}.{name} = {row}.{name}")).collect::<Vec<_>>().join(" AND ")
+    }
+
+    fn differs(&self, left: &str, right: &str) -> String {
+        format!("NOT (CAST({left} AS BINARY) <=> CAST({right} AS BINARY))")
+    }
+
+    fn as_assigned(&self, _: &Column, expression: &str) -> String {
+        format!("({expression})")
+    }
+
+    fn all_columns(&self, columns: &[String]) -> String {
+        format!("({}) ", columns.join(", "))
+    }
+
+    fn select_once(&self, _: &str) -> String {
+        "SELECT ".to_owned()
+    }
+
+    fn checks_moved_rows(&self, schema: &Schema) -> Option<&'static str> {
+        Some(self.sibling.checks_moved_rows(&schema.database.version))
+    }
+
+    fn drawn_columns(&self, schema: &Schema, table: &Table) -> Sql {
+        let of = table.name.schema.as_deref().or(schema.database.default_schema.as_deref()).unwrap_or_default();
+        let mut query = self.query();
+        query.extend([Value::text(of), Value::text(&table.name.table)]);
+        query.finish(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ? \
+             AND (extra LIKE '%auto_increment%' OR column_default LIKE '%nextval(%')"
+                .to_owned(),
+        )
+    }
+}
+
+/// The table's own primary key, as a key of the record, which may hold a row several times.
+fn row_key(table: &Table) -> String {
+    let primary = table.indexes.iter().find(|index| index.primary);
+    let columns =
+        primary.and_then(|index| index.columns.iter().map(|part| part.column).collect::<Option<Vec<usize>>>());
+    let names = |columns: Vec<usize>| -> Vec<String> {
+        columns.into_iter().map(|column| in_backticks(&table.columns[column].name)).collect()
+    };
+    columns.map_or_else(String::new, |columns| format!(", KEY ({})", names(columns).join(", ")))
+}

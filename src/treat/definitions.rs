@@ -1,0 +1,75 @@
+//! The definitions of a plan: reads what deciding about them needs, and adds to a draft what changes and what else happens.
+
+use std::collections::BTreeMap;
+
+use super::Draft;
+use super::hazards::hazards;
+use super::redefine;
+use super::redefine::Matter;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::ids::TableId;
+use crate::model::redefinition::Definition;
+use crate::model::rule::Rules;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+use crate::sql::repair::Repair;
+use crate::treat::assign::Assigned;
+
+/// The definitions that a plan starts from.
+pub struct Known {
+    pub definitions: Vec<Definition>,
+    /// Some definitions may be hidden from this user.
+    pub are_some_hidden: bool,
+    /// Of the parents that triggers are to make: the columns that have a DEFAULT.
+    pub defaults: BTreeMap<TableId, Vec<String>>,
+}
+
+/// The columns of parents that have a DEFAULT, where triggers are to make such parents.
+pub fn defaults(
+    schema: &Schema,
+    rules: &Rules,
+    assigned: &Assigned,
+    surgery: &dyn Repair,
+    session: &mut dyn Session,
+) -> Result<BTreeMap<TableId, Vec<String>>, EngineError> {
+    let mut defaults = BTreeMap::new();
+    for parent in redefine::parents_to_know(schema, rules, assigned) {
+        let mut names = Vec::new();
+        session.each_row(&surgery.defaults(&schema.tables[parent]), &mut |row| {
+            names.extend(row.first().and_then(Value::as_text).map(str::to_owned));
+        })?;
+        defaults.insert(parent, names);
+    }
+    Ok(defaults)
+}
+
+/// Adds to a draft the definitions that its rules change, what is refused of them, and what else will happen.
+pub fn add_definitions(
+    draft: &mut Draft,
+    schema: &Schema,
+    rules: &Rules,
+    assigned: &Assigned,
+    surgery: &dyn Repair,
+    known: &Known,
+) {
+    let forecast = &mut draft.forecast;
+    let decided = redefine::decide(&Matter {
+        schema,
+        rules,
+        assigned,
+        outlooks: &forecast.relations,
+        definitions: &known.definitions,
+        defaults: &known.defaults,
+        dialect: surgery.redefining(),
+    });
+    forecast.redefinitions = decided.changes;
+    forecast.refusals.extend(decided.refusals);
+    forecast.hazards = hazards(schema, &known.definitions, forecast);
+    if known.are_some_hidden {
+        let hidden = "this user does not see triggers: if a table of the plan has one, only a user who sees as little \
+                      can apply it; make the plan with the privilege TRIGGER";
+        forecast.hazards.push(hidden.to_owned());
+    }
+    forecast.hazards.extend(decided.hazards);
+}

@@ -1,0 +1,7 @@
+        Engine::Dummy => &Capabilities {
+            scan: &crate::sql::grammar::dummy::Dummy,
+            repair: None,
+            load: None,
+            foresight: None,
+            witness: None,
+        },
