@@ -110,7 +110,7 @@ pub struct Done {
     /// Rows that were left as they are, by reason.
     pub left: BTreeMap<Left, u64>,
     /// The first of them.
-    pub left_rows: Vec<LeftRow>,
+    pub left_rows: Vec<LeftRow<Value>>,
     /// The plan was never applied here, so there is nothing to take back.
     pub never_applied: bool,
     /// The journal that holds the record, where no table could be made for it.

@@ -20,6 +20,8 @@ use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Sample;
 use crate::model::finding::Severity;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::redaction::Redaction;
 use crate::model::relation::Judge;
 use crate::model::relation::Origin;
@@ -46,15 +48,14 @@ pub struct Check<'a> {
     schema: Arc<Schema>,
     load: Box<dyn Load>,
     samples: usize,
-    loads: Vec<(usize, Loaded)>,
-    waiting: Waiting,
+    loads: Vec<(TableId, Loaded)>,
+    waiting: Option<Waiting>,
     refusals: Refusals,
 }
 
 /// Rows of one source that are put in next, together.
-#[derive(Default)]
 struct Waiting {
-    table: usize,
+    table: TableId,
     columns: Vec<usize>,
     rows: Vec<(i64, Vec<Value>)>,
 }
@@ -84,7 +85,7 @@ impl<'a> Check<'a> {
     pub fn begin(
         trial: &'a mut dyn Trial,
         schema: Schema,
-        tables: &[usize],
+        tables: &[TableId],
         samples: usize,
     ) -> Result<Check<'a>, EngineError> {
         let mut distinct = tables.to_vec();
@@ -107,19 +108,19 @@ impl<'a> Check<'a> {
             load,
             samples,
             loads: Vec::new(),
-            waiting: Waiting::default(),
+            waiting: None,
             refusals: Refusals::keeping(samples),
         })
     }
 
     /// The next records come from this source and are for this table.
-    pub fn source(&mut self, table: usize, source: &str) {
+    pub fn source(&mut self, table: TableId, source: &str) {
         let name = self.schema.tables[table].name.to_string();
         self.loads.push((table, Loaded { table: name, source: source.to_owned(), is_staged: false, rows: 0 }));
     }
 
     /// Takes every row of a staging table, by way of a session of its own, for another table of the same columns.
-    pub fn staged(&mut self, session: &mut dyn Session, staging: usize, table: usize) -> Result<(), CheckError> {
+    pub fn staged(&mut self, session: &mut dyn Session, staging: TableId, table: TableId) -> Result<(), CheckError> {
         let schema = Arc::clone(&self.schema);
         let (from, to) = (&schema.tables[staging], &schema.tables[table]);
         let counterpart = |name: &str| to.columns.iter().position(|column| schema.names.same(&column.name, name));
@@ -191,27 +192,27 @@ impl<'a> Check<'a> {
         let table = *table;
         loaded.rows += 1;
         let place = i64::try_from(number * PLACES + line).unwrap_or(i64::MAX);
-        if self.waiting.table != table || self.waiting.columns != columns {
+        if self.waiting.as_ref().is_some_and(|waiting| waiting.table != table || waiting.columns != columns) {
             self.put_waiting()?;
-            self.waiting = Waiting { table, columns: columns.to_vec(), rows: Vec::new() };
         }
-        self.waiting.rows.push((place, values));
-        if self.waiting.rows.len() >= self.load.most_rows(columns.len()) {
+        let new = || Waiting { table, columns: columns.to_vec(), rows: Vec::new() };
+        let waiting = self.waiting.get_or_insert_with(new);
+        waiting.rows.push((place, values));
+        if waiting.rows.len() >= self.load.most_rows(columns.len()) {
             self.put_waiting()?;
         }
         Ok(())
     }
 
     fn put_waiting(&mut self) -> Result<(), EngineError> {
-        let rows = std::mem::take(&mut self.waiting.rows);
-        self.put(&rows)
+        let Some(Waiting { table, columns, rows }) = self.waiting.take() else { return Ok(()) };
+        self.put(table, &columns, &rows)
     }
 
     /// Puts rows in; where not all of them are taken, one half after the other, down to the row that is refused. So each
     /// is judged beside those before it, and no others.
-    fn put(&mut self, rows: &[(i64, Vec<Value>)]) -> Result<(), EngineError> {
+    fn put(&mut self, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Result<(), EngineError> {
         let [(place, values), ..] = rows else { return Ok(()) };
-        let (table, columns) = (self.waiting.table, &self.waiting.columns);
         let places: Vec<i64> = rows.iter().map(|(place, _)| *place).collect();
         let insert = self.load.insert(&self.schema, table, columns, rows);
         let put = self.trial.put(&insert, self.load.collisions(&self.schema, table, &places).as_ref())?;
@@ -224,8 +225,8 @@ impl<'a> Check<'a> {
         }
         if put != Put::Taken && rows.len() > 1 {
             let (first, second) = rows.split_at(rows.len() / 2);
-            self.put(first)?;
-            return self.put(second);
+            self.put(table, columns, first)?;
+            return self.put(table, columns, second);
         }
         let row = refusals::Row { table, columns, values, place: *place };
         match put {
@@ -241,10 +242,10 @@ impl<'a> Check<'a> {
     /// All rows are in: what would fail.
     pub fn finish(mut self, redaction: &Redaction) -> Result<Checked, EngineError> {
         self.put_waiting()?;
-        let tables: Vec<usize> = self.loads.iter().map(|(table, _)| *table).collect();
+        let tables: Vec<TableId> = self.loads.iter().map(|(table, _)| *table).collect();
         let mut found = Vec::new();
         let schema = Arc::clone(&self.schema);
-        for (index, relation) in schema.relations.iter().enumerate() {
+        for (index, relation) in schema.relations.entries() {
             if relation.origin != Origin::Declared || !tables.contains(&relation.child) {
                 continue;
             }
@@ -284,7 +285,7 @@ impl<'a> Check<'a> {
         })
     }
 
-    fn finding(&self, index: usize, tally: &Tally) -> Finding {
+    fn finding(&self, index: RelationId, tally: &Tally) -> Finding<Value> {
         let relation = &self.schema.relations[index];
         let verb = if tally.orphan_rows == 1 { "refers" } else { "refer" };
         let message = format!(
@@ -300,7 +301,7 @@ impl<'a> Check<'a> {
     }
 
     /// A row of the load is named by the file and the line it comes from.
-    fn placed(&mut self, table: usize, sample: Sample) -> Sample {
+    fn placed(&mut self, table: TableId, sample: Sample<Value>) -> Sample<Value> {
         let mut place = None;
         let question = self.load.place_of(&self.schema, table, &sample.row);
         let answered = self.trial.each_row(&question, &mut |row| place = row.first().and_then(Value::as_integer));
@@ -321,7 +322,7 @@ impl<'a> Check<'a> {
 }
 
 /// Columns that the engine counts up itself go on from the largest number there is, without drawing one from it.
-fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: usize) -> Result<(), EngineError> {
+fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: TableId) -> Result<(), EngineError> {
     let Some(question) = load.counted(schema, table) else { return Ok(()) };
     let mut counted = Vec::new();
     trial.each_row(&question, &mut |row| {
@@ -341,7 +342,7 @@ fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: usiz
     Ok(())
 }
 
-fn place_of(loads: &[(usize, Loaded)], place: i64) -> (String, u64) {
+fn place_of(loads: &[(TableId, Loaded)], place: i64) -> (String, u64) {
     let place = u64::try_from(place).unwrap_or(0);
     let load = usize::try_from(place / PLACES).ok().and_then(|number| loads.get(number.checked_sub(1)?));
     (load.map_or_else(String::new, |(_, load)| load.source.clone()), place % PLACES)

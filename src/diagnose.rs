@@ -14,14 +14,15 @@ use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::finding::Cause;
 use crate::model::finding::Diagnosis;
+use crate::model::finding::MissingKey;
 use crate::model::redaction::Redaction;
+use crate::model::redaction::ShownValue;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::scan::Missing;
 use crate::scan::Tally;
 use crate::sql;
 
@@ -50,7 +51,7 @@ pub fn diagnose(
         return vec![Diagnosis { cause: Cause::ParentTableEmpty, rows: tally.orphan_rows, evidence }];
     }
     let show: Show<'_> = &|key| redaction.key(schema, relation, key);
-    let mut open: Vec<&Missing> = tally.top.iter().collect();
+    let mut open: Vec<&MissingKey<Value>> = tally.top.iter().collect();
     let mut explained: Vec<(Cause, u64, String)> = Vec::new();
     explain(&mut open, &mut explained, Cause::SoftDeleted, soft_deleted(schema, session, relation, tally, show));
     explain(&mut open, &mut explained, Cause::Sentinel, sentinel::find(&tally.top, show));
@@ -74,7 +75,7 @@ fn remainder(
     session: &mut dyn Session,
     relation: &Relation,
     tally: &Tally,
-    open: &[&Missing],
+    open: &[&MissingKey<Value>],
     rows: u64,
     show: Show<'_>,
 ) -> Option<Diagnosis> {
@@ -98,9 +99,14 @@ fn remainder(
 type Evidence = Option<(Vec<Key>, String)>;
 
 /// A key as it may be shown in evidence.
-type Show<'a> = &'a dyn Fn(&Key) -> Key;
+type Show<'a> = &'a dyn Fn(&Key) -> Vec<ShownValue>;
 
-fn explain(open: &mut Vec<&Missing>, explained: &mut Vec<(Cause, u64, String)>, cause: Cause, evidence: Evidence) {
+fn explain(
+    open: &mut Vec<&MissingKey<Value>>,
+    explained: &mut Vec<(Cause, u64, String)>,
+    cause: Cause,
+    evidence: Evidence,
+) {
     let Some((keys, evidence)) = evidence else { return };
     let rows = open.iter().filter(|missing| keys.contains(&missing.key)).map(|missing| missing.rows).sum();
     open.retain(|missing| !keys.contains(&missing.key));
@@ -145,7 +151,7 @@ fn soft_deleted(
 ) -> Evidence {
     let keys: Vec<&Key> = tally.top.iter().map(|missing| &missing.key).collect();
     let question = sql::of(schema).soft_deleted_keys(schema, relation, &keys)?;
-    let found = positions(session, &question).ok()?;
+    let found = positions(session, &question, &keys).ok()?;
     let keys: Vec<Key> = found.into_iter().filter_map(|i| keys.get(i).map(|&key| key.clone())).collect();
     let evidence = format!("{} marked as deleted in {}", is_or_are(&keys, show), relation.parent.name);
     (!keys.is_empty()).then_some((keys, evidence))
@@ -156,7 +162,7 @@ fn not_loaded_yet(
     schema: &Schema,
     session: &mut dyn Session,
     relation: &Relation,
-    open: &[&Missing],
+    open: &[&MissingKey<Value>],
     show: Show<'_>,
 ) -> Result<Evidence, EngineError> {
     let mut columns = schema.parent_columns(relation);
@@ -180,12 +186,10 @@ fn not_loaded_yet(
     Ok((!keys.is_empty()).then_some((keys, evidence)))
 }
 
-/// The positions in an answer of one number a row.
-fn positions(session: &mut dyn Session, question: &sql::Sql) -> Result<Vec<usize>, EngineError> {
+/// The keys, among those that were asked about, that an answer of one position a row names.
+fn positions(session: &mut dyn Session, question: &sql::Sql, keys: &[&Key]) -> Result<Vec<usize>, EngineError> {
     let mut found = Vec::new();
-    session.each_row(question, &mut |row| {
-        found.extend(row.first().and_then(Value::as_integer).and_then(|i| usize::try_from(i).ok()));
-    })?;
+    session.numbered(question, keys.len(), &mut |index, _| found.push(index))?;
     Ok(found)
 }
 

@@ -11,8 +11,10 @@ use std::time::Instant;
 
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
+use crate::model::ids::TableId;
 use crate::model::statement::Statement;
 use crate::model::value::Value;
 use crate::sql::Sql;
@@ -89,11 +91,30 @@ pub trait Session: Send {
     /// Calls `each` with every row of the answer.
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError>;
 
+    /// Calls `each` with every row of an answer whose first column is a position among the `asked` things that the question
+    /// names: with the position, and with the other columns. A row with another position is an error.
+    fn numbered(&mut self, sql: &Sql, asked: usize, each: &mut dyn FnMut(usize, &[Value])) -> Result<(), EngineError> {
+        let mut wrong = None;
+        self.each_row(sql, &mut |row| {
+            let [first, rest @ ..] = row else {
+                wrong.get_or_insert(EngineError::wrong_position("nothing", asked));
+                return;
+            };
+            match first.as_integer().and_then(|number| usize::try_from(number).ok()).filter(|&index| index < asked) {
+                Some(index) => each(index, rest),
+                None => {
+                    wrong.get_or_insert(EngineError::wrong_position(&crate::model::text::value(first), asked));
+                }
+            }
+        })?;
+        wrong.map_or(Ok(()), Err)
+    }
+
     /// What is wrong with a table's storage, if anything is.
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError>;
 
     /// Answers by reading the storage itself, wherever that is proven to give the engine's own verdict.
-    fn read_storage(&mut self, _: &[Table], inclusions: &[Inclusion], _: &Effort<'_>) -> Vec<StorageAnswer> {
+    fn read_storage(&mut self, _: &Tables, inclusions: &[Inclusion], _: &Effort<'_>) -> Vec<StorageAnswer> {
         vec![StorageAnswer::AskSql { why: None }; inclusions.len()]
     }
 }
@@ -102,9 +123,9 @@ pub trait Session: Send {
 /// that the engine looks keys up in are given by their positions in the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inclusion {
-    pub child: usize,
+    pub child: TableId,
     pub child_columns: Vec<usize>,
-    pub parent: usize,
+    pub parent: TableId,
     pub parent_columns: Vec<usize>,
     pub key: Option<usize>,
 }
@@ -224,6 +245,16 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    fn wrong_position(found: &str, asked: usize) -> EngineError {
+        EngineError::Unreadable {
+            what: "an answer of the database".to_owned(),
+            why: format!(
+                "a row of it begins with {found}, and not with a position among the {asked} that were asked about"
+            ),
+            help: "this is a fault of fk-doctor, and nothing was changed: please report it".to_owned(),
+        }
+    }
+
     fn cannot_write() -> EngineError {
         EngineError::Unwritable {
             what: "to this database".to_owned(),
@@ -246,6 +277,52 @@ impl EngineError {
             EngineError::Unreadable { help, .. } | EngineError::Unwritable { help, .. } => Some(help.clone()),
             EngineError::TimeLimit => Some("give it more time with --timeout".to_owned()),
             EngineError::Failed { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::catalog::DatabaseName;
+    use crate::model::catalog::Engine;
+    use crate::model::catalog::NameRule;
+    use crate::model::ids::IdVec;
+    use crate::model::schema::Schema;
+
+    /// Answers every question with these rows.
+    struct Canned(Vec<Vec<Value>>);
+
+    impl Session for Canned {
+        fn each_row(&mut self, _: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
+            self.0.iter().for_each(|row| each(row));
+            Ok(())
+        }
+
+        fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn an_answer_with_a_wrong_position_is_an_error() {
+        let name = String::new();
+        let database = DatabaseName { engine: Engine::Sqlite, name: name.clone(), version: name, default_schema: None };
+        let schema = Schema { database, names: NameRule::Exact, tables: IdVec::new(), relations: IdVec::new() };
+        let question = crate::sql::repair::of(&schema).unwrap().definitions();
+        let ask = |rows: Vec<Vec<Value>>| {
+            let mut found = Vec::new();
+            let outcome = Canned(rows).numbered(&question, 2, &mut |index, rest| found.push((index, rest.to_vec())));
+            (outcome.map_err(|error| error.because()), found)
+        };
+        let sound = vec![Value::Integer(1), Value::text("a")];
+        assert_eq!(ask(vec![sound.clone()]), (Ok(()), vec![(1, vec![Value::text("a")])]));
+        for wrong in
+            [vec![Value::Integer(2)], vec![Value::Integer(-1)], vec![Value::Null], vec![Value::text("0")], vec![]]
+        {
+            let (outcome, found) = ask(vec![wrong.clone(), sound.clone()]);
+            assert!(outcome.is_err(), "{wrong:?}");
+            assert_eq!(found.len(), 1, "{wrong:?}");
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::model::examination::LeftAlone;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Span;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
 use crate::model::pattern::Pattern;
 use crate::model::policy::Extent;
 use crate::model::policy::Policy;
@@ -25,6 +27,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan;
 use crate::scan::Fact;
+use crate::scan::ScanFacts;
 use crate::scan::Wishes;
 use crate::sql;
 
@@ -45,7 +48,7 @@ pub struct View<'a> {
 }
 
 /// Called for each relation in the schema's order, as soon as it and those before it are known.
-pub type OnRelation<'a> = &'a mut (dyn FnMut(usize, &RelationResult) + Send);
+pub type OnRelation<'a> = &'a mut (dyn FnMut(RelationId, &RelationResult) + Send);
 
 /// The coverage and the findings of one relation.
 pub struct RelationResult {
@@ -55,9 +58,9 @@ pub struct RelationResult {
 
 /// The results of all relations, in the schema's order.
 pub struct Examined {
-    pub relations: Vec<Coverage>,
+    pub relations: IdVec<RelationId, Coverage>,
     pub findings: Vec<Finding>,
-    pub facts: Vec<Fact>,
+    pub facts: ScanFacts,
 }
 
 /// Scan, diagnosis and findings of a schema whose relations have been chosen.
@@ -79,29 +82,29 @@ pub fn examine_relations(
     view: &View<'_>,
     on_relation: OnRelation<'_>,
 ) -> Examined {
-    let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: Vec::new(), on_relation });
+    let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: IdVec::new(), on_relation });
     let facts = scan::scan_and_tell(schema, sessions, wishes, &|session, index, fact| {
         let result = relation_result(schema, session, index, fact, wishes.samples, view);
         queue.lock().unwrap_or_else(PoisonError::into_inner).take(index, result);
     });
     let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (relations, findings): (Vec<_>, Vec<_>) =
+    let (relations, findings): (Vec<Coverage>, Vec<_>) =
         queue.done.into_iter().map(|result| (result.coverage, result.findings)).unzip();
-    Examined { relations, findings: findings.into_iter().flatten().collect(), facts }
+    Examined { relations: relations.into(), findings: findings.into_iter().flatten().collect(), facts }
 }
 
 /// Puts the workers' results into the schema's order.
 struct Queue<'a> {
-    waiting: BTreeMap<usize, RelationResult>,
-    done: Vec<RelationResult>,
+    waiting: BTreeMap<RelationId, RelationResult>,
+    done: IdVec<RelationId, RelationResult>,
     on_relation: OnRelation<'a>,
 }
 
 impl Queue<'_> {
-    fn take(&mut self, index: usize, result: RelationResult) {
+    fn take(&mut self, index: RelationId, result: RelationResult) {
         self.waiting.insert(index, result);
-        while let Some(ready) = self.waiting.remove(&self.done.len()) {
-            (self.on_relation)(self.done.len(), &ready);
+        while let Some(ready) = self.waiting.remove(&self.done.next_id()) {
+            (self.on_relation)(self.done.next_id(), &ready);
             self.done.push(ready);
         }
     }
@@ -110,7 +113,7 @@ impl Queue<'_> {
 fn relation_result(
     schema: &Schema,
     session: &mut dyn Session,
-    index: usize,
+    index: RelationId,
     fact: &Fact,
     samples: usize,
     view: &View<'_>,
@@ -134,30 +137,24 @@ fn relation_result(
 }
 
 /// Adds to the first missing keys of a finding when each occurs first and last. An engine that cannot say leaves it out.
-fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column: &str, finding: &mut Finding) {
+fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column: &str, finding: &mut Finding<Value>) {
     let keys: Vec<&Key> = finding.top_missing.iter().map(|missing| &missing.key).collect();
     let question = if keys.is_empty() { None } else { sql::of(schema).spans(schema, relation, column, &keys) };
     let Some(question) = question else { return };
     let mut spans = Vec::new();
     // Without an answer there is no date, and nothing else is lost.
-    let _ = session.each_row(&question, &mut |row| {
-        if let [index, first, last] = row {
-            spans.push((
-                index.as_integer(),
-                Span { column: column.to_owned(), first: first.clone(), last: last.clone() },
-            ));
+    let _ = session.numbered(&question, keys.len(), &mut |index, row| {
+        if let [first, last] = row {
+            spans.push((index, Span { column: column.to_owned(), first: first.clone(), last: last.clone() }));
         }
     });
-    for (index, span) in spans {
-        let missing = index.and_then(|index| finding.top_missing.get_mut(usize::try_from(index).ok()?));
-        if let Some(missing) = missing.filter(|_| span.first != Value::Null) {
-            missing.span = Some(span);
-        }
+    for (index, span) in spans.into_iter().filter(|(_, span)| span.first != Value::Null) {
+        finding.top_missing[index].span = Some(span);
     }
 }
 
 /// Returns the finding with the severity that the policy gives it, and without the values that may not be shown.
-fn judged(view: &View<'_>, schema: &Schema, coverage: &mut Coverage, finding: Finding) -> Finding {
+fn judged(view: &View<'_>, schema: &Schema, coverage: &mut Coverage, finding: Finding<Value>) -> Finding {
     let about = &schema.relations[finding.relation];
     let extent = Extent { orphan_rows: finding.rows, missing_keys: finding.missing_keys, rows: coverage.counts.rows };
     let child = schema.child(about).name.to_string();

@@ -16,6 +16,7 @@ use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::Reason;
 use crate::model::explanation::Verdict;
+use crate::model::ids::TableId;
 use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
@@ -302,7 +303,7 @@ impl Stage<'_> {
     }
 
     /// Which tables the statement and its triggers take rows or keys away from, apart from what foreign keys do.
-    fn alone(&mut self, statement: &Statement) -> Result<Vec<usize>, EngineError> {
+    fn alone(&mut self, statement: &Statement) -> Result<Vec<TableId>, EngineError> {
         self.begin_round()?;
         let (schema, round, witness) = (Arc::clone(&self.schema), self.round, self.witness);
         let mut tables = Vec::new();
@@ -384,7 +385,7 @@ impl Stage<'_> {
     }
 
     /// Runs the statement without the triggers of the witness on these tables; `None`: on any.
-    fn perform_alone(&mut self, told: &Explained, tables: Option<Vec<usize>>) -> Result<Performance, EngineError> {
+    fn perform_alone(&mut self, told: &Explained, tables: Option<Vec<TableId>>) -> Result<Performance, EngineError> {
         let tables = tables.unwrap_or_else(|| self.witness.witnessed(&self.schema));
         self.trial.arrange(&self.witness.pause(&self.schema, &tables))?;
         let performance = self.trial.perform(&told.statement)?;

@@ -8,12 +8,13 @@ use crate::model::finding::Code;
 use crate::model::finding::Diagnosis;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
-use crate::model::finding::MissingKey;
 use crate::model::finding::Sample;
+use crate::model::ids::RelationId;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text;
+use crate::model::value::Value;
 use crate::scan::Fact;
 use crate::scan::Tally;
 
@@ -63,9 +64,15 @@ fn remarks(relation: &Relation, tally: &Tally) -> Option<String> {
 }
 
 /// All findings of one relation, gravest code first.
-pub fn findings(schema: &Schema, index: usize, fact: &Fact, diagnosis: Vec<Diagnosis>, samples: usize) -> Vec<Finding> {
+pub fn findings(
+    schema: &Schema,
+    index: RelationId,
+    fact: &Fact,
+    diagnosis: Vec<Diagnosis>,
+    samples: usize,
+) -> Vec<Finding<Value>> {
     let relation = &schema.relations[index];
-    let mut found: Vec<Finding> = relation
+    let mut found: Vec<Finding<Value>> = relation
         .defects
         .iter()
         .map(|defect| plain(index, relation, defect.code, defect.message.clone(), defect.help.clone()))
@@ -78,7 +85,13 @@ pub fn findings(schema: &Schema, index: usize, fact: &Fact, diagnosis: Vec<Diagn
     found
 }
 
-pub(crate) fn plain(index: usize, relation: &Relation, code: Code, message: String, help: String) -> Finding {
+pub(crate) fn plain<V>(
+    index: RelationId,
+    relation: &Relation,
+    code: Code,
+    message: String,
+    help: String,
+) -> Finding<V> {
     Finding {
         code,
         severity: code.severity(),
@@ -95,7 +108,7 @@ pub(crate) fn plain(index: usize, relation: &Relation, code: Code, message: Stri
     }
 }
 
-fn index_corrupt(schema: &Schema, index: usize, tally: &Tally) -> Option<Finding> {
+fn index_corrupt(schema: &Schema, index: RelationId, tally: &Tally) -> Option<Finding<Value>> {
     let found = tally.false_orphans.as_ref()?;
     let relation = &schema.relations[index];
     let parent = schema.parent(relation)?;
@@ -119,7 +132,13 @@ fn index_corrupt(schema: &Schema, index: usize, tally: &Tally) -> Option<Finding
     })
 }
 
-fn orphans(schema: &Schema, index: usize, tally: &Tally, diagnosis: Vec<Diagnosis>, samples: usize) -> Option<Finding> {
+fn orphans(
+    schema: &Schema,
+    index: RelationId,
+    tally: &Tally,
+    diagnosis: Vec<Diagnosis>,
+    samples: usize,
+) -> Option<Finding<Value>> {
     let known = match (tally.orphan_rows, tally.known_rows) {
         (0, 0) => return None,
         (_, 0) => Known::No,
@@ -134,14 +153,11 @@ fn orphans(schema: &Schema, index: usize, tally: &Tally, diagnosis: Vec<Diagnosi
 }
 
 /// A finding with the counts of a tally, and some of its keys and rows.
-pub(crate) fn with_tally(finding: Finding, tally: &Tally, samples: usize) -> Finding {
-    let top = tally.top.iter().take(samples);
+pub(crate) fn with_tally(finding: Finding<Value>, tally: &Tally, samples: usize) -> Finding<Value> {
     Finding {
         rows: tally.orphan_rows,
         missing_keys: tally.missing_keys,
-        top_missing: top
-            .map(|missing| MissingKey { key: missing.key.clone(), rows: missing.rows, span: None })
-            .collect(),
+        top_missing: tally.top.iter().take(samples).cloned().collect(),
         samples: some_samples(tally, samples),
         ..finding
     }
@@ -154,7 +170,7 @@ fn orphans_message(schema: &Schema, relation: &Relation, rows: u64, keys: u64) -
 }
 
 /// Told in numbers only: what is known is no longer looked into.
-fn wholly_known(schema: &Schema, index: usize, tally: &Tally) -> Finding {
+fn wholly_known(schema: &Schema, index: RelationId, tally: &Tally) -> Finding<Value> {
     let relation = &schema.relations[index];
     let message = orphans_message(schema, relation, tally.known_rows, tally.known_keys);
     Finding {
@@ -166,7 +182,7 @@ fn wholly_known(schema: &Schema, index: usize, tally: &Tally) -> Finding {
 }
 
 /// One row of each of the most frequent missing keys, then a second of each, until there are enough.
-fn some_samples(tally: &Tally, wanted: usize) -> Vec<Sample> {
+fn some_samples(tally: &Tally, wanted: usize) -> Vec<Sample<Value>> {
     let rounds = (0..wanted).flat_map(|round| tally.top.iter().filter_map(move |missing| missing.samples.get(round)));
     rounds.take(wanted).cloned().collect()
 }

@@ -32,6 +32,7 @@ mod run;
 mod scan;
 mod source;
 mod sql;
+mod stored_rows;
 mod treat;
 mod whole_file;
 
@@ -152,6 +153,9 @@ pub mod internals {
     }
     pub mod sql {
         pub use crate::sql::*;
+    }
+    pub mod stored_rows {
+        pub use crate::stored_rows::*;
     }
     pub mod treat {
         pub use crate::treat::*;

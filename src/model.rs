@@ -15,6 +15,7 @@ pub mod file_line;
 pub mod finding;
 pub mod forecast;
 pub mod history;
+pub mod ids;
 pub mod overlay;
 pub mod pattern;
 pub mod plan;

@@ -5,35 +5,40 @@
 //! database would refuse is known now and not when the plan is applied. Two passes over a relation's orphans: the first
 //! decides key by key, the second changes row by row; changes lie on the plan_draft, one per row.
 
+use crate::model::value::Value;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::engine::write::Furnished;
 use crate::engine::write::Rehearsal;
 use crate::model::forecast::Outlook;
 use crate::model::forecast::Refusal;
 use crate::model::forecast::RepairForecast;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
-use crate::model::plan::identity;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::rule::Scope;
 use crate::model::rule::Treatment;
 use crate::model::rule::TreatmentKind;
 use crate::model::schema::Schema;
-use crate::model::value::Key;
-use crate::model::value::RowName;
-use crate::model::value::Value;
 use crate::plan_draft::PlanDraft;
 use crate::scan::Fact;
+use crate::scan::OrphanColumns;
+use crate::scan::OrphanRow;
 use crate::scan::Progress;
+use crate::scan::ScanFacts;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::read::tokens::names_column_of;
 use crate::sql::repair::Repair;
+use crate::treat::assign::Assigned;
 
 mod adopt;
 pub mod assign;
@@ -53,15 +58,15 @@ mod parents;
 pub mod redefine;
 mod rekey;
 mod rows;
+mod stop;
 mod unique;
 
 use decide::Act;
 use decide::Group;
 use decide::Verdict;
 use decision_runs::DecisionRuns;
-use images::Image;
 use images::TOO_LONG;
-use images::images;
+use stop::Stop;
 
 /// Keys and rows are asked about this many at a time.
 const CHUNK: usize = 400;
@@ -81,7 +86,7 @@ pub enum TreatError {
 /// A plan that was thought of: its changes, and what they amount to.
 pub struct Draft {
     pub bench: PlanDraft,
-    pub forecast: RepairForecast,
+    pub forecast: RepairForecast<Value>,
 }
 
 /// Where a plan is made: two sessions that see the same moment, and the room for rehearsals.
@@ -98,17 +103,17 @@ struct Planner<'a> {
     asker: Box<dyn Session>,
     room: Box<dyn Rehearsal>,
     /// Tables that the room has.
-    furnished: BTreeSet<usize>,
+    furnished: BTreeSet<TableId>,
     bench: PlanDraft,
     /// Tables of which rows change or go, because of which relations, and whether as orphans of it.
-    changed: BTreeSet<(usize, usize, bool)>,
+    changed: BTreeSet<(TableId, RelationId, bool)>,
     parents: parents::Memory,
     ties: conflicts::Conflicts,
     pace: Pace<'a>,
     /// Some rule can take rows away, or the keys that others refer to.
     takes_away: bool,
     /// Tables in which rows get other keys that can be referred to.
-    rekeyed: BTreeSet<usize>,
+    rekeyed: BTreeSet<TableId>,
     creates: Vec<NewTable>,
     /// How many rows each file keeps.
     files: BTreeMap<String, u64>,
@@ -132,7 +137,7 @@ impl Pace<'_> {
     }
 }
 
-fn rows_to_treat(facts: &[Fact], assigned: &[Option<usize>]) -> u64 {
+fn rows_to_treat(facts: &ScanFacts, assigned: &Assigned) -> u64 {
     let rows = facts.iter().zip(assigned).map(|(fact, rule)| match (fact, rule) {
         (Fact::Checked(tally), Some(_)) => tally.orphan_rows,
         _ => 0,
@@ -142,11 +147,11 @@ fn rows_to_treat(facts: &[Fact], assigned: &[Option<usize>]) -> u64 {
 
 /// One relation under treatment.
 struct Case<'a> {
-    index: usize,
+    index: RelationId,
     relation: &'a Relation,
     rule: &'a Rule,
     tally: &'a Tally,
-    outlook: Outlook,
+    outlook: Outlook<Value>,
     /// Why rows may not be removed or blanked, if they may not.
     guarded: Option<String>,
     /// Orphans that the first pass decided to remove or blank.
@@ -159,67 +164,66 @@ struct Case<'a> {
     making: &'static str,
 }
 
-/// `assigned` names the rule of each relation. The facts are of the moment that the rooms see.
-#[allow(clippy::too_many_lines, reason = "its steps are still to be named")]
-pub fn plan<'a>(
-    schema: &'a Schema,
-    facts: &'a [Fact],
-    rules: &'a [Rule],
-    assigned: &[Option<usize>],
-    surgery: &'static dyn Repair,
-    rooms: Rooms,
-    progress: Progress<'a>,
-) -> Result<Draft, TreatError> {
+/// What a plan is made from. The facts are of the snapshot that the sessions see.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub schema: &'a Schema,
+    pub facts: &'a ScanFacts,
+    pub rules: &'a Rules,
+    pub assigned: &'a Assigned,
+    pub surgery: &'static dyn Repair,
+}
+
+/// Where the treatment of a relation begins.
+enum Opening<'a> {
+    Case(Box<Case<'a>>),
+    /// There is nothing to treat.
+    Done(Outlook<Value>),
+    /// The relation is no longer declared, so that it need not be checked.
+    NotDeclared,
+}
+
+/// Makes a plan: treats every relation, remembers the orphans that the plan gives a parent, and holds all to the limits.
+pub fn plan<'a>(request: Request<'a>, rooms: Rooms, progress: Progress<'a>) -> Result<Draft, TreatError> {
     let Rooms { mut reader, asker, rehearsal } = rooms;
-    let mut planner = Planner {
-        schema,
-        surgery,
-        asker,
-        room: rehearsal,
-        furnished: BTreeSet::new(),
-        bench: PlanDraft::new()?,
-        changed: BTreeSet::new(),
-        parents: parents::Memory::default(),
-        ties: conflicts::Conflicts::default(),
-        pace: Pace { done: 0, total: rows_to_treat(facts, assigned), progress },
-        takes_away: rules.iter().any(Rule::can_take_away) || rekey::can_rekey(schema, rules, assigned),
-        rekeyed: BTreeSet::new(),
-        creates: Vec::new(),
-        files: BTreeMap::new(),
-        odd: unique::OddIndexes::default(),
-        losses: limits::Losses::default(),
-        refusals: Vec::new(),
-    };
-    for (relation, fact) in schema.relations.iter().zip(facts).filter(|(relation, _)| relation.scope.is_everything()) {
-        if let Fact::Checked(tally) = fact {
-            planner.losses.know_size(relation.child, tally.counts.rows);
+    let mut planner = Planner::new(&request, asker, rehearsal, progress)?;
+    let mut outlooks = Vec::new();
+    for relation in in_order(request.schema, request.rules, request.assigned) {
+        match request.open(relation) {
+            Opening::Case(case) => outlooks.push(planner.treat(*case, reader.as_mut())?),
+            Opening::Done(outlook) => outlooks.push(outlook),
+            Opening::NotDeclared => {}
         }
     }
-    let mut outlooks = Vec::new();
-    for index in in_order(schema, rules, assigned) {
-        let relation = &schema.relations[index];
-        let mut outlook = Outlook { relation: index, id: relation.id.clone(), ..Outlook::default() };
-        let tally = match &facts[index] {
+    if planner.goes_on() {
+        planner.remember_orphans(request.facts, reader.as_mut())?;
+    }
+    planner.count_on()?;
+    Ok(planner.finish(outlooks))
+}
+
+impl<'a> Request<'a> {
+    fn open(&self, index: RelationId) -> Opening<'a> {
+        let relation = &self.schema.relations[index];
+        let rule = self.assigned[index].map(|rule| &self.rules[rule]);
+        let mut outlook = Outlook::of(index, relation);
+        let tally = match &self.facts[index] {
             Fact::Checked(tally) => tally,
-            // What is not declared any more need not be checked.
-            Fact::Unchecked(_) if redefine::is_relaxed(relation, assigned[index].map(|rule| &rules[rule])) => continue,
+            Fact::Unchecked(_) if redefine::is_relaxed(relation, rule) => return Opening::NotDeclared,
             Fact::Unchecked(why) => {
                 outlook.unchecked = Some(why.clone());
-                outlook.rule = assigned[index].map(|rule| rules[rule].id.value.clone());
-                outlooks.push(outlook);
-                continue;
+                outlook.rule = rule.map(|rule| rule.id.value.clone());
+                return Opening::Done(outlook);
             }
         };
         outlook.keys = tally.missing_keys;
         outlook.rows = tally.orphan_rows;
         outlook.rows_after = tally.orphan_rows;
-        let rule = assigned[index].map(|rule| &rules[rule]);
         let Some(rule) = rule.filter(|rule| tally.orphan_rows > 0 && rule.is_for_orphans()) else {
-            outlooks.push(outlook);
-            continue;
+            return Opening::Done(outlook);
         };
         outlook.rule = Some(rule.id.value.clone());
-        let case = Case {
+        Opening::Case(Box::new(Case {
             index,
             relation,
             rule,
@@ -230,29 +234,14 @@ pub fn plan<'a>(
             treated: 0,
             given_up: None,
             making: "",
-        };
-        outlooks.push(planner.treat(case, reader.as_mut())?);
+        }))
     }
-    if planner.goes_on() {
-        planner.remember_orphans(facts, reader.as_mut())?;
-    }
-    planner.count_on()?;
-    outlooks.sort_by_key(|outlook| outlook.relation);
-    outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
-    let tables = planner.bench.tables();
-    let (limits, over) = planner.limits();
-    planner.refusals.extend(over);
-    let Planner { bench, mut creates, files, refusals, .. } = planner;
-    creates.retain(|new| tables.iter().any(|table| table.table == new.name.to_string()));
-    let forecast =
-        RepairForecast { relations: outlooks, tables, creates, files, limits, refusals, ..RepairForecast::default() };
-    Ok(Draft { bench, forecast })
 }
 
 /// Relations whose rules point elsewhere first, then those that make parents, then those that take away: so that none
 /// makes work for an earlier one.
-fn in_order(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> Vec<usize> {
-    let rank = |index: usize| {
+fn in_order(schema: &Schema, rules: &Rules, assigned: &Assigned) -> Vec<RelationId> {
+    let rank = |index: RelationId| {
         let first = assigned[index].and_then(|rule| rules[rule].treatments.first());
         first.map_or(3, |treatment| match treatment.value {
             Treatment::Remap(_) => 0,
@@ -260,13 +249,69 @@ fn in_order(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> Vec<
             _ => 2,
         })
     };
-    let mut order: Vec<usize> = (0..schema.relations.len()).collect();
+    let mut order: Vec<RelationId> = schema.relations.ids().collect();
     order.sort_by_key(|&index| rank(index));
     order
 }
 
 impl<'a> Planner<'a> {
-    fn treat(&mut self, mut case: Case<'a>, reader: &mut dyn Session) -> Result<Outlook, TreatError> {
+    fn new(
+        request: &Request<'a>,
+        asker: Box<dyn Session>,
+        room: Box<dyn Rehearsal>,
+        progress: Progress<'a>,
+    ) -> Result<Planner<'a>, TreatError> {
+        let Request { schema, facts, rules, assigned, surgery } = *request;
+        let mut losses = limits::Losses::default();
+        let whole = schema.relations.iter().zip(facts).filter(|(relation, _)| relation.scope.is_everything());
+        for (relation, fact) in whole {
+            if let Fact::Checked(tally) = fact {
+                losses.know_size(relation.child, tally.counts.rows);
+            }
+        }
+        Ok(Planner {
+            schema,
+            surgery,
+            asker,
+            room,
+            furnished: BTreeSet::new(),
+            bench: PlanDraft::new()?,
+            changed: BTreeSet::new(),
+            parents: parents::Memory::default(),
+            ties: conflicts::Conflicts::default(),
+            pace: Pace { done: 0, total: rows_to_treat(facts, assigned), progress },
+            takes_away: rules.iter().any(Rule::can_take_away) || rekey::can_rekey(schema, rules, assigned),
+            rekeyed: BTreeSet::new(),
+            creates: Vec::new(),
+            files: BTreeMap::new(),
+            odd: unique::OddIndexes::default(),
+            losses,
+            refusals: Vec::new(),
+        })
+    }
+
+    /// Returns the plan that came of all relations.
+    fn finish(mut self, mut outlooks: Vec<Outlook<Value>>) -> Draft {
+        outlooks.sort_by_key(|outlook| outlook.relation);
+        outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
+        let tables = self.bench.tables();
+        let (limits, over) = self.limits();
+        self.refusals.extend(over);
+        let Planner { bench, mut creates, files, refusals, .. } = self;
+        creates.retain(|new| tables.iter().any(|table| table.table == new.name.to_string()));
+        let forecast = RepairForecast {
+            relations: outlooks,
+            tables,
+            creates,
+            files,
+            limits,
+            refusals,
+            ..RepairForecast::default()
+        };
+        Draft { bench, forecast }
+    }
+
+    fn treat(&mut self, mut case: Case<'a>, reader: &mut dyn Session) -> Result<Outlook<Value>, TreatError> {
         if let Some(why) = self.cannot_be_treated(&case) {
             let undecided = case.outlook.leave(&why, &Vec::new());
             (undecided.keys, undecided.rows) = (case.tally.missing_keys, case.tally.orphan_rows);
@@ -313,7 +358,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether a row of the table can be told from its equals.
-    fn can_be_found(&self, table: usize) -> Result<(), String> {
+    fn can_be_found(&self, table: TableId) -> Result<(), String> {
         let table = &self.schema.tables[table];
         if !identity_columns(table).is_empty() {
             return Ok(());
@@ -328,31 +373,27 @@ impl<'a> Planner<'a> {
     fn first_pass(&mut self, case: &mut Case<'a>, reader: &mut dyn Session) -> Result<DecisionRuns, TreatError> {
         let mut verdicts = DecisionRuns::default();
         let mut open: Vec<Group> = Vec::new();
-        let mut failure = None;
-        let mut groups = Groups::new(case, self.schema);
-        let question = sql::of(self.schema).orphans(self.schema, case.relation, &sql::Among::default());
-        reader.each_row(&question, &mut |row| {
-            let Some(orphan) = groups.take(row) else { return };
-            if failure.is_some() {
-                return;
-            }
-            if orphan.opens_group {
+        let columns = OrphanColumns::of(self.schema, case.relation);
+        let mut groups = Groups::of(case, self.schema);
+        columns.each_row(reader, &self.all_orphans(case.relation), |row| {
+            if groups.opens(&row) {
                 if open.len() == CHUNK {
-                    failure = self.settle(case, &mut open, &mut verdicts).err();
+                    self.settle(case, &mut open, &mut verdicts)?;
                 }
-                open.push(Group { key: orphan.key, row: orphan.row, rows: 0 });
+                open.push(Group { key: row.key.to_vec(), row: columns.identity(&row), rows: 0 });
             }
             if let Some(group) = open.last_mut() {
                 group.rows += 1;
             }
+            Ok::<(), TreatError>(())
         })?;
-        match failure {
-            Some(error) => Err(error),
-            None => {
-                self.settle(case, &mut open, &mut verdicts)?;
-                Ok(verdicts)
-            }
-        }
+        self.settle(case, &mut open, &mut verdicts)?;
+        Ok(verdicts)
+    }
+
+    /// The question for every orphan of a relation.
+    fn all_orphans(&self, relation: &Relation) -> sql::Sql {
+        sql::of(self.schema).orphans(self.schema, relation, &sql::Among::default())
     }
 
     /// Decides a chunk of keys and counts what came of it.
@@ -393,26 +434,19 @@ impl<'a> Planner<'a> {
         verdicts: &DecisionRuns,
     ) -> Result<(), TreatError> {
         let mut open: Vec<rows::Pending<'_>> = Vec::new();
-        let mut failure = None;
-        let mut groups = Groups::new(case, self.schema);
+        let columns = OrphanColumns::of(self.schema, case.relation);
+        let mut groups = Groups::of(case, self.schema);
         let mut group = 0;
-        let question = sql::of(self.schema).orphans(self.schema, case.relation, &sql::Among::default());
-        reader.each_row(&question, &mut |row| {
-            let Some(orphan) = groups.take(row) else { return };
-            group += usize::from(orphan.opens_group);
-            let Some(Verdict::Decided { treatment, act }) = verdicts.of(group - 1) else { return };
-            if failure.is_some() || matches!(act, Act::Nothing) {
-                return;
+        columns.each_row(reader, &self.all_orphans(case.relation), |row| {
+            group += usize::from(groups.opens(&row));
+            let Some(Verdict::Decided { treatment, act }) = verdicts.of(group - 1) else { return Ok(()) };
+            if matches!(act, Act::Nothing) {
+                return Ok(());
             }
-            open.push(rows::Pending { row: orphan.row, key: orphan.key, group, treatment, act });
-            if open.len() == CHUNK {
-                failure = self.change_rows(case, &std::mem::take(&mut open)).err();
-            }
+            open.push(rows::Pending { row: columns.identity(&row), key: row.key.to_vec(), group, treatment, act });
+            if open.len() == CHUNK { self.change_rows(case, &std::mem::take(&mut open)) } else { Ok(()) }
         })?;
-        match failure {
-            Some(error) => Err(error),
-            None => self.change_rows(case, &open),
-        }
+        self.change_rows(case, &open)
     }
 
     /// Puts a change on the bench, in place of an earlier one of the same row.
@@ -420,29 +454,29 @@ impl<'a> Planner<'a> {
         Ok(self.bench.put(change)?)
     }
 
-    /// Puts a table into the room; the inner error says why its rows cannot be tried, or not be changed at all.
-    fn furnish(&mut self, table: usize) -> Result<Result<(), String>, TreatError> {
+    /// Puts a table into the room. It is undecided where its rows cannot be tried, or not be changed at all.
+    fn furnish(&mut self, table: TableId) -> Result<(), Stop> {
         let about = &self.schema.tables[table];
         if let Some(why) = &about.irreversible {
-            return Ok(Err(format!("{} {why}", about.name)));
+            return Stop::undecided(format!("{} {why}", about.name));
         }
         if !self.furnished.contains(&table) {
             let defaults = self.defaults(table)?;
             for statement in self.surgery.furnish(about, &defaults) {
-                if let Err(why) = self.room.furnish(&statement)? {
-                    return Ok(Err(format!("rows of {} cannot be tried: {why}", about.name)));
+                if let Furnished::Impossible(why) = self.room.furnish(&statement)? {
+                    return Stop::undecided(format!("rows of {} cannot be tried: {why}", about.name));
                 }
             }
             self.furnished.insert(table);
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// The room with this table in it, and the dialect that is spoken there.
-    fn room(&mut self, table: usize) -> Result<(&mut dyn Rehearsal, &'static dyn Repair), TreatError> {
-        match self.furnish(table)? {
+    fn room(&mut self, table: TableId) -> Result<(&mut dyn Rehearsal, &'static dyn Repair), TreatError> {
+        match self.furnish(table) {
             Ok(()) => Ok((self.room.as_mut(), self.surgery.for_rehearsal())),
-            Err(why) => Err(EngineError::Failed { why }.into()),
+            Err(stop) => Err(EngineError::Failed { why: stop.why()? }.into()),
         }
     }
 }
@@ -452,41 +486,22 @@ fn looks_at_child(schema: &Schema, rule: &Rule) -> bool {
     rule.queries().any(|query| names_column_of(schema.database.engine, query, Scope::Child.name()))
 }
 
-/// The stream of orphans, which come sorted by missing key, cut into the units of decision.
-struct Groups<'a> {
-    schema: &'a Schema,
-    relation: &'a Relation,
-    names: Vec<&'a str>,
+/// Cuts the stream of orphans, which come sorted by missing key, into the units of decision.
+struct Groups {
     /// Where a rule looks at the child's other columns, each row is decided by itself.
     each_row_alone: bool,
     last: Option<i64>,
 }
 
-struct Orphan {
-    key: Key,
-    row: RowName,
-    opens_group: bool,
-}
-
-impl<'a> Groups<'a> {
-    fn new(case: &Case<'a>, schema: &'a Schema) -> Groups<'a> {
-        Groups {
-            schema,
-            relation: case.relation,
-            names: sql::row_name_columns(schema.child(case.relation)),
-            each_row_alone: looks_at_child(schema, case.rule),
-            last: None,
-        }
+impl Groups {
+    fn of(case: &Case<'_>, schema: &Schema) -> Groups {
+        Groups { each_row_alone: looks_at_child(schema, case.rule), last: None }
     }
 
-    fn take(&mut self, row: &[Value]) -> Option<Orphan> {
-        let [group, rest @ .., _] = row else { return None };
-        let width = self.relation.child_columns.len();
-        let (key, rest) = rest.split_at_checked(width)?;
-        let (_, name) = rest.split_at_checked(width)?;
-        let opens_group = self.each_row_alone || self.last.is_none() || self.last != group.as_integer();
-        self.last = group.as_integer();
-        let row = identity(self.schema.child(self.relation), &self.names, name);
-        Some(Orphan { key: key.to_vec(), row, opens_group })
+    /// True if the next orphan begins a unit.
+    fn opens(&mut self, orphan: &OrphanRow<'_>) -> bool {
+        let opens = self.each_row_alone || self.last.is_none() || self.last != orphan.group;
+        self.last = orphan.group;
+        opens
     }
 }

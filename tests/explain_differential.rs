@@ -19,6 +19,7 @@ use fk_doctor::internals::model::explanation::Explained;
 use fk_doctor::internals::model::explanation::Reason;
 use fk_doctor::internals::model::explanation::Verdict;
 use fk_doctor::internals::model::finding::Code;
+use fk_doctor::internals::model::ids::RelationId;
 use fk_doctor::internals::model::redaction::Redaction;
 use fk_doctor::internals::model::resolve;
 use fk_doctor::internals::source::Source;
@@ -306,8 +307,9 @@ fn check_references(told: &Explained, before: &Orphans, after: &Orphans, context
         let relation = &told.schema.relations[finding.relation];
         let child = told.schema.child(relation).name.table.clone();
         // SQLite numbers a table's foreign keys from the last to the first.
-        let of_child = |index: &usize| told.schema.relations[*index].child == relation.child;
-        let place = (finding.relation + 1..told.schema.relations.len()).filter(of_child).count();
+        let is_later_of_child =
+            |id: &RelationId| *id > finding.relation && told.schema.relations[*id].child == relation.child;
+        let place = told.schema.relations.ids().filter(is_later_of_child).count();
         *named.entry((child, place as i64)).or_default() += finding.rows;
     }
     for (relation, &orphans) in after {

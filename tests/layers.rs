@@ -36,9 +36,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("examine", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
     ("check", &["diagnose", "engine", "findings", "intake", "model", "scan", "sql"]),
     ("explain", &["diagnose", "engine", "findings", "model", "scan", "sql"]),
+    ("stored_rows", &["engine", "model", "sql"]),
     ("plan_draft", &["model", "plan_file"]),
-    ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql"]),
-    ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql"]),
+    ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql", "stored_rows"]),
+    ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
     // The front door for other programs.
     ("library", &["engine", "engines", "examine", "model", "scan", "source"]),
     // What was typed.

@@ -26,7 +26,7 @@ pub(super) fn listed(session: &mut dyn Session, surgery: &dyn Repair) -> Result<
             Some(Value::Text(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
             _ => String::new(),
         };
-        definitions.push([text(0), text(1), text(2), text(3)]);
+        definitions.push(Definition { kind: text(0), name: text(1), table: text(2), text: text(3) });
     })?;
     Ok(definitions)
 }

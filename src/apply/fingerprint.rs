@@ -15,6 +15,7 @@ use crate::model::redefinition::Redefinition;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 use crate::plan_file;
 
 /// What a plan consists of, as far as definitions go.
@@ -33,7 +34,7 @@ impl<'a> Scope<'a> {
 pub fn of_plan(
     schema: &Schema,
     definitions: &[Definition],
-    forecast: &RepairForecast,
+    forecast: &RepairForecast<Value>,
     forecasts: &[Forecast],
 ) -> Vec<TableDigest> {
     let tables = touched(schema, &forecast.tables, forecasts, &forecast.redefinitions);
@@ -67,7 +68,7 @@ fn digests(
 ) -> Vec<TableDigest> {
     let before = redefinition::before(scope.redefinitions, definitions);
     let digest = |table: String| {
-        let texts: Vec<&Definition> = before.iter().filter(|[_, _, of, _]| *of == table).collect();
+        let own = before.iter().filter(|definition| definition.table == table);
         let mut keys: Vec<String> = schema
             .relations
             .iter()
@@ -76,7 +77,8 @@ fn digests(
             .map(|relation| format!("{} {} {}", relation.id, relation.on_delete.name(), relation.on_update.name()))
             .collect();
         keys.sort();
-        let all = texts.into_iter().flatten().map(String::as_bytes).chain(keys.iter().map(String::as_bytes));
+        let texts = own.flat_map(Definition::parts).map(str::as_bytes);
+        let all = texts.chain(keys.iter().map(String::as_bytes));
         TableDigest { digest: plan_file::digest(all), table }
     };
     tables.map(digest).collect()
@@ -110,7 +112,7 @@ pub(super) fn differing(schema: &Schema, definitions: &[Definition], header: &He
 
 /// A digest of all definitions but for the tables that the plan makes, as older versions took it.
 fn of_whole(definitions: &[Definition], scope: &Scope<'_>) -> String {
-    let own = |definition: &&Definition| !scope.creates.iter().any(|table| table.name.table == definition[2]);
+    let own = |definition: &&Definition| !scope.creates.iter().any(|table| table.name.table == definition.table);
     let before = redefinition::before(scope.redefinitions, definitions);
-    plan_file::digest(before.iter().filter(own).flatten().map(String::as_bytes))
+    plan_file::digest(before.iter().filter(own).flat_map(Definition::parts).map(str::as_bytes))
 }

@@ -12,9 +12,9 @@ use super::portion::Portion;
 use super::portion::is_only_kept_out;
 use super::row_of;
 use super::walk::Walk;
-use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::relation::Relation;
@@ -26,6 +26,8 @@ use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::model::value::key_of;
 use crate::model::value::value_of;
+use crate::stored_rows;
+use crate::stored_rows::Stored;
 
 impl Walk<'_> {
     /// Sets the fit of every line. Lines that the record knows to be done are not looked at.
@@ -115,82 +117,30 @@ impl Walk<'_> {
         self.rows_of(session, self.table(table)?, rows)
     }
 
-    /// The same, of a table with some of its columns.
+    /// The rows with these names, of a table with some of its columns. The image of a row that is too long to be read has no
+    /// columns: it is not as any plan has it.
     pub(super) fn rows_of(
         &self,
         session: &mut dyn Session,
         table: &Table,
         rows: &[&RowName],
     ) -> Result<Vec<Option<RowName>>, ApplyError> {
-        let mut now = Vec::with_capacity(rows.len());
-        for some in rows.chunks(CHUNK) {
-            let images = match self.images(session, table, some) {
-                Err(ApplyError::Engine(EngineError::Failed { why })) => {
-                    self.images_of_short_rows(session, table, some, why)?
-                }
-                images => images?,
-            };
-            now.extend(images);
-        }
-        Ok(now)
-    }
-
-    fn images(
-        &self,
-        session: &mut dyn Session,
-        table: &Table,
-        rows: &[&RowName],
-    ) -> Result<Vec<Option<RowName>>, ApplyError> {
-        let names: Vec<&str> =
-            table.columns.iter().filter(|column| !column.generated).map(|column| column.name.as_str()).collect();
-        let mut now = vec![None; rows.len()];
-        session.each_row(&self.order.surgery.rows_at(table, rows), &mut |row| {
-            let [_, _, values @ ..] = row else { return };
-            if let Some(now) = number(row).and_then(|number| now.get_mut(number)) {
-                *now = Some(names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect());
-            }
-        })?;
-        Ok(now)
-    }
-
-    /// A row that is too long to be read is not as any plan has it: its image has no columns.
-    fn images_of_short_rows(
-        &self,
-        session: &mut dyn Session,
-        table: &Table,
-        rows: &[&RowName],
-        why: String,
-    ) -> Result<Vec<Option<RowName>>, ApplyError> {
-        let failed = || ApplyError::Engine(EngineError::Failed { why });
-        let Some(question) = self.order.surgery.long_rows(table, rows, LONGEST_ROW) else { return Err(failed()) };
-        let mut now = vec![None; rows.len()];
-        session.each_row(&question, &mut |row| {
-            if let Some(now) = number(row).and_then(|number| now.get_mut(number)) {
-                *now = Some(RowName::new());
-            }
-        })?;
-        let short: Vec<usize> = (0..rows.len()).filter(|&place| now[place].is_none()).collect();
-        if short.len() == rows.len() {
-            return Err(failed());
-        }
-        let names: Vec<&RowName> = short.iter().map(|&place| rows[place]).collect();
-        if names.is_empty() {
-            return Ok(now);
-        }
-        for (place, image) in short.into_iter().zip(self.images(session, table, &names)?) {
-            now[place] = image;
-        }
-        Ok(now)
+        let image = |stored| match stored {
+            Stored::Row(image) => Some(image.columns),
+            Stored::TooLong => Some(RowName::new()),
+            Stored::Nothing => None,
+        };
+        Ok(stored_rows::read(session, self.order.surgery, table, rows)?.into_iter().map(image).collect())
     }
 
     /// A parent that is to be made may be there by now, as another row.
     fn still_missing(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         let schema = self.order.schema;
-        let mut by_relation: BTreeMap<usize, Vec<(usize, Key)>> = BTreeMap::new();
+        let mut by_relation: BTreeMap<RelationId, Vec<(usize, Key)>> = BTreeMap::new();
         for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
             let (None, Some(image)) = (&line.change.before, &line.change.after) else { continue };
             for reason in line.change.reasons.iter().filter(|reason| reason.part == Part::Parent) {
-                let Some(relation) = schema.relations.iter().position(|relation| relation.id == reason.relation) else {
+                let Some(relation) = schema.relations.position(|relation| relation.id == reason.relation) else {
                     continue;
                 };
                 // The parents that a made row itself takes are made for the same relation.
@@ -209,10 +159,8 @@ impl Walk<'_> {
             for some in keys.chunks(CHUNK) {
                 let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
                 let question = self.order.surgery.present(&schema.tables[table], &parent.columns, &asked);
-                session.each_row(&question, &mut |row| {
-                    if let Some((place, _)) = number(row).and_then(|number| some.get(number)) {
-                        portion.lines[*place].fit = Fit::Left(Left::FoundParent);
-                    }
+                session.numbered(&question, asked.len(), &mut |number, _| {
+                    portion.lines[some[number].0].fit = Fit::Left(Left::FoundParent);
                 })?;
             }
         }
@@ -228,7 +176,7 @@ impl Walk<'_> {
             }
         }
         for (id, places) in by_relation {
-            let Some(index) = self.order.schema.relations.iter().position(|relation| relation.id == id) else {
+            let Some(index) = self.order.schema.relations.position(|relation| relation.id == id) else {
                 return Err(
                     self.refused(format!("there is no relation {id} any more"), "nothing was changed: make a new plan")
                 );
@@ -264,11 +212,7 @@ impl Walk<'_> {
         let mut orphans = vec![false; rows.len()];
         for (some, orphans) in rows.chunks(CHUNK).zip(orphans.chunks_mut(CHUNK)) {
             let question = self.order.surgery.orphans_at(self.order.schema, relation, some);
-            session.each_row(&question, &mut |row| {
-                if let Some(orphan) = number(row).and_then(|number| orphans.get_mut(number)) {
-                    *orphan = true;
-                }
-            })?;
+            session.numbered(&question, some.len(), &mut |number, _| orphans[number] = true)?;
         }
         Ok(orphans)
     }
@@ -277,7 +221,7 @@ impl Walk<'_> {
     fn are_parents_ours(
         &self,
         session: &mut dyn Session,
-        relation: usize,
+        relation: RelationId,
         rows: &[Option<&RowName>],
     ) -> Result<Vec<bool>, ApplyError> {
         let schema = self.order.schema;
@@ -295,29 +239,18 @@ impl Walk<'_> {
         for some in keys.chunks(CHUNK) {
             let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
             let question = self.order.surgery.present(&schema.tables[parent], &about.parent.columns, &asked);
-            session.each_row(&question, &mut |row| {
-                let stored = row.get(1..).unwrap_or_default();
-                if let Some((place, _)) = number(row).and_then(|number| some.get(number)) {
-                    ours[*place] = self.made_keys.contains(&key_fingerprint(relation, stored));
-                }
+            session.numbered(&question, asked.len(), &mut |number, stored| {
+                ours[some[number].0] = self.made_keys.contains(&key_fingerprint(relation, stored));
             })?;
         }
         Ok(ours)
     }
 }
 
-/// The number that a row of an answer begins with.
-pub(super) fn number(row: &[Value]) -> Option<usize> {
-    row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok())
-}
-
 /// A change may name relations of other rows that it was made for.
 fn is_child_of(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     schema.child(relation).name == change.table
 }
-
-/// No row of a plan is longer.
-const LONGEST_ROW: u64 = 10_000_000;
 
 /// How many rows that do not fit are named.
 const NAMED: usize = 3;

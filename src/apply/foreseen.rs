@@ -9,6 +9,7 @@ use super::portion::Fit;
 use super::portion::Line;
 use super::portion::Portion;
 use super::walk::Walk;
+use crate::model::ids::RelationId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::plan::identity_columns;
@@ -35,7 +36,7 @@ pub(super) struct Foreseen {
     wanted: HashSet<String>,
     parents: Vec<Made>,
     /// Relations whose orphans can only be counted: rows of the child have no names, or the plan does not know its orphans.
-    pub(super) counted: HashSet<usize>,
+    pub(super) counted: HashSet<RelationId>,
 }
 
 /// A parent that is to be made for the changes that come after it.
@@ -112,7 +113,7 @@ impl Walk<'_> {
                 let reached = self.foreseen.reached.entry(change.table.table.clone()).or_insert(i64::MIN);
                 *reached = largest.map_or(*reached, |largest| largest.max(*reached));
             }
-            for (index, relation) in schema.relations.iter().enumerate() {
+            for (index, relation) in schema.relations.entries() {
                 // Rows without names, and those that an older plan did not name, are counted before anything changes.
                 let is_counted = change.adopts.is_none() || identity_columns(schema.child(relation)).is_empty();
                 if is_ours && is_counted && is_its_parent(schema, relation, change) {
@@ -134,7 +135,7 @@ impl Walk<'_> {
     pub(super) fn made(&mut self, change: &Change) {
         let (Part::Parent, None, Some(image)) = (change.part(), &change.before, &change.after) else { return };
         let schema = self.order.schema;
-        for (index, relation) in schema.relations.iter().enumerate() {
+        for (index, relation) in schema.relations.entries() {
             if is_its_parent(schema, relation, change) {
                 let names = schema.parent_columns(relation).map(|column| column.name.as_str());
                 self.made_keys.extend(key_of(image, names).map(|key| key_fingerprint(index, &key)));
@@ -165,14 +166,14 @@ pub(super) fn row_fingerprint(table: &str, row: &RowName) -> u64 {
 }
 
 /// A key of a parent in the eyes of a relation.
-pub(super) fn key_fingerprint(relation: usize, key: &[Value]) -> u64 {
+pub(super) fn key_fingerprint(relation: RelationId, key: &[Value]) -> u64 {
     let mut named: RowName = vec![(format!("relation {relation}"), Value::Null)];
     named.extend(key.iter().map(|value| ("key".to_owned(), value.clone())));
     plan_file::fingerprint(&named)
 }
 
-pub(super) fn orphan_fingerprint(relation: usize, fingerprint: u64) -> u64 {
-    fingerprint.rotate_left(17) ^ (relation as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+pub(super) fn orphan_fingerprint(relation: RelationId, fingerprint: u64) -> u64 {
+    fingerprint.rotate_left(17) ^ (relation.index() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 pub(super) fn was_orphan_of(change: &Change, relation: &Relation) -> bool {

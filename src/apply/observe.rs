@@ -1,5 +1,6 @@
 //! How a plan stands to a database, without changing anything: what the record says of it, and what others changed since.
 
+use crate::model::value::Value;
 use std::collections::BTreeMap;
 
 use super::ApplyError;
@@ -36,7 +37,7 @@ pub struct Observed {
     pub left: BTreeMap<Left, u64>,
     /// Of those that are ours: rows that others changed since, and the first of them.
     pub changed_since: u64,
-    pub changed_rows: Vec<LeftRow>,
+    pub changed_rows: Vec<LeftRow<Value>>,
     /// The file that holds the record, if the database does not.
     pub journal: Option<std::path::PathBuf>,
 }

@@ -11,7 +11,6 @@ use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
 use super::fit::Misfits;
-use super::fit::number;
 use super::foreseen::is_its_parent;
 use super::foreseen::orphan_fingerprint;
 use super::foreseen::row_fingerprint;
@@ -22,6 +21,7 @@ use super::portion::Portion;
 use super::walk::Halt;
 use super::walk::Walk;
 use crate::engine::Session;
+use crate::model::ids::RelationId;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::plan::identity_columns;
@@ -38,7 +38,7 @@ use crate::plan_file;
 /// A row without a parent in the transaction at hand, which a later change of the plan is to heal.
 #[derive(Debug, Clone)]
 pub(super) struct Suspect {
-    relation: usize,
+    relation: RelationId,
     row: RowName,
     /// The change that made it one.
     position: usize,
@@ -85,7 +85,7 @@ impl Walk<'_> {
         &mut self,
         session: &mut dyn Session,
         portion: &mut Portion,
-        index: usize,
+        index: RelationId,
         places: &[usize],
     ) -> Result<bool, ApplyError> {
         let schema = self.order.schema;
@@ -94,10 +94,10 @@ impl Walk<'_> {
         let names = identity_columns(child);
         let parents: Vec<&RowName> = places.iter().map(|&place| &portion.lines[place].change.row).collect();
         let mut children: Vec<(usize, RowName)> = Vec::new();
-        session.each_row(&self.order.surgery.children_of(schema, relation, &parents), &mut |row| {
-            let Some(place) = number(row).and_then(|number| places.get(number)) else { return };
-            let values = row.iter().skip(1).cloned();
-            children.push((*place, names.iter().map(|name| (*name).to_owned()).zip(values).collect()));
+        let question = self.order.surgery.children_of(schema, relation, &parents);
+        session.numbered(&question, parents.len(), &mut |number, values| {
+            let values = values.iter().cloned();
+            children.push((places[number], names.iter().map(|name| (*name).to_owned()).zip(values).collect()));
         })?;
         if names.is_empty() && self.order.direction == Direction::Undo {
             // Such rows have no names: they are counted at the end.
@@ -154,7 +154,7 @@ impl Walk<'_> {
     fn fingerprints(
         &self,
         session: &mut dyn Session,
-        relation: usize,
+        relation: RelationId,
         rows: Vec<(usize, RowName)>,
     ) -> Result<Vec<(usize, Option<u64>)>, ApplyError> {
         if self.order.direction == Direction::Apply {
@@ -225,8 +225,9 @@ impl Walk<'_> {
             for some in concerned.chunks(CHUNK) {
                 let parents: Vec<&RowName> = some.iter().map(|&place| &portion.lines[place].change.row).collect();
                 let mut needed = BTreeSet::new();
-                session.each_row(&self.order.surgery.children_of(schema, relation, &parents), &mut |row| {
-                    needed.extend(number(row).and_then(|number| some.get(number)).copied());
+                let question = self.order.surgery.children_of(schema, relation, &parents);
+                session.numbered(&question, parents.len(), &mut |number, _| {
+                    needed.insert(some[number]);
                 })?;
                 places.retain(|place| !needed.contains(place));
             }
@@ -248,7 +249,7 @@ impl Walk<'_> {
 
     /// Forgets the suspects that have found their parents, or are gone.
     pub(super) fn clear_suspects(&mut self, session: &mut dyn Session) -> Result<(), ApplyError> {
-        let mut by_relation: BTreeMap<usize, Vec<Suspect>> = BTreeMap::new();
+        let mut by_relation: BTreeMap<RelationId, Vec<Suspect>> = BTreeMap::new();
         for suspect in std::mem::take(&mut self.suspects) {
             by_relation.entry(suspect.relation).or_default().push(suspect);
         }
@@ -289,14 +290,14 @@ impl Walk<'_> {
     }
 }
 
-/// The positions of the relations that were checked when the plan was made.
-pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<usize> {
+/// The relations that were checked when the plan was made.
+pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<RelationId> {
     let is_watched = |relation: &Relation| {
         !matches!(relation.judge, Judge::Nobody(_))
             && !relation.parent.columns.is_empty()
             && header.forecasts.iter().any(|forecast| forecast.relation == relation.id)
     };
-    (0..schema.relations.len()).filter(|&index| is_watched(&schema.relations[index])).collect()
+    schema.relations.ids().filter(|&index| is_watched(&schema.relations[index])).collect()
 }
 
 fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {

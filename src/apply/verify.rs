@@ -6,12 +6,15 @@ use super::walk::VerifyAt;
 use super::walk::Walk;
 use crate::engine::Session;
 use crate::engine::write::Writer;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
 use crate::model::plan::Change;
 use crate::model::plan::Forecast;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
 use crate::scan;
 use crate::scan::Fact;
+use crate::scan::ScanFacts;
 use crate::scan::Wishes;
 
 impl Walk<'_> {
@@ -93,15 +96,15 @@ impl Walk<'_> {
     }
 
     /// How many orphans a relation has now.
-    pub(super) fn count_orphans(&self, writer: &mut dyn Writer, relation: usize) -> Result<u64, ApplyError> {
+    pub(super) fn count_orphans(&self, writer: &mut dyn Writer, relation: RelationId) -> Result<u64, ApplyError> {
         let mut one = self.order.schema.clone();
-        one.relations = vec![self.order.schema.relations[relation].clone()];
-        let mut facts = scanned(writer, &one);
+        one.relations = IdVec::from(vec![self.order.schema.relations[relation].clone()]);
+        let facts = scanned(writer, &one);
         refuse_if_lost(writer, &facts)?;
-        match facts.pop() {
+        match facts.into_iter().next() {
             Some(Fact::Checked(tally)) => Ok(tally.orphan_rows),
             Some(Fact::Unchecked(why)) => {
-                let why = format!("{} cannot be checked any more: {why}", one.relations[0].id);
+                let why = format!("{} cannot be checked any more: {why}", self.order.schema.relations[relation].id);
                 Err(self.refused(why, "nothing was changed"))
             }
             None => Ok(0),
@@ -110,14 +113,14 @@ impl Walk<'_> {
 }
 
 /// A scan leaves a relation unchecked whose connection was lost; here that is no fault of the relation.
-fn refuse_if_lost(writer: &mut dyn Writer, facts: &[Fact]) -> Result<(), ApplyError> {
+fn refuse_if_lost(writer: &mut dyn Writer, facts: &ScanFacts) -> Result<(), ApplyError> {
     if facts.iter().any(|fact| matches!(fact, Fact::Unchecked(_))) {
         writer.changed_so_far()?;
     }
     Ok(())
 }
 
-fn scanned(writer: &mut dyn Writer, schema: &Schema) -> Vec<Fact> {
+fn scanned(writer: &mut dyn Writer, schema: &Schema) -> ScanFacts {
     let wishes = Wishes { samples: 1, memory: 0, threads: 1, progress: &|_, _| {}, is_known: &|_, _, _| false };
     let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
     scan::scan(schema, &mut sessions, &wishes)

@@ -23,6 +23,7 @@ use super::references::watched;
 use super::tables_by_name;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
 use crate::model::plan::NewTable;
 use crate::model::plan::Part;
 use crate::model::state::Left;
@@ -59,7 +60,7 @@ pub(super) struct Walk<'w> {
     pub(super) is_careful: bool,
     pub(super) record: Option<Record>,
     /// Only of relations that were checked when the plan was made is it known which orphans there were: their positions.
-    pub(super) watched: Vec<usize>,
+    pub(super) watched: Vec<RelationId>,
     pub(super) foreseen: Foreseen,
     /// Keys of the parents that the plan made.
     pub(super) made_keys: HashSet<u64>,
@@ -78,7 +79,7 @@ pub(super) struct Walk<'w> {
     /// The first look at all rows still holds: it was in the same transaction, and every row is to be changed.
     pub(super) is_sure: bool,
     /// Orphans of relations in which they can only be counted, before the first change.
-    pub(super) counts_before: BTreeMap<usize, u64>,
+    pub(super) counts_before: BTreeMap<RelationId, u64>,
 }
 
 /// Why a walk ends early.

@@ -1,23 +1,24 @@
 //! In which order tables are loaded, parents first, and which refer to each other in a ring.
 
+use crate::model::ids::TableId;
 use crate::model::relation::Origin;
 use crate::model::schema::Schema;
 
 /// The tables' names, parents first; those of a ring stand where the ring can be begun, and are told apart.
-pub(super) fn of(schema: &Schema, tables: &[usize]) -> (Vec<String>, Vec<Vec<String>>) {
-    let mut open: Vec<usize> = Vec::new();
+pub(super) fn of(schema: &Schema, tables: &[TableId]) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut open: Vec<TableId> = Vec::new();
     for &table in tables {
         if !open.contains(&table) {
             open.push(table);
         }
     }
-    let needs = |child: usize, parent: usize| {
+    let needs = |child: TableId, parent: TableId| {
         child != parent
             && schema.relations.iter().any(|relation| {
                 relation.origin == Origin::Declared && relation.child == child && relation.parent.table == Some(parent)
             })
     };
-    let name = |&table: &usize| schema.tables[table].name.to_string();
+    let name = |&table: &TableId| schema.tables[table].name.to_string();
     let (mut order, mut cycles) = (Vec::new(), Vec::new());
     while !open.is_empty() {
         let ready = open.iter().position(|&table| !open.iter().any(|&parent| needs(table, parent)));
@@ -36,7 +37,7 @@ pub(super) fn of(schema: &Schema, tables: &[usize]) -> (Vec<String>, Vec<Vec<Str
 }
 
 /// Tables that all need each other: where every table needs one of the others, walking along ends in a ring.
-fn ring(open: &[usize], needs: &impl Fn(usize, usize) -> bool) -> Vec<usize> {
+fn ring(open: &[TableId], needs: &impl Fn(TableId, TableId) -> bool) -> Vec<TableId> {
     let mut walked = vec![open[0]];
     loop {
         let here = walked[walked.len() - 1];

@@ -7,6 +7,7 @@ use crate::model::checked::Refused;
 use crate::model::checked::Taken;
 use crate::model::explanation::Constraint;
 use crate::model::finding::Code;
+use crate::model::ids::TableId;
 use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
@@ -46,7 +47,7 @@ enum Holder {
 
 /// A refused row.
 pub(super) struct Row<'r> {
-    pub(super) table: usize,
+    pub(super) table: TableId,
     pub(super) columns: &'r [usize],
     pub(super) values: &'r [Value],
     pub(super) place: i64,
@@ -168,7 +169,7 @@ fn holder(
     answered.ok().and(holder)
 }
 
-fn constraint(schema: &Schema, refusal: &Refusal, table: usize) -> Constraint {
+fn constraint(schema: &Schema, refusal: &Refusal, table: TableId) -> Constraint {
     let (code, help) = match refusal.kind {
         RefusalKind::NotNull => (Code::NotNull, "give the column a value, or let it have a DEFAULT"),
         RefusalKind::Unique => (Code::DuplicateKey, "leave the rows out, or give them keys of their own"),
@@ -201,7 +202,7 @@ fn columns_of_key(table: &Table, refusal: &Refusal) -> Vec<String> {
 }
 
 /// A server's words, the same for every row: about the real table, and without the row's number and value.
-fn without_the_row(message: &str, table: usize, name: &str) -> String {
+fn without_the_row(message: &str, table: TableId, name: &str) -> String {
     let mut words = message.replace(&format!("fk_doctor$load_{table}"), name);
     if let Some((before, row)) = words.rsplit_once(" at row ")
         && row.bytes().all(|byte| byte.is_ascii_digit())

@@ -7,20 +7,20 @@ use super::by_cause;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::finding::Cause;
+use crate::model::finding::MissingKey;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::scan::Missing;
 use crate::sql;
 
 pub(super) fn find(
     schema: &Schema,
     session: &mut dyn Session,
     relation: &Relation,
-    open: &[&Missing],
+    open: &[&MissingKey<Value>],
     show: Show<'_>,
 ) -> Result<Vec<(Cause, Evidence)>, EngineError> {
     // Integers among integers have no other dress.
@@ -37,10 +37,9 @@ pub(super) fn find(
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
-    session.each_row(&question, &mut |row| {
-        let [position, near, _] = row else { return };
-        let position = position.as_integer().and_then(|i| usize::try_from(i).ok());
-        let Some(&key) = position.and_then(|i| keys.get(i)) else { return };
+    session.numbered(&question, keys.len(), &mut |index, row| {
+        let [near, _] = row else { return };
+        let key = keys[index];
         if let Some(cause) = difference(&key[0], near) {
             let near = vec![near.clone()];
             let evidence = format!("{} is missing, {parent} has {}", text::key(&show(key)), text::key(&show(&near)));

@@ -11,6 +11,7 @@ use crate::model::resolve::suggested_index;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text;
+use crate::model::value::Value;
 use crate::sql;
 
 /// Columns that are tried together with the key, where no index tells which belong to it.
@@ -27,7 +28,7 @@ struct WiderKey {
 
 /// Adds to a finding how many rows of the parent share their key, and the next step that follows from it. An engine that
 /// cannot say leaves the finding as it is.
-pub fn advise(schema: &Schema, session: &mut dyn Session, relation: &Relation, finding: &mut Finding) {
+pub fn advise(schema: &Schema, session: &mut dyn Session, relation: &Relation, finding: &mut Finding<Value>) {
     let Some(parent) = schema.parent(relation) else { return };
     let key = &relation.parent.columns;
     // The module of a virtual table is not run.

@@ -3,11 +3,11 @@
 use super::Evidence;
 use super::Show;
 use super::is_or_are;
+use crate::model::finding::MissingKey;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::scan::Missing;
 
-pub(super) fn find(top: &[Missing], show: Show<'_>) -> Evidence {
+pub(super) fn find(top: &[MissingKey<Value>], show: Show<'_>) -> Evidence {
     let keys: Vec<Key> = top.iter().map(|missing| &missing.key).filter(|key| is_sentinel(key)).cloned().collect();
     let evidence = format!("{} a value that often stands for \"none\"", is_or_are(&keys, show));
     (!keys.is_empty()).then_some((keys, evidence))

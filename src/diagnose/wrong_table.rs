@@ -13,12 +13,12 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
+use crate::model::finding::MissingKey;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::scan::Missing;
 use crate::sql;
 
 /// Bounds of the search.
@@ -31,7 +31,7 @@ pub(super) fn find(
     schema: &Schema,
     session: &mut dyn Session,
     relation: &Relation,
-    open: &[&Missing],
+    open: &[&MissingKey<Value>],
     show: Show<'_>,
 ) -> Result<Evidence, EngineError> {
     let keys: Vec<&Key> = open.iter().take(KEYS_SOUGHT).map(|missing| &missing.key).collect();
@@ -41,7 +41,7 @@ pub(super) fn find(
     let mut holders = Vec::new();
     for (table, index) in candidates(schema, relation, keys[0].len()).take(TABLES_SEARCHED) {
         let Some(question) = sql::of(schema).keys_elsewhere(schema, table, index, &keys) else { continue };
-        let Ok(found) = positions(session, &question) else { continue };
+        let Ok(found) = positions(session, &question, &keys) else { continue };
         if !found.is_empty() {
             holders.push(Holder { table, index, found });
         }
@@ -73,7 +73,7 @@ fn has_any_number(schema: &Schema, session: &mut dyn Session, holder: &Holder<'_
         let Some(far) = far else { return false };
         let far: Vec<&Key> = far.iter().collect();
         let question = sql::of(schema).keys_elsewhere(schema, holder.table, holder.index, &far);
-        let found = question.and_then(|question| positions(session, &question).ok());
+        let found = question.and_then(|question| positions(session, &question, &far).ok());
         found.is_some_and(|found| found.len() * 2 > keys.len())
     })
 }
@@ -100,8 +100,7 @@ fn candidates<'a>(
 ) -> impl Iterator<Item = (&'a Table, &'a Index)> {
     let others = schema
         .tables
-        .iter()
-        .enumerate()
+        .entries()
         .filter(move |(position, _)| Some(*position) != relation.parent.table && *position != relation.child);
     others.flat_map(move |(_, table)| keys_of(table, width).map(move |index| (table, index)))
 }

@@ -16,11 +16,29 @@ use crate::sql::Sql;
 /// A private room with the same tables, none of their rows, and no triggers or foreign keys: what a row would be once it is
 /// stored, and whether the table would take it, is tried here.
 pub trait Rehearsal: Session {
-    /// Makes a table of the room; the inner error says why there can be none like this.
-    fn furnish(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError>;
+    /// Makes a table of the room.
+    fn furnish(&mut self, statement: &Sql) -> Result<Furnished, EngineError>;
 
     /// Tries a change of rows. The inner error says why the engine refuses the row, in words without the row's values.
-    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), Refusal>, EngineError>;
+    fn attempt(&mut self, statement: &Sql) -> Result<Attempt, EngineError>;
+}
+
+/// What came of making a table for a rehearsal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Furnished {
+    Ready,
+    /// There can be no such table; this is why.
+    Impossible(String),
+}
+
+/// What came of a statement that was rehearsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Attempt {
+    Accepted,
+    /// The engine refuses this statement alone.
+    Refused(Refusal),
 }
 
 /// The one connection that may write. Where it can do without, foreign keys are not enforced by it, so that what is planned

@@ -20,6 +20,7 @@ use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
+use crate::model::ids::RelationId;
 use crate::model::redaction::Redaction;
 use crate::model::schema::Schema;
 use crate::model::text;
@@ -98,7 +99,14 @@ impl BaselineRun {
     }
 
     /// Notes one missing key. Returns true if the baseline knows it with at least as many rows.
-    pub fn knows_key(&self, schema: &Schema, redaction: &Redaction, relation: usize, key: &Key, rows: u64) -> bool {
+    pub fn knows_key(
+        &self,
+        schema: &Schema,
+        redaction: &Redaction,
+        relation: RelationId,
+        key: &Key,
+        rows: u64,
+    ) -> bool {
         if self.old.is_none() && !self.writes {
             return false;
         }
@@ -200,7 +208,12 @@ impl BaselineRun {
                 entries.extend(found.entries);
             } else {
                 let about = About::Orphans { rows: found.rows, missing_keys: found.keys };
-                entries.push(Entry { id: Finding::id_of(Code::Orphan, &relation), relation, about, expires: None });
+                entries.push(Entry {
+                    id: crate::model::finding::id_of(Code::Orphan, &relation),
+                    relation,
+                    about,
+                    expires: None,
+                });
             }
         }
         if let Some(old) = &self.old {
@@ -215,7 +228,7 @@ impl BaselineRun {
                 renewed.expires.clone_from(&entry.expires);
                 continue;
             }
-            let place = examination.schema.relations.iter().position(|relation| relation.id == entry.relation);
+            let place = examination.schema.relations.position(|relation| relation.id == entry.relation);
             let state = place.map(|place| examination.relations[place].state);
             let was_left_out = place.is_none() && all.contains(&entry.relation);
             let whole = matches!(entry.about, About::Orphans { .. });

@@ -2,6 +2,8 @@
 //! the line of the schema's SQL file, else the configuration's first line.
 
 use crate::model::file_line::FileLine;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
 use crate::model::relation::Origin;
 use crate::model::schema::Schema;
 use crate::sql::read::locations;
@@ -18,7 +20,11 @@ pub struct ConfigLines<'a> {
 }
 
 /// Returns a location for each relation. `sql` is the file that declares the schema: its path and its text.
-pub fn locations(schema: &Schema, config: &ConfigLines<'_>, sql: Option<(String, String)>) -> Vec<FileLine> {
+pub fn locations(
+    schema: &Schema,
+    config: &ConfigLines<'_>,
+    sql: Option<(String, String)>,
+) -> IdVec<RelationId, FileLine> {
     let (sql_file, declared) = match sql {
         None => (String::new(), vec![None; schema.relations.len()]),
         Some((file, text)) => (file, locations::in_sql(&text, schema)),

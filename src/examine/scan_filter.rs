@@ -3,6 +3,8 @@
 use crate::engine::Session;
 use crate::examine::error::ExamineError;
 use crate::model::catalog::Column;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -34,10 +36,10 @@ pub fn time_column<'a>(schema: &'a Schema, relation: &Relation, patterns: &[Patt
 
 /// Narrows the schema's relations. A condition that meets no relation is an error: it would leave nothing out.
 pub fn narrow(schema: &mut Schema, wanted: &Narrowing<'_>, session: &mut dyn Session) -> Result<(), ExamineError> {
-    let mut parts = vec![Vec::new(); schema.relations.len()];
+    let mut parts: IdVec<RelationId, Vec<String>> = schema.relations.map(|_| Vec::new());
     for condition in wanted.conditions {
         let meets = |relation: &Relation| condition.table.matches(&schema.child(relation).name.to_string());
-        let met: Vec<usize> = (0..parts.len()).filter(|&index| meets(&schema.relations[index])).collect();
+        let met: Vec<RelationId> = parts.ids().filter(|&index| meets(&schema.relations[index])).collect();
         if met.is_empty() {
             let help = "name the child table of a relation: --where 'orders: child.id > 100'".to_owned();
             return Err(ExamineError::NothingMatches { option: "--where", pattern: condition.table.to_string(), help });
@@ -46,8 +48,8 @@ pub fn narrow(schema: &mut Schema, wanted: &Narrowing<'_>, session: &mut dyn Ses
     }
     if let Some(moment) = wanted.since {
         let column = |relation| time_column(schema, relation, wanted.time_columns);
-        let timed: Vec<(usize, &Column)> =
-            (0..parts.len()).filter_map(|index| Some((index, column(&schema.relations[index])?))).collect();
+        let timed: Vec<(RelationId, &Column)> =
+            parts.ids().filter_map(|index| Some((index, column(&schema.relations[index])?))).collect();
         if timed.is_empty() {
             let help = "name the columns in fk-doctor.toml: [scan] time-columns = [\"created_at\"]".to_owned();
             return Err(ExamineError::NothingMatches { option: "--since", pattern: moment.to_owned(), help });

@@ -4,6 +4,7 @@ use crate::examine::error::ExamineError;
 use crate::model::catalog::TableName;
 use crate::model::configured::Spanned;
 use crate::model::examination::LeftAlone;
+use crate::model::ids::IdVec;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -39,7 +40,7 @@ pub fn select(
     }
     let mut left_alone = Vec::new();
     let (mut not_selected, mut unchanged) = (0_u64, 0_u64);
-    let mut kept = Vec::new();
+    let mut kept = IdVec::new();
     for mut relation in std::mem::take(&mut schema.relations) {
         if !typed_filters_choose(&schema, &relation, tables, relations) {
             not_selected += 1;

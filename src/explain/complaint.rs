@@ -19,7 +19,9 @@ use crate::model::explanation::Explained;
 use crate::model::explanation::Reason;
 use crate::model::explanation::Verdict;
 use crate::model::finding::Code;
+use crate::model::finding::MissingKey;
 use crate::model::finding::Severity;
+use crate::model::ids::RelationId;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::relation::Origin;
@@ -29,7 +31,6 @@ use crate::model::statement::Statement;
 use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
-use crate::scan::Missing;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::read::statements::statement;
@@ -81,21 +82,21 @@ const NOT_NAMES: [&str; 9] =
     ["foreign", "key", "constraint", "failed", "fails", "error", "errors", "sqlite", "database"];
 
 /// The declared relations whose child and parent the text both names; without any, those whose child it names.
-fn named_in_passing(schema: &Schema, text: &str) -> Vec<usize> {
+fn named_in_passing(schema: &Schema, text: &str) -> Vec<RelationId> {
     let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').collect();
     let has_details =
         |name: &str| name.chars().count() > 2 && !NOT_NAMES.iter().any(|word| word.eq_ignore_ascii_case(name));
     let is_named = |name: &str| has_details(name) && words.iter().any(|word| schema.names.same(word, name));
-    let declared = schema.relations.iter().enumerate().filter(|(_, relation)| relation.origin == Origin::Declared);
-    let children: Vec<usize> =
+    let declared = schema.relations.entries().filter(|(_, relation)| relation.origin == Origin::Declared);
+    let children: Vec<RelationId> =
         declared.filter(|(_, relation)| is_named(&schema.child(relation).name.table)).map(|(index, _)| index).collect();
-    let both: Vec<usize> =
+    let both: Vec<RelationId> =
         children.iter().copied().filter(|&index| is_named(&schema.relations[index].parent.name.table)).collect();
     if both.is_empty() { children } else { both }
 }
 
 /// The declared relations that fit all that the error says.
-pub(super) fn candidates(schema: &Schema, complaint: &Complaint) -> Vec<usize> {
+pub(super) fn candidates(schema: &Schema, complaint: &Complaint) -> Vec<RelationId> {
     if !complaint.has_details() {
         return Vec::new();
     }
@@ -111,8 +112,8 @@ pub(super) fn candidates(schema: &Schema, complaint: &Complaint) -> Vec<usize> {
     };
     // A row that is new has no children that could keep it.
     let inserts = complaint.inserts;
-    let declared = schema.relations.iter().enumerate().filter(|(_, relation)| relation.origin == Origin::Declared);
-    let fitting: Vec<usize> = declared
+    let declared = schema.relations.entries().filter(|(_, relation)| relation.origin == Origin::Declared);
+    let fitting: Vec<RelationId> = declared
         .filter(|(_, relation)| {
             let child: Vec<&str> = schema.child_column_names(relation).collect();
             let parent: Vec<&str> = relation.parent.column_names.iter().map(String::as_str).collect();
@@ -129,7 +130,7 @@ pub(super) fn candidates(schema: &Schema, complaint: &Complaint) -> Vec<usize> {
         .map(|(index, _)| index)
         .collect();
     let Some(constraint) = &complaint.constraint else { return fitting };
-    let named: Vec<usize> =
+    let named: Vec<RelationId> =
         fitting.iter().copied().filter(|&index| is_named(schema, &schema.relations[index], constraint)).collect();
     match (named.is_empty(), complaint.child.is_some() || complaint.parent.is_some()) {
         (true, true) => fitting,
@@ -154,7 +155,7 @@ fn about(
     told: &mut Explained,
     session: &mut dyn Session,
     schema: &Schema,
-    index: usize,
+    index: RelationId,
     complaint: &Complaint,
     shown: &Shown<'_>,
 ) {
@@ -194,7 +195,7 @@ fn about(
         ));
         return;
     }
-    let missing = Missing { key, rows: 1, samples: Vec::new() };
+    let missing = MissingKey { key, rows: 1, samples: Vec::new(), span: None };
     let tally = Tally { orphan_rows: 1, missing_keys: 1, top: vec![missing], ..Tally::default() };
     let diagnosis = diagnose::diagnose(schema, session, relation, &tally, shown.redaction);
     let lacking = Lacking {

@@ -60,7 +60,7 @@ impl Stage<'_> {
     pub(super) fn reasons_of_drop(&mut self, statement: &Statement) -> Result<Vec<Reason>, EngineError> {
         let schema = Arc::clone(&self.schema);
         let Some(name) = dropped_table(schema.database.engine, &statement.text) else { return Ok(Vec::new()) };
-        let Some(table) = schema.tables.iter().position(|table| schema.names.same(&table.name.table, &name)) else {
+        let Some(table) = schema.tables.position(|table| schema.names.same(&table.name.table, &name)) else {
             return Ok(Vec::new());
         };
         self.round += 1;

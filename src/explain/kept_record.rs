@@ -46,7 +46,7 @@ impl KeptRecord {
         schema: &Schema,
     ) -> Result<(), EngineError> {
         for kept in &self.tables {
-            let Some(table) = schema.tables.iter().position(|table| table.name.table == kept.table) else { continue };
+            let Some(table) = schema.tables.position(|table| table.name.table == kept.table) else { continue };
             let again = |row: &Vec<Value>| witness.record_again(schema, table, &kept.columns, row);
             let statements: Vec<_> = kept.rows.iter().map(again).collect();
             trial.arrange(&statements)?;

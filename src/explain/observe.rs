@@ -10,6 +10,8 @@ use crate::model::catalog::TableKind;
 use crate::model::explanation::Effect;
 use crate::model::explanation::Event;
 use crate::model::finding::Diagnosis;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::relation::Judge;
@@ -39,12 +41,12 @@ pub(super) struct Seen {
     /// What else the engine refuses, once references do not.
     pub(super) refusal: Option<Refusal>,
     /// Tables that were going to be written.
-    pub(super) written: Vec<usize>,
+    pub(super) written: Vec<TableId>,
 }
 
 /// Rows of one relation that lack their parent.
 pub(super) struct Lacking {
-    pub(super) relation: usize,
+    pub(super) relation: RelationId,
     pub(super) side: Side,
     pub(super) tally: Tally,
     pub(super) diagnosis: Vec<Diagnosis>,
@@ -73,7 +75,7 @@ pub(super) enum Side {
 /// What one relation did to child rows whose parents went or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Follow {
-    pub(super) relation: usize,
+    pub(super) relation: RelationId,
     pub(super) event: Event,
     pub(super) deleted: u64,
     pub(super) changed: u64,
@@ -137,7 +139,7 @@ pub(super) fn at_once(
     };
     let mut ask = |sides: &[Side]| -> Vec<Lacking> {
         let mut found = Vec::new();
-        for (index, _) in schema.relations.iter().enumerate().filter(|(_, relation)| concerned(relation)) {
+        for (index, _) in schema.relations.entries().filter(|(_, relation)| concerned(relation)) {
             for &side in sides {
                 let question = match side {
                     Side::Restricted(event) => account.restricted(schema, index, event, since),
@@ -161,7 +163,7 @@ pub(super) fn at_once(
 fn lacking(
     trial: &mut dyn Trial,
     schema: &Schema,
-    relation: usize,
+    relation: RelationId,
     side: Side,
     question: &Sql,
     shown: &Shown<'_>,
@@ -174,7 +176,7 @@ fn lacking(
 
 /// Child rows of relations whose parent table is gone.
 pub(super) fn without_parent_table(trial: &mut dyn Trial, schema: &Schema, shown: &Shown<'_>) -> Vec<Lacking> {
-    let orphaned = schema.relations.iter().enumerate().filter(|(_, relation)| relation.judge == Judge::NoParent);
+    let orphaned = schema.relations.entries().filter(|(_, relation)| relation.judge == Judge::NoParent);
     let found = orphaned.filter_map(|(index, relation)| {
         let question = sql::of(schema).orphans(schema, relation, &sql::Among::default());
         lacking(trial, schema, index, Side::Left, &question, shown)
@@ -192,8 +194,8 @@ pub(super) fn orphans(
     shown: &Shown<'_>,
 ) -> Seen {
     let mut seen = Seen::default();
-    let touched = |table: usize| performance.is_none_or(|performance| is_written(schema, table, performance));
-    for (index, relation) in schema.relations.iter().enumerate() {
+    let touched = |table: TableId| performance.is_none_or(|performance| is_written(schema, table, performance));
+    for (index, relation) in schema.relations.entries() {
         if relation.origin != Origin::Declared || matches!(relation.judge, Judge::Nobody(_)) {
             continue;
         }
@@ -241,7 +243,7 @@ pub(super) fn effects(
     since: u32,
     performance: &Performance,
     remarks: &mut Vec<String>,
-) -> Vec<(usize, Effect)> {
+) -> Vec<(TableId, Effect)> {
     let mut found = Vec::new();
     for table in written_tables(schema, performance) {
         let question = account.effects(schema, table, since);
@@ -266,7 +268,7 @@ fn follows(
     remarks: &mut Vec<String>,
 ) -> Vec<Follow> {
     let mut found = Vec::new();
-    for (index, relation) in schema.relations.iter().enumerate() {
+    for (index, relation) in schema.relations.entries() {
         let concerned = relation.parent.table.is_some_and(|table| is_written(schema, table, performance));
         if !concerned || relation.origin != Origin::Declared || matches!(relation.judge, Judge::Nobody(_)) {
             continue;
@@ -300,28 +302,28 @@ fn numbers(trial: &mut dyn Trial, question: &Sql, remarks: &mut Vec<String>) -> 
 }
 
 /// Tables that a statement was going to write, with what its triggers and the foreign keys write.
-pub(super) fn written_tables(schema: &Schema, performance: &Performance) -> Vec<usize> {
+pub(super) fn written_tables(schema: &Schema, performance: &Performance) -> Vec<TableId> {
     let mut tables = Vec::new();
     for write in &performance.writes {
         let named = |name: &str| schema.names.same(name, &write.table);
-        let found = schema.tables.iter().position(|table| named(&table.name.table));
+        let found = schema.tables.position(|table| named(&table.name.table));
         if let Some(table) = found.filter(|table| !tables.contains(table)) {
             tables.push(table);
         }
     }
-    tables.retain(|&table: &usize| {
+    tables.retain(|&table: &TableId| {
         let table = &schema.tables[table];
         table.kind == TableKind::Table && !schema.database.engine.facts().owns(table)
     });
     tables
 }
 
-fn is_written(schema: &Schema, table: usize, performance: &Performance) -> bool {
+fn is_written(schema: &Schema, table: TableId, performance: &Performance) -> bool {
     performance.writes.iter().any(|write| schema.names.same(&write.table, &schema.tables[table].name.table))
 }
 
 /// The triggers that write to a table; none where the statement or a foreign key does so itself.
-fn triggers_on(schema: &Schema, table: usize, performance: &Performance) -> Vec<String> {
+fn triggers_on(schema: &Schema, table: TableId, performance: &Performance) -> Vec<String> {
     let name = &schema.tables[table].name.table;
     let on_it = || performance.writes.iter().filter(|write| schema.names.same(&write.table, name));
     if on_it().any(|write| write.trigger.is_none()) {

@@ -1,5 +1,6 @@
 //! Parents that come too late: a key that was missing, and that a later statement of the same text brings.
 
+use crate::model::redaction::ShownValue;
 use std::collections::BTreeSet;
 
 use crate::engine::Trial;
@@ -44,9 +45,9 @@ fn all_are_there(trial: &mut dyn Trial, schema: &Schema, finding: &Finding) -> b
     let (Some(table), Some(key)) = (schema.parent(relation), relation.parent.key) else { return false };
     let index = &table.indexes[key];
     // The index may have the columns in another order than the relation.
-    let in_order = |key: &Key| -> Option<Key> {
+    let in_order = |key: &[ShownValue]| -> Option<Key> {
         let place = |column: usize| relation.parent.columns.iter().position(|&known| known == column);
-        index.columns.iter().map(|part| place(part.column?).map(|place| key[place].clone())).collect()
+        index.columns.iter().map(|part| place(part.column?).map(|place| key[place].as_ref().clone())).collect()
     };
     let keys: Option<Vec<Key>> = finding.top_missing.iter().map(|missing| in_order(&missing.key)).collect();
     let Some(keys) = keys.filter(|keys| !keys.is_empty()) else { return false };

@@ -6,17 +6,18 @@ use std::collections::BTreeSet;
 use super::observe::Follow;
 use crate::model::explanation::Branch;
 use crate::model::explanation::Event;
+use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 
 /// The branches below the tables in `roots`. A table reached in several ways is unfolded once.
-pub(super) fn tree(schema: &Schema, roots: &[usize], follows: &[Follow]) -> Vec<Branch> {
-    let mut unfolded: BTreeSet<usize> = roots.iter().copied().collect();
+pub(super) fn tree(schema: &Schema, roots: &[TableId], follows: &[Follow]) -> Vec<Branch> {
+    let mut unfolded: BTreeSet<TableId> = roots.iter().copied().collect();
     roots.iter().flat_map(|&root| branches(schema, root, follows, &mut unfolded)).collect()
 }
 
-fn branches(schema: &Schema, parent: usize, follows: &[Follow], unfolded: &mut BTreeSet<usize>) -> Vec<Branch> {
+fn branches(schema: &Schema, parent: TableId, follows: &[Follow], unfolded: &mut BTreeSet<TableId>) -> Vec<Branch> {
     let here = follows.iter().filter(|follow| schema.relations[follow.relation].parent.table == Some(parent));
-    let mut branches: Vec<(usize, Branch)> =
+    let mut branches: Vec<(TableId, Branch)> =
         here.map(|follow| (schema.relations[follow.relation].child, branch(schema, parent, follow))).collect();
     for (child, branch) in &mut branches {
         let goes_on = branch.deleted + branch.changed > 0;
@@ -30,7 +31,7 @@ fn branches(schema: &Schema, parent: usize, follows: &[Follow], unfolded: &mut B
     branches.into_iter().map(|(_, branch)| branch).collect()
 }
 
-fn branch(schema: &Schema, parent: usize, follow: &Follow) -> Branch {
+fn branch(schema: &Schema, parent: TableId, follow: &Follow) -> Branch {
     let relation = &schema.relations[follow.relation];
     Branch {
         parent: schema.tables[parent].name.to_string(),

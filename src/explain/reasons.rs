@@ -16,6 +16,7 @@ use crate::model::finding::Cause;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
+use crate::model::redaction::ShownValue;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::refusal::Unknown;
@@ -26,7 +27,6 @@ use crate::model::schema::side;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
 use crate::model::text;
-use crate::model::value::Key;
 use crate::model::value::Value;
 
 pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<Reason> {
@@ -47,7 +47,7 @@ pub(super) fn waiting(schema: &Schema, lacking: &Lacking) -> String {
     format!("{rows} of {} must have a parent by COMMIT", schema.relations[lacking.relation].id)
 }
 
-fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding {
+fn would_fail(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Finding<Value> {
     let relation = &schema.relations[lacking.relation];
     let tally = &lacking.tally;
     let one = tally.orphan_rows == 1;
@@ -182,14 +182,14 @@ fn next_step(schema: &Schema, relation: &Relation, lacking: &Lacking, shown: &Sh
 }
 
 /// The INSERT that would make a missing parent, with an ellipsis for what nobody but the user knows.
-fn parent_insert(schema: &Schema, relation: &Relation, key: &Key) -> String {
+fn parent_insert(schema: &Schema, relation: &Relation, key: &[ShownValue]) -> String {
     let facts = schema.database.engine.facts();
     let name = |name: &str| facts.readable(name);
     let mut columns: Vec<String> = Vec::new();
     let mut values: Vec<String> = Vec::new();
     for (position, column) in schema.parent_columns(relation).enumerate() {
         columns.push(name(&column.name));
-        values.push(match key.get(position) {
+        values.push(match key.get(position).map(AsRef::as_ref) {
             Some(value @ Value::Blob(_)) => text::value(value).replacen("X'", facts.bytes_literal, 1),
             value => value.map_or_else(|| "…".to_owned(), text::value),
         });
@@ -240,7 +240,7 @@ pub(super) fn of_definitions(schema: &Schema, refusal: &Refusal, performance: &P
         }
         _ => named(&schema.child(relation).name.table) || named(&relation.parent.name.table),
     };
-    let broken = schema.relations.iter().enumerate().filter(|(_, relation)| concerned(relation));
+    let broken = schema.relations.entries().filter(|(_, relation)| concerned(relation));
     let defects = broken.flat_map(|(index, relation)| {
         let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
         grave.map(move |defect| {

@@ -30,6 +30,7 @@ use crate::model::explanation::Reason;
 use crate::model::explanation::Verdict;
 use crate::model::facts::Placeholder;
 use crate::model::finding::Code;
+use crate::model::ids::TableId;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::relation::Origin;
@@ -68,7 +69,7 @@ struct Site<'a> {
 struct Foreseen {
     seen: Seen,
     /// The table whose rows it takes away or changes itself.
-    root: Option<usize>,
+    root: Option<TableId>,
     doubts: Vec<String>,
 }
 
@@ -187,7 +188,7 @@ impl Site<'_> {
                 told.reasons.extend(found);
             }
         }
-        let roots: Vec<usize> = root.into_iter().collect();
+        let roots: Vec<TableId> = root.into_iter().collect();
         told.radius = radius::tree(&self.schema, &roots, &seen.follows);
         told.effects = seen.effects;
         if refusal.is_none() && !waits {
@@ -278,7 +279,7 @@ impl Site<'_> {
         let named =
             self.trial.table_named(dml.table_name(), &dml.table_name_parts()).map_err(|error| error.because())?;
         let table = named.as_ref().and_then(|named| {
-            schema.tables.iter().position(|table| {
+            schema.tables.position(|table| {
                 table.name.schema == named.schema && schema.names.same(&table.name.table, &named.table)
             })
         });
@@ -301,7 +302,7 @@ impl Site<'_> {
     fn look_ahead(
         &mut self,
         schema: &Schema,
-        table: usize,
+        table: TableId,
         dml: &Dml<'_>,
         foresight: &Foresight,
         made: &mut bool,
@@ -339,7 +340,7 @@ impl Site<'_> {
     /// Wave by wave, until nothing follows any more.
     fn follow(&mut self, schema: &Schema, foresight: &Foresight) -> Result<(), EngineError> {
         for wave in 0..MOST_WAVES {
-            for (index, relation) in schema.relations.iter().enumerate() {
+            for (index, relation) in schema.relations.entries() {
                 if relation.origin != Origin::Declared || is_silent(relation) {
                     continue;
                 }

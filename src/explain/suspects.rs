@@ -12,6 +12,7 @@ use crate::model::explanation::Reason;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
+use crate::model::ids::RelationId;
 use crate::model::relation::Judge;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
@@ -43,12 +44,12 @@ pub(super) fn of(
     session: &mut dyn Session,
     schema: &Schema,
     kind: Kind,
-    named: &[usize],
+    named: &[RelationId],
     shown: &Shown<'_>,
 ) -> (Vec<Reason>, Vec<String>) {
     let mut suspects: Vec<(Weight, Vec<Reason>)> = Vec::new();
     let (mut unsuspected, mut remarks) = (0_u64, Vec::new());
-    for (index, relation) in schema.relations.iter().enumerate() {
+    for (index, relation) in schema.relations.entries() {
         if relation.origin != Origin::Declared || !(named.is_empty() || named.contains(&index)) {
             continue;
         }
@@ -83,7 +84,7 @@ pub(super) fn of(
 fn suspect(
     session: &mut dyn Session,
     schema: &Schema,
-    index: usize,
+    index: RelationId,
     shown: &Shown<'_>,
 ) -> Result<Option<(Weight, Vec<Reason>)>, EngineError> {
     let relation = &schema.relations[index];
@@ -130,7 +131,7 @@ fn suspect(
 fn keeper(
     session: &mut dyn Session,
     schema: &Schema,
-    index: usize,
+    index: RelationId,
 ) -> Result<Option<(Weight, Vec<Reason>)>, EngineError> {
     let relation = &schema.relations[index];
     let refuses = |action: Action| matches!(action, Action::NoAction | Action::Restrict);
@@ -147,7 +148,7 @@ fn keeper(
     Ok(Some((Weight::Referred, vec![Reason::Relation(finding)])))
 }
 
-fn empty(schema: &Schema, index: usize, relation: &Relation) -> Finding {
+fn empty(schema: &Schema, index: RelationId, relation: &Relation) -> Finding {
     let child = &schema.child(relation).name;
     let which = if schema.child_columns(relation).all(|column| column.not_null) {
         format!("every row of {child}")

@@ -1,11 +1,14 @@
 //! What an engine read of a database's definitions, as it read it: names are not yet resolved, keys not yet judged.
 
+use crate::model::ids::IdVec;
+use crate::model::ids::TableId;
+
 /// Everything an engine knows about the definitions in a database.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     pub database: DatabaseName,
     pub names: NameRule,
-    pub tables: Vec<Table>,
+    pub tables: Tables,
     pub foreign_keys: Vec<ForeignKey>,
 }
 
@@ -58,6 +61,8 @@ impl NameRule {
         }
     }
 }
+
+pub type Tables = IdVec<TableId, Table>;
 
 /// A table's name; `schema` is `None` in the default schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,8 +224,8 @@ pub struct IndexColumn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignKey {
     pub name: Option<String>,
-    /// Position of the child in [`Catalog::tables`].
-    pub child: usize,
+    /// The child, among [`Catalog::tables`].
+    pub child: TableId,
     pub columns: Vec<String>,
     pub parent: TableName,
     /// `None` where the declaration leaves them out and the parent's primary key is meant.

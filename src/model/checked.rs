@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::explanation::Constraint;
 use super::finding::Finding;
+use super::redaction::ShownValue;
 use super::schema::Schema;
-use super::value::Value;
 
 #[derive(Debug, Clone)]
 pub struct Checked {
@@ -64,7 +64,7 @@ pub struct Place {
     pub source: String,
     pub line: u64,
     /// The key that must be unique, by column, if that is the trouble: `[("email", "a@b")]`.
-    pub key: Vec<(String, Value)>,
+    pub key: Vec<(String, ShownValue)>,
     /// Where the key is already, if that is the trouble.
     pub taken: Option<Taken>,
 }

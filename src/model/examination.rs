@@ -9,6 +9,9 @@ use crate::model::finding::Finding;
 use crate::model::finding::Known;
 use crate::model::finding::Severity;
 use crate::model::history::PastScan;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 
@@ -16,14 +19,14 @@ use crate::model::schema::Schema;
 pub struct Examination {
     pub schema: Schema,
     /// One for each relation of the schema, in its order.
-    pub relations: Vec<Coverage>,
+    pub relations: IdVec<RelationId, Coverage>,
     pub findings: Vec<Finding>,
     /// What was not part of the scan, and why: virtual tables, relations excluded by the configuration or a filter.
     pub left_alone: Vec<LeftAlone>,
     /// Findings at or above this severity fail the scan; `None`: no finding does.
     pub fail_on: Option<Severity>,
     /// Where each relation is written down, in the order of `relations`; empty where nobody asked.
-    pub places: Vec<FileLine>,
+    pub places: IdVec<RelationId, FileLine>,
     /// How the values of rows are shown.
     pub values: Values,
     /// What a baseline did, where there is one.
@@ -166,11 +169,11 @@ impl Examination {
     pub fn of(schema: Schema) -> Examination {
         Examination {
             schema,
-            relations: Vec::new(),
+            relations: IdVec::new(),
             findings: Vec::new(),
             left_alone: Vec::new(),
             fail_on: Some(Severity::Error),
-            places: Vec::new(),
+            places: IdVec::new(),
             values: Values::Shown,
             baseline: None,
             history: Vec::new(),
@@ -210,7 +213,7 @@ impl Examination {
     /// Rows of the tables that were looked at. A table with several relations counts once, by the relation that speaks
     /// about most of its rows.
     pub fn rows(&self) -> u64 {
-        let mut of_table: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut of_table: BTreeMap<TableId, u64> = BTreeMap::new();
         for (relation, coverage) in self.schema.relations.iter().zip(&self.relations) {
             let rows = of_table.entry(relation.child).or_default();
             *rows = coverage.counts.rows.max(*rows);

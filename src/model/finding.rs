@@ -2,9 +2,8 @@
 
 use sha2::Digest;
 
-use crate::model::value::Key;
-use crate::model::value::RowName;
-use crate::model::value::Value;
+use crate::model::ids::RelationId;
+use crate::model::redaction::ShownValue;
 
 /// Every code a finding can have. Codes are an interface: they are added, never renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,20 +158,21 @@ impl Severity {
     }
 }
 
+/// Its values are shown ones, unless it says otherwise: `Finding<Value>` is as the scan makes it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
+pub struct Finding<V = ShownValue> {
     pub code: Code,
     pub severity: Severity,
     /// Position of the relation in the examination.
-    pub relation: usize,
+    pub relation: RelationId,
     pub relation_id: String,
     pub message: String,
     pub help: String,
     /// Rows concerned; 0 for a finding about definitions alone.
     pub rows: u64,
     pub missing_keys: u64,
-    pub top_missing: Vec<MissingKey>,
-    pub samples: Vec<Sample>,
+    pub top_missing: Vec<MissingKey<V>>,
+    pub samples: Vec<Sample<V>>,
     pub diagnosis: Vec<Diagnosis>,
     /// What of this finding a baseline knows.
     pub known: Known,
@@ -190,42 +190,45 @@ pub enum Known {
     Wholly,
 }
 
-impl Finding {
+impl<V> Finding<V> {
     /// The same finding has the same id in every run, whatever its counts: code and relation decide.
     pub fn id(&self) -> String {
-        Finding::id_of(self.code, &self.relation_id)
+        id_of(self.code, &self.relation_id)
     }
+}
 
-    pub fn id_of(code: Code, relation_id: &str) -> String {
-        let digest = sha2::Sha256::digest(format!("fk-doctor/finding@1\0{}\0{relation_id}", code.name()));
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
+/// Returns the id that every finding of this code about this relation has.
+pub fn id_of(code: Code, relation_id: &str) -> String {
+    let digest = sha2::Sha256::digest(format!("fk-doctor/finding@1\0{}\0{relation_id}", code.name()));
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One distinct key that orphans point at, and how many of them do.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MissingKey {
-    pub key: Key,
+pub struct MissingKey<V = ShownValue> {
+    pub key: Vec<V>,
     pub rows: u64,
+    /// Some of the orphans.
+    pub samples: Vec<Sample<V>>,
     /// When it occurs, where a time column is configured.
-    pub span: Option<Span>,
+    pub span: Option<Span<V>>,
 }
 
 /// The least and the greatest time of some rows, as their column holds it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Span {
+pub struct Span<V = ShownValue> {
     /// Of the child.
     pub column: String,
-    pub first: Value,
-    pub last: Value,
+    pub first: V,
+    pub last: V,
 }
 
 /// One orphan.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    pub row: RowName,
+pub struct Sample<V = ShownValue> {
+    pub row: Vec<(String, V)>,
     /// The key as the child stores it.
-    pub key: Key,
+    pub key: Vec<V>,
 }
 
 /// The likely cause of some of a relation's missing keys.

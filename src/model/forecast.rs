@@ -3,16 +3,19 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::ids::RelationId;
 use crate::model::plan::NewTable;
+use crate::model::redaction::ShownValue;
 use crate::model::redefinition::Redefinition;
+use crate::model::relation::Relation;
 use crate::model::rule::TreatmentKind;
 use crate::model::value::Key;
-use crate::model::value::RowName;
+use crate::model::value::Value;
 
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct RepairForecast {
+#[derive(Debug, Clone, PartialEq)]
+pub struct RepairForecast<V = ShownValue> {
     /// Every relation with orphans, in the schema's order.
-    pub relations: Vec<Outlook>,
+    pub relations: Vec<Outlook<V>>,
     /// Rows that will be made, changed and deleted, per table.
     pub tables: Vec<TableChanges>,
     pub creates: Vec<NewTable>,
@@ -38,10 +41,9 @@ pub struct LimitUse {
 }
 
 /// One relation.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Outlook {
-    /// Position in the schema.
-    pub relation: usize,
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outlook<V = ShownValue> {
+    pub relation: RelationId,
     pub id: String,
     /// The rule that treats it, if one does.
     pub rule: Option<String>,
@@ -49,24 +51,28 @@ pub struct Outlook {
     pub rows: u64,
     /// Orphans that may be left.
     pub rows_after: u64,
-    pub treatments: Vec<Share>,
-    pub undecided: Vec<Undecided>,
+    pub treatments: Vec<Share<V>>,
+    pub undecided: Vec<Undecided<V>>,
     /// Why nothing was tried, where that is so.
     pub unchecked: Option<String>,
 }
 
 /// What one treatment gets.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Share {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Share<V = ShownValue> {
     pub treatment: String,
     pub keys: u64,
     pub rows: u64,
-    pub samples: Vec<Sample>,
+    pub samples: Vec<Sample<V>>,
     /// How many changes there were to choose examples from.
     pub changes: u64,
 }
 
-impl Share {
+impl<V> Share<V> {
+    fn of(treatment: &str) -> Share<V> {
+        Share { treatment: treatment.to_owned(), keys: 0, rows: 0, samples: Vec::new(), changes: 0 }
+    }
+
     pub fn is_of(&self, kind: TreatmentKind) -> bool {
         self.treatment == kind.name()
     }
@@ -74,21 +80,21 @@ impl Share {
 
 /// One change, as an example.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
+pub struct Sample<V = ShownValue> {
     pub table: String,
-    pub row: RowName,
+    pub row: Vec<(String, V)>,
     /// The columns that change; `None` for a row that is made.
-    pub before: Option<RowName>,
+    pub before: Option<Vec<(String, V)>>,
     /// `None` for a row that goes.
-    pub after: Option<RowName>,
+    pub after: Option<Vec<(String, V)>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Undecided {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Undecided<V = ShownValue> {
     pub why: String,
     pub keys: u64,
     pub rows: u64,
-    pub example: Key,
+    pub example: Vec<V>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -110,7 +116,22 @@ pub struct Refusal {
     pub help: String,
 }
 
-impl RepairForecast {
+impl<V> Default for RepairForecast<V> {
+    fn default() -> Self {
+        RepairForecast {
+            relations: Vec::new(),
+            tables: Vec::new(),
+            creates: Vec::new(),
+            files: BTreeMap::new(),
+            redefinitions: Vec::new(),
+            hazards: Vec::new(),
+            limits: Vec::new(),
+            refusals: Vec::new(),
+        }
+    }
+}
+
+impl<V> RepairForecast<V> {
     pub fn undecided_keys(&self) -> u64 {
         self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.keys).sum()
     }
@@ -135,18 +156,33 @@ impl RepairForecast {
     }
 }
 
-impl Outlook {
-    pub fn share(&mut self, treatment: &str) -> &mut Share {
+impl Outlook<Value> {
+    /// The outlook of a relation with which nothing has been tried yet.
+    pub fn of(id: RelationId, relation: &Relation) -> Outlook<Value> {
+        Outlook {
+            relation: id,
+            id: relation.id.clone(),
+            rule: None,
+            keys: 0,
+            rows: 0,
+            rows_after: 0,
+            treatments: Vec::new(),
+            undecided: Vec::new(),
+            unchecked: None,
+        }
+    }
+
+    pub fn share(&mut self, treatment: &str) -> &mut Share<Value> {
         let place = self.treatments.iter().position(|share| share.treatment == treatment).unwrap_or_else(|| {
-            self.treatments.push(Share { treatment: treatment.to_owned(), ..Share::default() });
+            self.treatments.push(Share::of(treatment));
             self.treatments.len() - 1
         });
         &mut self.treatments[place]
     }
 
-    pub fn leave(&mut self, why: &str, key: &Key) -> &mut Undecided {
+    pub fn leave(&mut self, why: &str, key: &Key) -> &mut Undecided<Value> {
         let place = self.undecided.iter().position(|undecided| undecided.why == why).unwrap_or_else(|| {
-            self.undecided.push(Undecided { why: why.to_owned(), example: key.clone(), ..Undecided::default() });
+            self.undecided.push(Undecided { why: why.to_owned(), keys: 0, rows: 0, example: key.clone() });
             self.undecided.len() - 1
         });
         &mut self.undecided[place]

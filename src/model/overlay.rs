@@ -7,7 +7,10 @@ use crate::model::catalog::Catalog;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
 use crate::model::examination::LeftAlone;
+use crate::model::ids::IdVec;
+use crate::model::ids::TableId;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -29,7 +32,12 @@ pub fn lay_over(today: Catalog, planned: Catalog) -> (Schema, Vec<LeftAlone>) {
     // Nothing is configured, so there is nothing that could be at fault.
     let resolved = |catalog: Catalog| {
         let (database, names) = (catalog.database.clone(), catalog.names);
-        resolve::resolve(catalog, &[]).unwrap_or(Schema { database, names, tables: Vec::new(), relations: Vec::new() })
+        resolve::resolve(catalog, &[]).unwrap_or(Schema {
+            database,
+            names,
+            tables: IdVec::new(),
+            relations: IdVec::new(),
+        })
     };
     let mut schema = resolved(Catalog { foreign_keys, ..today });
     let planned = resolved(planned);
@@ -42,10 +50,10 @@ pub fn lay_over(today: Catalog, planned: Catalog) -> (Schema, Vec<LeftAlone>) {
 }
 
 /// Where today's table is that a planned child is made of.
-fn place(names: NameRule, today: &[Table], child: &Table, key: &ForeignKey) -> Result<usize, String> {
+fn place(names: NameRule, today: &Tables, child: &Table, key: &ForeignKey) -> Result<TableId, String> {
     let same =
         |table: &Table| names.same(&table.name.table, &child.name.table) && table.name.schema == child.name.schema;
-    let place = today.iter().position(same).ok_or("the table is new: it has no rows yet")?;
+    let place = today.position(same).ok_or("the table is new: it has no rows yet")?;
     let is_there = |column: &String| today[place].columns.iter().any(|known| names.same(&known.name, column));
     match key.columns.iter().find(|column| !is_there(column)) {
         Some(column) => Err(format!("the column {column} is new: no row has a value in it yet")),

@@ -6,6 +6,8 @@
 
 mod repair;
 
+pub use repair::left_rows;
+
 use sha2::Digest;
 use sha2::Sha256;
 
@@ -29,6 +31,24 @@ pub struct Redaction {
     pub columns: Vec<Pattern>,
     /// What hashes are keyed by.
     pub secret: Option<Secret>,
+}
+
+/// A value as a report may show it. Only a [`Redaction`] makes one, so that no report shows another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShownValue(Value);
+
+impl AsRef<Value> for ShownValue {
+    fn as_ref(&self) -> &Value {
+        &self.0
+    }
+}
+
+/// A report is tested with values that no database gave.
+#[cfg(test)]
+impl From<Value> for ShownValue {
+    fn from(value: Value) -> ShownValue {
+        ShownValue(value)
+    }
 }
 
 /// How the values of a report are shown.
@@ -97,24 +117,21 @@ impl Redaction {
     }
 
     /// A key stands in both tables: it is hidden if either column is.
-    pub fn key(&self, schema: &Schema, relation: &Relation, key: &Key) -> Key {
+    pub fn key(&self, schema: &Schema, relation: &Relation, key: &Key) -> Vec<ShownValue> {
         let hide = |(column, value)| self.hide(self.excludes_key_column(schema, relation, column), value);
         key.iter().enumerate().map(hide).collect()
     }
 
     /// Returns one value of a table's column as it may be shown.
-    pub fn value(&self, table: &str, column: &str, value: &Value) -> Value {
+    pub fn value(&self, table: &str, column: &str, value: &Value) -> ShownValue {
         self.hide(self.excludes(table, column), value)
     }
 
-    pub fn sample(&self, schema: &Schema, relation: &Relation, sample: Sample) -> Sample {
-        if self.shows_everything() {
-            return sample;
-        }
+    pub fn sample(&self, schema: &Schema, relation: &Relation, sample: Sample<Value>) -> Sample {
         let child = schema.child(relation);
         let hide = |(name, value): (String, Value)| {
             let hidden = if is_address(child, &name) {
-                value
+                ShownValue(value)
             } else {
                 let of_key = schema.child_column_names(relation).position(|column| column == name);
                 let excluded = self.excludes(&child.name.to_string(), &name)
@@ -127,26 +144,33 @@ impl Redaction {
     }
 
     /// The finding with every value that is not to be shown replaced; its evidence has to be made without them.
-    pub fn finding(&self, schema: &Schema, finding: Finding) -> Finding {
-        if self.shows_everything() {
-            return finding;
-        }
+    pub fn finding(&self, schema: &Schema, finding: Finding<Value>) -> Finding {
         let relation = &schema.relations[finding.relation];
-        let missing = |missing: MissingKey| MissingKey {
+        let missing = |missing: MissingKey<Value>| MissingKey {
             key: self.key(schema, relation, &missing.key),
+            samples: missing.samples.into_iter().map(|sample| self.sample(schema, relation, sample)).collect(),
             span: missing.span.map(|span| self.span(schema, relation, span)),
-            ..missing
+            rows: missing.rows,
         };
         Finding {
             top_missing: finding.top_missing.into_iter().map(missing).collect(),
             samples: finding.samples.into_iter().map(|sample| self.sample(schema, relation, sample)).collect(),
-            ..finding
+            code: finding.code,
+            severity: finding.severity,
+            relation: finding.relation,
+            relation_id: finding.relation_id,
+            message: finding.message,
+            help: finding.help,
+            rows: finding.rows,
+            missing_keys: finding.missing_keys,
+            diagnosis: finding.diagnosis,
+            known: finding.known,
         }
     }
 
-    fn span(&self, schema: &Schema, relation: &Relation, span: Span) -> Span {
+    fn span(&self, schema: &Schema, relation: &Relation, span: Span<Value>) -> Span {
         let excluded = self.excludes(&schema.child(relation).name.to_string(), &span.column);
-        Span { first: self.hide(excluded, &span.first), last: self.hide(excluded, &span.last), ..span }
+        Span { first: self.hide(excluded, &span.first), last: self.hide(excluded, &span.last), column: span.column }
     }
 
     /// What an engine says about a failure may quote values; quoted names are lost with them.
@@ -187,12 +211,12 @@ impl Redaction {
         self.columns.iter().any(|pattern| pattern.matches_column(table, column))
     }
 
-    fn hide(&self, excluded: bool, value: &Value) -> Value {
-        match (self.values, excluded, &self.secret) {
+    fn hide(&self, excluded: bool, value: &Value) -> ShownValue {
+        ShownValue(match (self.values, excluded, &self.secret) {
             (Values::Shown, false, _) => value.clone(),
             (Values::Hashed, false, Some(secret)) => Value::text(format!("#{}", hash(secret, value))),
             _ => Value::text(MASK),
-        }
+        })
     }
 }
 

@@ -6,8 +6,23 @@
 use crate::model::catalog::TableName;
 use crate::model::standing::Standing;
 
-/// Kind, name, table and text of a definition, as a database has it.
-pub type Definition = [String; 4];
+/// A definition as a database has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Definition {
+    /// A [`DefinitionKind`] by its name, or another word of the engine's list.
+    pub kind: String,
+    pub name: String,
+    /// The table that it is of, or that it is.
+    pub table: String,
+    pub text: String,
+}
+
+impl Definition {
+    /// All its texts, as digests are taken of them.
+    pub fn parts(&self) -> [&str; 4] {
+        [&self.kind, &self.name, &self.table, &self.text]
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redefinition {
@@ -91,12 +106,13 @@ impl Redefinition {
     }
 
     pub fn is_of(&self, definition: &Definition) -> bool {
-        let [kind, name, of, _] = definition;
-        self.kind.name() == kind && self.name == *name && self.table.to_string() == *of
+        self.kind.name() == definition.kind
+            && self.name == definition.name
+            && self.table.to_string() == definition.table
     }
 
     pub fn standing(&self, definitions: &[Definition]) -> Standing {
-        let now = definitions.iter().find(|definition| self.is_of(definition)).map(|[.., text]| text);
+        let now = definitions.iter().find(|definition| self.is_of(definition)).map(|found| &found.text);
         if now == self.after.as_ref() {
             Standing::After
         } else if now == self.before.as_ref() {
@@ -110,8 +126,12 @@ impl Redefinition {
     pub fn done_to(&self, definitions: &mut Vec<Definition>) {
         definitions.retain(|definition| !self.is_of(definition));
         if let Some(text) = &self.after {
-            let kind = self.kind.name().to_owned();
-            definitions.push([kind, self.name.clone(), self.table.to_string(), text.clone()]);
+            definitions.push(Definition {
+                kind: self.kind.name().to_owned(),
+                name: self.name.clone(),
+                table: self.table.to_string(),
+                text: text.clone(),
+            });
         }
     }
 }
@@ -160,7 +180,8 @@ mod tests {
     }
 
     fn definition(text: &str) -> Definition {
-        ["index", "i", "t", text].map(str::to_owned)
+        let [kind, name, table, text] = ["index", "i", "t", text].map(str::to_owned);
+        Definition { kind, name, table, text }
     }
 
     #[test]

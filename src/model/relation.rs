@@ -5,6 +5,7 @@ use crate::model::catalog::Comparison;
 use crate::model::catalog::Match;
 use crate::model::catalog::TableName;
 use crate::model::finding::Code;
+use crate::model::ids::TableId;
 use crate::model::value::Key;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +17,7 @@ pub struct Relation {
     pub origin: Origin,
     /// Position of the entry, among the configured relations, that made or narrowed this one.
     pub configured: Option<usize>,
-    /// Position of the child in the schema's tables.
-    pub child: usize,
+    pub child: TableId,
     /// Positions of the key's columns in the child.
     pub child_columns: Vec<usize>,
     pub parent: Parent,
@@ -57,8 +57,8 @@ pub struct Parent {
     /// The name as the catalog has it, or as declared where there is no such table.
     pub name: TableName,
     pub column_names: Vec<String>,
-    /// Position in the schema's tables, unless the table is missing.
-    pub table: Option<usize>,
+    /// `None` if the table is missing.
+    pub table: Option<TableId>,
     /// Positions of the columns in the parent; empty unless every one was found.
     pub columns: Vec<usize>,
     /// Position, in the parent's indexes, of the unique key that the engine uses.

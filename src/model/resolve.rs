@@ -12,8 +12,10 @@ use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
+use crate::model::catalog::Tables;
 use crate::model::configured::ConfiguredRelation;
 use crate::model::configured::Fault;
+use crate::model::ids::TableId;
 use crate::model::relation::Judge;
 use crate::model::relation::Origin;
 use crate::model::relation::Parent;
@@ -36,10 +38,10 @@ pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Sc
         foreign_keys.iter().map(|key| declared(database.engine, names, &tables, key)).collect();
     configured::add(names, &tables, configured, &mut relations)?;
     number_twins(&mut relations);
-    Ok(Schema { database, names, tables, relations })
+    Ok(Schema { database, names, tables, relations: relations.into() })
 }
 
-fn declared(engine: Engine, names: NameRule, tables: &[Table], key: &ForeignKey) -> Relation {
+fn declared(engine: Engine, names: NameRule, tables: &Tables, key: &ForeignKey) -> Relation {
     let child = &tables[key.child];
     let child_columns: Vec<usize> = key.columns.iter().filter_map(|name| column(names, child, name)).collect();
     let mut defects = Vec::new();
@@ -90,8 +92,8 @@ fn number_twins(relations: &mut [Relation]) {
     }
 }
 
-fn find_table(names: NameRule, tables: &[Table], wanted: &TableName) -> Option<usize> {
-    tables.iter().position(|table| table.name.schema == wanted.schema && names.same(&table.name.table, &wanted.table))
+fn find_table(names: NameRule, tables: &Tables, wanted: &TableName) -> Option<TableId> {
+    tables.position(|table| table.name.schema == wanted.schema && names.same(&table.name.table, &wanted.table))
 }
 
 fn column(names: NameRule, table: &Table, wanted: &str) -> Option<usize> {

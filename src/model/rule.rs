@@ -5,6 +5,8 @@
 
 use crate::model::catalog::Action;
 use crate::model::configured::Spanned;
+use crate::model::ids::IdVec;
+use crate::model::ids::RuleId;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -24,6 +26,9 @@ pub struct Rule {
     pub even_if_parent_lost: bool,
     pub treatments: Vec<Spanned<Treatment>>,
 }
+
+/// The rules of one repair, in the order in which they were given.
+pub type Rules = IdVec<RuleId, Rule>;
 
 /// How many rows a rule may touch, as far as it is written out.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -5,25 +5,29 @@ use crate::model::catalog::DatabaseName;
 use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
+use crate::model::catalog::Tables;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 
 #[derive(Debug, Clone)]
 pub struct Schema {
     pub database: DatabaseName,
     pub names: NameRule,
-    pub tables: Vec<Table>,
-    pub relations: Vec<Relation>,
+    pub tables: Tables,
+    pub relations: IdVec<RelationId, Relation>,
 }
 
 impl Schema {
     /// A table by its name as reports write it.
-    pub fn table(&self, name: &str) -> Option<usize> {
-        self.tables.iter().position(|table| self.names.same(&table.name.to_string(), name))
+    pub fn table(&self, name: &str) -> Option<TableId> {
+        self.tables.position(|table| self.names.same(&table.name.to_string(), name))
     }
 
     /// The table whose rows a partition of this name holds.
-    pub fn table_of_partition(&self, name: &TableName) -> Option<usize> {
-        self.tables.iter().position(|table| table.partitions.contains(name))
+    pub fn table_of_partition(&self, name: &TableName) -> Option<TableId> {
+        self.tables.position(|table| table.partitions.contains(name))
     }
 
     pub fn child(&self, relation: &Relation) -> &Table {

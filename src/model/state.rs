@@ -3,6 +3,7 @@
 //! A row that equals its image proves nothing: somebody else may have written the same. Leaves out where entries lie
 //! (`apply::record`).
 
+use crate::model::redaction::ShownValue;
 use std::collections::BTreeMap;
 
 use crate::model::catalog::Column;
@@ -160,9 +161,9 @@ impl Left {
 
 /// A row that a plan would have changed, and that was left as it is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LeftRow {
+pub struct LeftRow<V = ShownValue> {
     pub table: String,
-    pub row: RowName,
+    pub row: Vec<(String, V)>,
     pub why: Left,
 }
 

@@ -8,7 +8,6 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::model::value::RowName;
 use crate::model::value::Value;
 
 /// Longest value shown whole, in characters.
@@ -53,22 +52,24 @@ pub fn value(value: &Value) -> String {
 }
 
 /// A key: the value alone, or `('EU', 12)` where it has several columns.
-pub fn key(values: &[Value]) -> String {
+pub fn key<V: AsRef<Value>>(values: &[V]) -> String {
     match values {
-        [single] => value(single),
-        several => format!("({})", several.iter().map(value).collect::<Vec<_>>().join(", ")),
+        [single] => value(single.as_ref()),
+        several => format!("({})", several.iter().map(|part| value(part.as_ref())).collect::<Vec<_>>().join(", ")),
     }
 }
 
 /// Columns and their values: `region = 'EU', code = 12`.
-pub fn named<'a>(columns: impl IntoIterator<Item = (&'a str, &'a Value)>) -> String {
-    let parts: Vec<String> =
-        columns.into_iter().map(|(column, content)| format!("{} = {}", visible(column), value(content))).collect();
+pub fn named<'a, V: AsRef<Value> + 'a>(columns: impl IntoIterator<Item = (&'a str, &'a V)>) -> String {
+    let parts: Vec<String> = columns
+        .into_iter()
+        .map(|(column, content)| format!("{} = {}", visible(column), value(content.as_ref())))
+        .collect();
     parts.join(", ")
 }
 
 /// What identifies a row.
-pub fn row(row: &RowName) -> String {
+pub fn row<V: AsRef<Value>>(row: &[(String, V)]) -> String {
     named(row.iter().map(|(column, content)| (column.as_str(), content)))
 }
 

@@ -43,6 +43,12 @@ impl Value {
     }
 }
 
+impl AsRef<Value> for Value {
+    fn as_ref(&self) -> &Value {
+        self
+    }
+}
+
 /// The values of a key, in the order of the relation's columns.
 pub type Key = Vec<Value>;
 

@@ -4,6 +4,7 @@
 //! Identifiers are positions, never names; names stand only inside HTML-like labels, escaped.
 
 use crate::model::catalog::Table;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::visible;
@@ -24,8 +25,8 @@ pub(super) fn render(schema: &Schema) -> String {
         "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#607d8b\", arrowsize=0.7];".to_string(),
         format!("  label=<{}>;", escaped(&schema.database.name)),
     ];
-    for (place, table) in schema.tables.iter().enumerate() {
-        lines.push(node(schema, place, table));
+    for (id, table) in schema.tables.entries() {
+        lines.push(node(schema, id, table));
     }
     for (id, name) in missing.all() {
         lines.push(format!(
@@ -40,11 +41,11 @@ pub(super) fn render(schema: &Schema) -> String {
     lines.join("\n") + "\n"
 }
 
-fn node(schema: &Schema, place: usize, table: &Table) -> String {
+fn node(schema: &Schema, id: TableId, table: &Table) -> String {
     let mut rows =
         format!("<TR><TD BGCOLOR=\"#eceff1\" COLSPAN=\"2\"><B>{}</B></TD></TR>", escaped(&table.name.to_string()));
     for (position, column) in table.columns.iter().enumerate() {
-        let name = match (table.primary_key.contains(&position), refers(schema, place, position)) {
+        let name = match (table.primary_key.contains(&position), refers(schema, id, position)) {
             (true, _) => format!("<U>{}</U>", escaped(&column.name)),
             (false, true) => format!("<I>{}</I>", escaped(&column.name)),
             (false, false) => escaped(&column.name),
@@ -56,7 +57,7 @@ fn node(schema: &Schema, place: usize, table: &Table) -> String {
         ));
     }
     let style = "BORDER=\"1\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"4\" COLOR=\"#90a4ae\"";
-    format!("  t{} [label=<<TABLE {style}>{rows}</TABLE>>];", place + 1)
+    format!("  t{} [label=<<TABLE {style}>{rows}</TABLE>>];", id.index() + 1)
 }
 
 fn edge(missing: &Missing, relation: &Relation) -> String {
@@ -78,10 +79,10 @@ fn edge(missing: &Missing, relation: &Relation) -> String {
 }
 
 /// The cell of the key's first column; the table as a whole where the column is not known.
-fn port(table: usize, columns: &[usize], side: &str, compass: &str) -> String {
+fn port(table: TableId, columns: &[usize], side: &str, compass: &str) -> String {
     match columns.first() {
-        Some(column) => format!("t{}:{side}{}:{compass}", table + 1, column + 1),
-        None => format!("t{}", table + 1),
+        Some(column) => format!("t{}:{side}{}:{compass}", table.index() + 1, column + 1),
+        None => format!("t{}", table.index() + 1),
     }
 }
 

@@ -25,11 +25,11 @@ pub(super) fn render(examination: &Examination) -> String {
             lines.push(format!("{more}: the step's summary has them all"));
         }
     }
-    for (place, (about, coverage)) in examination.schema.relations.iter().zip(&examination.relations).enumerate() {
+    for ((relation, about), coverage) in examination.schema.relations.entries().zip(&examination.relations) {
         if coverage.state == CoverageState::Unchecked {
             let reason = wording::shortfall(coverage).unwrap_or_default();
             let message = format!("{}: {reason}", about.id);
-            lines.push(command("warning", examination.places.get(place), "fk-doctor: not checked", &message));
+            lines.push(command("warning", examination.places.get(relation), "fk-doctor: not checked", &message));
         }
     }
     // What follows begins with a mark, so that none of it can be taken for a command.
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn findings_become_annotations_of_their_places() {
         let mut examination = sample::incomplete();
-        examination.places = vec![FileLine { file: "db/a,b.sql".to_owned(), line: 7 }; 2];
+        examination.places = vec![FileLine { file: "db/a,b.sql".to_owned(), line: 7 }; 2].into();
         let expected = "\
 ::warning file=db/a%2Cb.sql,line=7,title=fk-doctor%3A not checked::order_items(order_id)->orders(number): orders has no column number
 ? 1 of 2 relations of shop.sqlite could not be checked

@@ -121,17 +121,19 @@ fn texts() -> Vec<String> {
 fn made_of(text: &str) -> Examination {
     let mut shop = sample::shop();
     shop.database.name = text.to_owned();
-    shop.tables = vec![sample::table(text, &[text, "id"]), sample::table("one", &["pk"])];
+    shop.tables = vec![sample::table(text, &[text, "id"]), sample::table("one", &["pk"])].into();
     sample::relate(&mut shop, 0, &[0], text, &[text]);
     sample::relate(&mut shop, 0, &[1], "gone", &[text]);
     sample::defect(&mut shop, 1, Code::ParentTableMissing, text, text);
     let mut made = sample::examined(shop);
     let value = Value::text(text);
     sample::orphans(&mut made, 0, &[(std::slice::from_ref(&value), 2), (&[Value::Blob(text.into())], 1)], 9);
-    made.relations[1].reason = Some(text.to_owned());
-    made.relations[1].state = crate::model::examination::CoverageState::Unchecked;
+    for coverage in made.relations.iter_mut().skip(1) {
+        coverage.reason = Some(text.to_owned());
+        coverage.state = crate::model::examination::CoverageState::Unchecked;
+    }
     made.left_alone.push(LeftAlone { what: text.to_owned(), why: text.to_owned() });
-    made.places = vec![FileLine { file: text.to_owned(), line: 3 }; 2];
+    made.places = vec![FileLine { file: text.to_owned(), line: 3 }; 2].into();
     for finding in &mut made.findings {
         // No message is empty.
         finding.message = if text.trim().is_empty() { "m".to_owned() } else { text.to_owned() };
@@ -140,10 +142,10 @@ fn made_of(text: &str) -> Examination {
             diagnosis.evidence = text.to_owned();
         }
         for sample in &mut finding.samples {
-            sample.row = vec![(text.to_owned(), value.clone())];
+            sample.row = vec![(text.to_owned(), value.clone().into())];
         }
         for missing in &mut finding.top_missing {
-            let (first, last) = (value.clone(), Value::Null);
+            let (first, last) = (value.clone().into(), Value::Null.into());
             missing.span = Some(Span { column: text.to_owned(), first, last });
         }
     }
@@ -201,7 +203,7 @@ impl Shape {
             report
         };
         report(ScanFormat::Table);
-        let name = &made.schema.tables[0].name.table;
+        let name = &made.schema.tables.iter().next().unwrap().name.table;
         let json: serde_json::Value = serde_json::from_str(&report(ScanFormat::Json)).unwrap();
         // Names come back from JSON as they are.
         assert_eq!(json["relations"][0]["child"]["table"].as_str(), Some(name.as_str()));

@@ -9,6 +9,7 @@ pub(super) mod repair;
 pub(super) mod schema;
 pub(super) mod status;
 
+use crate::model::redaction::ShownValue;
 use std::io;
 
 use serde::Serialize;
@@ -22,7 +23,6 @@ use crate::model::catalog::TableName;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::is_unseen;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 
 /// The whole document, ending in a newline.
@@ -110,7 +110,7 @@ impl<'a> About<'a> {
 }
 
 /// A value that keeps its storage class: what JSON cannot hold as it is becomes an object that says so.
-struct Wire<'a>(&'a Value);
+struct Wire<'a>(&'a ShownValue);
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,7 +124,7 @@ enum Odd {
 
 impl Serialize for Wire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
+        match self.0.as_ref() {
             Value::Null => serializer.serialize_unit(),
             Value::Integer(number) => serializer.serialize_i64(*number),
             Value::Real(number) if number.is_finite() => serializer.serialize_f64(*number),
@@ -142,15 +142,15 @@ impl Serialize for Wire<'_> {
 }
 
 /// An object of columns and values, in the order given.
-pub(super) struct Named<'a>(Vec<(&'a str, &'a Value)>);
+pub(super) struct Named<'a>(Vec<(&'a str, &'a ShownValue)>);
 
 impl<'a> Named<'a> {
-    pub(super) fn of(row: &'a RowName) -> Named<'a> {
+    pub(super) fn of(row: &'a [(String, ShownValue)]) -> Named<'a> {
         Named::new(row.iter().map(|(column, value)| (column.as_str(), value)))
     }
 
-    pub(super) fn new(columns: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Named<'a> {
-        let mut named: Vec<(&str, &Value)> = Vec::new();
+    pub(super) fn new(columns: impl IntoIterator<Item = (&'a str, &'a ShownValue)>) -> Named<'a> {
+        let mut named: Vec<(&str, &ShownValue)> = Vec::new();
         for (column, value) in columns {
             // A key may name a column twice; it has one value all the same, and an object one place for it.
             if !named.iter().any(|(known, _)| *known == column) {

@@ -6,6 +6,7 @@ use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::finding::Finding;
 use crate::model::finding::Known;
+use crate::model::ids::RelationId;
 use crate::model::relation::Relation;
 use crate::model::text;
 use crate::model::text::plural;
@@ -13,9 +14,9 @@ use crate::report::markup::escaped;
 use crate::report::wording;
 
 pub(super) fn render(examination: &Examination) -> String {
-    let relations = examination.schema.relations.iter().zip(&examination.relations).enumerate();
+    let relations = examination.schema.relations.entries().zip(&examination.relations);
     let cases: Vec<Case<'_>> =
-        relations.map(|(place, (about, coverage))| Case::of(examination, place, about, coverage)).collect();
+        relations.map(|((relation, about), coverage)| Case::of(examination, relation, about, coverage)).collect();
     let number = |verdict: fn(&Case<'_>) -> bool| cases.iter().filter(|case| verdict(case)).count();
     let counts = format!(
         "tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\"",
@@ -62,8 +63,8 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn of(examination: &'a Examination, place: usize, about: &'a Relation, coverage: &'a Coverage) -> Case<'a> {
-        let own = examination.findings.iter().filter(|finding| finding.relation == place);
+    fn of(examination: &'a Examination, relation: RelationId, about: &'a Relation, coverage: &'a Coverage) -> Case<'a> {
+        let own = examination.findings.iter().filter(|finding| finding.relation == relation);
         let (failing, told) = own.partition(|finding| examination.fails(finding));
         Case { about, class: examination.schema.child(about).name.to_string(), coverage, failing, told }
     }

@@ -45,11 +45,11 @@ fn headline(lines: &mut Vec<String>, examination: &Examination) {
 
 /// Relations with something to tell; sound ones are only counted.
 fn relations(lines: &mut Vec<String>, examination: &Examination) {
-    let all = examination.schema.relations.iter().zip(&examination.relations).enumerate();
+    let all = examination.schema.relations.entries().zip(&examination.relations);
     let mut rows = Vec::new();
-    for (place, (about, coverage)) in all {
+    for ((relation, about), coverage) in all {
         let codes: Vec<&str> = open(examination)
-            .filter(|finding| finding.relation == place && finding.severity > Severity::Note)
+            .filter(|finding| finding.relation == relation && finding.severity > Severity::Note)
             .map(|finding| finding.code.name())
             .collect();
         if codes.is_empty() && coverage.state == CoverageState::Checked {

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::catalog::Table;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::visible;
@@ -47,7 +48,7 @@ const RESERVED: [&str; 24] = [
 pub(super) fn render(schema: &Schema) -> String {
     let missing = Missing::of(schema);
     let mut lines = vec!["erDiagram".to_string()];
-    for (place, table) in schema.tables.iter().enumerate() {
+    for (place, table) in schema.tables.entries() {
         entity(&mut lines, schema, place, table);
     }
     for (id, name) in missing.all() {
@@ -60,8 +61,8 @@ pub(super) fn render(schema: &Schema) -> String {
     lines.join("\n") + "\n"
 }
 
-fn entity(lines: &mut Vec<String>, schema: &Schema, place: usize, table: &Table) {
-    let id = id(schema, place);
+fn entity(lines: &mut Vec<String>, schema: &Schema, table_id: TableId, table: &Table) {
+    let id = id(schema, table_id);
     let name = table.name.to_string();
     let head = if id == name { id } else { format!("{id}[\"{}\"]", label(&name)) };
     if table.columns.is_empty() {
@@ -74,7 +75,7 @@ fn entity(lines: &mut Vec<String>, schema: &Schema, place: usize, table: &Table)
         if table.primary_key.contains(&position) {
             keys.push("PK");
         }
-        if refers(schema, place, position) {
+        if refers(schema, table_id, position) {
             keys.push("FK");
         }
         let mut line = format!("        {} {}", word(&column.declared_type, "any"), word(&column.name, "_"));
@@ -109,7 +110,7 @@ fn edge(schema: &Schema, missing: &Missing, relation: &Relation) -> String {
 fn classes(lines: &mut Vec<String>, schema: &Schema, missing: &Missing) {
     let broken: Vec<&Relation> =
         schema.relations.iter().filter(|relation| Health::of(relation) == Health::Broken).collect();
-    let children: BTreeSet<usize> = broken.iter().map(|relation| relation.child).collect();
+    let children: BTreeSet<TableId> = broken.iter().map(|relation| relation.child).collect();
     if !children.is_empty() {
         let ids: Vec<String> = children.into_iter().map(|child| id(schema, child)).collect();
         lines.push("    classDef broken stroke:#c62828,stroke-width:2px".to_string());
@@ -123,14 +124,14 @@ fn classes(lines: &mut Vec<String>, schema: &Schema, missing: &Missing) {
 }
 
 /// The table's own name where Mermaid cannot trip over it and no alias looks like it; else an alias.
-fn id(schema: &Schema, place: usize) -> String {
-    let name = schema.tables[place].name.to_string();
+fn id(schema: &Schema, table: TableId) -> String {
+    let name = schema.tables[table].name.to_string();
     let is_alias =
         name.len() > 1 && name.starts_with(['t', 'm']) && name[1..].bytes().all(|byte| byte.is_ascii_digit());
     let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && name.starts_with(|first: char| first.is_ascii_alphabetic());
     let is_reserved = RESERVED.iter().any(|word| name.eq_ignore_ascii_case(word));
-    if is_word && !is_alias && !is_reserved { name } else { format!("t{}", place + 1) }
+    if is_word && !is_alias && !is_reserved { name } else { format!("t{}", table.index() + 1) }
 }
 
 /// A type or a column's name in the letters that Mermaid allows there.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::model::examination::Coverage;
 use crate::model::examination::Examination;
 use crate::model::finding::Finding;
+use crate::model::ids::RelationId;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
 use crate::report::json::About;
@@ -38,11 +39,11 @@ impl<W: Write> Lines<W> {
     pub fn relation(
         &mut self,
         schema: &Schema,
-        place: usize,
+        relation: RelationId,
         coverage: &Coverage,
         findings: &[Finding],
     ) -> io::Result<()> {
-        let about = About::of(schema, &schema.relations[place]);
+        let about = About::of(schema, &schema.relations[relation]);
         self.line(&Line::Relation(Examined::of(about, coverage)))?;
         for finding in findings {
             self.line(&Line::Finding(Found::of(schema, finding)))?;
@@ -81,9 +82,9 @@ pub(super) fn render(examination: &Examination) -> String {
     let written = (|| {
         let schema = &examination.schema;
         let mut lines = Lines::new(Vec::new(), schema, examination.values)?;
-        for (place, coverage) in examination.relations.iter().enumerate() {
-            let own = examination.findings.iter().filter(|finding| finding.relation == place).cloned();
-            lines.relation(schema, place, coverage, &own.collect::<Vec<_>>())?;
+        for (relation, coverage) in examination.relations.entries() {
+            let own = examination.findings.iter().filter(|finding| finding.relation == relation).cloned();
+            lines.relation(schema, relation, coverage, &own.collect::<Vec<_>>())?;
         }
         lines.finish(examination)
     })();

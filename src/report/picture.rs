@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::catalog::TableName;
 use crate::model::finding::Severity;
+use crate::model::ids::TableId;
 use crate::model::relation::Defect;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -32,7 +33,7 @@ impl Missing {
 }
 
 /// True where a column is part of the key of some relation of its table.
-pub(super) fn refers(schema: &Schema, table: usize, column: usize) -> bool {
+pub(super) fn refers(schema: &Schema, table: TableId, column: usize) -> bool {
     schema.relations.iter().any(|relation| relation.child == table && relation.child_columns.contains(&column))
 }
 

@@ -7,12 +7,12 @@ use crate::model::forecast::Outlook;
 use crate::model::forecast::RepairForecast;
 use crate::model::forecast::Sample;
 use crate::model::forecast::TableChanges;
+use crate::model::redaction::ShownValue;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
-use crate::model::value::RowName;
 use crate::report::Paper;
 use crate::report::layout::Grid;
 use crate::report::layout::Ink;
@@ -176,10 +176,11 @@ fn change(sample: &Sample) -> (String, String) {
     }
 }
 
-fn pairs(before: &RowName, after: &RowName) -> String {
-    let pair = |(column, new): &(String, _)| {
-        let old = before.iter().find(|(name, _)| name == column).map_or(String::new(), |(_, old)| text::value(old));
-        format!("{}: {old} → {}", text::visible(column), text::value(new))
+fn pairs(before: &[(String, ShownValue)], after: &[(String, ShownValue)]) -> String {
+    let pair = |(column, new): &(String, ShownValue)| {
+        let old =
+            before.iter().find(|(name, _)| name == column).map_or(String::new(), |(_, old)| text::value(old.as_ref()));
+        format!("{}: {old} → {}", text::visible(column), text::value(new.as_ref()))
     };
     after.iter().map(pair).collect::<Vec<_>>().join(", ")
 }

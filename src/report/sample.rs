@@ -4,6 +4,11 @@ use crate::model::catalog::Storage;
 use crate::model::catalog::*;
 use crate::model::examination::*;
 use crate::model::finding::*;
+use crate::model::ids::Id;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
+use crate::model::redaction::ShownValue;
 use crate::model::relation::*;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -24,12 +29,12 @@ pub(super) fn shop() -> Schema {
             default_schema: None,
         },
         names: NameRule::AsciiCaseless,
-        tables: vec![
+        tables: IdVec::from(vec![
             table("customers", &["id", "region", "code"]),
             table("orders", &["id", "customer_id", "region", "code", "old_id"]),
             table("order_items", &["id", "order_id", "product_id"]),
-        ],
-        relations: Vec::new(),
+        ]),
+        relations: IdVec::new(),
     }
 }
 
@@ -60,10 +65,12 @@ pub(super) fn table(name: &str, columns: &[&str]) -> Table {
     }
 }
 
-/// Adds a relation from a child's columns to a parent's, which may be missing.
-pub(super) fn relate(schema: &mut Schema, child: usize, columns: &[usize], parent: &str, names: &[&str]) -> usize {
-    let table = schema.tables.iter().position(|table| table.name.table == parent);
-    let found = |table: usize, name: &&str| schema.tables[table].columns.iter().position(|column| column.name == *name);
+/// Adds a relation from the columns of the child at a position to a parent's, which may be missing.
+pub(super) fn relate(schema: &mut Schema, child: usize, columns: &[usize], parent: &str, names: &[&str]) {
+    let child = TableId::from_index(child);
+    let table = schema.tables.position(|table| table.name.table == parent);
+    let found =
+        |table: TableId, name: &&str| schema.tables[table].columns.iter().position(|column| column.name == *name);
     let positions = table.and_then(|table| names.iter().map(|name| found(table, name)).collect::<Option<Vec<_>>>());
     let name = TableName { schema: None, table: parent.to_string() };
     let from = &schema.tables[child];
@@ -92,10 +99,10 @@ pub(super) fn relate(schema: &mut Schema, child: usize, columns: &[usize], paren
         judge: Judge::Engine,
         defects: Vec::new(),
     });
-    schema.relations.len() - 1
 }
 
 pub(super) fn defect(schema: &mut Schema, relation: usize, code: Code, message: &str, help: &str) {
+    let relation = RelationId::from_index(relation);
     schema.relations[relation].defects.push(Defect { code, message: message.to_string(), help: help.to_string() });
 }
 
@@ -111,7 +118,7 @@ pub(super) fn examined(schema: Schema) -> Examination {
         missing_keys: 0,
     };
     let mut findings = Vec::new();
-    for (place, relation) in schema.relations.iter().enumerate() {
+    for (place, relation) in schema.relations.entries() {
         for defect in &relation.defects {
             findings.push(Finding {
                 code: defect.code,
@@ -129,19 +136,24 @@ pub(super) fn examined(schema: Schema) -> Examination {
             });
         }
     }
-    let relations = vec![coverage; schema.relations.len()];
+    let relations = schema.relations.map(|_| coverage.clone());
     Examination { relations, findings, ..Examination::of(schema) }
+}
+
+fn shown(key: &[Value]) -> Vec<ShownValue> {
+    key.iter().cloned().map(ShownValue::from).collect()
 }
 
 /// Gives a relation an orphan finding: keys with their rows, and one sample of each.
 pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&[Value], u64)], missing_keys: u64) {
+    let relation = RelationId::from_index(relation);
     let rows = keys.iter().map(|(_, rows)| rows).sum::<u64>() + missing_keys - keys.len() as u64;
     examination.relations[relation].orphan_rows = rows;
     examination.relations[relation].missing_keys = missing_keys;
     let about = &examination.schema.relations[relation];
     let sample = |(place, (key, _)): (usize, &(&[Value], u64))| Sample {
-        row: vec![("id".to_string(), Value::Integer(place as i64 + 7))],
-        key: key.to_vec(),
+        row: vec![("id".to_string(), Value::Integer(place as i64 + 7).into())],
+        key: shown(key),
     };
     examination.findings.push(Finding {
         code: Code::Orphan,
@@ -156,7 +168,10 @@ pub(super) fn orphans(examination: &mut Examination, relation: usize, keys: &[(&
         help: "restore the missing rows, or repair the references with a rule".to_string(),
         rows,
         missing_keys,
-        top_missing: keys.iter().map(|(key, rows)| MissingKey { key: key.to_vec(), rows: *rows, span: None }).collect(),
+        top_missing: keys
+            .iter()
+            .map(|(key, rows)| MissingKey { key: shown(key), rows: *rows, samples: Vec::new(), span: None })
+            .collect(),
         samples: keys.iter().enumerate().map(sample).collect(),
         diagnosis: vec![Diagnosis {
             cause: Cause::WrongTable,
@@ -208,7 +223,7 @@ pub(super) fn incomplete() -> Examination {
     relate(&mut schema, 1, &[1], "customers", &["id"]);
     relate(&mut schema, 2, &[1], "orders", &["number"]);
     let mut examination = examined(schema);
-    examination.relations[1] = Coverage {
+    examination.relations[RelationId::from_index(1)] = Coverage {
         state: CoverageState::Unchecked,
         reason: Some("orders has no column number".to_string()),
         method: None,
@@ -224,9 +239,10 @@ pub(super) fn incomplete() -> Examination {
 pub(super) fn hostile() -> Examination {
     let mut schema = shop();
     schema.database.name = HOSTILE.to_string();
-    schema.tables = vec![table(HOSTILE, &[HOSTILE, "id"]), table("one", &["pk", "FK-x"]), table("t1", &["a b"])];
-    schema.tables[0].columns[0].declared_type = HOSTILE.to_string();
-    schema.tables[1].columns[1].declared_type = String::new();
+    let tables = vec![table(HOSTILE, &[HOSTILE, "id"]), table("one", &["pk", "FK-x"]), table("t1", &["a b"])];
+    schema.tables = tables.into();
+    schema.tables[TableId::from_index(0)].columns[0].declared_type = HOSTILE.to_string();
+    schema.tables[TableId::from_index(1)].columns[1].declared_type = String::new();
     schema.tables.push(table("", &[""]));
     relate(&mut schema, 0, &[0], HOSTILE, &[HOSTILE]);
     relate(&mut schema, 1, &[1], &format!("{HOSTILE}_old"), &[HOSTILE]);
@@ -236,10 +252,10 @@ pub(super) fn hostile() -> Examination {
     let mut examination = examined(schema);
     orphans(&mut examination, 0, &[(&[Value::text(HOSTILE)], 2), (&[Value::Text(vec![0x1b, 0xff])], 1)], 2);
     examination.findings[2].diagnosis[0].evidence = HOSTILE.to_string();
-    examination.findings[2].samples[0].row = vec![(HOSTILE.to_string(), Value::text(HOSTILE))];
-    examination.relations[2].state = CoverageState::Unchecked;
-    examination.relations[2].method = None;
-    examination.relations[2].reason = Some(HOSTILE.to_string());
+    examination.findings[2].samples[0].row = vec![(HOSTILE.to_string(), Value::text(HOSTILE).into())];
+    examination.relations[RelationId::from_index(2)].state = CoverageState::Unchecked;
+    examination.relations[RelationId::from_index(2)].method = None;
+    examination.relations[RelationId::from_index(2)].reason = Some(HOSTILE.to_string());
     examination.left_alone.push(LeftAlone { what: HOSTILE.to_string(), why: HOSTILE.to_string() });
     examination
 }

@@ -107,15 +107,15 @@ struct Invocation {
 
 impl Invocation {
     fn of(examination: &Examination) -> Invocation {
-        let all = examination.schema.relations.iter().zip(&examination.relations).enumerate();
-        let short = all.filter_map(|(place, (about, coverage))| {
+        let all = examination.schema.relations.entries().zip(&examination.relations);
+        let short = all.filter_map(|((relation, about), coverage)| {
             let reason = wording::shortfall(coverage)?;
             let level = if coverage.state == CoverageState::Unchecked { "error" } else { "note" };
             let text = format!("{}: {}: {}", coverage.state.name(), visible(&about.id), visible(reason));
             Some(Notification {
                 level,
                 message: Message { text },
-                locations: [Location::of(examination.places.get(place), &about.id)],
+                locations: [Location::of(examination.places.get(relation), &about.id)],
             })
         });
         Invocation {

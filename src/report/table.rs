@@ -7,6 +7,7 @@ use crate::model::examination::Examination;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
+use crate::model::ids::RelationId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
@@ -98,15 +99,15 @@ fn headline(sheet: &mut Sheet, examination: &Examination) -> bool {
 
 /// Every relation with an error or without a check. Sound ones are only counted.
 fn attention(sheet: &mut Sheet, examination: &Examination) {
-    let codes = |place: usize, coverage: &Coverage| -> Vec<&str> {
+    let codes = |relation: RelationId, coverage: &Coverage| -> Vec<&str> {
         if coverage.state == CoverageState::Unchecked {
             return vec!["not checked"];
         }
-        errors(examination).filter(|finding| finding.relation == place).map(|finding| finding.code.name()).collect()
+        errors(examination).filter(|finding| finding.relation == relation).map(|finding| finding.code.name()).collect()
     };
-    let all = examination.schema.relations.iter().zip(&examination.relations).enumerate();
+    let all = examination.schema.relations.entries().zip(&examination.relations);
     let listed: Vec<_> = all
-        .map(|(place, (about, coverage))| (about, coverage, codes(place, coverage)))
+        .map(|((relation, about), coverage)| (about, coverage, codes(relation, coverage)))
         .filter(|(_, _, codes)| !codes.is_empty())
         .collect();
     let Some(widest) = listed.iter().flat_map(|(_, _, codes)| codes).map(|code| code.len()).max() else {

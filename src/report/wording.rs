@@ -40,7 +40,7 @@ pub(super) fn missing_key(examination: &Examination, finding: &Finding, missing:
 /// `2024-01-01 to 2024-06-30`, where a time column is configured.
 pub(super) fn span(missing: &MissingKey) -> Option<String> {
     let span = missing.span.as_ref()?;
-    let (first, last) = (text::value(&span.first), text::value(&span.last));
+    let (first, last) = (text::value(span.first.as_ref()), text::value(span.last.as_ref()));
     Some(if first == last { first } else { format!("{first} to {last}") })
 }
 

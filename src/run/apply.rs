@@ -1,5 +1,6 @@
 //! `apply` and `undo`: a plan and a database → the database after it, or before it.
 
+use crate::model::redaction;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -154,6 +155,7 @@ impl Report<'_> {
         surroundings: &Surroundings,
     ) -> Vec<(Option<PathBuf>, String)> {
         let done = &execution.done;
+        let left_rows = redaction::left_rows(&done.left_rows);
         let said = report::applied::Said {
             is_undo: self.direction == Direction::Undo,
             database: self.database,
@@ -167,7 +169,7 @@ impl Report<'_> {
             redefined: done.redefined,
             already: done.already,
             left: &done.left,
-            left_rows: &done.left_rows,
+            left_rows: &left_rows,
             journal: done.journal.as_deref(),
             is_empty: self.plan.changes() == 0 && self.plan.header.redefinitions.is_empty(),
             never_applied: done.never_applied,

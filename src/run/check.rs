@@ -27,6 +27,7 @@ use crate::intake::ReadOptions;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::checked::Checked;
+use crate::model::ids::TableId;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text;
@@ -91,7 +92,7 @@ fn try_load(
     let mut trial = database.trial(progress)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
     let mut tables =
-        wanted.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<usize>, RunError>>()?;
+        wanted.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<TableId>, RunError>>()?;
     let staging = match (&typed.staging, &typed.table) {
         (Some(staging), Some(table)) => Some((table_of(&schema, staging)?, table_of(&schema, table)?)),
         _ => None,
@@ -190,7 +191,7 @@ fn wanted(typed: &cli::CheckArgs) -> Result<Vec<(String, PathBuf)>, RunError> {
     Ok(wanted)
 }
 
-fn table_of(schema: &Schema, wanted: &str) -> Result<usize, RunError> {
+fn table_of(schema: &Schema, wanted: &str) -> Result<TableId, RunError> {
     let named = |name: &str| schema.names.same(name, wanted);
     let takes_rows = |table: &Table| match table.kind {
         TableKind::Table => true,
@@ -199,7 +200,7 @@ fn table_of(schema: &Schema, wanted: &str) -> Result<usize, RunError> {
     };
     let tables = || schema.tables.iter().filter(|table| takes_rows(table));
     let position =
-        |is_meant: &dyn Fn(&Table) -> bool| schema.tables.iter().position(|table| takes_rows(table) && is_meant(table));
+        |is_meant: &dyn Fn(&Table) -> bool| schema.tables.position(|table| takes_rows(table) && is_meant(table));
     let found = position(&|table| named(&table.name.to_string()));
     // The references of a partition are those of its table.
     let found = found.or_else(|| position(&|table| table.partitions.iter().any(|part| named(&part.to_string()))));

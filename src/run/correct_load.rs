@@ -19,6 +19,7 @@ use crate::intake::Record;
 use crate::intake::csv_writer::CsvWriter;
 use crate::model::catalog::Table;
 use crate::model::checked::Corrected;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::relation::Origin;
@@ -38,7 +39,7 @@ use crate::whole_file::WholeFile;
 /// One file of rows that were put into a trial, and where what becomes of them goes.
 pub(super) struct Wanted<'a> {
     pub(super) schema: &'a Schema,
-    pub(super) table: usize,
+    pub(super) table: TableId,
     pub(super) file: &'a Path,
     pub(super) kind: FileKind,
     pub(super) options: &'a ReadOptions,
@@ -198,7 +199,7 @@ fn treat(
     trial.save(&copy)?;
     let mut database = engines::open(&Source::File { engine: wanted.schema.database.engine, path: copy }, patience)?;
     let mut schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
-    let child = schema.tables.iter().position(|table| table.name == wanted.schema.tables[wanted.table].name);
+    let child = schema.tables.position(|table| table.name == wanted.schema.tables[wanted.table].name);
     for relation in &mut schema.relations {
         let is_loaded = Some(relation.child) == child;
         relation.scope.condition =
@@ -227,7 +228,7 @@ fn treat(
     };
     planned.each_change(each).map_err(|fault| fault.told(wanted.file))?;
     trial.arrange(&[load.forget_noted()])?;
-    for (index, relation) in wanted.schema.relations.iter().enumerate() {
+    for (index, relation) in wanted.schema.relations.entries() {
         if relation.origin == Origin::Declared && relation.child == wanted.table {
             trial.arrange(&[load.note_orphans(wanted.schema, index)])?;
         }
@@ -239,7 +240,7 @@ fn treat(
 }
 
 /// Columns that rules may change: those of keys.
-fn key_columns(schema: &Schema, table: usize) -> Vec<usize> {
+fn key_columns(schema: &Schema, table: TableId) -> Vec<usize> {
     let mut columns: Vec<usize> = Vec::new();
     let own = schema.relations.iter().filter(|relation| relation.origin == Origin::Declared && relation.child == table);
     for &column in own.flat_map(|relation| &relation.child_columns) {
@@ -252,7 +253,7 @@ fn key_columns(schema: &Schema, table: usize) -> Vec<usize> {
 
 /// Puts what the rules changed into a record, and says whether anything did; `None` where the file has no such column. The
 /// answer has two values a column: whether it changed, and what to.
-fn put_in(schema: &Schema, table: usize, keys: &[usize], row: &[Value], record: &mut Record) -> Option<bool> {
+fn put_in(schema: &Schema, table: TableId, keys: &[usize], row: &[Value], record: &mut Record) -> Option<bool> {
     let mut changed = false;
     for (&column, pair) in keys.iter().zip(row.get(1..).unwrap_or_default().chunks(2)) {
         let [Value::Integer(1), value] = pair else { continue };

@@ -135,7 +135,7 @@ fn documents(
 }
 
 /// The exit of a repair that applies nothing, because that was not asked for or there is nothing to apply.
-fn exit(forecast: &RepairForecast, is_to_apply: bool) -> Exit {
+fn exit<V>(forecast: &RepairForecast<V>, is_to_apply: bool) -> Exit {
     let leaves_orphans = forecast.relations.iter().any(|outlook| outlook.rows_after > 0);
     if !forecast.refusals.is_empty() {
         Exit::Refused

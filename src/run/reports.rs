@@ -11,6 +11,7 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::examine::RelationResult;
 use crate::model::examination::Examination;
+use crate::model::ids::RelationId;
 use crate::model::redaction::Redaction;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
@@ -21,6 +22,7 @@ use crate::report::csv::Rows;
 use crate::report::ndjson::Lines;
 use crate::scan;
 use crate::scan::Fact;
+use crate::scan::ScanFacts;
 
 pub(super) type Output = (ScanFormat, Option<PathBuf>);
 
@@ -56,9 +58,9 @@ impl Live {
         Ok(Live { growing: growing.collect::<Result<_, RunError>>()?, fault: None })
     }
 
-    pub(super) fn tell(&mut self, schema: &Schema, place: usize, result: &RelationResult) {
+    pub(super) fn tell(&mut self, schema: &Schema, relation: RelationId, result: &RelationResult) {
         for Growing { file, lines } in &mut self.growing {
-            if let Err(error) = lines.relation(schema, place, &result.coverage, &result.findings) {
+            if let Err(error) = lines.relation(schema, relation, &result.coverage, &result.findings) {
                 self.fault.get_or_insert(RunError::unwritten(file.as_deref(), &error));
             }
         }
@@ -77,7 +79,7 @@ impl Live {
 /// Every orphan, asked for once more in the same snapshot: no number of them is held in memory.
 pub(super) fn stream_orphans(
     schema: &Schema,
-    facts: &[Fact],
+    facts: &ScanFacts,
     redaction: &Redaction,
     sessions: &mut [Box<dyn Session>],
     sink: &dyn Sink,

@@ -8,10 +8,13 @@ use super::Surroundings;
 use crate::config;
 use crate::config::rules;
 use crate::model::configured::Fault;
+use crate::model::ids::IdVec;
+use crate::model::ids::RuleId;
 use crate::model::plan::RuleDigest;
 use crate::model::rule::KeyMap;
 use crate::model::rule::RemapHow;
 use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
 use crate::plan_file;
 
@@ -29,9 +32,9 @@ pub(super) const SHIPPED: [(&str, &str); 6] = [
 #[derive(Default)]
 pub(super) struct RuleFiles {
     files: Vec<RuleFile>,
-    pub(super) rules: Vec<Rule>,
+    pub(super) rules: Rules,
     /// The file of each rule.
-    file_of: Vec<usize>,
+    file_of: IdVec<RuleId, usize>,
 }
 
 /// The text that rules were read from: a file, or an option.
@@ -98,7 +101,7 @@ impl Reading {
         };
         for mut rule in rules {
             self.faults.extend(load_maps(&mut rule, path).into_iter().map(|fault| (number, fault)));
-            if let Some(first) = self.read.rules.iter().position(|other| other.id.value == rule.id.value) {
+            if let Some(first) = self.read.rules.position(|other| other.id.value == rule.id.value) {
                 let taken_in = &self.read.files[self.read.file_of[first]].shown;
                 let message = format!("the id `{}` is already taken in {taken_in}", rule.id.value);
                 let help = Some("give each rule a different id".to_owned());
@@ -111,8 +114,8 @@ impl Reading {
 }
 
 impl RuleFiles {
-    /// Faults of rules, each with the position of its rule.
-    pub(super) fn faulty(&self, faults: &[(usize, Fault)], surroundings: &Surroundings) -> RunError {
+    /// Faults of rules, each with the rule that has it.
+    pub(super) fn faulty(&self, faults: &[(RuleId, Fault)], surroundings: &Surroundings) -> RunError {
         let by_file: Vec<(usize, Fault)> =
             faults.iter().map(|(rule, fault)| (self.file_of[*rule], fault.clone())).collect();
         self.render(&by_file, surroundings)

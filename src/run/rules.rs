@@ -105,19 +105,19 @@ fn check(
         return Err(files.faulty(&faults, surroundings));
     }
     let mut text = format!("{sound} without a fault\n");
-    for (position, rule) in files.rules.iter().enumerate() {
-        let treats = schema.relations.iter().zip(&assigned).filter(|(_, assigned)| **assigned == Some(position));
+    for (id, rule) in files.rules.entries() {
+        let treats = schema.relations.iter().zip(&assigned).filter(|(_, assigned)| **assigned == Some(id));
         for (relation, _) in treats {
             text.push_str(&format!("  {} treats {}\n", rule.id.value, relation.id));
         }
         let others = schema.relations.iter().zip(&assigned).filter_map(|(relation, assigned)| {
-            let first = assigned.filter(|first| *first != position && rule.speaks_of(&schema, relation))?;
+            let first = assigned.filter(|first| *first != id && rule.speaks_of(&schema, relation))?;
             Some((&files.rules[first].id.value, &relation.id))
         });
         for (first, relation) in others {
             text.push_str(&format!("  {} gives way to {first} for {relation}\n", rule.id.value));
         }
-        if !assigned.contains(&Some(position)) {
+        if !assigned.iter().any(|rule| *rule == Some(id)) {
             text.push_str(&format!("  {} treats nothing here\n", rule.id.value));
         }
     }

@@ -44,6 +44,8 @@ use crate::model::examination::Verdict;
 use crate::model::file_line::FileLine;
 use crate::model::finding::Severity;
 use crate::model::history::PastScan;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::report::ScanFormat;
@@ -74,7 +76,8 @@ pub fn scan(
     let past = typed.history.as_deref().map(read_history).transpose()?;
 
     let Opened { database, mut sessions, schema, places, all, left_alone } = open(&source, typed, &file, surroundings)?;
-    let is_known = |relation: usize, key: &Key, rows: u64| baseline.knows_key(&schema, &redaction, relation, key, rows);
+    let is_known =
+        |relation: RelationId, key: &Key, rows: u64| baseline.knows_key(&schema, &redaction, relation, key, rows);
     let wishes = Wishes {
         samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
         memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
@@ -86,7 +89,7 @@ pub fn scan(
     let view =
         View { redaction: &redaction, policy: &file.config.policy, time_columns: &settings.time_columns, mark: &mark };
     let mut live = Live::open(&outputs, &schema, redaction.values, sink)?;
-    let mut on_relation = |index: usize, result: &RelationResult| live.tell(&schema, index, result);
+    let mut on_relation = |index: RelationId, result: &RelationResult| live.tell(&schema, index, result);
     let Examined { relations, findings, facts } =
         examine::examine_relations(&schema, &mut sessions, &wishes, &view, &mut on_relation);
     for (_, file) in outputs.iter().filter(|(format, _)| *format == ScanFormat::Csv) {
@@ -119,7 +122,7 @@ struct Opened {
     sessions: Vec<Box<dyn Session>>,
     database: Box<dyn Database>,
     schema: Schema,
-    places: Vec<FileLine>,
+    places: IdVec<RelationId, FileLine>,
     /// The ids of all relations, chosen or not.
     all: HashSet<String>,
     left_alone: Vec<LeftAlone>,

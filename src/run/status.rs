@@ -17,6 +17,7 @@ use crate::engine::write::WriteOptions;
 use crate::engines;
 use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
+use crate::model::redaction;
 use crate::model::state::Phase;
 use crate::plan_file::PlanFile;
 use crate::report;
@@ -46,6 +47,8 @@ pub fn status(
         None => None,
     };
     let address = source.as_ref().map(ToString::to_string).unwrap_or_default();
+    let changed_rows = known.as_ref().map(|(_, observed)| redaction::left_rows(&observed.changed_rows));
+    let changed_rows = changed_rows.unwrap_or_default();
     let state = known.as_ref().map(|(database, observed)| State {
         database,
         typed: &address,
@@ -56,7 +59,7 @@ pub fn status(
         defined: observed.defined,
         left: &observed.left,
         changed_since: observed.changed_since,
-        changed_rows: &observed.changed_rows,
+        changed_rows: &changed_rows,
         journal: observed.journal.as_deref(),
         is_forgotten: typed.forget,
     });

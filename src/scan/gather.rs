@@ -4,101 +4,67 @@ use std::cmp::Reverse;
 
 use super::FalseOrphans;
 use super::KEPT_KEYS;
-use super::Missing;
 use super::Tally;
-use crate::model::catalog::Table;
-use crate::model::finding::Sample;
+use super::orphan_row::OrphanColumns;
+use super::orphan_row::OrphanRow;
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::finding::MissingKey;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql;
-
-/// What the columns of an answer to [`sql::Scan::orphans`] are.
-pub(super) struct Shape<'a> {
-    row_names: Vec<&'a str>,
-    child: &'a Table,
-    keys: usize,
-}
-
-/// One row of that answer.
-pub(super) struct Candidate<'r> {
-    group: Option<i64>,
-    key: &'r [Value],
-    stored: &'r [Value],
-    name: &'r [Value],
-    /// The parent is there, only not in its index.
-    pub(super) is_present: bool,
-}
-
-impl<'a> Shape<'a> {
-    pub(super) fn of(schema: &'a Schema, relation: &Relation) -> Shape<'a> {
-        let child = schema.child(relation);
-        Shape { row_names: sql::row_name_columns(child), child, keys: relation.child_columns.len() }
-    }
-
-    pub(super) fn split<'r>(&self, row: &'r [Value]) -> Option<Candidate<'r>> {
-        let [group, rest @ .., present] = row else { return None };
-        let (key, rest) = rest.split_at_checked(self.keys)?;
-        let (stored, name) = rest.split_at_checked(self.keys)?;
-        Some(Candidate { group: group.as_integer(), key, stored, name, is_present: present.as_integer() == Some(1) })
-    }
-
-    /// A row is named by its primary key; by its address where that has a NULL.
-    pub(super) fn sample(&self, row: &Candidate<'_>) -> Sample {
-        let named: Vec<(String, Value)> =
-            self.row_names.iter().map(|name| (*name).to_owned()).zip(row.name.iter().cloned()).collect();
-        let key_width = self.child.primary_key.len();
-        let name = if key_width == 0 || named.len() == key_width {
-            named
-        } else if row.name[..key_width].contains(&Value::Null) {
-            named[key_width..].to_vec()
-        } else {
-            named[..key_width].to_vec()
-        };
-        Sample { row: name, key: row.stored.to_vec() }
-    }
-}
+use crate::sql::Sql;
 
 /// Folds the stream of orphans, which come sorted by missing key, into a tally; holds no more than it will return.
 pub(super) struct Gatherer<'a> {
-    shape: Shape<'a>,
+    schema: &'a Schema,
+    relation: &'a Relation,
     samples: usize,
-    is_known: &'a dyn Fn(&Missing) -> bool,
+    is_known: &'a dyn Fn(&MissingKey<Value>) -> bool,
     group: Option<i64>,
-    current: Option<Missing>,
+    current: Option<MissingKey<Value>>,
     tally: Tally,
 }
 
 impl<'a> Gatherer<'a> {
     pub(super) fn new(
         schema: &'a Schema,
-        relation: &Relation,
+        relation: &'a Relation,
         samples: usize,
-        is_known: &'a dyn Fn(&Missing) -> bool,
+        is_known: &'a dyn Fn(&MissingKey<Value>) -> bool,
     ) -> Self {
-        let shape = Shape::of(schema, relation);
-        Gatherer { shape, samples, is_known, group: None, current: None, tally: Tally::default() }
+        Gatherer { schema, relation, samples, is_known, group: None, current: None, tally: Tally::default() }
     }
 
-    pub(super) fn take(&mut self, row: &[Value]) {
-        let Some(row) = self.shape.split(row) else { return };
+    /// Asks the question and folds the answer.
+    pub(super) fn gather(mut self, session: &mut dyn Session, question: &Sql) -> Result<Tally, EngineError> {
+        let columns = OrphanColumns::of(self.schema, self.relation);
+        columns.each_row(session, question, |row| {
+            self.take(&columns, &row);
+            Ok::<(), EngineError>(())
+        })?;
+        self.close_group();
+        Ok(self.tally)
+    }
+
+    fn take(&mut self, columns: &OrphanColumns<'_>, row: &OrphanRow<'_>) {
         if row.is_present {
             let found = self.tally.false_orphans.get_or_insert(FalseOrphans { rows: 0, samples: Vec::new() });
             found.rows += 1;
             if found.samples.len() < self.samples {
-                found.samples.push(self.shape.sample(&row));
+                found.samples.push(columns.sample(row));
             }
             return;
         }
         if self.group != row.group || self.current.is_none() {
             self.close_group();
             self.group = row.group;
-            self.current = Some(Missing { key: row.key.to_vec(), rows: 0, samples: Vec::new() });
+            self.current = Some(MissingKey { key: row.key.to_vec(), rows: 0, samples: Vec::new(), span: None });
         }
         if let Some(current) = &mut self.current {
             current.rows += 1;
             if current.samples.len() < self.samples {
-                current.samples.push(self.shape.sample(&row));
+                current.samples.push(columns.sample(row));
             }
         }
     }
@@ -120,10 +86,5 @@ impl<'a> Gatherer<'a> {
         let place = top.partition_point(|other| Reverse(other.rows) <= Reverse(missing.rows));
         top.insert(place, missing);
         top.truncate(KEPT_KEYS);
-    }
-
-    pub(super) fn finish(mut self) -> Tally {
-        self.close_group();
-        self.tally
     }
 }

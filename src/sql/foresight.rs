@@ -11,6 +11,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::explanation::Event;
+use crate::model::ids::TableId;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -33,29 +34,30 @@ mod record;
 pub struct Foresight {
     grammar: &'static dyn Scratch,
     /// Tables that the statement writes, or that may follow.
-    tables: Vec<usize>,
+    tables: Vec<TableId>,
 }
 
 impl Foresight {
     /// Returns the record for a statement that writes to a table; `None` if the engine or a table cannot be foreseen.
-    pub fn of(schema: &Schema, table: usize, dml: &Dml<'_>) -> Option<Foresight> {
+    pub fn of(schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Foresight> {
         let grammar = capabilities::of(schema.database.engine).foresight?;
         let tables = match dml.writes {
             Writes::Insert { .. } => vec![table],
             Writes::Update { .. } | Writes::Delete { .. } => reached(schema, table),
         };
-        let is_plain = |&table: &usize| matches!(schema.tables[table].kind, TableKind::Table | TableKind::Partitioned);
-        let is_named = |&table: &usize| !grammar.address(&schema.tables[table], "t").is_empty();
+        let is_plain =
+            |&table: &TableId| matches!(schema.tables[table].kind, TableKind::Table | TableKind::Partitioned);
+        let is_named = |&table: &TableId| !grammar.address(&schema.tables[table], "t").is_empty();
         tables.iter().all(|table| is_plain(table) && is_named(table)).then_some(Foresight { grammar, tables })
     }
 
-    pub fn tables(&self) -> &[usize] {
+    pub fn tables(&self) -> &[TableId] {
         &self.tables
     }
 
     /// Makes the record; `counted` are columns of the table that is written, as [`Foresight::counted_columns`] gives them.
-    pub fn make(&self, schema: &Schema, written: usize, counted: &[String]) -> Vec<Sql> {
-        let both = |&table: &usize| {
+    pub fn make(&self, schema: &Schema, written: TableId, counted: &[String]) -> Vec<Sql> {
+        let both = |&table: &TableId| {
             let counted = if table == written { counted } else { &[] };
             self.grammar.make_records(schema, &schema.tables[table], [&self.before(table), &self.after(table)], counted)
         };
@@ -63,24 +65,24 @@ impl Foresight {
     }
 
     pub fn unmake(&self) -> Vec<Sql> {
-        let both = |&table: &usize| [self.before(table), self.after(table)];
+        let both = |&table: &TableId| [self.before(table), self.after(table)];
         self.tables.iter().flat_map(both).map(|name| plain(self.grammar.drop_record(&name))).collect()
     }
 
     /// Columns that would draw from the server's counters when a row is foreseen: rows of one name.
-    pub fn counted_columns(&self, schema: &Schema, table: usize) -> Sql {
+    pub fn counted_columns(&self, schema: &Schema, table: TableId) -> Sql {
         self.grammar.drawn_columns(schema, &schema.tables[table])
     }
 
     /// Parents that are gone for a reason, called `parent`; with what they become, `now`, where they are changed.
-    fn gone_from(&self, parent: usize, event: Event) -> String {
+    fn gone_from(&self, parent: TableId, event: Event) -> String {
         match event {
             Event::Delete => format!("{} AS parent", self.before(parent)),
             Event::Update => format!("{} AS parent, {} AS now", self.before(parent), self.after(parent)),
         }
     }
 
-    fn gone(&self, schema: &Schema, relation: &Relation, parent: usize, event: Event) -> String {
+    fn gone(&self, schema: &Schema, relation: &Relation, parent: TableId, event: Event) -> String {
         match event {
             Event::Delete => "parent.fk_doctor$op = 'd'".to_owned(),
             Event::Update => {
@@ -121,7 +123,7 @@ impl Foresight {
     }
 
     /// A recorded row is not deleted in the end.
-    fn is_kept(&self, table: usize, recorded: &str) -> String {
+    fn is_kept(&self, table: TableId, recorded: &str) -> String {
         format!(
             "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor$op = 'd' AND {})",
             self.before(table),
@@ -130,7 +132,7 @@ impl Foresight {
     }
 
     /// The child row is not deleted so far.
-    fn stays(&self, schema: &Schema, child: usize) -> String {
+    fn stays(&self, schema: &Schema, child: TableId) -> String {
         format!(
             "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor$op = 'd' AND {})",
             self.before(child),
@@ -154,17 +156,17 @@ impl Foresight {
         self.grammar.about_records(plain(text))
     }
 
-    fn before(&self, table: usize) -> String {
+    fn before(&self, table: TableId) -> String {
         self.grammar.temporary(&format!("{}{table}", RECORDS[0]))
     }
 
-    fn after(&self, table: usize) -> String {
+    fn after(&self, table: TableId) -> String {
         self.grammar.temporary(&format!("{}{table}", RECORDS[1]))
     }
 }
 
 /// A table, and all that foreign keys would change or delete along with its rows.
-fn reached(schema: &Schema, table: usize) -> Vec<usize> {
+fn reached(schema: &Schema, table: TableId) -> Vec<TableId> {
     let mut tables = vec![table];
     let mut next = 0;
     while let Some(&parent) = tables.get(next) {

@@ -191,13 +191,13 @@ pub(super) fn readable(script: String, change: &Redefinition) -> Result<String, 
 
 /// A name that no definition has yet, in any letter case.
 pub(super) fn free_name(wanted: &str, definitions: &[Definition]) -> String {
-    let is_free = |name: &String| !definitions.iter().any(|[_, known, ..]| known.eq_ignore_ascii_case(name));
+    let is_free = |name: &String| !definitions.iter().any(|known| known.name.eq_ignore_ascii_case(name));
     let numbered = (2..).map(|number| format!("{wanted}_{number}"));
     std::iter::once(wanted.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
 }
 
 /// The text of a definition, if there is one.
 pub(super) fn text_of<'d>(definitions: &'d [Definition], kind: &str, name: &str, of: &str) -> Option<&'d str> {
-    let found = definitions.iter().find(|[known, named, table, _]| known == kind && named == name && table == of);
-    found.map(|[.., text]| text.as_str())
+    let found = definitions.iter().find(|known| known.kind == kind && known.name == name && known.table == of);
+    found.map(|definition| definition.text.as_str())
 }

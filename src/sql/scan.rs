@@ -8,6 +8,7 @@ use crate::model::catalog::Family;
 use crate::model::catalog::Index;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
@@ -55,7 +56,7 @@ pub struct Candidates<'a> {
 pub trait Scan: Grammar {
     /// Returns one row of `1 + 3 * relations` numbers, such as (9, 9, 2, 0): the rows of a child table, and for each of these
     /// relations of it the rows in scope, those of them that refer to nothing, and those with an ignored key.
-    fn counts(&self, schema: &Schema, child: usize, relations: &[&Relation]) -> Sql {
+    fn counts(&self, schema: &Schema, child: TableId, relations: &[&Relation]) -> Sql {
         let mut query = self.query();
         let mut columns = vec!["count(*)".to_owned()];
         for relation in relations {

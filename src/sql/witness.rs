@@ -6,45 +6,47 @@
 use super::Sql;
 use super::capabilities;
 use crate::model::explanation::Event;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 
 /// What a record of rows, before and after, tells. Where a record is of one statement alone, `since` says nothing.
 pub trait Account {
     /// One row: how many rows of a table were inserted, updated and deleted.
-    fn effects(&self, schema: &Schema, table: usize, since: u32) -> Sql;
+    fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql;
 
     /// Rows that were written and lack their parent, as [`super::Scan::orphans`] gives them.
-    fn written_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
+    fn written_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
 
     /// One row: how many of those rows lacked it before, and are only named by an UPDATE that changes nothing.
-    fn already_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
+    fn already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
 
     /// Rows that were not written, but whose parent was taken away; in the same form.
-    fn left_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql;
+    fn left_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
 
     /// One row: how many child rows were deleted along with their parents, had their key changed, or stay behind
     /// without a parent.
-    fn followed(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Sql;
+    fn followed(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql;
 
     /// Child rows whose parent key went and came back, for an engine whose RESTRICT refuses that all the same; in the form
     /// of [`super::Dialect::orphans`]. `None` where there cannot be any.
-    fn restricted(&self, _: &Schema, _relation: usize, _: Event, _since: u32) -> Option<Sql> {
+    fn restricted(&self, _: &Schema, _relation: RelationId, _: Event, _since: u32) -> Option<Sql> {
         None
     }
 
     /// Child rows that went or changed later than their parent did, for such an engine; as they were, in the same form.
-    fn restricted_until_later(&self, _: &Schema, _relation: usize, _: Event, _since: u32) -> Option<Sql> {
+    fn restricted_until_later(&self, _: &Schema, _relation: RelationId, _: Event, _since: u32) -> Option<Sql> {
         None
     }
 
     /// Rows that are their own parent only after a conversion that the engine does not make for them; in the same form.
-    fn unequal_to_themselves(&self, _: &Schema, _relation: usize, _since: u32) -> Option<Sql> {
+    fn unequal_to_themselves(&self, _: &Schema, _relation: RelationId, _since: u32) -> Option<Sql> {
         None
     }
 
     /// One row: how many deleted rows hang below each other, for a relation of a table to itself.
-    fn levels(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql>;
+    fn levels(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql>;
 }
 
 pub trait Witness: Account {
@@ -64,7 +66,7 @@ pub trait Witness: Account {
     fn conflict_clauses(&self) -> Sql;
 
     /// Deletes every row of a table, as DROP TABLE does first.
-    fn empty(&self, schema: &Schema, table: usize) -> String;
+    fn empty(&self, schema: &Schema, table: TableId) -> String;
 
     /// Drops these triggers of the database until [`Witness::take_triggers_back`]: DROP TABLE does not fire them.
     fn leave_triggers_out(&self, triggers: &[String]) -> Vec<Sql>;
@@ -72,20 +74,20 @@ pub trait Witness: Account {
     fn take_triggers_back(&self) -> Vec<Sql>;
 
     /// Returns the tables that are recorded.
-    fn witnessed(&self, schema: &Schema) -> Vec<usize>;
+    fn witnessed(&self, schema: &Schema) -> Vec<TableId>;
 
     /// Takes the triggers of these tables away; the record stays.
-    fn pause(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql>;
+    fn pause(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
 
     /// Makes the triggers of these tables again.
-    fn resume(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql>;
+    fn resume(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
 
     /// Returns the question for the recorded rows of a table since a round, and the names of the columns after the first
     /// three, for example `["id", "r", "id", "r"]`: first all values before, then all values after.
-    fn recorded(&self, schema: &Schema, table: usize, since: u32) -> (Sql, Vec<String>);
+    fn recorded(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>);
 
     /// Puts one such row, recorded under these columns, into the record again.
-    fn record_again(&self, schema: &Schema, table: usize, columns: &[String], row: &[Value]) -> Sql;
+    fn record_again(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql;
 }
 
 /// Returns the witness of a schema's engine, if it has one.

@@ -5,18 +5,19 @@ use super::CHUNK;
 use super::Planner;
 use super::TreatError;
 use crate::engine::Session;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::plan::Adopted;
 use crate::model::plan::Part;
-use crate::model::plan::identity;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Relation;
 use crate::model::value::Key;
 use crate::model::value::RowName;
-use crate::model::value::Value;
 use crate::plan_file;
 use crate::scan::Fact;
-use crate::sql;
+use crate::scan::OrphanColumns;
+use crate::scan::ScanFacts;
 
 /// An orphan as it is streamed.
 struct Orphan {
@@ -35,17 +36,17 @@ struct Foster {
 
 impl<'a> Planner<'a> {
     /// One more pass over the orphans of each relation of which the plan has anything to remember.
-    pub(super) fn remember_orphans(&mut self, facts: &[Fact], reader: &mut dyn Session) -> Result<(), TreatError> {
+    pub(super) fn remember_orphans(&mut self, facts: &ScanFacts, reader: &mut dyn Session) -> Result<(), TreatError> {
         let schema = self.schema;
-        for (index, (relation, fact)) in schema.relations.iter().zip(facts).enumerate() {
+        for ((index, relation), fact) in schema.relations.entries().zip(facts) {
             let Fact::Checked(tally) = fact else { continue };
             let has_names = !identity_columns(schema.child(relation)).is_empty();
             if tally.orphan_rows == 0 || tally.false_orphans.is_some() || !has_names {
                 continue;
             }
-            let has_new_keys = |table: &usize| self.parents.made_in(*table) || self.rekeyed.contains(table);
+            let has_new_keys = |table: &TableId| self.parents.made_in(*table) || self.rekeyed.contains(table);
             let made_in = relation.parent.table.filter(has_new_keys);
-            let others = |&(table, by, as_orphans): &(usize, usize, bool)| {
+            let others = |&(table, by, as_orphans): &(TableId, RelationId, bool)| {
                 table == relation.child && !(by == index && as_orphans)
             };
             let is_changed = self.changed.iter().any(others);
@@ -59,24 +60,23 @@ impl<'a> Planner<'a> {
     fn remember(
         &mut self,
         relation: &'a Relation,
-        made_in: Option<usize>,
+        made_in: Option<TableId>,
         reader: &mut dyn Session,
     ) -> Result<(), TreatError> {
-        let child = self.schema.child(relation);
-        let names = sql::row_name_columns(child);
-        let (mut open, mut foster, mut failure) = (Vec::new(), None, None);
-        let question = sql::of(self.schema).orphans(self.schema, relation, &sql::Among::default());
-        reader.each_row(&question, &mut |row| {
-            let Some(orphan) = self.orphan(relation, &names, row).filter(|_| failure.is_none()) else { return };
-            open.push(orphan);
-            if open.len() == CHUNK {
-                let some = std::mem::take(&mut open);
-                failure = self.remember_some(relation, made_in, &some, &mut foster).err();
+        let columns = OrphanColumns::of(self.schema, relation);
+        let (mut open, mut foster) = (Vec::new(), None);
+        columns.each_row(reader, &self.all_orphans(relation), |row| {
+            open.push(Orphan {
+                group: row.group,
+                key: row.key.to_vec(),
+                row: columns.identity(&row),
+                stored: columns.stored_key(&row),
+            });
+            if open.len() < CHUNK {
+                return Ok(());
             }
+            self.remember_some(relation, made_in, &std::mem::take(&mut open), &mut foster)
         })?;
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
         self.remember_some(relation, made_in, &open, &mut foster)?;
         match (made_in, foster) {
             (Some(parent), Some(foster)) => self.adopt(relation, parent, foster),
@@ -84,20 +84,10 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn orphan(&self, relation: &Relation, names: &[&str], row: &[Value]) -> Option<Orphan> {
-        let child = self.schema.child(relation);
-        let width = relation.child_columns.len();
-        let [group, rest @ .., _] = row else { return None };
-        let (key, rest) = rest.split_at_checked(width)?;
-        let (stored, name) = rest.split_at_checked(width)?;
-        let stored = self.schema.child_column_names(relation).map(str::to_owned).zip(stored.iter().cloned()).collect();
-        Some(Orphan { group: group.as_integer(), key: key.to_vec(), row: identity(child, names, name), stored })
-    }
-
     fn remember_some(
         &mut self,
         relation: &'a Relation,
-        made_in: Option<usize>,
+        made_in: Option<TableId>,
         orphans: &[Orphan],
         foster: &mut Option<Foster>,
     ) -> Result<(), TreatError> {
@@ -139,7 +129,7 @@ impl<'a> Planner<'a> {
     fn made_parents(
         &mut self,
         relation: &Relation,
-        parent: usize,
+        parent: TableId,
         orphans: &[Orphan],
     ) -> Result<Vec<Option<RowName>>, TreatError> {
         let table = &self.schema.tables[parent];
@@ -157,19 +147,16 @@ impl<'a> Planner<'a> {
         let mut found: Vec<Option<RowName>> = keys.iter().map(|_| None).collect();
         if !keys.is_empty() {
             let (room, surgery) = self.room(parent)?;
-            room.each_row(&surgery.rows_with(table, &relation.parent.columns, &keys), &mut |row| {
-                let [number, values @ ..] = row else { return };
-                let number = number.as_integer().and_then(|number| usize::try_from(number).ok());
-                if let Some(found) = number.and_then(|number| found.get_mut(number)) {
-                    let names = names.iter().map(|name| (*name).to_owned());
-                    *found = Some(names.zip(values.iter().cloned()).collect());
-                }
+            let question = surgery.rows_with(table, &relation.parent.columns, &keys);
+            room.numbered(&question, keys.len(), &mut |number, values| {
+                let names = names.iter().map(|name| (*name).to_owned());
+                found[number] = Some(names.zip(values.iter().cloned()).collect());
             })?;
         }
         Ok(places.into_iter().map(|place| found[place].clone()).collect())
     }
 
-    fn adopt(&mut self, relation: &Relation, parent: usize, foster: Foster) -> Result<(), TreatError> {
+    fn adopt(&mut self, relation: &Relation, parent: TableId, foster: Foster) -> Result<(), TreatError> {
         let planned = self.bench.get(&self.schema.tables[parent].name, &foster.row)?;
         let Some(mut change) = planned.filter(|change| change.after.is_some()) else { return Ok(()) };
         let adopted = change.adopts.get_or_insert_default();

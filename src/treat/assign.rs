@@ -3,28 +3,34 @@
 use crate::model::catalog::Table;
 use crate::model::configured::Fault;
 use crate::model::configured::Spanned;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
+use crate::model::ids::RuleId;
 use crate::model::pattern::Pattern;
 use crate::model::rule::Nullable;
 use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::model::text::nearest;
 
-/// The rule of every relation, and what is wrong with the rules as far as that goes: with each fault the position of its
-/// rule.
-pub fn assign(schema: &Schema, rules: &[Rule]) -> (Vec<Option<usize>>, Vec<(usize, Fault)>) {
+/// The rule that treats each relation, if one does.
+pub type Assigned = IdVec<RelationId, Option<RuleId>>;
+
+/// Returns the rule of every relation, and the faults of the rules that show here, each with the rule that has it.
+pub fn assign(schema: &Schema, rules: &Rules) -> (Assigned, Vec<(RuleId, Fault)>) {
     let mut faults = Vec::new();
-    for (position, rule) in rules.iter().enumerate() {
+    for (id, rule) in rules.entries() {
         let treats_any = || schema.relations.iter().any(|relation| rule.speaks_of(schema, relation));
         if is_exact(rule) && !treats_any() && !is_relaxed_already(schema, rule) {
-            faults.push((position, treats_nothing(schema, rule)));
+            faults.push((id, treats_nothing(schema, rule)));
         }
         if !treats_any() {
-            faults.extend(unknown_columns(schema, rule).into_iter().map(|fault| (position, fault)));
+            faults.extend(unknown_columns(schema, rule).into_iter().map(|fault| (id, fault)));
         }
     }
     let assigned = schema.relations.iter().map(|relation| {
-        let speaking: Vec<usize> = (0..rules.len()).filter(|&rule| rules[rule].speaks_of(schema, relation)).collect();
-        let exact: Vec<usize> = speaking.iter().copied().filter(|&rule| is_exact(&rules[rule])).collect();
+        let speaking: Vec<RuleId> = rules.ids().filter(|&rule| rules[rule].speaks_of(schema, relation)).collect();
+        let exact: Vec<RuleId> = speaking.iter().copied().filter(|&rule| is_exact(&rules[rule])).collect();
         if let [first, second, ..] = exact[..] {
             let (first, span) = (&rules[first].id.value, rules[second].child.span.clone());
             let message = format!("`{first}` already treats {}", relation.id);

@@ -7,13 +7,15 @@ use crate::engine::Session;
 use crate::model::catalog::Table;
 use crate::model::configured::Fault;
 use crate::model::configured::Spanned;
+use crate::model::ids::RuleId;
+use crate::model::ids::TableId;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
 use crate::model::rule::Nullable;
 use crate::model::rule::Prevention;
 use crate::model::rule::RemapHow;
-use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
 use crate::model::rule::Via;
 use crate::model::schema::Schema;
@@ -27,16 +29,17 @@ use crate::sql::repair::Evaluation;
 use crate::sql::repair::Repair;
 use crate::sql::repair::Wanted;
 use crate::sql::repair::can_hold;
+use crate::treat::assign::Assigned;
 
 /// Checks every rule against the relations that it treats.
 pub fn check(
     schema: &Schema,
-    rules: &[Rule],
-    assigned: &[Option<usize>],
+    rules: &Rules,
+    assigned: &Assigned,
     surgery: &dyn Repair,
     session: &mut dyn Session,
-) -> Result<Vec<(usize, Fault)>, TreatError> {
-    let mut faults: Vec<(usize, Fault)> = Vec::new();
+) -> Result<Vec<(RuleId, Fault)>, TreatError> {
+    let mut faults: Vec<(RuleId, Fault)> = Vec::new();
     for (relation, rule) in
         schema.relations.iter().zip(assigned).filter_map(|(relation, rule)| Some((relation, (*rule)?)))
     {
@@ -259,7 +262,7 @@ impl<'c> Checker<'c> {
         }
     }
 
-    fn table(&mut self, name: &str, place: &std::ops::Range<usize>) -> Option<usize> {
+    fn table(&mut self, name: &str, place: &std::ops::Range<usize>) -> Option<TableId> {
         let found = self.schema.table(name);
         if found.is_none() {
             let names: Vec<String> = self.schema.tables.iter().map(|table| table.name.to_string()).collect();
@@ -269,7 +272,7 @@ impl<'c> Checker<'c> {
         found
     }
 
-    fn all_columns(&mut self, table: usize, names: &[String], place: &std::ops::Range<usize>) -> bool {
+    fn all_columns(&mut self, table: TableId, names: &[String], place: &std::ops::Range<usize>) -> bool {
         let table: &Table = &self.schema.tables[table];
         let missing: Vec<&String> = names
             .iter()

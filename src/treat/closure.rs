@@ -7,13 +7,14 @@ use std::collections::HashSet;
 
 use super::CHUNK;
 use super::Case;
-use super::Image;
 use super::Planner;
+use super::Stop;
 use super::TreatError;
 use super::limits::Counted;
 use super::rows::Pending;
 use crate::model::catalog::Action;
 use crate::model::forecast::Sample;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::plan::has_own_address;
@@ -25,10 +26,11 @@ use crate::model::value::Value;
 use crate::plan_draft::Step;
 use crate::plan_draft::Unit;
 use crate::plan_file;
+use crate::stored_rows::Image;
 
 /// One row of a closure.
 struct Going<'a> {
-    table: usize,
+    table: TableId,
     row: RowName,
     image: Image,
     part: Part,
@@ -41,20 +43,20 @@ struct Going<'a> {
 struct Closure<'a> {
     rows: Vec<Going<'a>>,
     /// By table and row.
-    places: HashMap<(usize, String), usize>,
+    places: HashMap<(TableId, String), usize>,
     /// For each row, the places of those that refer to it and go, each with whether the reference is looked at in the end only.
     dependants: Vec<Vec<(usize, bool)>>,
     /// Rows that were looked at, by table and row, and those that were counted.
-    seen: HashSet<(usize, String)>,
+    seen: HashSet<(TableId, String)>,
     counted: Vec<Counted>,
     /// A row of it was planned to lose its reference to a row that goes, and now goes itself: before that row.
     goes_first: bool,
     /// The table of a row that refers to it and is planned to change at a place that is not before all others.
-    comes_after: Option<usize>,
+    comes_after: Option<TableId>,
 }
 
 impl<'a> Closure<'a> {
-    fn take(&mut self, name: (usize, String), going: Going<'a>) -> usize {
+    fn take(&mut self, name: (TableId, String), going: Going<'a>) -> usize {
         let place = self.rows.len();
         self.places.insert(name, place);
         self.rows.push(going);
@@ -81,7 +83,7 @@ impl<'a> Closure<'a> {
     }
 
     /// The tables of two rows of which each would have to go before the other, one after the other.
-    fn circle(&self) -> Option<[usize; 2]> {
+    fn circle(&self) -> Option<[TableId; 2]> {
         let order = self.root_first();
         let mut rank = vec![0; self.rows.len()];
         order.iter().enumerate().for_each(|(number, &place)| rank[place] = number);
@@ -113,7 +115,8 @@ impl<'a> Planner<'a> {
         };
         let sample = sample();
         let mut closure = Closure::default();
-        if let Err(why) = self.gather(case, pending, image, &mut closure)? {
+        if let Err(stop) = self.gather(case, pending, image, &mut closure) {
+            let why = stop.why()?;
             self.uncount(case, &closure.counted);
             case.give_up(pending, &why);
             return Ok(());
@@ -134,7 +137,7 @@ impl<'a> Planner<'a> {
         let stands_alone = closure.rows.len() == 1 && !closure.goes_first && !matches!(keep, Some(Keep::Table(_)));
         let step = if closure.goes_first { Step::DeleteFirst } else { Step::Delete };
         let unit = self.bench.unit(step);
-        let going: HashSet<(usize, String)> = closure
+        let going: HashSet<(TableId, String)> = closure
             .rows
             .iter()
             .filter(|going| going.blanked.is_none())
@@ -174,15 +177,15 @@ impl<'a> Planner<'a> {
         pending: &Pending<'_>,
         image: Image,
         closure: &mut Closure<'a>,
-    ) -> Result<Result<(), String>, TreatError> {
+    ) -> Result<(), Stop> {
         let schema = self.schema;
         let root =
             Going { table: case.relation.child, row: pending.row.clone(), image, part: Part::Orphan, blanked: None };
-        let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
+        let mut open: Vec<(TableId, Vec<usize>)> = Vec::new();
         match self.admit(case, closure, root)? {
             Admission::Goes(place) => open.push((case.relation.child, vec![place])),
             Admission::GoesToo(_) | Admission::Settled => {}
-            Admission::Needed(why) => return Ok(Err(why)),
+            Admission::Needed(why) => return Stop::undecided(why),
         }
         while let Some((table, places)) = open.pop() {
             let relations = schema
@@ -195,13 +198,10 @@ impl<'a> Planner<'a> {
                     if let Err(why) = self.can_be_found(relation.child)
                         && self.has_dependants(relation, &rows)?
                     {
-                        return Ok(Err(why));
+                        return Stop::undecided(why);
                     }
                     let mut gone = Vec::new();
-                    let dependants = match self.dependants(relation, &rows)? {
-                        Ok(dependants) => dependants,
-                        Err(why) => return Ok(Err(why)),
-                    };
+                    let dependants = self.dependants(relation, &rows)?;
                     for (parent, going) in dependants {
                         let place = match self.admit(case, closure, going)? {
                             Admission::Goes(place) => {
@@ -210,7 +210,7 @@ impl<'a> Planner<'a> {
                             }
                             Admission::GoesToo(place) => place,
                             Admission::Settled => continue,
-                            Admission::Needed(why) => return Ok(Err(why)),
+                            Admission::Needed(why) => return Stop::undecided(why),
                         };
                         let is_deferred = relation.deferrable && relation.on_delete == Action::NoAction;
                         closure.dependants[some[parent]].push((place, is_deferred));
@@ -220,24 +220,26 @@ impl<'a> Planner<'a> {
                     }
                     self.check_limits();
                     if !self.goes_on() {
-                        return Ok(Ok(()));
+                        return Ok(());
                     }
                 }
             }
         }
         if let Some(tables) = closure.circle().filter(|_| !self.surgery.removes_circles()) {
             let [one, other] = tables.map(|table| &schema.tables[table].name);
-            return Ok(Err(format!(
+            return Stop::undecided(format!(
                 "rows of {one} and {other} refer to each other in a circle, and neither can go first"
-            )));
+            ));
         }
-        Ok(match closure.comes_after.filter(|_| closure.goes_first) {
+        match closure.comes_after.filter(|_| closure.goes_first) {
             Some(table) => {
                 let name = &schema.tables[table].name;
-                Err(format!("rows that depend on it, among them one of {name}, would have to go in two orders at once"))
+                Stop::undecided(format!(
+                    "rows that depend on it, among them one of {name}, would have to go in two orders at once"
+                ))
             }
             None => Ok(()),
-        })
+        }
     }
 
     /// Takes a row into a closure, unless it is there already, is planned to go anyway, or is needed.
@@ -289,31 +291,27 @@ impl<'a> Planner<'a> {
     }
 
     /// The rows that refer to rows that go, each with the number of that row, and what becomes of them; or why that cannot be.
-    fn dependants(
-        &mut self,
-        relation: &'a Relation,
-        parents: &[RowName],
-    ) -> Result<Result<Vec<(usize, Going<'a>)>, String>, TreatError> {
+    fn dependants(&mut self, relation: &'a Relation, parents: &[RowName]) -> Result<Vec<(usize, Going<'a>)>, Stop> {
         let child = self.schema.child(relation);
         let names = identity_columns(child);
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut numbers: Vec<usize> = Vec::new();
         let mut rows: Vec<RowName> = Vec::new();
-        self.asker.each_row(&self.surgery.children_of(self.schema, relation, &parents), &mut |row| {
-            let number = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-            numbers.push(number.unwrap_or_default());
-            let values = row.iter().skip(1).cloned();
-            rows.push(names.iter().map(|name| (*name).to_owned()).zip(values).collect());
+        let question = self.surgery.children_of(self.schema, relation, &parents);
+        self.asker.numbered(&question, parents.len(), &mut |number, values| {
+            numbers.push(number);
+            rows.push(names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect());
         })?;
         let images = self.images(relation.child, &rows.iter().collect::<Vec<_>>())?;
         let stays = relation.on_delete == Action::SetNull && self.can_be_blank(relation);
         let going = numbers.into_iter().zip(rows).zip(images).map(|((number, row), image)| {
-            let image =
-                image.ok_or_else(|| format!("a row of {} depends on it, and {}", child.name, super::TOO_LONG))?;
+            let image = image.ok_or_else(|| {
+                Stop::Undecided(format!("a row of {} depends on it, and {}", child.name, super::TOO_LONG))
+            })?;
             let blanked = stays.then_some(relation);
             Ok((number, Going { table: relation.child, row, image, part: Part::Dependant, blanked }))
         });
-        Ok(going.collect())
+        going.collect()
     }
 
     fn can_be_blank(&self, relation: &Relation) -> bool {

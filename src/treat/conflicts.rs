@@ -6,6 +6,7 @@ use std::hash::DefaultHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
 
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -22,7 +23,7 @@ pub(super) struct Conflicts {
     gone: HashSet<u64>,
 }
 
-fn hash(table: usize, columns: &[usize], key: &[Value]) -> u64 {
+fn hash(table: TableId, columns: &[usize], key: &[Value]) -> u64 {
     let named: RowName = key.iter().map(|value| (String::new(), value.clone())).collect();
     // Always the same hash for the same key, in every run.
     let mut hasher = DefaultHasher::new();
@@ -48,7 +49,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Every reference that a row has.
-    pub(super) fn need_all(&mut self, table: usize, image: &RowName) -> Result<(), TreatError> {
+    pub(super) fn need_all(&mut self, table: TableId, image: &RowName) -> Result<(), TreatError> {
         let schema = self.schema;
         for relation in schema.relations.iter().filter(|relation| relation.child == table) {
             self.need(relation, image)?;
@@ -57,21 +58,21 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether another change points at this row.
-    pub(super) fn is_needed(&self, table: usize, image: &RowName, changed: Option<&[usize]>) -> bool {
+    pub(super) fn is_needed(&self, table: TableId, image: &RowName, changed: Option<&[usize]>) -> bool {
         self.names(table, image, changed).any(|name| self.ties.needed.contains(&name))
     }
 
-    pub(super) fn gone(&mut self, table: usize, image: &RowName, changed: Option<&[usize]>) {
+    pub(super) fn gone(&mut self, table: TableId, image: &RowName, changed: Option<&[usize]>) {
         let names: Vec<u64> = self.names(table, image, changed).collect();
         self.ties.gone.extend(names);
     }
 
-    pub(super) fn is_gone(&self, table: usize, columns: &[usize], key: &Key) -> bool {
+    pub(super) fn is_gone(&self, table: TableId, columns: &[usize], key: &Key) -> bool {
         self.ties.gone.contains(&hash(table, columns, key))
     }
 
     /// By what keys a row can be referred to; only those that have any of some columns in them, if it is these that change.
-    fn names(&self, table: usize, image: &RowName, changed: Option<&[usize]>) -> impl Iterator<Item = u64> {
+    fn names(&self, table: TableId, image: &RowName, changed: Option<&[usize]>) -> impl Iterator<Item = u64> {
         let schema = self.schema;
         let about = &schema.tables[table];
         let is_meant = move |relation: &&Relation| {

@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use super::Case;
 use super::Planner;
+use super::Stop;
 use super::TreatError;
 use super::redefine::is_relaxed;
 use crate::engine::EngineError;
 use crate::model::catalog::Action;
 use crate::model::catalog::Match;
+use crate::model::ids::TableId;
 use crate::model::rule::Expression;
 use crate::model::rule::Keep;
 use crate::model::rule::Placeholder;
@@ -148,7 +150,7 @@ impl<'a> Planner<'a> {
         if changes_child(treatment) {
             let child = case.relation.child;
             let can_change = self.can_be_found(child);
-            let can_change = if can_change.is_ok() { self.furnish(child)? } else { can_change };
+            let can_change = if can_change.is_ok() { for_a_key(self.furnish(child))? } else { can_change };
             if let Err(why) = can_change {
                 return Ok(every(groups, Err(why)));
             }
@@ -157,12 +159,12 @@ impl<'a> Planner<'a> {
         match treatment {
             Treatment::Remap(remap) => self.remap(case, remap, groups),
             Treatment::Placeholder(placeholder) => self.placeholder(case, placeholder, groups),
-            Treatment::Sentinel(sentinel) => Ok(every(groups, self.sentinel(case, sentinel, groups)?)),
+            Treatment::Sentinel(sentinel) => Ok(every(groups, for_a_key(self.sentinel(case, sentinel, groups))?)),
             Treatment::SetNull { columns } => {
                 let columns = columns.as_ref().map(|columns| columns.iter().map(|name| name.value.as_str()).collect());
                 Ok(every(groups, self.set_null(case, columns)))
             }
-            Treatment::SetDefault => Ok(every(groups, self.set_default(case, groups)?)),
+            Treatment::SetDefault => Ok(every(groups, for_a_key(self.set_default(case, groups))?)),
             Treatment::Quarantine { keep } => Ok(every(groups, Ok(Act::Remove { keep: Some(Rc::new(keep.clone())) }))),
             Treatment::Delete => Ok(every(groups, Ok(Act::Remove { keep: None }))),
             Treatment::Follow { keep } => self.follow(case, *keep, groups),
@@ -179,7 +181,7 @@ impl<'a> Planner<'a> {
         let act = match case.relation.on_delete {
             Action::Cascade => Ok(Act::Remove { keep: keep.then(|| Rc::new(Keep::default())) }),
             Action::SetNull => self.set_null(case, None),
-            Action::SetDefault => self.set_default(case, groups)?,
+            Action::SetDefault => for_a_key(self.set_default(case, groups))?,
             other => Err(format!("ON DELETE is {}, which names no repair", other.name())),
         };
         Ok(every(groups, act))
@@ -287,36 +289,32 @@ impl<'a> Planner<'a> {
             // Where the rows get another key, it is they that the record keeps.
             let record = wish.record.as_deref();
             let (of_parent, of_rows) = if is_new { (None, record) } else { (record, None) };
-            let made = self.make_parent(case, parent, key, &group.key, values, of_parent)?;
-            acts.push(made.map(|key| if is_new { set(key, of_rows.map(Into::into), false) } else { Act::Nothing }));
+            let made = self.make_parent(case, parent, key, &group.key, values, of_parent);
+            let act = made.map(|key| if is_new { set(key, of_rows.map(Into::into), false) } else { Act::Nothing });
+            acts.push(for_a_key(act)?);
         }
         Ok(acts)
     }
 
-    fn sentinel(
-        &mut self,
-        case: &mut Case<'a>,
-        wish: &Sentinel,
-        groups: &[&Group],
-    ) -> Result<Result<Act, String>, TreatError> {
+    fn sentinel(&mut self, case: &mut Case<'a>, wish: &Sentinel, groups: &[&Group]) -> Result<Act, Stop> {
         let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
-            return Ok(Err("there is no parent table".to_owned()));
+            return Stop::undecided("there is no parent table");
         };
         let columns = &case.relation.parent.columns;
         if let Some(key) = self.stored_keys(parent, columns, &[&wish.key.value])?.pop().flatten() {
-            return Ok(Ok(set(key, None, false)));
+            return Ok(set(key, None, false));
         }
         if let Some(key) = self.made_key(parent, columns, &wish.key.value)? {
-            return Ok(Ok(set(key, None, false)));
+            return Ok(set(key, None, false));
         }
         let expressions: Vec<Wanted<'_>> = wish.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
         let answer = self.evaluate(case, None, &expressions, &groups[..1])?.pop().unwrap_or(Ok(Vec::new()));
         let values = match answer {
             Ok(values) => wish.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
-            Err(why) => return Ok(Err(why)),
+            Err(why) => return Stop::undecided(why),
         };
         let made = self.make_parent(case, parent, Some(&wish.key.value), &wish.key.value, values, None)?;
-        Ok(made.map(|key| set(key, None, false)))
+        Ok(set(made, None, false))
     }
 
     /// Only columns that may be NULL, and rather those that no other relation needs.
@@ -327,7 +325,7 @@ impl<'a> Planner<'a> {
             !about.not_null && !about.generated && !child.primary_key.contains(&column)
         };
         let is_shared = |column: usize| {
-            let others = self.schema.relations.iter().enumerate();
+            let others = self.schema.relations.entries();
             others
                 .filter(|(index, _)| *index != case.index)
                 .any(|(_, other)| other.child == case.relation.child && other.child_columns.contains(&column))
@@ -367,7 +365,7 @@ impl<'a> Planner<'a> {
         Ok(blank(chosen))
     }
 
-    fn set_default(&mut self, case: &Case<'a>, groups: &[&Group]) -> Result<Result<Act, String>, TreatError> {
+    fn set_default(&mut self, case: &Case<'a>, groups: &[&Group]) -> Result<Act, Stop> {
         let defaults = self.defaults(case.relation.child)?;
         let child = self.schema.child(case.relation);
         let texts: Vec<Expression> = case
@@ -383,20 +381,25 @@ impl<'a> Planner<'a> {
         let wanted: Vec<Wanted<'_>> = texts.iter().map(Wanted::Expression).collect();
         let key = match self.evaluate(case, None, &wanted, &groups[..1])?.pop() {
             Some(Ok(key)) => key,
-            _ => return Ok(Err("its DEFAULT gives no value".to_owned())),
+            _ => return Stop::undecided("its DEFAULT gives no value"),
         };
         if key.contains(&Value::Null) {
-            return Ok(self.set_null(case, None).map_err(|why| format!("its DEFAULT is NULL, and {why}")));
+            let blanked = self.set_null(case, None);
+            return blanked.map_err(|why| Stop::Undecided(format!("its DEFAULT is NULL, and {why}")));
         }
         let present = match case.relation.parent.table {
             Some(parent) => self.stored_keys(parent, &case.relation.parent.columns, &[&key])?.pop().flatten(),
             None => None,
         };
         let Some(_) = present else {
-            return Ok(Err(format!("{} does not have the DEFAULT, {}", case.relation.parent.name, text::key(&key))));
+            return Stop::undecided(format!(
+                "{} does not have the DEFAULT, {}",
+                case.relation.parent.name,
+                text::key(&key)
+            ));
         };
         let columns = key.into_iter().map(Some).collect();
-        Ok(Ok(Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true }))
+        Ok(Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true })
     }
 
     /// The values of expressions for each key. An error where `via` does not have the key, or has it more than once.
@@ -423,7 +426,7 @@ impl<'a> Planner<'a> {
         &mut self,
         case: &Case<'a>,
         name: &str,
-        via: Option<(usize, &[usize])>,
+        via: Option<(TableId, &[usize])>,
         wanted: &[Wanted<'_>],
         groups: &[&Group],
     ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
@@ -432,10 +435,9 @@ impl<'a> Planner<'a> {
             Evaluation { via: via.map(|(table, columns)| (&self.schema.tables[table], columns)), keys: &keys, wanted };
         let question = self.surgery.evaluate(self.schema, case.relation, &evaluation);
         let mut answers: BTreeMap<usize, Vec<Vec<Value>>> = BTreeMap::new();
-        let asked = self.asker.each_row(&question, &mut |row| {
-            let [number, found, values @ ..] = row else { return };
-            let number = number.as_integer().and_then(|number| usize::try_from(number).ok());
-            if let (Some(number), Some(1)) = (number, found.as_integer()) {
+        let asked = self.asker.numbered(&question, groups.len(), &mut |number, row| {
+            let [found, values @ ..] = row else { return };
+            if found.as_integer() == Some(1) {
                 answers.entry(number).or_default().push(values.to_vec());
             }
         });
@@ -468,13 +470,9 @@ impl<'a> Planner<'a> {
         several: &str,
     ) -> Result<Vec<Result<Key, String>>, TreatError> {
         let mut found: Vec<Vec<Key>> = (0..count).map(|_| Vec::new()).collect();
-        self.asker.each_row(question, &mut |row| {
-            let [number, key @ ..] = row else { return };
-            let place = number.as_integer().and_then(|number| usize::try_from(number).ok());
-            if let Some(keys) = place.and_then(|place| found.get_mut(place))
-                && keys.len() < 2
-            {
-                keys.push(key.to_vec());
+        self.asker.numbered(question, count, &mut |number, key| {
+            if found[number].len() < 2 {
+                found[number].push(key.to_vec());
             }
         })?;
         let one = |mut keys: Vec<Key>| match keys.len() {
@@ -488,7 +486,7 @@ impl<'a> Planner<'a> {
     /// Each key as the table stores it, if it has it exactly once.
     pub(super) fn stored_keys(
         &mut self,
-        table: usize,
+        table: TableId,
         columns: &[usize],
         keys: &[&Key],
     ) -> Result<Vec<Option<Key>>, TreatError> {
@@ -510,37 +508,44 @@ impl<'a> Planner<'a> {
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let table = &self.schema.tables[parent];
         let (room, surgery) = self.room(parent)?;
-        room.each_row(&surgery.present(table, &case.relation.parent.columns, &keys), &mut |row| {
-            let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-            if let Some(place) = place.and_then(|place| planned.get_mut(place)) {
-                *place = true;
-            }
-        })?;
+        let question = surgery.present(table, &case.relation.parent.columns, &keys);
+        room.numbered(&question, keys.len(), &mut |number, _| planned[number] = true)?;
         Ok(planned)
     }
 
     /// A key as the plan already makes a parent for it.
-    pub(super) fn made_key(&mut self, parent: usize, columns: &[usize], key: &Key) -> Result<Option<Key>, TreatError> {
+    pub(super) fn made_key(
+        &mut self,
+        parent: TableId,
+        columns: &[usize],
+        key: &Key,
+    ) -> Result<Option<Key>, TreatError> {
         let mut found = None;
         if self.parents.made_in(parent) {
             let table = &self.schema.tables[parent];
             let (room, surgery) = self.room(parent)?;
-            room.each_row(&surgery.present(table, columns, &[key]), &mut |row| {
-                found = row.split_first().map(|(_, key)| key.to_vec());
-            })?;
+            room.numbered(&surgery.present(table, columns, &[key]), 1, &mut |_, key| found = Some(key.to_vec()))?;
         }
         Ok(found)
     }
 
-    pub(super) fn table(&self, name: &str) -> Option<usize> {
+    pub(super) fn table(&self, name: &str) -> Option<TableId> {
         self.schema.table(name)
     }
 
     /// The positions of columns that a check has found to be there.
-    pub(super) fn columns(&self, table: usize, names: &[String]) -> Vec<usize> {
+    pub(super) fn columns(&self, table: TableId, names: &[String]) -> Vec<usize> {
         let columns = &self.schema.tables[table].columns;
         let position = |name: &String| columns.iter().position(|column| self.schema.names.same(&column.name, name));
         names.iter().filter_map(position).collect()
+    }
+}
+
+/// Sets what is undecided for some keys apart from what fails altogether.
+fn for_a_key<T>(outcome: Result<T, Stop>) -> Result<Result<T, String>, TreatError> {
+    match outcome {
+        Ok(done) => Ok(Ok(done)),
+        Err(stop) => stop.why().map(Err),
     }
 }
 

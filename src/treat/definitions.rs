@@ -8,11 +8,13 @@ use super::redefine;
 use super::redefine::Matter;
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::model::ids::TableId;
 use crate::model::redefinition::Definition;
-use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::repair::Repair;
+use crate::treat::assign::Assigned;
 
 /// The definitions that a plan starts from.
 pub struct Known {
@@ -20,17 +22,17 @@ pub struct Known {
     /// Some definitions may be hidden from this user.
     pub are_some_hidden: bool,
     /// Of the parents that triggers are to make: the columns that have a DEFAULT.
-    pub defaults: BTreeMap<usize, Vec<String>>,
+    pub defaults: BTreeMap<TableId, Vec<String>>,
 }
 
 /// The columns of parents that have a DEFAULT, where triggers are to make such parents.
 pub fn defaults(
     schema: &Schema,
-    rules: &[Rule],
-    assigned: &[Option<usize>],
+    rules: &Rules,
+    assigned: &Assigned,
     surgery: &dyn Repair,
     session: &mut dyn Session,
-) -> Result<BTreeMap<usize, Vec<String>>, EngineError> {
+) -> Result<BTreeMap<TableId, Vec<String>>, EngineError> {
     let mut defaults = BTreeMap::new();
     for parent in redefine::parents_to_know(schema, rules, assigned) {
         let mut names = Vec::new();
@@ -46,8 +48,8 @@ pub fn defaults(
 pub fn add_definitions(
     draft: &mut Draft,
     schema: &Schema,
-    rules: &[Rule],
-    assigned: &[Option<usize>],
+    rules: &Rules,
+    assigned: &Assigned,
     surgery: &dyn Repair,
     known: &Known,
 ) {

@@ -5,16 +5,17 @@ use crate::model::redefinition::Definition;
 use crate::model::rule::TreatmentKind;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
+use crate::model::value::Value;
 
 /// What else will happen when the plan is applied.
-pub(super) fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast) -> Vec<String> {
+pub(super) fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast<Value>) -> Vec<String> {
     let facts = schema.database.engine.facts();
     let mut hazards = Vec::new();
     for table in &forecast.tables {
         let triggers: Vec<&str> = definitions
             .iter()
-            .filter(|[kind, _, of, _]| kind == "trigger" && schema.names.same(of, &table.table))
-            .map(|[_, name, ..]| name.as_str())
+            .filter(|known| known.kind == "trigger" && schema.names.same(&known.table, &table.table))
+            .map(|trigger| trigger.name.as_str())
             .collect();
         if !triggers.is_empty() {
             let silence = if facts.can_silence_triggers { "; --no-triggers keeps them silent" } else { "" };

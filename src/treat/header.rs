@@ -1,13 +1,16 @@
 //! The header of a plan: the database and the rules that it was made for, the orphans that it leaves, and its treatments.
 
 use crate::model::forecast::RepairForecast;
+use crate::model::ids::TableId;
 use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::RuleDigest;
 use crate::model::plan::TableDigest;
 use crate::model::plan::Treated;
 use crate::model::schema::Schema;
+use crate::model::value::Value;
 use crate::scan;
+use crate::scan::ScanFacts;
 
 /// The digests that tie a plan to its database and its rules.
 pub struct Digests {
@@ -19,7 +22,7 @@ pub struct Digests {
     pub rules: Vec<RuleDigest>,
 }
 
-pub fn header(schema: &Schema, forecast: &RepairForecast, forecasts: Vec<Forecast>, digests: Digests) -> Header {
+pub fn header(schema: &Schema, forecast: &RepairForecast<Value>, forecasts: Vec<Forecast>, digests: Digests) -> Header {
     Header {
         engine: schema.database.engine,
         database: schema.database.name.clone(),
@@ -37,8 +40,8 @@ pub fn header(schema: &Schema, forecast: &RepairForecast, forecasts: Vec<Forecas
 }
 
 /// Every relation that a changed table has a part in.
-pub fn forecasts(schema: &Schema, facts: &[scan::Fact], forecast: &RepairForecast) -> Vec<Forecast> {
-    let is_changed = |table: Option<usize>| {
+pub fn forecasts(schema: &Schema, facts: &ScanFacts, forecast: &RepairForecast<Value>) -> Vec<Forecast> {
+    let is_changed = |table: Option<TableId>| {
         table.is_some_and(|table| {
             let name = schema.tables[table].name.to_string();
             forecast.tables.iter().any(|changes| changes.table == name)
@@ -46,9 +49,8 @@ pub fn forecasts(schema: &Schema, facts: &[scan::Fact], forecast: &RepairForecas
     };
     let is_declared = |id: &String| forecast.redefinitions.iter().any(|change| change.declared.contains(id));
     let is_dropped = |id: &String| forecast.redefinitions.iter().any(|change| change.dropped.contains(id));
-    let declared =
-        schema.relations.iter().zip(facts).enumerate().filter(|(_, (relation, _))| !is_dropped(&relation.id));
-    let touched = declared.filter_map(|(index, (relation, fact))| match fact {
+    let declared = schema.relations.entries().zip(facts).filter(|((_, relation), _)| !is_dropped(&relation.id));
+    let touched = declared.filter_map(|((index, relation), fact)| match fact {
         scan::Fact::Checked(tally)
             if is_changed(Some(relation.child)) || is_changed(relation.parent.table) || is_declared(&relation.id) =>
         {
@@ -64,7 +66,7 @@ pub fn forecasts(schema: &Schema, facts: &[scan::Fact], forecast: &RepairForecas
     touched.collect()
 }
 
-fn treated(forecast: &RepairForecast) -> Vec<Treated> {
+fn treated(forecast: &RepairForecast<Value>) -> Vec<Treated> {
     let all =
         forecast.relations.iter().flat_map(|outlook| outlook.treatments.iter().map(move |share| (outlook, share)));
     all.map(|(outlook, share)| Treated {

@@ -4,6 +4,7 @@
 use crate::model::catalog::Family;
 use crate::model::catalog::TableName;
 use crate::model::forecast::Refusal;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::Part;
@@ -61,7 +62,7 @@ impl<'a> Planner<'a> {
         &mut self,
         case: &Case<'a>,
         record: &str,
-        table: usize,
+        table: TableId,
         image: &RowName,
         unit: Unit,
     ) -> Result<(), TreatError> {
@@ -153,7 +154,7 @@ impl<'a> Planner<'a> {
 
 impl Planner<'_> {
     /// The first of these columns that a table does not have.
-    fn missing_column<'c>(&self, table: usize, columns: &[&'c str]) -> Option<&'c str> {
+    fn missing_column<'c>(&self, table: TableId, columns: &[&'c str]) -> Option<&'c str> {
         let there = &self.schema.tables[table].columns;
         let is_there = |wanted: &str| there.iter().any(|column| self.schema.names.same(&column.name, wanted));
         columns.iter().copied().find(|wanted| !is_there(wanted))

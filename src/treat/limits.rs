@@ -12,6 +12,7 @@ use super::Planner;
 use super::TreatError;
 use crate::model::forecast::LimitUse;
 use crate::model::forecast::Refusal;
+use crate::model::ids::TableId;
 use crate::model::plan::Part;
 use crate::model::plan::Reason;
 use crate::model::rule::Limits;
@@ -24,11 +25,11 @@ use crate::sql;
 #[derive(Default)]
 pub(super) struct Losses {
     plan: u64,
-    tables: BTreeMap<usize, u64>,
+    tables: BTreeMap<TableId, u64>,
     /// By the rule's id.
     rules: BTreeMap<String, OfRule>,
     /// How many rows the tables have.
-    sizes: BTreeMap<usize, u64>,
+    sizes: BTreeMap<TableId, u64>,
     /// A limit is passed: nothing more is planned, only counted.
     is_over: bool,
 }
@@ -37,22 +38,22 @@ pub(super) struct Losses {
 struct OfRule {
     limits: Limits,
     rows: u64,
-    tables: BTreeMap<usize, u64>,
+    tables: BTreeMap<TableId, u64>,
     /// Rows of child tables that are treated in any way.
-    treated: BTreeMap<usize, u64>,
+    treated: BTreeMap<TableId, u64>,
     relations: BTreeSet<String>,
 }
 
 /// A row that was counted.
 pub(super) struct Counted {
-    table: usize,
+    table: TableId,
     in_plan: bool,
     in_rule: bool,
 }
 
 impl Losses {
     /// What a scan has counted need not be counted again.
-    pub(super) fn know_size(&mut self, table: usize, rows: u64) {
+    pub(super) fn know_size(&mut self, table: TableId, rows: u64) {
         self.sizes.insert(table, rows);
     }
 
@@ -64,7 +65,7 @@ impl Losses {
         self.rules.entry(rule.id.value.clone()).or_default()
     }
 
-    fn size(&self, table: usize) -> u64 {
+    fn size(&self, table: TableId) -> u64 {
         self.sizes.get(&table).copied().unwrap_or_default()
     }
 
@@ -75,9 +76,9 @@ impl Losses {
             let treated = rule.treated.values().sum::<u64>();
             let touched = if rule.limits.max_rows.is_some() { rule.rows.max(treated) } else { rule.rows };
             uses.push(Use { rule: Some(id), ..Use::rows(touched, rule.limits.rows(), rule.limits.max_rows.is_none()) });
-            let tables: BTreeSet<usize> = rule.tables.keys().chain(rule.treated.keys()).copied().collect();
+            let tables: BTreeSet<TableId> = rule.tables.keys().chain(rule.treated.keys()).copied().collect();
             for table in tables {
-                let of = |counts: &BTreeMap<usize, u64>| counts.get(&table).copied().unwrap_or_default();
+                let of = |counts: &BTreeMap<TableId, u64>| counts.get(&table).copied().unwrap_or_default();
                 let lost = of(&rule.tables);
                 let is_written = rule.limits.max_share.is_some();
                 let rows = if is_written { lost.max(of(&rule.treated)) } else { lost }.min(self.size(table));
@@ -110,7 +111,7 @@ impl Losses {
 /// One sum beside its limit.
 struct Use<'l> {
     rule: Option<&'l String>,
-    table: Option<(usize, u64)>,
+    table: Option<(TableId, u64)>,
     rows: u64,
     most: Most,
     is_cautious: bool,
@@ -126,7 +127,7 @@ impl<'l> Use<'l> {
         Use { rule: None, table: None, rows, most: Most::Rows(most), is_cautious }
     }
 
-    fn share(table: usize, rows: u64, of: u64, most: f64, is_cautious: bool) -> Use<'l> {
+    fn share(table: TableId, rows: u64, of: u64, most: f64, is_cautious: bool) -> Use<'l> {
         Use { rule: None, table: Some((table, of)), rows, most: Most::Share(most), is_cautious }
     }
 
@@ -207,7 +208,7 @@ impl<'a> Planner<'a> {
     pub(super) fn count_loss(
         &mut self,
         case: &Case<'a>,
-        table: usize,
+        table: TableId,
         earlier: &[Reason],
     ) -> Result<Counted, TreatError> {
         self.size(table)?;
@@ -244,7 +245,7 @@ impl<'a> Planner<'a> {
     }
 
     /// How many rows a table has.
-    fn size(&mut self, table: usize) -> Result<u64, TreatError> {
+    fn size(&mut self, table: TableId) -> Result<u64, TreatError> {
         if let Some(&size) = self.losses.sizes.get(&table) {
             return Ok(size);
         }
@@ -256,7 +257,7 @@ impl<'a> Planner<'a> {
 
     /// Every sum beside its limit, and why the plan is refused, if it is.
     pub(super) fn limits(&self) -> (Vec<LimitUse>, Vec<Refusal>) {
-        let name = |table: usize| self.schema.tables[table].name.to_string();
+        let name = |table: TableId| self.schema.tables[table].name.to_string();
         let uses = self.losses.uses();
         let refusals = uses.iter().filter(|one| one.is_over()).map(|one| {
             let limit = match (&one.most, one.table) {

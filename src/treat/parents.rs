@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::Case;
-use super::Image;
 use super::Planner;
+use super::Stop;
 use super::TreatError;
-use super::images;
+use crate::engine::write::Attempt;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::facts::CounterTable;
 use crate::model::forecast::Sample;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::plan::Reason;
@@ -30,30 +31,33 @@ use crate::model::value::Value;
 use crate::model::value::key_of;
 use crate::model::value::value_of;
 use crate::plan_draft::Step;
+use crate::stored_rows;
+use crate::stored_rows::Image;
+use crate::stored_rows::Stored;
 
 /// What was learnt and made so far.
 #[derive(Default)]
 pub(super) struct Memory {
     /// The sentinel of a table, being made or made.
-    sentinels: BTreeMap<usize, Value>,
+    sentinels: BTreeMap<TableId, Value>,
     /// Tables whose sentinel is still being made.
-    awaited: BTreeSet<usize>,
+    awaited: BTreeSet<TableId>,
     /// The next integer of a column.
-    next: BTreeMap<(usize, String), i64>,
+    next: BTreeMap<(TableId, String), i64>,
     /// The last number in a table of records that is still to be made.
     records: BTreeMap<String, i64>,
-    defaults: BTreeMap<usize, Vec<(String, String)>>,
+    defaults: BTreeMap<TableId, Vec<(String, String)>>,
     /// Tables in which rows are planned.
-    made: BTreeMap<usize, Made>,
+    made: BTreeMap<TableId, Made>,
 }
 
 impl Memory {
-    pub(super) fn made_in(&self, table: usize) -> bool {
+    pub(super) fn made_in(&self, table: TableId) -> bool {
         self.made.contains_key(&table)
     }
 
     /// Whether this is the key of a sentinel that is still being made.
-    pub(super) fn is_awaited(&self, table: usize, key: &Key) -> bool {
+    pub(super) fn is_awaited(&self, table: TableId, key: &Key) -> bool {
         matches!(&key[..], [one] if self.sentinels.get(&table) == Some(one))
     }
 }
@@ -69,7 +73,7 @@ struct Made {
 
 /// A row that is being made.
 struct Blank<'k> {
-    table: usize,
+    table: TableId,
     values: RowName,
     /// What its other values are derived from, so that no two are alike.
     seed: &'k Key,
@@ -81,12 +85,12 @@ impl<'a> Planner<'a> {
     pub(super) fn make_parent(
         &mut self,
         case: &mut Case<'a>,
-        table: usize,
+        table: TableId,
         key: Option<&Key>,
         seed: &Key,
         values: RowName,
         record: Option<&str>,
-    ) -> Result<Result<Key, String>, TreatError> {
+    ) -> Result<Key, Stop> {
         let columns = &case.relation.parent.columns;
         let about = &self.schema.tables[table];
         let mut row = RowName::new();
@@ -112,7 +116,7 @@ impl<'a> Planner<'a> {
         let blank = Blank { table, values: row, seed, reason };
         let mut made = Vec::new();
         let sentinels = self.parents.sentinels.clone();
-        match self.make(blank, columns, 0, &mut made)? {
+        match self.make(blank, columns, 0, &mut made) {
             Ok(image) => {
                 let key = key_of(&image, columns.iter().map(|&column| about.columns[column].name.as_str()));
                 case.show(treatment, || Sample {
@@ -128,15 +132,16 @@ impl<'a> Planner<'a> {
                     self.bench.put_in(unit, &parent)?;
                     self.keep_placeholder(case, record, table, &image, unit)?;
                 }
-                Ok(key.ok_or_else(|| "the new row has no such key".to_owned()))
+                key.map_or_else(|| Stop::undecided("the new row has no such key"), Ok)
             }
-            Err(why) => {
+            Err(Stop::Failed(error)) => Err(error.into()),
+            Err(Stop::Undecided(why)) => {
                 for (table, row) in made.into_iter().rev() {
                     self.unmake(table, &row)?;
                 }
                 // Those that were promised and never made are gone too.
                 self.parents.sentinels = sentinels;
-                Ok(Err(why))
+                Stop::undecided(why)
             }
         }
     }
@@ -147,15 +152,13 @@ impl<'a> Planner<'a> {
         mut blank: Blank<'_>,
         key_columns: &[usize],
         depth: usize,
-        made: &mut Vec<(usize, RowName)>,
-    ) -> Result<Result<RowName, String>, TreatError> {
+        made: &mut Vec<(TableId, RowName)>,
+    ) -> Result<RowName, Stop> {
         let schema = self.schema;
         let table = &schema.tables[blank.table];
-        if let Err(why) = self.furnish(blank.table)? {
-            return Ok(Err(why));
-        }
+        self.furnish(blank.table)?;
         if identity_columns(table).is_empty() || !matches!(table.kind, crate::model::catalog::TableKind::Table) {
-            return Ok(Err(format!("rows of {} have no key to find them by", table.name)));
+            return Stop::undecided(format!("rows of {} have no key to find them by", table.name));
         }
         let defaults = self.defaults(blank.table)?;
         for &column in key_columns.iter().chain(&table.naming_key()) {
@@ -171,12 +174,10 @@ impl<'a> Planner<'a> {
             }
             match self.own_key(blank.table, about, blank.seed)? {
                 Some(value) => blank.values.push((about.name.clone(), value)),
-                None => return Ok(Err(format!("{}.{} needs a value", table.name, about.name))),
+                None => return Stop::undecided(format!("{}.{} needs a value", table.name, about.name)),
             }
         }
-        if let Err(why) = self.refer(&mut blank, &defaults, depth, made)? {
-            return Ok(Err(why));
-        }
+        self.refer(&mut blank, &defaults, depth, made)?;
         for (place, column) in table.columns.iter().enumerate() {
             let given = value_of(&blank.values, &column.name).is_some()
                 || defaults.iter().any(|(name, _)| *name == column.name);
@@ -192,11 +193,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Tries the row, and plans it as it would be stored.
-    fn rehearse_parent(
-        &mut self,
-        blank: Blank<'_>,
-        made: &mut Vec<(usize, RowName)>,
-    ) -> Result<Result<RowName, String>, TreatError> {
+    fn rehearse_parent(&mut self, blank: Blank<'_>, made: &mut Vec<(TableId, RowName)>) -> Result<RowName, Stop> {
         let table = &self.schema.tables[blank.table];
         let mut row: RowName = Vec::new();
         for name in identity_columns(table) {
@@ -207,11 +204,12 @@ impl<'a> Planner<'a> {
             row.push((name.to_owned(), value));
         }
         let (room, surgery) = self.room(blank.table)?;
-        if let Err(why) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
-            return Ok(Err(why.message));
+        if let Attempt::Refused(refusal) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
+            return Stop::undecided(refusal.message);
         }
-        let Some(Image { columns: image, .. }) = images(room, surgery, table, &[&row])?.pop().flatten() else {
-            return Ok(Err(format!("a row of {} would not be stored under its own key", table.name)));
+        let Some(Stored::Row(Image { columns: image, .. })) = stored_rows::read(room, surgery, table, &[&row])?.pop()
+        else {
+            return Stop::undecided(format!("a row of {} would not be stored under its own key", table.name));
         };
         for (name, value) in &mut row {
             if let Some(stored) = value_of(&image, name) {
@@ -221,14 +219,17 @@ impl<'a> Planner<'a> {
         if self.bench.get(&table.name, &row)?.is_some() {
             let (room, surgery) = self.room(blank.table)?;
             let _ = room.attempt(&surgery.delete(table, &row))?;
-            return Ok(Err(format!("another change of this plan is for the row of {} with this key", table.name)));
+            return Stop::undecided(format!(
+                "another change of this plan is for the row of {} with this key",
+                table.name
+            ));
         }
         made.push((blank.table, row.clone()));
         if let Some(why) = self.collision(blank.table, &image)? {
-            return Ok(Err(why));
+            return Stop::undecided(why);
         }
         if let Some(why) = self.dangling(blank.table, &image)? {
-            return Ok(Err(why));
+            return Stop::undecided(why);
         }
         self.need_all(blank.table, &image)?;
         let reached = self.parents.made.entry(blank.table).or_default();
@@ -236,10 +237,10 @@ impl<'a> Planner<'a> {
         let mut change = Change::new(table.name.clone(), row, None, Some(image.clone()));
         change.reasons.push(blank.reason);
         self.put(&change)?;
-        Ok(Ok(image))
+        Ok(image)
     }
 
-    fn unmake(&mut self, table: usize, row: &RowName) -> Result<(), TreatError> {
+    fn unmake(&mut self, table: TableId, row: &RowName) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
         let (room, surgery) = self.room(table)?;
         let _ = room.attempt(&surgery.delete(about, row))?;
@@ -258,8 +259,8 @@ impl<'a> Planner<'a> {
         blank: &mut Blank<'_>,
         defaults: &[(String, String)],
         depth: usize,
-        made: &mut Vec<(usize, RowName)>,
-    ) -> Result<Result<(), String>, TreatError> {
+        made: &mut Vec<(TableId, RowName)>,
+    ) -> Result<(), Stop> {
         let schema = self.schema;
         let table = &schema.tables[blank.table];
         for relation in schema.relations.iter().filter(|relation| relation.child == blank.table && is_sound(relation)) {
@@ -272,20 +273,22 @@ impl<'a> Planner<'a> {
                 continue;
             }
             if needed.len() < relation.child_columns.len() {
-                return Ok(Err(format!("{} is given only in part", relation.id)));
+                return Stop::undecided(format!("{} is given only in part", relation.id));
             }
             let Some(parent) = relation.parent.table else {
-                return Ok(Err(format!("its own parent table {} is missing", relation.parent.name)));
+                return Stop::undecided(format!("its own parent table {} is missing", relation.parent.name));
             };
-            let key = match self.required_parent(blank, relation, parent, depth, made)? {
-                Ok(key) => key,
-                Err(why) => return Ok(Err(format!("its own parent in {}: {why}", relation.parent.name))),
+            let key = match self.required_parent(blank, relation, parent, depth, made) {
+                Err(Stop::Undecided(why)) => {
+                    return Stop::undecided(format!("its own parent in {}: {why}", relation.parent.name));
+                }
+                key => key?,
             };
             for (&column, value) in relation.child_columns.iter().zip(key) {
                 blank.values.push((table.columns[column].name.clone(), value));
             }
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// The key of the sentinel that a new row must refer to; of a parent of its own where no two may share one.
@@ -293,16 +296,16 @@ impl<'a> Planner<'a> {
         &mut self,
         blank: &Blank<'_>,
         relation: &Relation,
-        parent: usize,
+        parent: TableId,
         depth: usize,
-        made: &mut Vec<(usize, RowName)>,
-    ) -> Result<Result<Key, String>, TreatError> {
+        made: &mut Vec<(TableId, RowName)>,
+    ) -> Result<Key, Stop> {
         let columns = &relation.parent.columns;
         let names: Vec<String> =
             columns.iter().map(|&column| self.schema.tables[parent].columns[column].name.clone()).collect();
         if parent == blank.table {
             let own = key_of(&blank.values, names.iter().map(|name| name.as_ref()));
-            return Ok(own.ok_or_else(|| "it would have to refer to itself, and has no key yet".to_owned()));
+            return own.map_or_else(|| Stop::undecided("it would have to refer to itself, and has no key yet"), Ok);
         }
         let child = &self.schema.tables[blank.table];
         let is_unique = child.indexes.iter().any(|index| {
@@ -313,25 +316,25 @@ impl<'a> Planner<'a> {
                     .all(|part| part.column.is_some_and(|column| relation.child_columns.contains(&column)))
         });
         if depth > self.schema.tables.len() {
-            return Ok(Err("no end of required parents".to_owned()));
+            return Stop::undecided("no end of required parents".to_owned());
         }
         let [column] = columns[..] else {
-            return Ok(Err("a key of several columns has to be given in `values`".to_owned()));
+            return Stop::undecided("a key of several columns has to be given in `values`".to_owned());
         };
         if let Some(key) = self.parents.sentinels.get(&parent).filter(|_| !is_unique) {
             if self.parents.awaited.contains(&parent) && !self.surgery.makes_circles() && !relation.deferrable {
                 let child = &child.name;
-                return Ok(Err(format!(
+                return Stop::undecided(format!(
                     "rows of {child} and {} need each other, and neither can be made first",
                     relation.parent.name
-                )));
+                ));
             }
-            return Ok(Ok(vec![key.clone()]));
+            return Ok(vec![key.clone()]);
         }
         let about = &self.schema.tables[parent].columns[column];
         let seed = if is_unique { blank.seed.clone() } else { vec![Value::text("unknown")] };
         let Some(key) = self.own_key(parent, about, &seed)? else {
-            return Ok(Err(format!("{} needs a value", about.name)));
+            return Stop::undecided(format!("{} needs a value", about.name));
         };
         if !is_unique {
             // Known before it is made, so that a circle of required parents closes here.
@@ -340,15 +343,16 @@ impl<'a> Planner<'a> {
         }
         let values = vec![(about.name.clone(), key.clone())];
         let sentinel = Blank { table: parent, values, seed: &seed, reason: blank.reason.clone() };
-        let image = self.make(sentinel, columns, depth + 1, made)?;
+        let image = self.make(sentinel, columns, depth + 1, made);
         if !is_unique {
             self.parents.awaited.remove(&parent);
         }
-        Ok(image.map(|image| names.iter().filter_map(|name| value_of(&image, name).cloned()).collect()))
+        let image = image?;
+        Ok(names.iter().filter_map(|name| value_of(&image, name).cloned()).collect())
     }
 
     /// A key that no row has and no row refers to.
-    fn own_key(&mut self, table: usize, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
+    fn own_key(&mut self, table: TableId, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
         Ok(match column.family {
             Family::Integer | Family::Numeric | Family::Real => {
                 Some(Value::Integer(self.next_integer(table, &column.name)?))
@@ -358,7 +362,7 @@ impl<'a> Planner<'a> {
     }
 
     /// One more than any row has, than any row refers to, and than the table's own counter.
-    fn next_integer(&mut self, table: usize, column: &str) -> Result<i64, TreatError> {
+    fn next_integer(&mut self, table: TableId, column: &str) -> Result<i64, TreatError> {
         let key = (table, column.to_owned());
         if !self.parents.next.contains_key(&key) {
             let about = &self.schema.tables[table];
@@ -387,7 +391,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The next number of a record, in a table that may not be there yet.
-    pub(super) fn next_record(&mut self, known: Option<usize>, name: &str) -> Result<i64, TreatError> {
+    pub(super) fn next_record(&mut self, known: Option<TableId>, name: &str) -> Result<i64, TreatError> {
         if let Some(table) = known {
             return self.next_integer(table, "id");
         }
@@ -397,13 +401,13 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the table in which the engine counts keys, if the database has it.
-    fn counters(&self) -> Option<(&'static CounterTable, usize)> {
+    fn counters(&self) -> Option<(&'static CounterTable, TableId)> {
         let names = self.schema.database.engine.facts().counters.as_ref()?;
         Some((names, self.schema.table(names.table)?))
     }
 
     /// The table's counter: the address of its row, and its value.
-    fn counter(&mut self, table: usize) -> Result<Option<(i64, i64)>, TreatError> {
+    fn counter(&mut self, table: TableId) -> Result<Option<(i64, i64)>, TreatError> {
         let mut found = None;
         if self.counters().is_none() {
             return Ok(None);
@@ -421,7 +425,7 @@ impl<'a> Planner<'a> {
     /// Plans what the counters of tables with new rows will be, so that it can be taken back.
     pub(super) fn count_on(&mut self) -> Result<(), TreatError> {
         let Some((names, counters)) = self.counters() else { return Ok(()) };
-        let tables: Vec<usize> = self.parents.made.keys().copied().collect();
+        let tables: Vec<TableId> = self.parents.made.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];
             let Some(question) = self.surgery.counter(about) else { continue };
@@ -458,7 +462,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The largest number that names a row which is planned for a table.
-    fn reached(&self, table: usize) -> Result<Option<i64>, TreatError> {
+    fn reached(&self, table: TableId) -> Result<Option<i64>, TreatError> {
         let Some(made) = self.parents.made.get(&table) else { return Ok(None) };
         if !made.is_stale {
             return Ok(made.reached);
@@ -475,7 +479,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The columns of a table that have a DEFAULT, and its text.
-    pub(super) fn defaults(&mut self, table: usize) -> Result<Vec<(String, String)>, TreatError> {
+    pub(super) fn defaults(&mut self, table: TableId) -> Result<Vec<(String, String)>, TreatError> {
         if let Some(known) = self.parents.defaults.get(&table) {
             return Ok(known.clone());
         }
@@ -504,7 +508,7 @@ impl Case<'_> {
     }
 
     /// Keeps the first few changes of a treatment as examples.
-    pub(super) fn show(&mut self, treatment: &str, sample: impl FnOnce() -> Sample) {
+    pub(super) fn show(&mut self, treatment: &str, sample: impl FnOnce() -> Sample<Value>) {
         let share = self.outlook.share(treatment);
         share.changes += 1;
         if share.samples.len() < super::SAMPLES {

@@ -3,6 +3,7 @@
 //! A relation that is relaxed has no orphans any more; one that is to be enforced must have none left; one whose rule
 //! prevents gets its placeholders from then on by itself. Leaves out what a definition's text is (`model::sql`).
 
+use crate::model::value::Value;
 use std::collections::BTreeMap;
 
 use crate::model::catalog::Catalog;
@@ -13,6 +14,7 @@ use crate::model::facts::ParentKey;
 use crate::model::finding::Code;
 use crate::model::forecast::Outlook;
 use crate::model::forecast::Refusal;
+use crate::model::ids::TableId;
 use crate::model::redefinition;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
@@ -24,12 +26,14 @@ use crate::model::resolve;
 use crate::model::rule::Enforcement;
 use crate::model::rule::Prevention;
 use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text;
 use crate::sql::redefine::Enforcing;
 use crate::sql::redefine::RedefiningDialect;
 use crate::sql::redefine::Relaxing;
+use crate::treat::assign::Assigned;
 
 mod nullable;
 mod prevent;
@@ -42,14 +46,14 @@ pub fn is_relaxed(relation: &Relation, rule: Option<&Rule>) -> bool {
 /// What is known when definitions are decided about.
 pub struct Matter<'a> {
     pub schema: &'a Schema,
-    pub rules: &'a [Rule],
+    pub rules: &'a Rules,
     /// The rule of each relation.
-    pub assigned: &'a [Option<usize>],
+    pub assigned: &'a Assigned,
     /// What becomes of the orphans.
-    pub outlooks: &'a [Outlook],
+    pub outlooks: &'a [Outlook<Value>],
     pub definitions: &'a [Definition],
     /// Of the parents whose placeholders triggers make, the columns that have a DEFAULT.
-    pub defaults: &'a BTreeMap<usize, Vec<String>>,
+    pub defaults: &'a BTreeMap<TableId, Vec<String>>,
     pub dialect: Option<&'static dyn RedefiningDialect>,
 }
 
@@ -63,7 +67,7 @@ pub struct Decided {
 }
 
 /// The parents whose columns have to be known before [`decide`] is asked.
-pub fn parents_to_know(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> Vec<usize> {
+pub fn parents_to_know(schema: &Schema, rules: &Rules, assigned: &Assigned) -> Vec<TableId> {
     let treated =
         schema.relations.iter().zip(assigned).filter_map(|(relation, rule)| Some((relation, &rules[(*rule)?])));
     treated.filter(|(_, rule)| rule.prevents().is_some()).filter_map(|(relation, _)| relation.parent.table).collect()
@@ -80,7 +84,7 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
         .zip(matter.assigned)
         .filter_map(|(relation, rule)| Some((relation, &matter.rules[(*rule)?])))
         .collect();
-    for position in 0..matter.schema.tables.len() {
+    for position in matter.schema.tables.ids() {
         let relaxed: Vec<&(&Relation, &Rule)> = treated
             .iter()
             .filter(|(relation, rule)| relation.child == position && is_relaxed(relation, Some(rule)))
@@ -178,7 +182,7 @@ impl Matter<'_> {
     /// The changes that relax a table, with what they are for and the rule; `None` where no rule relaxes it.
     fn relaxed(
         &self,
-        position: usize,
+        position: TableId,
         relaxed: &[&(&Relation, &Rule)],
         definitions: &[Definition],
     ) -> Option<(Result<Vec<Redefinition>, String>, String, String)> {

@@ -4,21 +4,22 @@
 use super::CHUNK;
 use super::Planner;
 use super::TreatError;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
-use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
-use crate::model::value::Value;
+use crate::treat::assign::Assigned;
 
 /// Relations that refer to any of these columns.
-fn referring<'a>(schema: &'a Schema, table: usize, columns: &[usize]) -> impl Iterator<Item = &'a Relation> {
+fn referring<'a>(schema: &'a Schema, table: TableId, columns: &[usize]) -> impl Iterator<Item = &'a Relation> {
     schema.relations.iter().filter(move |relation| {
         relation.parent.table == Some(table) && relation.parent.columns.iter().any(|column| columns.contains(column))
     })
 }
 
 /// Whether a repair of some relation can change a key that other rows refer to.
-pub(super) fn can_rekey(schema: &Schema, rules: &[Rule], assigned: &[Option<usize>]) -> bool {
+pub(super) fn can_rekey(schema: &Schema, rules: &Rules, assigned: &Assigned) -> bool {
     let treated = schema.relations.iter().zip(assigned).filter(|(_, rule)| {
         rule.is_some_and(|rule| rules[rule].treatments.iter().any(|treatment| !treatment.value.is_of_the_schema()))
     });
@@ -30,7 +31,7 @@ impl<'a> Planner<'a> {
     /// Which of these rows cannot get other values in these columns, and why not. Each row comes as it is stored.
     pub(super) fn cannot_rekey(
         &mut self,
-        table: usize,
+        table: TableId,
         rows: &[(&RowName, &RowName, &[usize])],
     ) -> Result<Vec<(usize, String)>, TreatError> {
         let schema = self.schema;
@@ -40,12 +41,9 @@ impl<'a> Planner<'a> {
             let concerned: Vec<usize> = (0..rows.len()).filter(|&place| changes(rows[place].2)).collect();
             for some in concerned.chunks(CHUNK) {
                 let names: Vec<&RowName> = some.iter().map(|&place| rows[place].0).collect();
-                self.asker.each_row(&self.surgery.children_of(schema, relation, &names), &mut |row| {
-                    let number =
-                        row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-                    if let Some(&place) = number.and_then(|number| some.get(number)) {
-                        refused.push((place, format!("{} refers to the old key of the row", relation.id)));
-                    }
+                let question = self.surgery.children_of(schema, relation, &names);
+                self.asker.numbered(&question, names.len(), &mut |number, _| {
+                    refused.push((some[number], format!("{} refers to the old key of the row", relation.id)));
                 })?;
             }
         }
@@ -60,7 +58,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The row has another key from now on: nothing may be pointed at the old one.
-    pub(super) fn rekeyed(&mut self, table: usize, before: &RowName, changed: &[usize]) {
+    pub(super) fn rekeyed(&mut self, table: TableId, before: &RowName, changed: &[usize]) {
         if referring(self.schema, table, changed).next().is_some() {
             self.gone(table, before, Some(changed));
             self.rekeyed.insert(table);

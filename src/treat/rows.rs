@@ -2,17 +2,18 @@
 
 use super::CHUNK;
 use super::Case;
-use super::Image;
 use super::Planner;
+use super::Stop;
 use super::TreatError;
 use super::decide::Act;
-use super::images;
 use super::parents::is_sound;
 use super::unique::Newcomer;
+use crate::engine::write::Attempt;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
 use crate::model::forecast::Sample;
+use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::refusal::RefusalKind;
@@ -25,6 +26,9 @@ use crate::model::value::Value;
 use crate::model::value::key_of;
 use crate::model::value::value_of;
 use crate::plan_draft::Step;
+use crate::stored_rows;
+use crate::stored_rows::Image;
+use crate::stored_rows::Stored;
 
 /// A row whose key was decided.
 pub(super) struct Pending<'v> {
@@ -91,14 +95,14 @@ impl<'a> Planner<'a> {
     fn point_elsewhere(&mut self, case: &mut Case<'a>, rows: Vec<(&Pending<'_>, Image)>) -> Result<(), TreatError> {
         let (mut tries, mut tried) = (Vec::new(), Vec::new());
         for (pending, image) in rows {
-            match self.as_it_is_to_be(case, pending, &image)? {
+            match self.as_it_is_to_be(case, pending, &image) {
                 Ok(Some(one)) => {
                     tries.push(one);
                     tried.push((pending, image));
                 }
                 // Another relation has already planned that the row goes.
                 Ok(None) => {}
-                Err(why) => case.give_up(pending, &why),
+                Err(stop) => case.give_up(pending, &stop.why()?),
             }
         }
         let results = self.rehearse_rows(case, &tries)?;
@@ -118,13 +122,8 @@ impl<'a> Planner<'a> {
     }
 
     /// The row with its new reference. `Ok(None)` where it is planned that the row goes.
-    fn as_it_is_to_be(
-        &mut self,
-        case: &Case<'a>,
-        pending: &Pending<'_>,
-        image: &Image,
-    ) -> Result<Result<Option<Try>, String>, TreatError> {
-        let Act::Set { columns, .. } = pending.act else { return Ok(Ok(None)) };
+    fn as_it_is_to_be(&mut self, case: &Case<'a>, pending: &Pending<'_>, image: &Image) -> Result<Option<Try>, Stop> {
+        let Act::Set { columns, .. } = pending.act else { return Ok(None) };
         let child = self.schema.child(case.relation);
         let planned = self.bench.get(&child.name, &pending.row)?;
         let was_planned = planned.is_some();
@@ -132,20 +131,20 @@ impl<'a> Planner<'a> {
             let (before, after) = (image.columns.clone(), image.columns.clone());
             Change::new(child.name.clone(), pending.row.clone(), Some(before), Some(after))
         });
-        let Some(mut after) = change.after.clone() else { return Ok(Ok(None)) };
+        let Some(mut after) = change.after.clone() else { return Ok(None) };
         let mut changed = Vec::new();
         for (&column, value) in case.relation.child_columns.iter().zip(columns.iter()) {
             let Some(value) = value else { continue };
             let about = &child.columns[column];
             if about.generated {
-                return Ok(Err(format!("{} is computed and cannot be set", about.name)));
+                return Stop::undecided(format!("{} is computed and cannot be set", about.name));
             }
             if let Some((_, old)) = after.iter_mut().find(|(name, _)| *name == about.name) {
                 *old = value.clone();
                 changed.push(column);
             }
         }
-        Ok(Ok(Some(Try { change, was_planned, after, changed })))
+        Ok(Some(Try { change, was_planned, after, changed }))
     }
 
     /// The row would be what it is already. It stays as it is: with a parent that the plan makes, or undecided.
@@ -234,14 +233,19 @@ impl<'a> Planner<'a> {
             if one.stays(child) {
                 let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
             }
-            let refusal = room.attempt(&surgery.insert(child, &one.change.row, &one.after))?.err();
+            let refusal = match room.attempt(&surgery.insert(child, &one.change.row, &one.after))? {
+                Attempt::Accepted => None,
+                Attempt::Refused(refusal) => Some(refusal),
+            };
             refused.push(refusal.map(|why| Why { is_collision: why.kind == RefusalKind::Unique, text: why.message }));
         }
         let there: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
         let names: Vec<&RowName> = there.iter().map(|&place| &tries[place].change.row).collect();
         let mut stored: Vec<Option<RowName>> = tries.iter().map(|_| None).collect();
-        for (&place, image) in there.iter().zip(images(room, surgery, child, &names)?) {
-            stored[place] = image.map(|image| image.columns);
+        for (&place, found) in there.iter().zip(stored_rows::read(room, surgery, child, &names)?) {
+            if let Stored::Row(image) = found {
+                stored[place] = Some(image.columns);
+            }
         }
         self.meet_others(case, tries, &stored, &mut refused)?;
         let (room, surgery) = self.room(case.relation.child)?;
@@ -286,7 +290,7 @@ impl<'a> Planner<'a> {
             refused[place].get_or_insert(Why { text, is_collision });
         }
         self.keep_keys_that_are_referred_to(table, tries, stored, refused)?;
-        for (index, other) in schema.relations.iter().enumerate() {
+        for (index, other) in schema.relations.entries() {
             // The new parent was there when the key was decided, and may go since. Of a key of its own that is given only in
             // part, MATCH FULL makes an orphan.
             let is_own = index == case.index;
@@ -314,7 +318,7 @@ impl<'a> Planner<'a> {
     /// Refuses what would change a key that other rows refer to.
     fn keep_keys_that_are_referred_to(
         &mut self,
-        table: usize,
+        table: TableId,
         tries: &[Try],
         stored: &[Option<RowName>],
         refused: &mut [Option<Why>],
@@ -349,7 +353,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A reference of a new row that has no parent, if there is one.
-    pub(super) fn dangling(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
+    pub(super) fn dangling(&mut self, table: TableId, image: &RowName) -> Result<Option<String>, TreatError> {
         let schema = self.schema;
         for relation in schema.relations.iter().filter(|relation| relation.child == table && is_sound(relation)) {
             if !self.has_parent(relation, image, true)? {
@@ -381,11 +385,8 @@ impl<'a> Planner<'a> {
         if there.contains(&false) && self.furnished.contains(&parent) {
             let table = &self.schema.tables[parent];
             let (room, surgery) = self.room(parent)?;
-            room.each_row(&surgery.present(table, columns, &asked), &mut |row| {
-                let place = row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-                if let Some(there) = place.and_then(|place| there.get_mut(place)) {
-                    *there = true;
-                }
+            room.numbered(&surgery.present(table, columns, &asked), asked.len(), &mut |number, _| {
+                there[number] = true
             })?;
         }
         let mut there = there.into_iter();

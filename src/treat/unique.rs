@@ -9,6 +9,7 @@ use super::TreatError;
 use crate::engine::EngineError;
 use crate::model::catalog::Engine;
 use crate::model::facts::IndexText;
+use crate::model::ids::TableId;
 use crate::model::plan::identity_columns;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -67,7 +68,7 @@ pub(super) struct OddIndex {
 /// The indexes of the tables that were looked at, and the texts of all, once they were asked for.
 #[derive(Default)]
 pub(super) struct OddIndexes {
-    of: BTreeMap<usize, Vec<OddIndex>>,
+    of: BTreeMap<TableId, Vec<OddIndex>>,
     texts: Option<Vec<(String, String)>>,
 }
 
@@ -76,7 +77,7 @@ pub(super) type Refused = Vec<(usize, String, bool)>;
 
 impl<'a> Planner<'a> {
     /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
-    pub(super) fn collision(&mut self, table: usize, image: &RowName) -> Result<Option<String>, TreatError> {
+    pub(super) fn collision(&mut self, table: TableId, image: &RowName) -> Result<Option<String>, TreatError> {
         let newcomers = [Some(Newcomer { image, own: None, changed: None })];
         if let Some((_, why)) = self.collisions(table, &newcomers)?.pop() {
             return Ok(Some(why));
@@ -87,7 +88,7 @@ impl<'a> Planner<'a> {
     /// The places of those that cannot stand beside what is there, and why.
     pub(super) fn collisions(
         &mut self,
-        table: usize,
+        table: TableId,
         newcomers: &[Option<Newcomer<'_>>],
     ) -> Result<Vec<(usize, String)>, TreatError> {
         let about = &self.schema.tables[table];
@@ -104,13 +105,10 @@ impl<'a> Planner<'a> {
             let (places, keys): (Vec<usize>, Vec<Key>) = keys.unzip();
             for some in (0..keys.len()).collect::<Vec<usize>>().chunks(CHUNK) {
                 let asked: Vec<&Key> = some.iter().map(|&key| &keys[key]).collect();
-                self.asker.each_row(&self.surgery.present(about, &columns, &asked), &mut |row| {
-                    let number =
-                        row.first().and_then(Value::as_integer).and_then(|number| usize::try_from(number).ok());
-                    if let Some(&key) = number.and_then(|number| some.get(number)) {
-                        let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
-                        taken.push((places[key], why));
-                    }
+                let question = self.surgery.present(about, &columns, &asked);
+                self.asker.numbered(&question, asked.len(), &mut |number, _| {
+                    let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
+                    taken.push((places[some[number]], why));
                 })?;
             }
         }
@@ -120,7 +118,7 @@ impl<'a> Planner<'a> {
     /// The same of unique indexes over expressions, or over a part of the rows, each in the index's own words.
     pub(super) fn odd_collisions(
         &mut self,
-        table: usize,
+        table: TableId,
         newcomers: &[Option<Newcomer<'_>>],
     ) -> Result<Refused, TreatError> {
         let about = &self.schema.tables[table];
@@ -136,16 +134,14 @@ impl<'a> Planner<'a> {
                 let mut found = Vec::new();
                 let asked = match question {
                     None => Err(EngineError::Failed { why: "its expressions are not known here".to_owned() }),
-                    Some(question) => self.asker.each_row(&question, &mut |row| {
-                        let number = row.first().and_then(Value::as_integer);
-                        found.extend(number.and_then(|number| usize::try_from(number).ok()));
-                    }),
+                    Some(question) => {
+                        self.asker.numbered(&question, rows.len(), &mut |number, _| found.push(some[number]))
+                    }
                 };
                 match asked {
                     Ok(()) => {
                         let why = format!("UNIQUE constraint failed: index {} of {}", index.name, about.name);
-                        let places = found.iter().filter_map(|&number| some.get(number));
-                        refused.extend(places.map(|&place| (place, why.clone(), true)));
+                        refused.extend(found.into_iter().map(|place| (place, why.clone(), true)));
                     }
                     Err(EngineError::Failed { why }) => {
                         let why = format!("the unique index {} of {} cannot be asked: {why}", index.name, about.name);
@@ -158,7 +154,7 @@ impl<'a> Planner<'a> {
         Ok(refused)
     }
 
-    fn odd_indexes(&mut self, table: usize) -> Result<Vec<OddIndex>, TreatError> {
+    fn odd_indexes(&mut self, table: TableId) -> Result<Vec<OddIndex>, TreatError> {
         if let Some(known) = self.odd.of.get(&table) {
             return Ok(known.clone());
         }

@@ -26,6 +26,8 @@ use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
+use crate::model::catalog::Tables;
+use crate::model::ids::TableId;
 use crate::model::value::Value;
 
 /// The table is not there, or its whole schema is not.
@@ -69,7 +71,7 @@ pub(super) fn server(first: &mut Connection, deadline: &Deadline) -> Result<Serv
 }
 
 pub(super) fn catalog(first: &mut Connection, server: &Server, deadline: &Deadline) -> Result<Catalog, Failure> {
-    let mut reader = Reader { first, server, deadline, tables: Vec::new() };
+    let mut reader = Reader { first, server, deadline, tables: Tables::new() };
     reader.read_tables(&server.database, |_| true)?;
     let mut foreign_keys = reader.foreign_keys()?;
     let mut elsewhere: Vec<TableName> = foreign_keys.iter().map(|key| key.parent.clone()).collect();
@@ -101,7 +103,7 @@ struct Reader<'a> {
     first: &'a mut Connection,
     server: &'a Server,
     deadline: &'a Deadline,
-    tables: Vec<Table>,
+    tables: Tables,
 }
 
 impl Reader<'_> {
@@ -143,8 +145,8 @@ impl Reader<'_> {
             });
         }
         let mut tables = std::mem::take(&mut self.tables);
-        let positions: HashMap<String, usize> =
-            tables.iter().enumerate().skip(before).map(|(i, table)| (table.name.table.clone(), i)).collect();
+        let positions: HashMap<String, TableId> =
+            tables.entries().skip(before).map(|(id, table)| (table.name.table.clone(), id)).collect();
         self.each(include_str!("columns.sql"), schema, |row| {
             if let Some(&position) = positions.get(&row.text()) {
                 tables[position].columns.push(column(row));
@@ -172,7 +174,7 @@ impl Reader<'_> {
         })?;
         let mut keys: Vec<ForeignKey> = Vec::new();
         for [table, constraint, column, parent_schema, parent_table, parent_column] in rows {
-            let Some(child) = self.tables.iter().position(|known| known.name.table == table) else { continue };
+            let Some(child) = self.tables.position(|known| known.name.table == table) else { continue };
             if keys.last().is_none_or(|last| last.child != child || last.name.as_ref() != Some(&constraint)) {
                 let known = known_rules.remove(&(table.clone(), constraint.clone()));
                 let (on_delete, on_update) = match known {

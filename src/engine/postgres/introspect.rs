@@ -7,6 +7,7 @@ use super::connection::Connection;
 use crate::engine::Deadline;
 use crate::engine::catalog_row::CatalogRow;
 use crate::engine::wire::Failure;
+use crate::model::catalog;
 use crate::model::catalog::Action;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Column;
@@ -26,6 +27,7 @@ use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
+use crate::model::ids::TableId;
 
 /// The schema whose tables go by their name alone; always this one, so that a relation's id does not depend on who asks.
 pub(super) const DEFAULT_SCHEMA: &str = "public";
@@ -66,18 +68,18 @@ fn each(
 
 #[derive(Default)]
 struct Tables {
-    found: Vec<Table>,
+    found: catalog::Tables,
     /// By a table's oid, the code that planning a query of it would run.
     foreign_code: HashMap<i64, String>,
     /// From a table's oid to its position.
-    position: HashMap<i64, usize>,
+    position: HashMap<i64, TableId>,
     /// From a table's oid and a column's number to the column's position: numbers have gaps where columns were dropped.
     column: HashMap<(i64, i64), usize>,
 }
 
 impl Tables {
     fn add(&mut self, row: &mut CatalogRow<'_>) {
-        self.position.insert(row.number(), self.found.len());
+        let oid = row.number();
         let name = table_name(row.text(), row.text());
         let (kind, row_address) = match row.text().as_str() {
             "r" => (TableKind::Table, Engine::Postgres.facts().row_address.name().map(str::to_owned)),
@@ -85,7 +87,7 @@ impl Tables {
             "f" => (TableKind::Virtual, None),
             _ => (TableKind::View, None),
         };
-        self.found.push(Table {
+        let id = self.found.push(Table {
             name,
             kind,
             columns: Vec::new(),
@@ -99,6 +101,7 @@ impl Tables {
             irreversible: None,
             partitions: Vec::new(),
         });
+        self.position.insert(oid, id);
     }
 
     fn add_partition(&mut self, row: &mut CatalogRow<'_>) {

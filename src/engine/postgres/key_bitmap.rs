@@ -16,8 +16,10 @@ use crate::engine::wire::Failure;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
+use crate::model::catalog::Tables;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
+use crate::model::ids::TableId;
 use crate::model::value::Value;
 use crate::sql::key_bitmap;
 use crate::sql::key_bitmap::KeyBitmap;
@@ -36,12 +38,12 @@ const MOST_SUSPECTS: u64 = 100_000;
 
 pub(super) fn judge(
     session: &mut PostgresSession,
-    tables: &[Table],
+    tables: &Tables,
     inclusions: &[Inclusion],
     effort: &Effort<'_>,
 ) -> Vec<StorageAnswer> {
     let mut answers = vec![StorageAnswer::AskSql { why: None }; inclusions.len()];
-    let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut children: BTreeMap<TableId, Vec<usize>> = BTreeMap::new();
     for (place, inclusion) in inclusions.iter().enumerate().filter(|(_, inclusion)| is_suitable(tables, inclusion)) {
         children.entry(inclusion.child).or_default().push(place);
     }
@@ -66,8 +68,8 @@ pub(super) fn judge(
 }
 
 /// One column of whole numbers on each side, in tables that are one piece.
-fn is_suitable(tables: &[Table], inclusion: &Inclusion) -> bool {
-    let whole = |table: usize, columns: &[usize]| {
+fn is_suitable(tables: &Tables, inclusion: &Inclusion) -> bool {
+    let whole = |table: TableId, columns: &[usize]| {
         let table = &tables[table];
         table.kind == TableKind::Table && matches!(columns, [one] if table.columns[*one].family == Family::Integer)
     };
@@ -76,16 +78,16 @@ fn is_suitable(tables: &[Table], inclusion: &Inclusion) -> bool {
 
 struct Judge<'a> {
     session: &'a mut PostgresSession,
-    tables: &'a [Table],
+    tables: &'a Tables,
     /// By table and column. `None` where there is none to be had.
-    bitmaps: HashMap<(usize, usize), Option<Rc<KeyBitmap>>>,
+    bitmaps: HashMap<(TableId, usize), Option<Rc<KeyBitmap>>>,
     /// Bytes that are left for bitmaps.
     memory: u64,
 }
 
 impl Judge<'_> {
     /// `None` for relations that are left to a join.
-    fn child(&mut self, child: usize, asked: &[&Inclusion]) -> Result<Vec<Option<StorageReading>>, Failure> {
+    fn child(&mut self, child: TableId, asked: &[&Inclusion]) -> Result<Vec<Option<StorageReading>>, Failure> {
         let size = self.size(child)?;
         let mut bitmaps = Vec::new();
         for inclusion in asked {
@@ -130,12 +132,12 @@ impl Judge<'_> {
         Ok(numbers)
     }
 
-    fn size(&mut self, table: usize) -> Result<u64, Failure> {
+    fn size(&mut self, table: TableId) -> Result<u64, Failure> {
         self.session.size_of(&self.tables[table])
     }
 
     /// The bitmap of a parent's keys, as its table has them.
-    fn bitmap(&mut self, parent: usize, column: usize) -> Result<Option<Rc<KeyBitmap>>, Failure> {
+    fn bitmap(&mut self, parent: TableId, column: usize) -> Result<Option<Rc<KeyBitmap>>, Failure> {
         if let Some(known) = self.bitmaps.get(&(parent, column)) {
             return Ok(known.clone());
         }

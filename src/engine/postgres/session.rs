@@ -18,6 +18,7 @@ use crate::engine::StorageAnswer;
 use crate::engine::wire::Failure;
 use crate::engine::wire::Shared;
 use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
@@ -114,7 +115,7 @@ impl Session for PostgresSession {
         answer.map_err(|failure| failure::of_a_question(failure, &self.address))
     }
 
-    fn read_storage(&mut self, tables: &[Table], inclusions: &[Inclusion], effort: &Effort<'_>) -> Vec<StorageAnswer> {
+    fn read_storage(&mut self, tables: &Tables, inclusions: &[Inclusion], effort: &Effort<'_>) -> Vec<StorageAnswer> {
         key_bitmap::judge(self, tables, inclusions, effort)
     }
 

@@ -21,13 +21,15 @@ use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
+use crate::model::catalog::Tables;
 use crate::model::facts::RowAddress;
+use crate::model::ids::TableId;
 
 pub(super) fn catalog(connection: &Connection, path: &Path) -> Result<Catalog> {
     let tables = tables(connection)?;
     let mut foreign_keys = Vec::new();
-    for (position, table) in tables.iter().enumerate().filter(|(_, table)| table.kind == TableKind::Table) {
-        foreign_keys.extend(foreign_keys_of(connection, position, table)?);
+    for (id, table) in tables.entries().filter(|(_, table)| table.kind == TableKind::Table) {
+        foreign_keys.extend(foreign_keys_of(connection, id, table)?);
     }
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     Ok(Catalog {
@@ -43,7 +45,7 @@ pub(super) fn catalog(connection: &Connection, path: &Path) -> Result<Catalog> {
     })
 }
 
-fn tables(connection: &Connection) -> Result<Vec<Table>> {
+fn tables(connection: &Connection) -> Result<Tables> {
     let mut statement = connection.prepare(
         "SELECT name, type, wr, strict FROM pragma_table_list \
          WHERE schema = 'main' AND lower(name) NOT IN ('sqlite_schema', 'sqlite_master') ORDER BY name COLLATE BINARY",
@@ -200,7 +202,7 @@ fn rowid(connection: &Connection, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-fn foreign_keys_of(connection: &Connection, child: usize, table: &Table) -> Result<Vec<ForeignKey>> {
+fn foreign_keys_of(connection: &Connection, child: TableId, table: &Table) -> Result<Vec<ForeignKey>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, \"table\", \"from\", \"to\", on_update, on_delete FROM pragma_foreign_key_list(?1, 'main') ORDER BY id DESC, seq",
     )?;

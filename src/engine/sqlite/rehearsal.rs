@@ -11,6 +11,8 @@ use crate::engine::Damage;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::Session;
+use crate::engine::write::Attempt;
+use crate::engine::write::Furnished;
 use crate::engine::write::Rehearsal;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
@@ -60,12 +62,14 @@ impl Session for Room {
 }
 
 impl Rehearsal for Room {
-    fn furnish(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
-        self.each_row(statement, &mut |_| {}).map(Ok)
+    fn furnish(&mut self, statement: &Sql) -> Result<Furnished, EngineError> {
+        self.each_row(statement, &mut |_| {}).map(|()| Furnished::Ready)
     }
 
-    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), Refusal>, EngineError> {
-        let Err(error) = session::run(&self.connection, statement, &mut |_| {}) else { return Ok(Ok(())) };
+    fn attempt(&mut self, statement: &Sql) -> Result<Attempt, EngineError> {
+        let Err(error) = session::run(&self.connection, statement, &mut |_| {}) else {
+            return Ok(Attempt::Accepted);
+        };
         let refusal = failure::refusal(&error);
         let message = match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => failure::plain(&error),
@@ -75,6 +79,6 @@ impl Rehearsal for Room {
             Some(ErrorCode::TooBig) => "a value would be longer than 10 MB".to_owned(),
             _ => return Err(failure::failed(&error)),
         };
-        Ok(Err(Refusal { message, ..refusal }))
+        Ok(Attempt::Refused(Refusal { message, ..refusal }))
     }
 }

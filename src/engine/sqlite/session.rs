@@ -20,6 +20,7 @@ use crate::engine::Session;
 use crate::engine::StorageAnswer;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
+use crate::model::catalog::Tables;
 use crate::model::value::Value;
 use crate::sql::Sql;
 use crate::sql::quoted;
@@ -81,7 +82,7 @@ impl Session for SqliteSession {
         }
     }
 
-    fn read_storage(&mut self, tables: &[Table], inclusions: &[Inclusion], effort: &Effort<'_>) -> Vec<StorageAnswer> {
+    fn read_storage(&mut self, tables: &Tables, inclusions: &[Inclusion], effort: &Effort<'_>) -> Vec<StorageAnswer> {
         let answer = |fault: Fault| match fault {
             Fault::TimeLimit => StorageAnswer::TimeLimit,
             other => StorageAnswer::AskSql { why: Some(other.to_string()) },

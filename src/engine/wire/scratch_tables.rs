@@ -8,9 +8,10 @@ use crate::engine::Session;
 use crate::engine::wire::Failure;
 use crate::engine::wire::writing::Kind;
 use crate::engine::wire::writing::Writing;
+use crate::engine::write::Attempt;
+use crate::engine::write::Furnished;
 use crate::engine::write::Rehearsal;
 use crate::model::catalog::Table;
-use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
@@ -33,8 +34,8 @@ impl<C: Writing> ScratchTables<C> {
         Ok(ScratchTables { address: address.clone(), patience: patience.clone(), connection, is_ready: false })
     }
 
-    /// Runs one statement. The inner error is the server's refusal of this statement alone.
-    fn try_out(&mut self, statement: &Sql) -> Result<Result<(), Failure>, EngineError> {
+    /// Runs a statement, and returns the server's refusal where it refuses this statement alone.
+    fn try_out(&mut self, statement: &Sql) -> Result<Option<Failure>, EngineError> {
         let deadline = &self.patience.deadline;
         let failed = |failure| C::of_a_question(failure, &self.address);
         if let Some(attempt) = C::ATTEMPT.filter(|_| !self.is_ready) {
@@ -47,8 +48,8 @@ impl<C: Writing> ScratchTables<C> {
             self.is_ready = true;
         }
         match tried {
-            Ok(()) => Ok(Ok(())),
-            Err(failure @ Failure::Refused { .. }) if self.connection.is_open() => Ok(Err(failure)),
+            Ok(()) => Ok(None),
+            Err(failure @ Failure::Refused { .. }) if self.connection.is_open() => Ok(Some(failure)),
             Err(other) => Err(failed(other)),
         }
     }
@@ -70,10 +71,10 @@ impl<C: Writing + Send> Session for ScratchTables<C> {
 }
 
 impl<C: Writing + Send> Rehearsal for ScratchTables<C> {
-    fn furnish(&mut self, statement: &Sql) -> Result<Result<(), String>, EngineError> {
-        let run = |session: &mut Self, statement: &str| {
-            let run = session.connection.run(statement.to_owned(), &session.patience.deadline);
-            run.map_err(|failure| C::of_a_question(failure, &session.address))
+    fn furnish(&mut self, statement: &Sql) -> Result<Furnished, EngineError> {
+        let run = |room: &mut Self, statement: &str| {
+            let run = room.connection.run(statement.to_owned(), &room.patience.deadline);
+            run.map_err(|failure| C::of_a_question(failure, &room.address))
         };
         if let Some([open, _]) = C::FURNISH {
             run(self, open)?;
@@ -83,19 +84,21 @@ impl<C: Writing + Send> Rehearsal for ScratchTables<C> {
             run(self, close)?;
         }
         match furnished {
-            Ok(()) => Ok(Ok(())),
-            Err(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Other => Ok(Err(message)),
-            Err(failure) => Err(self.refusal(failure)),
+            None => Ok(Furnished::Ready),
+            Some(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Other => {
+                Ok(Furnished::Impossible(message))
+            }
+            Some(failure) => Err(self.refusal(failure)),
         }
     }
 
-    fn attempt(&mut self, statement: &Sql) -> Result<Result<(), Refusal>, EngineError> {
+    fn attempt(&mut self, statement: &Sql) -> Result<Attempt, EngineError> {
         match self.try_out(statement)? {
-            Ok(()) => Ok(Ok(())),
-            Err(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Row => {
-                Ok(Err(C::of_a_row(&code, &message)))
+            None => Ok(Attempt::Accepted),
+            Some(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Row => {
+                Ok(Attempt::Refused(C::of_a_row(&code, &message)))
             }
-            Err(failure) => Err(self.refusal(failure)),
+            Some(failure) => Err(self.refusal(failure)),
         }
     }
 }

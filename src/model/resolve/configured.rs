@@ -21,14 +21,16 @@ use super::flaws;
 use super::relation_id;
 use crate::model::catalog::Comparison;
 use crate::model::catalog::SqlType;
+use crate::model::catalog::Tables;
 use crate::model::configured::SideName;
 use crate::model::configured::Spanned;
+use crate::model::ids::TableId;
 use crate::model::pattern::Pattern;
 use crate::model::text::nearest;
 
 pub(super) fn add(
     names: NameRule,
-    tables: &[Table],
+    tables: &Tables,
     configured: &[ConfiguredRelation],
     relations: &mut Vec<Relation>,
 ) -> Result<(), Vec<Fault>> {
@@ -63,10 +65,10 @@ fn place(relation: Relation, relations: &mut Vec<Relation>) {
 }
 
 fn relation(
-    tables: &[Table],
+    tables: &Tables,
     wanted: &ConfiguredRelation,
-    (child, child_columns): (usize, Vec<usize>),
-    (parent, parent_columns): (usize, Vec<usize>),
+    (child, child_columns): (TableId, Vec<usize>),
+    (parent, parent_columns): (TableId, Vec<usize>),
 ) -> Relation {
     let parent_table = &tables[parent];
     let mut defects = Vec::new();
@@ -153,16 +155,15 @@ fn comparisons(
 /// The child may be a glob: every table that matches and has the columns.
 fn children_of(
     names: NameRule,
-    tables: &[Table],
+    tables: &Tables,
     wanted: &Spanned<SideName>,
-) -> Result<Vec<(usize, Vec<usize>)>, Fault> {
+) -> Result<Vec<(TableId, Vec<usize>)>, Fault> {
     if !wanted.value.table.contains(['*', '?', '[']) {
         return one_side(names, tables, wanted).map(|side| vec![side]);
     }
     let pattern = Pattern::new(&wanted.value.table).map_err(|message| fault(&wanted.span, message, None))?;
-    let found: Vec<(usize, Vec<usize>)> = tables
-        .iter()
-        .enumerate()
+    let found: Vec<(TableId, Vec<usize>)> = tables
+        .entries()
         .filter(|(_, table)| readable(table) && pattern.matches(&table.name.to_string()))
         .filter_map(|(position, table)| Some((position, columns_of(names, table, &wanted.value.columns).ok()?)))
         .collect();
@@ -177,9 +178,9 @@ fn children_of(
     Ok(found)
 }
 
-fn one_side(names: NameRule, tables: &[Table], wanted: &Spanned<SideName>) -> Result<(usize, Vec<usize>), Fault> {
+fn one_side(names: NameRule, tables: &Tables, wanted: &Spanned<SideName>) -> Result<(TableId, Vec<usize>), Fault> {
     let table_name = |table: &Table| names.same(&table.name.to_string(), &wanted.value.table);
-    let Some(position) = tables.iter().position(table_name) else {
+    let Some(position) = tables.position(table_name) else {
         let known: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
         let near = nearest(&wanted.value.table, known.iter().map(String::as_str));
         let help = near.map(|near| format!("did you mean {near}?"));

@@ -4,10 +4,11 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::Flaw;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
 use crate::model::finding::Code;
 use crate::model::relation::Defect;
 
-pub(super) fn name(engine: Engine, tables: &[Table], key: &ForeignKey, defects: &mut Vec<Defect>) {
+pub(super) fn name(engine: Engine, tables: &Tables, key: &ForeignKey, defects: &mut Vec<Defect>) {
     let child = engine.facts().quoted_table(&tables[key.child].name);
     let constraint = engine.facts().quoted(key.name.as_deref().unwrap_or_default());
     defects.extend(key.flaws.iter().map(|flaw| match flaw {

@@ -12,6 +12,7 @@ use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
+use crate::model::catalog::Tables;
 use crate::model::facts::Facts;
 use crate::model::facts::ParentKey;
 use crate::model::facts::RowAddress;
@@ -24,7 +25,7 @@ use crate::model::schema::side;
 pub(super) fn judge(
     facts: &Facts,
     names: NameRule,
-    tables: &[Table],
+    tables: &Tables,
     key: &ForeignKey,
     defects: &mut Vec<Defect>,
 ) -> (Parent, Judge) {
@@ -274,7 +275,7 @@ pub fn suggested_index(facts: &Facts, table: &Table, columns: &[usize]) -> Strin
 }
 
 /// The table that now bears the name, if `name` looks like the left-over of a rename: `users_old`, `_users_old_2019`.
-fn renamed_from<'a>(names: NameRule, tables: &'a [Table], name: &TableName) -> Option<&'a TableName> {
+fn renamed_from<'a>(names: NameRule, tables: &'a Tables, name: &TableName) -> Option<&'a TableName> {
     let lower = name.table.to_ascii_lowercase();
     let core = lower.trim_matches('_');
     let (before, after) = match core.rsplit_once("_old") {

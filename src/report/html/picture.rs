@@ -10,6 +10,7 @@ use crate::model::examination::Examination;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
+use crate::model::ids::RelationId;
 use crate::model::text;
 use crate::model::text::plural;
 use crate::report::headline::open;
@@ -34,7 +35,7 @@ struct Node<'a> {
 
 /// A relation that is drawn.
 struct Line<'a> {
-    place: usize,
+    relation: RelationId,
     id: &'a str,
     class: &'static str,
     orphans: u64,
@@ -43,7 +44,7 @@ struct Line<'a> {
 }
 
 pub(super) fn section(examination: &Examination) -> String {
-    let mut lines: Vec<Line<'_>> = (0..examination.relations.len()).map(|place| line(examination, place)).collect();
+    let mut lines: Vec<Line<'_>> = examination.relations.ids().map(|relation| line(examination, relation)).collect();
     let all = lines.len();
     if all > MOST {
         lines.retain(|line| line.class != "sound");
@@ -52,7 +53,7 @@ pub(super) fn section(examination: &Examination) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let names: Vec<(String, bool)> = lines.iter().flat_map(|line| ends(examination, line.place)).collect();
+    let names: Vec<(String, bool)> = lines.iter().flat_map(|line| ends(examination, line.relation)).collect();
     let (boxes, edges) = graph(&names, &lines);
     let sizes: Vec<(f64, f64)> = boxes.iter().map(|node| (width(node), 34.0)).collect();
     let drawing = layered::draw(&sizes, &edges);
@@ -64,16 +65,16 @@ pub(super) fn section(examination: &Examination) -> String {
 }
 
 /// Child and parent by name, and whether they are missing.
-fn ends(examination: &Examination, place: usize) -> [(String, bool); 2] {
-    let about = &examination.schema.relations[place];
+fn ends(examination: &Examination, relation: RelationId) -> [(String, bool); 2] {
+    let about = &examination.schema.relations[relation];
     let child = (examination.schema.child(about).name.to_string(), false);
     [child, (about.parent.name.to_string(), about.parent.table.is_none())]
 }
 
-fn line(examination: &Examination, place: usize) -> Line<'_> {
-    let about = &examination.schema.relations[place];
-    let coverage = &examination.relations[place];
-    let own = || open(examination).filter(|finding| finding.relation == place);
+fn line(examination: &Examination, relation: RelationId) -> Line<'_> {
+    let about = &examination.schema.relations[relation];
+    let coverage = &examination.relations[relation];
+    let own = || open(examination).filter(|finding| finding.relation == relation);
     let orphans = own().find(|finding| finding.code == Code::Orphan);
     let gravest = own().max_by_key(|finding| finding.severity);
     let class = match gravest.map(|finding| finding.severity) {
@@ -89,7 +90,7 @@ fn line(examination: &Examination, place: usize) -> Line<'_> {
         (None, _) => "no orphans".to_owned(),
     };
     let orphans = orphans.map_or(0, |finding| finding.rows);
-    Line { place, id: &about.id, class, orphans, finding: gravest.filter(|_| class != "sound"), told }
+    Line { relation, id: &about.id, class, orphans, finding: gravest.filter(|_| class != "sound"), told }
 }
 
 /// Boxes in order of name, so that the picture does not depend on the order of the relations.
@@ -165,7 +166,7 @@ fn draw_line(svg: &mut String, line: &Line<'_>, points: &[Point], loop_size: Opt
     };
     let target = match line.finding {
         Some(finding) => format!("f-{}", finding.id()),
-        None => format!("r-{}", line.place),
+        None => format!("r-{}", line.relation),
     };
     let _ = write!(
         svg,

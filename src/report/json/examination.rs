@@ -1,5 +1,6 @@
 //! A scan as JSON: `fk-doctor/scan@1`.
 
+use crate::model::redaction::ShownValue;
 use serde::Serialize;
 
 use crate::model::baseline::Entry;
@@ -118,7 +119,7 @@ pub(in crate::report) struct Found<'a> {
     rows: u64,
     missing_keys: u64,
     known: Option<KnownPart>,
-    top_missing: Vec<Missing<'a>>,
+    top_missing: Vec<WireMissingKey<'a>>,
     samples: Vec<Sampled<'a>>,
     diagnosis: Vec<Diagnosed<'a>>,
     message: &'a str,
@@ -128,8 +129,9 @@ pub(in crate::report) struct Found<'a> {
 impl<'a> Found<'a> {
     pub(in crate::report) fn of(schema: &'a Schema, finding: &'a Finding) -> Found<'a> {
         let about = &schema.relations[finding.relation];
-        let key = |values: &'a [_]| Named::new(schema.child_column_names(about).zip(values));
-        let row = |row: &'a [(String, _)]| Named::new(row.iter().map(|(column, value)| (column.as_str(), value)));
+        let key = |values: &'a [ShownValue]| Named::new(schema.child_column_names(about).zip(values));
+        let row =
+            |row: &'a [(String, ShownValue)]| Named::new(row.iter().map(|(column, value)| (column.as_str(), value)));
         Found {
             id: finding.id(),
             code: finding.code.name(),
@@ -138,7 +140,11 @@ impl<'a> Found<'a> {
             rows: finding.rows,
             missing_keys: finding.missing_keys,
             known: KnownPart::of(finding),
-            top_missing: finding.top_missing.iter().map(|missing| Missing::of(key(&missing.key), missing)).collect(),
+            top_missing: finding
+                .top_missing
+                .iter()
+                .map(|missing| WireMissingKey::of(key(&missing.key), missing))
+                .collect(),
             samples: finding
                 .samples
                 .iter()
@@ -156,7 +162,7 @@ impl<'a> Found<'a> {
 }
 
 #[derive(Serialize)]
-struct Missing<'a> {
+struct WireMissingKey<'a> {
     key: Named<'a>,
     rows: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,11 +171,11 @@ struct Missing<'a> {
     last: Option<Wire<'a>>,
 }
 
-impl<'a> Missing<'a> {
-    fn of(key: Named<'a>, missing: &'a MissingKey) -> Missing<'a> {
+impl<'a> WireMissingKey<'a> {
+    fn of(key: Named<'a>, missing: &'a MissingKey) -> WireMissingKey<'a> {
         let span = missing.span.as_ref();
         let (first, last) = (span.map(|span| Wire(&span.first)), span.map(|span| Wire(&span.last)));
-        Missing { key, rows: missing.rows, first, last }
+        WireMissingKey { key, rows: missing.rows, first, last }
     }
 }
 

@@ -130,8 +130,8 @@ fn sample(sample: &Sample) -> Sampled<'_> {
     Sampled {
         table: &sample.table,
         row: Named::of(&sample.row),
-        before: sample.before.as_ref().map(Named::of),
-        after: sample.after.as_ref().map(Named::of),
+        before: sample.before.as_ref().map(|row| Named::of(row)),
+        after: sample.after.as_ref().map(|row| Named::of(row)),
     }
 }
 

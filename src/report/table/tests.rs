@@ -131,7 +131,7 @@ fn a_reason_for_the_verdict_and_a_single_key_are_worded_well() {
     sample::relate(&mut schema, 1, &[1], "customers", &["id"]);
     let mut examination = sample::examined(schema);
     sample::orphans(&mut examination, 0, &[(&[Value::Null], 1)], 1);
-    examination.relations[0].reason = Some("the engine does not enforce it".to_string());
+    examination.relations.iter_mut().next().unwrap().reason = Some("the engine does not enforce it".to_string());
     let report = render(&examination, &TERMINAL);
     assert!(report.starts_with("✗ 1 orphan row in 1 of 1 relation of shop.sqlite (1 missing key)\n"), "{report}");
     assert!(report.contains("\n  judged   the engine does not enforce it\n"), "{report}");

@@ -113,7 +113,8 @@ pub(in crate::run) fn plan_for_schema(
     let (Some(reader), Some(asker)) = (sessions.pop(), sessions.pop()) else { return Err(too_busy()) };
     drop(sessions);
     let rooms = Rooms { reader, asker, rehearsal };
-    let mut draft = treat::plan(&schema, &facts, &files.rules, &assigned, surgery, rooms, progress)?;
+    let request = treat::Request { schema: &schema, facts: &facts, rules: &files.rules, assigned: &assigned, surgery };
+    let mut draft = treat::plan(request, rooms, progress)?;
     add_definitions(&mut draft, &schema, &files.rules, &assigned, surgery, &known);
     let forecasts = forecasts(&schema, &facts, &draft.forecast);
     let tables = fingerprint::of_plan(&schema, &known.definitions, &draft.forecast, &forecasts);

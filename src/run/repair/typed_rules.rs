@@ -18,6 +18,7 @@ use crate::model::rule::Enforcement;
 use crate::model::rule::Nullable;
 use crate::model::rule::Prevention;
 use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::rule::Treatment;
 use crate::run::RunError;
 use crate::run::rule_files::TypedRule;
@@ -128,7 +129,7 @@ fn not_a_relation(text: &str, why: String) -> RunError {
 }
 
 /// `--prevent`: every rule that makes placeholders also prevents.
-pub(super) fn prevent(rules: &mut [Rule]) -> Result<(), RunError> {
+pub(super) fn prevent(rules: &mut Rules) -> Result<(), RunError> {
     let mut none = true;
     for rule in rules {
         let placeholder = rule.treatments.iter().find(|at| matches!(at.value, Treatment::Placeholder(_)));

@@ -4,6 +4,8 @@ use super::Foresight;
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
 use crate::model::explanation::Event;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::sql::phrases::Phrases;
@@ -12,7 +14,7 @@ use crate::sql::query::plain;
 use crate::sql::witness::Account;
 
 impl Account for Foresight {
-    fn effects(&self, _: &Schema, table: usize, _: u32) -> Sql {
+    fn effects(&self, _: &Schema, table: TableId, _: u32) -> Sql {
         let (old, new) = (self.before(table), self.after(table));
         self.finished(format!(
             "SELECT (SELECT count(*) FROM {new} AS child WHERE child.fk_doctor$op = 'i'), \
@@ -23,7 +25,7 @@ impl Account for Foresight {
         ))
     }
 
-    fn written_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
+    fn written_orphans(&self, schema: &Schema, relation: RelationId, _: u32) -> Sql {
         let about = &schema.relations[relation];
         let from = format!("{} AS child", self.after(about.child));
         let only = self.is_checked(schema, about);
@@ -31,7 +33,7 @@ impl Account for Foresight {
         self.grammar.about_records(orphans)
     }
 
-    fn already_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
+    fn already_orphans(&self, schema: &Schema, relation: RelationId, _: u32) -> Sql {
         let about = &schema.relations[relation];
         let key: Vec<&Column> = schema.child_columns(about).collect();
         let from = format!("{} AS child", self.after(about.child));
@@ -46,11 +48,11 @@ impl Account for Foresight {
         self.finished(format!("SELECT count(*) FROM ({}) AS already", orphans.text()))
     }
 
-    fn left_orphans(&self, schema: &Schema, relation: usize, _: u32) -> Sql {
+    fn left_orphans(&self, schema: &Schema, relation: RelationId, _: u32) -> Sql {
         self.grammar.about_records(self.left(schema, &schema.relations[relation], &[Event::Delete, Event::Update]))
     }
 
-    fn followed(&self, schema: &Schema, relation: usize, event: Event, _: u32) -> Sql {
+    fn followed(&self, schema: &Schema, relation: RelationId, event: Event, _: u32) -> Sql {
         let about = &schema.relations[relation];
         let nothing = || plain("SELECT 0, 0, 0".to_owned());
         let Some(parent) = about.parent.table.filter(|parent| self.tables.contains(parent)) else { return nothing() };
@@ -70,7 +72,7 @@ impl Account for Foresight {
         ))
     }
 
-    fn levels(&self, schema: &Schema, relation: usize, _: u32) -> Option<Sql> {
+    fn levels(&self, schema: &Schema, relation: RelationId, _: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
         if about.parent.table != Some(about.child) || !self.tables.contains(&about.child) {
             return None;
@@ -151,7 +153,7 @@ impl Foresight {
         )
     }
 
-    fn moved(&self, schema: &Schema, table: usize) -> String {
+    fn moved(&self, schema: &Schema, table: TableId) -> String {
         let about = &schema.tables[table];
         let key: Vec<&Column> = about.primary_key.iter().map(|&column| &about.columns[column]).collect();
         self.any_differs("was", "child", &key)
@@ -193,7 +195,7 @@ impl Foresight {
     }
 
     /// A recorded child row whose old key is that of a parent that is gone.
-    fn referred(&self, schema: &Schema, relation: &Relation, parent: usize, event: Event) -> String {
+    fn referred(&self, schema: &Schema, relation: &Relation, parent: TableId, event: Event) -> String {
         let other = if parent == relation.child {
             format!(" AND NOT ({})", self.same_place("parent", "child"))
         } else {

@@ -6,6 +6,8 @@ use super::Foresight;
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
 use crate::model::explanation::Event;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::sql::clauses::child_column;
@@ -18,7 +20,7 @@ use crate::sql::read::dml::Writes;
 
 impl Foresight {
     /// The rows that the statement itself writes. The statement's own pieces stand in these as they were typed.
-    pub fn direct(&self, schema: &Schema, table: usize, dml: &Dml<'_>) -> Option<Vec<Sql>> {
+    pub fn direct(&self, schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Vec<Sql>> {
         match &dml.writes {
             Writes::Insert { rest } => {
                 let mut query = Typed::with(self.grammar.query(), dml);
@@ -44,7 +46,7 @@ impl Foresight {
     }
 
     /// The rows that a condition of the statement chooses, as they are or with what is assigned to them.
-    fn chosen(&self, schema: &Schema, table: usize, dml: &Dml<'_>, rows: &Chosen<'_>) -> Option<Sql> {
+    fn chosen(&self, schema: &Schema, table: TableId, dml: &Dml<'_>, rows: &Chosen<'_>) -> Option<Sql> {
         let assigned = rows.assigned;
         let about = &schema.tables[table];
         let known = |name: &String| about.columns.iter().any(|column| same(schema, &column.name, name));
@@ -87,7 +89,7 @@ impl Foresight {
     }
 
     /// What one relation does because of the rows of a wave: rows of the next.
-    pub fn follow(&self, schema: &Schema, relation: usize, event: Event, wave: u32) -> Vec<Sql> {
+    pub fn follow(&self, schema: &Schema, relation: RelationId, event: Event, wave: u32) -> Vec<Sql> {
         let about = &schema.relations[relation];
         let (Some(parent), action) = (about.parent.table, action(about, event)) else { return Vec::new() };
         let acts = matches!(action, Action::Cascade | Action::SetNull | Action::SetDefault);
@@ -121,12 +123,12 @@ impl Foresight {
     }
 
     /// One row: how many rows a wave brought to a table.
-    pub fn brought(&self, table: usize, wave: u32) -> Sql {
+    pub fn brought(&self, table: TableId, wave: u32) -> Sql {
         self.finished(format!("SELECT count(*) FROM {} AS was WHERE was.fk_doctor$wave = {wave}", self.before(table)))
     }
 
     /// Notes child rows for which a condition holds: as they are or, where they change, as they will be.
-    fn noted(&self, schema: &Schema, table: usize, why: &str, note: &Note<'_>, condition: &str) -> Sql {
+    fn noted(&self, schema: &Schema, table: TableId, why: &str, note: &Note<'_>, condition: &str) -> Sql {
         let about = &schema.tables[table];
         let Note { relation, wave, from, change } = note;
         let into = if change.is_some() { self.after(table) } else { self.before(table) };
@@ -185,7 +187,7 @@ struct Chosen<'a> {
 /// Child rows that follow through a relation.
 #[derive(Clone, Copy)]
 struct Note<'a> {
-    relation: usize,
+    relation: RelationId,
     wave: u32,
     from: &'a str,
     change: Option<Change<'a>>,

@@ -5,6 +5,8 @@ use super::Counted;
 use super::Load;
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
@@ -26,11 +28,11 @@ const MOST_PARAMETERS: usize = 30_000;
 pub(in crate::sql) struct Beside {
     pub(in crate::sql) grammar: &'static dyn Scratch,
     /// Those that rows are for.
-    pub(in crate::sql) tables: Vec<usize>,
+    pub(in crate::sql) tables: Vec<TableId>,
 }
 
 impl Beside {
-    fn name(&self, table: usize) -> String {
+    fn name(&self, table: TableId) -> String {
         self.grammar.temporary(&format!("fk_doctor$load_{table}"))
     }
 
@@ -80,30 +82,30 @@ impl Load for Beside {
         (MOST_PARAMETERS / (columns + 1)).clamp(1, MOST_ROWS)
     }
 
-    fn prepare(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql> {
+    fn prepare(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
         let made =
             tables.iter().flat_map(|&table| self.grammar.make_loaded(schema, &schema.tables[table], &self.name(table)));
         made.chain([self.grammar.make_noted(&self.noted_name())]).map(plain).collect()
     }
 
-    fn counted(&self, schema: &Schema, table: usize) -> Option<Sql> {
+    fn counted(&self, schema: &Schema, table: TableId) -> Option<Sql> {
         Some(self.grammar.counted(schema, &schema.tables[table]))
     }
 
-    fn next_number(&self, schema: &Schema, table: usize, column: usize) -> Option<Sql> {
+    fn next_number(&self, schema: &Schema, table: TableId, column: usize) -> Option<Sql> {
         let about = &schema.tables[table];
         let name = self.quoted(&about.columns[column].name);
         let known = self.source(schema, about, "known");
         Some(plain(format!("SELECT coalesce(max(known.{name}), 0) + 1 FROM {known}")))
     }
 
-    fn count_on(&self, table: usize, column: &Counted<'_>) -> Vec<Sql> {
+    fn count_on(&self, table: TableId, column: &Counted<'_>) -> Vec<Sql> {
         let sequence = self.grammar.temporary(&format!("fk_doctor$count_{table}_{}", column.column));
         let counts = self.grammar.count_on(&self.name(table), &sequence, column);
         counts.into_iter().map(plain).collect()
     }
 
-    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
+    fn insert(&self, schema: &Schema, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
         let about = &schema.tables[table];
         let names: Vec<String> =
             columns.iter().map(|&column| self.quoted(&about.columns[column].name) + ", ").collect();
@@ -124,7 +126,7 @@ impl Load for Beside {
         vec![query.finish(text)]
     }
 
-    fn collisions(&self, schema: &Schema, table: usize, places: &[i64]) -> Option<Sql> {
+    fn collisions(&self, schema: &Schema, table: TableId, places: &[i64]) -> Option<Sql> {
         let about = &schema.tables[table];
         let (first, last) = (places.iter().min()?, places.iter().max()?);
         let whole = about.indexes.iter().enumerate().filter(|(_, index)| index.unique && !index.partial);
@@ -147,7 +149,7 @@ impl Load for Beside {
         (!known.is_empty()).then(|| plain(question))
     }
 
-    fn orphans(&self, schema: &Schema, relation: usize) -> Sql {
+    fn orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let from = format!("{} AS child", self.name(about.child));
         let parent = self.parent(schema, about);
@@ -157,7 +159,7 @@ impl Load for Beside {
         self.with_twin(schema, about, orphans)
     }
 
-    fn note_orphans(&self, schema: &Schema, relation: usize) -> Sql {
+    fn note_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let grammar = self.grammar;
         let lacks = grammar.lacks_parent(
@@ -174,7 +176,7 @@ impl Load for Beside {
         plain(format!("SELECT count(*) FROM {}", self.noted_name()))
     }
 
-    fn place_of(&self, schema: &Schema, table: usize, row: &RowName) -> Sql {
+    fn place_of(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
         let about = &schema.tables[table];
         let mut query = self.grammar.query();
         let named: Vec<String> =
@@ -187,7 +189,7 @@ impl Load for Beside {
         query.finish(text)
     }
 
-    fn holder(&self, schema: &Schema, table: usize, columns: &[usize], values: &[Value]) -> Sql {
+    fn holder(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
         let about = &schema.tables[table];
         let mut query = self.grammar.query();
         let same: Vec<String> = columns
@@ -207,7 +209,7 @@ impl Load for Beside {
         query.finish(text)
     }
 
-    fn staged(&self, schema: &Schema, table: usize, columns: &[usize]) -> Sql {
+    fn staged(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql {
         let about = &schema.tables[table];
         let shown = |&column: &usize| {
             let column = &about.columns[column];

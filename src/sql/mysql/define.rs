@@ -100,9 +100,9 @@ impl RedefiningDialect for Mysql {
         let of = table.name.to_string();
         let wanted = format!("INDEX ({})", quoted_all(columns.iter().copied()));
         let here =
-            definitions.iter().filter(|[kind, _, table, text]| kind == "index" && *table == of && *text == wanted);
+            definitions.iter().filter(|known| known.kind == "index" && known.table == of && known.text == wanted);
         let made = changes.iter().map(|index| &index.name);
-        if let Some(index) = here.map(|[_, name, ..]| name).chain(made).min() {
+        if let Some(index) = here.map(|index| &index.name).chain(made).min() {
             clause.push_str(&format!("\nINDEX {index}"));
         }
         let name = free_name(&bounded(&named, "_fkey"), definitions);

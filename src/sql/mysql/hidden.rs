@@ -17,12 +17,12 @@ const HIDDEN: &str = "(hidden)";
 /// the user does not see all definitions.
 pub(in crate::sql) fn complete(of: Sibling, schema: &Schema, definitions: &mut [Definition]) -> bool {
     let is_hidden = |definition: &Definition| {
-        let [kind, _, _, text] = definition;
+        let Definition { kind, text, .. } = definition;
         text == HIDDEN && kind == "constraint" || text.ends_with(HIDDEN) && kind == "trigger"
     };
     let are_some_hidden = definitions.iter().any(is_hidden);
     for place in 0..definitions.len() {
-        let [kind, name, table, text] = &definitions[place];
+        let Definition { kind, name, table, text } = &definitions[place];
         if kind != "constraint" || text != HIDDEN {
             continue;
         }
@@ -34,7 +34,7 @@ pub(in crate::sql) fn complete(of: Sibling, schema: &Schema, definitions: &mut [
                 && child.table == *table
         };
         if let Some(relation) = schema.relations.iter().find(is_it) {
-            definitions[place][3] = constraint(of, schema, relation, definitions);
+            definitions[place].text = constraint(of, schema, relation, definitions);
         }
     }
     are_some_hidden
@@ -51,8 +51,8 @@ fn constraint(of: Sibling, schema: &Schema, relation: &Relation, definitions: &[
     let rules: String = rules.map(|(event, action)| format!(" ON {event} {}", action.name())).collect();
     let wanted = format!("INDEX {columns}");
     let indexes =
-        definitions.iter().filter(|[kind, _, table, text]| kind == "index" && table == child && *text == wanted);
-    let index = indexes.map(|[_, name, ..]| name).min();
+        definitions.iter().filter(|known| known.kind == "index" && known.table == *child && known.text == wanted);
+    let index = indexes.map(|index| &index.name).min();
     let index = index.map(|name| format!("\nINDEX {name}")).unwrap_or_default();
     format!("FOREIGN KEY {columns} REFERENCES {parent}({parent_columns}){rules}{index}")
 }

@@ -191,11 +191,13 @@ fn statements(schema: &Schema, change: &Redefinition) -> Vec<String> {
 /// The constraint that keeps a column from being NULL: name and text.
 fn not_null_named<'d>(definitions: &'d [Definition], column: &str, of: &str) -> Option<(&'d str, &'d str)> {
     let start = format!("{NOT_NULL}{}", quoted(column));
-    let found = definitions.iter().find(|[kind, _, table, text]| {
-        let rest = text.strip_prefix(&start);
-        kind == "constraint" && table == of && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    let found = definitions.iter().find(|known| {
+        let rest = known.text.strip_prefix(&start);
+        known.kind == "constraint"
+            && known.table == of
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     });
-    found.map(|[_, name, _, text]| (name.as_str(), text.as_str()))
+    found.map(|found| (found.name.as_str(), found.text.as_str()))
 }
 
 fn constraint(schema: &Schema, change: &Redefinition, table: &str, name: &str) -> Vec<String> {

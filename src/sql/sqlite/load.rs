@@ -2,6 +2,8 @@
 
 use super::witness::believed;
 use super::witness::record::Record;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -19,7 +21,7 @@ use crate::sql::scan::sqlite::orphans_where;
 pub(in crate::sql) struct Rows;
 
 impl Load for Rows {
-    fn prepare(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql> {
+    fn prepare(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
         let mut made = vec![
             "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
             "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
@@ -32,7 +34,7 @@ impl Load for Rows {
     }
 
     /// One row at a time, as SQLite itself sees every constraint.
-    fn insert(&self, schema: &Schema, table: usize, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
+    fn insert(&self, schema: &Schema, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql> {
         let about = &schema.tables[table];
         let names: Vec<String> = columns.iter().map(|&column| quoted(&about.columns[column].name)).collect();
         let table = quoted(&about.name.table);
@@ -52,11 +54,11 @@ impl Load for Rows {
         statements
     }
 
-    fn orphans(&self, schema: &Schema, relation: usize) -> Sql {
+    fn orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         orphans_where(schema, &schema.relations[relation], &believed(), Some(&arrived(schema, relation)))
     }
 
-    fn note_orphans(&self, schema: &Schema, relation: usize) -> Sql {
+    fn note_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let record = Record::of(schema, about.child);
         let mut query = Sqlite.query();
@@ -73,7 +75,7 @@ impl Load for Rows {
         plain("SELECT count(*) FROM temp.\"fk_doctor$noted\"".to_owned())
     }
 
-    fn place_of(&self, schema: &Schema, table: usize, row: &RowName) -> Sql {
+    fn place_of(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
         let record = Record::of(schema, table);
         let mut query = Sqlite.query();
         let named: Vec<String> = row
@@ -89,7 +91,7 @@ impl Load for Rows {
         ))
     }
 
-    fn holder(&self, schema: &Schema, table: usize, columns: &[usize], values: &[Value]) -> Sql {
+    fn holder(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
         let about = &schema.tables[table];
         let record = Record::of(schema, table);
         let mut query = Sqlite.query();
@@ -109,7 +111,7 @@ impl Load for Rows {
         ))
     }
 
-    fn staged(&self, schema: &Schema, table: usize, columns: &[usize]) -> Sql {
+    fn staged(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql {
         let about = &schema.tables[table];
         let names: Vec<String> =
             columns.iter().map(|&column| format!("staged.{}", quoted(&about.columns[column].name))).collect();
@@ -123,7 +125,7 @@ impl Load for Rows {
 const KEPT: &str = "main.\"fk_doctor$rows\"";
 
 impl Treatable for Rows {
-    fn keep_rows(&self, schema: &Schema, table: usize) -> Vec<Sql> {
+    fn keep_rows(&self, schema: &Schema, table: TableId) -> Vec<Sql> {
         let record = Record::of(schema, table);
         let names: Vec<String> =
             record.identity.iter().enumerate().map(|(i, name)| format!("{} AS k{i}", record.after(name))).collect();
@@ -132,7 +134,7 @@ impl Treatable for Rows {
         [keep, by_place].map(plain).into()
     }
 
-    fn is_loaded(&self, schema: &Schema, table: usize) -> String {
+    fn is_loaded(&self, schema: &Schema, table: TableId) -> String {
         let record = Record::of(schema, table);
         let child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
         let kept: Vec<String> = (0..child.len()).map(|i| format!("k{i}")).collect();
@@ -151,7 +153,7 @@ impl Treatable for Rows {
         plain("DELETE FROM temp.\"fk_doctor$noted\"".to_owned())
     }
 
-    fn treated(&self, schema: &Schema, table: usize, columns: &[usize], place: i64) -> Sql {
+    fn treated(&self, schema: &Schema, table: TableId, columns: &[usize], place: i64) -> Sql {
         let about = &schema.tables[table];
         let record = Record::of(schema, table);
         let mut query = Sqlite.query();
@@ -173,7 +175,7 @@ impl Treatable for Rows {
 }
 
 /// That a child row came with the load.
-fn arrived(schema: &Schema, relation: usize) -> String {
+fn arrived(schema: &Schema, relation: RelationId) -> String {
     let record = Record::of(schema, schema.relations[relation].child);
     let child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
     let names: Vec<String> = record.identity.iter().map(|name| record.after(name)).collect();

@@ -188,11 +188,11 @@ fn script(change: &Redefinition, after: &str, table: &Table, definitions: &[Defi
     }
     script.push_str(&format!("DROP TABLE main.{old_name};\nALTER TABLE main.{new_name} RENAME TO {old_name};\n"));
     script.push_str("PRAGMA legacy_alter_table = OFF;\n");
-    let own = definitions.iter().filter(|[kind, _, of, _]| of.eq_ignore_ascii_case(old) && kind != "table");
-    for [_, _, _, text] in own.filter(|[kind, ..]| kind == "index" || kind == "trigger") {
-        script.push_str(&format!("{text};\n"));
+    let own = definitions.iter().filter(|known| known.table.eq_ignore_ascii_case(old) && known.kind != "table");
+    for definition in own.filter(|known| known.kind == "index" || known.kind == "trigger") {
+        script.push_str(&format!("{};\n", definition.text));
     }
-    if definitions.iter().any(|[_, name, ..]| name == "sqlite_stat1") {
+    if definitions.iter().any(|known| known.name == "sqlite_stat1") {
         script.push_str(&format!("ANALYZE main.{old_name};\n"));
     }
     Ok(script)

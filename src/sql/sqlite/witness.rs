@@ -8,6 +8,8 @@ pub(super) mod record;
 use crate::model::catalog::Action;
 use crate::model::catalog::TableKind;
 use crate::model::explanation::Event;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
@@ -78,7 +80,7 @@ impl Witness for Triggers {
         plain("SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%REPLACE%'".to_owned())
     }
 
-    fn empty(&self, schema: &Schema, table: usize) -> String {
+    fn empty(&self, schema: &Schema, table: TableId) -> String {
         format!("DELETE FROM main.{}", quoted(&schema.tables[table].name.table))
     }
 
@@ -91,31 +93,31 @@ impl Witness for Triggers {
         ["ROLLBACK TO fk_doctor_drop", "RELEASE fk_doctor_drop"].map(|text| plain(text.to_owned())).to_vec()
     }
 
-    fn witnessed(&self, schema: &Schema) -> Vec<usize> {
+    fn witnessed(&self, schema: &Schema) -> Vec<TableId> {
         records(schema).map(|record| record.table()).collect()
     }
 
-    fn pause(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql> {
+    fn pause(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
         let keys = enforced(schema).filter(|(_, relation)| tables.contains(&relation.child));
         let keys = keys.map(|(index, _)| drop_key_trigger(index));
         let others = of_tables(schema, tables).flat_map(|record| record.drop_triggers());
         keys.chain(others).map(plain).collect()
     }
 
-    fn resume(&self, schema: &Schema, tables: &[usize]) -> Vec<Sql> {
+    fn resume(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
         // A trigger of the database may have rolled back, and with it that the triggers went.
         let triggers = of_tables(schema, tables).flat_map(|record| triggers(schema, &record)).map(plain);
         self.pause(schema, tables).into_iter().chain(triggers).collect()
     }
 
-    fn recorded(&self, schema: &Schema, table: usize, since: u32) -> (Sql, Vec<String>) {
+    fn recorded(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>) {
         let record = Record::of(schema, table);
         let names = || record.columns().iter().map(|name| (*name).to_owned());
         let text = format!("SELECT * FROM temp.{} WHERE round >= {since} ORDER BY rowid", record.name());
         (plain(text), names().chain(names()).collect())
     }
 
-    fn record_again(&self, schema: &Schema, table: usize, columns: &[String], row: &[Value]) -> Sql {
+    fn record_again(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql {
         let record = Record::of(schema, table);
         let (head, values) = row.split_at(row.len() - columns.len());
         let sides = columns.len() / 2;
@@ -135,7 +137,7 @@ impl Witness for Triggers {
 }
 
 impl Account for Triggers {
-    fn effects(&self, schema: &Schema, table: usize, since: u32) -> Sql {
+    fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql {
         plain(format!(
             "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op = 'u'), count(*) FILTER (WHERE op = 'd') \
              FROM temp.{} WHERE round >= {since}",
@@ -143,11 +145,11 @@ impl Account for Triggers {
         ))
     }
 
-    fn written_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql {
+    fn written_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
         orphans_where(schema, &schema.relations[relation], &believed(), Some(&written(schema, relation, since)))
     }
 
-    fn already_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql {
+    fn already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
         let about = &schema.relations[relation];
         let record = Record::of(schema, about.child);
         let key: Vec<&str> = schema.child_column_names(about).collect();
@@ -156,13 +158,13 @@ impl Account for Triggers {
         plain(format!("SELECT count(*) FROM ({})", orphans_where(schema, about, &believed(), Some(&only)).text()))
     }
 
-    fn left_orphans(&self, schema: &Schema, relation: usize, since: u32) -> Sql {
+    fn left_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
         let left = [Event::Delete, Event::Update].map(|event| left(schema, relation, event, since)).join(" OR ");
         let only = format!("({left}) AND NOT {}", written(schema, relation, since));
         orphans_where(schema, &schema.relations[relation], &believed(), Some(&only))
     }
 
-    fn followed(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Sql {
+    fn followed(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql {
         let about = &schema.relations[relation];
         let child = Record::of(schema, about.child);
         let not_itself = if about.parent.table == Some(about.child) { " AND gone.rowid <> was.rowid" } else { "" };
@@ -189,13 +191,13 @@ impl Account for Triggers {
         ))
     }
 
-    fn restricted(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Option<Sql> {
+    fn restricted(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
         let left = left(schema, relation, event, since);
         restricts(about, event).then(|| matched_where(schema, about, &believed(), &format!("({left})")))
     }
 
-    fn restricted_until_later(&self, schema: &Schema, relation: usize, event: Event, since: u32) -> Option<Sql> {
+    fn restricted_until_later(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
         if !restricts(about, event) {
             return None;
@@ -226,7 +228,7 @@ impl Account for Triggers {
         )))
     }
 
-    fn unequal_to_themselves(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql> {
+    fn unequal_to_themselves(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
         let record = parent_record(schema, about).filter(|_| about.parent.table == Some(about.child))?;
         let key: Vec<&str> = schema.parent_columns(about).map(|column| column.name.as_str()).collect();
@@ -251,7 +253,7 @@ impl Account for Triggers {
         Some(matched_where(schema, about, &believed(), &only))
     }
 
-    fn levels(&self, schema: &Schema, relation: usize, since: u32) -> Option<Sql> {
+    fn levels(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
         if about.parent.table != Some(about.child) || !alike(schema, about) {
             return None;
@@ -290,11 +292,11 @@ pub(super) fn believed() -> Among<'static> {
 }
 
 fn records(schema: &Schema) -> impl Iterator<Item = Record<'_>> {
-    let tables = schema.tables.iter().enumerate().filter(|(_, table)| table.kind == TableKind::Table);
+    let tables = schema.tables.entries().filter(|(_, table)| table.kind == TableKind::Table);
     tables.filter(|(_, table)| !table.name.table.starts_with("sqlite_")).map(|(table, _)| Record::of(schema, table))
 }
 
-fn of_tables<'a>(schema: &'a Schema, tables: &[usize]) -> impl Iterator<Item = Record<'a>> {
+fn of_tables<'a>(schema: &'a Schema, tables: &[TableId]) -> impl Iterator<Item = Record<'a>> {
     let wanted: Vec<String> = tables.iter().map(|&table| Record::of(schema, table).name()).collect();
     records(schema).filter(move |record| wanted.contains(&record.name()))
 }
@@ -306,13 +308,13 @@ fn triggers(schema: &Schema, record: &Record<'_>) -> Vec<String> {
     record.make_triggers().into_iter().chain(keys).collect()
 }
 
-fn drop_key_trigger(relation: usize) -> String {
+fn drop_key_trigger(relation: RelationId) -> String {
     format!("DROP TRIGGER IF EXISTS temp.\"fk_doctor$key_{relation}\"")
 }
 
 /// The relations that SQLite itself looks at.
-fn enforced(schema: &Schema) -> impl Iterator<Item = (usize, &Relation)> {
-    schema.relations.iter().enumerate().filter(|(_, relation)| relation.origin == Origin::Declared)
+fn enforced(schema: &Schema) -> impl Iterator<Item = (RelationId, &Relation)> {
+    schema.relations.entries().filter(|(_, relation)| relation.origin == Origin::Declared)
 }
 
 /// Where the relation's parents are recorded, if there are any.
@@ -322,7 +324,7 @@ fn parent_record<'a>(schema: &'a Schema, relation: &Relation) -> Option<Record<'
 }
 
 /// The child rows of a relation that were written in such a way that SQLite checks them.
-fn written(schema: &Schema, relation: usize, since: u32) -> String {
+fn written(schema: &Schema, relation: RelationId, since: u32) -> String {
     let about = &schema.relations[relation];
     let record = Record::of(schema, about.child);
     let key: Vec<&str> = schema.child_column_names(about).collect();
@@ -355,7 +357,7 @@ fn restricts(relation: &Relation, event: Event) -> bool {
 }
 
 /// The child rows of a relation whose parent was deleted, or was given another key.
-fn left(schema: &Schema, relation: usize, event: Event, since: u32) -> String {
+fn left(schema: &Schema, relation: RelationId, event: Event, since: u32) -> String {
     let about = &schema.relations[relation];
     let Some(parent) = parent_record(schema, about) else { return "0".to_owned() };
     let gone = gone(schema, about, &parent, event, since);

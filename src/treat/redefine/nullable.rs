@@ -2,21 +2,26 @@
 //! foreign keys are gone already.
 
 use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
+use crate::model::ids::RuleId;
+use crate::model::ids::TableId;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::rule::Nullable;
 use crate::model::rule::Rule;
+use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::sql::redefine::Nulling;
 use crate::sql::redefine::Relaxing;
+use crate::treat::assign::Assigned;
 
 /// The columns of a table that are to be nullable, each with the rule that says so. No column of a primary key is among them.
 pub(super) fn columns<'a>(
     schema: &Schema,
-    rules: &'a [Rule],
-    assigned: &[Option<usize>],
-    position: usize,
+    rules: &'a Rules,
+    assigned: &Assigned,
+    position: TableId,
     wishes: &[Relaxing<'a>],
 ) -> Vec<Nulling<'a>> {
     let table = &schema.tables[position];
@@ -31,15 +36,15 @@ pub(super) fn columns<'a>(
         wishes.iter().find(wants).map(|wish| wish.rule)
     };
     let by_name = |column: usize| {
-        let wants = |rule: usize| {
-            let is_of_another = |relation: usize| {
+        let wants = |rule: RuleId| {
+            let is_of_another = |relation: RelationId| {
                 let about = &schema.relations[relation];
                 about.child == position && about.child_columns.contains(&column) && assigned[relation] != Some(rule)
             };
             names(schema, &rules[rule], table, &table.columns[column].name)
-                && !(0..schema.relations.len()).any(is_of_another)
+                && !schema.relations.ids().any(is_of_another)
         };
-        (0..rules.len()).find(|&rule| wants(rule)).map(|rule| rules[rule].id.value.as_str())
+        rules.ids().find(|&rule| wants(rule)).map(|rule| rules[rule].id.value.as_str())
     };
     let free = (0..table.columns.len()).filter(|column| !table.primary_key.contains(column));
     free.filter_map(|column| by_relation(column).or_else(|| by_name(column)).map(|rule| Nulling { column, rule }))
@@ -68,16 +73,16 @@ fn sides(rule: &Rule) -> Option<(&str, &str)> {
     (!table.contains(['*', '?', '['])).then_some((table, columns))
 }
 
-fn is_declared(relation: &Relation, child: usize) -> bool {
+fn is_declared(relation: &Relation, child: TableId) -> bool {
     relation.origin == Origin::Declared && relation.child == child
 }
 
 /// Says of each rule that is for all foreign keys of one table, which has none any more, on which columns NOT NULL stays.
-pub(super) fn unknown(schema: &Schema, rules: &[Rule]) -> Vec<String> {
+pub(super) fn unknown(schema: &Schema, rules: &Rules) -> Vec<String> {
     let mut unknown = Vec::new();
     for rule in rules.iter().filter(|rule| matches!(rule.relaxes(), Some(Nullable::Key))) {
         let Some((of, _)) = sides(rule).filter(|(_, columns)| columns.trim() == "*") else { continue };
-        let position = schema.tables.iter().position(|table| schema.names.same(&table.name.to_string(), of));
+        let position = schema.tables.position(|table| schema.names.same(&table.name.to_string(), of));
         let Some(position) =
             position.filter(|position| !schema.relations.iter().any(|other| is_declared(other, *position)))
         else {

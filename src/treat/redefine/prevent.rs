@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Matter;
 use crate::model::catalog::Column;
 use crate::model::catalog::TableKind;
+use crate::model::ids::TableId;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
@@ -57,8 +58,8 @@ impl Matter<'_> {
         Ok((dialect.prevented(self.schema, &wish, definitions)?, dialect.takes_version(&wish)))
     }
 
-    fn parent_of(&self, relation: &Relation) -> Result<usize, String> {
-        let is_table = |&table: &usize| self.schema.tables[table].kind == TableKind::Table;
+    fn parent_of(&self, relation: &Relation) -> Result<TableId, String> {
+        let is_table = |&table: &TableId| self.schema.tables[table].kind == TableKind::Table;
         let parent = relation.parent.table.filter(is_table).filter(|_| !relation.parent.columns.is_empty());
         parent.ok_or_else(|| "there is no parent table to make a row in".to_owned())
     }
@@ -67,7 +68,7 @@ impl Matter<'_> {
     fn values<'w>(
         &'w self,
         relation: &Relation,
-        parent: usize,
+        parent: TableId,
         wish: &'w Placeholder,
     ) -> Result<Vec<(&'w Column, Given<'w>)>, String> {
         let table = &self.schema.tables[parent];
@@ -123,8 +124,8 @@ impl Matter<'_> {
         let own = self
             .definitions
             .iter()
-            .filter(|[kind, name, of, _]| kind == "trigger" && *of == table.to_string() && names.contains(name));
-        own.map(|[_, name, _, text]| Redefinition {
+            .filter(|known| known.kind == "trigger" && known.table == table.to_string() && names.contains(&known.name));
+        own.map(|Definition { name, text, .. }| Redefinition {
             before: Some(text.clone()),
             ..Redefinition::new(DefinitionKind::Trigger, name, table, &rule.id.value, TreatmentKind::Prevent.name())
         })

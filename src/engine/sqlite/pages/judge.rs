@@ -17,7 +17,7 @@ use crate::engine::Deadline;
 use crate::engine::Effort;
 use crate::engine::Inclusion;
 use crate::engine::StorageReading;
-use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
 
 mod child;
 mod lookup;
@@ -31,7 +31,7 @@ use meter::Meter;
 /// Returns one reading per inclusion, or the reason why the pages cannot answer. `connection` must be inside the read
 /// transaction whose snapshot `source` reads.
 pub fn judge(
-    tables: &[Table],
+    tables: &Tables,
     inclusions: &[Inclusion],
     connection: &Connection,
     source: &PageSource,
@@ -50,7 +50,7 @@ pub fn judge(
 /// Does the work of [`judge`] on the caller's threads, for a test that judges thousands of files.
 #[cfg(test)]
 pub fn judge_on_caller_threads(
-    tables: &[Table],
+    tables: &Tables,
     inclusions: &[Inclusion],
     connection: &Connection,
     source: &PageSource,

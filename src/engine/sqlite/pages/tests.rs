@@ -24,6 +24,7 @@ use crate::model::catalog::Catalog;
 use crate::model::catalog::ForeignKey;
 use crate::model::catalog::Index;
 use crate::model::catalog::Table;
+use crate::model::catalog::Tables;
 
 const USUAL_CASES: usize = 1_500;
 
@@ -50,11 +51,11 @@ INSERT INTO c SELECT id, 1 + id * 7 % 48, printf('%.*c', id * 9, 'y'), code, id,
 INSERT INTO i SELECT p, pad FROM c;
 ";
 
-fn inclusion(tables: &[Table], key: &ForeignKey) -> Inclusion {
+fn inclusion(tables: &Tables, key: &ForeignKey) -> Inclusion {
     let named = |table: &Table, names: &[String]| -> Vec<usize> {
         names.iter().map(|name| table.columns.iter().position(|column| column.name == *name).unwrap()).collect()
     };
-    let parent = tables.iter().position(|table| table.name == key.parent).unwrap();
+    let parent = tables.position(|table| table.name == key.parent).unwrap();
     let parent_columns = named(&tables[parent], key.parent_columns.as_ref().unwrap());
     let holds_key = |index: &Index| {
         let mut held: Vec<usize> = index.columns.iter().filter_map(|column| column.column).collect();
@@ -73,7 +74,7 @@ fn inclusion(tables: &[Table], key: &ForeignKey) -> Inclusion {
 }
 
 struct DamagedFile {
-    tables: Vec<Table>,
+    tables: Tables,
     inclusions: Vec<Inclusion>,
     connection: Connection,
     file: Arc<File>,

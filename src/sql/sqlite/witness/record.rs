@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use super::enforced;
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::sql::quoted;
@@ -20,7 +22,7 @@ const COLLATIONS: [&str; 3] = ["BINARY", "NOCASE", "RTRIM"];
 const MOMENTS: [&str; 5] = ["insert", "update", "delete", "before_insert", "before_update"];
 
 pub(in crate::sql::sqlite) struct Record<'a> {
-    table: usize,
+    table: TableId,
     about: &'a Table,
     /// What tells one row from another.
     pub(in crate::sql::sqlite) identity: Vec<&'a str>,
@@ -29,7 +31,7 @@ pub(in crate::sql::sqlite) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(in crate::sql::sqlite) fn of(schema: &'a Schema, table: usize) -> Record<'a> {
+    pub(in crate::sql::sqlite) fn of(schema: &'a Schema, table: TableId) -> Record<'a> {
         let about = &schema.tables[table];
         let identity: Vec<&str> = match &about.row_address {
             Some(address) => vec![address],
@@ -55,7 +57,7 @@ impl<'a> Record<'a> {
         Record { table, about, identity, columns: kept }
     }
 
-    pub(super) fn table(&self) -> usize {
+    pub(super) fn table(&self) -> TableId {
         self.table
     }
 
@@ -199,7 +201,7 @@ impl<'a> Record<'a> {
 
     /// Writes down which rows an UPDATE names a relation's key of, even where it changes nothing. A reference of the table
     /// to itself is checked by every UPDATE that names any key.
-    pub(super) fn notice_named_key(&self, schema: &Schema, index: usize, relation: &Relation) -> String {
+    pub(super) fn notice_named_key(&self, schema: &Schema, index: RelationId, relation: &Relation) -> String {
         let mut named: BTreeSet<usize> = relation.child_columns.iter().copied().collect();
         if relation.parent.table == Some(self.table) {
             for (_, other) in enforced(schema) {

@@ -23,8 +23,9 @@ use super::super::tree::PageClaims;
 use super::super::tree::Tree;
 use crate::engine::Inclusion;
 use crate::model::catalog::Index;
-use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
+use crate::model::catalog::Tables;
+use crate::model::ids::TableId;
 
 /// SQLite judges keys of more columns.
 pub(super) const WIDEST_KEY: usize = 16;
@@ -116,7 +117,7 @@ impl ReadingPlan {
 }
 
 pub(super) fn plan(
-    tables: &[Table],
+    tables: &Tables,
     inclusions: &[Inclusion],
     connection: &Connection,
     source: &PageSource,
@@ -133,7 +134,7 @@ pub(super) fn plan(
         known_parents: HashMap::new(),
         seed: seed(),
     };
-    let mut planned: Vec<Result<(usize, Probe), Fault>> = Vec::new();
+    let mut planned: Vec<Result<(TableId, Probe), Fault>> = Vec::new();
     for (position, inclusion) in inclusions.iter().enumerate() {
         planned.push(planner.inclusion(position, inclusion));
     }
@@ -160,15 +161,15 @@ fn seed() -> (u64, u64) {
 }
 
 /// The table, its columns, and the index in which SQLite looks them up: `(0, [1, 2], Some(3))`.
-type ParentId = (usize, Vec<usize>, Option<usize>);
+type ParentId = (TableId, Vec<usize>, Option<usize>);
 
 struct ReadingPlanner<'a> {
-    tables: &'a [Table],
+    tables: &'a Tables,
     connection: &'a Connection,
     source: &'a PageSource,
     claims: PageClaims,
     trees: HashMap<u32, Result<Arc<Tree>, Fault>>,
-    layouts: HashMap<usize, Result<TableLayout, Fault>>,
+    layouts: HashMap<TableId, Result<TableLayout, Fault>>,
     parents: Vec<ParentPlan>,
     known_parents: HashMap<ParentId, Result<usize, Fault>>,
     seed: (u64, u64),
@@ -176,7 +177,7 @@ struct ReadingPlanner<'a> {
 
 impl ReadingPlanner<'_> {
     /// Returns the child's position and the probe for it, or the reason why the pages cannot answer.
-    fn inclusion(&mut self, position: usize, inclusion: &Inclusion) -> Result<(usize, Probe), Fault> {
+    fn inclusion(&mut self, position: usize, inclusion: &Inclusion) -> Result<(TableId, Probe), Fault> {
         let width = inclusion.child_columns.len();
         if width > WIDEST_KEY || inclusion.parent_columns.len() != width {
             return Err(Fault::unsupported("its key has too many columns"));
@@ -187,7 +188,7 @@ impl ReadingPlanner<'_> {
         Ok((inclusion.child, Probe { inclusion: position, parent, share: KeyShare::ALL, key }))
     }
 
-    fn table(&mut self, table: usize) -> Result<TableLayout, Fault> {
+    fn table(&mut self, table: TableId) -> Result<TableLayout, Fault> {
         if let Some(known) = self.layouts.get(&table) {
             return known.clone();
         }
@@ -210,7 +211,7 @@ impl ReadingPlanner<'_> {
         self.trees.entry(root).or_insert_with(|| Tree::open(source, claims, root, is_index).map(Arc::new)).clone()
     }
 
-    fn index(&mut self, table: usize, index: usize) -> Result<IndexLayout, Fault> {
+    fn index(&mut self, table: TableId, index: usize) -> Result<IndexLayout, Fault> {
         let name = &self.tables[table].indexes[index].name;
         match layout::index(self.connection, name) {
             Ok(Some(layout)) => Ok(layout),
@@ -219,7 +220,7 @@ impl ReadingPlanner<'_> {
         }
     }
 
-    fn parent(&mut self, table: usize, columns: &[usize], index: Option<usize>) -> Result<usize, Fault> {
+    fn parent(&mut self, table: TableId, columns: &[usize], index: Option<usize>) -> Result<usize, Fault> {
         let name = (table, columns.to_vec(), index);
         if let Some(known) = self.known_parents.get(&name) {
             return known.clone();
@@ -232,7 +233,7 @@ impl ReadingPlanner<'_> {
         found
     }
 
-    fn new_parent(&mut self, table: usize, columns: &[usize], index: Option<usize>) -> Result<ParentPlan, Fault> {
+    fn new_parent(&mut self, table: TableId, columns: &[usize], index: Option<usize>) -> Result<ParentPlan, Fault> {
         let layout = self.table(table)?;
         let key = stored(&layout, columns)?;
         let known = &self.tables[table];
@@ -271,8 +272,8 @@ impl ReadingPlanner<'_> {
     }
 
     /// Plans one pass for each child table, or one for each key's index if that is much less to read.
-    fn passes(&mut self, inclusions: &[Inclusion], planned: &mut [Result<(usize, Probe), Fault>]) -> Vec<Pass> {
-        let mut of_children: BTreeMap<usize, Vec<Probe>> = BTreeMap::new();
+    fn passes(&mut self, inclusions: &[Inclusion], planned: &mut [Result<(TableId, Probe), Fault>]) -> Vec<Pass> {
+        let mut of_children: BTreeMap<TableId, Vec<Probe>> = BTreeMap::new();
         for (child, probe) in planned.iter().flatten() {
             of_children.entry(*child).or_default().push(probe.clone());
         }
@@ -287,7 +288,7 @@ impl ReadingPlanner<'_> {
         passes
     }
 
-    fn passes_of(&mut self, child: usize, inclusions: &[Inclusion], probes: Vec<Probe>) -> Result<Vec<Pass>, Fault> {
+    fn passes_of(&mut self, child: TableId, inclusions: &[Inclusion], probes: Vec<Probe>) -> Result<Vec<Pass>, Fault> {
         let layout = self.table(child)?;
         let tree = self.tree(layout.root, layout.without_rowid)?;
         let has_address = self.tables[child].row_address.is_some();
@@ -313,7 +314,7 @@ impl ReadingPlanner<'_> {
     /// Returns an index of a table that begins with these columns, in any order, and where it stores them.
     fn leading_index(
         &mut self,
-        table: usize,
+        table: TableId,
         columns: &[usize],
     ) -> Option<(Arc<Tree>, IndexLayout, Vec<ColumnSource>)> {
         let known = &self.tables[table];

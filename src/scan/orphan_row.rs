@@ -1,0 +1,98 @@
+//! One row of an answer to [`crate::sql::Dialect::orphans`], taken apart.
+
+use crate::engine::EngineError;
+use crate::engine::Session;
+use crate::model::catalog::Table;
+use crate::model::finding::Sample;
+use crate::model::plan::identity;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::value::RowName;
+use crate::model::value::Value;
+use crate::sql;
+use crate::sql::Sql;
+
+/// The columns of an answer about the orphans of one relation.
+pub struct OrphanColumns<'a> {
+    schema: &'a Schema,
+    relation: &'a Relation,
+    child: &'a Table,
+    names: Vec<&'a str>,
+}
+
+/// An orphan, or a row that only looks like one.
+pub struct OrphanRow<'r> {
+    /// The number of its missing key.
+    pub group: Option<i64>,
+    /// The key as the parent would store it.
+    pub key: &'r [Value],
+    /// The key as the child stores it.
+    stored: &'r [Value],
+    name: &'r [Value],
+    /// True if the parent is there, only not in its index.
+    pub is_present: bool,
+}
+
+impl<'a> OrphanColumns<'a> {
+    pub fn of(schema: &'a Schema, relation: &'a Relation) -> OrphanColumns<'a> {
+        let child = schema.child(relation);
+        OrphanColumns { schema, relation, child, names: sql::row_name_columns(child) }
+    }
+
+    /// Calls `each` with every row of an answer. After an error of `each`, the rest of the answer is skipped.
+    pub fn each_row<E: From<EngineError>>(
+        &self,
+        session: &mut dyn Session,
+        question: &Sql,
+        mut each: impl FnMut(OrphanRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut outcome = Ok(());
+        session.each_row(question, &mut |row| {
+            if outcome.is_ok() {
+                outcome = self.row(row).map_err(E::from).and_then(&mut each);
+            }
+        })?;
+        outcome
+    }
+
+    fn row<'r>(&self, row: &'r [Value]) -> Result<OrphanRow<'r>, EngineError> {
+        let width = self.relation.child_columns.len();
+        let parts = || {
+            let [group, rest @ .., present] = row else { return None };
+            let (key, rest) = rest.split_at_checked(width)?;
+            let (stored, name) = rest.split_at_checked(width)?;
+            let is_whole = name.len() == self.names.len();
+            let is_present = present.as_integer() == Some(1);
+            is_whole.then_some(OrphanRow { group: group.as_integer(), key, stored, name, is_present })
+        };
+        parts().ok_or_else(|| EngineError::Unreadable {
+            what: format!("the orphans of {}", self.relation.id),
+            why: format!("a row of the answer has {} columns", row.len()),
+            help: "this is a fault of fk-doctor, and nothing was changed: please report it".to_owned(),
+        })
+    }
+
+    /// The row as reports show it: named by its primary key, or by its address where the primary key has a NULL.
+    pub fn sample(&self, row: &OrphanRow<'_>) -> Sample<Value> {
+        let named: RowName = self.names.iter().map(|name| (*name).to_owned()).zip(row.name.iter().cloned()).collect();
+        let key_width = self.child.primary_key.len();
+        let name = if key_width == 0 || named.len() == key_width {
+            named
+        } else if row.name[..key_width].contains(&Value::Null) {
+            named[key_width..].to_vec()
+        } else {
+            named[..key_width].to_vec()
+        };
+        Sample { row: name, key: row.stored.to_vec() }
+    }
+
+    /// The columns that name the row for good.
+    pub fn identity(&self, row: &OrphanRow<'_>) -> RowName {
+        identity(self.child, &self.names, row.name)
+    }
+
+    /// The columns that refer, as the child stores them.
+    pub fn stored_key(&self, row: &OrphanRow<'_>) -> RowName {
+        self.schema.child_column_names(self.relation).map(str::to_owned).zip(row.stored.iter().cloned()).collect()
+    }
+}

@@ -1,0 +1,324 @@
+//! The work that a scan has with each relation: the way in which it is judged, and what was counted and found on the way.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::FalseOrphans;
+use super::Wishes;
+use super::across;
+use super::among;
+use super::gather::Gatherer;
+use crate::engine::Damage;
+use crate::engine::Effort;
+use crate::engine::EngineError;
+use crate::engine::Inclusion;
+use crate::engine::Session;
+use crate::engine::StorageAnswer;
+use crate::engine::StorageReading;
+use crate::engine::Suspects;
+use crate::model::examination::Counts;
+use crate::model::examination::Method;
+use crate::model::finding::MissingKey;
+use crate::model::ids::IdVec;
+use crate::model::ids::RelationId;
+use crate::model::ids::TableId;
+use crate::model::relation::Judge;
+use crate::model::relation::Relation;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+use crate::scan::Fact;
+use crate::scan::Tally;
+use crate::sql;
+use crate::sql::Sql;
+
+/// SQLite allows no more than 2,000 result columns, and each relation takes three.
+const COUNTED_AT_ONCE: usize = 500;
+
+/// One relation in the course of a scan.
+pub(super) struct Work<'a> {
+    id: RelationId,
+    relation: &'a Relation,
+    route: Route,
+    /// Counts rows and orphans in one query, where the engine has such a query for the relation.
+    balance: Option<Sql>,
+    /// The relation's rows, where they are counted apart from its orphans.
+    counts: Option<Result<Counts, EngineError>>,
+}
+
+/// How one relation is judged.
+enum Route {
+    /// The storage gave the counts, and says where orphans can be; what that leaves open is asked in SQL.
+    Read(StorageReading),
+    /// Everything is asked in SQL, and why.
+    Ask { why: Option<String> },
+    /// Not at all, and why.
+    Closed(String),
+}
+
+impl Route {
+    fn has_a_question(&self) -> bool {
+        match self {
+            Route::Read(reading) => reading.suspects != Suspects::Rows(Vec::new()),
+            Route::Ask { .. } => true,
+            Route::Closed(_) => false,
+        }
+    }
+}
+
+/// What the engine says of the storage of the tables that are asked in SQL.
+pub(super) struct Storage(BTreeMap<TableId, Result<Option<Damage>, EngineError>>);
+
+/// Returns the work with every relation of a schema. Reads the storage itself, where the engine can.
+pub(super) fn plan<'a>(
+    schema: &'a Schema,
+    sessions: &mut [Box<dyn Session + '_>],
+    wishes: &Wishes<'_>,
+) -> IdVec<RelationId, Work<'a>> {
+    let mut inclusions = BTreeMap::new();
+    let mut works: IdVec<RelationId, Work<'a>> = schema
+        .relations
+        .entries()
+        .map(|(id, relation)| {
+            let route = match (&relation.judge, inclusion(relation)) {
+                (Judge::Nobody(why), _) => Route::Closed(why.clone()),
+                (_, Err(why)) => Route::Ask { why: Some(why.to_owned()) },
+                (_, Ok(inclusion)) => {
+                    inclusions.insert(id, inclusion);
+                    Route::Ask { why: None }
+                }
+            };
+            Work { id, relation, route, balance: None, counts: None }
+        })
+        .collect();
+    let (asked, inclusions): (Vec<RelationId>, Vec<Inclusion>) = inclusions.into_iter().unzip();
+    let effort = Effort { memory: wishes.memory, threads: wishes.threads, progress: wishes.progress };
+    let answers = match sessions.first_mut() {
+        Some(session) if !inclusions.is_empty() => session.read_storage(&schema.tables, &inclusions, &effort),
+        _ => Vec::new(),
+    };
+    for (relation, answer) in asked.into_iter().zip(answers) {
+        works[relation].route = match answer {
+            StorageAnswer::Judged(reading) => Route::Read(reading),
+            StorageAnswer::AskSql { why } => Route::Ask { why },
+            StorageAnswer::TimeLimit => Route::Closed(EngineError::TimeLimit.because()),
+        };
+    }
+    for work in works.iter_mut().filter(|work| work.is_asked()) {
+        work.balance = sql::of(schema).balance(schema, work.relation);
+    }
+    works
+}
+
+/// The question to the storage, or why it must be put in SQL.
+fn inclusion(relation: &Relation) -> Result<Inclusion, &'static str> {
+    let parent = relation.parent.table.ok_or("there is no parent to read")?;
+    if relation.scope.partial.is_some() {
+        return Err("only some of its rows are asked for");
+    }
+    if !relation.scope.is_everything() {
+        return Err("what is configured for it is SQL");
+    }
+    Ok(Inclusion {
+        child: relation.child,
+        child_columns: relation.child_columns.clone(),
+        parent,
+        parent_columns: relation.parent.columns.clone(),
+        key: relation.parent.key,
+    })
+}
+
+/// Tables whose rows are asked for, each once.
+pub(super) fn tables_asked(works: &IdVec<RelationId, Work<'_>>) -> Vec<TableId> {
+    let asked = works.iter().filter(|work| work.is_asked());
+    let tables = asked.flat_map(|work| [Some(work.relation.child), work.relation.parent.table]).flatten();
+    tables.collect::<BTreeSet<TableId>>().into_iter().collect()
+}
+
+/// Tables whose rows are counted apart from their orphans, each once.
+pub(super) fn tables_counted(works: &IdVec<RelationId, Work<'_>>) -> Vec<TableId> {
+    let counted = works.iter().filter(|work| work.is_counted_apart());
+    counted.map(|work| work.relation.child).collect::<BTreeSet<TableId>>().into_iter().collect()
+}
+
+/// Asks whether the storage of these tables is sound.
+pub(super) fn examine_storage(
+    schema: &Schema,
+    sessions: &mut [Box<dyn Session + '_>],
+    tables: &[TableId],
+    finished: impl Fn(usize) + Sync,
+) -> Storage {
+    let damage = across(sessions, tables.len(), |session, i| session.damage(&schema.tables[tables[i]]), finished);
+    Storage(tables.iter().copied().zip(damage).collect())
+}
+
+/// Counts the rows of these children, all relations of a child in one pass over it.
+pub(super) fn count_rows(
+    schema: &Schema,
+    sessions: &mut [Box<dyn Session + '_>],
+    works: &mut IdVec<RelationId, Work<'_>>,
+    children: &[TableId],
+    finished: impl Fn(usize) + Sync,
+) {
+    let of_child = |child: TableId| -> Vec<&Work<'_>> {
+        works.iter().filter(|work| work.is_counted_apart() && work.relation.child == child).collect()
+    };
+    let counts = across(
+        sessions,
+        children.len(),
+        |session, i| count_child(schema, session, children[i], &of_child(children[i])),
+        finished,
+    );
+    let counts: Vec<(RelationId, Result<Counts, EngineError>)> = counts.into_iter().flatten().collect();
+    for (relation, counts) in counts {
+        works[relation].counts = Some(counts);
+    }
+}
+
+fn count_child(
+    schema: &Schema,
+    session: &mut dyn Session,
+    child: TableId,
+    works: &[&Work<'_>],
+) -> Vec<(RelationId, Result<Counts, EngineError>)> {
+    let mut counts = Vec::new();
+    for some in works.chunks(COUNTED_AT_ONCE) {
+        let relations: Vec<&Relation> = some.iter().map(|work| work.relation).collect();
+        match session.numbers(&sql::of(schema).counts(schema, child, &relations)) {
+            Ok(numbers) => {
+                let found = numbers.get(1..).unwrap_or_default().chunks_exact(3);
+                counts.extend(found.map(|n| Counts { rows: n[0], null_rows: n[1], ignored_rows: n[2] }));
+            }
+            Err(error) => return works.iter().map(|work| (work.id, Err(error.clone()))).collect(),
+        }
+    }
+    let found = counts.into_iter().chain(std::iter::repeat(Counts::default()));
+    works.iter().zip(found).map(|(work, counts)| (work.id, Ok(counts))).collect()
+}
+
+impl Work<'_> {
+    /// True if everything about the relation is asked in SQL.
+    fn is_asked(&self) -> bool {
+        matches!(self.route, Route::Ask { .. })
+    }
+
+    fn is_counted_apart(&self) -> bool {
+        self.is_asked() && self.balance.is_none()
+    }
+
+    /// Returns what there is to know of the relation.
+    pub(super) fn fact(
+        &self,
+        schema: &Schema,
+        session: &mut dyn Session,
+        storage: &Storage,
+        wishes: &Wishes<'_>,
+    ) -> Fact {
+        let balanced = self.balance.as_ref().map(|question| balanced(session, question));
+        let route = balanced.as_ref().unwrap_or(&self.route);
+        let answer = if route.has_a_question() {
+            self.orphans(schema, session, route, storage, wishes)
+        } else {
+            Ok(Tally::default())
+        };
+        self.fact_of(route, answer)
+    }
+
+    fn fact_of(&self, route: &Route, answer: Result<Tally, String>) -> Fact {
+        match (route, answer) {
+            (Route::Closed(why), _) => Fact::Unchecked(why.clone()),
+            (_, Err(why)) => Fact::Unchecked(why),
+            (Route::Read(reading), Ok(tally)) => {
+                let StorageReading { counts, method, suspects, index_is_proven } = reading.clone();
+                Fact::Checked(Tally { counts, method, suspects, index_is_proven, ..tally })
+            }
+            (Route::Ask { why }, Ok(tally)) => match &self.counts {
+                Some(Err(error)) => Fact::Unchecked(error.because()),
+                Some(Ok(counts)) => Fact::Checked(Tally { counts: *counts, method_reason: why.clone(), ..tally }),
+                None => Fact::Checked(Tally { method_reason: why.clone(), ..tally }),
+            },
+        }
+    }
+
+    /// The orphans of the relation: of all its rows, or of those that its storage left open.
+    fn orphans(
+        &self,
+        schema: &Schema,
+        session: &mut dyn Session,
+        route: &Route,
+        storage: &Storage,
+        wishes: &Wishes<'_>,
+    ) -> Result<Tally, String> {
+        let among = match route {
+            Route::Read(reading) => among(&reading.suspects, reading.index_is_proven),
+            Route::Ask { .. } | Route::Closed(_) => sql::Among::default(),
+        };
+        if let Some(why) = storage.unreadable(schema, self.relation) {
+            return Err(why);
+        }
+        let is_known = |missing: &MissingKey<Value>| (wishes.is_known)(self.id, &missing.key, missing.rows);
+        let mut gather = |question: &Sql| {
+            let gatherer = Gatherer::new(schema, self.relation, wishes.samples, &is_known);
+            gatherer.gather(session, question).map_err(|error| error.because())
+        };
+        let question = sql::of(schema).orphans(schema, self.relation, &among);
+        let mut tally = gather(&question)?;
+        if let Some(again) = second_opinion(schema, &tally, &among, &question) {
+            let confirmed = gather(&again)?;
+            let rows = tally.orphan_rows.saturating_sub(confirmed.orphan_rows);
+            let false_orphans = (rows > 0).then(|| FalseOrphans { rows, samples: Vec::new() });
+            tally = Tally { false_orphans, ..confirmed };
+        }
+        let stale = storage.stale_index(schema, self.relation).filter(|_| tally.false_orphans.is_none());
+        stale.map_or(Ok(tally), Err)
+    }
+}
+
+/// Rows and orphans counted in one go: only where there are orphans is there more to ask.
+fn balanced(session: &mut dyn Session, question: &Sql) -> Route {
+    match session.numbers(question).as_deref() {
+        Ok(&[rows, null_rows, ignored_rows, orphans]) => Route::Read(StorageReading {
+            counts: Counts { rows, null_rows, ignored_rows },
+            method: Method::Sql,
+            suspects: if orphans == 0 { Suspects::Rows(Vec::new()) } else { Suspects::Many },
+            index_is_proven: false,
+        }),
+        Ok(other) => Route::Closed(format!("{} numbers came where four were asked for", other.len())),
+        Err(error) => Route::Closed(error.because()),
+    }
+}
+
+/// An index that lost a row makes orphans of those that refer to it, so orphans are confirmed by the tables themselves.
+/// Rows that are known by their addresses already are.
+fn second_opinion(schema: &Schema, tally: &Tally, among: &sql::Among<'_>, question: &Sql) -> Option<Sql> {
+    let is_wanted = tally.orphan_rows > 0 && among.rows.is_none();
+    sql::of(schema).without_indexes(question).filter(|_| is_wanted)
+}
+
+impl Storage {
+    /// Why a relation's rows cannot be judged, if they cannot.
+    fn unreadable(&self, schema: &Schema, relation: &Relation) -> Option<String> {
+        let tables = [Some(relation.child), relation.parent.table].into_iter().flatten();
+        tables.into_iter().find_map(|table| match self.0.get(&table) {
+            Some(Ok(Some(Damage::Storage(message)))) => Some(format!(
+                "the storage of {} is damaged ({})",
+                schema.tables[table].name,
+                message.replace('\n', "; ")
+            )),
+            Some(Err(error)) => Some(error.because()),
+            _ => None,
+        })
+    }
+
+    /// Why the absence of false orphans proves nothing, if it does not. A child is read without its indexes and orphans
+    /// are looked up in the parent's own table, so only an index of the parent that holds too much is left.
+    fn stale_index(&self, schema: &Schema, relation: &Relation) -> Option<String> {
+        let parent = relation.parent.table?;
+        match self.0.get(&parent) {
+            Some(Ok(Some(Damage::Index(message)))) => Some(format!(
+                "an index of {} disagrees with its table ({message}): REINDEX a copy",
+                schema.tables[parent].name
+            )),
+            _ => None,
+        }
+    }
+}
