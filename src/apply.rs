@@ -15,8 +15,8 @@ use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
 use crate::model::schema::Schema;
-use crate::model::state::Left;
-use crate::model::state::LeftRow;
+use crate::model::state::SkipReason;
+use crate::model::state::SkippedRow;
 use crate::model::text;
 use crate::model::text::plural;
 use crate::model::value::RowName;
@@ -108,9 +108,9 @@ pub struct Done {
     /// Rows that already were as they should be.
     pub already: u64,
     /// Rows that were left as they are, by reason.
-    pub left: BTreeMap<Left, u64>,
+    pub left: BTreeMap<SkipReason, u64>,
     /// The first of them.
-    pub left_rows: Vec<LeftRow<Value>>,
+    pub left_rows: Vec<SkippedRow<Value>>,
     /// The plan was never applied here, so there is nothing to take back.
     pub never_applied: bool,
     /// The journal that holds the record, where no table could be made for it.
@@ -127,10 +127,10 @@ impl Done {
         self.left.values().sum()
     }
 
-    fn leave(&mut self, change: &Change, why: Left) {
+    fn leave(&mut self, change: &Change, why: SkipReason) {
         *self.left.entry(why).or_default() += 1;
         if self.left_rows.len() < NAMED {
-            self.left_rows.push(LeftRow { table: change.table.to_string(), row: change.row.clone(), why });
+            self.left_rows.push(SkippedRow { table: change.table.to_string(), row: change.row.clone(), why });
         }
     }
 

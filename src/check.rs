@@ -14,8 +14,8 @@ use crate::engine::trial::Put;
 use crate::findings;
 use crate::intake::FileError;
 use crate::intake::Record;
-use crate::model::checked::Checked;
-use crate::model::checked::Loaded;
+use crate::model::checked::CheckResult;
+use crate::model::checked::LoadSource;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Sample;
@@ -48,7 +48,7 @@ pub struct Check<'a> {
     schema: Arc<Schema>,
     load: Box<dyn Load>,
     samples: usize,
-    loads: Vec<(TableId, Loaded)>,
+    loads: Vec<(TableId, LoadSource)>,
     waiting: Option<Waiting>,
     refusals: Refusals,
 }
@@ -116,7 +116,7 @@ impl<'a> Check<'a> {
     /// The next records come from this source and are for this table.
     pub fn source(&mut self, table: TableId, source: &str) {
         let name = self.schema.tables[table].name.to_string();
-        self.loads.push((table, Loaded { table: name, source: source.to_owned(), is_staged: false, rows: 0 }));
+        self.loads.push((table, LoadSource { table: name, source: source.to_owned(), is_staged: false, rows: 0 }));
     }
 
     /// Takes every row of a staging table, by way of a session of its own, for another table of the same columns.
@@ -132,7 +132,7 @@ impl<'a> Check<'a> {
             .filter(|&(_, column)| !to.columns[column].generated)
             .collect();
         let (sources, columns): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
-        let loaded = Loaded { table: to.name.to_string(), source: from.name.to_string(), is_staged: true, rows: 0 };
+        let loaded = LoadSource { table: to.name.to_string(), source: from.name.to_string(), is_staged: true, rows: 0 };
         self.loads.push((table, loaded));
         let (mut ordinal, mut fault) = (0_u64, None);
         let question = self.load.staged(&schema, staging, &sources);
@@ -240,7 +240,7 @@ impl<'a> Check<'a> {
     }
 
     /// All rows are in: what would fail.
-    pub fn finish(mut self, redaction: &Redaction) -> Result<Checked, EngineError> {
+    pub fn finish(mut self, redaction: &Redaction) -> Result<CheckResult, EngineError> {
         self.put_waiting()?;
         let tables: Vec<TableId> = self.loads.iter().map(|(table, _)| *table).collect();
         let mut found = Vec::new();
@@ -273,7 +273,7 @@ impl<'a> Check<'a> {
         let (order, cycles) = order::of(&self.schema, &tables);
         let name = |place: i64| place_of(&self.loads, place);
         let refused = self.refusals.finish(&name, redaction);
-        Ok(Checked {
+        Ok(CheckResult {
             would_fail: orphans + refused.iter().map(|refused| refused.rows).sum::<u64>(),
             schema: self.schema,
             loads: self.loads.into_iter().map(|(_, load)| load).collect(),
@@ -342,7 +342,7 @@ fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: Tabl
     Ok(())
 }
 
-fn place_of(loads: &[(TableId, Loaded)], place: i64) -> (String, u64) {
+fn place_of(loads: &[(TableId, LoadSource)], place: i64) -> (String, u64) {
     let place = u64::try_from(place).unwrap_or(0);
     let load = usize::try_from(place / PLACES).ok().and_then(|number| loads.get(number.checked_sub(1)?));
     (load.map_or_else(String::new, |(_, load)| load.source.clone()), place % PLACES)

@@ -11,7 +11,7 @@ use crate::model::catalog::TableKind;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
-use crate::model::examination::LeftAlone;
+use crate::model::examination::Excluded;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Span;
@@ -26,9 +26,9 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::scan;
-use crate::scan::Fact;
-use crate::scan::ScanFacts;
-use crate::scan::Wishes;
+use crate::scan::ScanOptions;
+use crate::scan::ScanResult;
+use crate::scan::ScanResults;
 use crate::sql;
 
 pub mod baseline;
@@ -60,11 +60,11 @@ pub struct RelationResult {
 pub struct Examined {
     pub relations: IdVec<RelationId, Coverage>,
     pub findings: Vec<Finding>,
-    pub facts: ScanFacts,
+    pub facts: ScanResults,
 }
 
 /// Scan, diagnosis and findings of a schema whose relations have been chosen.
-pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wishes<'_>) -> Examination {
+pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &ScanOptions<'_>) -> Examination {
     let view = View {
         redaction: &Redaction::default(),
         policy: &Policy::default(),
@@ -78,7 +78,7 @@ pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &
 pub fn examine_relations(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
-    wishes: &Wishes<'_>,
+    wishes: &ScanOptions<'_>,
     view: &View<'_>,
     on_relation: OnRelation<'_>,
 ) -> Examined {
@@ -114,14 +114,14 @@ fn relation_result(
     schema: &Schema,
     session: &mut dyn Session,
     index: RelationId,
-    fact: &Fact,
+    fact: &ScanResult,
     samples: usize,
     view: &View<'_>,
 ) -> RelationResult {
     let relation = &schema.relations[index];
     let diagnosis = match fact {
-        Fact::Checked(tally) => diagnose::diagnose(schema, session, relation, tally, view.redaction),
-        Fact::Unchecked(_) => Vec::new(),
+        ScanResult::Checked(tally) => diagnose::diagnose(schema, session, relation, tally, view.redaction),
+        ScanResult::Unchecked(_) => Vec::new(),
     };
     let mut coverage = findings::coverage(relation, fact);
     coverage.reason = coverage.reason.map(|reason| view.redaction.message(&reason));
@@ -166,7 +166,7 @@ fn judged(view: &View<'_>, schema: &Schema, coverage: &mut Coverage, finding: Fi
 }
 
 /// Tables whose rows are not read, each with the reason.
-pub fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {
+pub fn tables_left_alone(schema: &Schema) -> Vec<Excluded> {
     let why = |kind: TableKind| match kind {
         TableKind::Virtual => Some(schema.database.engine.facts().virtual_table),
         TableKind::Shadow => Some("the storage of a virtual table"),
@@ -174,7 +174,7 @@ pub fn tables_left_alone(schema: &Schema) -> Vec<LeftAlone> {
     };
     let tables = schema.tables.iter();
     tables
-        .filter_map(|table| Some(LeftAlone { what: table.name.to_string(), why: why(table.kind)?.to_owned() }))
+        .filter_map(|table| Some(Excluded { what: table.name.to_string(), why: why(table.kind)?.to_owned() }))
         .collect()
 }
 

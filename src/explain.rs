@@ -14,15 +14,15 @@ use crate::engine::trial::Performance;
 use crate::explain::error_text::Complaint;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
-use crate::model::explanation::Reason;
-use crate::model::explanation::Verdict;
+use crate::model::explanation::StatementReason;
+use crate::model::explanation::StatementVerdict;
 use crate::model::ids::TableId;
 use crate::model::redaction::Redaction;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
 use crate::model::schema::Schema;
-use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::model::statement::StatementKind;
 use crate::sql::read::statements::statement;
 use crate::sql::read::tokens::tokens_of;
 use crate::sql::witness;
@@ -97,7 +97,7 @@ const TOO_DEEP_TO_RECORD: &str = "it goes so deep that what it does could not be
 /// A statement and an engine's words may quote values that are not to be shown.
 fn hide(explained: &mut Explained, redaction: &Redaction) {
     explained.statement.text = redaction.message(&explained.statement.text);
-    if let Verdict::Refused(refusal) = &mut explained.verdict {
+    if let StatementVerdict::Refused(refusal) = &mut explained.verdict {
         refusal.message = redaction.message(&refusal.message);
     }
 }
@@ -133,7 +133,7 @@ pub fn explain_errors(
         let (untried, complaint) = match tried {
             Some(mut explained) => match why_not_tried(&explained) {
                 None => {
-                    if explained.verdict == Verdict::Accepted {
+                    if explained.verdict == StatementVerdict::Accepted {
                         let remark = "it is accepted now: the parent came after the error, or the error is from another database";
                         explained.remarks.push(remark.to_owned());
                     }
@@ -157,11 +157,13 @@ pub fn explain_errors(
 /// values, or be of another database; the error was about a foreign key all the same.
 fn why_not_tried(explained: &Explained) -> Option<String> {
     match &explained.verdict {
-        Verdict::Refused(refusal) if matches!(refusal.kind, RefusalKind::Invalid | RefusalKind::Parameters) => {
+        StatementVerdict::Refused(refusal)
+            if matches!(refusal.kind, RefusalKind::Invalid | RefusalKind::Parameters) =>
+        {
             Some(refusal.message.clone())
         }
-        Verdict::Forbidden(why) | Verdict::Skipped(why) => Some(why.clone()),
-        Verdict::Accepted | Verdict::Refused(_) => None,
+        StatementVerdict::Forbidden(why) | StatementVerdict::Skipped(why) => Some(why.clone()),
+        StatementVerdict::Accepted | StatementVerdict::Refused(_) => None,
     }
 }
 
@@ -186,7 +188,7 @@ impl Explaining for Stage<'_> {
     fn explain(&mut self, statement: Statement) -> Result<Explained, EngineError> {
         let mut told = Explained {
             schema: Arc::clone(&self.schema),
-            verdict: Verdict::Accepted,
+            verdict: StatementVerdict::Accepted,
             reasons: Vec::new(),
             effects: Vec::new(),
             radius: Vec::new(),
@@ -194,21 +196,23 @@ impl Explaining for Stage<'_> {
             statement,
         };
         match told.statement.kind {
-            Kind::Outside => {
+            StatementKind::Outside => {
                 let why = "it reaches beyond the rows of this database, which a trial does not allow";
-                told.verdict = Verdict::Forbidden(why.to_owned());
+                told.verdict = StatementVerdict::Forbidden(why.to_owned());
             }
-            Kind::Enforcement if !defers(&self.schema, &told.statement) => {
+            StatementKind::Enforcement if !defers(&self.schema, &told.statement) => {
                 let why = "a trial always enforces foreign keys: what fails is to be seen";
-                told.verdict = Verdict::Skipped(why.to_owned());
+                told.verdict = StatementVerdict::Skipped(why.to_owned());
             }
-            Kind::Enforcement => {
+            StatementKind::Enforcement => {
                 let performance = self.trial.perform(&told.statement)?;
                 told.verdict = verdict(&performance);
             }
-            Kind::Transaction => self.transaction(&mut told)?,
-            Kind::Definition => self.definition(&mut told)?,
-            Kind::Insert | Kind::Update | Kind::Delete | Kind::Other => self.try_out(&mut told)?,
+            StatementKind::Transaction => self.transaction(&mut told)?,
+            StatementKind::Definition => self.definition(&mut told)?,
+            StatementKind::Insert | StatementKind::Update | StatementKind::Delete | StatementKind::Other => {
+                self.try_out(&mut told)?
+            }
         }
         Ok(told)
     }
@@ -249,7 +253,7 @@ impl Stage<'_> {
 
     fn try_out(&mut self, told: &mut Explained) -> Result<(), EngineError> {
         self.round += 1;
-        let takes_away = told.statement.kind != Kind::Insert || told.statement.may_replace;
+        let takes_away = told.statement.kind != StatementKind::Insert || told.statement.may_replace;
         let alone = if takes_away { self.alone(&told.statement)? } else { Vec::new() };
         self.begin_round()?;
         let (performance, witnessed) = self.perform(told)?;
@@ -269,7 +273,7 @@ impl Stage<'_> {
                 Some(self.pretend(&told.statement, Leniency::Ignore)?.0.without_actions(&self.schema))
             }
             Some(refusal) if refusal.kind == RefusalKind::Forbidden => {
-                told.verdict = Verdict::Forbidden(refusal.message.clone());
+                told.verdict = StatementVerdict::Forbidden(refusal.message.clone());
                 None
             }
             Some(refusal) => {
@@ -348,8 +352,8 @@ impl Stage<'_> {
     /// Runs the statement for good. Triggers change how SQLite checks an INSERT and what REPLACE takes away, and the
     /// witness is made of triggers: such a statement is recorded while it is pretended, and then runs without them.
     fn perform(&mut self, told: &mut Explained) -> Result<(Performance, Option<Seen>), EngineError> {
-        let by_clause = told.statement.kind == Kind::Update && self.has_conflict_clauses()?;
-        if told.statement.may_replace || told.statement.kind == Kind::Insert || by_clause {
+        let by_clause = told.statement.kind == StatementKind::Update && self.has_conflict_clauses()?;
+        if told.statement.may_replace || told.statement.kind == StatementKind::Insert || by_clause {
             let (seen, kept) = self.pretend(&told.statement, Leniency::ActOnly)?;
             // A statement that was refused may not have come to name all its tables.
             let tables = seen.refusal.is_none().then(|| seen.written.clone());
@@ -404,7 +408,7 @@ impl Stage<'_> {
     }
 
     fn say_what_is_odd(&self, told: &mut Explained, performance: &Performance) {
-        let relations = told.reasons.iter().filter(|reason| matches!(reason, Reason::Relation(_))).count();
+        let relations = told.reasons.iter().filter(|reason| matches!(reason, StatementReason::Relation(_))).count();
         match kind(performance) {
             None if relations > 0 => told.remarks.push(ACCEPTED_ALL_THE_SAME.to_owned()),
             Some(RefusalKind::ForeignKey) if relations == 0 => told.remarks.push(
@@ -420,8 +424,8 @@ fn kind(performance: &Performance) -> Option<RefusalKind> {
     performance.refusal.as_ref().map(|refusal: &Refusal| refusal.kind)
 }
 
-fn verdict(performance: &Performance) -> Verdict {
-    performance.refusal.clone().map_or(Verdict::Accepted, Verdict::Refused)
+fn verdict(performance: &Performance) -> StatementVerdict {
+    performance.refusal.clone().map_or(StatementVerdict::Accepted, StatementVerdict::Refused)
 }
 
 fn defers(schema: &Schema, statement: &Statement) -> bool {

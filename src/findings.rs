@@ -15,13 +15,13 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::value::Value;
-use crate::scan::Fact;
+use crate::scan::ScanResult;
 use crate::scan::Tally;
 
 /// How far a relation was looked at.
-pub fn coverage(relation: &Relation, fact: &Fact) -> Coverage {
+pub fn coverage(relation: &Relation, fact: &ScanResult) -> Coverage {
     match fact {
-        Fact::Unchecked(why) => Coverage {
+        ScanResult::Unchecked(why) => Coverage {
             state: CoverageState::Unchecked,
             reason: Some(why.clone()),
             method: None,
@@ -30,7 +30,7 @@ pub fn coverage(relation: &Relation, fact: &Fact) -> Coverage {
             orphan_rows: 0,
             missing_keys: 0,
         },
-        Fact::Checked(tally) => Coverage {
+        ScanResult::Checked(tally) => Coverage {
             state: if relation.scope.partial.is_some() { CoverageState::Partial } else { CoverageState::Checked },
             reason: remarks(relation, tally),
             method: Some(tally.method),
@@ -67,7 +67,7 @@ fn remarks(relation: &Relation, tally: &Tally) -> Option<String> {
 pub fn findings(
     schema: &Schema,
     index: RelationId,
-    fact: &Fact,
+    fact: &ScanResult,
     diagnosis: Vec<Diagnosis>,
     samples: usize,
 ) -> Vec<Finding<Value>> {
@@ -77,7 +77,7 @@ pub fn findings(
         .iter()
         .map(|defect| plain(index, relation, defect.code, defect.message.clone(), defect.help.clone()))
         .collect();
-    if let Fact::Checked(tally) = fact {
+    if let ScanResult::Checked(tally) = fact {
         found.extend(index_corrupt(schema, index, tally));
         found.extend(orphans(schema, index, tally, diagnosis, samples));
     }

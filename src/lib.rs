@@ -40,7 +40,7 @@ pub use library::Error;
 pub use model::examination::Coverage;
 pub use model::examination::CoverageState;
 pub use model::examination::Examination;
-pub use model::examination::Verdict;
+pub use model::examination::ScanVerdict;
 pub use model::finding::Cause;
 pub use model::finding::Code;
 pub use model::finding::Diagnosis;

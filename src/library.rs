@@ -9,7 +9,7 @@ use crate::engines;
 use crate::examine;
 use crate::model::examination::Examination;
 use crate::model::resolve;
-use crate::scan::Wishes;
+use crate::scan::ScanOptions;
 use crate::source::Source;
 use crate::source::SourceError;
 
@@ -59,7 +59,8 @@ pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let wanted = if database.is_small() { 1 } else { threads.min(schema.relations.len()).max(1) };
     let mut sessions = database.sessions(wanted)?;
-    let wishes = Wishes { samples: SAMPLES, memory: MEMORY, threads, progress: &|_, _| {}, is_known: &|_, _, _| false };
+    let wishes =
+        ScanOptions { samples: SAMPLES, memory: MEMORY, threads, progress: &|_, _| {}, is_known: &|_, _, _| false };
     let left_alone = examine::tables_left_alone(&schema);
     let mut examination = Examination { left_alone, ..examine::examine(schema, &mut sessions, &wishes) };
     drop(sessions);

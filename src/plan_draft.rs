@@ -12,7 +12,7 @@ use rusqlite::Result;
 use crate::model::catalog::TableName;
 use crate::model::forecast::TableChanges;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
+use crate::model::plan::ChangeRole;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
@@ -261,8 +261,8 @@ pub struct Unit {
 
 fn step(change: &Change) -> Step {
     match (change.part(), &change.before, &change.after) {
-        (Part::Counter, ..) => Step::Counter,
-        (Part::Record, ..) => Step::Record,
+        (ChangeRole::Counter, ..) => Step::Counter,
+        (ChangeRole::Record, ..) => Step::Record,
         (_, None, _) => Step::Parent,
         (_, _, None) => Step::Delete,
         _ => Step::Update,

@@ -34,7 +34,7 @@ mod table;
 mod tests;
 mod wording;
 
-use crate::model::checked::Checked;
+use crate::model::checked::CheckResult;
 use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
 use crate::model::schema::Schema;
@@ -235,7 +235,7 @@ pub fn suggestion(examination: &Examination) -> String {
 }
 
 /// Which rows of a load would fail, ending in a newline.
-pub fn checked(checked: &Checked, format: AnswerFormat, paper: &Paper) -> String {
+pub fn checked(checked: &CheckResult, format: AnswerFormat, paper: &Paper) -> String {
     match format {
         AnswerFormat::Table => checked::render(checked, paper),
         AnswerFormat::Json => json::checked::render(checked),

@@ -32,11 +32,11 @@ pub use orphan_row::OrphanRow;
 pub const KEPT_KEYS: usize = 200;
 
 /// One fact for each relation of a schema.
-pub type ScanFacts = IdVec<RelationId, Fact>;
+pub type ScanResults = IdVec<RelationId, ScanResult>;
 
 /// What was learnt of one relation.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fact {
+pub enum ScanResult {
     Checked(Tally),
     /// Why not.
     Unchecked(String),
@@ -96,7 +96,7 @@ pub struct FalseOrphans {
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// What a scan may use and should bring back.
-pub struct Wishes<'a> {
+pub struct ScanOptions<'a> {
     /// Rows and missing keys to show of each relation.
     pub samples: usize,
     /// Bytes for keys.
@@ -110,10 +110,10 @@ pub struct Wishes<'a> {
 pub type IsKnown<'a> = &'a (dyn Fn(RelationId, &Key, u64) -> bool + Sync);
 
 /// Called by the worker that judged a relation, as soon as its fact is known.
-pub type Learnt<'a> = &'a (dyn Fn(&mut dyn Session, RelationId, &Fact) + Sync);
+pub type OnScanned<'a> = &'a (dyn Fn(&mut dyn Session, RelationId, &ScanResult) + Sync);
 
 /// Scans every relation of a schema.
-pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wishes<'_>) -> ScanFacts {
+pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &ScanOptions<'_>) -> ScanResults {
     scan_and_tell(schema, sessions, wishes, &|_, _, _| {})
 }
 
@@ -121,9 +121,9 @@ pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &Wi
 pub fn scan_and_tell(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
-    wishes: &Wishes<'_>,
-    learnt: Learnt<'_>,
-) -> ScanFacts {
+    wishes: &ScanOptions<'_>,
+    learnt: OnScanned<'_>,
+) -> ScanResults {
     let mut works = work::plan(schema, sessions, wishes);
     let (tables, children) = (work::tables_asked(&works), work::tables_counted(&works));
     let total = tables.len() + children.len() + works.len();

@@ -13,8 +13,8 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Furnished;
 use crate::engine::write::Rehearsal;
-use crate::model::forecast::Outlook;
-use crate::model::forecast::Refusal;
+use crate::model::forecast::PlanRefusal;
+use crate::model::forecast::RelationForecast;
 use crate::model::forecast::RepairForecast;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
@@ -22,18 +22,18 @@ use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
+use crate::model::rule::ExpressionScope;
 use crate::model::rule::Rule;
 use crate::model::rule::Rules;
-use crate::model::rule::Scope;
 use crate::model::rule::Treatment;
 use crate::model::rule::TreatmentKind;
 use crate::model::schema::Schema;
 use crate::plan_draft::PlanDraft;
-use crate::scan::Fact;
 use crate::scan::OrphanColumns;
 use crate::scan::OrphanRow;
 use crate::scan::Progress;
-use crate::scan::ScanFacts;
+use crate::scan::ScanResult;
+use crate::scan::ScanResults;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::read::tokens::names_column_of;
@@ -119,7 +119,7 @@ struct Planner<'a> {
     files: BTreeMap<String, u64>,
     odd: unique::OddIndexes,
     losses: limits::Losses,
-    refusals: Vec<Refusal>,
+    refusals: Vec<PlanRefusal>,
 }
 
 /// How far it is: every orphan that is treated is looked at twice.
@@ -137,9 +137,9 @@ impl Pace<'_> {
     }
 }
 
-fn rows_to_treat(facts: &ScanFacts, assigned: &Assigned) -> u64 {
+fn rows_to_treat(facts: &ScanResults, assigned: &Assigned) -> u64 {
     let rows = facts.iter().zip(assigned).map(|(fact, rule)| match (fact, rule) {
-        (Fact::Checked(tally), Some(_)) => tally.orphan_rows,
+        (ScanResult::Checked(tally), Some(_)) => tally.orphan_rows,
         _ => 0,
     });
     rows.sum()
@@ -151,7 +151,7 @@ struct Case<'a> {
     relation: &'a Relation,
     rule: &'a Rule,
     tally: &'a Tally,
-    outlook: Outlook<Value>,
+    outlook: RelationForecast<Value>,
     /// Why rows may not be removed or blanked, if they may not.
     guarded: Option<String>,
     /// Orphans that the first pass decided to remove or blank.
@@ -168,7 +168,7 @@ struct Case<'a> {
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub schema: &'a Schema,
-    pub facts: &'a ScanFacts,
+    pub facts: &'a ScanResults,
     pub rules: &'a Rules,
     pub assigned: &'a Assigned,
     pub surgery: &'static dyn Repair,
@@ -178,7 +178,7 @@ pub struct Request<'a> {
 enum Opening<'a> {
     Case(Box<Case<'a>>),
     /// There is nothing to treat.
-    Done(Outlook<Value>),
+    Done(RelationForecast<Value>),
     /// The relation is no longer declared, so that it need not be checked.
     NotDeclared,
 }
@@ -206,11 +206,11 @@ impl<'a> Request<'a> {
     fn open(&self, index: RelationId) -> Opening<'a> {
         let relation = &self.schema.relations[index];
         let rule = self.assigned[index].map(|rule| &self.rules[rule]);
-        let mut outlook = Outlook::of(index, relation);
+        let mut outlook = RelationForecast::of(index, relation);
         let tally = match &self.facts[index] {
-            Fact::Checked(tally) => tally,
-            Fact::Unchecked(_) if redefine::is_relaxed(relation, rule) => return Opening::NotDeclared,
-            Fact::Unchecked(why) => {
+            ScanResult::Checked(tally) => tally,
+            ScanResult::Unchecked(_) if redefine::is_relaxed(relation, rule) => return Opening::NotDeclared,
+            ScanResult::Unchecked(why) => {
                 outlook.unchecked = Some(why.clone());
                 outlook.rule = rule.map(|rule| rule.id.value.clone());
                 return Opening::Done(outlook);
@@ -265,7 +265,7 @@ impl<'a> Planner<'a> {
         let mut losses = limits::Losses::default();
         let whole = schema.relations.iter().zip(facts).filter(|(relation, _)| relation.scope.is_everything());
         for (relation, fact) in whole {
-            if let Fact::Checked(tally) = fact {
+            if let ScanResult::Checked(tally) = fact {
                 losses.know_size(relation.child, tally.counts.rows);
             }
         }
@@ -291,7 +291,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the plan that came of all relations.
-    fn finish(mut self, mut outlooks: Vec<Outlook<Value>>) -> Draft {
+    fn finish(mut self, mut outlooks: Vec<RelationForecast<Value>>) -> Draft {
         outlooks.sort_by_key(|outlook| outlook.relation);
         outlooks.retain(|outlook| outlook.rows > 0 || outlook.unchecked.is_some());
         let tables = self.bench.tables();
@@ -311,7 +311,7 @@ impl<'a> Planner<'a> {
         Draft { bench, forecast }
     }
 
-    fn treat(&mut self, mut case: Case<'a>, reader: &mut dyn Session) -> Result<Outlook<Value>, TreatError> {
+    fn treat(&mut self, mut case: Case<'a>, reader: &mut dyn Session) -> Result<RelationForecast<Value>, TreatError> {
         if let Some(why) = self.cannot_be_treated(&case) {
             let undecided = case.outlook.leave(&why, &Vec::new());
             (undecided.keys, undecided.rows) = (case.tally.missing_keys, case.tally.orphan_rows);
@@ -483,7 +483,7 @@ impl<'a> Planner<'a> {
 
 /// True if a query of the rule reads columns of the child, so that the rows of one missing key may get different keys.
 fn looks_at_child(schema: &Schema, rule: &Rule) -> bool {
-    rule.queries().any(|query| names_column_of(schema.database.engine, query, Scope::Child.name()))
+    rule.queries().any(|query| names_column_of(schema.database.engine, query, ExpressionScope::Child.name()))
 }
 
 /// Cuts the stream of orphans, which come sorted by missing key, into the units of decision.

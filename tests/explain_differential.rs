@@ -14,10 +14,10 @@ use fk_doctor::internals::engines;
 use fk_doctor::internals::explain;
 use fk_doctor::internals::explain::Wishes;
 use fk_doctor::internals::model::catalog::Engine;
-use fk_doctor::internals::model::explanation::Branch;
+use fk_doctor::internals::model::explanation::CascadeBranch;
 use fk_doctor::internals::model::explanation::Explained;
-use fk_doctor::internals::model::explanation::Reason;
-use fk_doctor::internals::model::explanation::Verdict;
+use fk_doctor::internals::model::explanation::StatementReason;
+use fk_doctor::internals::model::explanation::StatementVerdict;
 use fk_doctor::internals::model::finding::Code;
 use fk_doctor::internals::model::ids::RelationId;
 use fk_doctor::internals::model::redaction::Redaction;
@@ -176,7 +176,7 @@ fn fails_by_reference(outcome: &rusqlite::Result<()>) -> bool {
 }
 
 fn names_a_relation(told: &Explained) -> bool {
-    told.reasons.iter().any(|reason| matches!(reason, Reason::Relation(_)))
+    told.reasons.iter().any(|reason| matches!(reason, StatementReason::Relation(_)))
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn sqlite_does_what_is_said() {
         let mut real = make(&path, &seed);
         let told = explained(&path, &sql);
         let reasons = || -> Vec<String> {
-            let say = |reason: &Reason| match reason {
-                Reason::Relation(finding) => format!("{} {}", finding.relation_id, finding.message),
-                Reason::Constraint(constraint) => constraint.message.clone(),
+            let say = |reason: &StatementReason| match reason {
+                StatementReason::Relation(finding) => format!("{} {}", finding.relation_id, finding.message),
+                StatementReason::Constraint(constraint) => constraint.message.clone(),
             };
             told.reasons.iter().map(say).collect()
         };
@@ -217,8 +217,8 @@ fn sqlite_does_what_is_said() {
         let before = if counts { (rows(&real), orphans(&real)) } else { (Vec::new(), Orphans::new()) };
         let outcome = real.execute_batch(&sql);
         match (&told.verdict, &outcome) {
-            (Verdict::Accepted, Ok(())) => accepted += 1,
-            (Verdict::Refused(refusal), Err(error)) => {
+            (StatementVerdict::Accepted, Ok(())) => accepted += 1,
+            (StatementVerdict::Refused(refusal), Err(error)) => {
                 let message = error.to_string();
                 assert!(message.contains(&refusal.message), "{message}\n{}", context());
                 refused += 1;
@@ -277,8 +277,8 @@ fn transaction_gets_the_verdicts_of_sqlite() {
             let context =
                 || format!("case {case}: {sql}\n{script:#?}\n{}\n{:?}", seed.replace(';', ";\n"), told.verdict);
             match (&told.verdict, &outcome) {
-                (Verdict::Accepted, Ok(())) => {}
-                (Verdict::Refused(refusal), Err(error)) => {
+                (StatementVerdict::Accepted, Ok(())) => {}
+                (StatementVerdict::Refused(refusal), Err(error)) => {
                     assert!(error.to_string().contains(&refusal.message), "{error}\n{}", context());
                 }
                 _ => panic!("{outcome:?}\n{}", context()),
@@ -299,7 +299,7 @@ fn transaction_gets_the_verdicts_of_sqlite() {
 fn check_references(told: &Explained, before: &Orphans, after: &Orphans, context: &dyn Fn() -> String) {
     let mut named: BTreeMap<(String, i64), u64> = BTreeMap::new();
     for reason in &told.reasons {
-        let Reason::Relation(finding) = reason else { continue };
+        let StatementReason::Relation(finding) = reason else { continue };
         assert_eq!(finding.code, Code::WouldFail, "{}", context());
         if finding.message.contains("in the end") || finding.message.contains("as they are stored") {
             continue;
@@ -369,7 +369,7 @@ fn by_hand(
     counts
 }
 
-fn flattened(branches: &[Branch], into: &mut BTreeMap<(usize, usize), (u64, u64)>) {
+fn flattened(branches: &[CascadeBranch], into: &mut BTreeMap<(usize, usize), (u64, u64)>) {
     for branch in branches {
         let number = |text: &str| text[1..].parse::<usize>().unwrap();
         let place = (number(&branch.child), number(&branch.columns[0]));

@@ -16,11 +16,11 @@ use super::walk::VerifyAt;
 use super::walk::Walk;
 use crate::engine::write::Ending;
 use crate::engine::write::Writer;
-use crate::model::plan::Part;
+use crate::model::plan::ChangeRole;
 use crate::model::state;
-use crate::model::state::Deed;
-use crate::model::state::Left;
+use crate::model::state::Operation;
 use crate::model::state::Phase;
+use crate::model::state::SkipReason;
 
 /// The changes of the transaction at hand: the first and the last position, how many were made, and which were left.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Batch {
     pub(super) first: u64,
     pub(super) last: u64,
     pub(super) changed: u64,
-    pub(super) left: BTreeMap<u64, Left>,
+    pub(super) left: BTreeMap<u64, SkipReason>,
 }
 
 impl Walk<'_> {
@@ -67,7 +67,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn change(&mut self, writer: &mut dyn Writer, portion: &mut Portion) -> Result<(), Halt> {
-        if !self.is_sure || portion.lines.iter().any(|line| line.change.part() == Part::Counter) {
+        if !self.is_sure || portion.lines.iter().any(|line| line.change.part() == ChangeRole::Counter) {
             self.fit(writer, portion)?;
         }
         self.keep_parents(writer, portion)?;
@@ -85,7 +85,7 @@ impl Walk<'_> {
                     changed += 1;
                 }
                 // A counter is no row that anybody made.
-                Fit::Already if line.change.part() == Part::Counter => {}
+                Fit::Already if line.change.part() == ChangeRole::Counter => {}
                 Fit::Already => self.done.already += 1,
                 Fit::Left(why) if is_only_kept_out(&line.change, why) => {}
                 Fit::Left(why) => {
@@ -117,7 +117,7 @@ impl Walk<'_> {
                 }
                 // What was taken back by hand is no longer ours either.
                 (Fit::Already, Direction::Apply) => {
-                    batch.left.insert(line.position as u64, Left::Already);
+                    batch.left.insert(line.position as u64, SkipReason::Already);
                 }
                 _ => {}
             }
@@ -150,8 +150,8 @@ impl Walk<'_> {
                 state::leave(&mut left, position, why);
             }
             let deed = match self.order.direction {
-                Direction::Apply => Deed::Apply,
-                Direction::Undo => Deed::Undo,
+                Direction::Apply => Operation::Apply,
+                Direction::Undo => Operation::Undo,
             };
             let record = self.record_mut()?;
             let entry = record.entry(deed, (batch.first, batch.last), batch.changed, left);

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::model::forecast::RepairForecast;
 use crate::model::forecast::TableChanges;
-use crate::model::plan::Forecast;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
+use crate::model::plan::OrphanForecast;
 use crate::model::plan::TableDigest;
 use crate::model::redefinition;
 use crate::model::redefinition::Definition;
@@ -35,7 +35,7 @@ pub fn of_plan(
     schema: &Schema,
     definitions: &[Definition],
     forecast: &RepairForecast<Value>,
-    forecasts: &[Forecast],
+    forecasts: &[OrphanForecast],
 ) -> Vec<TableDigest> {
     let tables = touched(schema, &forecast.tables, forecasts, &forecast.redefinitions);
     let scope = Scope { creates: &forecast.creates, redefinitions: &forecast.redefinitions };
@@ -46,7 +46,7 @@ pub fn of_plan(
 fn touched(
     schema: &Schema,
     changes: &[TableChanges],
-    forecasts: &[Forecast],
+    forecasts: &[OrphanForecast],
     redefinitions: &[Redefinition],
 ) -> BTreeSet<String> {
     let mut tables: BTreeSet<String> = changes.iter().map(|table| table.table.clone()).collect();

@@ -16,11 +16,11 @@ use crate::engine::Session;
 use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
+use crate::model::plan::ChangeRole;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::standing::Standing;
-use crate::model::state::Left;
+use crate::model::standing::ImageMatch;
+use crate::model::state::SkipReason;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -38,7 +38,7 @@ impl Walk<'_> {
             line.fit = match (self.order.direction, self.barred.get(&line.position)) {
                 (Direction::Apply, _) if is_ours => Fit::Done,
                 (Direction::Undo, _) if !is_ours => Fit::Done,
-                (_, Some(Left::Already)) => Fit::Already,
+                (_, Some(SkipReason::Already)) => Fit::Already,
                 (_, Some(why)) => Fit::Left(*why),
                 _ => Fit::Ready,
             };
@@ -63,13 +63,13 @@ impl Walk<'_> {
             for (place, standing) in places.into_iter().zip(standings) {
                 let line = &mut portion.lines[place];
                 line.fit = match standing {
-                    Standing::Before => Fit::Ready,
-                    Standing::After if line.change.part() == Part::Counter => Fit::Moved,
-                    Standing::After => Fit::Already,
+                    ImageMatch::Before => Fit::Ready,
+                    ImageMatch::After if line.change.part() == ChangeRole::Counter => Fit::Moved,
+                    ImageMatch::After => Fit::Already,
                     // A counter moves by itself when rows are made, and further when others make rows: it is only
                     // brought to where the plan says if nobody else has moved it.
-                    Standing::Other if line.change.part() == Part::Counter => Fit::Already,
-                    Standing::Other => Fit::Left(Left::Changed),
+                    ImageMatch::Other if line.change.part() == ChangeRole::Counter => Fit::Already,
+                    ImageMatch::Other => Fit::Left(SkipReason::Changed),
                 };
             }
         }
@@ -82,7 +82,7 @@ impl Walk<'_> {
         for line in &mut portion.lines {
             // Where others had moved it before, that is recorded, and it stays.
             let is_left = self.record()?.state.left.contains_key(&line.position);
-            if line.fit != Fit::Done || line.change.part() != Part::Counter || is_left {
+            if line.fit != Fit::Done || line.change.part() != ChangeRole::Counter || is_left {
                 continue;
             }
             let Some(image) = line.change.before.as_ref() else { continue };
@@ -101,7 +101,7 @@ impl Walk<'_> {
         session: &mut dyn Session,
         table: &str,
         changes: &[&Change],
-    ) -> Result<Vec<Standing>, ApplyError> {
+    ) -> Result<Vec<ImageMatch>, ApplyError> {
         let rows: Vec<&RowName> = changes.iter().map(|change| &change.row).collect();
         let now = if self.absent.contains(table) { vec![None; rows.len()] } else { self.rows(session, table, &rows)? };
         Ok(changes.iter().zip(now).map(|(change, now)| change.standing(now.as_ref())).collect())
@@ -139,7 +139,7 @@ impl Walk<'_> {
         let mut by_relation: BTreeMap<RelationId, Vec<(usize, Key)>> = BTreeMap::new();
         for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
             let (None, Some(image)) = (&line.change.before, &line.change.after) else { continue };
-            for reason in line.change.reasons.iter().filter(|reason| reason.part == Part::Parent) {
+            for reason in line.change.reasons.iter().filter(|reason| reason.part == ChangeRole::Parent) {
                 let Some(relation) = schema.relations.position(|relation| relation.id == reason.relation) else {
                     continue;
                 };
@@ -160,7 +160,7 @@ impl Walk<'_> {
                 let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
                 let question = self.order.surgery.present(&schema.tables[table], &parent.columns, &asked);
                 session.numbered(&question, asked.len(), &mut |number, _| {
-                    portion.lines[some[number].0].fit = Fit::Left(Left::FoundParent);
+                    portion.lines[some[number].0].fit = Fit::Left(SkipReason::FoundParent);
                 })?;
             }
         }
@@ -171,7 +171,7 @@ impl Walk<'_> {
     fn still_orphans(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         let mut by_relation: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
-            for reason in line.change.reasons.iter().filter(|reason| reason.part == Part::Orphan) {
+            for reason in line.change.reasons.iter().filter(|reason| reason.part == ChangeRole::Orphan) {
                 by_relation.entry(reason.relation.clone()).or_default().push(place);
             }
         }
@@ -195,7 +195,7 @@ impl Walk<'_> {
             let ours = self.are_parents_ours(session, index, &befores)?;
             for (place, is_ours) in found.into_iter().zip(ours) {
                 if !is_ours {
-                    portion.lines[place].fit = Fit::Left(Left::FoundParent);
+                    portion.lines[place].fit = Fit::Left(SkipReason::FoundParent);
                 }
             }
         }
@@ -289,16 +289,16 @@ impl Misfits {
 }
 
 /// Reads after a row.
-fn reason(why: Left, direction: Direction) -> &'static str {
+fn reason(why: SkipReason, direction: Direction) -> &'static str {
     match why {
-        Left::Already => "is already so",
-        Left::Changed if direction == Direction::Undo => "is not as it was when the plan was applied",
-        Left::Changed => "is not as it was when the plan was made",
-        Left::FoundParent => "has its parent by now",
-        Left::Referred => "is referred to by rows that came since",
-        Left::NoParent => "would have no parent",
-        Left::Bound => "was to change with a row that does not fit",
-        Left::Needless => "is needed by no row any more",
-        Left::Refused => "is refused by the database",
+        SkipReason::Already => "is already so",
+        SkipReason::Changed if direction == Direction::Undo => "is not as it was when the plan was applied",
+        SkipReason::Changed => "is not as it was when the plan was made",
+        SkipReason::FoundParent => "has its parent by now",
+        SkipReason::Referred => "is referred to by rows that came since",
+        SkipReason::NoParent => "would have no parent",
+        SkipReason::Bound => "was to change with a row that does not fit",
+        SkipReason::Needless => "is needed by no row any more",
+        SkipReason::Refused => "is refused by the database",
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::ApplyError;
-use crate::model::state::Entry;
+use crate::model::state::StateEntry;
 use crate::model::value::Value;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,9 +103,9 @@ pub(super) struct Journal {
 pub(super) struct Known {
     /// The record is kept here, and in no table.
     pub(super) is_home: bool,
-    pub(super) header: Option<Entry>,
-    pub(super) entries: Vec<Entry>,
-    pub(super) in_doubt: Option<Entry>,
+    pub(super) header: Option<StateEntry>,
+    pub(super) entries: Vec<StateEntry>,
+    pub(super) in_doubt: Option<StateEntry>,
 }
 
 impl Journal {
@@ -123,12 +123,12 @@ impl Journal {
     }
 
     /// Says what is about to be committed.
-    pub(super) fn intend(&self, entry: &Entry, plan: &str) -> Result<(), ApplyError> {
+    pub(super) fn intend(&self, entry: &StateEntry, plan: &str) -> Result<(), ApplyError> {
         self.write(&Line::Intent(fields(entry, plan)))
     }
 
     /// Says in which phase the plan is, once that is committed.
-    pub(super) fn head(&self, header: &Entry, plan: &str) -> Result<(), ApplyError> {
+    pub(super) fn head(&self, header: &StateEntry, plan: &str) -> Result<(), ApplyError> {
         self.write(&Line::Header(fields(header, plan)))
     }
 
@@ -175,9 +175,9 @@ impl Journal {
         Ok(known)
     }
 
-    fn entry(&self, fields: Vec<Field>) -> Result<Entry, ApplyError> {
+    fn entry(&self, fields: Vec<Field>) -> Result<StateEntry, ApplyError> {
         let values: Vec<Value> = fields.into_iter().map(value).collect();
-        Entry::read(&values).map_err(|why| self.unreadable(why))
+        StateEntry::read(&values).map_err(|why| self.unreadable(why))
     }
 
     fn unreadable(&self, why: String) -> ApplyError {
@@ -190,7 +190,7 @@ impl Journal {
     }
 }
 
-fn fields(entry: &Entry, plan: &str) -> Vec<Field> {
+fn fields(entry: &StateEntry, plan: &str) -> Vec<Field> {
     let field = |value: Value| match value {
         Value::Integer(number) => Field::Number(number),
         other => Field::Text(other.as_text().unwrap_or_default().to_owned()),
@@ -222,7 +222,7 @@ fn unwritten(path: &Path, error: &io::Error) -> ApplyError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::state::Deed;
+    use crate::model::state::Operation;
     use crate::model::state::Phase;
 
     #[test]
@@ -237,9 +237,9 @@ mod tests {
         assert!(!journal.read().unwrap().is_home);
         journal.settle_in().unwrap();
         assert!(journal.read().unwrap().is_home);
-        let entry = |number| Entry {
+        let entry = |number| StateEntry {
             number,
-            deed: Deed::Apply,
+            deed: Operation::Apply,
             first: 0,
             last: 3,
             changed: 4,
@@ -259,7 +259,7 @@ mod tests {
         file.write_all(b"{\"intent\":[\"d\",3").unwrap();
         assert_eq!(journal.read().unwrap().entries.len(), 1);
         journal.forget().unwrap();
-        let header = Entry { number: 0, deed: Deed::Header(Phase::Applied), ..entry(0) };
+        let header = StateEntry { number: 0, deed: Operation::Header(Phase::Applied), ..entry(0) };
         journal.head(&header, "d").unwrap();
         let known = journal.read().unwrap();
         assert_eq!((known.header, known.entries, known.in_doubt), (Some(header), Vec::new(), None));

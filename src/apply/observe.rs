@@ -13,11 +13,11 @@ use super::walk::Walk;
 use crate::engine::Session;
 use crate::engine::write::Writer;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
-use crate::model::standing::Standing;
-use crate::model::state::Left;
-use crate::model::state::LeftRow;
+use crate::model::plan::ChangeRole;
+use crate::model::standing::ImageMatch;
 use crate::model::state::Phase;
+use crate::model::state::SkipReason;
+use crate::model::state::SkippedRow;
 use crate::plan_file::PlanFile;
 
 /// What is known of a plan in a database.
@@ -34,10 +34,10 @@ pub struct Observed {
     /// Definitions that are changed by this plan.
     pub defined: u64,
     /// How many changes were left, by reason.
-    pub left: BTreeMap<Left, u64>,
+    pub left: BTreeMap<SkipReason, u64>,
     /// Of those that are ours: rows that others changed since, and the first of them.
     pub changed_since: u64,
-    pub changed_rows: Vec<LeftRow<Value>>,
+    pub changed_rows: Vec<SkippedRow<Value>>,
     /// The file that holds the record, if the database does not.
     pub journal: Option<std::path::PathBuf>,
 }
@@ -81,11 +81,11 @@ pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session
             // A table that is gone has none of its rows any more.
             let standings = match walk.tables.contains_key(&table) {
                 true => walk.standings(session, &table, &here)?,
-                false => vec![Standing::Other; here.len()],
+                false => vec![ImageMatch::Other; here.len()],
             };
             for (change, standing) in here.iter().zip(standings) {
-                if standing != Standing::After && change.part() != Part::Counter {
-                    since.leave(change, Left::Changed);
+                if standing != ImageMatch::After && change.part() != ChangeRole::Counter {
+                    since.leave(change, SkipReason::Changed);
                 }
             }
         }

@@ -3,8 +3,8 @@
 use super::ApplyError;
 use super::Direction;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
-use crate::model::state::Left;
+use crate::model::plan::ChangeRole;
+use crate::model::state::SkipReason;
 use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
 
@@ -20,7 +20,7 @@ pub(super) enum Fit {
     /// The row is as it was, and may be changed.
     Ready,
     /// The row stays as it is.
-    Left(Left),
+    Left(SkipReason),
 }
 
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl<'p> Reading<'p> {
         for step in step..total {
             let change = self.change(step)?;
             let continues = lines.last().is_none_or(|last| is_one_unit(&last.change, &change));
-            let counts = |change: &Change| change.part() == Part::Counter;
+            let counts = |change: &Change| change.part() == ChangeRole::Counter;
             // A counter is looked at once the rows are written that move it.
             let is_alike = lines.last().is_none_or(|last| counts(&last.change) == counts(&change));
             if !continues && (lines.len() >= most || !is_alike) {
@@ -116,13 +116,13 @@ impl Portion {
         for unit in self.units() {
             let lines = &mut self.lines[unit];
             let is_left = lines.iter().any(|line| matches!(line.fit, Fit::Left(_)));
-            let mut mains = lines
-                .iter()
-                .filter(|line| matches!(line.change.part(), Part::Orphan | Part::Parent) && line.fit != Fit::Done);
+            let mut mains = lines.iter().filter(|line| {
+                matches!(line.change.part(), ChangeRole::Orphan | ChangeRole::Parent) && line.fit != Fit::Done
+            });
             let is_needless = mains.clone().next().is_some() && mains.all(|line| line.fit == Fit::Already);
             for line in lines.iter_mut().filter(|line| line.fit == Fit::Ready) {
-                if is_left || (is_needless && line.change.part() != Part::Record) {
-                    line.fit = Fit::Left(Left::Bound);
+                if is_left || (is_needless && line.change.part() != ChangeRole::Record) {
+                    line.fit = Fit::Left(SkipReason::Bound);
                 } else if is_needless {
                     line.fit = Fit::Already;
                 }
@@ -145,6 +145,6 @@ impl Portion {
 }
 
 /// True for a record that is not made because its row is left: nothing is missing then.
-pub(super) fn is_only_kept_out(change: &Change, why: Left) -> bool {
-    change.part() == Part::Record && why == Left::Bound
+pub(super) fn is_only_kept_out(change: &Change, why: SkipReason) -> bool {
+    change.part() == ChangeRole::Record && why == SkipReason::Bound
 }

@@ -12,11 +12,11 @@ use crate::engine::write::Writer;
 use crate::model::facts::Facts;
 use crate::model::plan::NewTable;
 use crate::model::state;
-use crate::model::state::Deed;
-use crate::model::state::Entry;
-use crate::model::state::LeftRun;
+use crate::model::state::Operation;
 use crate::model::state::Phase;
-use crate::model::state::State;
+use crate::model::state::PlanState;
+use crate::model::state::SkippedRange;
+use crate::model::state::StateEntry;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::repair::Repair;
@@ -33,15 +33,15 @@ pub(super) struct Record {
     run: String,
     at: String,
     home: Home,
-    pub(super) state: State,
+    pub(super) state: PlanState,
     /// An entry of the journal that was about to be committed when a run ended.
-    pub(super) in_doubt: Option<Entry>,
+    pub(super) in_doubt: Option<StateEntry>,
     /// The header is there.
     has_header: bool,
     /// A table of states is there that this session may not read.
     is_hidden: bool,
     /// The header that the journal gets with the next commit.
-    pending: Option<Entry>,
+    pending: Option<StateEntry>,
 }
 
 /// How this session stands to the table of states.
@@ -77,7 +77,7 @@ impl Record {
             run: run.0.to_owned(),
             at: run.1.to_owned(),
             home: Home::Nowhere,
-            state: State::default(),
+            state: PlanState::default(),
             in_doubt: None,
             has_header: false,
             is_hidden: false,
@@ -87,7 +87,7 @@ impl Record {
         if let Some(Access { may_read: true, may_write }) = access {
             let entries = record.entries(session)?;
             record.has_header = !entries.is_empty();
-            record.state = State::of(&entries);
+            record.state = PlanState::of(&entries);
             if record.has_header || may_write {
                 record.home = Home::Table { may_write };
             }
@@ -104,7 +104,7 @@ impl Record {
 
     fn read_journal(&mut self, journal: Journal) -> Result<(), ApplyError> {
         let known = journal.read()?;
-        let state = State::of(&known.entries);
+        let state = PlanState::of(&known.entries);
         let has_more = !state.ours.is_empty() || !state.defined.is_empty() || known.in_doubt.is_some();
         if known.is_home && (!self.has_header || has_more) {
             self.has_header = false;
@@ -134,7 +134,7 @@ impl Record {
         format!("nothing was changed: the owner of {} can allow it: {statement}", state::TABLE)
     }
 
-    fn entries(&self, session: &mut dyn Session) -> Result<Vec<Entry>, ApplyError> {
+    fn entries(&self, session: &mut dyn Session) -> Result<Vec<StateEntry>, ApplyError> {
         let Some(header) = self.read(session, 0..1)?.pop() else { return Ok(Vec::new()) };
         let last = i64::try_from(header.last).unwrap_or(i64::MAX - CHUNK);
         let mut entries = Vec::new();
@@ -147,12 +147,12 @@ impl Record {
         Ok(entries)
     }
 
-    fn read(&self, session: &mut dyn Session, numbers: std::ops::Range<i64>) -> Result<Vec<Entry>, ApplyError> {
+    fn read(&self, session: &mut dyn Session, numbers: std::ops::Range<i64>) -> Result<Vec<StateEntry>, ApplyError> {
         let names: Vec<RowName> = numbers.map(|number| self.name(number)).collect();
         let names: Vec<&RowName> = names.iter().collect();
         let mut entries = Vec::new();
         let asked = session.each_row(&self.surgery.rows_at(&state::table(), &names), &mut |row| {
-            entries.push(Entry::read(row.get(2..).unwrap_or_default()));
+            entries.push(StateEntry::read(row.get(2..).unwrap_or_default()));
         });
         asked.map_err(|error| match error {
             EngineError::Failed { why } => ApplyError::Record {
@@ -259,14 +259,20 @@ impl Record {
     }
 
     /// The next entry, by this run.
-    pub(super) fn entry(&self, deed: Deed, range: (u64, u64), changed: u64, left: Vec<LeftRun>) -> Entry {
+    pub(super) fn entry(
+        &self,
+        deed: Operation,
+        range: (u64, u64),
+        changed: u64,
+        left: Vec<SkippedRange>,
+    ) -> StateEntry {
         let (first, last) = range;
         let (run, at) = (self.run.clone(), self.at.clone());
-        Entry { number: self.state.entries + 1, deed, first, last, changed, left, run, at }
+        StateEntry { number: self.state.entries + 1, deed, first, last, changed, left, run, at }
     }
 
     /// Writes an entry into the transaction at hand, with the phase that the plan is in then.
-    pub(super) fn write(&mut self, writer: &mut dyn Writer, entry: Entry, phase: Phase) -> Result<(), ApplyError> {
+    pub(super) fn write(&mut self, writer: &mut dyn Writer, entry: StateEntry, phase: Phase) -> Result<(), ApplyError> {
         self.state.add(&entry);
         match &self.home {
             Home::Nowhere => {}
@@ -298,11 +304,20 @@ impl Record {
         Ok(())
     }
 
-    fn header(&self, phase: Phase) -> Entry {
+    fn header(&self, phase: Phase) -> StateEntry {
         let entries = u64::try_from(self.state.entries).unwrap_or(0);
         let (run, at) = (self.run.clone(), self.at.clone());
         let changed = self.state.ours.len();
-        Entry { number: 0, deed: Deed::Header(phase), first: 0, last: entries, changed, left: Vec::new(), run, at }
+        StateEntry {
+            number: 0,
+            deed: Operation::Header(phase),
+            first: 0,
+            last: entries,
+            changed,
+            left: Vec::new(),
+            run,
+            at,
+        }
     }
 
     /// Takes all entries of the plan out of the table, in the transaction at hand, and drops the table with the last.

@@ -10,12 +10,12 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Ending;
 use crate::engine::write::Writer;
-use crate::model::plan::Part;
-use crate::model::standing::Standing;
-use crate::model::state::Deed;
-use crate::model::state::Entry;
+use crate::model::plan::ChangeRole;
+use crate::model::standing::ImageMatch;
+use crate::model::state::Operation;
 use crate::model::state::Phase;
-use crate::model::state::State;
+use crate::model::state::PlanState;
+use crate::model::state::StateEntry;
 
 /// So many rows of a transaction are asked whether it was committed.
 const WITNESSES: usize = 100;
@@ -57,7 +57,7 @@ impl Walk<'_> {
     }
 
     /// What the record says, for a session that only reads.
-    pub(super) fn read_record(&mut self, session: &mut dyn Session) -> Result<State, ApplyError> {
+    pub(super) fn read_record(&mut self, session: &mut dyn Session) -> Result<PlanState, ApplyError> {
         let plan = (self.reading.plan.path(), self.reading.plan.digest());
         let mut record = Record::load(session, self.order, plan, ("", ""))?;
         record.refuse_if_hidden()?;
@@ -72,23 +72,28 @@ impl Walk<'_> {
 
     /// Whether an entry was committed of which only the intent is known: its rows say so, all of which were changed in one
     /// transaction. Others may have changed some of them since.
-    fn is_committed(&mut self, session: &mut dyn Session, entry: &Entry, before: &State) -> Result<bool, ApplyError> {
+    fn is_committed(
+        &mut self,
+        session: &mut dyn Session,
+        entry: &StateEntry,
+        before: &PlanState,
+    ) -> Result<bool, ApplyError> {
         let is_left = |position: u64| entry.left.iter().any(|run| (run.first..=run.last).contains(&position));
         let (mut after, mut before_it) = (0, 0);
         for position in (entry.first..=entry.last).filter(|position| !is_left(*position)) {
             let position = usize::try_from(position).unwrap_or(usize::MAX);
             // What was so before the entry tells nothing of it.
-            if before.ours.contains(position) == (entry.deed == Deed::Apply) {
+            if before.ours.contains(position) == (entry.deed == Operation::Apply) {
                 continue;
             }
             let change = self.reading.plan.change(position)?;
-            if change.part() == Part::Counter {
+            if change.part() == ChangeRole::Counter {
                 continue;
             }
-            let change = if entry.deed == Deed::Undo { change.inverse() } else { change };
+            let change = if entry.deed == Operation::Undo { change.inverse() } else { change };
             match self.standings(session, &change.table.to_string(), &[&change])?[..] {
-                [Standing::After] => after += 1,
-                [Standing::Before] => before_it += 1,
+                [ImageMatch::After] => after += 1,
+                [ImageMatch::Before] => before_it += 1,
                 _ => {}
             }
             if after + before_it >= WITNESSES {
@@ -141,7 +146,7 @@ impl Walk<'_> {
 
     /// Records something other than rows: a table that was made, a definition that is about to change. Where such a thing
     /// ends the transaction, the entry has one of its own.
-    pub(super) fn note(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<(), ApplyError> {
+    pub(super) fn note(&mut self, writer: &mut dyn Writer, deed: Operation) -> Result<(), ApplyError> {
         if !self.order.facts().defines_at_once() {
             return self.note_here(writer, deed).map(|_| ());
         }
@@ -155,7 +160,7 @@ impl Walk<'_> {
     }
 
     /// The answer is the number of the entry.
-    pub(super) fn note_here(&mut self, writer: &mut dyn Writer, deed: Deed) -> Result<i64, ApplyError> {
+    pub(super) fn note_here(&mut self, writer: &mut dyn Writer, deed: Operation) -> Result<i64, ApplyError> {
         let phase = self.phase();
         let record = self.record_mut()?;
         let entry = record.entry(deed, (0, 0), 0, Vec::new());

@@ -13,8 +13,8 @@ use crate::engine::write::Writer;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
-use crate::model::standing::Standing;
-use crate::model::state::Deed;
+use crate::model::standing::ImageMatch;
+use crate::model::state::Operation;
 use crate::model::value::Value;
 use crate::sql::redefine::RedefiningDialect;
 use crate::sql::redefine::Step;
@@ -36,9 +36,9 @@ impl Walk<'_> {
         let definitions = self.definitions(session)?;
         for (_, change) in self.redefinitions(Side::Before)?.iter().chain(&self.redefinitions(Side::After)?) {
             match change.standing(&definitions) {
-                Standing::Before => *ready += 1,
-                Standing::After => *already += 1,
-                Standing::Other => return Err(self.defined_otherwise(change)),
+                ImageMatch::Before => *ready += 1,
+                ImageMatch::After => *already += 1,
+                ImageMatch::Other => return Err(self.defined_otherwise(change)),
             }
         }
         Ok(())
@@ -51,22 +51,22 @@ impl Walk<'_> {
             let definitions = self.definitions(writer)?;
             match change.standing(&definitions) {
                 // Where a change is committed at once, it is met again.
-                Standing::After => self.done.already += u64::from(self.done.redefined == 0),
-                Standing::Before => {
+                ImageMatch::After => self.done.already += u64::from(self.done.redefined == 0),
+                ImageMatch::Before => {
                     // Where it is committed at once, the record claims it before it is changed, and gives it up after it was
                     // changed back: whatever happens in between, it can be taken back.
                     if self.order.direction == Direction::Apply {
-                        self.note(writer, Deed::Define(place))?;
+                        self.note(writer, Operation::Define(place))?;
                     }
                     self.redefine_one(writer, &change, &definitions)
                         .inspect_err(|_| self.take_back_at_once(writer, &change))?;
                     if self.order.direction == Direction::Undo {
-                        self.note(writer, Deed::Undefine(place))?;
+                        self.note(writer, Operation::Undefine(place))?;
                     }
                     self.done.redefined += 1;
                     is_changed = true;
                 }
-                Standing::Other => return Err(self.defined_otherwise(&change)),
+                ImageMatch::Other => return Err(self.defined_otherwise(&change)),
             }
         }
         if let Some(damage) = writer.damage_anywhere().map(|damage| damage.filter(|_| is_changed))? {
@@ -79,7 +79,7 @@ impl Walk<'_> {
 
     /// What no rollback undoes is done the other way round, as far as it was done.
     fn take_back_at_once(&self, writer: &mut dyn Writer, change: &Redefinition) {
-        let is_done = self.definitions(writer).is_ok_and(|now| change.standing(&now) != Standing::Before);
+        let is_done = self.definitions(writer).is_ok_and(|now| change.standing(&now) != ImageMatch::Before);
         if let (true, true, Ok(dialect)) = (self.order.facts().defines_at_once(), is_done, self.redefining()) {
             for step in dialect.steps(self.order.schema, &change.clone().inverse()) {
                 if let Step::Statement(statement) = step {

@@ -29,7 +29,7 @@ use crate::model::plan::orphan_name;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::state::Left;
+use crate::model::state::SkipReason;
 use crate::model::text;
 use crate::model::value::RowName;
 use crate::model::value::value_of;
@@ -142,7 +142,7 @@ impl Walk<'_> {
             // Of an older plan only the number of orphans is known.
             let is_counted = line.change.adopts.is_none() && self.foreseen.counted.contains(&index);
             if !is_known && !is_counted {
-                line.fit = Fit::Left(Left::Referred);
+                line.fit = Fit::Left(SkipReason::Referred);
                 any = true;
             }
         }
@@ -236,8 +236,8 @@ impl Walk<'_> {
             return Ok(());
         }
         for &place in &places {
-            portion.lines[place].fit = Fit::Left(Left::Needless);
-            self.barred.insert(portion.lines[place].position, Left::Needless);
+            portion.lines[place].fit = Fit::Left(SkipReason::Needless);
+            self.barred.insert(portion.lines[place].position, SkipReason::Needless);
         }
         if self.order.skip_changed {
             return Err(Halt::Again);
@@ -278,7 +278,7 @@ impl Walk<'_> {
     /// The changes that made suspects are not tried again.
     pub(super) fn bar_suspects(&mut self) {
         for suspect in std::mem::take(&mut self.suspects) {
-            self.barred.insert(suspect.position, Left::NoParent);
+            self.barred.insert(suspect.position, SkipReason::NoParent);
         }
     }
 

@@ -7,7 +7,7 @@ use super::walk::Walk;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
-use crate::model::state::Deed;
+use crate::model::state::Operation;
 use crate::model::value::Value;
 
 impl Walk<'_> {
@@ -21,7 +21,7 @@ impl Walk<'_> {
             if self.absent.contains(&name) {
                 writer.change(&self.order.surgery.create_marked(&new, self.reading.plan.digest()))?;
                 self.made.push(new);
-                self.note(writer, Deed::Create(name))?;
+                self.note(writer, Operation::Create(name))?;
             }
         }
         Ok(!std::mem::take(&mut self.absent).is_empty())

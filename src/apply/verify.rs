@@ -9,13 +9,13 @@ use crate::engine::write::Writer;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::plan::Change;
-use crate::model::plan::Forecast;
+use crate::model::plan::OrphanForecast;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
 use crate::scan;
-use crate::scan::Fact;
-use crate::scan::ScanFacts;
-use crate::scan::Wishes;
+use crate::scan::ScanOptions;
+use crate::scan::ScanResult;
+use crate::scan::ScanResults;
 
 impl Walk<'_> {
     /// Where rows that do not fit are left, orphans that others added are no reason to refuse: only what this very transaction
@@ -28,8 +28,8 @@ impl Walk<'_> {
         refuse_if_lost(writer, &facts)?;
         if self.order.skip_changed && moment == VerifyAt::BeforeBatches {
             let counts = touched.relations.iter().zip(&facts).filter_map(|(relation, fact)| match fact {
-                Fact::Checked(tally) => Some((relation.id.clone(), tally.orphan_rows)),
-                Fact::Unchecked(_) => None,
+                ScanResult::Checked(tally) => Some((relation.id.clone(), tally.orphan_rows)),
+                ScanResult::Unchecked(_) => None,
             });
             self.orphans_before = counts.collect();
             return Ok(());
@@ -38,8 +38,8 @@ impl Walk<'_> {
             let forecast = forecasts.iter().find(|forecast| forecast.relation == relation.id);
             let most = forecast.map_or(0, |forecast| self.most(forecast, moment));
             let why = match fact {
-                Fact::Unchecked(why) => format!("{} cannot be checked any more: {why}", relation.id),
-                Fact::Checked(tally) if tally.orphan_rows > most => {
+                ScanResult::Unchecked(why) => format!("{} cannot be checked any more: {why}", relation.id),
+                ScanResult::Checked(tally) if tally.orphan_rows > most => {
                     let example = tally.top.iter().flat_map(|missing| &missing.samples).next();
                     let example = example
                         .map_or(String::new(), |sample| format!(" (such as {})", crate::model::text::row(&sample.row)));
@@ -49,7 +49,7 @@ impl Walk<'_> {
                         plural(tally.orphan_rows, "orphan row")
                     )
                 }
-                Fact::Checked(_) => continue,
+                ScanResult::Checked(_) => continue,
             };
             let help = match moment {
                 VerifyAt::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
@@ -66,7 +66,7 @@ impl Walk<'_> {
     }
 
     /// Rows that were left as they are may still be orphans.
-    fn most(&self, forecast: &Forecast, moment: VerifyAt) -> u64 {
+    fn most(&self, forecast: &OrphanForecast, moment: VerifyAt) -> u64 {
         match moment {
             VerifyAt::BeforeBatches => forecast.rows_before,
             VerifyAt::BeforeCommit if self.order.skip_changed && self.order.batch.is_some() => u64::MAX,
@@ -102,8 +102,8 @@ impl Walk<'_> {
         let facts = scanned(writer, &one);
         refuse_if_lost(writer, &facts)?;
         match facts.into_iter().next() {
-            Some(Fact::Checked(tally)) => Ok(tally.orphan_rows),
-            Some(Fact::Unchecked(why)) => {
+            Some(ScanResult::Checked(tally)) => Ok(tally.orphan_rows),
+            Some(ScanResult::Unchecked(why)) => {
                 let why = format!("{} cannot be checked any more: {why}", self.order.schema.relations[relation].id);
                 Err(self.refused(why, "nothing was changed"))
             }
@@ -113,15 +113,15 @@ impl Walk<'_> {
 }
 
 /// A scan leaves a relation unchecked whose connection was lost; here that is no fault of the relation.
-fn refuse_if_lost(writer: &mut dyn Writer, facts: &ScanFacts) -> Result<(), ApplyError> {
-    if facts.iter().any(|fact| matches!(fact, Fact::Unchecked(_))) {
+fn refuse_if_lost(writer: &mut dyn Writer, facts: &ScanResults) -> Result<(), ApplyError> {
+    if facts.iter().any(|fact| matches!(fact, ScanResult::Unchecked(_))) {
         writer.changed_so_far()?;
     }
     Ok(())
 }
 
-fn scanned(writer: &mut dyn Writer, schema: &Schema) -> ScanFacts {
-    let wishes = Wishes { samples: 1, memory: 0, threads: 1, progress: &|_, _| {}, is_known: &|_, _, _| false };
+fn scanned(writer: &mut dyn Writer, schema: &Schema) -> ScanResults {
+    let wishes = ScanOptions { samples: 1, memory: 0, threads: 1, progress: &|_, _| {}, is_known: &|_, _, _| false };
     let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
     scan::scan(schema, &mut sessions, &wishes)
 }

@@ -24,9 +24,9 @@ use super::tables_by_name;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
-use crate::model::plan::Part;
-use crate::model::state::Left;
+use crate::model::state::SkipReason;
 use crate::plan_file::PlanFile;
 
 /// Which count of the forecast the orphans are held against.
@@ -55,7 +55,7 @@ pub(super) struct Walk<'w> {
     pub(super) made: Vec<NewTable>,
     pub(super) made_for_good: Vec<NewTable>,
     /// Changes that are not to be tried: they turned out not to fit after others were written.
-    pub(super) barred: BTreeMap<usize, Left>,
+    pub(super) barred: BTreeMap<usize, SkipReason>,
     /// What every single change does is counted, so that one that does more than was planned is named.
     pub(super) is_careful: bool,
     pub(super) record: Option<Record>,
@@ -109,7 +109,7 @@ impl<'w> Walk<'w> {
         order: &'w Order<'w>,
         plan: &'w mut PlanFile,
         made: Vec<NewTable>,
-        barred: BTreeMap<usize, Left>,
+        barred: BTreeMap<usize, SkipReason>,
         is_careful: bool,
     ) -> Walk<'w> {
         let tables = tables_by_name(order.schema, &plan.header.creates);
@@ -208,8 +208,8 @@ impl<'w> Walk<'w> {
                 match line.fit {
                     Fit::Ready => found.ready += 1,
                     // Others have moved the counter before we did: it is not ours to move back.
-                    Fit::Already | Fit::Moved if is_fresh && line.change.part() == Part::Counter => {
-                        self.barred.insert(line.position, Left::Already);
+                    Fit::Already | Fit::Moved if is_fresh && line.change.part() == ChangeRole::Counter => {
+                        self.barred.insert(line.position, SkipReason::Already);
                     }
                     Fit::Already => found.already += 1,
                     Fit::Done | Fit::Moved | Fit::Left(_) => {}
@@ -219,7 +219,7 @@ impl<'w> Walk<'w> {
         }
         if !found.misfits.is_empty() && self.order.direction == Direction::Apply {
             let needless = self.foreseen.needless_parents();
-            self.barred.extend(needless.into_iter().map(|position| (position, Left::Needless)));
+            self.barred.extend(needless.into_iter().map(|position| (position, SkipReason::Needless)));
         }
         let is_one = self.order.batch.is_none() && found.misfits.is_empty();
         self.is_sure = is_one && found.ready >= total as u64 && found.already == 0;

@@ -12,9 +12,9 @@ use crate::engine::EngineError;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
-use crate::model::standing::Standing;
-use crate::model::state::Left;
+use crate::model::plan::ChangeRole;
+use crate::model::standing::ImageMatch;
+use crate::model::state::SkipReason;
 use crate::model::text::plural;
 
 impl Walk<'_> {
@@ -26,7 +26,7 @@ impl Walk<'_> {
         let statement = surgery.statement(&table, row, change);
         let before = if self.is_careful { writer.changed_so_far()? } else { 0 };
         let mut changed = writer.change(&statement);
-        if let (Err(EngineError::Failed { .. }), Part::Parent) = (&changed, change.part())
+        if let (Err(EngineError::Failed { .. }), ChangeRole::Parent) = (&changed, change.part())
             && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.was_overtaken())
         {
             // Of parents that need each other, one has to be there first.
@@ -49,7 +49,7 @@ impl Walk<'_> {
         };
         if let Some((why, is_trigger)) = why {
             if self.order.skip_changed {
-                self.barred.insert(line.position, Left::Refused);
+                self.barred.insert(line.position, SkipReason::Refused);
                 return Err(Halt::Again);
             }
             let help = if is_trigger {
@@ -83,7 +83,7 @@ impl Walk<'_> {
 
     /// What goes with a change that was made.
     fn follow_up(&mut self, writer: &mut dyn Writer, table: &Table, change: &Change) -> Result<(), ApplyError> {
-        if let (Part::Parent, None, Some(after)) = (change.part(), &change.before, &change.after) {
+        if let (ChangeRole::Parent, None, Some(after)) = (change.part(), &change.before, &change.after) {
             for advance in self.order.surgery.advance(table, after) {
                 writer.each_row(&advance, &mut |_| {})?;
             }
@@ -105,10 +105,10 @@ impl Walk<'_> {
         for (table, places) in portion.by_table(|line| line.fit == Fit::Ready) {
             let changes: Vec<&Change> = places.iter().map(|&place| &portion.lines[place].change).collect();
             let now = self.standings(writer, &table, &changes)?;
-            let Some((place, _)) = places.iter().zip(now).find(|(_, now)| *now != Standing::After) else { continue };
+            let Some((place, _)) = places.iter().zip(now).find(|(_, now)| *now != ImageMatch::After) else { continue };
             let line = &portion.lines[*place];
             if self.order.skip_changed {
-                self.barred.insert(line.position, Left::Refused);
+                self.barred.insert(line.position, SkipReason::Refused);
                 return Err(Halt::Again);
             }
             let why = format!("{} was stored otherwise than was planned, by a trigger", row_of(&line.change));

@@ -2,8 +2,8 @@
 
 use crate::engine::Trial;
 use crate::model::catalog::Table;
-use crate::model::checked::Place;
-use crate::model::checked::Refused;
+use crate::model::checked::RefusedRow;
+use crate::model::checked::RefusedRows;
 use crate::model::checked::Taken;
 use crate::model::explanation::Constraint;
 use crate::model::finding::Code;
@@ -112,7 +112,7 @@ impl Refusals {
         &mut self.groups[place]
     }
 
-    pub(super) fn finish(self, name: &dyn Fn(i64) -> (String, u64), redaction: &Redaction) -> Vec<Refused> {
+    pub(super) fn finish(self, name: &dyn Fn(i64) -> (String, u64), redaction: &Redaction) -> Vec<RefusedRows> {
         let place = |about: &Constraint, kept: Kept| {
             let (source, line) = name(kept.place);
             let table = about.table.as_deref().unwrap_or_default();
@@ -125,9 +125,9 @@ impl Refusals {
                     Taken::Row { source, line }
                 }
             });
-            Place { source, line, key, taken }
+            RefusedRow { source, line, key, taken }
         };
-        let refused = |group: Group| Refused {
+        let refused = |group: Group| RefusedRows {
             places: group.places.into_iter().map(|kept| place(&group.constraint, kept)).collect(),
             constraint: group.constraint,
             rows: group.rows,

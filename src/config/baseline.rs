@@ -7,8 +7,8 @@ use crate::config::reader;
 use crate::config::reader::Item;
 use crate::config::reader::Reader;
 use crate::model::baseline::Baseline;
-use crate::model::baseline::Entry;
-use crate::model::baseline::Known;
+use crate::model::baseline::BaselineEntry;
+use crate::model::baseline::EntrySubject;
 use crate::model::configured::Fault;
 use crate::model::configured::Spanned;
 use crate::model::date;
@@ -16,7 +16,7 @@ use crate::model::text::is_unseen;
 
 const FORMAT: &str = "fk-doctor/baseline@1";
 const HEAD: &str =
-    "# Known findings. `fk-doctor scan --baseline` accepts them as long as they do not grow; remove those that are repaired.
+    "# EntrySubject findings. `fk-doctor scan --baseline` accepts them as long as they do not grow; remove those that are repaired.
 # An entry can have an expiry date: expires = \"2026-12-31\"
 ";
 
@@ -38,13 +38,13 @@ pub fn render(baseline: &Baseline) -> String {
     text + "]\n"
 }
 
-fn line(entry: &Entry) -> String {
+fn line(entry: &BaselineEntry) -> String {
     let mut line = format!("{{ relation = {}, ", quoted(&entry.relation));
     let _ = match &entry.about {
-        Known::Key { rows, key: Some(key) } => write!(line, "key = {}, rows = {rows}, ", quoted(key)),
-        Known::Key { rows, key: None } => write!(line, "rows = {rows}, "),
-        Known::Orphans { rows, missing_keys } => write!(line, "missing-keys = {missing_keys}, rows = {rows}, "),
-        Known::Defect { code } => write!(line, "code = {}, ", quoted(code)),
+        EntrySubject::Key { rows, key: Some(key) } => write!(line, "key = {}, rows = {rows}, ", quoted(key)),
+        EntrySubject::Key { rows, key: None } => write!(line, "rows = {rows}, "),
+        EntrySubject::Orphans { rows, missing_keys } => write!(line, "missing-keys = {missing_keys}, rows = {rows}, "),
+        EntrySubject::Defect { code } => write!(line, "code = {}, ", quoted(code)),
     };
     if let Some(expires) = &entry.expires {
         let _ = write!(line, "expires = {}, ", quoted(expires));
@@ -81,7 +81,7 @@ fn known_format(text: &str) -> Result<(), String> {
     if text == FORMAT { Ok(()) } else { Err(format!("this fk-doctor reads {FORMAT}")) }
 }
 
-fn entry(item: &Item<'_, '_>) -> Option<Entry> {
+fn entry(item: &Item<'_, '_>) -> Option<BaselineEntry> {
     let mut reader = item.table("an entry such as { relation = \"…\", rows = 1, id = \"…\" }")?;
     let owned = |at: Spanned<&str>| at.value.to_owned();
     let id = reader.require("id", "id = \"0123456789abcdef\"").and_then(|item| item.text("a fingerprint")).map(owned);
@@ -93,17 +93,17 @@ fn entry(item: &Item<'_, '_>) -> Option<Entry> {
     let key = reader.take("key").and_then(|item| item.text("a key")).map(owned);
     let expires = reader.take("expires").and_then(|item| item.parsed("a day such as \"2026-12-31\"", date::parse));
     let about = match (code, keys) {
-        (Some(code), _) => Known::Defect { code: owned(code) },
-        (None, Some(keys)) => Known::Orphans { rows: rows.unwrap_or(0) as u64, missing_keys: keys as u64 },
+        (Some(code), _) => EntrySubject::Defect { code: owned(code) },
+        (None, Some(keys)) => EntrySubject::Orphans { rows: rows.unwrap_or(0) as u64, missing_keys: keys as u64 },
         (None, None) => {
             if rows.is_none() {
                 reader.require("rows", "rows = 1");
             }
-            Known::Key { rows: rows.unwrap_or(0) as u64, key }
+            EntrySubject::Key { rows: rows.unwrap_or(0) as u64, key }
         }
     };
     reader.finish();
-    Some(Entry { id: id?, relation: owned(relation?), about, expires: expires.map(|at| at.value) })
+    Some(BaselineEntry { id: id?, relation: owned(relation?), about, expires: expires.map(|at| at.value) })
 }
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Baseline {
-        let entry = |id: &str, about, expires: Option<&str>| Entry {
+        let entry = |id: &str, about, expires: Option<&str>| BaselineEntry {
             id: id.to_owned(),
             relation: "t(a\"\u{1b}\\)->p(b)".to_owned(),
             about,
@@ -120,10 +120,10 @@ mod tests {
         Baseline {
             check: Some("c".to_owned()),
             entries: vec![
-                entry("1", Known::Defect { code: "type-mismatch".to_owned() }, None),
-                entry("2", Known::Key { rows: 3, key: Some("'x'".to_owned()) }, Some("2026-12-31")),
-                entry("4", Known::Orphans { rows: 9, missing_keys: 7 }, None),
-                entry("5", Known::Key { rows: 1, key: None }, None),
+                entry("1", EntrySubject::Defect { code: "type-mismatch".to_owned() }, None),
+                entry("2", EntrySubject::Key { rows: 3, key: Some("'x'".to_owned()) }, Some("2026-12-31")),
+                entry("4", EntrySubject::Orphans { rows: 9, missing_keys: 7 }, None),
+                entry("5", EntrySubject::Key { rows: 1, key: None }, None),
             ],
         }
     }

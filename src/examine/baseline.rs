@@ -9,11 +9,11 @@ use std::sync::PoisonError;
 
 use crate::examine::error::ExamineError;
 use crate::model::baseline::Baseline;
-use crate::model::baseline::Entry;
+use crate::model::baseline::BaselineEntry;
+use crate::model::baseline::BaselineOutcome;
+use crate::model::baseline::EntrySubject;
 use crate::model::baseline::Fingerprint;
-use crate::model::baseline::Known as About;
 use crate::model::baseline::MOST_KEYS;
-use crate::model::baseline::Outcome;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
 use crate::model::finding::Code;
@@ -57,7 +57,7 @@ struct Seen {
 struct Found {
     rows: u64,
     keys: u64,
-    entries: Vec<Entry>,
+    entries: Vec<BaselineEntry>,
 }
 
 impl BaselineRun {
@@ -90,8 +90,8 @@ impl BaselineRun {
         let entries = old.iter().flat_map(|old| &old.entries).filter(|entry| !entry.is_expired(&today));
         let keys = entries
             .filter_map(|entry| match entry.about {
-                About::Key { rows, .. } => Some((entry.id.clone(), rows)),
-                About::Orphans { .. } | About::Defect { .. } => None,
+                EntrySubject::Key { rows, .. } => Some((entry.id.clone(), rows)),
+                EntrySubject::Orphans { .. } | EntrySubject::Defect { .. } => None,
             })
             .collect();
         let bar = fail_on.unwrap_or(Severity::Error);
@@ -126,8 +126,8 @@ impl BaselineRun {
             if found.entries.len() <= MOST_KEYS {
                 let hidden = redaction.hides_keys_of(schema, relation);
                 let key = (!hidden).then(|| text::key(key));
-                let about = About::Key { rows, key };
-                found.entries.push(Entry { id, relation: relation.id.clone(), about, expires: None });
+                let about = EntrySubject::Key { rows, key };
+                found.entries.push(BaselineEntry { id, relation: relation.id.clone(), about, expires: None });
             }
         }
         is_known
@@ -159,15 +159,15 @@ impl BaselineRun {
         let outcome = self.outcome(&seen, examination, all);
         let written = self.writes.then(|| self.renewed(&mut seen, examination, all));
         let number = written.as_ref().map(|written| written.entries.len());
-        examination.baseline = Some(Outcome { written: number, ..outcome });
+        examination.baseline = Some(BaselineOutcome { written: number, ..outcome });
         written
     }
 
-    fn valid(&self) -> impl Iterator<Item = &Entry> {
+    fn valid(&self) -> impl Iterator<Item = &BaselineEntry> {
         self.old.iter().flat_map(|old| &old.entries).filter(|entry| !entry.is_expired(&self.today))
     }
 
-    fn outcome(&self, seen: &Seen, examination: &Examination, all: &HashSet<String>) -> Outcome {
+    fn outcome(&self, seen: &Seen, examination: &Examination, all: &HashSet<String>) -> BaselineOutcome {
         let checked: HashMap<&str, bool> = examination
             .schema
             .relations
@@ -176,11 +176,12 @@ impl BaselineRun {
             .map(|(relation, coverage)| (relation.id.as_str(), coverage.state == CoverageState::Checked))
             .collect();
         // A relation that is not part of this scan may still be there.
-        let is_gone = |entry: &Entry| !all.contains(&entry.relation);
-        let judged = |entry: &&Entry| checked.get(entry.relation.as_str()).copied().unwrap_or_else(|| is_gone(entry));
+        let is_gone = |entry: &BaselineEntry| !all.contains(&entry.relation);
+        let judged =
+            |entry: &&BaselineEntry| checked.get(entry.relation.as_str()).copied().unwrap_or_else(|| is_gone(entry));
         let (known_rows, known_keys) = examination.known_orphans();
         let all = self.old.iter().flat_map(|old| &old.entries);
-        Outcome {
+        BaselineOutcome {
             known_rows,
             known_keys,
             known_defects: examination
@@ -199,16 +200,21 @@ impl BaselineRun {
         let mut entries = Vec::new();
         for finding in &examination.findings {
             if finding.code != Code::Orphan && finding.known == Known::Wholly {
-                let about = About::Defect { code: finding.code.name().to_owned() };
-                entries.push(Entry { id: finding.id(), relation: finding.relation_id.clone(), about, expires: None });
+                let about = EntrySubject::Defect { code: finding.code.name().to_owned() };
+                entries.push(BaselineEntry {
+                    id: finding.id(),
+                    relation: finding.relation_id.clone(),
+                    about,
+                    expires: None,
+                });
             }
         }
         for (relation, found) in std::mem::take(&mut seen.found) {
             if found.entries.len() <= MOST_KEYS {
                 entries.extend(found.entries);
             } else {
-                let about = About::Orphans { rows: found.rows, missing_keys: found.keys };
-                entries.push(Entry {
+                let about = EntrySubject::Orphans { rows: found.rows, missing_keys: found.keys };
+                entries.push(BaselineEntry {
                     id: crate::model::finding::id_of(Code::Orphan, &relation),
                     relation,
                     about,
@@ -222,7 +228,7 @@ impl BaselineRun {
         Baseline { check: self.fingerprint.check(), entries }
     }
 
-    fn keep(&self, old: &Baseline, examination: &Examination, all: &HashSet<String>, entries: &mut Vec<Entry>) {
+    fn keep(&self, old: &Baseline, examination: &Examination, all: &HashSet<String>, entries: &mut Vec<BaselineEntry>) {
         for entry in &old.entries {
             if let Some(renewed) = entries.iter_mut().find(|renewed| renewed.id == entry.id) {
                 renewed.expires.clone_from(&entry.expires);
@@ -231,23 +237,23 @@ impl BaselineRun {
             let place = examination.schema.relations.position(|relation| relation.id == entry.relation);
             let state = place.map(|place| examination.relations[place].state);
             let was_left_out = place.is_none() && all.contains(&entry.relation);
-            let whole = matches!(entry.about, About::Orphans { .. });
+            let whole = matches!(entry.about, EntrySubject::Orphans { .. });
             let finding = examination.findings.iter().find(|finding| finding.id() == entry.id);
             if was_left_out || state.is_some_and(|state| state != CoverageState::Checked) {
                 entries.push(entry.clone());
             } else if let (true, Some(finding)) = (whole, finding.filter(|finding| finding.known == Known::Wholly)) {
-                let about = About::Orphans { rows: finding.rows, missing_keys: finding.missing_keys };
-                entries.push(Entry { about, ..entry.clone() });
+                let about = EntrySubject::Orphans { rows: finding.rows, missing_keys: finding.missing_keys };
+                entries.push(BaselineEntry { about, ..entry.clone() });
             }
         }
     }
 }
 
 /// A finding as a whole is known by its numbers.
-fn knows(entry: &Entry, finding: &Finding) -> bool {
+fn knows(entry: &BaselineEntry, finding: &Finding) -> bool {
     match &entry.about {
-        About::Defect { code } => finding.code.name() == code,
-        About::Orphans { rows, missing_keys } => finding.rows <= *rows && finding.missing_keys <= *missing_keys,
-        About::Key { .. } => false,
+        EntrySubject::Defect { code } => finding.code.name() == code,
+        EntrySubject::Orphans { rows, missing_keys } => finding.rows <= *rows && finding.missing_keys <= *missing_keys,
+        EntrySubject::Key { .. } => false,
     }
 }

@@ -3,7 +3,7 @@
 use crate::examine::error::ExamineError;
 use crate::model::catalog::TableName;
 use crate::model::configured::Spanned;
-use crate::model::examination::LeftAlone;
+use crate::model::examination::Excluded;
 use crate::model::ids::IdVec;
 use crate::model::pattern::Pattern;
 use crate::model::relation::Relation;
@@ -24,7 +24,7 @@ pub fn select(
     mut schema: Schema,
     exclude: &[Spanned<Pattern>],
     filters: &Filters<'_>,
-) -> Result<(Schema, Vec<LeftAlone>), ExamineError> {
+) -> Result<(Schema, Vec<Excluded>), ExamineError> {
     let Filters { tables, relations, changed } = *filters;
     for (option, pattern) in
         tables.iter().map(|pattern| ("--table", pattern)).chain(changed.iter().map(|it| ("--changed-tables", it)))
@@ -48,7 +48,7 @@ pub fn select(
             unchanged += 1;
         } else if let Some(pattern) = exclude.iter().find(|pattern| excludes(&schema, &relation, &pattern.value)) {
             let why = format!("excluded by \"{}\" in the configuration", pattern.value.as_str());
-            left_alone.push(LeftAlone { what: relation.id.clone(), why });
+            left_alone.push(Excluded { what: relation.id.clone(), why });
         } else {
             narrow_to_partitions(&schema, &mut relation, tables);
             kept.push(relation);
@@ -60,7 +60,7 @@ pub fn select(
     {
         if number > 0 {
             let what = crate::model::text::plural(number, "relation");
-            left_alone.push(LeftAlone { what, why: why.to_owned() });
+            left_alone.push(Excluded { what, why: why.to_owned() });
         }
     }
     Ok((schema, left_alone))

@@ -16,8 +16,8 @@ use crate::findings;
 use crate::model::catalog::Family;
 use crate::model::explanation::Constraint;
 use crate::model::explanation::Explained;
-use crate::model::explanation::Reason;
-use crate::model::explanation::Verdict;
+use crate::model::explanation::StatementReason;
+use crate::model::explanation::StatementVerdict;
 use crate::model::finding::Code;
 use crate::model::finding::MissingKey;
 use crate::model::finding::Severity;
@@ -49,7 +49,7 @@ pub(super) fn explain(
     let mut told = Explained {
         statement: Statement { line: complaint.line, ..statement(schema.database.engine, text, complaint.line) },
         schema: Arc::clone(schema),
-        verdict: Verdict::Refused(Refusal::new(kind, &complaint.words)),
+        verdict: StatementVerdict::Refused(Refusal::new(kind, &complaint.words)),
         reasons: Vec::new(),
         effects: Vec::new(),
         radius: Vec::new(),
@@ -61,7 +61,7 @@ pub(super) fn explain(
         candidates.push(only);
         told.remarks.push("the text names these tables, and no other reference joins them".to_owned());
     } else if candidates.is_empty() || candidates.len() > MOST {
-        told.reasons.push(Reason::Constraint(unknown(schema, complaint, candidates.len(), named.len())));
+        told.reasons.push(StatementReason::Constraint(unknown(schema, complaint, candidates.len(), named.len())));
     }
     if !complaint.has_details() && candidates.is_empty() {
         let (reasons, remarks) = suspects::of(session, schema, complaint.kind, &named, shown);
@@ -72,7 +72,7 @@ pub(super) fn explain(
         about(&mut told, session, schema, index, complaint, shown);
     }
     if told.reasons.is_empty() {
-        told.verdict = Verdict::Accepted;
+        told.verdict = StatementVerdict::Accepted;
     }
     told
 }
@@ -163,7 +163,7 @@ fn about(
     let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
     told.reasons.extend(grave.map(|defect| {
         let finding = findings::plain(index, relation, defect.code, defect.message.clone(), defect.help.clone());
-        Reason::Relation(finding)
+        StatementReason::Relation(finding)
     }));
     if complaint.kind == Kind::Mismatch {
         return;
@@ -176,7 +176,7 @@ fn about(
         };
         let help =
             "give the statement too, and its row and key are found: fk-doctor explain DB \"INSERT …\"".to_owned();
-        told.reasons.push(Reason::Relation(findings::plain(index, relation, Code::WouldFail, message, help)));
+        told.reasons.push(StatementReason::Relation(findings::plain(index, relation, Code::WouldFail, message, help)));
         return;
     };
     let hidden = shown.redaction.key(schema, relation, &key);
@@ -184,7 +184,7 @@ fn about(
         let parent = &relation.parent.name;
         let message = format!("rows of {} refer to {} of {parent}", schema.child(relation).name, text::key(&hidden));
         let help = "see which: fk-doctor explain DB \"DELETE …\" with the statement that failed".to_owned();
-        told.reasons.push(Reason::Relation(findings::plain(index, relation, Code::WouldFail, message, help)));
+        told.reasons.push(StatementReason::Relation(findings::plain(index, relation, Code::WouldFail, message, help)));
         return;
     }
     if is_there(session, schema, relation, &key) == Some(true) {

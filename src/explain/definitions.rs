@@ -10,7 +10,7 @@ use super::verdict;
 use crate::engine::EngineError;
 use crate::engine::trial::Leniency;
 use crate::model::explanation::Explained;
-use crate::model::explanation::Reason;
+use crate::model::explanation::StatementReason;
 use crate::model::refusal::RefusalKind;
 use crate::model::resolve;
 use crate::model::statement::Statement;
@@ -57,7 +57,7 @@ impl Stage<'_> {
     }
 
     /// DROP TABLE first deletes every row, without the table's own triggers: finds the rows that stand in the way.
-    pub(super) fn reasons_of_drop(&mut self, statement: &Statement) -> Result<Vec<Reason>, EngineError> {
+    pub(super) fn reasons_of_drop(&mut self, statement: &Statement) -> Result<Vec<StatementReason>, EngineError> {
         let schema = Arc::clone(&self.schema);
         let Some(name) = dropped_table(schema.database.engine, &statement.text) else { return Ok(Vec::new()) };
         let Some(table) = schema.tables.position(|table| schema.names.same(&table.name.table, &name)) else {

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use crate::engine::Trial;
 use crate::model::explanation::Explained;
-use crate::model::explanation::Reason;
-use crate::model::explanation::Verdict;
+use crate::model::explanation::StatementReason;
+use crate::model::explanation::StatementVerdict;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::schema::Schema;
-use crate::model::statement::Kind;
+use crate::model::statement::StatementKind;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql;
@@ -21,13 +21,13 @@ pub(super) type Late = BTreeSet<(usize, usize)>;
 /// Looks, after the last of these statements, for keys that earlier ones missed.
 pub(super) fn found_later(trial: &mut dyn Trial, schema: &Schema, statements: &mut [Explained], late: &mut Late) {
     let Some((last, earlier)) = statements.split_last_mut() else { return };
-    let writes = matches!(last.statement.kind, Kind::Insert | Kind::Update);
-    if !writes || last.verdict != Verdict::Accepted {
+    let writes = matches!(last.statement.kind, StatementKind::Insert | StatementKind::Update);
+    if !writes || last.verdict != StatementVerdict::Accepted {
         return;
     }
     for (statement, explained) in earlier.iter_mut().enumerate() {
         for (number, reason) in explained.reasons.iter_mut().enumerate() {
-            let Reason::Relation(finding) = reason else { continue };
+            let StatementReason::Relation(finding) = reason else { continue };
             if finding.code == Code::WouldFail && all_are_there(trial, schema, finding) {
                 let line = last.statement.line;
                 if late.insert((statement, number)) {

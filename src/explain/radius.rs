@@ -4,20 +4,25 @@
 use std::collections::BTreeSet;
 
 use super::observe::Follow;
-use crate::model::explanation::Branch;
+use crate::model::explanation::CascadeBranch;
 use crate::model::explanation::Event;
 use crate::model::ids::TableId;
 use crate::model::schema::Schema;
 
 /// The branches below the tables in `roots`. A table reached in several ways is unfolded once.
-pub(super) fn tree(schema: &Schema, roots: &[TableId], follows: &[Follow]) -> Vec<Branch> {
+pub(super) fn tree(schema: &Schema, roots: &[TableId], follows: &[Follow]) -> Vec<CascadeBranch> {
     let mut unfolded: BTreeSet<TableId> = roots.iter().copied().collect();
     roots.iter().flat_map(|&root| branches(schema, root, follows, &mut unfolded)).collect()
 }
 
-fn branches(schema: &Schema, parent: TableId, follows: &[Follow], unfolded: &mut BTreeSet<TableId>) -> Vec<Branch> {
+fn branches(
+    schema: &Schema,
+    parent: TableId,
+    follows: &[Follow],
+    unfolded: &mut BTreeSet<TableId>,
+) -> Vec<CascadeBranch> {
     let here = follows.iter().filter(|follow| schema.relations[follow.relation].parent.table == Some(parent));
-    let mut branches: Vec<(TableId, Branch)> =
+    let mut branches: Vec<(TableId, CascadeBranch)> =
         here.map(|follow| (schema.relations[follow.relation].child, branch(schema, parent, follow))).collect();
     for (child, branch) in &mut branches {
         let goes_on = branch.deleted + branch.changed > 0;
@@ -31,9 +36,9 @@ fn branches(schema: &Schema, parent: TableId, follows: &[Follow], unfolded: &mut
     branches.into_iter().map(|(_, branch)| branch).collect()
 }
 
-fn branch(schema: &Schema, parent: TableId, follow: &Follow) -> Branch {
+fn branch(schema: &Schema, parent: TableId, follow: &Follow) -> CascadeBranch {
     let relation = &schema.relations[follow.relation];
-    Branch {
+    CascadeBranch {
         parent: schema.tables[parent].name.to_string(),
         child: schema.child(relation).name.to_string(),
         columns: schema.child_column_names(relation).map(str::to_owned).collect(),

@@ -9,7 +9,7 @@ use crate::findings;
 use crate::model::catalog::Action;
 use crate::model::explanation::Constraint;
 use crate::model::explanation::Event;
-use crate::model::explanation::Reason;
+use crate::model::explanation::StatementReason;
 use crate::model::facts::Facts;
 use crate::model::facts::Recheck;
 use crate::model::finding::Cause;
@@ -19,26 +19,26 @@ use crate::model::finding::Severity;
 use crate::model::redaction::ShownValue;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
-use crate::model::refusal::Unknown;
+use crate::model::refusal::UnknownName;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
-use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::model::statement::StatementKind;
 use crate::model::text;
 use crate::model::value::Value;
 
-pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<Reason> {
+pub(super) fn of_references(schema: &Schema, seen: &Seen, shown: &Shown<'_>) -> Vec<StatementReason> {
     of_each(schema, &seen.lacking, shown)
 }
 
-pub(super) fn of_each(schema: &Schema, lacking: &[Lacking], shown: &Shown<'_>) -> Vec<Reason> {
+pub(super) fn of_each(schema: &Schema, lacking: &[Lacking], shown: &Shown<'_>) -> Vec<StatementReason> {
     lacking.iter().map(|lacking| of_one(schema, lacking, shown)).collect()
 }
 
-pub(super) fn of_one(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> Reason {
-    Reason::Relation(shown.redaction.finding(schema, would_fail(schema, lacking, shown)))
+pub(super) fn of_one(schema: &Schema, lacking: &Lacking, shown: &Shown<'_>) -> StatementReason {
+    StatementReason::Relation(shown.redaction.finding(schema, would_fail(schema, lacking, shown)))
 }
 
 /// Rows whose parent may still come, because their reference is only looked at by COMMIT.
@@ -219,7 +219,7 @@ pub(super) fn is_broken_definition(schema: &Schema, refusal: &Refusal) -> bool {
 
 /// The parent table that a refusal complains of, where it is a relation's and not the statement's own.
 fn missing_parent<'a>(schema: &'a Schema, refusal: &Refusal) -> Option<&'a Relation> {
-    let table = refusal.parent.as_deref().filter(|_| matches!(refusal.unknown, Some(Unknown::Table(_))))?;
+    let table = refusal.parent.as_deref().filter(|_| matches!(refusal.unknown, Some(UnknownName::Table(_))))?;
     let speaks_of = |relation: &&Relation| {
         relation.judge == Judge::NoParent && schema.names.same(&relation.parent.name.table, table)
     };
@@ -227,7 +227,7 @@ fn missing_parent<'a>(schema: &'a Schema, refusal: &Refusal) -> Option<&'a Relat
 }
 
 /// Every broken definition that stands in the way of the tables at hand: the engine names one, and not its cause.
-pub(super) fn of_definitions(schema: &Schema, refusal: &Refusal, performance: &Performance) -> Vec<Reason> {
+pub(super) fn of_definitions(schema: &Schema, refusal: &Refusal, performance: &Performance) -> Vec<StatementReason> {
     let mut tables: Vec<&str> = performance.writes.iter().map(|write| write.table.as_str()).collect();
     tables.extend(refusal.table.as_deref());
     tables.extend(refusal.parent.as_deref());
@@ -245,7 +245,7 @@ pub(super) fn of_definitions(schema: &Schema, refusal: &Refusal, performance: &P
         let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
         grave.map(move |defect| {
             let message = format!("{}; until that is mended the engine refuses writes that concern it", defect.message);
-            Reason::Relation(findings::plain(index, relation, defect.code, message, defect.help.clone()))
+            StatementReason::Relation(findings::plain(index, relation, defect.code, message, defect.help.clone()))
         })
     });
     defects.collect()
@@ -262,7 +262,7 @@ pub(super) fn of_refusal(
     refusal: &Refusal,
     statement: &Statement,
     performance: &Performance,
-) -> Reason {
+) -> StatementReason {
     let (code, help) = match refusal.kind {
         RefusalKind::NotNull => (Code::NotNull, "give the column a value, or let it have a DEFAULT"),
         RefusalKind::Unique => (Code::DuplicateKey, ""),
@@ -302,7 +302,7 @@ pub(super) fn of_refusal(
     if !triggers.is_empty() && !triggers.contains(&"") {
         constraint.message = format!("{}, through the trigger {}", constraint.message, triggers.join(", "));
     }
-    Reason::Constraint(constraint)
+    StatementReason::Constraint(constraint)
 }
 
 /// The foreign key whose SET NULL a NOT NULL column does not take.
@@ -313,15 +313,15 @@ fn blanked_by<'a>(schema: &'a Schema, constraint: &Constraint, statement: &State
             && schema.child_column_names(relation).any(|column| constraint.columns.iter().any(|name| name == column));
         is_there && (relation.on_delete == Action::SetNull || relation.on_update == Action::SetNull)
     };
-    let may_be = constraint.code == Code::NotNull && statement.kind != Kind::Insert;
+    let may_be = constraint.code == Code::NotNull && statement.kind != StatementKind::Insert;
     schema.relations.iter().find(blanks).filter(|_| may_be)
 }
 
 fn did_you_mean(schema: &Schema, refusal: &Refusal) -> String {
     let tables = || schema.tables.iter();
     let (word, known): (&str, Vec<&str>) = match &refusal.unknown {
-        Some(Unknown::Table(name)) => (name, tables().map(|table| table.name.table.as_str()).collect()),
-        Some(Unknown::Column(name)) => {
+        Some(UnknownName::Table(name)) => (name, tables().map(|table| table.name.table.as_str()).collect()),
+        Some(UnknownName::Column(name)) => {
             (name, tables().flat_map(|table| &table.columns).map(|column| column.name.as_str()).collect())
         }
         None => return format!("check the statement: {} did not even begin it", schema.database.engine.title()),

@@ -26,9 +26,9 @@ use crate::model::explanation::Effect;
 use crate::model::explanation::Event;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
-use crate::model::explanation::Reason;
-use crate::model::explanation::Verdict;
-use crate::model::facts::Placeholder;
+use crate::model::explanation::StatementReason;
+use crate::model::explanation::StatementVerdict;
+use crate::model::facts::ParameterStyle;
 use crate::model::finding::Code;
 use crate::model::ids::TableId;
 use crate::model::refusal::Refusal;
@@ -36,8 +36,8 @@ use crate::model::refusal::RefusalKind;
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::model::statement::StatementKind;
 use crate::sql::foresight::Foresight;
 use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Writes;
@@ -84,7 +84,7 @@ impl Explaining for Site<'_> {
         statement.parameters.truncate(wanted);
         let mut told = Explained {
             schema: Arc::clone(&self.schema),
-            verdict: Verdict::Accepted,
+            verdict: StatementVerdict::Accepted,
             reasons: Vec::new(),
             effects: Vec::new(),
             radius: Vec::new(),
@@ -92,25 +92,25 @@ impl Explaining for Site<'_> {
             statement,
         };
         if let Some(why) = forbidden::forbids(&self.schema, &told.statement) {
-            told.verdict = Verdict::Forbidden(why);
+            told.verdict = StatementVerdict::Forbidden(why);
             return Ok(told);
         }
         let neighbours = self.trial.neighbours()?;
         if let Some(other) = forbidden::names_neighbour(&self.schema, &told.statement, &neighbours) {
             let why =
                 format!("it reaches into {other}, of whose tables it is not known whether they can be rolled back");
-            told.verdict = Verdict::Forbidden(why);
+            told.verdict = StatementVerdict::Forbidden(why);
             return Ok(told);
         }
         if let Some(why) = self.lasting_through_a_trigger(&told.statement)? {
-            told.verdict = Verdict::Forbidden(why);
+            told.verdict = StatementVerdict::Forbidden(why);
             return Ok(told);
         }
         if wanted > given {
             let message = format!("it has {wanted} parameters, and {given} were given");
             let refusal = Refusal::new(RefusalKind::Parameters, message);
             told.reasons.push(self.constraint(&refusal, &told.statement));
-            told.verdict = Verdict::Refused(refusal);
+            told.verdict = StatementVerdict::Refused(refusal);
             return Ok(told);
         }
         self.try_out(&mut told)?;
@@ -138,7 +138,7 @@ impl Site<'_> {
         let counters = self.trial.counters()?;
         let before = self.trial.written()?;
         let foreseen = match told.statement.kind {
-            Kind::Insert | Kind::Update | Kind::Delete => self.foresee(&told.statement),
+            StatementKind::Insert | StatementKind::Update | StatementKind::Delete => self.foresee(&told.statement),
             _ => Ok(Foreseen::default()),
         };
         let performance = self.trial.perform(&told.statement)?;
@@ -207,9 +207,9 @@ impl Site<'_> {
         };
         let Some(complaint) = complaints::complaints(&words).into_iter().next() else { return Ok(()) };
         let named = complaint::candidates(&self.schema, &complaint);
-        let is_told = |reason: &Reason| match reason {
-            Reason::Relation(finding) => named.contains(&finding.relation),
-            Reason::Constraint(_) => false,
+        let is_told = |reason: &StatementReason| match reason {
+            StatementReason::Relation(finding) => named.contains(&finding.relation),
+            StatementReason::Constraint(_) => false,
         };
         if told.reasons.iter().any(is_told) {
             if told.reasons.len() > 1 {
@@ -227,7 +227,7 @@ impl Site<'_> {
         Ok(())
     }
 
-    fn constraint(&self, refusal: &Refusal, statement: &Statement) -> Reason {
+    fn constraint(&self, refusal: &Refusal, statement: &Statement) -> StatementReason {
         reasons::of_refusal(&self.schema, refusal, statement, &Performance::default())
     }
 
@@ -375,9 +375,9 @@ fn placeholders(engine: Engine, text: &str) -> usize {
     let tokens = tokens_of(engine, text);
     let unquoted = tokens.iter().filter(|token| !token.quoted);
     match engine.facts().placeholder {
-        Placeholder::Numbered(sign) => {
+        ParameterStyle::Numbered(sign) => {
             unquoted.filter_map(|token| token.text.strip_prefix(sign)?.parse().ok()).max().unwrap_or(0)
         }
-        Placeholder::Question => unquoted.filter(|token| token.text == "?").count(),
+        ParameterStyle::Question => unquoted.filter(|token| token.text == "?").count(),
     }
 }

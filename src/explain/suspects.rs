@@ -8,7 +8,7 @@ use crate::engine::Session;
 use crate::explain::error_text::Kind;
 use crate::findings;
 use crate::model::catalog::Action;
-use crate::model::explanation::Reason;
+use crate::model::explanation::StatementReason;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Severity;
@@ -46,8 +46,8 @@ pub(super) fn of(
     kind: Kind,
     named: &[RelationId],
     shown: &Shown<'_>,
-) -> (Vec<Reason>, Vec<String>) {
-    let mut suspects: Vec<(Weight, Vec<Reason>)> = Vec::new();
+) -> (Vec<StatementReason>, Vec<String>) {
+    let mut suspects: Vec<(Weight, Vec<StatementReason>)> = Vec::new();
     let (mut unsuspected, mut remarks) = (0_u64, Vec::new());
     for (index, relation) in schema.relations.entries() {
         if relation.origin != Origin::Declared || !(named.is_empty() || named.contains(&index)) {
@@ -86,13 +86,13 @@ fn suspect(
     schema: &Schema,
     index: RelationId,
     shown: &Shown<'_>,
-) -> Result<Option<(Weight, Vec<Reason>)>, EngineError> {
+) -> Result<Option<(Weight, Vec<StatementReason>)>, EngineError> {
     let relation = &schema.relations[index];
     let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
-    let broken: Vec<Reason> = grave
+    let broken: Vec<StatementReason> = grave
         .map(|defect| {
             let message = format!("{}: every write that concerns it is refused", defect.message);
-            Reason::Relation(findings::plain(index, relation, defect.code, message, defect.help.clone()))
+            StatementReason::Relation(findings::plain(index, relation, defect.code, message, defect.help.clone()))
         })
         .collect();
     if !broken.is_empty() {
@@ -106,7 +106,7 @@ fn suspect(
         None => true,
     };
     if !has_parents {
-        return Ok(Some((Weight::Empty, vec![Reason::Relation(empty(schema, index, relation))])));
+        return Ok(Some((Weight::Empty, vec![StatementReason::Relation(empty(schema, index, relation))])));
     }
     let question = sql::of(schema).orphans(schema, relation, &Among::default());
     let tally = scan::tally(schema, session, relation, &question, shown.samples)?;
@@ -123,7 +123,7 @@ fn suspect(
     let help = findings::next_step(relation, &diagnosis);
     let finding = findings::plain(index, relation, Code::WouldFail, message, help);
     let finding = Finding { diagnosis, ..findings::with_tally(finding, &tally, shown.samples) };
-    let reason = Reason::Relation(shown.redaction.finding(schema, finding));
+    let reason = StatementReason::Relation(shown.redaction.finding(schema, finding));
     Ok(Some((Weight::Orphans(tally.orphan_rows), vec![reason])))
 }
 
@@ -132,7 +132,7 @@ fn keeper(
     session: &mut dyn Session,
     schema: &Schema,
     index: RelationId,
-) -> Result<Option<(Weight, Vec<Reason>)>, EngineError> {
+) -> Result<Option<(Weight, Vec<StatementReason>)>, EngineError> {
     let relation = &schema.relations[index];
     let refuses = |action: Action| matches!(action, Action::NoAction | Action::Restrict);
     if relation.judge != Judge::Engine || !(refuses(relation.on_delete) || refuses(relation.on_update)) {
@@ -145,7 +145,7 @@ fn keeper(
     let message = format!("{child} has rows that refer to {parent}, and keeps the rows that they refer to");
     let help = "see what is in the way of a statement: fk-doctor explain DB \"DELETE …\"".to_owned();
     let finding = findings::plain(index, relation, Code::WouldFail, message, help);
-    Ok(Some((Weight::Referred, vec![Reason::Relation(finding)])))
+    Ok(Some((Weight::Referred, vec![StatementReason::Relation(finding)])))
 }
 
 fn empty(schema: &Schema, index: RelationId, relation: &Relation) -> Finding {

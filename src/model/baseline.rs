@@ -18,20 +18,20 @@ pub const MOST_KEYS: usize = 1_000;
 pub struct Baseline {
     /// Proves that fingerprints were made with the same secret; `None` where they were made without any.
     pub check: Option<String>,
-    pub entries: Vec<Entry>,
+    pub entries: Vec<BaselineEntry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct BaselineEntry {
     pub id: String,
     pub relation: String,
-    pub about: Known,
+    pub about: EntrySubject,
     /// The last day on which it counts, `2026-12-31`.
     pub expires: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
+pub enum EntrySubject {
     /// At most this many rows point at one missing key, which is told where it may be.
     Key { rows: u64, key: Option<String> },
     /// At most this many rows and missing keys of one relation.
@@ -40,7 +40,7 @@ pub enum Known {
     Defect { code: String },
 }
 
-impl Entry {
+impl BaselineEntry {
     pub fn is_expired(&self, today: &str) -> bool {
         self.expires.as_deref().is_some_and(|last| last < today)
     }
@@ -92,14 +92,14 @@ fn bytes(value: &Value) -> Vec<u8> {
 
 /// What a baseline did in one scan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Outcome {
+pub struct BaselineOutcome {
     pub known_rows: u64,
     pub known_keys: u64,
     pub known_defects: u64,
     /// Entries of relations that were checked, with nothing left that they know.
-    pub unused: Vec<Entry>,
+    pub unused: Vec<BaselineEntry>,
     /// Entries that do not count any more.
-    pub expired: Vec<Entry>,
+    pub expired: Vec<BaselineEntry>,
     /// The number of entries in a baseline that was written.
     pub written: Option<usize>,
 }
@@ -133,8 +133,9 @@ mod tests {
 
     #[test]
     fn the_last_day_still_counts() {
-        let about = Known::Defect { code: "orphan".to_owned() };
-        let entry = Entry { id: String::new(), relation: String::new(), about, expires: Some("2026-03-31".to_owned()) };
+        let about = EntrySubject::Defect { code: "orphan".to_owned() };
+        let entry =
+            BaselineEntry { id: String::new(), relation: String::new(), about, expires: Some("2026-03-31".to_owned()) };
         assert!(!entry.is_expired("2026-03-31") && entry.is_expired("2026-04-01"));
     }
 }

@@ -8,13 +8,13 @@ use super::redaction::ShownValue;
 use super::schema::Schema;
 
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub struct CheckResult {
     pub schema: Arc<Schema>,
-    pub loads: Vec<Loaded>,
+    pub loads: Vec<LoadSource>,
     /// Rows that would lack their parent, and broken definitions, by relation. Rows are named by file and line.
     pub findings: Vec<Finding>,
     /// Rows that the table itself would not take.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedRows>,
     /// Rows that would fail for one reason or several.
     pub would_fail: u64,
     /// The tables of the load, parents first.
@@ -22,12 +22,12 @@ pub struct Checked {
     /// Tables that refer to each other in a ring.
     pub cycles: Vec<Vec<String>>,
     /// What rules made of the rows, where there were any.
-    pub corrected: Option<Corrected>,
+    pub corrected: Option<CorrectedLoad>,
 }
 
 /// The files that rules made of one file of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Corrected {
+pub struct CorrectedLoad {
     /// Rows that would be taken; of these, those that rules changed.
     pub file: String,
     pub rows: u64,
@@ -42,7 +42,7 @@ pub struct Corrected {
 
 /// One source of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
+pub struct LoadSource {
     pub table: String,
     /// A file, or the name of a staging table.
     pub source: String,
@@ -52,15 +52,15 @@ pub struct Loaded {
 
 /// Rows refused by one constraint.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refused {
+pub struct RefusedRows {
     pub constraint: Constraint,
     pub rows: u64,
     /// The first of them.
-    pub places: Vec<Place>,
+    pub places: Vec<RefusedRow>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Place {
+pub struct RefusedRow {
     pub source: String,
     pub line: u64,
     /// The key that must be unique, by column, if that is the trouble: `[("email", "a@b")]`.
@@ -77,7 +77,7 @@ pub enum Taken {
     Row { source: String, line: u64 },
 }
 
-impl Checked {
+impl CheckResult {
     pub fn rows(&self) -> u64 {
         self.loads.iter().map(|load| load.rows).sum()
     }

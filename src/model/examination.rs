@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::baseline::Outcome;
+use crate::model::baseline::BaselineOutcome;
 use crate::model::file_line::FileLine;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
@@ -22,7 +22,7 @@ pub struct Examination {
     pub relations: IdVec<RelationId, Coverage>,
     pub findings: Vec<Finding>,
     /// What was not part of the scan, and why: virtual tables, relations excluded by the configuration or a filter.
-    pub left_alone: Vec<LeftAlone>,
+    pub left_alone: Vec<Excluded>,
     /// Findings at or above this severity fail the scan; `None`: no finding does.
     pub fail_on: Option<Severity>,
     /// Where each relation is written down, in the order of `relations`; empty where nobody asked.
@@ -30,7 +30,7 @@ pub struct Examination {
     /// How the values of rows are shown.
     pub values: Values,
     /// What a baseline did, where there is one.
-    pub baseline: Option<Outcome>,
+    pub baseline: Option<BaselineOutcome>,
     /// Earlier scans of the same database and this one, the oldest first; empty where none are kept.
     pub history: Vec<PastScan>,
 }
@@ -106,14 +106,14 @@ pub struct Counts {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftAlone {
+pub struct Excluded {
     /// A table or a relation.
     pub what: String,
     pub why: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ScanVerdict {
     Clean,
     Findings,
     /// Nothing was found in the rows that were looked at, and not all were: that was asked for.
@@ -121,15 +121,16 @@ pub enum Verdict {
     Incomplete,
 }
 
-impl Verdict {
-    pub const ALL: [Verdict; 4] = [Verdict::Clean, Verdict::Findings, Verdict::Partial, Verdict::Incomplete];
+impl ScanVerdict {
+    pub const ALL: [ScanVerdict; 4] =
+        [ScanVerdict::Clean, ScanVerdict::Findings, ScanVerdict::Partial, ScanVerdict::Incomplete];
 
     pub fn name(self) -> &'static str {
         match self {
-            Verdict::Clean => "clean",
-            Verdict::Findings => "findings",
-            Verdict::Partial => "partial",
-            Verdict::Incomplete => "incomplete",
+            ScanVerdict::Clean => "clean",
+            ScanVerdict::Findings => "findings",
+            ScanVerdict::Partial => "partial",
+            ScanVerdict::Incomplete => "incomplete",
         }
     }
 }
@@ -197,16 +198,16 @@ impl Examination {
     }
 
     /// What could not be looked at outweighs what was found, and that outweighs what was left out on purpose.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> ScanVerdict {
         let any = |state| self.relations.iter().any(|coverage| coverage.state == state);
         if any(CoverageState::Unchecked) {
-            Verdict::Incomplete
+            ScanVerdict::Incomplete
         } else if self.findings.iter().any(|finding| self.fails(finding)) {
-            Verdict::Findings
+            ScanVerdict::Findings
         } else if any(CoverageState::Partial) {
-            Verdict::Partial
+            ScanVerdict::Partial
         } else {
-            Verdict::Clean
+            ScanVerdict::Clean
         }
     }
 

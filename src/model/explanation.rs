@@ -21,19 +21,19 @@ pub struct Explained {
     pub statement: Statement,
     /// As the database was when the statement ran; findings point into it.
     pub schema: Arc<Schema>,
-    pub verdict: Verdict,
+    pub verdict: StatementVerdict,
     /// Every reason that was found, whatever the engine stopped at.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<StatementReason>,
     /// What it does or, where it is refused, would do if nothing refused it.
     pub effects: Vec<Effect>,
     /// What goes along with rows that are deleted, or keys that are changed.
-    pub radius: Vec<Branch>,
+    pub radius: Vec<CascadeBranch>,
     /// What else should be known.
     pub remarks: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum StatementVerdict {
     Accepted,
     /// The engine refuses it.
     Refused(Refusal),
@@ -45,7 +45,7 @@ pub enum Verdict {
 
 /// One reason why a statement is refused, or should not be run.
 #[derive(Debug, Clone)]
-pub enum Reason {
+pub enum StatementReason {
     /// About a relation: rows that would lack their parent, or a definition that refuses everything.
     Relation(Finding),
     /// Any other constraint.
@@ -74,7 +74,7 @@ pub struct Effect {
 
 /// What follows through one relation, and what follows from that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Branch {
+pub struct CascadeBranch {
     /// The table that the parent rows are in.
     pub parent: String,
     /// The relation's child and its columns.
@@ -90,7 +90,7 @@ pub struct Branch {
     pub blocking: u64,
     /// How many rows hang below each other, where the relation refers to its own table.
     pub levels: u64,
-    pub below: Vec<Branch>,
+    pub below: Vec<CascadeBranch>,
     /// What follows from here is shown elsewhere in the tree, because this table is reached in several ways.
     pub shown_elsewhere: bool,
 }
@@ -114,26 +114,26 @@ impl Event {
 impl Explained {
     /// Nothing speaks against running it.
     pub fn is_fine(&self) -> bool {
-        matches!(self.verdict, Verdict::Accepted | Verdict::Skipped(_)) && self.reasons.is_empty()
+        matches!(self.verdict, StatementVerdict::Accepted | StatementVerdict::Skipped(_)) && self.reasons.is_empty()
     }
 }
 
-impl Reason {
+impl StatementReason {
     pub fn code(&self) -> Code {
         match self {
-            Reason::Relation(finding) => finding.code,
-            Reason::Constraint(constraint) => constraint.code,
+            StatementReason::Relation(finding) => finding.code,
+            StatementReason::Constraint(constraint) => constraint.code,
         }
     }
 }
 
-impl Verdict {
+impl StatementVerdict {
     pub fn name(&self) -> &'static str {
         match self {
-            Verdict::Accepted => "accepted",
-            Verdict::Refused(_) => "refused",
-            Verdict::Forbidden(_) => "forbidden",
-            Verdict::Skipped(_) => "skipped",
+            StatementVerdict::Accepted => "accepted",
+            StatementVerdict::Refused(_) => "refused",
+            StatementVerdict::Forbidden(_) => "forbidden",
+            StatementVerdict::Skipped(_) => "skipped",
         }
     }
 }

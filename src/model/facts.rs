@@ -23,7 +23,7 @@ pub struct Facts {
     pub lexis: Lexis,
     /// The mark around a quoted name. Inside the name it is written twice.
     pub quote: char,
-    pub placeholder: Placeholder,
+    pub placeholder: ParameterStyle,
     /// False and true, in this order.
     pub truth: [&'static str; 2],
     /// The beginning of a literal that holds bytes. Their hexadecimal digits and a quotation mark follow.
@@ -79,7 +79,7 @@ pub enum TrialKind {
 
 /// How a statement names its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placeholder {
+pub enum ParameterStyle {
     /// A sign and the parameter's position from 1, such as `$1`.
     Numbered(char),
     /// A question mark. Its position in the statement is the parameter's.
@@ -203,7 +203,7 @@ static SQLITE: Facts = Facts {
         assigns_in_order: false,
     },
     quote: '"',
-    placeholder: Placeholder::Numbered('?'),
+    placeholder: ParameterStyle::Numbered('?'),
     truth: ["0", "1"],
     bytes_literal: "X'",
     ordered_join: "CROSS JOIN",
@@ -245,7 +245,7 @@ static POSTGRES: Facts = Facts {
         assigns_in_order: false,
     },
     quote: '"',
-    placeholder: Placeholder::Numbered('$'),
+    placeholder: ParameterStyle::Numbered('$'),
     truth: ["false", "true"],
     bytes_literal: "'\\x",
     ordered_join: "JOIN",
@@ -292,7 +292,7 @@ const fn mysql(name: &'static str, title: &'static str, schemes: &'static [&'sta
             assigns_in_order: true,
         },
         quote: '`',
-        placeholder: Placeholder::Question,
+        placeholder: ParameterStyle::Question,
         truth: ["FALSE", "TRUE"],
         bytes_literal: "X'",
         ordered_join: "STRAIGHT_JOIN",

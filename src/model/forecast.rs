@@ -15,7 +15,7 @@ use crate::model::value::Value;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RepairForecast<V = ShownValue> {
     /// Every relation with orphans, in the schema's order.
-    pub relations: Vec<Outlook<V>>,
+    pub relations: Vec<RelationForecast<V>>,
     /// Rows that will be made, changed and deleted, per table.
     pub tables: Vec<TableChanges>,
     pub creates: Vec<NewTable>,
@@ -24,7 +24,7 @@ pub struct RepairForecast<V = ShownValue> {
     pub redefinitions: Vec<Redefinition>,
     pub hazards: Vec<String>,
     pub limits: Vec<LimitUse>,
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<PlanRefusal>,
 }
 
 /// How many rows a rule, or the plan as a whole, takes away or blanks, beside the limit: of all tables, or of one.
@@ -42,7 +42,7 @@ pub struct LimitUse {
 
 /// One relation.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outlook<V = ShownValue> {
+pub struct RelationForecast<V = ShownValue> {
     pub relation: RelationId,
     pub id: String,
     /// The rule that treats it, if one does.
@@ -51,7 +51,7 @@ pub struct Outlook<V = ShownValue> {
     pub rows: u64,
     /// Orphans that may be left.
     pub rows_after: u64,
-    pub treatments: Vec<Share<V>>,
+    pub treatments: Vec<TreatmentForecast<V>>,
     pub undecided: Vec<Undecided<V>>,
     /// Why nothing was tried, where that is so.
     pub unchecked: Option<String>,
@@ -59,18 +59,18 @@ pub struct Outlook<V = ShownValue> {
 
 /// What one treatment gets.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Share<V = ShownValue> {
+pub struct TreatmentForecast<V = ShownValue> {
     pub treatment: String,
     pub keys: u64,
     pub rows: u64,
-    pub samples: Vec<Sample<V>>,
+    pub samples: Vec<ChangeSample<V>>,
     /// How many changes there were to choose examples from.
     pub changes: u64,
 }
 
-impl<V> Share<V> {
-    fn of(treatment: &str) -> Share<V> {
-        Share { treatment: treatment.to_owned(), keys: 0, rows: 0, samples: Vec::new(), changes: 0 }
+impl<V> TreatmentForecast<V> {
+    fn of(treatment: &str) -> TreatmentForecast<V> {
+        TreatmentForecast { treatment: treatment.to_owned(), keys: 0, rows: 0, samples: Vec::new(), changes: 0 }
     }
 
     pub fn is_of(&self, kind: TreatmentKind) -> bool {
@@ -80,7 +80,7 @@ impl<V> Share<V> {
 
 /// One change, as an example.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample<V = ShownValue> {
+pub struct ChangeSample<V = ShownValue> {
     pub table: String,
     pub row: Vec<(String, V)>,
     /// The columns that change; `None` for a row that is made.
@@ -107,7 +107,7 @@ pub struct TableChanges {
 
 /// Why the plan as a whole is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct PlanRefusal {
     /// Empty where it is all rules together.
     pub rule: String,
     /// Empty where it is no single one.
@@ -156,10 +156,10 @@ impl<V> RepairForecast<V> {
     }
 }
 
-impl Outlook<Value> {
+impl RelationForecast<Value> {
     /// The outlook of a relation with which nothing has been tried yet.
-    pub fn of(id: RelationId, relation: &Relation) -> Outlook<Value> {
-        Outlook {
+    pub fn of(id: RelationId, relation: &Relation) -> RelationForecast<Value> {
+        RelationForecast {
             relation: id,
             id: relation.id.clone(),
             rule: None,
@@ -172,9 +172,9 @@ impl Outlook<Value> {
         }
     }
 
-    pub fn share(&mut self, treatment: &str) -> &mut Share<Value> {
+    pub fn share(&mut self, treatment: &str) -> &mut TreatmentForecast<Value> {
         let place = self.treatments.iter().position(|share| share.treatment == treatment).unwrap_or_else(|| {
-            self.treatments.push(Share::of(treatment));
+            self.treatments.push(TreatmentForecast::of(treatment));
             self.treatments.len() - 1
         });
         &mut self.treatments[place]

@@ -8,7 +8,7 @@ use crate::model::catalog::ForeignKey;
 use crate::model::catalog::NameRule;
 use crate::model::catalog::Table;
 use crate::model::catalog::Tables;
-use crate::model::examination::LeftAlone;
+use crate::model::examination::Excluded;
 use crate::model::ids::IdVec;
 use crate::model::ids::TableId;
 use crate::model::resolve;
@@ -16,7 +16,7 @@ use crate::model::schema::Schema;
 use crate::model::schema::side;
 
 /// Today's schema with the planned relations instead of its own, and which of them no row can be held against.
-pub fn lay_over(today: Catalog, planned: Catalog) -> (Schema, Vec<LeftAlone>) {
+pub fn lay_over(today: Catalog, planned: Catalog) -> (Schema, Vec<Excluded>) {
     let mut left_alone = Vec::new();
     let mut foreign_keys = Vec::new();
     for key in &planned.foreign_keys {
@@ -25,7 +25,7 @@ pub fn lay_over(today: Catalog, planned: Catalog) -> (Schema, Vec<LeftAlone>) {
             Ok(place) => foreign_keys.push(ForeignKey { child: place, ..key.clone() }),
             Err(why) => {
                 let what = side(&child.name, key.columns.iter().map(String::as_str));
-                left_alone.push(LeftAlone { what, why });
+                left_alone.push(Excluded { what, why });
             }
         }
     }

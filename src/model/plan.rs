@@ -12,7 +12,7 @@ use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
 use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
-use crate::model::standing::Standing;
+use crate::model::standing::ImageMatch;
 use crate::model::value::RowName;
 
 /// What is said once, before the changes.
@@ -32,8 +32,8 @@ pub struct Header {
     pub redefinitions: Vec<Redefinition>,
     /// The files that keep rows which go.
     pub files: Vec<String>,
-    pub forecasts: Vec<Forecast>,
-    pub treated: Vec<Treated>,
+    pub forecasts: Vec<OrphanForecast>,
+    pub treated: Vec<TreatmentTotal>,
     /// Missing keys that no treatment could decide.
     pub undecided: u64,
 }
@@ -59,7 +59,7 @@ pub struct NewTable {
 
 /// How many orphans a relation had when the plan was made, and how many it may have once the plan is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forecast {
+pub struct OrphanForecast {
     pub relation: String,
     pub rows_before: u64,
     pub rows_after: u64,
@@ -67,7 +67,7 @@ pub struct Forecast {
 
 /// What one treatment of one rule did for one relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Treated {
+pub struct TreatmentTotal {
     pub rule: String,
     pub relation: String,
     pub treatment: String,
@@ -88,7 +88,7 @@ pub struct Change {
     /// `None` for a row that goes away.
     pub after: Option<RowName>,
     /// At least one; several where a row is an orphan of several relations.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<ChangeReason>,
     /// The file that keeps the row, which goes.
     pub kept: Option<String>,
     /// Changes with the same number follow each other in the plan, and are made together or not at all: an orphan that goes,
@@ -111,7 +111,7 @@ pub struct Adopted {
 
 /// What a change is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum ChangeRole {
     /// A row is made that is missing.
     Parent,
     /// A row is made that keeps what another was.
@@ -124,23 +124,24 @@ pub enum Part {
     Dependant,
 }
 
-impl Part {
-    pub const ALL: [Part; 5] = [Part::Parent, Part::Record, Part::Counter, Part::Orphan, Part::Dependant];
+impl ChangeRole {
+    pub const ALL: [ChangeRole; 5] =
+        [ChangeRole::Parent, ChangeRole::Record, ChangeRole::Counter, ChangeRole::Orphan, ChangeRole::Dependant];
 
     pub fn name(self) -> &'static str {
         match self {
-            Part::Parent => "parent",
-            Part::Record => "record",
-            Part::Counter => "counter",
-            Part::Orphan => "orphan",
-            Part::Dependant => "dependant",
+            ChangeRole::Parent => "parent",
+            ChangeRole::Record => "record",
+            ChangeRole::Counter => "counter",
+            ChangeRole::Orphan => "orphan",
+            ChangeRole::Dependant => "dependant",
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason {
-    pub part: Part,
+pub struct ChangeReason {
+    pub part: ChangeRole,
     pub relation: String,
     pub rule: String,
     pub treatment: String,
@@ -195,8 +196,8 @@ impl NewTable {
 
 impl Change {
     /// What it was first planned for.
-    pub fn part(&self) -> Part {
-        self.reasons.first().map_or(Part::Orphan, |reason| reason.part)
+    pub fn part(&self) -> ChangeRole {
+        self.reasons.first().map_or(ChangeRole::Orphan, |reason| reason.part)
     }
 
     /// The change that takes this one back.
@@ -204,13 +205,13 @@ impl Change {
         Change { before: self.after, after: self.before, ..self }
     }
 
-    pub fn standing(&self, now: Option<&RowName>) -> Standing {
+    pub fn standing(&self, now: Option<&RowName>) -> ImageMatch {
         if same(now, self.before.as_ref()) {
-            Standing::Before
+            ImageMatch::Before
         } else if same(now, self.after.as_ref()) {
-            Standing::After
+            ImageMatch::After
         } else {
-            Standing::Other
+            ImageMatch::Other
         }
     }
 
@@ -298,12 +299,12 @@ mod tests {
     #[test]
     fn a_row_stands_before_after_or_elsewhere() {
         let change = change(row(Value::Integer(5)), row(Value::Null));
-        assert_eq!(change.standing(row(Value::Integer(5)).as_ref()), Standing::Before);
-        assert_eq!(change.standing(row(Value::Null).as_ref()), Standing::After);
+        assert_eq!(change.standing(row(Value::Integer(5)).as_ref()), ImageMatch::Before);
+        assert_eq!(change.standing(row(Value::Null).as_ref()), ImageMatch::After);
         for other in [Value::Real(5.0), Value::text("5"), Value::Integer(6)] {
-            assert_eq!(change.standing(row(other).as_ref()), Standing::Other);
+            assert_eq!(change.standing(row(other).as_ref()), ImageMatch::Other);
         }
-        assert_eq!(change.standing(None), Standing::Other);
+        assert_eq!(change.standing(None), ImageMatch::Other);
         assert_eq!(change.set(), [("r".to_owned(), Value::Null)]);
         assert_eq!(change.clone().inverse().inverse(), change);
     }
@@ -311,7 +312,7 @@ mod tests {
     #[test]
     fn zero_has_two_signs() {
         let change = change(row(Value::Real(0.0)), None);
-        assert_eq!(change.standing(row(Value::Real(-0.0)).as_ref()), Standing::Other);
-        assert_eq!(change.standing(None), Standing::After);
+        assert_eq!(change.standing(row(Value::Real(-0.0)).as_ref()), ImageMatch::Other);
+        assert_eq!(change.standing(None), ImageMatch::After);
     }
 }

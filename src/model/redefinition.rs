@@ -4,7 +4,7 @@
 //! in its place (`model::sql`).
 
 use crate::model::catalog::TableName;
-use crate::model::standing::Standing;
+use crate::model::standing::ImageMatch;
 
 /// A definition as a database has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,14 +111,14 @@ impl Redefinition {
             && self.table.to_string() == definition.table
     }
 
-    pub fn standing(&self, definitions: &[Definition]) -> Standing {
+    pub fn standing(&self, definitions: &[Definition]) -> ImageMatch {
         let now = definitions.iter().find(|definition| self.is_of(definition)).map(|found| &found.text);
         if now == self.after.as_ref() {
-            Standing::After
+            ImageMatch::After
         } else if now == self.before.as_ref() {
-            Standing::Before
+            ImageMatch::Before
         } else {
-            Standing::Other
+            ImageMatch::Other
         }
     }
 
@@ -159,7 +159,7 @@ pub fn add(changes: &mut Vec<Redefinition>, change: Redefinition) {
 /// All definitions as they were before these changes, whichever of them are done already; in a fixed order.
 pub fn before(changes: &[Redefinition], definitions: &[Definition]) -> Vec<Definition> {
     let mut all = definitions.to_vec();
-    for change in changes.iter().rev().filter(|change| change.standing(definitions) == Standing::After) {
+    for change in changes.iter().rev().filter(|change| change.standing(definitions) == ImageMatch::After) {
         change.clone().inverse().done_to(&mut all);
     }
     all.sort();
@@ -187,10 +187,10 @@ mod tests {
     #[test]
     fn what_is_made_stands_before_until_it_is_there() {
         let made = change(None, Some("x"));
-        assert_eq!(made.standing(&[]), Standing::Before);
-        assert_eq!(made.standing(&[definition("x")]), Standing::After);
-        assert_eq!(made.standing(&[definition("y")]), Standing::Other);
-        assert_eq!(made.clone().inverse().standing(&[]), Standing::After);
+        assert_eq!(made.standing(&[]), ImageMatch::Before);
+        assert_eq!(made.standing(&[definition("x")]), ImageMatch::After);
+        assert_eq!(made.standing(&[definition("y")]), ImageMatch::Other);
+        assert_eq!(made.clone().inverse().standing(&[]), ImageMatch::After);
         assert_eq!(before(std::slice::from_ref(&made), &[definition("x")]), Vec::<Definition>::new());
         assert_eq!(before(&[made], &[definition("y")]), [definition("y")]);
     }

@@ -13,12 +13,12 @@ pub struct Refusal {
     pub key: Option<String>,
     /// The parent table of the foreign key that it is about.
     pub parent: Option<String>,
-    pub unknown: Option<Unknown>,
+    pub unknown: Option<UnknownName>,
 }
 
 /// A name that the engine does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unknown {
+pub enum UnknownName {
     Table(String),
     Column(String),
 }

@@ -62,7 +62,7 @@ pub enum Treatment {
     },
     SetDefault,
     Quarantine {
-        keep: Keep,
+        keep: QuarantineTarget,
     },
     Delete,
     /// What the declared ON DELETE says; `keep` is false only where that is written out.
@@ -80,15 +80,15 @@ pub enum Treatment {
 
 /// What keeps the rows that go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keep {
+pub enum QuarantineTarget {
     Table(String),
     /// A file of its own, beside the plan.
     File(String),
 }
 
-impl Default for Keep {
-    fn default() -> Keep {
-        Keep::Table("fk_doctor_quarantine".to_owned())
+impl Default for QuarantineTarget {
+    fn default() -> QuarantineTarget {
+        QuarantineTarget::Table("fk_doctor_quarantine".to_owned())
     }
 }
 
@@ -137,7 +137,7 @@ pub enum RemapHow {
         from: Vec<String>,
         into: Vec<String>,
     },
-    Normalize(Vec<Normal>),
+    Normalize(Vec<Normalization>),
 }
 
 /// Old and new keys as text, as a CSV file has them.
@@ -161,22 +161,23 @@ impl KeyMap {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Normal {
+pub enum Normalization {
     Trim,
     Casefold,
     ZeroPadding,
     Uuid,
 }
 
-impl Normal {
-    pub const ALL: [Normal; 4] = [Normal::Trim, Normal::Casefold, Normal::ZeroPadding, Normal::Uuid];
+impl Normalization {
+    pub const ALL: [Normalization; 4] =
+        [Normalization::Trim, Normalization::Casefold, Normalization::ZeroPadding, Normalization::Uuid];
 
     pub fn name(self) -> &'static str {
         match self {
-            Normal::Trim => "trim",
-            Normal::Casefold => "casefold",
-            Normal::ZeroPadding => "zero-padding",
-            Normal::Uuid => "uuid",
+            Normalization::Trim => "trim",
+            Normalization::Casefold => "casefold",
+            Normalization::ZeroPadding => "zero-padding",
+            Normalization::Uuid => "uuid",
         }
     }
 }
@@ -225,32 +226,32 @@ pub struct Via {
 pub enum Expression {
     Literal(Value),
     /// Text with columns in it.
-    Template(Vec<Piece>),
+    Template(Vec<TemplatePiece>),
     Sql(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum TemplatePiece {
     Text(String),
-    Column { scope: Scope, column: String },
+    Column { scope: ExpressionScope, column: String },
 }
 
 /// Whose columns a rule's expressions can speak of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum ExpressionScope {
     Child,
     Via,
     Key,
 }
 
-impl Scope {
-    pub const ALL: [Scope; 3] = [Scope::Child, Scope::Via, Scope::Key];
+impl ExpressionScope {
+    pub const ALL: [ExpressionScope; 3] = [ExpressionScope::Child, ExpressionScope::Via, ExpressionScope::Key];
 
     pub fn name(self) -> &'static str {
         match self {
-            Scope::Child => "child",
-            Scope::Via => "via",
-            Scope::Key => "key",
+            ExpressionScope::Child => "child",
+            ExpressionScope::Via => "via",
+            ExpressionScope::Key => "key",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// The state of a row or a definition, compared with a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum ImageMatch {
     Before,
     After,
     /// Neither: somebody else changed it.

@@ -34,24 +34,24 @@ pub const COLUMNS: [(&str, bool); 10] = [
 
 /// One thing that was done for a plan, or the plan's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct StateEntry {
     /// 0 for the header.
     pub number: i64,
-    pub deed: Deed,
+    pub deed: Operation,
     /// The changes that the entry is about, by their positions in the plan.
     pub first: u64,
     pub last: u64,
     /// How many of them were made; for the header, how many changes of the plan are made now.
     pub changed: u64,
     /// Those among them that were not.
-    pub left: Vec<LeftRun>,
+    pub left: Vec<SkippedRange>,
     /// Who did it: a text that no other run has.
     pub run: String,
     pub at: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum Operation {
     Apply,
     Undo,
     /// A table of the plan was made.
@@ -86,15 +86,15 @@ impl Phase {
 
 /// Consecutive changes that were not made for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeftRun {
+pub struct SkippedRange {
     pub first: u64,
     pub last: u64,
-    pub why: Left,
+    pub why: SkipReason,
 }
 
 /// Why a change was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Left {
+pub enum SkipReason {
     /// The row was as planned before we came: it is not ours to take back.
     Already,
     /// Somebody changed the row since the plan was made or applied.
@@ -113,58 +113,58 @@ pub enum Left {
     Refused,
 }
 
-impl Left {
-    pub const ALL: [Left; 8] = [
-        Left::Already,
-        Left::Changed,
-        Left::FoundParent,
-        Left::Referred,
-        Left::NoParent,
-        Left::Needless,
-        Left::Bound,
-        Left::Refused,
+impl SkipReason {
+    pub const ALL: [SkipReason; 8] = [
+        SkipReason::Already,
+        SkipReason::Changed,
+        SkipReason::FoundParent,
+        SkipReason::Referred,
+        SkipReason::NoParent,
+        SkipReason::Needless,
+        SkipReason::Bound,
+        SkipReason::Refused,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Left::Already => "already",
-            Left::Changed => "changed",
-            Left::FoundParent => "found-parent",
-            Left::Referred => "referred-to",
-            Left::NoParent => "no-parent",
-            Left::Needless => "needless",
-            Left::Bound => "bound",
-            Left::Refused => "refused",
+            SkipReason::Already => "already",
+            SkipReason::Changed => "changed",
+            SkipReason::FoundParent => "found-parent",
+            SkipReason::Referred => "referred-to",
+            SkipReason::NoParent => "no-parent",
+            SkipReason::Needless => "needless",
+            SkipReason::Bound => "bound",
+            SkipReason::Refused => "refused",
         }
     }
 
     /// Reads after a number of rows.
     pub fn told(self, rows: u64) -> &'static str {
         match (self, rows) {
-            (Left::Already, 1) => "was so already",
-            (Left::Already, _) => "were so already",
-            (Left::Changed, 1) => "was changed since",
-            (Left::Changed, _) => "were changed since",
-            (Left::FoundParent, _) => "had found their parent",
-            (Left::Referred, 1) => "is referred to by rows that came since",
-            (Left::Referred, _) => "are referred to by rows that came since",
-            (Left::NoParent, _) => "would have no parent",
-            (Left::Bound, 1) => "was to change with a row that is left",
-            (Left::Bound, _) => "were to change with rows that are left",
-            (Left::Needless, 1) => "is needed by no row any more",
-            (Left::Needless, _) => "are needed by no row any more",
-            (Left::Refused, 1) => "was refused by the database",
-            (Left::Refused, _) => "were refused by the database",
+            (SkipReason::Already, 1) => "was so already",
+            (SkipReason::Already, _) => "were so already",
+            (SkipReason::Changed, 1) => "was changed since",
+            (SkipReason::Changed, _) => "were changed since",
+            (SkipReason::FoundParent, _) => "had found their parent",
+            (SkipReason::Referred, 1) => "is referred to by rows that came since",
+            (SkipReason::Referred, _) => "are referred to by rows that came since",
+            (SkipReason::NoParent, _) => "would have no parent",
+            (SkipReason::Bound, 1) => "was to change with a row that is left",
+            (SkipReason::Bound, _) => "were to change with rows that are left",
+            (SkipReason::Needless, 1) => "is needed by no row any more",
+            (SkipReason::Needless, _) => "are needed by no row any more",
+            (SkipReason::Refused, 1) => "was refused by the database",
+            (SkipReason::Refused, _) => "were refused by the database",
         }
     }
 }
 
 /// A row that a plan would have changed, and that was left as it is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LeftRow<V = ShownValue> {
+pub struct SkippedRow<V = ShownValue> {
     pub table: String,
     pub row: Vec<(String, V)>,
-    pub why: Left,
+    pub why: SkipReason,
 }
 
 /// A set of changes of a plan, by their positions.
@@ -202,7 +202,7 @@ impl Positions {
 
 /// What the entries of one plan come to.
 #[derive(Debug, Clone, Default)]
-pub struct State {
+pub struct PlanState {
     pub phase: Option<Phase>,
     /// The run that wrote last.
     pub run: String,
@@ -215,41 +215,41 @@ pub struct State {
     /// The changes that were ours, and were taken back.
     pub taken_back: Positions,
     /// Changes that were left, and not made since.
-    pub left: BTreeMap<usize, Left>,
+    pub left: BTreeMap<usize, SkipReason>,
     /// Tables of the plan that were made by it.
     pub created: Vec<String>,
     /// Definitions that are changed by us.
     pub defined: Vec<usize>,
 }
 
-impl State {
-    pub fn of(entries: &[Entry]) -> State {
-        let mut state = State::default();
+impl PlanState {
+    pub fn of(entries: &[StateEntry]) -> PlanState {
+        let mut state = PlanState::default();
         for entry in entries {
             state.add(entry);
         }
         state
     }
 
-    pub fn add(&mut self, entry: &Entry) {
-        if let Deed::Header(phase) = entry.deed {
+    pub fn add(&mut self, entry: &StateEntry) {
+        if let Operation::Header(phase) = entry.deed {
             self.phase = Some(phase);
         }
-        if entry.number >= self.entries || matches!(entry.deed, Deed::Header(_)) {
+        if entry.number >= self.entries || matches!(entry.deed, Operation::Header(_)) {
             self.run.clone_from(&entry.run);
             self.at.clone_from(&entry.at);
         }
         self.entries = self.entries.max(entry.number);
         match &entry.deed {
-            Deed::Header(_) => {}
-            Deed::Create(table) => self.created.push(table.clone()),
-            Deed::Define(place) => self.defined.push(*place),
-            Deed::Undefine(place) => self.defined.retain(|known| known != place),
-            Deed::Apply | Deed::Undo => self.add_changes(entry),
+            Operation::Header(_) => {}
+            Operation::Create(table) => self.created.push(table.clone()),
+            Operation::Define(place) => self.defined.push(*place),
+            Operation::Undefine(place) => self.defined.retain(|known| known != place),
+            Operation::Apply | Operation::Undo => self.add_changes(entry),
         }
     }
 
-    fn add_changes(&mut self, entry: &Entry) {
+    fn add_changes(&mut self, entry: &StateEntry) {
         let mut left = entry.left.iter().copied().peekable();
         let mut position = entry.first;
         while position <= entry.last {
@@ -259,16 +259,16 @@ impl State {
             }
             let why = left.peek().filter(|run| run.first <= position).map(|run| run.why);
             match (&entry.deed, why) {
-                (Deed::Apply, None) => {
+                (Operation::Apply, None) => {
                     self.ours.insert(place);
                     self.taken_back.remove(place);
                     self.left.remove(&place);
                 }
-                (Deed::Undo, None) if self.ours.contains(place) => {
+                (Operation::Undo, None) if self.ours.contains(place) => {
                     self.ours.remove(place);
                     self.taken_back.insert(place);
                 }
-                (Deed::Apply, Some(why)) if !self.ours.contains(place) => {
+                (Operation::Apply, Some(why)) if !self.ours.contains(place) => {
                     self.left.insert(place, why);
                 }
                 _ => {}
@@ -278,20 +278,20 @@ impl State {
     }
 }
 
-impl Entry {
+impl StateEntry {
     /// As a row of the table.
     pub fn row(&self, plan: &str) -> RowName {
         let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         let (direction, left) = match &self.deed {
-            Deed::Apply => ("apply", written(&self.left)),
-            Deed::Undo => ("undo", written(&self.left)),
-            Deed::Create(table) => ("create", table.clone()),
-            Deed::Define(_) => ("define", String::new()),
-            Deed::Undefine(_) => ("undefine", String::new()),
-            Deed::Header(phase) => ("plan", phase.name().to_owned()),
+            Operation::Apply => ("apply", written(&self.left)),
+            Operation::Undo => ("undo", written(&self.left)),
+            Operation::Create(table) => ("create", table.clone()),
+            Operation::Define(_) => ("define", String::new()),
+            Operation::Undefine(_) => ("undefine", String::new()),
+            Operation::Header(phase) => ("plan", phase.name().to_owned()),
         };
         let first = match self.deed {
-            Deed::Define(place) | Deed::Undefine(place) => place as u64,
+            Operation::Define(place) | Operation::Undefine(place) => place as u64,
             _ => self.first,
         };
         let values = [
@@ -309,8 +309,8 @@ impl Entry {
         COLUMNS.iter().map(|(name, _)| (*name).to_owned()).zip(values).collect()
     }
 
-    /// Reads what [`Entry::row`] wrote; the error is a message.
-    pub fn read(row: &[Value]) -> Result<Entry, String> {
+    /// Reads what [`StateEntry::row`] wrote; the error is a message.
+    pub fn read(row: &[Value]) -> Result<StateEntry, String> {
         let unreadable = || format!("{TABLE} holds a row that no version of fk-doctor wrote");
         let [_, number, direction, first, last, changed, left, run, _, at] = row else { return Err(unreadable()) };
         let whole = |value: &Value| value.as_integer().and_then(|number| u64::try_from(number).ok());
@@ -318,19 +318,19 @@ impl Entry {
         let (first, left) = (whole(first).ok_or_else(unreadable)?, text(left));
         let place = || usize::try_from(first).map_err(|_| unreadable());
         let deed = match direction.as_text() {
-            Some("apply") => Deed::Apply,
-            Some("undo") => Deed::Undo,
-            Some("create") => Deed::Create(left.clone()),
-            Some("define") => Deed::Define(place()?),
-            Some("undefine") => Deed::Undefine(place()?),
+            Some("apply") => Operation::Apply,
+            Some("undo") => Operation::Undo,
+            Some("create") => Operation::Create(left.clone()),
+            Some("define") => Operation::Define(place()?),
+            Some("undefine") => Operation::Undefine(place()?),
             Some("plan") => {
                 let phase = Phase::ALL.into_iter().find(|phase| phase.name() == left);
-                Deed::Header(phase.ok_or_else(unreadable)?)
+                Operation::Header(phase.ok_or_else(unreadable)?)
             }
             _ => return Err(unreadable()),
         };
-        let is_range = matches!(deed, Deed::Apply | Deed::Undo);
-        Ok(Entry {
+        let is_range = matches!(deed, Operation::Apply | Operation::Undo);
+        Ok(StateEntry {
             number: number.as_integer().ok_or_else(unreadable)?,
             left: if is_range { read_runs(&left).ok_or_else(unreadable)? } else { Vec::new() },
             deed,
@@ -344,29 +344,29 @@ impl Entry {
 }
 
 /// `3:changed,7-9:already`.
-fn written(left: &[LeftRun]) -> String {
-    let run = |run: &LeftRun| match run.last == run.first {
+fn written(left: &[SkippedRange]) -> String {
+    let run = |run: &SkippedRange| match run.last == run.first {
         true => format!("{}:{}", run.first, run.why.name()),
         false => format!("{}-{}:{}", run.first, run.last, run.why.name()),
     };
     left.iter().map(run).collect::<Vec<_>>().join(",")
 }
 
-fn read_runs(text: &str) -> Option<Vec<LeftRun>> {
+fn read_runs(text: &str) -> Option<Vec<SkippedRange>> {
     let run = |text: &str| {
         let (range, why) = text.split_once(':')?;
         let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let why = Left::ALL.into_iter().find(|left| left.name() == why)?;
-        Some(LeftRun { first: first.parse().ok()?, last: last.parse().ok()?, why })
+        let why = SkipReason::ALL.into_iter().find(|left| left.name() == why)?;
+        Some(SkippedRange { first: first.parse().ok()?, last: last.parse().ok()?, why })
     };
     text.split(',').filter(|run| !run.is_empty()).map(run).collect()
 }
 
 /// Adds a change to the runs of those that were left.
-pub fn leave(left: &mut Vec<LeftRun>, position: u64, why: Left) {
+pub fn leave(left: &mut Vec<SkippedRange>, position: u64, why: SkipReason) {
     match left.last_mut() {
         Some(run) if run.why == why && run.last + 1 == position => run.last = position,
-        _ => left.push(LeftRun { first: position, last: position, why }),
+        _ => left.push(SkippedRange { first: position, last: position, why }),
     }
 }
 
@@ -401,44 +401,46 @@ pub fn table() -> Table {
 mod tests {
     use super::*;
 
-    fn entry(number: i64, deed: Deed, first: u64, last: u64, left: Vec<LeftRun>) -> Entry {
-        Entry { number, deed, first, last, changed: 0, left, run: "r".to_owned(), at: "t".to_owned() }
+    fn entry(number: i64, deed: Operation, first: u64, last: u64, left: Vec<SkippedRange>) -> StateEntry {
+        StateEntry { number, deed, first, last, changed: 0, left, run: "r".to_owned(), at: "t".to_owned() }
     }
 
     #[test]
     fn entry_is_read_back_as_it_was_written() {
         let mut left = Vec::new();
-        for (position, why) in [(1, Left::Changed), (4, Left::Already), (5, Left::Already), (6, Left::Referred)] {
+        for (position, why) in
+            [(1, SkipReason::Changed), (4, SkipReason::Already), (5, SkipReason::Already), (6, SkipReason::Referred)]
+        {
             leave(&mut left, position, why);
         }
         let deeds = [
-            entry(1, Deed::Apply, 0, 9, left.clone()),
-            entry(2, Deed::Undo, 3, 3, Vec::new()),
-            entry(3, Deed::Create("kept".to_owned()), 0, 0, Vec::new()),
-            entry(4, Deed::Define(2), 2, 0, Vec::new()),
-            entry(5, Deed::Undefine(2), 2, 0, Vec::new()),
-            entry(0, Deed::Header(Phase::TakingBack), 0, 9, Vec::new()),
+            entry(1, Operation::Apply, 0, 9, left.clone()),
+            entry(2, Operation::Undo, 3, 3, Vec::new()),
+            entry(3, Operation::Create("kept".to_owned()), 0, 0, Vec::new()),
+            entry(4, Operation::Define(2), 2, 0, Vec::new()),
+            entry(5, Operation::Undefine(2), 2, 0, Vec::new()),
+            entry(0, Operation::Header(Phase::TakingBack), 0, 9, Vec::new()),
         ];
         for written in deeds {
             let row: Vec<Value> = written.row("p").into_iter().map(|(_, value)| value).collect();
-            assert_eq!(Entry::read(&row).as_ref(), Ok(&written));
+            assert_eq!(StateEntry::read(&row).as_ref(), Ok(&written));
         }
-        assert!(Entry::read(&[Value::Null]).is_err());
+        assert!(StateEntry::read(&[Value::Null]).is_err());
         assert_eq!(left.len(), 3);
     }
 
     #[test]
     fn state_knows_which_changes_are_ours() {
-        let left = vec![LeftRun { first: 2, last: 3, why: Left::Already }];
-        let mut entries = vec![entry(1, Deed::Apply, 0, 4, left), entry(2, Deed::Apply, 5, 70, Vec::new())];
-        let state = State::of(&entries);
-        let ours = |state: &State| (0..80).filter(|&place| state.ours.contains(place)).count() as u64;
+        let left = vec![SkippedRange { first: 2, last: 3, why: SkipReason::Already }];
+        let mut entries = vec![entry(1, Operation::Apply, 0, 4, left), entry(2, Operation::Apply, 5, 70, Vec::new())];
+        let state = PlanState::of(&entries);
+        let ours = |state: &PlanState| (0..80).filter(|&place| state.ours.contains(place)).count() as u64;
         assert_eq!((ours(&state), state.ours.len()), (69, 69));
         assert!(!state.ours.contains(2) && state.ours.contains(70) && !state.ours.contains(71));
-        assert_eq!(state.left.get(&3), Some(&Left::Already));
-        let left = vec![LeftRun { first: 69, last: 69, why: Left::Referred }];
-        entries.push(entry(3, Deed::Undo, 68, 70, left));
-        let state = State::of(&entries);
+        assert_eq!(state.left.get(&3), Some(&SkipReason::Already));
+        let left = vec![SkippedRange { first: 69, last: 69, why: SkipReason::Referred }];
+        entries.push(entry(3, Operation::Undo, 68, 70, left));
+        let state = PlanState::of(&entries);
         assert!(state.ours.contains(69) && !state.ours.contains(70) && !state.ours.contains(68));
         assert_eq!((ours(&state), state.entries), (67, 3));
     }

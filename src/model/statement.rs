@@ -8,7 +8,7 @@ pub struct Statement {
     pub text: String,
     /// Line of the text it was cut from, from 1.
     pub line: usize,
-    pub kind: Kind,
+    pub kind: StatementKind,
     /// It may put new rows in the place of others, or change those it meets.
     pub may_replace: bool,
     /// For its placeholders, in order.
@@ -17,7 +17,7 @@ pub struct Statement {
 
 /// What a statement does, as far as its words tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum StatementKind {
     Insert,
     Update,
     Delete,

@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 use super::*;
 use crate::model::catalog::Engine;
 use crate::model::catalog::TableName;
-use crate::model::plan::Part;
-use crate::model::plan::Reason;
+use crate::model::plan::ChangeReason;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::TableDigest;
 use crate::model::value::Value;
 
@@ -37,8 +37,8 @@ fn change(values: &[Value]) -> Change {
         before: Some(row),
         after: None,
         reasons: vec![
-            Reason {
-                part: Part::Orphan,
+            ChangeReason {
+                part: ChangeRole::Orphan,
                 relation: "r".to_owned(),
                 rule: "u".to_owned(),
                 treatment: "delete".to_owned()

@@ -7,14 +7,14 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::TableName;
 use crate::model::plan::Adopted;
 use crate::model::plan::Change;
-use crate::model::plan::Forecast;
+use crate::model::plan::ChangeReason;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
-use crate::model::plan::Part;
-use crate::model::plan::Reason;
+use crate::model::plan::OrphanForecast;
 use crate::model::plan::RuleDigest;
 use crate::model::plan::TableDigest;
-use crate::model::plan::Treated;
+use crate::model::plan::TreatmentTotal;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::text::is_unseen;
@@ -240,7 +240,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
         forecasts: wire
             .relations
             .into_iter()
-            .map(|wire| Forecast {
+            .map(|wire| OrphanForecast {
                 relation: wire.relation,
                 rows_before: wire.rows_before,
                 rows_after: wire.rows_after,
@@ -249,7 +249,7 @@ pub(super) fn read_header(line: &str) -> Result<Header, String> {
         treated: wire
             .treated
             .into_iter()
-            .map(|wire| Treated {
+            .map(|wire| TreatmentTotal {
                 rule: wire.rule,
                 relation: wire.relation,
                 treatment: wire.treatment,
@@ -278,7 +278,7 @@ fn read_redefinition(wire: WireRedefinition) -> Result<Redefinition, String> {
 }
 
 pub(super) fn change(change: &Change) -> String {
-    let reason = |reason: &Reason| WireReason {
+    let reason = |reason: &ChangeReason| WireReason {
         part: reason.part.name().to_owned(),
         relation: reason.relation.clone(),
         rule: reason.rule.clone(),
@@ -306,8 +306,8 @@ pub(super) fn change(change: &Change) -> String {
 
 /// True if the change makes a parent. Such a change always lists the orphans that it adopts, even if there are none;
 /// other changes list them only if there are some.
-fn makes_parent(part: Part, is_new: bool) -> bool {
-    part == Part::Parent && is_new
+fn makes_parent(part: ChangeRole, is_new: bool) -> bool {
+    part == ChangeRole::Parent && is_new
 }
 
 fn adopts(change: &Change) -> Option<Vec<WireAdopted>> {
@@ -337,13 +337,13 @@ pub(super) fn read_change(line: &str) -> Result<Change, String> {
         serde_json::from_str(line).map_err(|error| format!("one of its lines is not a change: {error}"))?;
     let first = WireReason { part: wire.part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment };
     let reason = |wire: WireReason| {
-        let part = Part::ALL.into_iter().find(|part| part.name() == wire.part);
+        let part = ChangeRole::ALL.into_iter().find(|part| part.name() == wire.part);
         let part = part.ok_or_else(|| format!("one of its lines has the unknown part {:?}", wire.part))?;
-        Ok(Reason { part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment })
+        Ok(ChangeReason { part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment })
     };
     let adopts = match wire.adopts {
         Some(adopts) => Some(adopts.into_iter().map(read_adopted).collect::<Result<_, String>>()?),
-        None if first.part == Part::Parent.name() && wire.before.is_none() => None,
+        None if first.part == ChangeRole::Parent.name() && wire.before.is_none() => None,
         None => Some(Vec::new()),
     };
     Ok(Change {

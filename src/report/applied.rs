@@ -5,8 +5,8 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::model::catalog::DatabaseName;
-use crate::model::state::Left;
-use crate::model::state::LeftRow;
+use crate::model::state::SkipReason;
+use crate::model::state::SkippedRow;
 use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
@@ -36,8 +36,8 @@ pub struct Said<'a> {
     pub redefined: u64,
     pub already: u64,
     /// Rows that were left as they are, by reason, and the first of them.
-    pub left: &'a BTreeMap<Left, u64>,
-    pub left_rows: &'a [LeftRow],
+    pub left: &'a BTreeMap<SkipReason, u64>,
+    pub left_rows: &'a [SkippedRow],
     /// The plan has nothing to apply.
     pub is_empty: bool,
     /// The plan is to be taken back, and the database has no record of it.
@@ -114,7 +114,7 @@ impl Said<'_> {
 }
 
 /// `3 rows had found their parent, 1 row was changed since`.
-fn told_left(left: &BTreeMap<Left, u64>) -> String {
+fn told_left(left: &BTreeMap<SkipReason, u64>) -> String {
     let told = left.iter().map(|(why, rows)| format!("{} {}", plural(*rows, "row"), why.told(*rows)));
     told.collect::<Vec<_>>().join(", ")
 }
@@ -176,7 +176,7 @@ fn changes(said: &Said<'_>) -> String {
     let defined = (said.redefined > 0).then(|| format!("{} changed", plural(said.redefined, "definition")));
     let mut line = parts.into_iter().flatten().chain(defined).collect::<Vec<_>>().join(", ");
     if said.already > 0 {
-        line.push_str(&format!("; {} {}", count(said.already), Left::Already.told(said.already)));
+        line.push_str(&format!("; {} {}", count(said.already), SkipReason::Already.told(said.already)));
     }
     line
 }

@@ -1,10 +1,10 @@
 //! A check of rows to be loaded, for a terminal: how many would fail, by which reference or constraint, on which
 //! lines, and the order in which tables are loaded.
 
-use crate::model::checked::Checked;
-use crate::model::checked::Corrected;
-use crate::model::checked::Place;
-use crate::model::checked::Refused;
+use crate::model::checked::CheckResult;
+use crate::model::checked::CorrectedLoad;
+use crate::model::checked::RefusedRow;
+use crate::model::checked::RefusedRows;
 use crate::model::checked::Taken;
 use crate::model::finding::Severity;
 use crate::model::schema::side;
@@ -18,7 +18,7 @@ use crate::report::layout::Sheet;
 use crate::report::table;
 use crate::report::table::labelled;
 
-pub(super) fn render(checked: &Checked, paper: &Paper) -> String {
+pub(super) fn render(checked: &CheckResult, paper: &Paper) -> String {
     let mut sheet = Sheet::new(paper);
     headline(&mut sheet, checked);
     for load in &checked.loads {
@@ -44,7 +44,7 @@ pub(super) fn render(checked: &Checked, paper: &Paper) -> String {
     sheet.finish()
 }
 
-fn headline(sheet: &mut Sheet, checked: &Checked) {
+fn headline(sheet: &mut Sheet, checked: &CheckResult) {
     let all = plural(checked.rows(), "row");
     let name = &checked.schema.database.name;
     let (mark, ink, line) = if checked.is_clean() {
@@ -57,7 +57,7 @@ fn headline(sheet: &mut Sheet, checked: &Checked) {
     sheet.line(0, vec![Piece::new(mark, ink), Piece::new(line, ink)]);
 }
 
-fn constraint(sheet: &mut Sheet, refused: &Refused) {
+fn constraint(sheet: &mut Sheet, refused: &RefusedRows) {
     let about = &refused.constraint;
     let place = match &about.table {
         Some(table) if about.columns.is_empty() => table.clone(),
@@ -75,7 +75,7 @@ fn constraint(sheet: &mut Sheet, refused: &Refused) {
     }
 }
 
-fn shown(place: &Place) -> String {
+fn shown(place: &RefusedRow) -> String {
     let at = format!("{}:{}", place.source, place.line);
     let key = named(place.key.iter().map(|(column, value)| (column.as_str(), value)));
     match (&place.taken, key.is_empty()) {
@@ -88,7 +88,7 @@ fn shown(place: &Place) -> String {
     }
 }
 
-fn files(sheet: &mut Sheet, corrected: &Corrected) {
+fn files(sheet: &mut Sheet, corrected: &CorrectedLoad) {
     sheet.blank();
     if corrected.parent_rows > 0 {
         let line =
@@ -107,7 +107,7 @@ fn files(sheet: &mut Sheet, corrected: &Corrected) {
     }
 }
 
-fn order(sheet: &mut Sheet, checked: &Checked) {
+fn order(sheet: &mut Sheet, checked: &CheckResult) {
     if checked.order.len() < 2 {
         return;
     }

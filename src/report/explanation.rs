@@ -1,14 +1,14 @@
 //! Explanations for a terminal: for each statement the verdict, every reason with its rows and next step, what the
 //! statement does or would do, and the tree of what goes along.
 
-use crate::model::explanation::Branch;
+use crate::model::explanation::CascadeBranch;
 use crate::model::explanation::Constraint;
 use crate::model::explanation::Effect;
 use crate::model::explanation::Event;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
-use crate::model::explanation::Reason;
-use crate::model::explanation::Verdict;
+use crate::model::explanation::StatementReason;
+use crate::model::explanation::StatementVerdict;
 use crate::model::finding::Severity;
 use crate::model::schema::side;
 use crate::model::text::plural;
@@ -45,7 +45,7 @@ fn summary(sheet: &mut Sheet, explanation: &Explanation) {
     let all = plural(explanation.statements.len() as u64, "statement");
     let failing = explanation.statements.iter().filter(|explained| !explained.is_fine()).count();
     let name = &explanation.schema.database.name;
-    let skipped = |explained: &&Explained| matches!(explained.verdict, Verdict::Skipped(_));
+    let skipped = |explained: &&Explained| matches!(explained.verdict, StatementVerdict::Skipped(_));
     let skipped = explanation.statements.iter().filter(skipped).count();
     if failing == 0 && skipped == 0 {
         sheet.line(0, vec![Piece::new("✓", Ink::Good), Piece::new(format!("{all} pass on {name}"), Ink::Good)]);
@@ -61,17 +61,17 @@ fn summary(sheet: &mut Sheet, explanation: &Explanation) {
 
 fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
     let (mark, ink) = match &explained.verdict {
-        Verdict::Accepted if explained.reasons.is_empty() => ("✓", Ink::Good),
-        Verdict::Accepted => ("!", Ink::Doubtful),
-        Verdict::Skipped(_) => ("○", Ink::Strong),
-        Verdict::Refused(_) | Verdict::Forbidden(_) => ("✗", Ink::Bad),
+        StatementVerdict::Accepted if explained.reasons.is_empty() => ("✓", Ink::Good),
+        StatementVerdict::Accepted => ("!", Ink::Doubtful),
+        StatementVerdict::Skipped(_) => ("○", Ink::Strong),
+        StatementVerdict::Refused(_) | StatementVerdict::Forbidden(_) => ("✗", Ink::Bad),
     };
     let place = if several { format!("line {}: ", explained.statement.line) } else { String::new() };
     let said = match &explained.verdict {
-        Verdict::Accepted => "accepted".to_owned(),
-        Verdict::Refused(refusal) => format!("refused: {}", refusal.message),
-        Verdict::Forbidden(why) => format!("not run: {why}"),
-        Verdict::Skipped(why) => format!("not run: {why}"),
+        StatementVerdict::Accepted => "accepted".to_owned(),
+        StatementVerdict::Refused(refusal) => format!("refused: {}", refusal.message),
+        StatementVerdict::Forbidden(why) => format!("not run: {why}"),
+        StatementVerdict::Skipped(why) => format!("not run: {why}"),
     };
     sheet.line(0, vec![Piece::new(mark, ink), Piece::new(format!("{place}{said}"), ink)]);
     // An error that somebody brought is its own statement.
@@ -81,7 +81,7 @@ fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
     for reason in &explained.reasons {
         sheet.blank();
         match reason {
-            Reason::Relation(finding) => {
+            StatementReason::Relation(finding) => {
                 let heading = table::grade(finding.code, finding.severity);
                 sheet.heading(heading, Piece::new(&finding.relation_id, Ink::Strong));
                 sheet.line(2, vec![Piece::plain(&finding.message)]);
@@ -89,7 +89,7 @@ fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
                 table::samples(sheet, finding);
                 table::causes_and_help(sheet, finding);
             }
-            Reason::Constraint(constraint) => constraint_lines(sheet, constraint),
+            StatementReason::Constraint(constraint) => constraint_lines(sheet, constraint),
         }
     }
     let follows = !explained.effects.is_empty() || !explained.remarks.is_empty();
@@ -125,7 +125,7 @@ fn shortened(text: &str) -> String {
 }
 
 fn what_it_does(sheet: &mut Sheet, explained: &Explained) {
-    let is_refused = matches!(explained.verdict, Verdict::Refused(_));
+    let is_refused = matches!(explained.verdict, StatementVerdict::Refused(_));
     for (place, effect) in explained.effects.iter().enumerate() {
         let label = match (place, is_refused) {
             (0, true) => "would",
@@ -151,7 +151,7 @@ fn in_words(effect: &Effect) -> String {
 }
 
 /// The tree of what goes along: one line for each relation through which something follows.
-fn radius(sheet: &mut Sheet, branches: &[Branch]) {
+fn radius(sheet: &mut Sheet, branches: &[CascadeBranch]) {
     if branches.is_empty() {
         return;
     }
@@ -160,7 +160,7 @@ fn radius(sheet: &mut Sheet, branches: &[Branch]) {
     let mut parents: Vec<&str> = branches.iter().map(|branch| branch.parent.as_str()).collect();
     parents.dedup();
     for parent in parents {
-        let here: Vec<&Branch> = branches.iter().filter(|branch| branch.parent == parent).collect();
+        let here: Vec<&CascadeBranch> = branches.iter().filter(|branch| branch.parent == parent).collect();
         let what = if here.iter().all(|branch| branch.event == Event::Delete) { "deleted" } else { "changed" };
         rows.push(vec![Piece::new(parent, Ink::Strong), Piece::new("", Ink::Plain), Piece::new(what, Ink::Dim)]);
         add_rows(&mut rows, &here, "");
@@ -168,7 +168,7 @@ fn radius(sheet: &mut Sheet, branches: &[Branch]) {
     sheet.grid(Grid { indent: 2, numbers: &[], first: Some(7), header: &[], rows });
 }
 
-fn add_rows(rows: &mut Vec<Vec<Piece>>, branches: &[&Branch], indent: &str) {
+fn add_rows(rows: &mut Vec<Vec<Piece>>, branches: &[&CascadeBranch], indent: &str) {
     for (place, branch) in branches.iter().enumerate() {
         let is_last = place + 1 == branches.len();
         let child = side(&branch.child, branch.columns.iter().map(String::as_str));
@@ -176,12 +176,12 @@ fn add_rows(rows: &mut Vec<Vec<Piece>>, branches: &[&Branch], indent: &str) {
         let action = format!("ON {} {}", branch.event.name().to_uppercase(), branch.action.name());
         let ink = if branch.blocking > 0 { Ink::Bad } else { Ink::Plain };
         rows.push(vec![Piece::plain(line), Piece::new(action, Ink::Dim), Piece::new(outcome(branch), ink)]);
-        let below: Vec<&Branch> = branch.below.iter().collect();
+        let below: Vec<&CascadeBranch> = branch.below.iter().collect();
         add_rows(rows, &below, &format!("{indent}{}  ", if is_last { " " } else { "│" }));
     }
 }
 
-fn outcome(branch: &Branch) -> String {
+fn outcome(branch: &CascadeBranch) -> String {
     let mut parts = Vec::new();
     if branch.deleted > 0 {
         parts.push(format!("{} deleted", plural(branch.deleted, "row")));

@@ -7,7 +7,7 @@ use pulldown_cmark::Parser;
 use pulldown_cmark::Tag;
 
 use crate::model::examination::Examination;
-use crate::model::examination::LeftAlone;
+use crate::model::examination::Excluded;
 use crate::model::file_line::FileLine;
 use crate::model::finding::Code;
 use crate::model::finding::Known;
@@ -132,7 +132,7 @@ fn made_of(text: &str) -> Examination {
         coverage.reason = Some(text.to_owned());
         coverage.state = crate::model::examination::CoverageState::Unchecked;
     }
-    made.left_alone.push(LeftAlone { what: text.to_owned(), why: text.to_owned() });
+    made.left_alone.push(Excluded { what: text.to_owned(), why: text.to_owned() });
     made.places = vec![FileLine { file: text.to_owned(), line: 3 }; 2].into();
     for finding in &mut made.findings {
         // No message is empty.

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use crate::model::forecast::Outlook;
+use crate::model::forecast::ChangeSample;
+use crate::model::forecast::RelationForecast;
 use crate::model::forecast::RepairForecast;
-use crate::model::forecast::Sample;
 use crate::model::forecast::TableChanges;
 use crate::model::redaction::ShownValue;
 use crate::model::redefinition::DefinitionKind;
@@ -146,7 +146,7 @@ fn overview(sheet: &mut Sheet, said: &Said<'_>) {
     });
 }
 
-fn examples(sheet: &mut Sheet, outlook: &Outlook) {
+fn examples(sheet: &mut Sheet, outlook: &RelationForecast) {
     for share in outlook.treatments.iter().filter(|share| !share.samples.is_empty()) {
         sheet.blank();
         sheet.heading(Piece::new(&share.treatment, Ink::Strong), Piece::plain(&outlook.id));
@@ -166,7 +166,7 @@ fn examples(sheet: &mut Sheet, outlook: &Outlook) {
 }
 
 /// A change in words: which row, and what becomes of it.
-fn change(sample: &Sample) -> (String, String) {
+fn change(sample: &ChangeSample) -> (String, String) {
     let name = format!("{} {}", sample.table, text::row(&sample.row));
     match (&sample.before, &sample.after) {
         (None, Some(after)) => (name, format!("new: {}", text::row(after))),
@@ -185,7 +185,7 @@ fn pairs(before: &[(String, ShownValue)], after: &[(String, ShownValue)]) -> Str
     after.iter().map(pair).collect::<Vec<_>>().join(", ")
 }
 
-fn undecided(sheet: &mut Sheet, schema: &Schema, outlook: &Outlook) {
+fn undecided(sheet: &mut Sheet, schema: &Schema, outlook: &RelationForecast) {
     if outlook.undecided.is_empty() && outlook.unchecked.is_none() {
         return;
     }

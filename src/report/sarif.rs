@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
-use crate::model::examination::Verdict;
+use crate::model::examination::ScanVerdict;
 use crate::model::file_line::FileLine;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
@@ -119,7 +119,7 @@ impl Invocation {
             })
         });
         Invocation {
-            execution_successful: examination.verdict() != Verdict::Incomplete,
+            execution_successful: examination.verdict() != ScanVerdict::Incomplete,
             tool_execution_notifications: short.collect(),
         }
     }

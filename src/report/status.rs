@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::model::catalog::DatabaseName;
 use crate::model::plan::Header;
-use crate::model::state::Left;
-use crate::model::state::LeftRow;
 use crate::model::state::Phase;
+use crate::model::state::SkipReason;
+use crate::model::state::SkippedRow;
 use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
@@ -45,9 +45,9 @@ pub struct State<'a> {
     /// Changes and definitions that are made now, by this plan.
     pub made: u64,
     pub defined: u64,
-    pub left: &'a BTreeMap<Left, u64>,
+    pub left: &'a BTreeMap<SkipReason, u64>,
     pub changed_since: u64,
-    pub changed_rows: &'a [LeftRow],
+    pub changed_rows: &'a [SkippedRow],
     /// The file that holds the record, if the database does not.
     pub journal: Option<&'a Path>,
     /// The record of the plan was removed.

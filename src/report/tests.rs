@@ -8,7 +8,7 @@ use crate::model::catalog::Action;
 use crate::model::catalog::Match;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Method;
-use crate::model::examination::Verdict;
+use crate::model::examination::ScanVerdict;
 use crate::model::finding::Cause;
 use crate::model::finding::Code;
 use crate::model::finding::Severity;
@@ -228,7 +228,7 @@ fn the_schema_knows_the_words_of_the_model() {
     let words = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<BTreeSet<String>>();
     let actions = words(Action::ALL.map(Action::name).to_vec());
     let expected = BTreeMap::from([
-        ("verdict", words(Verdict::ALL.map(Verdict::name).to_vec())),
+        ("verdict", words(ScanVerdict::ALL.map(ScanVerdict::name).to_vec())),
         ("values", words(Values::ALL.map(Values::name).to_vec())),
         ("coverage", words(CoverageState::ALL.map(CoverageState::name).to_vec())),
         ("method", words(Method::ALL.map(Method::name).to_vec())),

@@ -1,6 +1,6 @@
 //! Sentences about parts of a finding that several reports for people share. Leaves out: marks, colours and layout.
 
-use crate::model::baseline::Entry;
+use crate::model::baseline::BaselineEntry;
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
 use crate::model::examination::Examination;
@@ -68,7 +68,7 @@ pub(super) fn baseline(examination: &Examination) -> Vec<String> {
     if outcome.known_defects > 0 {
         said.push(format!("{} known", plural(outcome.known_defects, "defect")));
     }
-    let relations = |entries: &[Entry]| {
+    let relations = |entries: &[BaselineEntry]| {
         let mut names: Vec<&str> = entries.iter().map(|entry| entry.relation.as_str()).collect();
         names.dedup();
         let more = if names.len() > 3 { ", …" } else { "" };

@@ -35,9 +35,9 @@ use crate::quarantine_file;
 use crate::report;
 use crate::report::AnswerFormat;
 use crate::scan;
-use crate::scan::Fact;
 use crate::scan::Progress;
-use crate::scan::Wishes;
+use crate::scan::ScanOptions;
+use crate::scan::ScanResult;
 use crate::source::Source;
 use crate::sql;
 
@@ -200,7 +200,7 @@ fn remaining(
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, surroundings)?;
-    let wishes = Wishes {
+    let wishes = ScanOptions {
         samples: 0,
         memory: DEFAULT_MEMORY,
         threads: surroundings.cores,
@@ -211,8 +211,8 @@ fn remaining(
     for fact in scan::scan(&schema, &mut sessions, &wishes) {
         remaining.relations += 1;
         match fact {
-            Fact::Checked(tally) => remaining.orphan_rows += tally.orphan_rows,
-            Fact::Unchecked(_) => remaining.unchecked += 1,
+            ScanResult::Checked(tally) => remaining.orphan_rows += tally.orphan_rows,
+            ScanResult::Unchecked(_) => remaining.unchecked += 1,
         }
     }
     Ok(remaining)

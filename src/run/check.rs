@@ -26,14 +26,14 @@ use crate::intake::FileKind;
 use crate::intake::ReadOptions;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
-use crate::model::checked::Checked;
+use crate::model::checked::CheckResult;
 use crate::model::ids::TableId;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text;
 use crate::report;
 use crate::scan::Progress;
-use crate::scan::Wishes;
+use crate::scan::ScanOptions;
 
 /// How much of a file is read at once.
 const BUFFER: usize = 1 << 18;
@@ -49,7 +49,7 @@ pub fn check(
     if let Some(planned) = &typed.against {
         let config = &question.file.config;
         let settings = &config.scan;
-        let wishes = Wishes {
+        let wishes = ScanOptions {
             samples: question.samples,
             memory: settings.memory.unwrap_or(DEFAULT_MEMORY),
             threads: settings.jobs.unwrap_or(surroundings.cores).max(1),
@@ -83,7 +83,7 @@ fn try_load(
     question: &Question,
     surroundings: &Surroundings,
     progress: Progress<'_>,
-) -> Result<Checked, RunError> {
+) -> Result<CheckResult, RunError> {
     let wanted = wanted(typed)?;
     let places = typed.corrected.as_deref().map(Places::of);
     if let Some(places) = &places {

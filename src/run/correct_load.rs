@@ -18,10 +18,10 @@ use crate::intake::ReadOptions;
 use crate::intake::Record;
 use crate::intake::csv_writer::CsvWriter;
 use crate::model::catalog::Table;
-use crate::model::checked::Corrected;
+use crate::model::checked::CorrectedLoad;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
+use crate::model::plan::ChangeRole;
 use crate::model::relation::Origin;
 use crate::model::resolve;
 use crate::model::schema::Schema;
@@ -84,19 +84,19 @@ pub(super) fn correct(
     patience: &Patience,
     surroundings: &Surroundings,
     progress: Progress<'_>,
-) -> Result<Corrected, RunError> {
+) -> Result<CorrectedLoad, RunError> {
     let separator = separator(wanted)?;
     let help = "load the rows into a copy in SQLite, or repair the table once they are in";
     let load = load::treatable(wanted.schema)
         .ok_or_else(|| unfit(wanted.file, "rows are corrected on SQLite only, so far", help))?;
     let parents = treat(trial, load.as_ref(), wanted, patience, surroundings, progress)?;
     let Places { corrected, rest, parents: script } = wanted.places;
-    let mut done = Corrected {
+    let mut done = CorrectedLoad {
         file: corrected.display().to_string(),
         rest: rest.display().to_string(),
         parents: script.display().to_string(),
         parent_rows: parents.rows,
-        ..Corrected::default()
+        ..CorrectedLoad::default()
     };
     let source =
         std::fs::File::open(wanted.file).map_err(|error| unfit(wanted.file, &error.to_string(), "check the file"))?;
@@ -219,7 +219,7 @@ fn treat(
     }
     let each = |table: &Table, change: &Change| -> Result<(), Fault> {
         let statement = surgery.statement(table, &change.row, change);
-        if change.part() == Part::Parent && change.before.is_none() {
+        if change.part() == ChangeRole::Parent && change.before.is_none() {
             parents.rows += 1;
             parents.script.push_str(&surgery.written_out(&statement));
             parents.script.push_str(";\n");

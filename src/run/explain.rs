@@ -17,7 +17,7 @@ use crate::explain::Wishes;
 use crate::explain::error_text;
 use crate::explain::error_text::Complaint;
 use crate::model::explanation::Explanation;
-use crate::model::explanation::Verdict;
+use crate::model::explanation::StatementVerdict;
 use crate::model::facts::TrialKind;
 use crate::model::resolve;
 use crate::model::statement::Statement;
@@ -162,7 +162,7 @@ fn literal(text: &str) -> Value {
 }
 
 fn exit(explanation: &Explanation) -> Exit {
-    let forbidden = |verdict: &Verdict| matches!(verdict, Verdict::Forbidden(_));
+    let forbidden = |verdict: &StatementVerdict| matches!(verdict, StatementVerdict::Forbidden(_));
     if explanation.statements.iter().any(|explained| forbidden(&explained.verdict)) {
         Exit::Refused
     } else if explanation.statements.iter().all(|explained| explained.is_fine()) {

@@ -8,7 +8,7 @@ use crate::examine::Examined;
 use crate::examine::View;
 use crate::exit::Exit;
 use crate::model::examination::Examination;
-use crate::model::examination::Verdict;
+use crate::model::examination::ScanVerdict;
 use crate::model::finding::Severity;
 use crate::model::overlay;
 use crate::report;
@@ -16,14 +16,14 @@ use crate::report::AnswerFormat;
 use crate::report::Paper;
 use crate::report::ScanFormat;
 use crate::run::RunError;
-use crate::scan::Wishes;
+use crate::scan::ScanOptions;
 use crate::sql::read::statements;
 
 /// Today's rows, held against the foreign keys of a planned schema.
 pub(super) fn hold(
     database: &mut dyn Database,
     path: &Path,
-    wishes: &Wishes<'_>,
+    wishes: &ScanOptions<'_>,
     view: &View<'_>,
 ) -> Result<Examination, RunError> {
     let unreadable = |why: String| RunError::Input {
@@ -58,9 +58,9 @@ pub(super) fn hold(
 
 pub(super) fn exit(examination: &Examination) -> Exit {
     match examination.verdict() {
-        Verdict::Clean | Verdict::Partial => Exit::Clean,
-        Verdict::Findings => Exit::Findings,
-        Verdict::Incomplete => Exit::Incomplete,
+        ScanVerdict::Clean | ScanVerdict::Partial => Exit::Clean,
+        ScanVerdict::Findings => Exit::Findings,
+        ScanVerdict::Incomplete => Exit::Incomplete,
     }
 }
 

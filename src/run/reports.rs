@@ -21,8 +21,8 @@ use crate::report::ScanFormat;
 use crate::report::csv::Rows;
 use crate::report::ndjson::Lines;
 use crate::scan;
-use crate::scan::Fact;
-use crate::scan::ScanFacts;
+use crate::scan::ScanResult;
+use crate::scan::ScanResults;
 
 pub(super) type Output = (ScanFormat, Option<PathBuf>);
 
@@ -79,7 +79,7 @@ impl Live {
 /// Every orphan, asked for once more in the same snapshot: no number of them is held in memory.
 pub(super) fn stream_orphans(
     schema: &Schema,
-    facts: &ScanFacts,
+    facts: &ScanResults,
     redaction: &Redaction,
     sessions: &mut [Box<dyn Session>],
     sink: &dyn Sink,
@@ -89,7 +89,7 @@ pub(super) fn stream_orphans(
     let mut stream = sink.stream(file).map_err(unwritten)?;
     let mut rows = Rows::new(&mut stream).map_err(unwritten)?;
     for (relation, fact) in schema.relations.iter().zip(facts) {
-        let Fact::Checked(tally) = fact else { continue };
+        let ScanResult::Checked(tally) = fact else { continue };
         if tally.orphan_rows + tally.known_rows == 0 {
             continue;
         }

@@ -21,7 +21,7 @@ use crate::examine;
 use crate::exit::Exit;
 use crate::model::text::plural;
 use crate::report;
-use crate::scan::Wishes;
+use crate::scan::ScanOptions;
 use crate::source::Source;
 use crate::sql;
 use crate::treat;
@@ -61,7 +61,7 @@ fn suggest(
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
     let mut sessions = super::sessions(database.as_mut(), &schema, None, surroundings)?;
-    let wishes = Wishes {
+    let wishes = ScanOptions {
         samples: DEFAULT_SAMPLES,
         memory: DEFAULT_MEMORY,
         threads: surroundings.cores,

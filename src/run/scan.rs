@@ -39,8 +39,8 @@ use crate::exit::Exit;
 use crate::history_file;
 use crate::model::date;
 use crate::model::examination::Examination;
-use crate::model::examination::LeftAlone;
-use crate::model::examination::Verdict;
+use crate::model::examination::Excluded;
+use crate::model::examination::ScanVerdict;
 use crate::model::file_line::FileLine;
 use crate::model::finding::Severity;
 use crate::model::history::PastScan;
@@ -50,7 +50,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::report::ScanFormat;
 use crate::scan::Progress;
-use crate::scan::Wishes;
+use crate::scan::ScanOptions;
 use crate::source::Source;
 
 pub fn scan(
@@ -78,7 +78,7 @@ pub fn scan(
     let Opened { database, mut sessions, schema, places, all, left_alone } = open(&source, typed, &file, surroundings)?;
     let is_known =
         |relation: RelationId, key: &Key, rows: u64| baseline.knows_key(&schema, &redaction, relation, key, rows);
-    let wishes = Wishes {
+    let wishes = ScanOptions {
         samples: typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES),
         memory: typed.memory.or(settings.memory).unwrap_or(DEFAULT_MEMORY),
         threads: jobs(typed, &file, surroundings),
@@ -125,7 +125,7 @@ struct Opened {
     places: IdVec<RelationId, FileLine>,
     /// The ids of all relations, chosen or not.
     all: HashSet<String>,
-    left_alone: Vec<LeftAlone>,
+    left_alone: Vec<Excluded>,
 }
 
 fn open(
@@ -163,9 +163,9 @@ fn jobs(typed: &cli::ScanArgs, file: &ConfigFile, surroundings: &Surroundings) -
 
 fn exit(examination: &Examination) -> Exit {
     match examination.verdict() {
-        Verdict::Clean | Verdict::Partial => Exit::Clean,
-        Verdict::Findings => Exit::Findings,
-        Verdict::Incomplete => Exit::Incomplete,
+        ScanVerdict::Clean | ScanVerdict::Partial => Exit::Clean,
+        ScanVerdict::Findings => Exit::Findings,
+        ScanVerdict::Incomplete => Exit::Incomplete,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use super::FalseOrphans;
-use super::Wishes;
+use super::ScanOptions;
 use super::across;
 use super::among;
 use super::gather::Gatherer;
@@ -26,7 +26,7 @@ use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::scan::Fact;
+use crate::scan::ScanResult;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::Sql;
@@ -72,7 +72,7 @@ pub(super) struct Storage(BTreeMap<TableId, Result<Option<Damage>, EngineError>>
 pub(super) fn plan<'a>(
     schema: &'a Schema,
     sessions: &mut [Box<dyn Session + '_>],
-    wishes: &Wishes<'_>,
+    wishes: &ScanOptions<'_>,
 ) -> IdVec<RelationId, Work<'a>> {
     let mut inclusions = BTreeMap::new();
     let mut works: IdVec<RelationId, Work<'a>> = schema
@@ -211,8 +211,8 @@ impl Work<'_> {
         schema: &Schema,
         session: &mut dyn Session,
         storage: &Storage,
-        wishes: &Wishes<'_>,
-    ) -> Fact {
+        wishes: &ScanOptions<'_>,
+    ) -> ScanResult {
         let balanced = self.balance.as_ref().map(|question| balanced(session, question));
         let route = balanced.as_ref().unwrap_or(&self.route);
         let answer = if route.has_a_question() {
@@ -223,18 +223,18 @@ impl Work<'_> {
         self.fact_of(route, answer)
     }
 
-    fn fact_of(&self, route: &Route, answer: Result<Tally, String>) -> Fact {
+    fn fact_of(&self, route: &Route, answer: Result<Tally, String>) -> ScanResult {
         match (route, answer) {
-            (Route::Closed(why), _) => Fact::Unchecked(why.clone()),
-            (_, Err(why)) => Fact::Unchecked(why),
+            (Route::Closed(why), _) => ScanResult::Unchecked(why.clone()),
+            (_, Err(why)) => ScanResult::Unchecked(why),
             (Route::Read(reading), Ok(tally)) => {
                 let StorageReading { counts, method, suspects, index_is_proven } = reading.clone();
-                Fact::Checked(Tally { counts, method, suspects, index_is_proven, ..tally })
+                ScanResult::Checked(Tally { counts, method, suspects, index_is_proven, ..tally })
             }
             (Route::Ask { why }, Ok(tally)) => match &self.counts {
-                Some(Err(error)) => Fact::Unchecked(error.because()),
-                Some(Ok(counts)) => Fact::Checked(Tally { counts: *counts, method_reason: why.clone(), ..tally }),
-                None => Fact::Checked(Tally { method_reason: why.clone(), ..tally }),
+                Some(Err(error)) => ScanResult::Unchecked(error.because()),
+                Some(Ok(counts)) => ScanResult::Checked(Tally { counts: *counts, method_reason: why.clone(), ..tally }),
+                None => ScanResult::Checked(Tally { method_reason: why.clone(), ..tally }),
             },
         }
     }
@@ -246,7 +246,7 @@ impl Work<'_> {
         session: &mut dyn Session,
         route: &Route,
         storage: &Storage,
-        wishes: &Wishes<'_>,
+        wishes: &ScanOptions<'_>,
     ) -> Result<Tally, String> {
         let among = match route {
             Route::Read(reading) => among(&reading.suspects, reading.index_is_proven),

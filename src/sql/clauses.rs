@@ -3,7 +3,7 @@
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::facts::Facts;
-use crate::model::facts::Placeholder;
+use crate::model::facts::ParameterStyle;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text;
@@ -77,8 +77,8 @@ pub(super) fn fits(value: &Value, column: &Column) -> bool {
 pub(super) fn written_out(statement: &Sql, facts: &Facts, literal: &dyn Fn(&Value) -> String) -> String {
     let quote = facts.quote;
     let mark = match facts.placeholder {
-        Placeholder::Numbered(sign) => sign,
-        Placeholder::Question => '?',
+        ParameterStyle::Numbered(sign) => sign,
+        ParameterStyle::Question => '?',
     };
     let mut rest = statement.text();
     let mut text = String::new();

@@ -4,7 +4,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
-use crate::model::rule::Normal;
+use crate::model::rule::Normalization;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -219,12 +219,12 @@ pub(super) trait Phrases: Grammar {
     }
 
     /// Returns a text in its normal form.
-    fn in_form(&self, text: String, forms: &[Normal]) -> String {
+    fn in_form(&self, text: String, forms: &[Normalization]) -> String {
         forms.iter().fold(text, |form, normal| match normal {
-            Normal::Trim => self.trimmed(&form),
-            Normal::Casefold => format!("lower({form})"),
-            Normal::ZeroPadding => self.unpadded(&form),
-            Normal::Uuid => format!("replace(replace(replace(lower({form}), '-', ''), '{{', ''), '}}', '')"),
+            Normalization::Trim => self.trimmed(&form),
+            Normalization::Casefold => format!("lower({form})"),
+            Normalization::ZeroPadding => self.unpadded(&form),
+            Normalization::Uuid => format!("replace(replace(replace(lower({form}), '-', ''), '{{', ''), '}}', '')"),
         })
     }
 }

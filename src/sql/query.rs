@@ -4,7 +4,7 @@
 //! user's tables is written in this folder. Values travel as parameters: no function here turns a value into text.
 
 use crate::model::facts::Facts;
-use crate::model::facts::Placeholder;
+use crate::model::facts::ParameterStyle;
 use crate::model::value::Value;
 
 /// A statement and its parameters, in order.
@@ -80,7 +80,7 @@ impl Sql {
 
 /// A statement under way: the parameters that it has so far.
 pub struct Query {
-    placeholder: Placeholder,
+    placeholder: ParameterStyle,
     parameters: Vec<Value>,
 }
 
@@ -93,8 +93,8 @@ impl Query {
     pub(super) fn parameter(&mut self, value: Value) -> String {
         self.parameters.push(value);
         match self.placeholder {
-            Placeholder::Numbered(sign) => format!("{sign}{}", self.parameters.len()),
-            Placeholder::Question => "?".to_owned(),
+            ParameterStyle::Numbered(sign) => format!("{sign}{}", self.parameters.len()),
+            ParameterStyle::Question => "?".to_owned(),
         }
     }
 

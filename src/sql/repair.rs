@@ -11,7 +11,7 @@ use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
-use crate::model::rule::Normal;
+use crate::model::rule::Normalization;
 use crate::model::schema::Schema;
 use crate::model::state;
 use crate::model::value::Key;
@@ -121,7 +121,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
 
     /// Returns parents that equal a key in a normal form, which undoes what people get wrong. A row holds the key's number and
     /// the parent's key. The keys have one column.
-    fn equal_in_form(&self, table: &Table, column: usize, forms: &[Normal], keys: &[&Key]) -> Sql {
+    fn equal_in_form(&self, table: &Table, column: usize, forms: &[Normalization], keys: &[&Key]) -> Sql {
         let mut query = self.query();
         let wanted = self.spelled_keys(&mut query, keys);
         let column = &table.columns[column];

@@ -8,16 +8,16 @@ use crate::engine::Session;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::plan::Adopted;
-use crate::model::plan::Part;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Relation;
 use crate::model::value::Key;
 use crate::model::value::RowName;
 use crate::plan_file;
-use crate::scan::Fact;
 use crate::scan::OrphanColumns;
-use crate::scan::ScanFacts;
+use crate::scan::ScanResult;
+use crate::scan::ScanResults;
 
 /// An orphan as it is streamed.
 struct Orphan {
@@ -36,10 +36,10 @@ struct Foster {
 
 impl<'a> Planner<'a> {
     /// One more pass over the orphans of each relation of which the plan has anything to remember.
-    pub(super) fn remember_orphans(&mut self, facts: &ScanFacts, reader: &mut dyn Session) -> Result<(), TreatError> {
+    pub(super) fn remember_orphans(&mut self, facts: &ScanResults, reader: &mut dyn Session) -> Result<(), TreatError> {
         let schema = self.schema;
         for ((index, relation), fact) in schema.relations.entries().zip(facts) {
-            let Fact::Checked(tally) = fact else { continue };
+            let ScanResult::Checked(tally) = fact else { continue };
             let has_names = !identity_columns(schema.child(relation)).is_empty();
             if tally.orphan_rows == 0 || tally.false_orphans.is_some() || !has_names {
                 continue;
@@ -100,8 +100,10 @@ impl<'a> Planner<'a> {
             let planned = self.bench.get(&child.name, &orphan.row)?;
             let mut keeps_key = true;
             if let Some(mut change) = planned {
-                let is_reason =
-                    change.reasons.iter().any(|reason| reason.part == Part::Orphan && reason.relation == relation.id);
+                let is_reason = change
+                    .reasons
+                    .iter()
+                    .any(|reason| reason.part == ChangeRole::Orphan && reason.relation == relation.id);
                 keeps_key = change.after.is_some()
                     && !change.set().iter().any(|(name, _)| orphan.stored.iter().any(|(known, _)| known == name));
                 if !is_reason {

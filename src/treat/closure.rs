@@ -13,14 +13,14 @@ use super::TreatError;
 use super::limits::Counted;
 use super::rows::Pending;
 use crate::model::catalog::Action;
-use crate::model::forecast::Sample;
+use crate::model::forecast::ChangeSample;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::has_own_address;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
-use crate::model::rule::Keep;
+use crate::model::rule::QuarantineTarget;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_draft::Step;
@@ -33,7 +33,7 @@ struct Going<'a> {
     table: TableId,
     row: RowName,
     image: Image,
-    part: Part,
+    part: ChangeRole,
     /// It stays, and only loses this reference.
     blanked: Option<&'a Relation>,
 }
@@ -104,10 +104,10 @@ impl<'a> Planner<'a> {
         case: &mut Case<'a>,
         pending: &Pending<'_>,
         image: Image,
-        keep: Option<&Keep>,
+        keep: Option<&QuarantineTarget>,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(case.relation);
-        let sample = || Sample {
+        let sample = || ChangeSample {
             table: child.name.to_string(),
             row: pending.row.clone(),
             before: Some(image.columns.clone()),
@@ -131,10 +131,11 @@ impl<'a> Planner<'a> {
         case: &mut Case<'a>,
         closure: Closure<'a>,
         treatment: &str,
-        keep: Option<&Keep>,
+        keep: Option<&QuarantineTarget>,
     ) -> Result<(), TreatError> {
         let order = closure.root_first();
-        let stands_alone = closure.rows.len() == 1 && !closure.goes_first && !matches!(keep, Some(Keep::Table(_)));
+        let stands_alone =
+            closure.rows.len() == 1 && !closure.goes_first && !matches!(keep, Some(QuarantineTarget::Table(_)));
         let step = if closure.goes_first { Step::DeleteFirst } else { Step::Delete };
         let unit = self.bench.unit(step);
         let going: HashSet<(TableId, String)> = closure
@@ -179,8 +180,13 @@ impl<'a> Planner<'a> {
         closure: &mut Closure<'a>,
     ) -> Result<(), Stop> {
         let schema = self.schema;
-        let root =
-            Going { table: case.relation.child, row: pending.row.clone(), image, part: Part::Orphan, blanked: None };
+        let root = Going {
+            table: case.relation.child,
+            row: pending.row.clone(),
+            image,
+            part: ChangeRole::Orphan,
+            blanked: None,
+        };
         let mut open: Vec<(TableId, Vec<usize>)> = Vec::new();
         match self.admit(case, closure, root)? {
             Admission::Goes(place) => open.push((case.relation.child, vec![place])),
@@ -251,7 +257,7 @@ impl<'a> Planner<'a> {
             return Ok(if going.blanked.is_some() { Admission::Settled } else { Admission::GoesToo(place) });
         }
         let planned = self.bench.get(&about.name, &going.row)?;
-        let has_lost = |planned: &Change| planned.reasons.iter().any(|reason| reason.part == Part::Dependant);
+        let has_lost = |planned: &Change| planned.reasons.iter().any(|reason| reason.part == ChangeRole::Dependant);
         match &planned {
             Some(planned) if planned.after.is_none() => {
                 closure.comes_after = Some(going.table);
@@ -309,7 +315,7 @@ impl<'a> Planner<'a> {
                 Stop::Undecided(format!("a row of {} depends on it, and {}", child.name, super::TOO_LONG))
             })?;
             let blanked = stays.then_some(relation);
-            Ok((number, Going { table: relation.child, row, image, part: Part::Dependant, blanked }))
+            Ok((number, Going { table: relation.child, row, image, part: ChangeRole::Dependant, blanked }))
         });
         going.collect()
     }
@@ -345,7 +351,7 @@ impl<'a> Planner<'a> {
                 *value = Value::Null;
             }
         }
-        let mut reason = case.reason(Part::Dependant, treatment);
+        let mut reason = case.reason(ChangeRole::Dependant, treatment);
         reason.relation.clone_from(&relation.id);
         change.reasons.push(reason);
         self.changed.insert((relation.child, case.index, false));
@@ -362,7 +368,7 @@ impl<'a> Planner<'a> {
         case: &mut Case<'a>,
         going: Going<'a>,
         treatment: &str,
-        keep: Option<&Keep>,
+        keep: Option<&QuarantineTarget>,
         unit: Unit,
     ) -> Result<Change, TreatError> {
         let about = &self.schema.tables[going.table];
@@ -370,7 +376,7 @@ impl<'a> Planner<'a> {
         if let Some(planned) = &planned {
             self.forget_keys(planned)?;
         }
-        self.changed.insert((going.table, case.index, going.part == Part::Orphan));
+        self.changed.insert((going.table, case.index, going.part == ChangeRole::Orphan));
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
         reasons.push(case.reason(going.part, treatment));
         self.gone(going.table, &going.image.columns, None);
@@ -384,8 +390,8 @@ impl<'a> Planner<'a> {
         change.reasons = reasons;
         match keep {
             None => {}
-            Some(Keep::Table(table)) => self.keep_row(case, table, &change, unit)?,
-            Some(Keep::File(file)) => {
+            Some(QuarantineTarget::Table(table)) => self.keep_row(case, table, &change, unit)?,
+            Some(QuarantineTarget::File(file)) => {
                 *self.files.entry(file.clone()).or_default() += 1;
                 change.kept = Some(file.clone());
             }

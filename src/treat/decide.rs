@@ -13,9 +13,9 @@ use crate::model::catalog::Action;
 use crate::model::catalog::Match;
 use crate::model::ids::TableId;
 use crate::model::rule::Expression;
-use crate::model::rule::Keep;
 use crate::model::rule::Placeholder;
 use crate::model::rule::PlaceholderKey;
+use crate::model::rule::QuarantineTarget;
 use crate::model::rule::Remap;
 use crate::model::rule::RemapHow;
 use crate::model::rule::Sentinel;
@@ -51,7 +51,7 @@ pub(super) enum Act {
     /// The columns of their key change; `None` leaves a column as it is.
     Set { columns: Rc<[Option<Value>]>, record: Option<Rc<str>>, quarantine_on_conflict: bool, blanks: bool },
     /// They go; a table or a file keeps them, unless it is written out that none is to.
-    Remove { keep: Option<Rc<Keep>> },
+    Remove { keep: Option<Rc<QuarantineTarget>> },
 }
 
 impl Act {
@@ -179,7 +179,7 @@ impl<'a> Planner<'a> {
     /// What the declaration says happens when a parent goes: it did go.
     fn follow(&mut self, case: &Case<'a>, keep: bool, groups: &[&Group]) -> Result<Acts, TreatError> {
         let act = match case.relation.on_delete {
-            Action::Cascade => Ok(Act::Remove { keep: keep.then(|| Rc::new(Keep::default())) }),
+            Action::Cascade => Ok(Act::Remove { keep: keep.then(|| Rc::new(QuarantineTarget::default())) }),
             Action::SetNull => self.set_null(case, None),
             Action::SetDefault => for_a_key(self.set_default(case, groups))?,
             other => Err(format!("ON DELETE is {}, which names no repair", other.name())),

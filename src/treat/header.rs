@@ -2,15 +2,15 @@
 
 use crate::model::forecast::RepairForecast;
 use crate::model::ids::TableId;
-use crate::model::plan::Forecast;
 use crate::model::plan::Header;
+use crate::model::plan::OrphanForecast;
 use crate::model::plan::RuleDigest;
 use crate::model::plan::TableDigest;
-use crate::model::plan::Treated;
+use crate::model::plan::TreatmentTotal;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::scan;
-use crate::scan::ScanFacts;
+use crate::scan::ScanResults;
 
 /// The digests that tie a plan to its database and its rules.
 pub struct Digests {
@@ -22,7 +22,12 @@ pub struct Digests {
     pub rules: Vec<RuleDigest>,
 }
 
-pub fn header(schema: &Schema, forecast: &RepairForecast<Value>, forecasts: Vec<Forecast>, digests: Digests) -> Header {
+pub fn header(
+    schema: &Schema,
+    forecast: &RepairForecast<Value>,
+    forecasts: Vec<OrphanForecast>,
+    digests: Digests,
+) -> Header {
     Header {
         engine: schema.database.engine,
         database: schema.database.name.clone(),
@@ -40,7 +45,7 @@ pub fn header(schema: &Schema, forecast: &RepairForecast<Value>, forecasts: Vec<
 }
 
 /// Every relation that a changed table has a part in.
-pub fn forecasts(schema: &Schema, facts: &ScanFacts, forecast: &RepairForecast<Value>) -> Vec<Forecast> {
+pub fn forecasts(schema: &Schema, facts: &ScanResults, forecast: &RepairForecast<Value>) -> Vec<OrphanForecast> {
     let is_changed = |table: Option<TableId>| {
         table.is_some_and(|table| {
             let name = schema.tables[table].name.to_string();
@@ -51,11 +56,11 @@ pub fn forecasts(schema: &Schema, facts: &ScanFacts, forecast: &RepairForecast<V
     let is_dropped = |id: &String| forecast.redefinitions.iter().any(|change| change.dropped.contains(id));
     let declared = schema.relations.entries().zip(facts).filter(|((_, relation), _)| !is_dropped(&relation.id));
     let touched = declared.filter_map(|((index, relation), fact)| match fact {
-        scan::Fact::Checked(tally)
+        scan::ScanResult::Checked(tally)
             if is_changed(Some(relation.child)) || is_changed(relation.parent.table) || is_declared(&relation.id) =>
         {
             let outlook = forecast.relations.iter().find(|outlook| outlook.relation == index);
-            Some(Forecast {
+            Some(OrphanForecast {
                 relation: relation.id.clone(),
                 rows_before: tally.orphan_rows,
                 rows_after: outlook.map_or(tally.orphan_rows, |outlook| outlook.rows_after),
@@ -66,10 +71,10 @@ pub fn forecasts(schema: &Schema, facts: &ScanFacts, forecast: &RepairForecast<V
     touched.collect()
 }
 
-fn treated(forecast: &RepairForecast<Value>) -> Vec<Treated> {
+fn treated(forecast: &RepairForecast<Value>) -> Vec<TreatmentTotal> {
     let all =
         forecast.relations.iter().flat_map(|outlook| outlook.treatments.iter().map(move |share| (outlook, share)));
-    all.map(|(outlook, share)| Treated {
+    all.map(|(outlook, share)| TreatmentTotal {
         rule: outlook.rule.clone().unwrap_or_default(),
         relation: outlook.id.clone(),
         treatment: share.treatment.clone(),

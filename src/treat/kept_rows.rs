@@ -3,11 +3,11 @@
 
 use crate::model::catalog::Family;
 use crate::model::catalog::TableName;
-use crate::model::forecast::Refusal;
+use crate::model::forecast::PlanRefusal;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
-use crate::model::plan::Part;
 use crate::model::rule::TreatmentKind;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -51,7 +51,7 @@ impl<'a> Planner<'a> {
                 let said = member.after.as_ref().and_then(|after| value_of(after, column));
                 said.is_some_and(|said| said.is_same(value) || said.is_same(&self.surgery.recorded(value.clone())))
             };
-            if member.part() == Part::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
+            if member.part() == ChangeRole::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
                 self.bench.take_away(&member.table, &member.row)?;
             }
         }
@@ -110,7 +110,7 @@ impl<'a> Planner<'a> {
             self.creates.push(NewTable { name: name.clone(), columns });
         }
         if let Some(why) = known.and_then(|known| self.schema.tables[known].irreversible.as_deref()) {
-            self.refusals.push(Refusal {
+            self.refusals.push(PlanRefusal {
                 rule: case.rule.id.value.clone(),
                 relation: case.relation.id.clone(),
                 why: format!("{table}, which is to keep rows, {why}"),
@@ -124,7 +124,7 @@ impl<'a> Planner<'a> {
             if !self.refusals.iter().any(|refusal| refusal.why == why) {
                 let (rule, relation) = (case.rule.id.value.clone(), case.relation.id.clone());
                 let help = "name another table, which is then made".to_owned();
-                self.refusals.push(Refusal { rule, relation, why, help });
+                self.refusals.push(PlanRefusal { rule, relation, why, help });
             }
             return Ok(());
         }
@@ -147,7 +147,7 @@ impl<'a> Planner<'a> {
         let image: RowName =
             columns.iter().map(|&column| column.to_owned()).zip(said.into_iter().chain(values)).collect();
         let mut record = Change::new(name, image[..1].to_vec(), None, Some(image));
-        record.reasons.push(case.reason(Part::Record, treatment));
+        record.reasons.push(case.reason(ChangeRole::Record, treatment));
         Ok(self.bench.put_in(unit, &record)?)
     }
 }

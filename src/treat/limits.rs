@@ -11,10 +11,10 @@ use super::Case;
 use super::Planner;
 use super::TreatError;
 use crate::model::forecast::LimitUse;
-use crate::model::forecast::Refusal;
+use crate::model::forecast::PlanRefusal;
 use crate::model::ids::TableId;
-use crate::model::plan::Part;
-use crate::model::plan::Reason;
+use crate::model::plan::ChangeReason;
+use crate::model::plan::ChangeRole;
 use crate::model::rule::Limits;
 use crate::model::rule::Rule;
 use crate::model::rule::TreatmentKind;
@@ -209,7 +209,7 @@ impl<'a> Planner<'a> {
         &mut self,
         case: &Case<'a>,
         table: TableId,
-        earlier: &[Reason],
+        earlier: &[ChangeReason],
     ) -> Result<Counted, TreatError> {
         self.size(table)?;
         let mut lost = earlier.iter().filter(|reason| loses(reason));
@@ -256,7 +256,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Every sum beside its limit, and why the plan is refused, if it is.
-    pub(super) fn limits(&self) -> (Vec<LimitUse>, Vec<Refusal>) {
+    pub(super) fn limits(&self) -> (Vec<LimitUse>, Vec<PlanRefusal>) {
         let name = |table: TableId| self.schema.tables[table].name.to_string();
         let uses = self.losses.uses();
         let refusals = uses.iter().filter(|one| one.is_over()).map(|one| {
@@ -282,7 +282,7 @@ impl<'a> Planner<'a> {
             };
             let relations = one.rule.and_then(|rule| self.losses.rules.get(rule)).map(|rule| &rule.relations);
             let only = relations.filter(|relations| relations.len() == 1).and_then(BTreeSet::first);
-            Refusal {
+            PlanRefusal {
                 rule: one.rule.cloned().unwrap_or_default(),
                 relation: only.cloned().unwrap_or_default(),
                 why: format!("{limit}{whose}"),
@@ -303,7 +303,7 @@ impl<'a> Planner<'a> {
 }
 
 /// Whether a row went or was blanked for this reason.
-fn loses(reason: &Reason) -> bool {
+fn loses(reason: &ChangeReason) -> bool {
     let takes = TreatmentKind::named(&reason.treatment).is_some_and(TreatmentKind::loses_data);
-    reason.part == Part::Dependant || (reason.part == Part::Orphan && takes)
+    reason.part == ChangeRole::Dependant || (reason.part == ChangeRole::Orphan && takes)
 }

@@ -15,11 +15,11 @@ use crate::engine::write::Attempt;
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
 use crate::model::facts::CounterTable;
-use crate::model::forecast::Sample;
+use crate::model::forecast::ChangeSample;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
-use crate::model::plan::Reason;
+use crate::model::plan::ChangeReason;
+use crate::model::plan::ChangeRole;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
@@ -77,7 +77,7 @@ struct Blank<'k> {
     values: RowName,
     /// What its other values are derived from, so that no two are alike.
     seed: &'k Key,
-    reason: Reason,
+    reason: ChangeReason,
 }
 
 impl<'a> Planner<'a> {
@@ -112,14 +112,14 @@ impl<'a> Planner<'a> {
             row.push((name, value));
         }
         let treatment = case.making;
-        let reason = case.reason(Part::Parent, treatment);
+        let reason = case.reason(ChangeRole::Parent, treatment);
         let blank = Blank { table, values: row, seed, reason };
         let mut made = Vec::new();
         let sentinels = self.parents.sentinels.clone();
         match self.make(blank, columns, 0, &mut made) {
             Ok(image) => {
                 let key = key_of(&image, columns.iter().map(|&column| about.columns[column].name.as_str()));
-                case.show(treatment, || Sample {
+                case.show(treatment, || ChangeSample {
                     table: about.name.to_string(),
                     row: made.last().map(|(_, row)| row.clone()).unwrap_or_default(),
                     before: None,
@@ -450,8 +450,8 @@ impl<'a> Planner<'a> {
             let row = vec![(names.address.to_owned(), Value::Integer(address))];
             let before = before.map(|(_, counted)| image(counted));
             let mut change = Change::new(self.schema.tables[counters].name.clone(), row, before, Some(image(reached)));
-            change.reasons.push(Reason {
-                part: Part::Counter,
+            change.reasons.push(ChangeReason {
+                part: ChangeRole::Counter,
                 relation: String::new(),
                 rule: String::new(),
                 treatment: TreatmentKind::Placeholder.name().to_owned(),
@@ -470,7 +470,7 @@ impl<'a> Planner<'a> {
         let name = &self.schema.tables[table].name;
         let mut reached = None;
         self.bench.each(|change| {
-            if change.table == *name && change.part() == Part::Parent {
+            if change.table == *name && change.part() == ChangeRole::Parent {
                 reached = reached.max(largest(&change.row));
             }
             Ok::<(), rusqlite::Error>(())
@@ -498,8 +498,8 @@ impl<'a> Planner<'a> {
 }
 
 impl Case<'_> {
-    pub(super) fn reason(&self, part: Part, treatment: &str) -> Reason {
-        Reason {
+    pub(super) fn reason(&self, part: ChangeRole, treatment: &str) -> ChangeReason {
+        ChangeReason {
             part,
             relation: self.relation.id.clone(),
             rule: self.rule.id.value.clone(),
@@ -508,7 +508,7 @@ impl Case<'_> {
     }
 
     /// Keeps the first few changes of a treatment as examples.
-    pub(super) fn show(&mut self, treatment: &str, sample: impl FnOnce() -> Sample<Value>) {
+    pub(super) fn show(&mut self, treatment: &str, sample: impl FnOnce() -> ChangeSample<Value>) {
         let share = self.outlook.share(treatment);
         share.changes += 1;
         if share.samples.len() < super::SAMPLES {

@@ -12,8 +12,8 @@ use crate::model::catalog::TableKind;
 use crate::model::facts::Location;
 use crate::model::facts::ParentKey;
 use crate::model::finding::Code;
-use crate::model::forecast::Outlook;
-use crate::model::forecast::Refusal;
+use crate::model::forecast::PlanRefusal;
+use crate::model::forecast::RelationForecast;
 use crate::model::ids::TableId;
 use crate::model::redefinition;
 use crate::model::redefinition::Definition;
@@ -50,7 +50,7 @@ pub struct Matter<'a> {
     /// The rule of each relation.
     pub assigned: &'a Assigned,
     /// What becomes of the orphans.
-    pub outlooks: &'a [Outlook<Value>],
+    pub outlooks: &'a [RelationForecast<Value>],
     pub definitions: &'a [Definition],
     /// Of the parents whose placeholders triggers make, the columns that have a DEFAULT.
     pub defaults: &'a BTreeMap<TableId, Vec<String>>,
@@ -61,7 +61,7 @@ pub struct Matter<'a> {
 #[derive(Default)]
 pub struct Decided {
     pub changes: Vec<Redefinition>,
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<PlanRefusal>,
     /// What else will happen.
     pub hazards: Vec<String>,
 }
@@ -150,7 +150,7 @@ impl Decided {
                     redefinition::add(&mut self.changes, change);
                 }
             }
-            Err((why, help)) => self.refusals.push(Refusal {
+            Err((why, help)) => self.refusals.push(PlanRefusal {
                 rule: rule.to_owned(),
                 relation: relation.to_owned(),
                 why,

@@ -12,13 +12,13 @@ use crate::engine::write::Attempt;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
-use crate::model::forecast::Sample;
+use crate::model::forecast::ChangeSample;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
+use crate::model::plan::ChangeRole;
 use crate::model::refusal::RefusalKind;
 use crate::model::relation::Relation;
-use crate::model::rule::Keep;
+use crate::model::rule::QuarantineTarget;
 use crate::model::rule::TreatmentKind;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -181,13 +181,13 @@ impl<'a> Planner<'a> {
         if let Act::Set { blanks: true, .. } = pending.act {
             self.count_loss(case, case.relation.child, &change.reasons)?;
         }
-        change.reasons.push(case.reason(Part::Orphan, pending.treatment));
+        change.reasons.push(case.reason(ChangeRole::Orphan, pending.treatment));
         let table = &self.schema.child(case.relation).name;
         case.show(pending.treatment, || {
             let set = change.set();
             let before = change.before.iter().flatten();
             let old = before.filter(|(name, _)| set.iter().any(|(changed, _)| changed == name)).cloned().collect();
-            Sample { table: table.to_string(), row: pending.row.clone(), before: Some(old), after: Some(set) }
+            ChangeSample { table: table.to_string(), row: pending.row.clone(), before: Some(old), after: Some(set) }
         });
         self.changed.insert((case.relation.child, case.index, true));
         let Act::Set { record, .. } = pending.act else { return Ok(()) };
@@ -215,7 +215,7 @@ impl<'a> Planner<'a> {
                 case.outlook.share(TreatmentKind::Quarantine.name()).rows += 1;
                 let (row, key) = (pending.row.clone(), pending.key.clone());
                 let pending = Pending { treatment: TreatmentKind::Quarantine.name(), row, key, ..*pending };
-                self.remove(case, &pending, image, Some(&Keep::default()))
+                self.remove(case, &pending, image, Some(&QuarantineTarget::default()))
             }
             _ => {
                 case.give_up(pending, &why.text);

@@ -165,7 +165,7 @@ mod tests {
     use crate::engines;
     use crate::model::resolve;
     use crate::scan;
-    use crate::scan::Fact;
+    use crate::scan::ScanResult;
     use crate::source::Source;
     use crate::sql;
 
@@ -176,7 +176,7 @@ mod tests {
         let mut database = engines::open(&source, &patience).unwrap();
         let schema = resolve::resolve(database.catalog().unwrap(), &[]).unwrap();
         let mut sessions = database.sessions(1).unwrap();
-        let wishes = scan::Wishes {
+        let wishes = scan::ScanOptions {
             samples: 5,
             memory: 1 << 20,
             threads: 1,
@@ -185,7 +185,7 @@ mod tests {
         };
         let facts = scan::scan(&schema, &mut sessions, &wishes);
         assert_eq!(facts.len(), 1);
-        let Some(Fact::Checked(tally)) = facts.iter().next() else { panic!("{facts:?}") };
+        let Some(ScanResult::Checked(tally)) = facts.iter().next() else { panic!("{facts:?}") };
         assert_eq!((tally.orphan_rows, tally.missing_keys), (1, 1));
         assert_eq!((tally.counts.rows, tally.counts.null_rows), (4, 1));
         assert!(sql::repair::of(&schema).is_none());

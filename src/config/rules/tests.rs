@@ -4,10 +4,10 @@
 use super::*;
 use crate::config::fault::render;
 use crate::model::rule::Expression;
-use crate::model::rule::Piece;
+use crate::model::rule::ExpressionScope;
 use crate::model::rule::PlaceholderKey;
 use crate::model::rule::RemapHow;
-use crate::model::rule::Scope;
+use crate::model::rule::TemplatePiece;
 use crate::model::rule::Treatment;
 use crate::model::value::Value;
 
@@ -35,8 +35,8 @@ fn rule_with_every_part_is_parsed() {
     let Treatment::Placeholder(placeholder) = &placeholder.value else { panic!("{placeholder:?}") };
     assert_eq!(placeholder.key, PlaceholderKey::New);
     let name = placeholder.values.iter().find(|(column, _)| column.value == "name").unwrap();
-    let column = Piece::Column { scope: Scope::Via, column: "name".to_owned() };
-    assert_eq!(name.1.value, Expression::Template(vec![column, Piece::Text("_placeholder".to_owned())]));
+    let column = TemplatePiece::Column { scope: ExpressionScope::Via, column: "name".to_owned() };
+    assert_eq!(name.1.value, Expression::Template(vec![column, TemplatePiece::Text("_placeholder".to_owned())]));
 }
 
 #[test]

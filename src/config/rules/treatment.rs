@@ -10,14 +10,14 @@ use crate::config::side;
 use crate::model::catalog::Action;
 use crate::model::configured::Spanned;
 use crate::model::rule::Enforcement;
-use crate::model::rule::Keep;
 use crate::model::rule::KeyMap;
-use crate::model::rule::Normal;
+use crate::model::rule::Normalization;
 use crate::model::rule::Nullable;
 use crate::model::rule::OnConflict;
 use crate::model::rule::Placeholder;
 use crate::model::rule::PlaceholderKey;
 use crate::model::rule::Prevention;
+use crate::model::rule::QuarantineTarget;
 use crate::model::rule::Remap;
 use crate::model::rule::RemapHow;
 use crate::model::rule::Sentinel;
@@ -121,19 +121,19 @@ fn mapping(item: &Item<'_, '_>) -> Option<RemapHow> {
     }
 }
 
-fn normal_forms(item: &Item<'_, '_>) -> Option<Vec<Normal>> {
+fn normal_forms(item: &Item<'_, '_>) -> Option<Vec<Normalization>> {
     let entries = item.entries("an array such as [\"trim\", \"casefold\"]")?;
     if entries.is_empty() {
         item.fault("expected at least one of trim, casefold, zero-padding, uuid", None);
     }
     let forms = entries.iter().map(|entry| entry.parsed("a normal form", normal_form).map(|at| at.value));
-    let forms: Vec<Option<Normal>> = forms.collect();
-    forms.into_iter().collect::<Option<Vec<Normal>>>().filter(|forms| !forms.is_empty())
+    let forms: Vec<Option<Normalization>> = forms.collect();
+    forms.into_iter().collect::<Option<Vec<Normalization>>>().filter(|forms| !forms.is_empty())
 }
 
-fn normal_form(text: &str) -> Result<Normal, String> {
-    let known = Normal::ALL.map(Normal::name).join(", ");
-    Normal::ALL.into_iter().find(|form| form.name() == text).ok_or_else(|| format!("expected one of {known}"))
+fn normal_form(text: &str) -> Result<Normalization, String> {
+    let known = Normalization::ALL.map(Normalization::name).join(", ");
+    Normalization::ALL.into_iter().find(|form| form.name() == text).ok_or_else(|| format!("expected one of {known}"))
 }
 
 fn conflict(item: &Item<'_, '_>) -> Option<OnConflict> {
@@ -203,7 +203,7 @@ fn keep(reader: &mut Reader<'_, '_>) -> Option<bool> {
 }
 
 /// Returns where quarantined rows are kept: a table or a file. A rule must not name both.
-fn kept(reader: &mut Reader<'_, '_>) -> Keep {
+fn kept(reader: &mut Reader<'_, '_>) -> QuarantineTarget {
     let table = reader.take("table").and_then(|item| name(&item));
     let file = reader.take("file").and_then(|item| {
         if table.is_some() {
@@ -211,7 +211,7 @@ fn kept(reader: &mut Reader<'_, '_>) -> Keep {
         }
         Some(item.parsed("the name of a file", file_name)?.value)
     });
-    file.map(Keep::File).or(table.map(Keep::Table)).unwrap_or_default()
+    file.map(QuarantineTarget::File).or(table.map(QuarantineTarget::Table)).unwrap_or_default()
 }
 
 /// Accepts a plain file name, because a rule may write only beside the plan.

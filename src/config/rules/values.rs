@@ -7,8 +7,8 @@ use crate::config::fault::quoted;
 use crate::config::reader::Item;
 use crate::model::configured::Spanned;
 use crate::model::rule::Expression;
-use crate::model::rule::Piece;
-use crate::model::rule::Scope;
+use crate::model::rule::ExpressionScope;
+use crate::model::rule::TemplatePiece;
 use crate::model::value::Value;
 
 pub(super) fn read(item: &Item<'_, '_>) -> Vec<(Spanned<String>, Spanned<Expression>)> {
@@ -82,7 +82,7 @@ fn template(text: &str) -> Result<Expression, String> {
                 return Err("a { is never closed".to_owned());
             };
             if !plain.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                pieces.push(TemplatePiece::Text(std::mem::take(&mut plain)));
             }
             pieces.push(column(inside)?);
             rest = after;
@@ -95,15 +95,15 @@ fn template(text: &str) -> Result<Expression, String> {
         return Ok(Expression::Literal(Value::text(plain)));
     }
     if !plain.is_empty() {
-        pieces.push(Piece::Text(plain));
+        pieces.push(TemplatePiece::Text(plain));
     }
     Ok(Expression::Template(pieces))
 }
 
-fn column(text: &str) -> Result<Piece, String> {
+fn column(text: &str) -> Result<TemplatePiece, String> {
     let known = text.trim().split_once('.').and_then(|(scope, column)| {
-        let scope = Scope::ALL.into_iter().find(|known| known.name() == scope)?;
-        (!column.is_empty()).then(|| Piece::Column { scope, column: column.to_owned() })
+        let scope = ExpressionScope::ALL.into_iter().find(|known| known.name() == scope)?;
+        (!column.is_empty()).then(|| TemplatePiece::Column { scope, column: column.to_owned() })
     });
     known.ok_or_else(|| format!("{} is not a column of child, via or key", quoted(&format!("{{{text}}}"))))
 }

@@ -22,8 +22,8 @@ use crate::engine::wire::trial::Stage;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
-use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::model::statement::StatementKind;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
@@ -183,7 +183,7 @@ impl Trial for MysqlTrial {
     fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
         self.use_settings_of_user(true)?;
         self.limit()?;
-        if statement.kind == Kind::Transaction {
+        if statement.kind == StatementKind::Transaction {
             return Ok(Performance { refusal: self.transaction(statement)?, writes: Vec::new() });
         }
         self.run(transaction::BEGIN_TRY)?;

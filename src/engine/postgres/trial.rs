@@ -21,8 +21,8 @@ use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
 use crate::model::refusal::Refusal;
-use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::model::statement::StatementKind;
 use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
@@ -219,7 +219,7 @@ impl Trial for PostgresTrial {
     fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
         self.speak_as_user(true)?;
         self.limit()?;
-        if statement.kind == Kind::Transaction {
+        if statement.kind == StatementKind::Transaction {
             return Ok(Performance { refusal: self.transaction(statement)?, writes: Vec::new() });
         }
         self.run("SAVEPOINT fk_doctor_try")?;

@@ -11,7 +11,7 @@ use rusqlite::OpenFlags;
 use crate::engine::EngineError;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
-use crate::model::refusal::Unknown;
+use crate::model::refusal::UnknownName;
 use crate::model::text::shell;
 
 /// Delay between two attempts while another program holds a lock. Busy writers release it for moments only.
@@ -98,11 +98,11 @@ fn with_unknown_name(refusal: Refusal) -> Refusal {
     let named = |text: &str| text.rsplit('.').next().unwrap_or(text).trim_matches('"').to_owned();
     let parent = message.strip_prefix("no such table: main.").map(str::to_owned);
     let unknown = if let Some(table) = message.strip_prefix("no such table: ") {
-        Some(Unknown::Table(named(table)))
+        Some(UnknownName::Table(named(table)))
     } else if let Some((_, column)) = message.split_once("no such column: ") {
-        Some(Unknown::Column(named(column.split(" - ").next().unwrap_or(column))))
+        Some(UnknownName::Column(named(column.split(" - ").next().unwrap_or(column))))
     } else {
-        message.split_once("has no column named ").map(|(_, column)| Unknown::Column(named(column)))
+        message.split_once("has no column named ").map(|(_, column)| UnknownName::Column(named(column)))
     };
     Refusal { parent, unknown, ..refusal }
 }
@@ -236,13 +236,13 @@ mod tests {
         let mismatch = "foreign key mismatch - \"c\" referencing \"p\"";
         let mismatch = with_tables(Refusal::new(RefusalKind::Mismatch, mismatch));
         assert_eq!((mismatch.table.as_deref(), mismatch.parent.as_deref()), (Some("c"), Some("p")));
-        assert_eq!(invalid("no such table: x").unknown, Some(Unknown::Table("x".to_owned())));
+        assert_eq!(invalid("no such table: x").unknown, Some(UnknownName::Table("x".to_owned())));
         assert_eq!(invalid("no such table: x").parent, None);
         assert_eq!(invalid("no such table: main.x").parent.as_deref(), Some("x"));
-        assert_eq!(invalid("no such column: t.a").unknown, Some(Unknown::Column("a".to_owned())));
+        assert_eq!(invalid("no such column: t.a").unknown, Some(UnknownName::Column("a".to_owned())));
         let quoted = "no such column: \"a\" - should this be a string literal in single-quotes?";
-        assert_eq!(invalid(quoted).unknown, Some(Unknown::Column("a".to_owned())));
-        assert_eq!(invalid("table t has no column named a").unknown, Some(Unknown::Column("a".to_owned())));
+        assert_eq!(invalid(quoted).unknown, Some(UnknownName::Column("a".to_owned())));
+        assert_eq!(invalid("table t has no column named a").unknown, Some(UnknownName::Column("a".to_owned())));
         assert_eq!(invalid("near \"x\": syntax error").unknown, None);
     }
 }

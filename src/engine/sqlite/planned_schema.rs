@@ -9,8 +9,8 @@ use crate::engine::EngineError;
 use crate::engine::sqlite::introspect;
 use crate::engine::sqlite::open;
 use crate::model::catalog::Catalog;
-use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::model::statement::StatementKind;
 
 /// Runs only definitions. Other statements of a script (data, pragmas, transactions) do not affect the schema.
 pub(super) fn catalog(statements: &[Statement]) -> Result<Catalog, EngineError> {
@@ -22,7 +22,7 @@ pub(super) fn catalog(statements: &[Statement]) -> Result<Catalog, EngineError> 
     let connection = Connection::open("").map_err(|error| failed(1, &error))?;
     open::distrust(&connection).map_err(|error| failed(1, &error))?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0).map_err(|error| failed(1, &error))?;
-    for statement in statements.iter().filter(|statement| statement.kind == Kind::Definition) {
+    for statement in statements.iter().filter(|statement| statement.kind == StatementKind::Definition) {
         connection.execute_batch(&statement.text).map_err(|error| failed(statement.line, &error))?;
     }
     introspect::catalog(&connection, Path::new("planned")).map_err(|error| failed(1, &error))

@@ -35,8 +35,8 @@ use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
 use crate::model::refusal::RefusalKind;
-use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::model::statement::StatementKind;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
@@ -257,7 +257,7 @@ impl Trial for SqliteTrial {
     }
 
     fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
-        if matches!(statement.kind, Kind::Transaction | Kind::Enforcement) {
+        if matches!(statement.kind, StatementKind::Transaction | StatementKind::Enforcement) {
             return self.run(statement);
         }
         self.execute("SAVEPOINT fk_doctor_try")?;

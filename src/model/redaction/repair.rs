@@ -2,28 +2,28 @@
 
 use super::Redaction;
 use super::ShownValue;
-use crate::model::forecast::Outlook;
+use crate::model::forecast::ChangeSample;
+use crate::model::forecast::RelationForecast;
 use crate::model::forecast::RepairForecast;
-use crate::model::forecast::Sample;
-use crate::model::forecast::Share;
+use crate::model::forecast::TreatmentForecast;
 use crate::model::forecast::Undecided;
 use crate::model::ids::RelationId;
 use crate::model::schema::Schema;
-use crate::model::state::LeftRow;
+use crate::model::state::SkippedRow;
 use crate::model::value::RowName;
 use crate::model::value::Value;
 
 /// The rows that `apply`, `undo` and `status` list by their names. Those reports hide no name of a row: they have a plan
 /// beside them, which holds every value.
-pub fn left_rows(rows: &[LeftRow<Value>]) -> Vec<LeftRow> {
+pub fn left_rows(rows: &[SkippedRow<Value>]) -> Vec<SkippedRow> {
     let name = |row: &RowName| row.iter().map(|(name, value)| (name.clone(), ShownValue(value.clone()))).collect();
-    let left = |left: &LeftRow<Value>| LeftRow { table: left.table.clone(), row: name(&left.row), why: left.why };
+    let left = |left: &SkippedRow<Value>| SkippedRow { table: left.table.clone(), row: name(&left.row), why: left.why };
     rows.iter().map(left).collect()
 }
 
 impl Redaction {
     pub fn forecast(&self, schema: &Schema, forecast: &RepairForecast<Value>) -> RepairForecast {
-        let outlook = |outlook: &Outlook<Value>| Outlook {
+        let outlook = |outlook: &RelationForecast<Value>| RelationForecast {
             treatments: outlook.treatments.iter().map(|share| self.share(schema, share)).collect(),
             undecided: outlook.undecided.iter().map(|left| self.undecided(schema, outlook.relation, left)).collect(),
             unchecked: outlook.unchecked.as_ref().map(|why| self.message(why)),
@@ -46,14 +46,14 @@ impl Redaction {
         }
     }
 
-    fn share(&self, schema: &Schema, share: &Share<Value>) -> Share {
-        let sample = |sample: &Sample<Value>| Sample {
+    fn share(&self, schema: &Schema, share: &TreatmentForecast<Value>) -> TreatmentForecast {
+        let sample = |sample: &ChangeSample<Value>| ChangeSample {
             table: sample.table.clone(),
             row: self.row(schema, &sample.table, &sample.row),
             before: sample.before.as_ref().map(|row| self.row(schema, &sample.table, row)),
             after: sample.after.as_ref().map(|row| self.row(schema, &sample.table, row)),
         };
-        Share {
+        TreatmentForecast {
             samples: share.samples.iter().map(sample).collect(),
             treatment: share.treatment.clone(),
             keys: share.keys,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::state::Left;
-use crate::model::state::LeftRow;
+use crate::model::state::SkipReason;
+use crate::model::state::SkippedRow;
 use crate::report::applied::Said;
 use crate::report::json::Database;
 use crate::report::json::Named;
@@ -81,8 +81,8 @@ struct OneLeft<'a> {
     reason: &'static str,
 }
 
-pub(super) fn left<'a>(left: &BTreeMap<Left, u64>, rows: &'a [LeftRow]) -> LeftRows<'a> {
-    let one = |row: &'a LeftRow| OneLeft { table: &row.table, row: Named::of(&row.row), reason: row.why.name() };
+pub(super) fn left<'a>(left: &BTreeMap<SkipReason, u64>, rows: &'a [SkippedRow]) -> LeftRows<'a> {
+    let one = |row: &'a SkippedRow| OneLeft { table: &row.table, row: Named::of(&row.row), reason: row.why.name() };
     LeftRows {
         total: left.values().sum(),
         reasons: left.iter().filter(|(_, rows)| **rows > 0).map(|(why, rows)| (why.name(), *rows)).collect(),

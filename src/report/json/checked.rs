@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::model::checked::Checked;
-use crate::model::checked::Corrected;
-use crate::model::checked::Loaded;
-use crate::model::checked::Place;
-use crate::model::checked::Refused;
+use crate::model::checked::CheckResult;
+use crate::model::checked::CorrectedLoad;
+use crate::model::checked::LoadSource;
+use crate::model::checked::RefusedRow;
+use crate::model::checked::RefusedRows;
 use crate::model::checked::Taken;
 use crate::report::json::Database;
 use crate::report::json::Named;
@@ -15,7 +15,7 @@ use crate::report::json::Tool;
 use crate::report::json::document;
 use crate::report::json::examination::Found;
 
-pub(in crate::report) fn render(checked: &Checked) -> String {
+pub(in crate::report) fn render(checked: &CheckResult) -> String {
     document(&Report {
         format: "fk-doctor/check@1",
         tool: TOOL,
@@ -56,8 +56,8 @@ struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    fn of(corrected: &'a Corrected) -> Files<'a> {
-        let Corrected { file, rows, changed, rest, rest_rows, parents, parent_rows } = corrected;
+    fn of(corrected: &'a CorrectedLoad) -> Files<'a> {
+        let CorrectedLoad { file, rows, changed, rest, rest_rows, parents, parent_rows } = corrected;
         Files { file, rows: *rows, changed: *changed, rest, rest_rows: *rest_rows, parents, parent_rows: *parent_rows }
     }
 }
@@ -76,7 +76,7 @@ struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    fn of(load: &'a Loaded) -> Load<'a> {
+    fn of(load: &'a LoadSource) -> Load<'a> {
         Load { table: &load.table, source: &load.source, rows: load.rows }
     }
 }
@@ -93,7 +93,7 @@ struct Turned<'a> {
 }
 
 impl<'a> Turned<'a> {
-    fn of(refused: &'a Refused) -> Turned<'a> {
+    fn of(refused: &'a RefusedRows) -> Turned<'a> {
         let about = &refused.constraint;
         Turned {
             code: about.code.name(),
@@ -124,7 +124,7 @@ enum Holder<'a> {
 }
 
 impl<'a> At<'a> {
-    fn of(place: &'a Place) -> At<'a> {
+    fn of(place: &'a RefusedRow) -> At<'a> {
         let taken_by = place.taken.as_ref().map(|taken| match taken {
             Taken::Table => Holder::Table("table"),
             Taken::Row { source, line } => Holder::Row { source, line: *line },

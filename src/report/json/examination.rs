@@ -3,8 +3,8 @@
 use crate::model::redaction::ShownValue;
 use serde::Serialize;
 
-use crate::model::baseline::Entry;
-use crate::model::baseline::Outcome;
+use crate::model::baseline::BaselineEntry;
+use crate::model::baseline::BaselineOutcome;
 use crate::model::examination::Coverage;
 use crate::model::examination::Examination;
 use crate::model::finding::Finding;
@@ -226,8 +226,8 @@ struct Listed<'a> {
 }
 
 impl<'a> Baselined<'a> {
-    pub(in crate::report) fn of(outcome: &'a Outcome) -> Baselined<'a> {
-        let listed = |entries: &'a [Entry]| {
+    pub(in crate::report) fn of(outcome: &'a BaselineOutcome) -> Baselined<'a> {
+        let listed = |entries: &'a [BaselineEntry]| {
             entries.iter().map(|entry| Listed { id: &entry.id, relation: &entry.relation }).collect()
         };
         Baselined {

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use crate::model::explanation::Branch;
+use crate::model::explanation::CascadeBranch;
 use crate::model::explanation::Constraint;
 use crate::model::explanation::Effect;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
-use crate::model::explanation::Reason;
-use crate::model::explanation::Verdict;
+use crate::model::explanation::StatementReason;
+use crate::model::explanation::StatementVerdict;
 use crate::report::json::Database;
 use crate::report::json::TOOL;
 use crate::report::json::Tool;
@@ -61,21 +61,21 @@ struct Told<'a> {
 impl<'a> Told<'a> {
     fn of(explained: &'a Explained) -> Told<'a> {
         let findings = explained.reasons.iter().filter_map(|reason| match reason {
-            Reason::Relation(finding) => Some(Found::of(&explained.schema, finding)),
-            Reason::Constraint(_) => None,
+            StatementReason::Relation(finding) => Some(Found::of(&explained.schema, finding)),
+            StatementReason::Constraint(_) => None,
         });
         let constraints = explained.reasons.iter().filter_map(|reason| match reason {
-            Reason::Relation(_) => None,
-            Reason::Constraint(constraint) => Some(Refused::of(constraint)),
+            StatementReason::Relation(_) => None,
+            StatementReason::Constraint(constraint) => Some(Refused::of(constraint)),
         });
         Told {
             line: explained.statement.line,
             statement: &explained.statement.text,
             verdict: explained.verdict.name(),
             message: match &explained.verdict {
-                Verdict::Accepted => None,
-                Verdict::Refused(refusal) => Some(&refusal.message),
-                Verdict::Forbidden(why) | Verdict::Skipped(why) => Some(why),
+                StatementVerdict::Accepted => None,
+                StatementVerdict::Refused(refusal) => Some(&refusal.message),
+                StatementVerdict::Forbidden(why) | StatementVerdict::Skipped(why) => Some(why),
             },
             findings: findings.collect(),
             constraints: constraints.collect(),
@@ -145,7 +145,7 @@ struct Followed<'a> {
 }
 
 impl<'a> Followed<'a> {
-    fn of(branch: &'a Branch) -> Followed<'a> {
+    fn of(branch: &'a CascadeBranch) -> Followed<'a> {
         Followed {
             parent: &branch.parent,
             child: &branch.child,

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use crate::model::forecast::ChangeSample;
 use crate::model::forecast::LimitUse;
-use crate::model::forecast::Outlook;
-use crate::model::forecast::Sample;
+use crate::model::forecast::RelationForecast;
 use crate::model::redefinition::Redefinition;
 use crate::report::json::Database;
 use crate::report::json::Named;
@@ -15,7 +15,7 @@ use crate::report::repair::Said;
 
 pub(in crate::report) fn render(said: &Said<'_>) -> String {
     let forecast = said.forecast;
-    let rows = |outlooks: &mut dyn Iterator<Item = &Outlook>| outlooks.map(|outlook| outlook.rows).sum();
+    let rows = |outlooks: &mut dyn Iterator<Item = &RelationForecast>| outlooks.map(|outlook| outlook.rows).sum();
     let verdict = if !forecast.refusals.is_empty() {
         "refused"
     } else if forecast.unchecked() > 0 {
@@ -67,7 +67,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
     })
 }
 
-fn relation<'a>(said: &Said<'a>, outlook: &'a Outlook) -> Relation<'a> {
+fn relation<'a>(said: &Said<'a>, outlook: &'a RelationForecast) -> Relation<'a> {
     let schema = said.schema;
     let names = || schema.relations.get(outlook.relation).map(|relation| schema.child_column_names(relation));
     Relation {
@@ -126,7 +126,7 @@ fn definition(change: &Redefinition) -> Definition<'_> {
     }
 }
 
-fn sample(sample: &Sample) -> Sampled<'_> {
+fn sample(sample: &ChangeSample) -> Sampled<'_> {
     Sampled {
         table: &sample.table,
         row: Named::of(&sample.row),

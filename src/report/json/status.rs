@@ -22,7 +22,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
         made: Made { changes: state.made, definitions: state.defined },
         left: state.left.iter().map(|(why, rows)| (why.name(), *rows)).collect(),
         changed_since: left(
-            &BTreeMap::from([(crate::model::state::Left::Changed, state.changed_since)]),
+            &BTreeMap::from([(crate::model::state::SkipReason::Changed, state.changed_since)]),
             state.changed_rows,
         ),
     });

@@ -22,7 +22,7 @@ use crate::run::config_file::ConfigFile;
 use crate::run::rule_files::RuleFiles;
 use crate::scan;
 use crate::scan::Progress;
-use crate::scan::Wishes;
+use crate::scan::ScanOptions;
 use crate::sql;
 use crate::sql::repair::Repair;
 use crate::treat;
@@ -99,7 +99,7 @@ pub(in crate::run) fn plan_for_schema(
     if !faults.is_empty() {
         return Err(files.faulty(&faults, surroundings));
     }
-    let wishes = Wishes {
+    let wishes = ScanOptions {
         samples: 1,
         memory: DEFAULT_MEMORY,
         threads: surroundings.cores,

@@ -3,9 +3,9 @@
 use super::planning::Planned;
 use crate::engine::EngineError;
 use crate::model::catalog::Table;
-use crate::model::forecast::Refusal;
+use crate::model::forecast::PlanRefusal;
 use crate::model::plan::Change;
-use crate::model::plan::Part;
+use crate::model::plan::ChangeRole;
 use crate::model::text::plural;
 use crate::model::value::RowName;
 use crate::model::value::Value;
@@ -35,7 +35,7 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
         let statement = surgery.statement(table, &as_it_was(change), change);
         script.push_str(&surgery.written_out(&statement));
         script.push_str(";\n");
-        if let (Part::Parent, Some(after)) = (change.part(), &change.after) {
+        if let (ChangeRole::Parent, Some(after)) = (change.part(), &change.after) {
             for advance in surgery.advance(table, after) {
                 script.push_str(&format!("{};\n", surgery.written_out(&advance)));
             }
@@ -52,7 +52,7 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
 }
 
 /// What is refused as a plan is refused as a script: nothing but comments.
-fn refused(refusals: &[Refusal]) -> String {
+fn refused(refusals: &[PlanRefusal]) -> String {
     let lines = refusals.iter().flat_map(|refusal| refusal.why.split(['\n', '\r']));
     let comments = lines.map(|line| format!("-- {line}\n"));
     format!("-- The repair is refused, so there is no script:\n{}", comments.collect::<String>())

@@ -9,7 +9,7 @@ use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::rule::Expression;
-use crate::model::rule::Piece;
+use crate::model::rule::TemplatePiece;
 use crate::model::schema::Schema;
 use crate::model::text::visible;
 use crate::model::value::Value;
@@ -107,9 +107,9 @@ fn value(given: &Given<'_>, children: &[&str]) -> String {
             Expression::Literal(value) => MYSQL.literal(value),
             Expression::Sql(sql) => format!("(\n{sql}\n)"),
             Expression::Template(pieces) => {
-                let piece = |piece: &Piece| match piece {
-                    Piece::Text(text) => MYSQL.literal(&Value::text(text)),
-                    Piece::Column { scope, column } => {
+                let piece = |piece: &TemplatePiece| match piece {
+                    TemplatePiece::Text(text) => MYSQL.literal(&Value::text(text)),
+                    TemplatePiece::Column { scope, column } => {
                         format!("coalesce({}.{}, '')", in_backticks(scope.name()), in_backticks(column))
                     }
                 };

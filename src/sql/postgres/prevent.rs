@@ -11,7 +11,7 @@ use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::rule::Expression;
-use crate::model::rule::Piece;
+use crate::model::rule::TemplatePiece;
 use crate::model::schema::Schema;
 use crate::model::text::visible;
 use crate::model::value::Value;
@@ -127,9 +127,9 @@ fn value(column: &Column, given: &Given<'_>, children: &[&str]) -> String {
             Expression::Literal(value) => POSTGRES.literal(value),
             Expression::Sql(sql) => format!("(SELECT {} FROM (SELECT (\n{sql}\n)) AS given(x))", as_text("given.x")),
             Expression::Template(pieces) => {
-                let piece = |piece: &Piece| match piece {
-                    Piece::Text(text) => POSTGRES.literal(&Value::text(text)),
-                    Piece::Column { scope, column } => {
+                let piece = |piece: &TemplatePiece| match piece {
+                    TemplatePiece::Text(text) => POSTGRES.literal(&Value::text(text)),
+                    TemplatePiece::Column { scope, column } => {
                         format!("format('%s', {}.{})", quoted(scope.name()), quoted(column))
                     }
                 };

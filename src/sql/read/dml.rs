@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::model::catalog::Engine;
 use crate::model::facts::Lexis;
-use crate::model::facts::Placeholder;
+use crate::model::facts::ParameterStyle;
 use crate::model::value::Value;
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens_of;
@@ -127,10 +127,10 @@ impl<'s> Dml<'s> {
             piece.text.push_str(&self.text[from..token.place.start]);
             piece.values.push(self.parameters.get(number).cloned().unwrap_or(Value::Null));
             match self.engine.facts().placeholder {
-                Placeholder::Numbered(sign) => {
+                ParameterStyle::Numbered(sign) => {
                     piece.text.push_str(&format!("{sign}{}", numbered_from + piece.values.len()));
                 }
-                Placeholder::Question => piece.text.push('?'),
+                ParameterStyle::Question => piece.text.push('?'),
             }
             from = token.place.end;
         }
@@ -142,10 +142,10 @@ impl<'s> Dml<'s> {
     fn placeholder(&self, place: usize) -> Option<usize> {
         let token = &self.tokens[place];
         match self.engine.facts().placeholder {
-            Placeholder::Numbered(sign) => {
+            ParameterStyle::Numbered(sign) => {
                 token.text.strip_prefix(sign).filter(|_| !token.quoted)?.parse::<usize>().ok()?.checked_sub(1)
             }
-            Placeholder::Question => {
+            ParameterStyle::Question => {
                 token.is_word("?").then(|| self.tokens[..place].iter().filter(|token| token.is_word("?")).count())
             }
         }

@@ -5,8 +5,8 @@ use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::schema::Schema;
-use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::model::statement::StatementKind;
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens_of;
 
@@ -58,8 +58,10 @@ pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
     if let Some(view) = view.filter(|_| writes(statement) && lasting(schema).next().is_some()) {
         return Some(format!("{} is a view, and there are tables here that cannot be rolled back", view.name));
     }
-    let tried = matches!(statement.kind, Kind::Insert | Kind::Update | Kind::Delete | Kind::Transaction)
-        || ["SELECT", "VALUES", "TABLE", "WITH", "MERGE"].contains(&first.as_str())
+    let tried = matches!(
+        statement.kind,
+        StatementKind::Insert | StatementKind::Update | StatementKind::Delete | StatementKind::Transaction
+    ) || ["SELECT", "VALUES", "TABLE", "WITH", "MERGE"].contains(&first.as_str())
         || (first == "SET" && has(&["CONSTRAINTS"]));
     (!tried).then(|| why_not(engine, &first))
 }
@@ -116,7 +118,7 @@ fn why_not(engine: Engine, word: &str) -> String {
 }
 
 fn writes(statement: &Statement) -> bool {
-    matches!(statement.kind, Kind::Insert | Kind::Update | Kind::Delete)
+    matches!(statement.kind, StatementKind::Insert | StatementKind::Update | StatementKind::Delete)
 }
 
 fn names(tokens: &[Token], table: &Table) -> bool {

@@ -6,8 +6,8 @@
 use super::tokens::Token;
 use super::tokens::tokens_of;
 use crate::model::catalog::Engine;
-use crate::model::statement::Kind;
 use crate::model::statement::Statement;
+use crate::model::statement::StatementKind;
 
 /// Returns one statement with its kind.
 pub fn statement(engine: Engine, text: &str, line: usize) -> Statement {
@@ -79,23 +79,26 @@ fn makes_trigger(tokens: &[Token]) -> bool {
     named.is_some_and(|place| place > 0) && tokens[0].is_word("CREATE")
 }
 
-fn kind(words: &[Token]) -> Kind {
-    let Some(first) = words.first() else { return Kind::Other };
+fn kind(words: &[Token]) -> StatementKind {
+    let Some(first) = words.first() else { return StatementKind::Other };
     let word = if first.is_word("WITH") { main_word(words) } else { Some(first) };
-    let Some(word) = word else { return Kind::Other };
+    let Some(word) = word else { return StatementKind::Other };
     let of = [
-        (Kind::Insert, &["INSERT", "REPLACE"][..]),
-        (Kind::Update, &["UPDATE"]),
-        (Kind::Delete, &["DELETE"]),
-        (Kind::Transaction, &["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]),
-        (Kind::Definition, &["CREATE", "ALTER", "DROP", "REINDEX", "ANALYZE"]),
-        (Kind::Outside, &["ATTACH", "DETACH", "VACUUM", "PRAGMA", "SET", "COPY", "LOAD", "CALL", "DO", "GRANT"]),
+        (StatementKind::Insert, &["INSERT", "REPLACE"][..]),
+        (StatementKind::Update, &["UPDATE"]),
+        (StatementKind::Delete, &["DELETE"]),
+        (StatementKind::Transaction, &["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]),
+        (StatementKind::Definition, &["CREATE", "ALTER", "DROP", "REINDEX", "ANALYZE"]),
+        (
+            StatementKind::Outside,
+            &["ATTACH", "DETACH", "VACUUM", "PRAGMA", "SET", "COPY", "LOAD", "CALL", "DO", "GRANT"],
+        ),
     ];
     let enforces = |token: &Token| token.is_any(&["foreign_keys", "defer_foreign_keys"]);
     if word.is_word("PRAGMA") && words.iter().take(4).any(enforces) {
-        return Kind::Enforcement;
+        return StatementKind::Enforcement;
     }
-    of.iter().find(|(_, names)| word.is_any(names)).map_or(Kind::Other, |(kind, _)| *kind)
+    of.iter().find(|(_, names)| word.is_any(names)).map_or(StatementKind::Other, |(kind, _)| *kind)
 }
 
 /// The word that says what a statement with common table expressions does.
@@ -120,27 +123,27 @@ mod tests {
         let text = "-- first\nINSERT INTO t VALUES (';'); ;\n\
                     CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; DELETE FROM u; END;\n\
                     WITH a AS (DELETE) update t SET a = 1 /* done */";
-        let found: Vec<(String, usize, Kind)> =
+        let found: Vec<(String, usize, StatementKind)> =
             statements(Engine::Sqlite, text).into_iter().map(|one| (one.text, one.line, one.kind)).collect();
         assert_eq!(found.len(), 3, "{found:?}");
-        assert_eq!(found[0], ("INSERT INTO t VALUES (';')".to_owned(), 2, Kind::Insert));
+        assert_eq!(found[0], ("INSERT INTO t VALUES (';')".to_owned(), 2, StatementKind::Insert));
         assert!(found[1].0.starts_with("CREATE") && found[1].0.ends_with("END"), "{found:?}");
-        assert_eq!((found[1].1, found[1].2), (3, Kind::Definition));
-        assert_eq!(found[2], ("WITH a AS (DELETE) update t SET a = 1".to_owned(), 4, Kind::Update));
+        assert_eq!((found[1].1, found[1].2), (3, StatementKind::Definition));
+        assert_eq!(found[2], ("WITH a AS (DELETE) update t SET a = 1".to_owned(), 4, StatementKind::Update));
     }
 
     #[test]
     fn what_reaches_outside_is_known_by_its_word() {
         for (text, kind) in [
-            ("ATTACH 'x' AS y", Kind::Outside),
-            ("vacuum into 'x'", Kind::Outside),
-            ("PRAGMA journal_mode = OFF", Kind::Outside),
-            ("PRAGMA foreign_keys = OFF", Kind::Enforcement),
-            ("PRAGMA main.defer_foreign_keys(1)", Kind::Enforcement),
-            ("REPLACE INTO t VALUES (1)", Kind::Insert),
-            ("COMMIT", Kind::Transaction),
-            ("\"DELETE\" FROM t", Kind::Other),
-            ("", Kind::Other),
+            ("ATTACH 'x' AS y", StatementKind::Outside),
+            ("vacuum into 'x'", StatementKind::Outside),
+            ("PRAGMA journal_mode = OFF", StatementKind::Outside),
+            ("PRAGMA foreign_keys = OFF", StatementKind::Enforcement),
+            ("PRAGMA main.defer_foreign_keys(1)", StatementKind::Enforcement),
+            ("REPLACE INTO t VALUES (1)", StatementKind::Insert),
+            ("COMMIT", StatementKind::Transaction),
+            ("\"DELETE\" FROM t", StatementKind::Other),
+            ("", StatementKind::Other),
         ] {
             assert_eq!(statement(Engine::Sqlite, text, 1).kind, kind, "{text}");
         }

@@ -4,7 +4,7 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
 use crate::model::rule::Expression;
-use crate::model::rule::Piece;
+use crate::model::rule::TemplatePiece;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -126,9 +126,9 @@ fn value<G: RuleGrammar + ?Sized>(grammar: &G, query: &mut Query, wanted: &Wante
         Wanted::Expression(Expression::Literal(value)) => parameter(value),
         Wanted::Expression(Expression::Sql(sql)) => grammar.value_of(sql),
         Wanted::Expression(Expression::Template(pieces)) => {
-            let piece = |piece: &Piece| match piece {
-                Piece::Text(text) => parameter(&Value::text(text)),
-                Piece::Column { scope, column } => {
+            let piece = |piece: &TemplatePiece| match piece {
+                TemplatePiece::Text(text) => parameter(&Value::text(text)),
+                TemplatePiece::Column { scope, column } => {
                     grammar.text_or_empty(&grammar.of(&grammar.quoted(scope.name()), column))
                 }
             };

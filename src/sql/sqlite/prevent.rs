@@ -11,8 +11,8 @@ use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::rule::Expression;
-use crate::model::rule::Piece;
-use crate::model::rule::Scope;
+use crate::model::rule::ExpressionScope;
+use crate::model::rule::TemplatePiece;
 use crate::model::schema::Schema;
 use crate::model::text::visible;
 use crate::model::value::Value;
@@ -112,9 +112,9 @@ fn value(schema: &Schema, wish: &Preventing<'_>, given: &Given<'_>) -> String {
             Expression::Literal(value) => Sqlite.literal(value),
             Expression::Sql(sql) => format!("(\n{sql}\n)"),
             Expression::Template(pieces) => {
-                let piece = |piece: &Piece| match piece {
-                    Piece::Text(text) => Sqlite.literal(&Value::text(text)),
-                    Piece::Column { scope, column } => {
+                let piece = |piece: &TemplatePiece| match piece {
+                    TemplatePiece::Text(text) => Sqlite.literal(&Value::text(text)),
+                    TemplatePiece::Column { scope, column } => {
                         format!("coalesce(CAST({}.{} AS TEXT), '')", quoted(scope.name()), quoted(column))
                     }
                 };
@@ -131,21 +131,21 @@ fn value(schema: &Schema, wish: &Preventing<'_>, given: &Given<'_>) -> String {
 /// What the rule's expressions speak of, as far as they do.
 fn scopes(schema: &Schema, wish: &Preventing<'_>) -> String {
     let relation = wish.relation;
-    let as_row = |columns: &mut dyn Iterator<Item = (&str, &str)>, scope: Scope| {
+    let as_row = |columns: &mut dyn Iterator<Item = (&str, &str)>, scope: ExpressionScope| {
         let columns: Vec<String> =
             columns.map(|(column, name)| format!("NEW.{} AS {}", quoted(column), quoted(name))).collect();
         format!("(SELECT {}) AS {}", columns.join(", "), quoted(scope.name()))
     };
     let children: Vec<&str> = schema.child_column_names(relation).collect();
     let mut from = Vec::new();
-    if speaks_of(wish, Scope::Key) || wish.via.is_some() {
+    if speaks_of(wish, ExpressionScope::Key) || wish.via.is_some() {
         let mut columns = key_names(schema, relation).into_iter().map(|(place, name)| (children[place], name));
-        from.push(as_row(&mut columns, Scope::Key));
+        from.push(as_row(&mut columns, ExpressionScope::Key));
     }
-    if speaks_of(wish, Scope::Child) {
+    if speaks_of(wish, ExpressionScope::Child) {
         let stored = schema.child(relation).columns.iter().filter(|column| !column.generated);
         let mut columns = stored.map(|column| (column.name.as_str(), column.name.as_str()));
-        from.push(as_row(&mut columns, Scope::Child));
+        from.push(as_row(&mut columns, ExpressionScope::Child));
     }
     if let Some(via) = wish.via {
         let equal = via.columns.iter().zip(&children);
@@ -156,13 +156,13 @@ fn scopes(schema: &Schema, wish: &Preventing<'_>) -> String {
     if from.is_empty() { String::new() } else { format!("\n    FROM {}", from.join("\n    JOIN ")) }
 }
 
-fn speaks_of(wish: &Preventing<'_>, scope: Scope) -> bool {
+fn speaks_of(wish: &Preventing<'_>, scope: ExpressionScope) -> bool {
     wish.values.iter().any(|(_, given)| match given {
         Given::Expression(expression) => match expression.as_ref() {
             Expression::Literal(_) => false,
-            Expression::Template(pieces) => {
-                pieces.iter().any(|piece| matches!(piece, Piece::Column { scope: other, .. } if *other == scope))
-            }
+            Expression::Template(pieces) => pieces
+                .iter()
+                .any(|piece| matches!(piece, TemplatePiece::Column { scope: other, .. } if *other == scope)),
             Expression::Sql(sql) => {
                 let words = tokens(sql);
                 words.windows(2).any(|pair| pair[0].text.eq_ignore_ascii_case(scope.name()) && pair[1].is_word("."))
