@@ -14,8 +14,8 @@ use crate::engine::trial::Put;
 use crate::findings;
 use crate::intake::FileError;
 use crate::intake::Record;
-use crate::model::checked::CheckResult;
-use crate::model::checked::LoadSource;
+use crate::model::check_result::CheckResult;
+use crate::model::check_result::LoadSource;
 use crate::model::finding::Code;
 use crate::model::finding::Finding;
 use crate::model::finding::Sample;
@@ -253,7 +253,7 @@ impl<'a> Check<'a> {
             found.extend(grave.map(|defect| {
                 findings::plain(index, relation, defect.code, defect.message.clone(), defect.help.clone())
             }));
-            if matches!(relation.judge, Judge::Nobody(_)) {
+            if matches!(relation.judge, Judge::Incomparable(_)) {
                 continue;
             }
             let question = self.load.orphans(&self.schema, index);

@@ -40,7 +40,7 @@ pub mod select;
 pub use error::ExamineError;
 
 /// The settings for findings: which values may be shown, how grave each finding is, and whether it is known already.
-pub struct View<'a> {
+pub struct FindingOptions<'a> {
     pub redaction: &'a Redaction,
     pub policy: &'a Policy,
     pub time_columns: &'a [Pattern],
@@ -65,13 +65,13 @@ pub struct Examined {
 
 /// Scan, diagnosis and findings of a schema whose relations have been chosen.
 pub fn examine(schema: Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &ScanOptions<'_>) -> Examination {
-    let view = View {
+    let options = FindingOptions {
         redaction: &Redaction::default(),
         policy: &Policy::default(),
         time_columns: &[],
         mark: &|finding| finding,
     };
-    let Examined { relations, findings, .. } = examine_relations(&schema, sessions, wishes, &view, &mut |_, _| {});
+    let Examined { relations, findings, .. } = examine_relations(&schema, sessions, wishes, &options, &mut |_, _| {});
     Examination { relations, findings, ..Examination::of(schema) }
 }
 
@@ -79,12 +79,12 @@ pub fn examine_relations(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
     wishes: &ScanOptions<'_>,
-    view: &View<'_>,
+    options: &FindingOptions<'_>,
     on_relation: OnRelation<'_>,
 ) -> Examined {
     let queue = Mutex::new(Queue { waiting: BTreeMap::new(), done: IdVec::new(), on_relation });
-    let facts = scan::scan_and_tell(schema, sessions, wishes, &|session, index, fact| {
-        let result = relation_result(schema, session, index, fact, wishes.samples, view);
+    let facts = scan::scan_and_report(schema, sessions, wishes, &|session, index, fact| {
+        let result = relation_result(schema, session, index, fact, wishes.samples, options);
         queue.lock().unwrap_or_else(PoisonError::into_inner).take(index, result);
     });
     let queue = queue.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -116,23 +116,23 @@ fn relation_result(
     index: RelationId,
     fact: &ScanResult,
     samples: usize,
-    view: &View<'_>,
+    options: &FindingOptions<'_>,
 ) -> RelationResult {
     let relation = &schema.relations[index];
     let diagnosis = match fact {
-        ScanResult::Checked(tally) => diagnose::diagnose(schema, session, relation, tally, view.redaction),
+        ScanResult::Checked(tally) => diagnose::diagnose(schema, session, relation, tally, options.redaction),
         ScanResult::Unchecked(_) => Vec::new(),
     };
     let mut coverage = findings::coverage(relation, fact);
-    coverage.reason = coverage.reason.map(|reason| view.redaction.message(&reason));
+    coverage.reason = coverage.reason.map(|reason| options.redaction.message(&reason));
     let mut found = findings::findings(schema, index, fact, diagnosis, samples);
     for finding in found.iter_mut().filter(|finding| finding.code == Code::ParentKeyNotUnique) {
         diagnose::parent_key::advise(schema, session, relation, finding);
     }
-    if let Some(column) = scan_filter::time_column(schema, relation, view.time_columns) {
+    if let Some(column) = scan_filter::time_column(schema, relation, options.time_columns) {
         found.iter_mut().for_each(|finding| date(schema, session, relation, &column.name, finding));
     }
-    let findings = found.into_iter().map(|finding| judged(view, schema, &mut coverage, finding)).collect();
+    let findings = found.into_iter().map(|finding| judged(options, schema, &mut coverage, finding)).collect();
     RelationResult { coverage, findings }
 }
 
@@ -154,19 +154,19 @@ fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column:
 }
 
 /// Returns the finding with the severity that the policy gives it, and without the values that may not be shown.
-fn judged(view: &View<'_>, schema: &Schema, coverage: &mut Coverage, finding: Finding<Value>) -> Finding {
+fn judged(options: &FindingOptions<'_>, schema: &Schema, coverage: &mut Coverage, finding: Finding<Value>) -> Finding {
     let about = &schema.relations[finding.relation];
     let extent = Extent { orphan_rows: finding.rows, missing_keys: finding.missing_keys, rows: coverage.counts.rows };
     let child = schema.child(about).name.to_string();
-    let (severity, why) = view.policy.severity(finding.code, &finding.relation_id, &child, extent);
+    let (severity, why) = options.policy.severity(finding.code, &finding.relation_id, &child, extent);
     if let Some(why) = why {
         coverage.reason = Some(coverage.reason.take().map_or(why.clone(), |reason| format!("{reason}; {why}")));
     }
-    (view.mark)(Finding { severity, ..view.redaction.finding(schema, finding) })
+    (options.mark)(Finding { severity, ..options.redaction.finding(schema, finding) })
 }
 
 /// Tables whose rows are not read, each with the reason.
-pub fn tables_left_alone(schema: &Schema) -> Vec<Excluded> {
+pub fn excluded_tables(schema: &Schema) -> Vec<Excluded> {
     let why = |kind: TableKind| match kind {
         TableKind::Virtual => Some(schema.database.engine.facts().virtual_table),
         TableKind::Shadow => Some("the storage of a virtual table"),
@@ -174,12 +174,12 @@ pub fn tables_left_alone(schema: &Schema) -> Vec<Excluded> {
     };
     let tables = schema.tables.iter();
     tables
-        .filter_map(|table| Some(Excluded { what: table.name.to_string(), why: why(table.kind)?.to_owned() }))
+        .filter_map(|table| Some(Excluded { name: table.name.to_string(), why: why(table.kind)?.to_owned() }))
         .collect()
 }
 
 /// Marks every relation as unchecked, because the database changed while it was read.
-pub fn distrust(examination: &mut Examination, why: &str) {
+pub fn mark_unchecked(examination: &mut Examination, why: &str) {
     for coverage in &mut examination.relations {
         coverage.state = CoverageState::Unchecked;
         coverage.reason = Some(why.to_owned());

@@ -135,7 +135,7 @@ pub fn explain_errors(
                 None => {
                     if explained.verdict == StatementVerdict::Accepted {
                         let remark = "it is accepted now: the parent came after the error, or the error is from another database";
-                        explained.remarks.push(remark.to_owned());
+                        explained.notes.push(remark.to_owned());
                     }
                     return explained;
                 }
@@ -145,7 +145,7 @@ pub fn explain_errors(
         };
         let mut explained = complaint::explain(session, &schema, &complaint, &shown);
         let untried = untried.map(|why| wishes.redaction.message(&why));
-        explained.remarks.extend(untried.map(|why| format!("the statement in the text could not be tried: {why}")));
+        explained.notes.extend(untried.map(|why| format!("the statement in the text could not be tried: {why}")));
         hide(&mut explained, wishes.redaction);
         explained
     });
@@ -192,7 +192,7 @@ impl Explaining for Stage<'_> {
             reasons: Vec::new(),
             effects: Vec::new(),
             radius: Vec::new(),
-            remarks: Vec::new(),
+            notes: Vec::new(),
             statement,
         };
         match told.statement.kind {
@@ -239,7 +239,7 @@ impl Stage<'_> {
             let seen = observe::orphans(self.trial, self.witness, &self.schema, since, None, &self.shown);
             told.reasons = reasons::of_references(&self.schema, &seen, &self.shown);
             if !told.reasons.is_empty() {
-                told.remarks.push(ACCEPTED_ALL_THE_SAME.to_owned());
+                told.notes.push(ACCEPTED_ALL_THE_SAME.to_owned());
             }
         }
         self.transaction_since = match (self.trial.is_in_transaction(), self.transaction_since) {
@@ -284,7 +284,7 @@ impl Stage<'_> {
         if let Some(seen) = seen {
             let waits = performance.refusal.is_none() && self.trial.is_in_transaction();
             if waits {
-                told.remarks.extend(seen.lacking.iter().map(|lacking| reasons::waiting(&self.schema, lacking)));
+                told.notes.extend(seen.lacking.iter().map(|lacking| reasons::waiting(&self.schema, lacking)));
             } else {
                 told.reasons.extend(reasons::of_references(&self.schema, &seen, &self.shown));
             }
@@ -293,14 +293,14 @@ impl Stage<'_> {
             }
             let more = seen.refusal.as_ref().filter(|refusal| refusal.kind != RefusalKind::ForeignKey);
             if more.is_some_and(|refusal| refusal.kind == RefusalKind::TooDeep) && performance.refusal.is_none() {
-                told.remarks.push(TOO_DEEP_TO_RECORD.to_owned());
+                told.notes.push(TOO_DEEP_TO_RECORD.to_owned());
             }
             let more = more.filter(|_| performance.refusal.is_some());
             told.reasons
                 .extend(more.map(|refusal| reasons::of_refusal(&self.schema, refusal, &told.statement, &performance)));
             told.radius = radius::tree(&self.schema, &alone, &seen.follows);
             told.effects = seen.effects;
-            told.remarks.extend(seen.remarks);
+            told.notes.extend(seen.notes);
         }
         self.say_what_is_odd(told, &performance);
         Ok(())
@@ -378,7 +378,7 @@ impl Stage<'_> {
         // The witness's own triggers are one more level than there would be.
         let performance = self.perform_alone(told, None)?;
         if performance.refusal.is_none() {
-            told.remarks.push(TOO_DEEP_TO_RECORD.to_owned());
+            told.notes.push(TOO_DEEP_TO_RECORD.to_owned());
         }
         Ok((performance, None))
     }
@@ -410,8 +410,8 @@ impl Stage<'_> {
     fn say_what_is_odd(&self, told: &mut Explained, performance: &Performance) {
         let relations = told.reasons.iter().filter(|reason| matches!(reason, StatementReason::Relation(_))).count();
         match kind(performance) {
-            None if relations > 0 => told.remarks.push(ACCEPTED_ALL_THE_SAME.to_owned()),
-            Some(RefusalKind::ForeignKey) if relations == 0 => told.remarks.push(
+            None if relations > 0 => told.notes.push(ACCEPTED_ALL_THE_SAME.to_owned()),
+            Some(RefusalKind::ForeignKey) if relations == 0 => told.notes.push(
                 "no row was found that lacks its parent in the end: the engine looks before the statement is over"
                     .to_owned(),
             ),

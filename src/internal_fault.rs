@@ -86,7 +86,7 @@ mod tests {
     fn panic_of_a_worker_becomes_an_error() {
         let mut sessions: Vec<Box<dyn Session>> = vec![Box::new(Idle), Box::new(Idle)];
         let fails_once = |_: &mut dyn Session, index: usize| assert_ne!(index, 5);
-        assert_eq!(catch_panic(|| scan::across(&mut sessions, 9, fails_once, |_| {})), Err(InternalFault));
+        assert_eq!(catch_panic(|| scan::run_in_parallel(&mut sessions, 9, fails_once, |_| {})), Err(InternalFault));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let judged = catch_panic(|| pool.install(|| (0..9).into_par_iter().for_each(|index| assert_ne!(index, 5))));
         assert_eq!(judged, Err(InternalFault));

@@ -19,9 +19,9 @@ const SAMPLES: usize = 5;
 
 /// A database that could not be scanned. The text reads after "could not".
 #[derive(Debug, thiserror::Error)]
-#[error("{what}")]
+#[error("{message}")]
 pub struct Error {
-    what: String,
+    message: String,
     because: String,
     help: Option<String>,
 }
@@ -40,13 +40,13 @@ impl Error {
 
 impl From<SourceError> for Error {
     fn from(error: SourceError) -> Error {
-        Error { what: error.to_string(), because: error.because(), help: Some(error.help()) }
+        Error { message: error.to_string(), because: error.because(), help: Some(error.help()) }
     }
 }
 
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Error {
-        Error { what: error.to_string(), because: error.because(), help: error.help() }
+        Error { message: error.to_string(), because: error.because(), help: error.help() }
     }
 }
 
@@ -61,16 +61,16 @@ pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
     let mut sessions = database.sessions(wanted)?;
     let wishes =
         ScanOptions { samples: SAMPLES, memory: MEMORY, threads, progress: &|_, _| {}, is_known: &|_, _, _| false };
-    let left_alone = examine::tables_left_alone(&schema);
-    let mut examination = Examination { left_alone, ..examine::examine(schema, &mut sessions, &wishes) };
+    let excluded = examine::excluded_tables(&schema);
+    let mut examination = Examination { excluded, ..examine::examine(schema, &mut sessions, &wishes) };
     drop(sessions);
     if let Some(why) = database.disturbed() {
-        examine::distrust(&mut examination, &why);
+        examine::mark_unchecked(&mut examination, &why);
     }
     Ok(examination)
 }
 
 /// Only configured relations can be faulty, and there are none.
 fn unresolved() -> Error {
-    Error { what: "resolve the definitions".to_owned(), because: "a relation is faulty".to_owned(), help: None }
+    Error { message: "resolve the definitions".to_owned(), because: "a relation is faulty".to_owned(), help: None }
 }

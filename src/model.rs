@@ -5,7 +5,7 @@
 
 pub mod baseline;
 pub mod catalog;
-pub mod checked;
+pub mod check_result;
 pub mod configured;
 pub mod date;
 pub mod examination;
@@ -16,6 +16,7 @@ pub mod finding;
 pub mod forecast;
 pub mod history;
 pub mod ids;
+pub mod image_match;
 pub mod overlay;
 pub mod pattern;
 pub mod plan;
@@ -27,7 +28,6 @@ pub mod relation;
 pub mod resolve;
 pub mod rule;
 pub mod schema;
-pub mod standing;
 pub mod state;
 pub mod statement;
 pub mod text;

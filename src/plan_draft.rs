@@ -260,7 +260,7 @@ pub struct Unit {
 }
 
 fn step(change: &Change) -> Step {
-    match (change.part(), &change.before, &change.after) {
+    match (change.role(), &change.before, &change.after) {
         (ChangeRole::Counter, ..) => Step::Counter,
         (ChangeRole::Record, ..) => Step::Record,
         (_, None, _) => Step::Parent,

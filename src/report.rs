@@ -34,7 +34,7 @@ mod table;
 mod tests;
 mod wording;
 
-use crate::model::checked::CheckResult;
+use crate::model::check_result::CheckResult;
 use crate::model::examination::Examination;
 use crate::model::explanation::Explanation;
 use crate::model::schema::Schema;

@@ -114,11 +114,11 @@ pub type OnScanned<'a> = &'a (dyn Fn(&mut dyn Session, RelationId, &ScanResult) 
 
 /// Scans every relation of a schema.
 pub fn scan(schema: &Schema, sessions: &mut [Box<dyn Session + '_>], wishes: &ScanOptions<'_>) -> ScanResults {
-    scan_and_tell(schema, sessions, wishes, &|_, _, _| {})
+    scan_and_report(schema, sessions, wishes, &|_, _, _| {})
 }
 
 /// Scans every relation of a schema, and reports each fact as soon as it is known.
-pub fn scan_and_tell(
+pub fn scan_and_report(
     schema: &Schema,
     sessions: &mut [Box<dyn Session + '_>],
     wishes: &ScanOptions<'_>,
@@ -132,7 +132,7 @@ pub fn scan_and_tell(
     work::count_rows(schema, sessions, &mut works, &children, |done| (wishes.progress)(before + done, total));
     let before = before + children.len();
     let ids: Vec<RelationId> = works.ids().collect();
-    let facts = across(
+    let facts = run_in_parallel(
         sessions,
         ids.len(),
         |session, i| {
@@ -146,7 +146,7 @@ pub fn scan_and_tell(
 }
 
 /// Runs `count` tasks over the sessions, each session one task at a time; answers in the tasks' order.
-pub fn across<T: Send>(
+pub fn run_in_parallel<T: Send>(
     sessions: &mut [Box<dyn Session + '_>],
     count: usize,
     task: impl Fn(&mut dyn Session, usize) -> T + Sync,

@@ -280,7 +280,7 @@ impl<'a> Planner<'a> {
             parents: parents::Memory::default(),
             ties: conflicts::Conflicts::default(),
             pace: Pace { done: 0, total: rows_to_treat(facts, assigned), progress },
-            takes_away: rules.iter().any(Rule::can_take_away) || rekey::can_rekey(schema, rules, assigned),
+            takes_away: rules.iter().any(Rule::can_remove_rows) || rekey::can_rekey(schema, rules, assigned),
             rekeyed: BTreeSet::new(),
             creates: Vec::new(),
             files: BTreeMap::new(),
@@ -343,7 +343,7 @@ impl<'a> Planner<'a> {
 
     /// Why no treatment can be tried at all, if none can.
     fn cannot_be_treated(&self, case: &Case<'_>) -> Option<String> {
-        if case.rule.treatments.iter().all(|treatment| treatment.value.is_of_the_schema()) {
+        if case.rule.treatments.iter().all(|treatment| treatment.value.changes_the_schema()) {
             return None;
         }
         if looks_at_child(self.schema, case.rule)

@@ -67,7 +67,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn change(&mut self, writer: &mut dyn Writer, portion: &mut Portion) -> Result<(), Halt> {
-        if !self.is_sure || portion.lines.iter().any(|line| line.change.part() == ChangeRole::Counter) {
+        if !self.is_sure || portion.lines.iter().any(|line| line.change.role() == ChangeRole::Counter) {
             self.fit(writer, portion)?;
         }
         self.keep_parents(writer, portion)?;
@@ -85,7 +85,7 @@ impl Walk<'_> {
                     changed += 1;
                 }
                 // A counter is no row that anybody made.
-                Fit::Already if line.change.part() == ChangeRole::Counter => {}
+                Fit::Already if line.change.role() == ChangeRole::Counter => {}
                 Fit::Already => self.done.already += 1,
                 Fit::Left(why) if is_only_kept_out(&line.change, why) => {}
                 Fit::Left(why) => {
@@ -147,14 +147,14 @@ impl Walk<'_> {
         if let Some(batch) = self.batch.take() {
             let mut left = Vec::new();
             for (position, why) in batch.left {
-                state::leave(&mut left, position, why);
+                state::skip(&mut left, position, why);
             }
-            let deed = match self.order.direction {
+            let operation = match self.order.direction {
                 Direction::Apply => Operation::Apply,
                 Direction::Undo => Operation::Undo,
             };
             let record = self.record_mut()?;
-            let entry = record.entry(deed, (batch.first, batch.last), batch.changed, left);
+            let entry = record.entry(operation, (batch.first, batch.last), batch.changed, left);
             number = Some(entry.number);
             record.write(writer, entry, phase)?;
         } else {

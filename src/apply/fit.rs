@@ -15,11 +15,11 @@ use super::walk::Walk;
 use crate::engine::Session;
 use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
+use crate::model::image_match::ImageMatch;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::standing::ImageMatch;
 use crate::model::state::SkipReason;
 use crate::model::value::Key;
 use crate::model::value::RowName;
@@ -64,11 +64,11 @@ impl Walk<'_> {
                 let line = &mut portion.lines[place];
                 line.fit = match standing {
                     ImageMatch::Before => Fit::Ready,
-                    ImageMatch::After if line.change.part() == ChangeRole::Counter => Fit::Moved,
+                    ImageMatch::After if line.change.role() == ChangeRole::Counter => Fit::Moved,
                     ImageMatch::After => Fit::Already,
                     // A counter moves by itself when rows are made, and further when others make rows: it is only
                     // brought to where the plan says if nobody else has moved it.
-                    ImageMatch::Other if line.change.part() == ChangeRole::Counter => Fit::Already,
+                    ImageMatch::Other if line.change.role() == ChangeRole::Counter => Fit::Already,
                     ImageMatch::Other => Fit::Left(SkipReason::Changed),
                 };
             }
@@ -82,7 +82,7 @@ impl Walk<'_> {
         for line in &mut portion.lines {
             // Where others had moved it before, that is recorded, and it stays.
             let is_left = self.record()?.state.left.contains_key(&line.position);
-            if line.fit != Fit::Done || line.change.part() != ChangeRole::Counter || is_left {
+            if line.fit != Fit::Done || line.change.role() != ChangeRole::Counter || is_left {
                 continue;
             }
             let Some(image) = line.change.before.as_ref() else { continue };
@@ -104,7 +104,7 @@ impl Walk<'_> {
     ) -> Result<Vec<ImageMatch>, ApplyError> {
         let rows: Vec<&RowName> = changes.iter().map(|change| &change.row).collect();
         let now = if self.absent.contains(table) { vec![None; rows.len()] } else { self.rows(session, table, &rows)? };
-        Ok(changes.iter().zip(now).map(|(change, now)| change.standing(now.as_ref())).collect())
+        Ok(changes.iter().zip(now).map(|(change, now)| change.compared_with(now.as_ref())).collect())
     }
 
     /// The rows with these names as the database has them.
@@ -139,7 +139,7 @@ impl Walk<'_> {
         let mut by_relation: BTreeMap<RelationId, Vec<(usize, Key)>> = BTreeMap::new();
         for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
             let (None, Some(image)) = (&line.change.before, &line.change.after) else { continue };
-            for reason in line.change.reasons.iter().filter(|reason| reason.part == ChangeRole::Parent) {
+            for reason in line.change.reasons.iter().filter(|reason| reason.role == ChangeRole::Parent) {
                 let Some(relation) = schema.relations.position(|relation| relation.id == reason.relation) else {
                     continue;
                 };
@@ -171,7 +171,7 @@ impl Walk<'_> {
     fn still_orphans(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         let mut by_relation: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
-            for reason in line.change.reasons.iter().filter(|reason| reason.part == ChangeRole::Orphan) {
+            for reason in line.change.reasons.iter().filter(|reason| reason.role == ChangeRole::Orphan) {
                 by_relation.entry(reason.relation.clone()).or_default().push(place);
             }
         }

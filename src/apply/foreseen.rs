@@ -82,7 +82,7 @@ impl Walk<'_> {
                 keys.extend(loose_key(relation, names, image));
             }
         }
-        if change.part() == ChangeRole::Parent && change.before.is_none() {
+        if change.role() == ChangeRole::Parent && change.before.is_none() {
             let is_adopting = change.adopts.as_ref().is_none_or(|adopts| !adopts.is_empty());
             self.foreseen.parents.push(Made { position: line.position, keys, references, is_adopting });
         } else {
@@ -108,7 +108,7 @@ impl Walk<'_> {
                 continue;
             }
             let is_ours = line.fit != Fit::Done;
-            if is_ours && change.part() == ChangeRole::Parent {
+            if is_ours && change.role() == ChangeRole::Parent {
                 let largest = change.row.iter().filter_map(|(_, value)| value.as_integer()).max();
                 let reached = self.foreseen.reached.entry(change.table.table.clone()).or_insert(i64::MIN);
                 *reached = largest.map_or(*reached, |largest| largest.max(*reached));
@@ -133,7 +133,7 @@ impl Walk<'_> {
 
     /// Remembers the keys of a parent that this plan made.
     pub(super) fn made(&mut self, change: &Change) {
-        let (ChangeRole::Parent, None, Some(image)) = (change.part(), &change.before, &change.after) else { return };
+        let (ChangeRole::Parent, None, Some(image)) = (change.role(), &change.before, &change.after) else { return };
         let schema = self.order.schema;
         for (index, relation) in schema.relations.entries() {
             if is_its_parent(schema, relation, change) {
@@ -178,7 +178,7 @@ pub(super) fn orphan_fingerprint(relation: RelationId, fingerprint: u64) -> u64 
 
 pub(super) fn was_orphan_of(change: &Change, relation: &Relation) -> bool {
     let is_reason =
-        change.reasons.iter().any(|reason| reason.part == ChangeRole::Orphan && reason.relation == relation.id);
+        change.reasons.iter().any(|reason| reason.role == ChangeRole::Orphan && reason.relation == relation.id);
     is_reason || change.orphan_of.contains(&relation.id)
 }
 

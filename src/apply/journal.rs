@@ -239,7 +239,7 @@ mod tests {
         assert!(journal.read().unwrap().is_home);
         let entry = |number| StateEntry {
             number,
-            deed: Operation::Apply,
+            operation: Operation::Apply,
             first: 0,
             last: 3,
             changed: 4,
@@ -259,7 +259,7 @@ mod tests {
         file.write_all(b"{\"intent\":[\"d\",3").unwrap();
         assert_eq!(journal.read().unwrap().entries.len(), 1);
         journal.forget().unwrap();
-        let header = StateEntry { number: 0, deed: Operation::Header(Phase::Applied), ..entry(0) };
+        let header = StateEntry { number: 0, operation: Operation::Header(Phase::Applied), ..entry(0) };
         journal.head(&header, "d").unwrap();
         let known = journal.read().unwrap();
         assert_eq!((known.header, known.entries, known.in_doubt), (Some(header), Vec::new(), None));

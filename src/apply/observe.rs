@@ -12,9 +12,9 @@ use super::record::Record;
 use super::walk::Walk;
 use crate::engine::Session;
 use crate::engine::write::Writer;
+use crate::model::image_match::ImageMatch;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
-use crate::model::standing::ImageMatch;
 use crate::model::state::Phase;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
@@ -84,7 +84,7 @@ pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session
                 false => vec![ImageMatch::Other; here.len()],
             };
             for (change, standing) in here.iter().zip(standings) {
-                if standing != ImageMatch::After && change.part() != ChangeRole::Counter {
+                if standing != ImageMatch::After && change.role() != ChangeRole::Counter {
                     since.leave(change, SkipReason::Changed);
                 }
             }

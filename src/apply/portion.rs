@@ -78,7 +78,7 @@ impl<'p> Reading<'p> {
         for step in step..total {
             let change = self.change(step)?;
             let continues = lines.last().is_none_or(|last| is_one_unit(&last.change, &change));
-            let counts = |change: &Change| change.part() == ChangeRole::Counter;
+            let counts = |change: &Change| change.role() == ChangeRole::Counter;
             // A counter is looked at once the rows are written that move it.
             let is_alike = lines.last().is_none_or(|last| counts(&last.change) == counts(&change));
             if !continues && (lines.len() >= most || !is_alike) {
@@ -117,11 +117,11 @@ impl Portion {
             let lines = &mut self.lines[unit];
             let is_left = lines.iter().any(|line| matches!(line.fit, Fit::Left(_)));
             let mut mains = lines.iter().filter(|line| {
-                matches!(line.change.part(), ChangeRole::Orphan | ChangeRole::Parent) && line.fit != Fit::Done
+                matches!(line.change.role(), ChangeRole::Orphan | ChangeRole::Parent) && line.fit != Fit::Done
             });
             let is_needless = mains.clone().next().is_some() && mains.all(|line| line.fit == Fit::Already);
             for line in lines.iter_mut().filter(|line| line.fit == Fit::Ready) {
-                if is_left || (is_needless && line.change.part() != ChangeRole::Record) {
+                if is_left || (is_needless && line.change.role() != ChangeRole::Record) {
                     line.fit = Fit::Left(SkipReason::Bound);
                 } else if is_needless {
                     line.fit = Fit::Already;
@@ -146,5 +146,5 @@ impl Portion {
 
 /// True for a record that is not made because its row is left: nothing is missing then.
 pub(super) fn is_only_kept_out(change: &Change, why: SkipReason) -> bool {
-    change.part() == ChangeRole::Record && why == SkipReason::Bound
+    change.role() == ChangeRole::Record && why == SkipReason::Bound
 }

@@ -261,14 +261,14 @@ impl Record {
     /// The next entry, by this run.
     pub(super) fn entry(
         &self,
-        deed: Operation,
+        operation: Operation,
         range: (u64, u64),
         changed: u64,
         left: Vec<SkippedRange>,
     ) -> StateEntry {
         let (first, last) = range;
         let (run, at) = (self.run.clone(), self.at.clone());
-        StateEntry { number: self.state.entries + 1, deed, first, last, changed, left, run, at }
+        StateEntry { number: self.state.entries + 1, operation, first, last, changed, left, run, at }
     }
 
     /// Writes an entry into the transaction at hand, with the phase that the plan is in then.
@@ -310,7 +310,7 @@ impl Record {
         let changed = self.state.ours.len();
         StateEntry {
             number: 0,
-            deed: Operation::Header(phase),
+            operation: Operation::Header(phase),
             first: 0,
             last: entries,
             changed,

@@ -10,8 +10,8 @@ use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Ending;
 use crate::engine::write::Writer;
+use crate::model::image_match::ImageMatch;
 use crate::model::plan::ChangeRole;
-use crate::model::standing::ImageMatch;
 use crate::model::state::Operation;
 use crate::model::state::Phase;
 use crate::model::state::PlanState;
@@ -83,14 +83,14 @@ impl Walk<'_> {
         for position in (entry.first..=entry.last).filter(|position| !is_left(*position)) {
             let position = usize::try_from(position).unwrap_or(usize::MAX);
             // What was so before the entry tells nothing of it.
-            if before.ours.contains(position) == (entry.deed == Operation::Apply) {
+            if before.ours.contains(position) == (entry.operation == Operation::Apply) {
                 continue;
             }
             let change = self.reading.plan.change(position)?;
-            if change.part() == ChangeRole::Counter {
+            if change.role() == ChangeRole::Counter {
                 continue;
             }
-            let change = if entry.deed == Operation::Undo { change.inverse() } else { change };
+            let change = if entry.operation == Operation::Undo { change.inverse() } else { change };
             match self.standings(session, &change.table.to_string(), &[&change])?[..] {
                 [ImageMatch::After] => after += 1,
                 [ImageMatch::Before] => before_it += 1,
@@ -146,13 +146,13 @@ impl Walk<'_> {
 
     /// Records something other than rows: a table that was made, a definition that is about to change. Where such a thing
     /// ends the transaction, the entry has one of its own.
-    pub(super) fn note(&mut self, writer: &mut dyn Writer, deed: Operation) -> Result<(), ApplyError> {
+    pub(super) fn note(&mut self, writer: &mut dyn Writer, operation: Operation) -> Result<(), ApplyError> {
         if !self.order.facts().defines_at_once() {
-            return self.note_here(writer, deed).map(|_| ());
+            return self.note_here(writer, operation).map(|_| ());
         }
         writer.rollback();
         writer.begin(None)?;
-        let number = self.note_here(writer, deed)?;
+        let number = self.note_here(writer, operation)?;
         match writer.commit()? {
             Ending::Committed => Ok(()),
             Ending::Unknown(why) => self.find_out(writer, number, &why),
@@ -160,10 +160,10 @@ impl Walk<'_> {
     }
 
     /// The answer is the number of the entry.
-    pub(super) fn note_here(&mut self, writer: &mut dyn Writer, deed: Operation) -> Result<i64, ApplyError> {
+    pub(super) fn note_here(&mut self, writer: &mut dyn Writer, operation: Operation) -> Result<i64, ApplyError> {
         let phase = self.phase();
         let record = self.record_mut()?;
-        let entry = record.entry(deed, (0, 0), 0, Vec::new());
+        let entry = record.entry(operation, (0, 0), 0, Vec::new());
         let number = entry.number;
         record.write(writer, entry, phase)?;
         // The journal holds such a thing to be done: what becomes of the rows is told by their own entries.

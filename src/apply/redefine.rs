@@ -10,10 +10,10 @@ use super::walk::Walk;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Writer;
+use crate::model::image_match::ImageMatch;
 use crate::model::redefinition::Definition;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
-use crate::model::standing::ImageMatch;
 use crate::model::state::Operation;
 use crate::model::value::Value;
 use crate::sql::redefine::RedefiningDialect;
@@ -35,7 +35,7 @@ impl Walk<'_> {
         }
         let definitions = self.definitions(session)?;
         for (_, change) in self.redefinitions(Side::Before)?.iter().chain(&self.redefinitions(Side::After)?) {
-            match change.standing(&definitions) {
+            match change.compared_with(&definitions) {
                 ImageMatch::Before => *ready += 1,
                 ImageMatch::After => *already += 1,
                 ImageMatch::Other => return Err(self.defined_otherwise(change)),
@@ -49,7 +49,7 @@ impl Walk<'_> {
         let mut is_changed = false;
         for (place, change) in self.redefinitions(side)? {
             let definitions = self.definitions(writer)?;
-            match change.standing(&definitions) {
+            match change.compared_with(&definitions) {
                 // Where a change is committed at once, it is met again.
                 ImageMatch::After => self.done.already += u64::from(self.done.redefined == 0),
                 ImageMatch::Before => {
@@ -79,7 +79,7 @@ impl Walk<'_> {
 
     /// What no rollback undoes is done the other way round, as far as it was done.
     fn take_back_at_once(&self, writer: &mut dyn Writer, change: &Redefinition) {
-        let is_done = self.definitions(writer).is_ok_and(|now| change.standing(&now) != ImageMatch::Before);
+        let is_done = self.definitions(writer).is_ok_and(|now| change.compared_with(&now) != ImageMatch::Before);
         if let (true, true, Ok(dialect)) = (self.order.facts().defines_at_once(), is_done, self.redefining()) {
             for step in dialect.steps(self.order.schema, &change.clone().inverse()) {
                 if let Step::Statement(statement) = step {
@@ -138,7 +138,7 @@ impl Walk<'_> {
         let after = self.shape(writer, change)?;
         let is_as_planned = self.is_as_planned(change, before, after);
         let mut expected = definitions.to_vec();
-        change.done_to(&mut expected);
+        change.apply_to(&mut expected);
         let mut now = self.definitions(writer)?;
         expected.sort();
         now.sort();

@@ -293,7 +293,7 @@ impl Walk<'_> {
 /// The relations that were checked when the plan was made.
 pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<RelationId> {
     let is_watched = |relation: &Relation| {
-        !matches!(relation.judge, Judge::Nobody(_))
+        !matches!(relation.judge, Judge::Incomparable(_))
             && !relation.parent.columns.is_empty()
             && header.forecasts.iter().any(|forecast| forecast.relation == relation.id)
     };

@@ -208,7 +208,7 @@ impl<'w> Walk<'w> {
                 match line.fit {
                     Fit::Ready => found.ready += 1,
                     // Others have moved the counter before we did: it is not ours to move back.
-                    Fit::Already | Fit::Moved if is_fresh && line.change.part() == ChangeRole::Counter => {
+                    Fit::Already | Fit::Moved if is_fresh && line.change.role() == ChangeRole::Counter => {
                         self.barred.insert(line.position, SkipReason::Already);
                     }
                     Fit::Already => found.already += 1,

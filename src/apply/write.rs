@@ -11,9 +11,9 @@ use super::with_address;
 use crate::engine::EngineError;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
+use crate::model::image_match::ImageMatch;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
-use crate::model::standing::ImageMatch;
 use crate::model::state::SkipReason;
 use crate::model::text::plural;
 
@@ -26,7 +26,7 @@ impl Walk<'_> {
         let statement = surgery.statement(&table, row, change);
         let before = if self.is_careful { writer.changed_so_far()? } else { 0 };
         let mut changed = writer.change(&statement);
-        if let (Err(EngineError::Failed { .. }), ChangeRole::Parent) = (&changed, change.part())
+        if let (Err(EngineError::Failed { .. }), ChangeRole::Parent) = (&changed, change.role())
             && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.was_overtaken())
         {
             // Of parents that need each other, one has to be there first.
@@ -83,7 +83,7 @@ impl Walk<'_> {
 
     /// What goes with a change that was made.
     fn follow_up(&mut self, writer: &mut dyn Writer, table: &Table, change: &Change) -> Result<(), ApplyError> {
-        if let (ChangeRole::Parent, None, Some(after)) = (change.part(), &change.before, &change.after) {
+        if let (ChangeRole::Parent, None, Some(after)) = (change.role(), &change.before, &change.after) {
             for advance in self.order.surgery.advance(table, after) {
                 writer.each_row(&advance, &mut |_| {})?;
             }

@@ -2,9 +2,9 @@
 
 use crate::engine::Trial;
 use crate::model::catalog::Table;
-use crate::model::checked::RefusedRow;
-use crate::model::checked::RefusedRows;
-use crate::model::checked::Taken;
+use crate::model::check_result::RefusedRow;
+use crate::model::check_result::RefusedRows;
+use crate::model::check_result::Taken;
 use crate::model::explanation::Constraint;
 use crate::model::finding::Code;
 use crate::model::ids::TableId;
@@ -128,7 +128,7 @@ impl Refusals {
             RefusedRow { source, line, key, taken }
         };
         let refused = |group: Group| RefusedRows {
-            places: group.places.into_iter().map(|kept| place(&group.constraint, kept)).collect(),
+            samples: group.places.into_iter().map(|kept| place(&group.constraint, kept)).collect(),
             constraint: group.constraint,
             rows: group.rows,
         };

@@ -38,7 +38,7 @@ pub fn select(
         let known: Vec<String> = schema.relations.iter().map(|relation| relation.id.clone()).collect();
         must_match("--relation", pattern, &known, "the relations are")?;
     }
-    let mut left_alone = Vec::new();
+    let mut excluded = Vec::new();
     let (mut not_selected, mut unchanged) = (0_u64, 0_u64);
     let mut kept = IdVec::new();
     for mut relation in std::mem::take(&mut schema.relations) {
@@ -48,7 +48,7 @@ pub fn select(
             unchanged += 1;
         } else if let Some(pattern) = exclude.iter().find(|pattern| excludes(&schema, &relation, &pattern.value)) {
             let why = format!("excluded by \"{}\" in the configuration", pattern.value.as_str());
-            left_alone.push(Excluded { what: relation.id.clone(), why });
+            excluded.push(Excluded { name: relation.id.clone(), why });
         } else {
             narrow_to_partitions(&schema, &mut relation, tables);
             kept.push(relation);
@@ -59,11 +59,11 @@ pub fn select(
         [(not_selected, "not chosen by --table or --relation"), (unchanged, "of no table in --changed-tables")]
     {
         if number > 0 {
-            let what = crate::model::text::plural(number, "relation");
-            left_alone.push(Excluded { what, why: why.to_owned() });
+            let name = crate::model::text::plural(number, "relation");
+            excluded.push(Excluded { name, why: why.to_owned() });
         }
     }
-    Ok((schema, left_alone))
+    Ok((schema, excluded))
 }
 
 fn typed_filters_choose(schema: &Schema, relation: &Relation, tables: &[Pattern], relations: &[Pattern]) -> bool {

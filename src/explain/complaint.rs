@@ -53,20 +53,20 @@ pub(super) fn explain(
         reasons: Vec::new(),
         effects: Vec::new(),
         radius: Vec::new(),
-        remarks: Vec::new(),
+        notes: Vec::new(),
     };
     let mut candidates = candidates(schema, complaint);
     let named = if complaint.has_details() { Vec::new() } else { named_in_passing(schema, &complaint.text) };
     if let [only] = named[..] {
         candidates.push(only);
-        told.remarks.push("the text names these tables, and no other reference joins them".to_owned());
+        told.notes.push("the text names these tables, and no other reference joins them".to_owned());
     } else if candidates.is_empty() || candidates.len() > MOST {
         told.reasons.push(StatementReason::Constraint(unknown(schema, complaint, candidates.len(), named.len())));
     }
     if !complaint.has_details() && candidates.is_empty() {
-        let (reasons, remarks) = suspects::of(session, schema, complaint.kind, &named, shown);
+        let (reasons, notes) = suspects::of(session, schema, complaint.kind, &named, shown);
         told.reasons.extend(reasons);
-        told.remarks.extend(remarks);
+        told.notes.extend(notes);
     }
     for index in candidates.into_iter().take(MOST) {
         about(&mut told, session, schema, index, complaint, shown);
@@ -188,7 +188,7 @@ fn about(
         return;
     }
     if is_there(session, schema, relation, &key) == Some(true) {
-        told.remarks.push(format!(
+        told.notes.push(format!(
             "{} has {} now: it came after the error, or the error is from another database",
             relation.parent.name,
             text::key(&hidden)

@@ -23,7 +23,7 @@ impl Stage<'_> {
         let (schema, witness) = (Arc::clone(&self.schema), self.witness);
         let seen = observe::orphans(self.trial, witness, &schema, since, None, &self.shown);
         told.reasons = reasons::of_references(&schema, &seen, &self.shown);
-        told.remarks.extend(seen.remarks);
+        told.notes.extend(seen.notes);
         let at_once = observe::at_once(self.trial, witness, &schema, since, None, &self.shown);
         let unequal: Vec<_> = at_once.into_iter().filter(|lacking| lacking.side == observe::Side::Itself).collect();
         told.reasons.extend(reasons::of_each(&schema, &unequal, &self.shown));
@@ -32,7 +32,7 @@ impl Stage<'_> {
             told.reasons.extend(reasons::of_each(&schema, &left, &self.shown));
         }
         if told.reasons.is_empty() {
-            told.remarks.push(
+            told.notes.push(
                 "no row was found that lacks its parent in the end: the engine counts what comes and goes".to_owned(),
             );
         }

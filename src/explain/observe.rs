@@ -37,7 +37,7 @@ pub(super) struct Seen {
     /// Rows that lack nothing in the end, and that the engine refuses before it.
     pub(super) at_once: Vec<Lacking>,
     pub(super) follows: Vec<Follow>,
-    pub(super) remarks: Vec<String>,
+    pub(super) notes: Vec<String>,
     /// What else the engine refuses, once references do not.
     pub(super) refusal: Option<Refusal>,
     /// Tables that were going to be written.
@@ -92,7 +92,7 @@ pub(super) fn everything(
     shown: &Shown<'_>,
 ) -> Seen {
     let mut seen = orphans(trial, account, schema, since, Some(performance), shown);
-    seen.follows = follows(trial, account, schema, since, performance, &mut seen.remarks);
+    seen.follows = follows(trial, account, schema, since, performance, &mut seen.notes);
     for lacking in &mut seen.lacking {
         let blocks = |event| {
             let speaks = |follow: &&Follow| follow.relation == lacking.relation && follow.event == event;
@@ -101,7 +101,7 @@ pub(super) fn everything(
         lacking.changed_key = blocks(Event::Update) && !blocks(Event::Delete);
     }
     seen.at_once = at_once(trial, account, schema, since, Some(performance), shown);
-    let effects = effects(trial, account, schema, since, performance, &mut seen.remarks);
+    let effects = effects(trial, account, schema, since, performance, &mut seen.notes);
     seen.effects = effects.into_iter().map(|(_, effect)| effect).collect();
     seen
 }
@@ -116,7 +116,7 @@ impl Seen {
             lacking.side == Side::Written || (refuses(relation.on_delete) && refuses(relation.on_update))
         });
         if self.follows.iter().any(|follow| follow.blocking > 0) {
-            self.remarks.push("what foreign keys would take along can only be told once that is mended".to_owned());
+            self.notes.push("what foreign keys would take along can only be told once that is mended".to_owned());
         }
         self.follows.clear();
         self
@@ -196,7 +196,7 @@ pub(super) fn orphans(
     let mut seen = Seen::default();
     let touched = |table: TableId| performance.is_none_or(|performance| is_written(schema, table, performance));
     for (index, relation) in schema.relations.entries() {
-        if relation.origin != Origin::Declared || matches!(relation.judge, Judge::Nobody(_)) {
+        if relation.origin != Origin::Declared || matches!(relation.judge, Judge::Incomparable(_)) {
             continue;
         }
         for (side, table) in [(Side::Written, Some(relation.child)), (Side::Left, relation.parent.table)] {
@@ -215,7 +215,7 @@ pub(super) fn orphans(
                     let triggers = performance.map_or_else(Vec::new, |seen| triggers_on(schema, table, seen));
                     let question = account.already_orphans(schema, index, since);
                     let already = match side {
-                        Side::Written => numbers(trial, &question, &mut seen.remarks).first().copied().unwrap_or(0),
+                        Side::Written => numbers(trial, &question, &mut seen.notes).first().copied().unwrap_or(0),
                         _ => 0,
                     };
                     seen.lacking.push(Lacking {
@@ -228,7 +228,7 @@ pub(super) fn orphans(
                         changed_key: false,
                     });
                 }
-                Err(error) => seen.remarks.push(format!("{} could not be looked at: {}", relation.id, error.because())),
+                Err(error) => seen.notes.push(format!("{} could not be looked at: {}", relation.id, error.because())),
             }
         }
     }
@@ -242,12 +242,12 @@ pub(super) fn effects(
     schema: &Schema,
     since: u32,
     performance: &Performance,
-    remarks: &mut Vec<String>,
+    notes: &mut Vec<String>,
 ) -> Vec<(TableId, Effect)> {
     let mut found = Vec::new();
     for table in written_tables(schema, performance) {
         let question = account.effects(schema, table, since);
-        let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question, remarks)) else {
+        let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question, notes)) else {
             continue;
         };
         if inserted + updated + deleted > 0 {
@@ -265,24 +265,24 @@ fn follows(
     schema: &Schema,
     since: u32,
     performance: &Performance,
-    remarks: &mut Vec<String>,
+    notes: &mut Vec<String>,
 ) -> Vec<Follow> {
     let mut found = Vec::new();
     for (index, relation) in schema.relations.entries() {
         let concerned = relation.parent.table.is_some_and(|table| is_written(schema, table, performance));
-        if !concerned || relation.origin != Origin::Declared || matches!(relation.judge, Judge::Nobody(_)) {
+        if !concerned || relation.origin != Origin::Declared || matches!(relation.judge, Judge::Incomparable(_)) {
             continue;
         }
         for event in [Event::Delete, Event::Update] {
             let question = account.followed(schema, index, event, since);
-            let Ok([deleted, changed, blocking]) = <[u64; 3]>::try_from(numbers(trial, &question, remarks)) else {
+            let Ok([deleted, changed, blocking]) = <[u64; 3]>::try_from(numbers(trial, &question, notes)) else {
                 continue;
             };
             if deleted + changed + blocking == 0 {
                 continue;
             }
             let levels = account.levels(schema, index, since).filter(|_| event == Event::Delete);
-            let levels = levels.map_or(0, |question| numbers(trial, &question, remarks).first().copied().unwrap_or(0));
+            let levels = levels.map_or(0, |question| numbers(trial, &question, notes).first().copied().unwrap_or(0));
             found.push(Follow { relation: index, event, deleted, changed, blocking, levels });
         }
     }
@@ -290,12 +290,12 @@ fn follows(
 }
 
 /// One row of numbers; where there is no answer, that is remarked.
-fn numbers(trial: &mut dyn Trial, question: &Sql, remarks: &mut Vec<String>) -> Vec<u64> {
+fn numbers(trial: &mut dyn Trial, question: &Sql, notes: &mut Vec<String>) -> Vec<u64> {
     let session: &mut dyn crate::engine::Session = trial;
     session.numbers(question).unwrap_or_else(|error| {
         let remark = format!("not all could be counted: {}", error.because());
-        if !remarks.contains(&remark) {
-            remarks.push(remark);
+        if !notes.contains(&remark) {
+            notes.push(remark);
         }
         Vec::new()
     })

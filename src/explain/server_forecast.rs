@@ -88,7 +88,7 @@ impl Explaining for Site<'_> {
             reasons: Vec::new(),
             effects: Vec::new(),
             radius: Vec::new(),
-            remarks: Vec::new(),
+            notes: Vec::new(),
             statement,
         };
         if let Some(why) = forbidden::forbids(&self.schema, &told.statement) {
@@ -151,13 +151,13 @@ impl Site<'_> {
                 let is_reference = refusal.as_ref().is_some_and(|refusal| refusal.kind == RefusalKind::ForeignKey);
                 if is_reference {
                     let first = "this is the first reference that fails; others were not looked for";
-                    told.remarks.push(format!("{first}: {why}"));
+                    told.notes.push(format!("{first}: {why}"));
                 } else if refusal.is_none() {
-                    told.remarks.push(format!("what goes along was not looked for: {why}"));
+                    told.notes.push(format!("what goes along was not looked for: {why}"));
                 }
             }
         }
-        told.remarks.extend(lasting);
+        told.notes.extend(lasting);
         Ok(())
     }
 
@@ -172,12 +172,12 @@ impl Site<'_> {
         let found = reasons::of_references(&self.schema, &seen, &self.shown);
         let waits = refusal.is_none() && self.trial.is_in_transaction();
         match refusal {
-            None if waits => told.remarks.extend(seen.lacking.iter().map(|one| reasons::waiting(&self.schema, one))),
+            None if waits => told.notes.extend(seen.lacking.iter().map(|one| reasons::waiting(&self.schema, one))),
             // Whoever switched the checks off knows; what is left behind is said all the same.
             None if found.is_empty() => {}
             None => {
                 told.reasons = found;
-                told.remarks.push("the server accepts it all the same".to_owned());
+                told.notes.push("the server accepts it all the same".to_owned());
             }
             Some(refusal) if refusal.kind == RefusalKind::ForeignKey => {
                 told.reasons = found;
@@ -194,8 +194,8 @@ impl Site<'_> {
         if refusal.is_none() && !waits {
             self.count_what_was_written(told, before)?;
         }
-        told.remarks.extend(seen.remarks);
-        told.remarks.extend(doubts);
+        told.notes.extend(seen.notes);
+        told.notes.extend(doubts);
         Ok(())
     }
 
@@ -214,7 +214,7 @@ impl Site<'_> {
         if told.reasons.iter().any(is_told) {
             if told.reasons.len() > 1 {
                 let first = named.first().map_or("the first", |&index| self.schema.relations[index].id.as_str());
-                told.remarks.push(format!(
+                told.notes.push(format!(
                     "the server stops at {first}; the others were found by looking at the rows that it would write"
                 ));
             }
@@ -223,7 +223,7 @@ impl Site<'_> {
         let session: &mut dyn Session = self.trial;
         let own = complaint::explain(session, &self.schema, &complaint, &self.shown);
         told.reasons.splice(0..0, own.reasons);
-        told.remarks.extend(own.remarks);
+        told.notes.extend(own.notes);
         Ok(())
     }
 
@@ -253,7 +253,7 @@ impl Site<'_> {
                 continue;
             }
             if known.is_some() {
-                told.remarks.push(format!("{table} was not written as foreseen: a trigger or a rule has a part in it"));
+                told.notes.push(format!("{table} was not written as foreseen: a trigger or a rule has a part in it"));
             }
             told.effects.retain(|effect| effect.table != table);
             told.effects.push(Effect { table, inserted, updated, deleted, triggers: Vec::new() });

@@ -48,7 +48,7 @@ pub(super) fn of(
     shown: &Shown<'_>,
 ) -> (Vec<StatementReason>, Vec<String>) {
     let mut suspects: Vec<(Weight, Vec<StatementReason>)> = Vec::new();
-    let (mut unsuspected, mut remarks) = (0_u64, Vec::new());
+    let (mut unsuspected, mut notes) = (0_u64, Vec::new());
     for (index, relation) in schema.relations.entries() {
         if relation.origin != Origin::Declared || !(named.is_empty() || named.contains(&index)) {
             continue;
@@ -60,17 +60,17 @@ pub(super) fn of(
         match suspect {
             Ok(Some(suspect)) => suspects.push(suspect),
             Ok(None) => unsuspected += 1,
-            Err(error) => remarks.push(format!("{} could not be looked at: {}", relation.id, error.because())),
+            Err(error) => notes.push(format!("{} could not be looked at: {}", relation.id, error.because())),
         }
     }
     suspects.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
     let more = suspects.len().saturating_sub(MOST) as u64;
     if !suspects.is_empty() {
         let all = if suspects.len() == 1 { "this relation" } else { "these relations, the likeliest first," };
-        remarks.push(format!("{all} can have refused it, judged by what is there now; the error itself does not say"));
+        notes.push(format!("{all} can have refused it, judged by what is there now; the error itself does not say"));
     }
     if more + unsuspected > 0 {
-        remarks.push(if suspects.is_empty() {
+        notes.push(if suspects.is_empty() {
             let all = text::plural(unsuspected, "relation");
             format!("{all} can have refused it, and none stands out by its definition or its rows")
         } else {
@@ -78,7 +78,7 @@ pub(super) fn of(
             format!("{others} can have refused it too, and stand out less")
         });
     }
-    (suspects.into_iter().take(MOST).flat_map(|(_, reasons)| reasons).collect(), remarks)
+    (suspects.into_iter().take(MOST).flat_map(|(_, reasons)| reasons).collect(), notes)
 }
 
 fn suspect(

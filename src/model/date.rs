@@ -27,7 +27,7 @@ fn days_of(year: u32, month: u32) -> u32 {
 }
 
 /// `2026-12-31T23:59:59Z`, from the seconds since 1970.
-pub fn moment(seconds: u64) -> String {
+pub fn timestamp(seconds: u64) -> String {
     let (mut days, time) = (seconds / 86_400, seconds % 86_400);
     let mut year = 1970;
     loop {
@@ -65,11 +65,11 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_utc() {
-        assert_eq!(moment(0), "1970-01-01T00:00:00Z");
-        assert_eq!(moment(951_827_696), "2000-02-29T12:34:56Z");
-        assert_eq!(moment(1_798_761_599), "2026-12-31T23:59:59Z");
-        assert_eq!(moment(1_798_761_600), "2027-01-01T00:00:00Z");
-        assert_eq!(moment(1_735_689_599), "2024-12-31T23:59:59Z");
-        assert_eq!(moment(1_735_689_600), "2025-01-01T00:00:00Z");
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
+        assert_eq!(timestamp(951_827_696), "2000-02-29T12:34:56Z");
+        assert_eq!(timestamp(1_798_761_599), "2026-12-31T23:59:59Z");
+        assert_eq!(timestamp(1_798_761_600), "2027-01-01T00:00:00Z");
+        assert_eq!(timestamp(1_735_689_599), "2024-12-31T23:59:59Z");
+        assert_eq!(timestamp(1_735_689_600), "2025-01-01T00:00:00Z");
     }
 }

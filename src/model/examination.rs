@@ -22,11 +22,11 @@ pub struct Examination {
     pub relations: IdVec<RelationId, Coverage>,
     pub findings: Vec<Finding>,
     /// What was not part of the scan, and why: virtual tables, relations excluded by the configuration or a filter.
-    pub left_alone: Vec<Excluded>,
+    pub excluded: Vec<Excluded>,
     /// Findings at or above this severity fail the scan; `None`: no finding does.
     pub fail_on: Option<Severity>,
     /// Where each relation is written down, in the order of `relations`; empty where nobody asked.
-    pub places: IdVec<RelationId, FileLine>,
+    pub locations: IdVec<RelationId, FileLine>,
     /// How the values of rows are shown.
     pub values: Values,
     /// What a baseline did, where there is one.
@@ -108,7 +108,7 @@ pub struct Counts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excluded {
     /// A table or a relation.
-    pub what: String,
+    pub name: String,
     pub why: String,
 }
 
@@ -172,9 +172,9 @@ impl Examination {
             schema,
             relations: IdVec::new(),
             findings: Vec::new(),
-            left_alone: Vec::new(),
+            excluded: Vec::new(),
             fail_on: Some(Severity::Error),
-            places: IdVec::new(),
+            locations: IdVec::new(),
             values: Values::Shown,
             baseline: None,
             history: Vec::new(),

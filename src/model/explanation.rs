@@ -29,7 +29,7 @@ pub struct Explained {
     /// What goes along with rows that are deleted, or keys that are changed.
     pub radius: Vec<CascadeBranch>,
     /// What else should be known.
-    pub remarks: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

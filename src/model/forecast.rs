@@ -22,7 +22,7 @@ pub struct RepairForecast<V = ShownValue> {
     /// How many rows that go each file keeps.
     pub files: BTreeMap<String, u64>,
     pub redefinitions: Vec<Redefinition>,
-    pub hazards: Vec<String>,
+    pub warnings: Vec<String>,
     pub limits: Vec<LimitUse>,
     pub refusals: Vec<PlanRefusal>,
 }
@@ -124,7 +124,7 @@ impl<V> Default for RepairForecast<V> {
             creates: Vec::new(),
             files: BTreeMap::new(),
             redefinitions: Vec::new(),
-            hazards: Vec::new(),
+            warnings: Vec::new(),
             limits: Vec::new(),
             refusals: Vec::new(),
         }
@@ -142,7 +142,7 @@ impl<V> RepairForecast<V> {
     }
 
     /// Orphans that are left although nothing about them is undecided: no rule treats them, or a rule only reports them.
-    pub fn rows_left_alone(&self) -> u64 {
+    pub fn untreated_rows(&self) -> u64 {
         let after: u64 = self.relations.iter().map(|outlook| outlook.rows_after).sum();
         let undecided: u64 =
             self.relations.iter().flat_map(|outlook| &outlook.undecided).map(|undecided| undecided.rows).sum();

@@ -16,16 +16,16 @@ use crate::model::schema::Schema;
 use crate::model::schema::side;
 
 /// Today's schema with the planned relations instead of its own, and which of them no row can be held against.
-pub fn lay_over(today: Catalog, planned: Catalog) -> (Schema, Vec<Excluded>) {
-    let mut left_alone = Vec::new();
+pub fn with_planned_relations(today: Catalog, planned: Catalog) -> (Schema, Vec<Excluded>) {
+    let mut excluded = Vec::new();
     let mut foreign_keys = Vec::new();
     for key in &planned.foreign_keys {
         let child = &planned.tables[key.child];
         match place(today.names, &today.tables, child, key) {
             Ok(place) => foreign_keys.push(ForeignKey { child: place, ..key.clone() }),
             Err(why) => {
-                let what = side(&child.name, key.columns.iter().map(String::as_str));
-                left_alone.push(Excluded { what, why });
+                let name = side(&child.name, key.columns.iter().map(String::as_str));
+                excluded.push(Excluded { name, why });
             }
         }
     }
@@ -46,7 +46,7 @@ pub fn lay_over(today: Catalog, planned: Catalog) -> (Schema, Vec<Excluded>) {
             relation.defects = wanted.defects.clone();
         }
     }
-    (schema, left_alone)
+    (schema, excluded)
 }
 
 /// Where today's table is that a planned child is made of.

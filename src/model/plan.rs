@@ -10,9 +10,9 @@ use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
+use crate::model::image_match::ImageMatch;
 use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
-use crate::model::standing::ImageMatch;
 use crate::model::value::RowName;
 
 /// What is said once, before the changes.
@@ -141,7 +141,7 @@ impl ChangeRole {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeReason {
-    pub part: ChangeRole,
+    pub role: ChangeRole,
     pub relation: String,
     pub rule: String,
     pub treatment: String,
@@ -196,8 +196,8 @@ impl NewTable {
 
 impl Change {
     /// What it was first planned for.
-    pub fn part(&self) -> ChangeRole {
-        self.reasons.first().map_or(ChangeRole::Orphan, |reason| reason.part)
+    pub fn role(&self) -> ChangeRole {
+        self.reasons.first().map_or(ChangeRole::Orphan, |reason| reason.role)
     }
 
     /// The change that takes this one back.
@@ -205,7 +205,7 @@ impl Change {
         Change { before: self.after, after: self.before, ..self }
     }
 
-    pub fn standing(&self, now: Option<&RowName>) -> ImageMatch {
+    pub fn compared_with(&self, now: Option<&RowName>) -> ImageMatch {
         if same(now, self.before.as_ref()) {
             ImageMatch::Before
         } else if same(now, self.after.as_ref()) {
@@ -299,12 +299,12 @@ mod tests {
     #[test]
     fn a_row_stands_before_after_or_elsewhere() {
         let change = change(row(Value::Integer(5)), row(Value::Null));
-        assert_eq!(change.standing(row(Value::Integer(5)).as_ref()), ImageMatch::Before);
-        assert_eq!(change.standing(row(Value::Null).as_ref()), ImageMatch::After);
+        assert_eq!(change.compared_with(row(Value::Integer(5)).as_ref()), ImageMatch::Before);
+        assert_eq!(change.compared_with(row(Value::Null).as_ref()), ImageMatch::After);
         for other in [Value::Real(5.0), Value::text("5"), Value::Integer(6)] {
-            assert_eq!(change.standing(row(other).as_ref()), ImageMatch::Other);
+            assert_eq!(change.compared_with(row(other).as_ref()), ImageMatch::Other);
         }
-        assert_eq!(change.standing(None), ImageMatch::Other);
+        assert_eq!(change.compared_with(None), ImageMatch::Other);
         assert_eq!(change.set(), [("r".to_owned(), Value::Null)]);
         assert_eq!(change.clone().inverse().inverse(), change);
     }
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn zero_has_two_signs() {
         let change = change(row(Value::Real(0.0)), None);
-        assert_eq!(change.standing(row(Value::Real(-0.0)).as_ref()), ImageMatch::Other);
-        assert_eq!(change.standing(None), ImageMatch::After);
+        assert_eq!(change.compared_with(row(Value::Real(-0.0)).as_ref()), ImageMatch::Other);
+        assert_eq!(change.compared_with(None), ImageMatch::After);
     }
 }

@@ -6,7 +6,7 @@
 
 mod repair;
 
-pub use repair::left_rows;
+pub use repair::skipped_rows;
 
 use sha2::Digest;
 use sha2::Sha256;

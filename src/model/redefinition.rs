@@ -4,7 +4,7 @@
 //! in its place (`model::sql`).
 
 use crate::model::catalog::TableName;
-use crate::model::standing::ImageMatch;
+use crate::model::image_match::ImageMatch;
 
 /// A definition as a database has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +111,7 @@ impl Redefinition {
             && self.table.to_string() == definition.table
     }
 
-    pub fn standing(&self, definitions: &[Definition]) -> ImageMatch {
+    pub fn compared_with(&self, definitions: &[Definition]) -> ImageMatch {
         let now = definitions.iter().find(|definition| self.is_of(definition)).map(|found| &found.text);
         if now == self.after.as_ref() {
             ImageMatch::After
@@ -123,7 +123,7 @@ impl Redefinition {
     }
 
     /// The definitions as they are once it is done.
-    pub fn done_to(&self, definitions: &mut Vec<Definition>) {
+    pub fn apply_to(&self, definitions: &mut Vec<Definition>) {
         definitions.retain(|definition| !self.is_of(definition));
         if let Some(text) = &self.after {
             definitions.push(Definition {
@@ -159,8 +159,8 @@ pub fn add(changes: &mut Vec<Redefinition>, change: Redefinition) {
 /// All definitions as they were before these changes, whichever of them are done already; in a fixed order.
 pub fn before(changes: &[Redefinition], definitions: &[Definition]) -> Vec<Definition> {
     let mut all = definitions.to_vec();
-    for change in changes.iter().rev().filter(|change| change.standing(definitions) == ImageMatch::After) {
-        change.clone().inverse().done_to(&mut all);
+    for change in changes.iter().rev().filter(|change| change.compared_with(definitions) == ImageMatch::After) {
+        change.clone().inverse().apply_to(&mut all);
     }
     all.sort();
     all
@@ -187,10 +187,10 @@ mod tests {
     #[test]
     fn what_is_made_stands_before_until_it_is_there() {
         let made = change(None, Some("x"));
-        assert_eq!(made.standing(&[]), ImageMatch::Before);
-        assert_eq!(made.standing(&[definition("x")]), ImageMatch::After);
-        assert_eq!(made.standing(&[definition("y")]), ImageMatch::Other);
-        assert_eq!(made.clone().inverse().standing(&[]), ImageMatch::After);
+        assert_eq!(made.compared_with(&[]), ImageMatch::Before);
+        assert_eq!(made.compared_with(&[definition("x")]), ImageMatch::After);
+        assert_eq!(made.compared_with(&[definition("y")]), ImageMatch::Other);
+        assert_eq!(made.clone().inverse().compared_with(&[]), ImageMatch::After);
         assert_eq!(before(std::slice::from_ref(&made), &[definition("x")]), Vec::<Definition>::new());
         assert_eq!(before(&[made], &[definition("y")]), [definition("y")]);
     }

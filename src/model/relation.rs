@@ -94,7 +94,7 @@ pub enum Judge {
     /// The parent table is missing: every complete key is an orphan, as the engine has it too.
     NoParent,
     /// The values cannot be compared at all; why is said.
-    Nobody(String),
+    Incomparable(String),
 }
 
 /// Something wrong with a relation itself.

@@ -37,7 +37,7 @@ pub fn resolve(catalog: Catalog, configured: &[ConfiguredRelation]) -> Result<Sc
     let mut relations: Vec<Relation> =
         foreign_keys.iter().map(|key| declared(database.engine, names, &tables, key)).collect();
     configured::add(names, &tables, configured, &mut relations)?;
-    number_twins(&mut relations);
+    number_duplicates(&mut relations);
     Ok(Schema { database, names, tables, relations: relations.into() })
 }
 
@@ -81,7 +81,7 @@ fn relation_id(child: &Table, child_columns: &[usize], parent: &Parent) -> Strin
 }
 
 /// The same reference declared twice is two relations; the later ones get a number.
-fn number_twins(relations: &mut [Relation]) {
+fn number_duplicates(relations: &mut [Relation]) {
     let mut seen = std::collections::HashMap::new();
     for relation in relations {
         let times = seen.entry(relation.id.clone()).or_insert(0_u32);

@@ -354,7 +354,7 @@ impl Treatment {
     }
 
     /// Changes definitions, and no row.
-    pub fn is_of_the_schema(&self) -> bool {
+    pub fn changes_the_schema(&self) -> bool {
         matches!(self, Treatment::Relax(_) | Treatment::Enforce(_) | Treatment::Prevent(_))
     }
 
@@ -399,7 +399,7 @@ impl Rule {
     }
 
     /// Whether rows may go by it.
-    pub fn can_take_away(&self) -> bool {
+    pub fn can_remove_rows(&self) -> bool {
         self.treatments.iter().any(|treatment| match &treatment.value {
             Treatment::Quarantine { .. } | Treatment::Delete | Treatment::Follow { .. } => true,
             Treatment::Remap(remap) => remap.on_conflict == OnConflict::Quarantine,
@@ -429,7 +429,7 @@ impl Rule {
         })
     }
 
-    pub fn speaks_of(&self, schema: &Schema, relation: &Relation) -> bool {
+    pub fn applies_to(&self, schema: &Schema, relation: &Relation) -> bool {
         let child = side(&schema.child(relation).name, schema.child_column_names(relation));
         let parent = side(&relation.parent.name, relation.parent.column_names.iter().map(String::as_str));
         self.child.value.matches(&child) && self.parent.as_ref().is_none_or(|pattern| pattern.value.matches(&parent))

@@ -37,7 +37,7 @@ pub const COLUMNS: [(&str, bool); 10] = [
 pub struct StateEntry {
     /// 0 for the header.
     pub number: i64,
-    pub deed: Operation,
+    pub operation: Operation,
     /// The changes that the entry is about, by their positions in the plan.
     pub first: u64,
     pub last: u64,
@@ -139,7 +139,7 @@ impl SkipReason {
     }
 
     /// Reads after a number of rows.
-    pub fn told(self, rows: u64) -> &'static str {
+    pub fn phrase(self, rows: u64) -> &'static str {
         match (self, rows) {
             (SkipReason::Already, 1) => "was so already",
             (SkipReason::Already, _) => "were so already",
@@ -232,15 +232,15 @@ impl PlanState {
     }
 
     pub fn add(&mut self, entry: &StateEntry) {
-        if let Operation::Header(phase) = entry.deed {
+        if let Operation::Header(phase) = entry.operation {
             self.phase = Some(phase);
         }
-        if entry.number >= self.entries || matches!(entry.deed, Operation::Header(_)) {
+        if entry.number >= self.entries || matches!(entry.operation, Operation::Header(_)) {
             self.run.clone_from(&entry.run);
             self.at.clone_from(&entry.at);
         }
         self.entries = self.entries.max(entry.number);
-        match &entry.deed {
+        match &entry.operation {
             Operation::Header(_) => {}
             Operation::Create(table) => self.created.push(table.clone()),
             Operation::Define(place) => self.defined.push(*place),
@@ -258,7 +258,7 @@ impl PlanState {
                 left.next();
             }
             let why = left.peek().filter(|run| run.first <= position).map(|run| run.why);
-            match (&entry.deed, why) {
+            match (&entry.operation, why) {
                 (Operation::Apply, None) => {
                     self.ours.insert(place);
                     self.taken_back.remove(place);
@@ -282,7 +282,7 @@ impl StateEntry {
     /// As a row of the table.
     pub fn row(&self, plan: &str) -> RowName {
         let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
-        let (direction, left) = match &self.deed {
+        let (direction, left) = match &self.operation {
             Operation::Apply => ("apply", written(&self.left)),
             Operation::Undo => ("undo", written(&self.left)),
             Operation::Create(table) => ("create", table.clone()),
@@ -290,7 +290,7 @@ impl StateEntry {
             Operation::Undefine(_) => ("undefine", String::new()),
             Operation::Header(phase) => ("plan", phase.name().to_owned()),
         };
-        let first = match self.deed {
+        let first = match self.operation {
             Operation::Define(place) | Operation::Undefine(place) => place as u64,
             _ => self.first,
         };
@@ -317,7 +317,7 @@ impl StateEntry {
         let text = |value: &Value| value.as_text().unwrap_or_default().to_owned();
         let (first, left) = (whole(first).ok_or_else(unreadable)?, text(left));
         let place = || usize::try_from(first).map_err(|_| unreadable());
-        let deed = match direction.as_text() {
+        let operation = match direction.as_text() {
             Some("apply") => Operation::Apply,
             Some("undo") => Operation::Undo,
             Some("create") => Operation::Create(left.clone()),
@@ -329,11 +329,11 @@ impl StateEntry {
             }
             _ => return Err(unreadable()),
         };
-        let is_range = matches!(deed, Operation::Apply | Operation::Undo);
+        let is_range = matches!(operation, Operation::Apply | Operation::Undo);
         Ok(StateEntry {
             number: number.as_integer().ok_or_else(unreadable)?,
             left: if is_range { read_runs(&left).ok_or_else(unreadable)? } else { Vec::new() },
-            deed,
+            operation,
             first,
             last: whole(last).ok_or_else(unreadable)?,
             changed: whole(changed).ok_or_else(unreadable)?,
@@ -363,7 +363,7 @@ fn read_runs(text: &str) -> Option<Vec<SkippedRange>> {
 }
 
 /// Adds a change to the runs of those that were left.
-pub fn leave(left: &mut Vec<SkippedRange>, position: u64, why: SkipReason) {
+pub fn skip(left: &mut Vec<SkippedRange>, position: u64, why: SkipReason) {
     match left.last_mut() {
         Some(run) if run.why == why && run.last + 1 == position => run.last = position,
         _ => left.push(SkippedRange { first: position, last: position, why }),
@@ -401,8 +401,8 @@ pub fn table() -> Table {
 mod tests {
     use super::*;
 
-    fn entry(number: i64, deed: Operation, first: u64, last: u64, left: Vec<SkippedRange>) -> StateEntry {
-        StateEntry { number, deed, first, last, changed: 0, left, run: "r".to_owned(), at: "t".to_owned() }
+    fn entry(number: i64, operation: Operation, first: u64, last: u64, left: Vec<SkippedRange>) -> StateEntry {
+        StateEntry { number, operation, first, last, changed: 0, left, run: "r".to_owned(), at: "t".to_owned() }
     }
 
     #[test]
@@ -411,7 +411,7 @@ mod tests {
         for (position, why) in
             [(1, SkipReason::Changed), (4, SkipReason::Already), (5, SkipReason::Already), (6, SkipReason::Referred)]
         {
-            leave(&mut left, position, why);
+            skip(&mut left, position, why);
         }
         let deeds = [
             entry(1, Operation::Apply, 0, 9, left.clone()),

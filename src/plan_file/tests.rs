@@ -38,7 +38,7 @@ fn change(values: &[Value]) -> Change {
         after: None,
         reasons: vec![
             ChangeReason {
-                part: ChangeRole::Orphan,
+                role: ChangeRole::Orphan,
                 relation: "r".to_owned(),
                 rule: "u".to_owned(),
                 treatment: "delete".to_owned()

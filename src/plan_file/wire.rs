@@ -279,7 +279,7 @@ fn read_redefinition(wire: WireRedefinition) -> Result<Redefinition, String> {
 
 pub(super) fn change(change: &Change) -> String {
     let reason = |reason: &ChangeReason| WireReason {
-        part: reason.part.name().to_owned(),
+        part: reason.role.name().to_owned(),
         relation: reason.relation.clone(),
         rule: reason.rule.clone(),
         treatment: reason.treatment.clone(),
@@ -292,7 +292,7 @@ pub(super) fn change(change: &Change) -> String {
         address: change.address,
         before: change.before.clone().map(WireRow),
         after: change.after.clone().map(WireRow),
-        part: first.part.name().to_owned(),
+        part: first.role.name().to_owned(),
         relation: first.relation.clone(),
         rule: first.rule.clone(),
         treatment: first.treatment.clone(),
@@ -300,7 +300,7 @@ pub(super) fn change(change: &Change) -> String {
         kept: change.kept.clone(),
         unit: change.unit,
         orphan_of: change.orphan_of.clone(),
-        adopts: adopts(change).filter(|adopts| makes_parent(first.part, change.before.is_none()) || !adopts.is_empty()),
+        adopts: adopts(change).filter(|adopts| makes_parent(first.role, change.before.is_none()) || !adopts.is_empty()),
     })
 }
 
@@ -339,7 +339,7 @@ pub(super) fn read_change(line: &str) -> Result<Change, String> {
     let reason = |wire: WireReason| {
         let part = ChangeRole::ALL.into_iter().find(|part| part.name() == wire.part);
         let part = part.ok_or_else(|| format!("one of its lines has the unknown part {:?}", wire.part))?;
-        Ok(ChangeReason { part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment })
+        Ok(ChangeReason { role: part, relation: wire.relation, rule: wire.rule, treatment: wire.treatment })
     };
     let adopts = match wire.adopts {
         Some(adopts) => Some(adopts.into_iter().map(read_adopted).collect::<Result<_, String>>()?),

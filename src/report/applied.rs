@@ -115,7 +115,7 @@ impl Said<'_> {
 
 /// `3 rows had found their parent, 1 row was changed since`.
 fn told_left(left: &BTreeMap<SkipReason, u64>) -> String {
-    let told = left.iter().map(|(why, rows)| format!("{} {}", plural(*rows, "row"), why.told(*rows)));
+    let told = left.iter().map(|(why, rows)| format!("{} {}", plural(*rows, "row"), why.phrase(*rows)));
     told.collect::<Vec<_>>().join(", ")
 }
 
@@ -136,7 +136,7 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     if said.rows_left() > 0 {
         labelled("left", Ink::Doubtful, told_left(said.left));
         for row in said.left_rows.iter().take(SHOWN) {
-            labelled("", Ink::Dim, format!("{} ({}) {}", row.table, text::row(&row.row), row.why.told(1)));
+            labelled("", Ink::Dim, format!("{} ({}) {}", row.table, text::row(&row.row), row.why.phrase(1)));
         }
         let more = said.rows_left().saturating_sub(SHOWN as u64);
         if more > 0 {
@@ -176,7 +176,7 @@ fn changes(said: &Said<'_>) -> String {
     let defined = (said.redefined > 0).then(|| format!("{} changed", plural(said.redefined, "definition")));
     let mut line = parts.into_iter().flatten().chain(defined).collect::<Vec<_>>().join(", ");
     if said.already > 0 {
-        line.push_str(&format!("; {} {}", count(said.already), SkipReason::Already.told(said.already)));
+        line.push_str(&format!("; {} {}", count(said.already), SkipReason::Already.phrase(said.already)));
     }
     line
 }

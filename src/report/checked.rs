@@ -1,11 +1,11 @@
 //! A check of rows to be loaded, for a terminal: how many would fail, by which reference or constraint, on which
 //! lines, and the order in which tables are loaded.
 
-use crate::model::checked::CheckResult;
-use crate::model::checked::CorrectedLoad;
-use crate::model::checked::RefusedRow;
-use crate::model::checked::RefusedRows;
-use crate::model::checked::Taken;
+use crate::model::check_result::CheckResult;
+use crate::model::check_result::CorrectedLoad;
+use crate::model::check_result::RefusedRow;
+use crate::model::check_result::RefusedRows;
+use crate::model::check_result::Taken;
 use crate::model::finding::Severity;
 use crate::model::schema::side;
 use crate::model::text::count;
@@ -66,8 +66,8 @@ fn constraint(sheet: &mut Sheet, refused: &RefusedRows) {
     };
     sheet.heading(table::grade(about.code, Severity::Error), Piece::new(place, Ink::Strong));
     sheet.line(2, vec![Piece::plain(format!("{}: {}", plural(refused.rows, "row"), about.message))]);
-    let lines: Vec<String> = refused.places.iter().map(shown).collect();
-    let more = refused.rows.saturating_sub(refused.places.len() as u64);
+    let lines: Vec<String> = refused.samples.iter().map(shown).collect();
+    let more = refused.rows.saturating_sub(refused.samples.len() as u64);
     let rest = if more > 0 { format!(", and {} more", count(more)) } else { String::new() };
     labelled(sheet, "lines", format!("{}{rest}", lines.join(", ")));
     if !about.help.is_empty() {

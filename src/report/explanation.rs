@@ -92,13 +92,13 @@ fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
             StatementReason::Constraint(constraint) => constraint_lines(sheet, constraint),
         }
     }
-    let follows = !explained.effects.is_empty() || !explained.remarks.is_empty();
+    let follows = !explained.effects.is_empty() || !explained.notes.is_empty();
     if follows && !(explained.reasons.is_empty() && explained.radius.is_empty()) {
         sheet.blank();
     }
     what_it_does(sheet, explained);
     radius(sheet, &explained.radius);
-    for remark in &explained.remarks {
+    for remark in &explained.notes {
         labelled(sheet, "note", remark);
     }
 }

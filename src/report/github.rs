@@ -29,7 +29,7 @@ pub(super) fn render(examination: &Examination) -> String {
         if coverage.state == CoverageState::Unchecked {
             let reason = wording::shortfall(coverage).unwrap_or_default();
             let message = format!("{}: {reason}", about.id);
-            lines.push(command("warning", examination.places.get(relation), "fk-doctor: not checked", &message));
+            lines.push(command("warning", examination.locations.get(relation), "fk-doctor: not checked", &message));
         }
     }
     // What follows begins with a mark, so that none of it can be taken for a command.
@@ -56,7 +56,7 @@ fn annotation(examination: &Examination, finding: &Finding) -> String {
     if !finding.help.is_empty() {
         message.push_str(&format!(". Help: {}", finding.help));
     }
-    command(kind, examination.places.get(finding.relation), &title, &message)
+    command(kind, examination.locations.get(finding.relation), &title, &message)
 }
 
 fn command(kind: &str, place: Option<&FileLine>, title: &str, message: &str) -> String {
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn findings_become_annotations_of_their_places() {
         let mut examination = sample::incomplete();
-        examination.places = vec![FileLine { file: "db/a,b.sql".to_owned(), line: 7 }; 2].into();
+        examination.locations = vec![FileLine { file: "db/a,b.sql".to_owned(), line: 7 }; 2].into();
         let expected = "\
 ::warning file=db/a%2Cb.sql,line=7,title=fk-doctor%3A not checked::order_items(order_id)->orders(number): orders has no column number
 ? 1 of 2 relations of shop.sqlite could not be checked

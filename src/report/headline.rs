@@ -53,7 +53,7 @@ pub(super) fn open(examination: &Examination) -> impl Iterator<Item = &Finding> 
 fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
     let name = &examination.schema.database.name;
     if examination.relations.is_empty() {
-        let nothing_chosen = !examination.left_alone.is_empty();
+        let nothing_chosen = !examination.excluded.is_empty();
         let reason = if nothing_chosen { "has no relation left" } else { "declares no foreign keys" };
         return vec![(Tone::Neutral, format!("{name} {reason}: nothing was checked"))];
     }

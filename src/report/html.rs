@@ -188,9 +188,9 @@ fn not_looked_at(examination: &Examination) -> String {
         ))
     });
     let left = examination
-        .left_alone
+        .excluded
         .iter()
-        .map(|left| format!("<li>left alone <code>{}</code>: {}</li>\n", escaped(&left.what), escaped(&left.why)));
+        .map(|left| format!("<li>left alone <code>{}</code>: {}</li>\n", escaped(&left.name), escaped(&left.why)));
     section("Not looked at", "", &list(short.chain(left).collect()))
 }
 

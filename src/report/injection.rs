@@ -132,8 +132,8 @@ fn made_of(text: &str) -> Examination {
         coverage.reason = Some(text.to_owned());
         coverage.state = crate::model::examination::CoverageState::Unchecked;
     }
-    made.left_alone.push(Excluded { what: text.to_owned(), why: text.to_owned() });
-    made.places = vec![FileLine { file: text.to_owned(), line: 3 }; 2].into();
+    made.excluded.push(Excluded { name: text.to_owned(), why: text.to_owned() });
+    made.locations = vec![FileLine { file: text.to_owned(), line: 3 }; 2].into();
     for finding in &mut made.findings {
         // No message is empty.
         finding.message = if text.trim().is_empty() { "m".to_owned() } else { text.to_owned() };

@@ -137,8 +137,8 @@ fn not_looked_at(lines: &mut Vec<String>, examination: &Examination) {
             said.push(format!("- {} {}: {}", coverage.state.name(), code(&about.id), plain(reason)));
         }
     }
-    for left in &examination.left_alone {
-        said.push(format!("- left alone {}: {}", code(&left.what), plain(&left.why)));
+    for left in &examination.excluded {
+        said.push(format!("- left alone {}: {}", code(&left.name), plain(&left.why)));
     }
     if !said.is_empty() {
         lines.push(String::new());

@@ -65,7 +65,7 @@ fn headline(sheet: &mut Sheet, said: &Said<'_>) {
         ("✗", Ink::Bad, format!("the repair of {name} is refused; nothing was written"))
     } else if forecast.redefinitions.is_empty() && !has_orphans {
         match unchecked {
-            None if !forecast.hazards.is_empty() => {
+            None if !forecast.warnings.is_empty() => {
                 let line = format!("{name} has no orphans, and what a rule asks for cannot be done as a whole");
                 ("○", Ink::Strong, line)
             }
@@ -85,8 +85,8 @@ fn headline(sheet: &mut Sheet, said: &Said<'_>) {
         if undecided > 0 {
             line.push_str(&format!(", {} undecided", plural(undecided, "missing key")));
         }
-        if forecast.rows_left_alone() > 0 {
-            line.push_str(&format!(", {} left as they are", plural(forecast.rows_left_alone(), "orphan row")));
+        if forecast.untreated_rows() > 0 {
+            line.push_str(&format!(", {} left as they are", plural(forecast.untreated_rows(), "orphan row")));
         }
         (mark, ink, line + &and_unchecked)
     };
@@ -288,7 +288,7 @@ fn limits(sheet: &mut Sheet, forecast: &RepairForecast) {
 /// What changes in all, what will be left, and what to do next.
 fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
     let forecast = said.forecast;
-    let is_idle = forecast.relations.is_empty() && forecast.redefinitions.is_empty() && forecast.hazards.is_empty();
+    let is_idle = forecast.relations.is_empty() && forecast.redefinitions.is_empty() && forecast.warnings.is_empty();
     if !forecast.refusals.is_empty() || is_idle {
         return;
     }
@@ -310,7 +310,7 @@ fn aftermath(sheet: &mut Sheet, said: &Said<'_>) {
         sheet.labelled(LABEL, Piece::new("keeps", Ink::Dim), Piece::plain(line));
     }
     limits(sheet, forecast);
-    for hazard in &forecast.hazards {
+    for hazard in &forecast.warnings {
         sheet.labelled(LABEL, Piece::new("hazard", Ink::Doubtful), Piece::plain(hazard));
     }
     let after: u64 = forecast.relations.iter().map(|outlook| outlook.rows_after).sum();

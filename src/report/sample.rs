@@ -191,7 +191,7 @@ pub(super) fn clean() -> Examination {
     let mut examination = examined(schema);
     for what in ["notes_fts", "notes_fts_data"] {
         let why = "virtual table, whose rows come from a module's code".to_string();
-        examination.left_alone.push(Excluded { what: what.to_string(), why });
+        examination.excluded.push(Excluded { name: what.to_string(), why });
     }
     examination
 }
@@ -256,7 +256,7 @@ pub(super) fn hostile() -> Examination {
     examination.relations[RelationId::from_index(2)].state = CoverageState::Unchecked;
     examination.relations[RelationId::from_index(2)].method = None;
     examination.relations[RelationId::from_index(2)].reason = Some(HOSTILE.to_string());
-    examination.left_alone.push(Excluded { what: HOSTILE.to_string(), why: HOSTILE.to_string() });
+    examination.excluded.push(Excluded { name: HOSTILE.to_string(), why: HOSTILE.to_string() });
     examination
 }
 

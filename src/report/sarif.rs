@@ -115,7 +115,7 @@ impl Invocation {
             Some(Notification {
                 level,
                 message: Message { text },
-                locations: [Location::of(examination.places.get(relation), &about.id)],
+                locations: [Location::of(examination.locations.get(relation), &about.id)],
             })
         });
         Invocation {
@@ -168,7 +168,7 @@ impl Outcome {
                 Severity::Note => "note",
             },
             message: Message { text: visible(&text).into_owned() },
-            locations: [Location::of(examination.places.get(finding.relation), &finding.relation_id)],
+            locations: [Location::of(examination.locations.get(finding.relation), &finding.relation_id)],
             partial_fingerprints: Fingerprints { line: finding.id(), finding: finding.id() },
             baseline_state: examination.baseline.as_ref().map(|_| if is_known { "unchanged" } else { "new" }),
             suppressions: is_known.then_some(suppression).into_iter().collect(),

@@ -79,7 +79,7 @@ pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
     if state.phase.is_some() {
         labelled("made", Ink::Dim, format!("{} now", size(state.made, state.defined)));
         for (why, rows) in state.left {
-            labelled("left", Ink::Dim, format!("{} {}", plural(*rows, "row"), why.told(*rows)));
+            labelled("left", Ink::Dim, format!("{} {}", plural(*rows, "row"), why.phrase(*rows)));
         }
         if state.changed_since > 0 {
             labelled(

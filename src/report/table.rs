@@ -243,14 +243,14 @@ fn not_looked_at(sheet: &mut Sheet, examination: &Examination) {
     }
     // Grouped by reason: a full-text index alone leaves five tables behind.
     let mut reasons: Vec<&str> = Vec::new();
-    for left in &examination.left_alone {
+    for left in &examination.excluded {
         if !reasons.contains(&left.why.as_str()) {
             reasons.push(&left.why);
         }
     }
     for reason in reasons {
         let names: Vec<&str> =
-            examination.left_alone.iter().filter(|left| left.why == reason).map(|left| left.what.as_str()).collect();
+            examination.excluded.iter().filter(|left| left.why == reason).map(|left| left.name.as_str()).collect();
         let line = format!("{}: {reason}", names.join(", "));
         sheet.labelled(WIDE_LABEL, Piece::new("left alone", Ink::Dim), Piece::new(line, Ink::Dim));
     }

@@ -96,7 +96,7 @@ pub(super) fn go(
     admission::refuse_unfit_plan(direction, &plan.header, &identity, overrides)?;
     let kept_files = quarantine_file::paths(path, &plan.header);
     super::refuse_to_overwrite(source, kept_files.iter().map(PathBuf::as_path))?;
-    let at = date::moment(surroundings.now);
+    let at = date::timestamp(surroundings.now);
     let order = Order {
         schema: &schema,
         surgery,
@@ -155,7 +155,7 @@ impl Report<'_> {
         surroundings: &Surroundings,
     ) -> Vec<(Option<PathBuf>, String)> {
         let done = &execution.done;
-        let left_rows = redaction::left_rows(&done.left_rows);
+        let left_rows = redaction::skipped_rows(&done.left_rows);
         let said = report::applied::Said {
             is_undo: self.direction == Direction::Undo,
             database: self.database,

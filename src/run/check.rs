@@ -19,14 +19,14 @@ use crate::check::PLACES;
 use crate::cli;
 use crate::engine::Database;
 use crate::engines;
-use crate::examine::View;
+use crate::examine::FindingOptions;
 use crate::exit::Exit;
 use crate::intake;
 use crate::intake::FileKind;
 use crate::intake::ReadOptions;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
-use crate::model::checked::CheckResult;
+use crate::model::check_result::CheckResult;
 use crate::model::ids::TableId;
 use crate::model::resolve;
 use crate::model::schema::Schema;
@@ -56,7 +56,7 @@ pub fn check(
             progress,
             is_known: &|_, _, _| false,
         };
-        let view = View {
+        let view = FindingOptions {
             redaction: &question.redaction,
             policy: &config.policy,
             time_columns: &settings.time_columns,

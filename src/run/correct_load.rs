@@ -18,7 +18,7 @@ use crate::intake::ReadOptions;
 use crate::intake::Record;
 use crate::intake::csv_writer::CsvWriter;
 use crate::model::catalog::Table;
-use crate::model::checked::CorrectedLoad;
+use crate::model::check_result::CorrectedLoad;
 use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
@@ -219,7 +219,7 @@ fn treat(
     }
     let each = |table: &Table, change: &Change| -> Result<(), Fault> {
         let statement = surgery.statement(table, &change.row, change);
-        if change.part() == ChangeRole::Parent && change.before.is_none() {
+        if change.role() == ChangeRole::Parent && change.before.is_none() {
             parents.rows += 1;
             parents.script.push_str(&surgery.written_out(&statement));
             parents.script.push_str(";\n");

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::engine::Database;
 use crate::examine;
 use crate::examine::Examined;
-use crate::examine::View;
+use crate::examine::FindingOptions;
 use crate::exit::Exit;
 use crate::model::examination::Examination;
 use crate::model::examination::ScanVerdict;
@@ -24,7 +24,7 @@ pub(super) fn hold(
     database: &mut dyn Database,
     path: &Path,
     wishes: &ScanOptions<'_>,
-    view: &View<'_>,
+    view: &FindingOptions<'_>,
 ) -> Result<Examination, RunError> {
     let unreadable = |why: String| RunError::Input {
         what: path.display().to_string(),
@@ -42,16 +42,16 @@ pub(super) fn hold(
     if planned.foreign_keys.is_empty() {
         return Err(unreadable("it declares no foreign key".to_owned()));
     }
-    let (schema, left_alone) = overlay::lay_over(catalog, planned);
+    let (schema, excluded) = overlay::with_planned_relations(catalog, planned);
     let mut sessions = database.sessions(wishes.threads.min(schema.relations.len()))?;
     let Examined { relations, findings, .. } =
         examine::examine_relations(&schema, &mut sessions, wishes, view, &mut |_, _| {});
     drop(sessions);
     let fail_on = Some(Severity::Error);
     let values = view.redaction.values;
-    let mut examination = Examination { relations, findings, left_alone, fail_on, values, ..Examination::of(schema) };
+    let mut examination = Examination { relations, findings, excluded, fail_on, values, ..Examination::of(schema) };
     if let Some(why) = database.disturbed() {
-        examine::distrust(&mut examination, &why);
+        examine::mark_unchecked(&mut examination, &why);
     }
     Ok(examination)
 }

@@ -111,7 +111,7 @@ fn check(
             text.push_str(&format!("  {} treats {}\n", rule.id.value, relation.id));
         }
         let others = schema.relations.iter().zip(&assigned).filter_map(|(relation, assigned)| {
-            let first = assigned.filter(|first| *first != id && rule.speaks_of(&schema, relation))?;
+            let first = assigned.filter(|first| *first != id && rule.applies_to(&schema, relation))?;
             Some((&files.rules[first].id.value, &relation.id))
         });
         for (first, relation) in others {

@@ -25,8 +25,8 @@ use crate::engine::Session;
 use crate::engines;
 use crate::examine;
 use crate::examine::Examined;
+use crate::examine::FindingOptions;
 use crate::examine::RelationResult;
-use crate::examine::View;
 use crate::examine::baseline::BaselineRun;
 use crate::examine::baseline::OldBaseline;
 use crate::examine::locations::ConfigLines;
@@ -71,11 +71,12 @@ pub fn scan(
     let redaction = super::redaction(typed.privacy.redact, &file, surroundings)?;
     let fail_on = bar(typed, &file);
     let old = typed.baseline.as_deref().map(|file| read_baseline(file, surroundings)).transpose()?;
-    let today = &date::moment(surroundings.now)[..10];
+    let today = &date::timestamp(surroundings.now)[..10];
     let baseline = BaselineRun::new(old, typed.write_baseline.is_some(), fail_on, &redaction, today)?;
     let past = typed.history.as_deref().map(read_history).transpose()?;
 
-    let Opened { database, mut sessions, schema, places, all, left_alone } = open(&source, typed, &file, surroundings)?;
+    let Opened { database, mut sessions, schema, locations, all, excluded } =
+        open(&source, typed, &file, surroundings)?;
     let is_known =
         |relation: RelationId, key: &Key, rows: u64| baseline.knows_key(&schema, &redaction, relation, key, rows);
     let wishes = ScanOptions {
@@ -86,8 +87,12 @@ pub fn scan(
         is_known: &is_known,
     };
     let mark = |finding| baseline.mark(finding);
-    let view =
-        View { redaction: &redaction, policy: &file.config.policy, time_columns: &settings.time_columns, mark: &mark };
+    let view = FindingOptions {
+        redaction: &redaction,
+        policy: &file.config.policy,
+        time_columns: &settings.time_columns,
+        mark: &mark,
+    };
     let mut live = Live::open(&outputs, &schema, redaction.values, sink)?;
     let mut on_relation = |index: RelationId, result: &RelationResult| live.tell(&schema, index, result);
     let Examined { relations, findings, facts } =
@@ -98,10 +103,10 @@ pub fn scan(
     drop(sessions);
 
     let values = redaction.values;
-    let examined = Examination { relations, findings, left_alone, fail_on, places, values, ..Examination::of(schema) };
+    let examined = Examination { relations, findings, excluded, fail_on, locations, values, ..Examination::of(schema) };
     let mut examination = examined;
     if let Some(why) = database.disturbed() {
-        examine::distrust(&mut examination, &why);
+        examine::mark_unchecked(&mut examination, &why);
     }
     let baseline = baseline.close(&mut examination, &all).as_ref().map(config::baseline::render);
     if let (Some(file), Some(past)) = (&typed.history, past) {
@@ -122,10 +127,10 @@ struct Opened {
     sessions: Vec<Box<dyn Session>>,
     database: Box<dyn Database>,
     schema: Schema,
-    places: IdVec<RelationId, FileLine>,
+    locations: IdVec<RelationId, FileLine>,
     /// The ids of all relations, chosen or not.
     all: HashSet<String>,
-    left_alone: Vec<Excluded>,
+    excluded: Vec<Excluded>,
 }
 
 fn open(
@@ -145,7 +150,7 @@ fn open(
     let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };
     let (mut schema, not_chosen) = select(whole, &file.config.exclude, &filters)?;
     let lines = ConfigLines { path: &file.path, relations: &file.relation_lines() };
-    let places = locations(&schema, &lines, typed.schema_file.as_deref().map(read_schema_file).transpose()?);
+    let locations = locations(&schema, &lines, typed.schema_file.as_deref().map(read_schema_file).transpose()?);
     let asked = typed.jobs.or(settings.jobs);
     let mut sessions = super::sessions(database.as_mut(), &schema, asked, surroundings)?;
     let first = sessions.first_mut().ok_or_else(RunError::unresolved)?;
@@ -153,8 +158,8 @@ fn open(
     let wanted =
         Narrowing { conditions: &typed.condition, since: typed.since.as_deref(), time_columns: &settings.time_columns };
     narrow(&mut schema, &wanted, first.as_mut())?;
-    let left_alone = [examine::tables_left_alone(&schema), not_chosen].concat();
-    Ok(Opened { sessions, database, schema, places, all, left_alone })
+    let excluded = [examine::excluded_tables(&schema), not_chosen].concat();
+    Ok(Opened { sessions, database, schema, locations, all, excluded })
 }
 
 fn jobs(typed: &cli::ScanArgs, file: &ConfigFile, surroundings: &Surroundings) -> usize {
@@ -212,7 +217,7 @@ fn remember(
     surroundings: &Surroundings,
     sink: &dyn Sink,
 ) -> Result<(), RunError> {
-    let now = examination.past_scan(date::moment(surroundings.now));
+    let now = examination.past_scan(date::timestamp(surroundings.now));
     sink.append(file, &history_file::line(&now)).map_err(|error| RunError::unwritten(Some(file), &error))?;
     examination.history = past.into_iter().filter(|moment| moment.database == now.database).collect();
     examination.history.push(now);

@@ -47,7 +47,7 @@ pub fn status(
         None => None,
     };
     let address = source.as_ref().map(ToString::to_string).unwrap_or_default();
-    let changed_rows = known.as_ref().map(|(_, observed)| redaction::left_rows(&observed.changed_rows));
+    let changed_rows = known.as_ref().map(|(_, observed)| redaction::skipped_rows(&observed.changed_rows));
     let changed_rows = changed_rows.unwrap_or_default();
     let state = known.as_ref().map(|(database, observed)| State {
         database,

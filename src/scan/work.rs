@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use super::FalseOrphans;
 use super::ScanOptions;
-use super::across;
 use super::among;
 use super::gather::Gatherer;
+use super::run_in_parallel;
 use crate::engine::Damage;
 use crate::engine::Effort;
 use crate::engine::EngineError;
@@ -80,7 +80,7 @@ pub(super) fn plan<'a>(
         .entries()
         .map(|(id, relation)| {
             let route = match (&relation.judge, inclusion(relation)) {
-                (Judge::Nobody(why), _) => Route::Closed(why.clone()),
+                (Judge::Incomparable(why), _) => Route::Closed(why.clone()),
                 (_, Err(why)) => Route::Ask { why: Some(why.to_owned()) },
                 (_, Ok(inclusion)) => {
                     inclusions.insert(id, inclusion);
@@ -147,7 +147,8 @@ pub(super) fn examine_storage(
     tables: &[TableId],
     finished: impl Fn(usize) + Sync,
 ) -> Storage {
-    let damage = across(sessions, tables.len(), |session, i| session.damage(&schema.tables[tables[i]]), finished);
+    let damage =
+        run_in_parallel(sessions, tables.len(), |session, i| session.damage(&schema.tables[tables[i]]), finished);
     Storage(tables.iter().copied().zip(damage).collect())
 }
 
@@ -162,7 +163,7 @@ pub(super) fn count_rows(
     let of_child = |child: TableId| -> Vec<&Work<'_>> {
         works.iter().filter(|work| work.is_counted_apart() && work.relation.child == child).collect()
     };
-    let counts = across(
+    let counts = run_in_parallel(
         sessions,
         children.len(),
         |session, i| count_child(schema, session, children[i], &of_child(children[i])),

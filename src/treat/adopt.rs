@@ -103,7 +103,7 @@ impl<'a> Planner<'a> {
                 let is_reason = change
                     .reasons
                     .iter()
-                    .any(|reason| reason.part == ChangeRole::Orphan && reason.relation == relation.id);
+                    .any(|reason| reason.role == ChangeRole::Orphan && reason.relation == relation.id);
                 keeps_key = change.after.is_some()
                     && !change.set().iter().any(|(name, _)| orphan.stored.iter().any(|(known, _)| known == name));
                 if !is_reason {

@@ -20,7 +20,7 @@ pub type Assigned = IdVec<RelationId, Option<RuleId>>;
 pub fn assign(schema: &Schema, rules: &Rules) -> (Assigned, Vec<(RuleId, Fault)>) {
     let mut faults = Vec::new();
     for (id, rule) in rules.entries() {
-        let treats_any = || schema.relations.iter().any(|relation| rule.speaks_of(schema, relation));
+        let treats_any = || schema.relations.iter().any(|relation| rule.applies_to(schema, relation));
         if is_exact(rule) && !treats_any() && !is_relaxed_already(schema, rule) {
             faults.push((id, treats_nothing(schema, rule)));
         }
@@ -29,7 +29,7 @@ pub fn assign(schema: &Schema, rules: &Rules) -> (Assigned, Vec<(RuleId, Fault)>
         }
     }
     let assigned = schema.relations.iter().map(|relation| {
-        let speaking: Vec<RuleId> = rules.ids().filter(|&rule| rules[rule].speaks_of(schema, relation)).collect();
+        let speaking: Vec<RuleId> = rules.ids().filter(|&rule| rules[rule].applies_to(schema, relation)).collect();
         let exact: Vec<RuleId> = speaking.iter().copied().filter(|&rule| is_exact(&rules[rule])).collect();
         if let [first, second, ..] = exact[..] {
             let (first, span) = (&rules[first].id.value, rules[second].child.span.clone());

@@ -257,7 +257,7 @@ impl<'a> Planner<'a> {
             return Ok(if going.blanked.is_some() { Admission::Settled } else { Admission::GoesToo(place) });
         }
         let planned = self.bench.get(&about.name, &going.row)?;
-        let has_lost = |planned: &Change| planned.reasons.iter().any(|reason| reason.part == ChangeRole::Dependant);
+        let has_lost = |planned: &Change| planned.reasons.iter().any(|reason| reason.role == ChangeRole::Dependant);
         match &planned {
             Some(planned) if planned.after.is_none() => {
                 closure.comes_after = Some(going.table);

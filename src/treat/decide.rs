@@ -554,7 +554,7 @@ fn changes_child(treatment: &Treatment) -> bool {
     match treatment {
         Treatment::Placeholder(placeholder) => placeholder.key == PlaceholderKey::New,
         Treatment::Report => false,
-        other => !other.is_of_the_schema(),
+        other => !other.changes_the_schema(),
     }
 }
 

@@ -65,11 +65,11 @@ pub fn add_definitions(
     });
     forecast.redefinitions = decided.changes;
     forecast.refusals.extend(decided.refusals);
-    forecast.hazards = hazards(schema, &known.definitions, forecast);
+    forecast.warnings = hazards(schema, &known.definitions, forecast);
     if known.are_some_hidden {
         let hidden = "this user does not see triggers: if a table of the plan has one, only a user who sees as little \
                       can apply it; make the plan with the privilege TRIGGER";
-        forecast.hazards.push(hidden.to_owned());
+        forecast.warnings.push(hidden.to_owned());
     }
-    forecast.hazards.extend(decided.hazards);
+    forecast.warnings.extend(decided.warnings);
 }

@@ -51,7 +51,7 @@ impl<'a> Planner<'a> {
                 let said = member.after.as_ref().and_then(|after| value_of(after, column));
                 said.is_some_and(|said| said.is_same(value) || said.is_same(&self.surgery.recorded(value.clone())))
             };
-            if member.part() == ChangeRole::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
+            if member.role() == ChangeRole::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
                 self.bench.take_away(&member.table, &member.row)?;
             }
         }

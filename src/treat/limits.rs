@@ -305,5 +305,5 @@ impl<'a> Planner<'a> {
 /// Whether a row went or was blanked for this reason.
 fn loses(reason: &ChangeReason) -> bool {
     let takes = TreatmentKind::named(&reason.treatment).is_some_and(TreatmentKind::loses_data);
-    reason.part == ChangeRole::Dependant || (reason.part == ChangeRole::Orphan && takes)
+    reason.role == ChangeRole::Dependant || (reason.role == ChangeRole::Orphan && takes)
 }

@@ -451,7 +451,7 @@ impl<'a> Planner<'a> {
             let before = before.map(|(_, counted)| image(counted));
             let mut change = Change::new(self.schema.tables[counters].name.clone(), row, before, Some(image(reached)));
             change.reasons.push(ChangeReason {
-                part: ChangeRole::Counter,
+                role: ChangeRole::Counter,
                 relation: String::new(),
                 rule: String::new(),
                 treatment: TreatmentKind::Placeholder.name().to_owned(),
@@ -470,7 +470,7 @@ impl<'a> Planner<'a> {
         let name = &self.schema.tables[table].name;
         let mut reached = None;
         self.bench.each(|change| {
-            if change.table == *name && change.part() == ChangeRole::Parent {
+            if change.table == *name && change.role() == ChangeRole::Parent {
                 reached = reached.max(largest(&change.row));
             }
             Ok::<(), rusqlite::Error>(())
@@ -498,9 +498,9 @@ impl<'a> Planner<'a> {
 }
 
 impl Case<'_> {
-    pub(super) fn reason(&self, part: ChangeRole, treatment: &str) -> ChangeReason {
+    pub(super) fn reason(&self, role: ChangeRole, treatment: &str) -> ChangeReason {
         ChangeReason {
-            part,
+            role,
             relation: self.relation.id.clone(),
             rule: self.rule.id.value.clone(),
             treatment: treatment.to_owned(),
@@ -524,7 +524,7 @@ fn largest(row: &RowName) -> Option<i64> {
 
 /// Only what can be compared can be referred to.
 pub(super) fn is_sound(relation: &Relation) -> bool {
-    !matches!(relation.judge, Judge::Nobody(_)) && relation.scope.is_everything()
+    !matches!(relation.judge, Judge::Incomparable(_)) && relation.scope.is_everything()
 }
 
 /// What says nothing, of a column's own kind.

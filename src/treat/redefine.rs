@@ -63,7 +63,7 @@ pub struct Decided {
     pub changes: Vec<Redefinition>,
     pub refusals: Vec<PlanRefusal>,
     /// What else will happen.
-    pub hazards: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// The parents whose columns have to be known before [`decide`] is asked.
@@ -114,15 +114,15 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
         let makes = |changes: &Vec<Redefinition>| changes.iter().any(|change| change.after.is_some());
         let changes = changes.map(|(changes, takes)| {
             if makes(&changes) {
-                decided.hazards.extend(prevent::hazards(relation, rule));
-                decided.hazards.extend(takes);
+                decided.warnings.extend(prevent::hazards(relation, rule));
+                decided.warnings.extend(takes);
             }
             changes
         });
         decided.take(changes, &relation.id, &rule.id.value, &mut definitions);
     }
-    decided.hazards.extend(matter.waits(&decided.changes));
-    decided.hazards.extend(nullable::unknown(matter.schema, matter.rules));
+    decided.warnings.extend(matter.waits(&decided.changes));
+    decided.warnings.extend(nullable::unknown(matter.schema, matter.rules));
     decided
 }
 
@@ -146,7 +146,7 @@ impl Decided {
         match changes {
             Ok(changes) => {
                 for change in changes {
-                    change.done_to(definitions);
+                    change.apply_to(definitions);
                     redefinition::add(&mut self.changes, change);
                 }
             }

@@ -21,7 +21,7 @@ fn referring<'a>(schema: &'a Schema, table: TableId, columns: &[usize]) -> impl 
 /// Whether a repair of some relation can change a key that other rows refer to.
 pub(super) fn can_rekey(schema: &Schema, rules: &Rules, assigned: &Assigned) -> bool {
     let treated = schema.relations.iter().zip(assigned).filter(|(_, rule)| {
-        rule.is_some_and(|rule| rules[rule].treatments.iter().any(|treatment| !treatment.value.is_of_the_schema()))
+        rule.is_some_and(|rule| rules[rule].treatments.iter().any(|treatment| !treatment.value.changes_the_schema()))
     });
     let mut treated = treated.map(|(relation, _)| relation);
     treated.any(|relation| referring(schema, relation.child, &relation.child_columns).next().is_some())

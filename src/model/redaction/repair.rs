@@ -15,7 +15,7 @@ use crate::model::value::Value;
 
 /// The rows that `apply`, `undo` and `status` list by their names. Those reports hide no name of a row: they have a plan
 /// beside them, which holds every value.
-pub fn left_rows(rows: &[SkippedRow<Value>]) -> Vec<SkippedRow> {
+pub fn skipped_rows(rows: &[SkippedRow<Value>]) -> Vec<SkippedRow> {
     let name = |row: &RowName| row.iter().map(|(name, value)| (name.clone(), ShownValue(value.clone()))).collect();
     let left = |left: &SkippedRow<Value>| SkippedRow { table: left.table.clone(), row: name(&left.row), why: left.why };
     rows.iter().map(left).collect()
@@ -40,7 +40,7 @@ impl Redaction {
             creates: forecast.creates.clone(),
             files: forecast.files.clone(),
             redefinitions: forecast.redefinitions.clone(),
-            hazards: forecast.hazards.clone(),
+            warnings: forecast.warnings.clone(),
             limits: forecast.limits.clone(),
             refusals: forecast.refusals.clone(),
         }

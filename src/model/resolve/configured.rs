@@ -77,7 +77,7 @@ fn relation(
         Err(why) => (Vec::new(), Some(why)),
     };
     columns::compare(&tables[child], &child_columns, parent_table, &parent_columns, &comparisons, &mut defects);
-    flaws::no_home(&tables[child], &mut defects);
+    flaws::not_enforceable(&tables[child], &mut defects);
     let text = |part: &Option<Spanned<String>>| part.as_ref().map(|part| part.value.clone());
     let mut in_order = parent_columns.clone();
     in_order.sort_unstable();
@@ -113,7 +113,7 @@ fn relation(
             partial: None,
         },
         judge: match incomparable {
-            Some(why) => Judge::Nobody(why),
+            Some(why) => Judge::Incomparable(why),
             None => Judge::Values(
                 "configured, so nothing enforces it; the values are compared as a foreign key would".to_owned(),
             ),

@@ -31,7 +31,7 @@ pub(super) fn name(engine: Engine, tables: &Tables, key: &ForeignKey, defects: &
 }
 
 /// A configured relation can be declared only where the engine keeps foreign keys.
-pub(super) fn no_home(table: &Table, defects: &mut Vec<Defect>) {
+pub(super) fn not_enforceable(table: &Table, defects: &mut Vec<Defect>) {
     if let Some(why) = &table.without_foreign_keys {
         defects.push(Defect {
             code: Code::NotEnforced,

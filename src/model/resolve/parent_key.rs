@@ -40,7 +40,7 @@ pub(super) fn judge(
     let renamed = renamed_from(names, tables, &key.parent);
     let Some(position) = parent.table else {
         if let Some(why) = &key.incomparable {
-            return (parent, Judge::Nobody(why.clone()));
+            return (parent, Judge::Incomparable(why.clone()));
         }
         defects.push(no_table(&key.parent, renamed));
         return (parent, Judge::NoParent);
@@ -61,7 +61,7 @@ pub(super) fn judge(
         Err(defect) => {
             let why = defect.message.clone();
             defects.push(defect);
-            Judge::Nobody(why)
+            Judge::Incomparable(why)
         }
         Ok(()) => match facts.parent_key {
             ParentKey::JudgedHere => key_of(facts, table, key, &mut parent, defects),
@@ -160,7 +160,7 @@ fn key_of(facts: &Facts, table: &Table, key: &ForeignKey, parent: &mut Parent, d
         let message = format!("{} is a virtual table, which has no unique key; its module is not run", table.name);
         let help = "keep the keys in an ordinary table and refer to that".to_owned();
         defects.push(Defect { code: Code::ParentKeyNotUnique, message: message.clone(), help });
-        return Judge::Nobody(message);
+        return Judge::Incomparable(message);
     }
     let implicit = key.parent_columns.is_none();
     let usable = |index: &Index| if implicit { index.primary } else { covers(table, index, &parent.columns) == Ok(()) };
@@ -182,7 +182,7 @@ fn key_of(facts: &Facts, table: &Table, key: &ForeignKey, parent: &mut Parent, d
 fn accepted_by_server(table: &Table, key: &ForeignKey, parent: &mut Parent) -> Judge {
     parent.key = table.indexes.iter().position(|index| covers(table, index, &parent.columns) == Ok(()));
     match &key.incomparable {
-        Some(why) => Judge::Nobody(why.clone()),
+        Some(why) => Judge::Incomparable(why.clone()),
         None => Judge::Engine,
     }
 }

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::model::checked::CheckResult;
-use crate::model::checked::CorrectedLoad;
-use crate::model::checked::LoadSource;
-use crate::model::checked::RefusedRow;
-use crate::model::checked::RefusedRows;
-use crate::model::checked::Taken;
+use crate::model::check_result::CheckResult;
+use crate::model::check_result::CorrectedLoad;
+use crate::model::check_result::LoadSource;
+use crate::model::check_result::RefusedRow;
+use crate::model::check_result::RefusedRows;
+use crate::model::check_result::Taken;
 use crate::report::json::Database;
 use crate::report::json::Named;
 use crate::report::json::TOOL;
@@ -102,7 +102,7 @@ impl<'a> Turned<'a> {
             rows: refused.rows,
             message: &about.message,
             help: &about.help,
-            places: refused.places.iter().map(At::of).collect(),
+            places: refused.samples.iter().map(At::of).collect(),
         }
     }
 }

@@ -248,6 +248,6 @@ pub(in crate::report) struct Left<'a> {
 
 impl<'a> Left<'a> {
     pub(in crate::report) fn all(examination: &'a Examination) -> Vec<Left<'a>> {
-        examination.left_alone.iter().map(|left| Left { what: &left.what, why: &left.why }).collect()
+        examination.excluded.iter().map(|left| Left { what: &left.name, why: &left.why }).collect()
     }
 }

@@ -81,7 +81,7 @@ impl<'a> Told<'a> {
             constraints: constraints.collect(),
             effects: explained.effects.iter().map(Done::of).collect(),
             radius: explained.radius.iter().map(Followed::of).collect(),
-            remarks: &explained.remarks,
+            remarks: &explained.notes,
         }
     }
 }

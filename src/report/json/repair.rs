@@ -52,7 +52,7 @@ pub(in crate::report) fn render(said: &Said<'_>) -> String {
             .collect(),
         definitions: forecast.redefinitions.iter().map(definition).collect(),
         files: forecast.files.iter().map(|(file, rows)| KeptIn { file, rows: *rows }).collect(),
-        hazards: forecast.hazards.iter().map(String::as_str).collect(),
+        hazards: forecast.warnings.iter().map(String::as_str).collect(),
         limits: forecast.limits.iter().map(limit).collect(),
         refusals: forecast
             .refusals

@@ -35,7 +35,7 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
         let statement = surgery.statement(table, &as_it_was(change), change);
         script.push_str(&surgery.written_out(&statement));
         script.push_str(";\n");
-        if let (ChangeRole::Parent, Some(after)) = (change.part(), &change.after) {
+        if let (ChangeRole::Parent, Some(after)) = (change.role(), &change.after) {
             for advance in surgery.advance(table, after) {
                 script.push_str(&format!("{};\n", surgery.written_out(&advance)));
             }

@@ -56,7 +56,7 @@ pub struct RefusedRows {
     pub constraint: Constraint,
     pub rows: u64,
     /// The first of them.
-    pub places: Vec<RefusedRow>,
+    pub samples: Vec<RefusedRow>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
