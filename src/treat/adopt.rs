@@ -1,6 +1,8 @@
 //! What the plan has to remember of orphans that it does not treat themselves, so that it can be taken back exactly: orphans
 //! that find their parent in a row that the plan makes, and rows that change for one relation and are orphans of another.
 
+use std::sync::Arc;
+
 use super::CHUNK;
 use super::Planner;
 use super::TreatError;
@@ -12,8 +14,9 @@ use crate::model::plan::Part;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::plan_file;
 use crate::scan::Fact;
 use crate::scan::OrphanColumns;
@@ -25,7 +28,7 @@ struct Orphan {
     group: Option<i64>,
     key: Key,
     row: RowName,
-    stored: RowName,
+    stored: Row,
 }
 
 /// A parent that is made, or gets its key, and the fingerprints of the orphans that it is the parent of.
@@ -102,8 +105,7 @@ impl<'a> Planner<'a> {
             if let Some(mut change) = planned {
                 let is_reason =
                     change.reasons.iter().any(|reason| reason.part == Part::Orphan && reason.relation == relation.id);
-                keeps_key = change.after.is_some()
-                    && !change.set().iter().any(|(name, _)| orphan.stored.iter().any(|(known, _)| known == name));
+                keeps_key = change.after.is_some() && !change.set().columns().any(|column| orphan.stored.has(column));
                 if !is_reason {
                     change.orphan_of.push(relation.id.clone());
                     self.bench.amend(&change)?;
@@ -133,7 +135,7 @@ impl<'a> Planner<'a> {
         orphans: &[Orphan],
     ) -> Result<Vec<Option<RowName>>, TreatError> {
         let table = &self.schema.tables[parent];
-        let names = identity_columns(table);
+        let names: Arc<[String]> = identity_columns(table).into_iter().map(str::to_owned).collect();
         // Orphans come sorted by their missing keys.
         let mut keys: Vec<&Key> = Vec::new();
         let mut places: Vec<usize> = Vec::new();
@@ -149,8 +151,7 @@ impl<'a> Planner<'a> {
             let (room, surgery) = self.room(parent)?;
             let question = surgery.rows_with(table, &relation.parent.columns, &keys);
             room.numbered(&question, keys.len(), &mut |number, values| {
-                let names = names.iter().map(|name| (*name).to_owned());
-                found[number] = Some(names.zip(values.iter().cloned()).collect());
+                found[number] = Some(RowName::of(&names, values.to_vec()));
             })?;
         }
         Ok(places.into_iter().map(|place| found[place].clone()).collect())

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::CHUNK;
 use super::Case;
@@ -20,8 +21,8 @@ use crate::model::plan::Part;
 use crate::model::plan::has_own_address;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
+use crate::model::row::RowName;
 use crate::model::rule::Keep;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_draft::Step;
 use crate::plan_draft::Unit;
@@ -109,8 +110,8 @@ impl<'a> Planner<'a> {
         let child = self.schema.child(case.relation);
         let sample = || Sample {
             table: child.name.to_string(),
-            row: pending.row.clone(),
-            before: Some(image.columns.clone()),
+            row: pending.row.pairs(),
+            before: Some(image.columns.pairs()),
             after: None,
         };
         let sample = sample();
@@ -293,14 +294,14 @@ impl<'a> Planner<'a> {
     /// The rows that refer to rows that go, each with the number of that row, and what becomes of them; or why that cannot be.
     fn dependants(&mut self, relation: &'a Relation, parents: &[RowName]) -> Result<Vec<(usize, Going<'a>)>, Stop> {
         let child = self.schema.child(relation);
-        let names = identity_columns(child);
+        let names: Arc<[String]> = identity_columns(child).into_iter().map(str::to_owned).collect();
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut numbers: Vec<usize> = Vec::new();
         let mut rows: Vec<RowName> = Vec::new();
         let question = self.surgery.children_of(self.schema, relation, &parents);
         self.asker.numbered(&question, parents.len(), &mut |number, values| {
             numbers.push(number);
-            rows.push(names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect());
+            rows.push(RowName::of(&names, values.to_vec()));
         })?;
         let images = self.images(relation.child, &rows.iter().collect::<Vec<_>>())?;
         let stays = relation.on_delete == Action::SetNull && self.can_be_blank(relation);
@@ -341,9 +342,7 @@ impl<'a> Planner<'a> {
         });
         let Some(after) = &mut change.after else { return Ok(()) };
         for name in self.schema.child_column_names(relation) {
-            if let Some((_, value)) = after.iter_mut().find(|(known, _)| known == name) {
-                *value = Value::Null;
-            }
+            after.set(name, Value::Null);
         }
         let mut reason = case.reason(Part::Dependant, treatment);
         reason.relation.clone_from(&relation.id);

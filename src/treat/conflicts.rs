@@ -8,10 +8,9 @@ use std::hash::Hasher;
 
 use crate::model::ids::TableId;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::key_of;
 use crate::plan_file;
 use crate::treat::Planner;
 use crate::treat::TreatError;
@@ -24,7 +23,7 @@ pub(super) struct Conflicts {
 }
 
 fn hash(table: TableId, columns: &[usize], key: &[Value]) -> u64 {
-    let named: RowName = key.iter().map(|value| (String::new(), value.clone())).collect();
+    let named: Row = key.iter().map(|value| (String::new(), value.clone())).collect();
     // Always the same hash for the same key, in every run.
     let mut hasher = DefaultHasher::new();
     (table, columns, plan_file::row_text(&named)).hash(&mut hasher);
@@ -33,8 +32,8 @@ fn hash(table: TableId, columns: &[usize], key: &[Value]) -> u64 {
 
 impl<'a> Planner<'a> {
     /// The parent of this reference has to stay, if there is one.
-    pub(super) fn need(&mut self, relation: &Relation, image: &RowName) -> Result<(), TreatError> {
-        let key = key_of(image, self.schema.child_column_names(relation));
+    pub(super) fn need(&mut self, relation: &Relation, image: &Row) -> Result<(), TreatError> {
+        let key = image.key(self.schema.child_column_names(relation));
         let (Some(key), Some(parent)) = (key.filter(|key| !key.contains(&Value::Null)), relation.parent.table) else {
             return Ok(());
         };
@@ -49,7 +48,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Every reference that a row has.
-    pub(super) fn need_all(&mut self, table: TableId, image: &RowName) -> Result<(), TreatError> {
+    pub(super) fn need_all(&mut self, table: TableId, image: &Row) -> Result<(), TreatError> {
         let schema = self.schema;
         for relation in schema.relations.iter().filter(|relation| relation.child == table) {
             self.need(relation, image)?;
@@ -58,11 +57,11 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether another change points at this row.
-    pub(super) fn is_needed(&self, table: TableId, image: &RowName, changed: Option<&[usize]>) -> bool {
+    pub(super) fn is_needed(&self, table: TableId, image: &Row, changed: Option<&[usize]>) -> bool {
         self.names(table, image, changed).any(|name| self.ties.needed.contains(&name))
     }
 
-    pub(super) fn gone(&mut self, table: TableId, image: &RowName, changed: Option<&[usize]>) {
+    pub(super) fn gone(&mut self, table: TableId, image: &Row, changed: Option<&[usize]>) {
         let names: Vec<u64> = self.names(table, image, changed).collect();
         self.ties.gone.extend(names);
     }
@@ -72,7 +71,7 @@ impl<'a> Planner<'a> {
     }
 
     /// By what keys a row can be referred to; only those that have any of some columns in them, if it is these that change.
-    fn names(&self, table: TableId, image: &RowName, changed: Option<&[usize]>) -> impl Iterator<Item = u64> {
+    fn names(&self, table: TableId, image: &Row, changed: Option<&[usize]>) -> impl Iterator<Item = u64> {
         let schema = self.schema;
         let about = &schema.tables[table];
         let is_meant = move |relation: &&Relation| {
@@ -81,7 +80,7 @@ impl<'a> Planner<'a> {
         };
         schema.relations.iter().filter(is_meant).filter_map(move |relation| {
             let columns = &relation.parent.columns;
-            let key = key_of(image, columns.iter().map(|&column| about.columns[column].name.as_str()));
+            let key = image.key(columns.iter().map(|&column| about.columns[column].name.as_str()));
             key.map(|key| hash(table, columns, &key))
         })
     }

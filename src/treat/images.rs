@@ -3,7 +3,7 @@
 use super::Planner;
 use super::TreatError;
 use crate::model::ids::TableId;
-use crate::model::value::RowName;
+use crate::model::row::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
 use crate::stored_rows;

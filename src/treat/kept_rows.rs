@@ -8,10 +8,10 @@ use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::Part;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::rule::TreatmentKind;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::value_of;
 use crate::plan_draft::Unit;
 use crate::plan_file;
 use crate::treat::Case;
@@ -30,10 +30,10 @@ impl<'a> Planner<'a> {
         case: &Case<'a>,
         record: &str,
         pending: &Pending<'_>,
-        after: &RowName,
+        after: &Row,
         unit: Unit,
     ) -> Result<(), TreatError> {
-        let new = self.schema.child_column_names(case.relation).filter_map(|name| value_of(after, name));
+        let new = self.schema.child_column_names(case.relation).filter_map(|name| after.get(name));
         let new = compact(&new.cloned().collect::<Vec<_>>());
         let [child, row] = named(&self.schema.child(case.relation).name, &pending.row);
         let values = vec![child, row, compact(&pending.key), new];
@@ -48,7 +48,7 @@ impl<'a> Planner<'a> {
         let [table, row] = named(&planned.table, &planned.row);
         for member in self.bench.members_with(planned)? {
             let says = |column: &str, value: &Value| {
-                let said = member.after.as_ref().and_then(|after| value_of(after, column));
+                let said = member.after.as_ref().and_then(|after| after.get(column));
                 said.is_some_and(|said| said.is_same(value) || said.is_same(&self.surgery.recorded(value.clone())))
             };
             if member.part() == Part::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
@@ -63,7 +63,7 @@ impl<'a> Planner<'a> {
         case: &Case<'a>,
         record: &str,
         table: TableId,
-        image: &RowName,
+        image: &Row,
         unit: Unit,
     ) -> Result<(), TreatError> {
         let table = &self.schema.tables[table];
@@ -72,7 +72,7 @@ impl<'a> Planner<'a> {
             .parent
             .columns
             .iter()
-            .filter_map(|&column| value_of(image, &table.columns[column].name).cloned())
+            .filter_map(|&column| image.get(&table.columns[column].name).cloned())
             .collect();
         let values = vec![Value::text(table.name.to_string()), compact(&key), Value::Null, compact(&key)];
         self.keep(case, record, &RECORD, values, "placeholder", unit)
@@ -144,9 +144,9 @@ impl<'a> Planner<'a> {
             .map(|(place, value)| if is_number(place + 3) { value } else { self.surgery.recorded(value) })
             .collect();
         let said = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
-        let image: RowName =
-            columns.iter().map(|&column| column.to_owned()).zip(said.into_iter().chain(values)).collect();
-        let mut record = Change::new(name, image[..1].to_vec(), None, Some(image));
+        let image: Row = columns.iter().copied().zip(said.into_iter().chain(values)).collect();
+        let row = RowName::from(vec![(columns[0], Value::Integer(number))]);
+        let mut record = Change::new(name, row, None, Some(image));
         record.reasons.push(case.reason(Part::Record, treatment));
         Ok(self.bench.put_in(unit, &record)?)
     }
@@ -163,8 +163,7 @@ impl Planner<'_> {
 
 /// A table and a row of it, as records name them.
 fn named(table: &TableName, row: &RowName) -> [Value; 2] {
-    let row: Vec<Value> = row.iter().map(|(_, value)| value.clone()).collect();
-    [Value::text(table.to_string()), compact(&row)]
+    [Value::text(table.to_string()), compact(row.values())]
 }
 
 /// One value as it is; several as text.

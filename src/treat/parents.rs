@@ -23,13 +23,12 @@ use crate::model::plan::Reason;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::rule::TreatmentKind;
 use crate::model::text;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::key_of;
-use crate::model::value::value_of;
 use crate::plan_draft::Step;
 use crate::stored_rows;
 use crate::stored_rows::Image;
@@ -74,7 +73,7 @@ struct Made {
 /// A row that is being made.
 struct Blank<'k> {
     table: TableId,
-    values: RowName,
+    values: Row,
     /// What its other values are derived from, so that no two are alike.
     seed: &'k Key,
     reason: Reason,
@@ -88,28 +87,26 @@ impl<'a> Planner<'a> {
         table: TableId,
         key: Option<&Key>,
         seed: &Key,
-        values: RowName,
+        values: Row,
         record: Option<&str>,
     ) -> Result<Key, Stop> {
         let columns = &case.relation.parent.columns;
         let about = &self.schema.tables[table];
-        let mut row = RowName::new();
+        let mut row = Row::new();
         if let Some(key) = key {
-            row.extend(
-                columns.iter().zip(key).map(|(&column, value)| (about.columns[column].name.clone(), value.clone())),
-            );
+            for (&column, value) in columns.iter().zip(key) {
+                row.push(&about.columns[column].name, value.clone());
+            }
         }
-        for (name, value) in values {
+        for (name, value) in values.iter() {
             // The names were checked against the table; they are written as it writes them.
             let name = about
                 .columns
                 .iter()
-                .map(|column| &column.name)
-                .find(|known| self.schema.names.same(known, &name))
-                .cloned()
+                .map(|column| column.name.as_str())
+                .find(|known| self.schema.names.same(known, name))
                 .unwrap_or(name);
-            row.retain(|(known, _)| *known != name);
-            row.push((name, value));
+            row = row.without(name).with(name, value.clone());
         }
         let treatment = case.making;
         let reason = case.reason(Part::Parent, treatment);
@@ -118,12 +115,12 @@ impl<'a> Planner<'a> {
         let sentinels = self.parents.sentinels.clone();
         match self.make(blank, columns, 0, &mut made) {
             Ok(image) => {
-                let key = key_of(&image, columns.iter().map(|&column| about.columns[column].name.as_str()));
+                let key = image.key(columns.iter().map(|&column| about.columns[column].name.as_str()));
                 case.show(treatment, || Sample {
                     table: about.name.to_string(),
-                    row: made.last().map(|(_, row)| row.clone()).unwrap_or_default(),
+                    row: made.last().map(|(_, row)| row.pairs()).unwrap_or_default(),
                     before: None,
-                    after: Some(image.clone()),
+                    after: Some(image.pairs()),
                 });
                 if let (Some(record), Some((_, row))) = (record, made.last())
                     && let Some(parent) = self.bench.get(&about.name, row)?
@@ -153,7 +150,7 @@ impl<'a> Planner<'a> {
         key_columns: &[usize],
         depth: usize,
         made: &mut Vec<(TableId, RowName)>,
-    ) -> Result<RowName, Stop> {
+    ) -> Result<Row, Stop> {
         let schema = self.schema;
         let table = &schema.tables[blank.table];
         self.furnish(blank.table)?;
@@ -163,7 +160,7 @@ impl<'a> Planner<'a> {
         let defaults = self.defaults(blank.table)?;
         for &column in key_columns.iter().chain(&table.naming_key()) {
             let about = &table.columns[column];
-            let given = value_of(&blank.values, &about.name).is_some() || about.generated;
+            let given = blank.values.get(&about.name).is_some() || about.generated;
             let has_default = defaults.iter().any(|(name, _)| *name == about.name) && !key_columns.contains(&column);
             let refers = schema
                 .relations
@@ -173,35 +170,35 @@ impl<'a> Planner<'a> {
                 continue;
             }
             match self.own_key(blank.table, about, blank.seed)? {
-                Some(value) => blank.values.push((about.name.clone(), value)),
+                Some(value) => blank.values.push(&about.name, value),
                 None => return Stop::undecided(format!("{}.{} needs a value", table.name, about.name)),
             }
         }
         self.refer(&mut blank, &defaults, depth, made)?;
         for (place, column) in table.columns.iter().enumerate() {
-            let given = value_of(&blank.values, &column.name).is_some()
-                || defaults.iter().any(|(name, _)| *name == column.name);
+            let given =
+                blank.values.get(&column.name).is_some() || defaults.iter().any(|(name, _)| *name == column.name);
             if column.not_null && !given && !column.generated {
                 let is_unique = table
                     .indexes
                     .iter()
                     .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(place)));
-                blank.values.push((column.name.clone(), neutral(column, blank.seed, is_unique)));
+                blank.values.push(&column.name, neutral(column, blank.seed, is_unique));
             }
         }
         self.rehearse_parent(blank, made)
     }
 
     /// Tries the row, and plans it as it would be stored.
-    fn rehearse_parent(&mut self, blank: Blank<'_>, made: &mut Vec<(TableId, RowName)>) -> Result<RowName, Stop> {
+    fn rehearse_parent(&mut self, blank: Blank<'_>, made: &mut Vec<(TableId, RowName)>) -> Result<Row, Stop> {
         let table = &self.schema.tables[blank.table];
-        let mut row: RowName = Vec::new();
+        let mut row = RowName::new();
         for name in identity_columns(table) {
-            let value = match value_of(&blank.values, name) {
+            let value = match blank.values.get(name) {
                 Some(value) => value.clone(),
                 None => Value::Integer(self.next_integer(blank.table, name)?),
             };
-            row.push((name.to_owned(), value));
+            row.push(name, value);
         }
         let (room, surgery) = self.room(blank.table)?;
         if let Attempt::Refused(refusal) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
@@ -211,11 +208,11 @@ impl<'a> Planner<'a> {
         else {
             return Stop::undecided(format!("a row of {} would not be stored under its own key", table.name));
         };
-        for (name, value) in &mut row {
-            if let Some(stored) = value_of(&image, name) {
-                *value = stored.clone();
-            }
-        }
+        let as_stored = |(column, value): (&str, &Value)| match image.get(column) {
+            Some(stored) => (column.to_owned(), stored.clone()),
+            None => (column.to_owned(), value.clone()),
+        };
+        let row: RowName = row.iter().map(as_stored).collect();
         if self.bench.get(&table.name, &row)?.is_some() {
             let (room, surgery) = self.room(blank.table)?;
             let _ = room.attempt(&surgery.delete(table, &row))?;
@@ -266,7 +263,7 @@ impl<'a> Planner<'a> {
         for relation in schema.relations.iter().filter(|relation| relation.child == blank.table && is_sound(relation)) {
             let needed: Vec<&Column> = schema
                 .child_columns(relation)
-                .filter(|column| column.not_null && value_of(&blank.values, &column.name).is_none())
+                .filter(|column| column.not_null && blank.values.get(&column.name).is_none())
                 .filter(|column| !defaults.iter().any(|(name, _)| *name == column.name))
                 .collect();
             if needed.is_empty() {
@@ -285,7 +282,7 @@ impl<'a> Planner<'a> {
                 key => key?,
             };
             for (&column, value) in relation.child_columns.iter().zip(key) {
-                blank.values.push((table.columns[column].name.clone(), value));
+                blank.values.push(&table.columns[column].name, value);
             }
         }
         Ok(())
@@ -304,7 +301,7 @@ impl<'a> Planner<'a> {
         let names: Vec<String> =
             columns.iter().map(|&column| self.schema.tables[parent].columns[column].name.clone()).collect();
         if parent == blank.table {
-            let own = key_of(&blank.values, names.iter().map(|name| name.as_ref()));
+            let own = blank.values.key(names.iter().map(|name| name.as_ref()));
             return own.map_or_else(|| Stop::undecided("it would have to refer to itself, and has no key yet"), Ok);
         }
         let child = &self.schema.tables[blank.table];
@@ -341,14 +338,14 @@ impl<'a> Planner<'a> {
             self.parents.sentinels.insert(parent, key.clone());
             self.parents.awaited.insert(parent);
         }
-        let values = vec![(about.name.clone(), key.clone())];
+        let values = Row::from(vec![(about.name.as_str(), key.clone())]);
         let sentinel = Blank { table: parent, values, seed: &seed, reason: blank.reason.clone() };
         let image = self.make(sentinel, columns, depth + 1, made);
         if !is_unique {
             self.parents.awaited.remove(&parent);
         }
         let image = image?;
-        Ok(names.iter().filter_map(|name| value_of(&image, name).cloned()).collect())
+        Ok(names.iter().filter_map(|name| image.get(name).cloned()).collect())
     }
 
     /// A key that no row has and no row refers to.
@@ -440,14 +437,14 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let image = |value: i64| {
-                let name = (names.name.to_owned(), Value::text(&about.name.table));
-                vec![name, (names.value.to_owned(), Value::Integer(value))]
+                let name = (names.name, Value::text(&about.name.table));
+                Row::from(vec![name, (names.value, Value::Integer(value))])
             };
             let address = match before {
                 Some((address, _)) => address,
                 None => self.next_integer(counters, names.address)?,
             };
-            let row = vec![(names.address.to_owned(), Value::Integer(address))];
+            let row = RowName::from(vec![(names.address, Value::Integer(address))]);
             let before = before.map(|(_, counted)| image(counted));
             let mut change = Change::new(self.schema.tables[counters].name.clone(), row, before, Some(image(reached)));
             change.reasons.push(Reason {
@@ -519,7 +516,7 @@ impl Case<'_> {
 
 /// The largest number in a row's name.
 fn largest(row: &RowName) -> Option<i64> {
-    row.iter().filter_map(|(_, value)| value.as_integer()).max()
+    row.values().iter().filter_map(Value::as_integer).max()
 }
 
 /// Only what can be compared can be referred to.

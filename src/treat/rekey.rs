@@ -6,9 +6,10 @@ use super::Planner;
 use super::TreatError;
 use crate::model::ids::TableId;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::rule::Rules;
 use crate::model::schema::Schema;
-use crate::model::value::RowName;
 use crate::treat::assign::Assigned;
 
 /// Relations that refer to any of these columns.
@@ -32,7 +33,7 @@ impl<'a> Planner<'a> {
     pub(super) fn cannot_rekey(
         &mut self,
         table: TableId,
-        rows: &[(&RowName, &RowName, &[usize])],
+        rows: &[(&RowName, &Row, &[usize])],
     ) -> Result<Vec<(usize, String)>, TreatError> {
         let schema = self.schema;
         let mut refused: Vec<(usize, String)> = Vec::new();
@@ -58,7 +59,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The row has another key from now on: nothing may be pointed at the old one.
-    pub(super) fn rekeyed(&mut self, table: TableId, before: &RowName, changed: &[usize]) {
+    pub(super) fn rekeyed(&mut self, table: TableId, before: &Row, changed: &[usize]) {
         if referring(self.schema, table, changed).next().is_some() {
             self.gone(table, before, Some(changed));
             self.rekeyed.insert(table);

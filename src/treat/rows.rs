@@ -18,13 +18,12 @@ use crate::model::plan::Change;
 use crate::model::plan::Part;
 use crate::model::refusal::RefusalKind;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::rule::Keep;
 use crate::model::rule::TreatmentKind;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::key_of;
-use crate::model::value::value_of;
 use crate::plan_draft::Step;
 use crate::stored_rows;
 use crate::stored_rows::Image;
@@ -45,7 +44,7 @@ struct Try {
     /// The change that was planned for it before, or one that changes nothing yet.
     change: Change,
     was_planned: bool,
-    after: RowName,
+    after: Row,
     changed: Vec<usize>,
 }
 
@@ -139,8 +138,7 @@ impl<'a> Planner<'a> {
             if about.generated {
                 return Stop::undecided(format!("{} is computed and cannot be set", about.name));
             }
-            if let Some((_, old)) = after.iter_mut().find(|(name, _)| *name == about.name) {
-                *old = value.clone();
+            if after.set(&about.name, value.clone()) {
                 changed.push(column);
             }
         }
@@ -153,7 +151,7 @@ impl<'a> Planner<'a> {
         case: &mut Case<'a>,
         pending: &Pending<'_>,
         planned: &Change,
-        image: &RowName,
+        image: &Row,
     ) -> Result<(), TreatError> {
         if !planned.reasons.is_empty() {
             self.forget_keys(planned)?;
@@ -174,7 +172,7 @@ impl<'a> Planner<'a> {
         case: &mut Case<'a>,
         pending: &Pending<'_>,
         mut change: Change,
-        after: RowName,
+        after: Row,
     ) -> Result<(), TreatError> {
         self.need(case.relation, &after)?;
         change.after = Some(after);
@@ -185,9 +183,13 @@ impl<'a> Planner<'a> {
         let table = &self.schema.child(case.relation).name;
         case.show(pending.treatment, || {
             let set = change.set();
-            let before = change.before.iter().flatten();
-            let old = before.filter(|(name, _)| set.iter().any(|(changed, _)| changed == name)).cloned().collect();
-            Sample { table: table.to_string(), row: pending.row.clone(), before: Some(old), after: Some(set) }
+            let old = change.before.iter().flat_map(|before| before.filtered(|column, _| set.has(column)).pairs());
+            Sample {
+                table: table.to_string(),
+                row: pending.row.pairs(),
+                before: Some(old.collect()),
+                after: Some(set.pairs()),
+            }
         });
         self.changed.insert((case.relation.child, case.index, true));
         let Act::Set { record, .. } = pending.act else { return Ok(()) };
@@ -225,7 +227,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The rows as they would be stored, or why they cannot be.
-    fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<RowName, Why>>, TreatError> {
+    fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<Row, Why>>, TreatError> {
         let child = self.schema.child(case.relation);
         let mut refused: Vec<Option<Why>> = Vec::new();
         let (room, surgery) = self.room(case.relation.child)?;
@@ -241,7 +243,7 @@ impl<'a> Planner<'a> {
         }
         let there: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
         let names: Vec<&RowName> = there.iter().map(|&place| &tries[place].change.row).collect();
-        let mut stored: Vec<Option<RowName>> = tries.iter().map(|_| None).collect();
+        let mut stored: Vec<Option<Row>> = tries.iter().map(|_| None).collect();
         for (&place, found) in there.iter().zip(stored_rows::read(room, surgery, child, &names)?) {
             if let Stored::Row(image) = found {
                 stored[place] = Some(image.columns);
@@ -258,7 +260,7 @@ impl<'a> Planner<'a> {
                 let _ = room.attempt(&surgery.insert(child, &one.change.row, planned))?;
             }
         }
-        let result = |(stored, refused): (Option<RowName>, Option<Why>)| match refused {
+        let result = |(stored, refused): (Option<Row>, Option<Why>)| match refused {
             Some(why) => Err(why),
             None => stored.ok_or_else(|| Why::plain("the row would get another name".to_owned())),
         };
@@ -271,7 +273,7 @@ impl<'a> Planner<'a> {
         &mut self,
         case: &Case<'a>,
         tries: &[Try],
-        stored: &[Option<RowName>],
+        stored: &[Option<Row>],
         refused: &mut [Option<Why>],
     ) -> Result<(), TreatError> {
         let (schema, table) = (self.schema, case.relation.child);
@@ -301,7 +303,7 @@ impl<'a> Planner<'a> {
                 .filter(|&place| other.child_columns.iter().any(|column| tries[place].changed.contains(column)))
                 .filter(|&place| refused[place].is_none() && stored[place].is_some())
                 .collect();
-            let images: Vec<&RowName> = concerned.iter().filter_map(|&place| stored[place].as_ref()).collect();
+            let images: Vec<&Row> = concerned.iter().filter_map(|&place| stored[place].as_ref()).collect();
             for (place, has_parent) in concerned.iter().zip(self.have_parents(other, &images)?) {
                 if !has_parent {
                     let why = match is_own && other.match_rule != Match::Full {
@@ -320,15 +322,15 @@ impl<'a> Planner<'a> {
         &mut self,
         table: TableId,
         tries: &[Try],
-        stored: &[Option<RowName>],
+        stored: &[Option<Row>],
         refused: &mut [Option<Why>],
     ) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
         let really = |place: usize| -> Vec<usize> {
             let (before, after) = (&tries[place].change.before, &stored[place]);
             let is_other = |&column: &usize| {
-                let value = |image: &Option<RowName>| {
-                    image.as_ref().and_then(|image| value_of(image, &about.columns[column].name).cloned())
+                let value = |image: &Option<Row>| {
+                    image.as_ref().and_then(|image| image.get(&about.columns[column].name).cloned())
                 };
                 !value(before).zip(value(after)).is_some_and(|(before, after)| before.is_same(&after))
             };
@@ -336,7 +338,7 @@ impl<'a> Planner<'a> {
         };
         let changed: Vec<Vec<usize>> = (0..tries.len()).map(really).collect();
         let open: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
-        let rows: Vec<(&RowName, &RowName, &[usize])> = open
+        let rows: Vec<(&RowName, &Row, &[usize])> = open
             .iter()
             .filter_map(|&place| {
                 let change = &tries[place].change;
@@ -353,7 +355,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A reference of a new row that has no parent, if there is one.
-    pub(super) fn dangling(&mut self, table: TableId, image: &RowName) -> Result<Option<String>, TreatError> {
+    pub(super) fn dangling(&mut self, table: TableId, image: &Row) -> Result<Option<String>, TreatError> {
         let schema = self.schema;
         for relation in schema.relations.iter().filter(|relation| relation.child == table && is_sound(relation)) {
             if !self.has_parent(relation, image, true)? {
@@ -364,7 +366,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A row in the making may be its own parent, or wait for a sentinel that waits for it.
-    fn has_parent(&mut self, relation: &Relation, image: &RowName, in_making: bool) -> Result<bool, TreatError> {
+    fn has_parent(&mut self, relation: &Relation, image: &Row, in_making: bool) -> Result<bool, TreatError> {
         let there = self.have_parents(relation, &[image])?.pop().unwrap_or_default();
         let awaited = || {
             let (parent, key) = (relation.parent.table?, self.reference(relation, image)?);
@@ -374,7 +376,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Of each row whether its reference is NULL, or its parent is there or planned.
-    fn have_parents(&mut self, relation: &Relation, images: &[&RowName]) -> Result<Vec<bool>, TreatError> {
+    fn have_parents(&mut self, relation: &Relation, images: &[&Row]) -> Result<Vec<bool>, TreatError> {
         let keys: Vec<Option<Key>> = images.iter().map(|image| self.reference(relation, image)).collect();
         let asked: Vec<&Key> = keys.iter().flatten().collect();
         let Some(parent) = relation.parent.table.filter(|_| !asked.is_empty()) else {
@@ -394,8 +396,8 @@ impl<'a> Planner<'a> {
     }
 
     /// The reference of a row, unless it is NULL. One that is NULL in part is a reference under MATCH FULL, to no row.
-    fn reference(&self, relation: &Relation, image: &RowName) -> Option<Key> {
-        let key = key_of(image, self.schema.child_column_names(relation));
+    fn reference(&self, relation: &Relation, image: &Row) -> Option<Key> {
+        let key = image.key(self.schema.child_column_names(relation));
         let is_null = |key: &Key| match relation.match_rule {
             Match::Simple => key.contains(&Value::Null),
             Match::Full => key.iter().all(|value| *value == Value::Null),

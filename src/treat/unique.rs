@@ -11,18 +11,17 @@ use crate::model::catalog::Engine;
 use crate::model::facts::IndexText;
 use crate::model::ids::TableId;
 use crate::model::plan::identity_columns;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::key_of;
-use crate::model::value::value_of;
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens_of;
 use crate::sql::repair::UniqueTerms;
 
 /// A row that is to stand beside those that are there.
 pub(super) struct Newcomer<'n> {
-    pub(super) image: &'n RowName,
+    pub(super) image: &'n Row,
     /// The name of the row that it is already.
     pub(super) own: Option<&'n RowName>,
     /// The columns that change; all of them if `None`.
@@ -36,7 +35,7 @@ impl<'n> Newcomer<'n> {
     }
 
     /// The name of the row that it is already, and its image.
-    pub(super) fn row(&self) -> (Option<&'n RowName>, &'n RowName) {
+    pub(super) fn row(&self) -> (Option<&'n RowName>, &'n Row) {
         (self.own, self.image)
     }
 
@@ -45,11 +44,11 @@ impl<'n> Newcomer<'n> {
         if self.changed.is_some_and(|changed| !columns.iter().any(|column| changed.contains(column))) {
             return None;
         }
-        let key = key_of(self.image, names.iter().map(|name| name.as_ref()));
+        let key = self.image.key(names.iter().map(|name| name.as_ref()));
         let is_own = self.own.is_some_and(|own| {
-            own.iter().all(|(name, value)| value_of(self.image, name).is_some_and(|now| now.is_same(value)))
+            own.iter().all(|(name, value)| self.image.get(name).is_some_and(|now| now.is_same(value)))
                 && own.len() == names.len()
-                && own.iter().all(|(name, _)| names.contains(&name.as_str()))
+                && own.iter().all(|(name, _)| names.contains(&name))
         });
         key.filter(|key| !is_own && !key.contains(&Value::Null))
     }
@@ -77,7 +76,7 @@ pub(super) type Refused = Vec<(usize, String, bool)>;
 
 impl<'a> Planner<'a> {
     /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
-    pub(super) fn collision(&mut self, table: TableId, image: &RowName) -> Result<Option<String>, TreatError> {
+    pub(super) fn collision(&mut self, table: TableId, image: &Row) -> Result<Option<String>, TreatError> {
         let newcomers = [Some(Newcomer { image, own: None, changed: None })];
         if let Some((_, why)) = self.collisions(table, &newcomers)?.pop() {
             return Ok(Some(why));
@@ -128,7 +127,7 @@ impl<'a> Planner<'a> {
                 .filter(|&place| newcomers[place].as_ref().is_some_and(|newcomer| newcomer.meets(&index.columns)))
                 .collect();
             for some in concerned.chunks(CHUNK) {
-                let rows: Vec<(Option<&RowName>, &RowName)> =
+                let rows: Vec<(Option<&RowName>, &Row)> =
                     some.iter().filter_map(|&place| newcomers[place].as_ref().map(Newcomer::row)).collect();
                 let question = index.terms.as_ref().and_then(|terms| self.surgery.colliding(about, &rows, terms));
                 let mut found = Vec::new();
