@@ -1,4 +1,4 @@
-//! One row of an answer to [`crate::sql::Dialect::orphans`], taken apart.
+//! One row of an answer to [`crate::sql::Scan::orphans`], taken apart.
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ pub trait Account {
     fn followed(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql;
 
     /// Child rows whose parent key went and came back, for an engine whose RESTRICT refuses that all the same; in the form
-    /// of [`super::Dialect::orphans`]. `None` where there cannot be any.
+    /// of [`super::Scan::orphans`]. `None` where there cannot be any.
     fn restricted(&self, _: &Schema, _relation: RelationId, _: Event, _since: u32) -> Option<Sql> {
         None
     }
