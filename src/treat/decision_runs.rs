@@ -48,8 +48,10 @@ fn is_same_act(left: &Act, right: &Act) -> bool {
         (Act::Remove { keep }, Act::Remove { keep: other }) => keep == other,
         (
             Act::Set { columns, record, quarantine_on_conflict, blanks },
-            Act::Set { columns: others, record: other, quarantine_on_conflict: quarantines, blanks: blank },
-        ) => Rc::ptr_eq(columns, others) && record == other && quarantine_on_conflict == quarantines && blanks == blank,
+            Act::Set { columns: others, record: other, quarantine_on_conflict: quarantines, blanks: new_row },
+        ) => {
+            Rc::ptr_eq(columns, others) && record == other && quarantine_on_conflict == quarantines && blanks == new_row
+        }
         _ => false,
     }
 }

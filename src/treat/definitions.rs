@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Draft;
-use super::hazards::hazards;
 use super::redefine;
-use super::redefine::Matter;
+use super::redefine::DecisionInput;
+use super::warnings::warnings;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::ids::TableId;
@@ -17,7 +17,7 @@ use crate::sql::repair::Repair;
 use crate::treat::assign::Assigned;
 
 /// The definitions that a plan starts from.
-pub struct Known {
+pub struct KnownDefinitions {
     pub definitions: Vec<Definition>,
     /// Some definitions may be hidden from this user.
     pub are_some_hidden: bool,
@@ -30,13 +30,13 @@ pub fn defaults(
     schema: &Schema,
     rules: &Rules,
     assigned: &Assigned,
-    surgery: &dyn Repair,
+    sql: &dyn Repair,
     session: &mut dyn Session,
 ) -> Result<BTreeMap<TableId, Vec<String>>, EngineError> {
     let mut defaults = BTreeMap::new();
     for parent in redefine::parents_to_know(schema, rules, assigned) {
         let mut names = Vec::new();
-        session.each_row(&surgery.defaults(&schema.tables[parent]), &mut |row| {
+        session.each_row(&sql.defaults(&schema.tables[parent]), &mut |row| {
             names.extend(row.first().and_then(Value::as_text).map(str::to_owned));
         })?;
         defaults.insert(parent, names);
@@ -50,22 +50,22 @@ pub fn add_definitions(
     schema: &Schema,
     rules: &Rules,
     assigned: &Assigned,
-    surgery: &dyn Repair,
-    known: &Known,
+    sql: &dyn Repair,
+    known: &KnownDefinitions,
 ) {
     let forecast = &mut draft.forecast;
-    let decided = redefine::decide(&Matter {
+    let decided = redefine::decide(&DecisionInput {
         schema,
         rules,
         assigned,
-        outlooks: &forecast.relations,
+        forecasts: &forecast.relations,
         definitions: &known.definitions,
         defaults: &known.defaults,
-        dialect: surgery.redefining(),
+        dialect: sql.redefining(),
     });
     forecast.redefinitions = decided.changes;
     forecast.refusals.extend(decided.refusals);
-    forecast.hazards = hazards(schema, &known.definitions, forecast);
+    forecast.hazards = warnings(schema, &known.definitions, forecast);
     if known.are_some_hidden {
         let hidden = "this user does not see triggers: if a table of the plan has one, only a user who sees as little \
                       can apply it; make the plan with the privilege TRIGGER";

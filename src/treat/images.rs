@@ -16,7 +16,7 @@ impl<'a> Planner<'a> {
     /// that is too long for a plan.
     pub(super) fn images(&mut self, table: TableId, rows: &[&RowName]) -> Result<Vec<Option<Image>>, TreatError> {
         let table = &self.schema.tables[table];
-        let found = stored_rows::read(self.asker.as_mut(), self.surgery, table, rows)?;
+        let found = stored_rows::read(self.lookups.as_mut(), self.sql, table, rows)?;
         let image = |stored| match stored {
             Stored::Row(image) => Some(image).filter(|image| !is_too_long(image)),
             Stored::TooLong | Stored::Nothing => None,

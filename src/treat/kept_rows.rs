@@ -41,18 +41,18 @@ impl<'a> Planner<'a> {
     }
 
     /// A row that goes has no new key: what was to keep both of its keys is not made.
-    pub(super) fn forget_keys(&mut self, planned: &Change) -> Result<(), TreatError> {
+    pub(super) fn remove_key_record(&mut self, planned: &Change) -> Result<(), TreatError> {
         if planned.unit.is_none() {
             return Ok(());
         }
         let [table, row] = named(&planned.table, &planned.row);
-        for member in self.bench.members_with(planned)? {
+        for member in self.draft.members_with(planned)? {
             let says = |column: &str, value: &Value| {
                 let said = member.after.as_ref().and_then(|after| after.get(column));
-                said.is_some_and(|said| said.is_same(value) || said.is_same(&self.surgery.recorded(value.clone())))
+                said.is_some_and(|said| said.is_same(value) || said.is_same(&self.sql.recorded(value.clone())))
             };
             if member.part() == Part::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
-                self.bench.take_away(&member.table, &member.row)?;
+                self.draft.take_away(&member.table, &member.row)?;
             }
         }
         Ok(())
@@ -105,9 +105,9 @@ impl<'a> Planner<'a> {
             || TableName { schema: None, table: table.to_owned() },
             |known| self.schema.tables[known].name.clone(),
         );
-        if known.is_none() && !self.creates.iter().any(|other| other.name == name) {
+        if known.is_none() && !self.effects.new_tables.iter().any(|other| other.name == name) {
             let columns = columns.iter().map(|&column| column.to_owned()).collect();
-            self.creates.push(NewTable { name: name.clone(), columns });
+            self.effects.new_tables.push(NewTable { name: name.clone(), columns });
         }
         if let Some(why) = known.and_then(|known| self.schema.tables[known].irreversible.as_deref()) {
             self.refusals.push(Refusal {
@@ -129,26 +129,26 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         let number = self.next_record(known, table)?;
-        let is_number = |place: usize| {
+        let is_number = |index: usize| {
             known.is_some_and(|known| {
                 let column = self.schema.tables[known]
                     .columns
                     .iter()
-                    .find(|column| Some(&*column.name) == columns.get(place).copied());
+                    .find(|column| Some(&*column.name) == columns.get(index).copied());
                 column.is_some_and(|column| column.family == Family::Integer)
             })
         };
         let values: Vec<Value> = values
             .into_iter()
             .enumerate()
-            .map(|(place, value)| if is_number(place + 3) { value } else { self.surgery.recorded(value) })
+            .map(|(index, value)| if is_number(index + 3) { value } else { self.sql.recorded(value) })
             .collect();
         let said = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
         let image: Row = columns.iter().copied().zip(said.into_iter().chain(values)).collect();
         let row = RowName::from(vec![(columns[0], Value::Integer(number))]);
         let mut record = Change::new(name, row, None, Some(image));
         record.reasons.push(case.reason(Part::Record, treatment));
-        Ok(self.bench.put_in(unit, &record)?)
+        Ok(self.draft.put_in(unit, &record)?)
     }
 }
 

@@ -143,7 +143,7 @@ impl<'l> Use<'l> {
 
 impl<'a> Planner<'a> {
     /// Whether more is to be planned: nothing is refused so far.
-    pub(super) fn goes_on(&self) -> bool {
+    pub(super) fn may_continue(&self) -> bool {
         self.refusals.is_empty() && !self.losses.is_over
     }
 
@@ -250,7 +250,7 @@ impl<'a> Planner<'a> {
             return Ok(size);
         }
         let question = sql::of(self.schema).counts(self.schema, table, &[]);
-        let size = self.asker.numbers(&question)?.first().copied().unwrap_or(0);
+        let size = self.lookups.numbers(&question)?.first().copied().unwrap_or(0);
         self.losses.sizes.insert(table, size);
         Ok(size)
     }

@@ -18,7 +18,7 @@ impl<'a> Planner<'a> {
             None => 0,
             Some(_) => {
                 let question = sql::of(self.schema).matched_keys(self.schema, case.relation, missing);
-                self.asker.numbers(&question)?.first().copied().unwrap_or(0)
+                self.lookups.numbers(&question)?.first().copied().unwrap_or(0)
             }
         };
         Ok((matched < missing).then(|| {

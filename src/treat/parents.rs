@@ -36,11 +36,11 @@ use crate::stored_rows::Stored;
 
 /// What was learnt and made so far.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct NewParents {
     /// The sentinel of a table, being made or made.
     sentinels: BTreeMap<TableId, Value>,
     /// Tables whose sentinel is still being made.
-    awaited: BTreeSet<TableId>,
+    pending: BTreeSet<TableId>,
     /// The next integer of a column.
     next: BTreeMap<(TableId, String), i64>,
     /// The last number in a table of records that is still to be made.
@@ -50,13 +50,13 @@ pub(super) struct Memory {
     made: BTreeMap<TableId, Made>,
 }
 
-impl Memory {
+impl NewParents {
     pub(super) fn made_in(&self, table: TableId) -> bool {
         self.made.contains_key(&table)
     }
 
     /// Whether this is the key of a sentinel that is still being made.
-    pub(super) fn is_awaited(&self, table: TableId, key: &Key) -> bool {
+    pub(super) fn is_pending(&self, table: TableId, key: &Key) -> bool {
         matches!(&key[..], [one] if self.sentinels.get(&table) == Some(one))
     }
 }
@@ -71,7 +71,7 @@ struct Made {
 }
 
 /// A row that is being made.
-struct Blank<'k> {
+struct NewRow<'k> {
     table: TableId,
     values: Row,
     /// What its other values are derived from, so that no two are alike.
@@ -110,10 +110,10 @@ impl<'a> Planner<'a> {
         }
         let treatment = case.making;
         let reason = case.reason(Part::Parent, treatment);
-        let blank = Blank { table, values: row, seed, reason };
+        let new_row = NewRow { table, values: row, seed, reason };
         let mut made = Vec::new();
-        let sentinels = self.parents.sentinels.clone();
-        match self.make(blank, columns, 0, &mut made) {
+        let sentinels = self.new_parents.sentinels.clone();
+        match self.make(new_row, columns, 0, &mut made) {
             Ok(image) => {
                 let key = image.key(columns.iter().map(|&column| about.columns[column].name.as_str()));
                 case.show(treatment, || Sample {
@@ -123,10 +123,10 @@ impl<'a> Planner<'a> {
                     after: Some(image.pairs()),
                 });
                 if let (Some(record), Some((_, row))) = (record, made.last())
-                    && let Some(parent) = self.bench.get(&about.name, row)?
+                    && let Some(parent) = self.draft.get(&about.name, row)?
                 {
-                    let unit = self.bench.unit(Step::Parent);
-                    self.bench.put_in(unit, &parent)?;
+                    let unit = self.draft.unit(Step::Parent);
+                    self.draft.put_in(unit, &parent)?;
                     self.keep_placeholder(case, record, table, &image, unit)?;
                 }
                 key.map_or_else(|| Stop::undecided("the new row has no such key"), Ok)
@@ -134,10 +134,10 @@ impl<'a> Planner<'a> {
             Err(Stop::Failed(error)) => Err(error.into()),
             Err(Stop::Undecided(why)) => {
                 for (table, row) in made.into_iter().rev() {
-                    self.unmake(table, &row)?;
+                    self.withdraw(table, &row)?;
                 }
                 // Those that were promised and never made are gone too.
-                self.parents.sentinels = sentinels;
+                self.new_parents.sentinels = sentinels;
                 Stop::undecided(why)
             }
         }
@@ -146,65 +146,65 @@ impl<'a> Planner<'a> {
     /// Makes one row; `key_columns` get a key of the row's own where they have no value. What was made is added to `made`.
     fn make(
         &mut self,
-        mut blank: Blank<'_>,
+        mut new_row: NewRow<'_>,
         key_columns: &[usize],
         depth: usize,
         made: &mut Vec<(TableId, RowName)>,
     ) -> Result<Row, Stop> {
         let schema = self.schema;
-        let table = &schema.tables[blank.table];
-        self.furnish(blank.table)?;
+        let table = &schema.tables[new_row.table];
+        self.rehearse_table(new_row.table)?;
         if identity_columns(table).is_empty() || !matches!(table.kind, crate::model::catalog::TableKind::Table) {
             return Stop::undecided(format!("rows of {} have no key to find them by", table.name));
         }
-        let defaults = self.defaults(blank.table)?;
+        let defaults = self.defaults(new_row.table)?;
         for &column in key_columns.iter().chain(&table.naming_key()) {
             let about = &table.columns[column];
-            let given = blank.values.get(&about.name).is_some() || about.generated;
+            let given = new_row.values.get(&about.name).is_some() || about.generated;
             let has_default = defaults.iter().any(|(name, _)| *name == about.name) && !key_columns.contains(&column);
             let refers = schema
                 .relations
                 .iter()
-                .any(|relation| relation.child == blank.table && relation.child_columns.contains(&column));
+                .any(|relation| relation.child == new_row.table && relation.child_columns.contains(&column));
             if given || has_default || (refers && !key_columns.contains(&column)) {
                 continue;
             }
-            match self.own_key(blank.table, about, blank.seed)? {
-                Some(value) => blank.values.push(&about.name, value),
+            match self.fresh_key(new_row.table, about, new_row.seed)? {
+                Some(value) => new_row.values.push(&about.name, value),
                 None => return Stop::undecided(format!("{}.{} needs a value", table.name, about.name)),
             }
         }
-        self.refer(&mut blank, &defaults, depth, made)?;
-        for (place, column) in table.columns.iter().enumerate() {
+        self.fill_references(&mut new_row, &defaults, depth, made)?;
+        for (position, column) in table.columns.iter().enumerate() {
             let given =
-                blank.values.get(&column.name).is_some() || defaults.iter().any(|(name, _)| *name == column.name);
+                new_row.values.get(&column.name).is_some() || defaults.iter().any(|(name, _)| *name == column.name);
             if column.not_null && !given && !column.generated {
                 let is_unique = table
                     .indexes
                     .iter()
-                    .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(place)));
-                blank.values.push(&column.name, neutral(column, blank.seed, is_unique));
+                    .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(position)));
+                new_row.values.push(&column.name, neutral(column, new_row.seed, is_unique));
             }
         }
-        self.rehearse_parent(blank, made)
+        self.rehearse_parent(new_row, made)
     }
 
     /// Tries the row, and plans it as it would be stored.
-    fn rehearse_parent(&mut self, blank: Blank<'_>, made: &mut Vec<(TableId, RowName)>) -> Result<Row, Stop> {
-        let table = &self.schema.tables[blank.table];
+    fn rehearse_parent(&mut self, new_row: NewRow<'_>, made: &mut Vec<(TableId, RowName)>) -> Result<Row, Stop> {
+        let table = &self.schema.tables[new_row.table];
         let mut row = RowName::new();
         for name in identity_columns(table) {
-            let value = match blank.values.get(name) {
+            let value = match new_row.values.get(name) {
                 Some(value) => value.clone(),
-                None => Value::Integer(self.next_integer(blank.table, name)?),
+                None => Value::Integer(self.next_integer(new_row.table, name)?),
             };
             row.push(name, value);
         }
-        let (room, surgery) = self.room(blank.table)?;
-        if let Attempt::Refused(refusal) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
+        let (rehearsal, sql) = self.rehearsal_of(new_row.table)?;
+        if let Attempt::Refused(refusal) = rehearsal.attempt(&sql.insert(table, &row, &new_row.values))? {
             return Stop::undecided(refusal.message);
         }
-        let Some(Stored::Row(Image { columns: image, .. })) = stored_rows::read(room, surgery, table, &[&row])?.pop()
+        let Some(Stored::Row(Image { columns: image, .. })) = stored_rows::read(rehearsal, sql, table, &[&row])?.pop()
         else {
             return Stop::undecided(format!("a row of {} would not be stored under its own key", table.name));
         };
@@ -213,57 +213,59 @@ impl<'a> Planner<'a> {
             None => (column.to_owned(), value.clone()),
         };
         let row: RowName = row.iter().map(as_stored).collect();
-        if self.bench.get(&table.name, &row)?.is_some() {
-            let (room, surgery) = self.room(blank.table)?;
-            let _ = room.attempt(&surgery.delete(table, &row))?;
+        if self.draft.get(&table.name, &row)?.is_some() {
+            let (rehearsal, sql) = self.rehearsal_of(new_row.table)?;
+            let _ = rehearsal.attempt(&sql.delete(table, &row))?;
             return Stop::undecided(format!(
                 "another change of this plan is for the row of {} with this key",
                 table.name
             ));
         }
-        made.push((blank.table, row.clone()));
-        if let Some(why) = self.collision(blank.table, &image)? {
+        made.push((new_row.table, row.clone()));
+        if let Some(why) = self.collision(new_row.table, &image)? {
             return Stop::undecided(why);
         }
-        if let Some(why) = self.dangling(blank.table, &image)? {
+        if let Some(why) = self.missing_parent(new_row.table, &image)? {
             return Stop::undecided(why);
         }
-        self.need_all(blank.table, &image)?;
-        let reached = self.parents.made.entry(blank.table).or_default();
+        self.require_parents(new_row.table, &image)?;
+        let reached = self.new_parents.made.entry(new_row.table).or_default();
         reached.reached = reached.reached.max(largest(&row));
         let mut change = Change::new(table.name.clone(), row, None, Some(image.clone()));
-        change.reasons.push(blank.reason);
+        change.reasons.push(new_row.reason);
         self.put(&change)?;
         Ok(image)
     }
 
-    fn unmake(&mut self, table: TableId, row: &RowName) -> Result<(), TreatError> {
+    fn withdraw(&mut self, table: TableId, row: &RowName) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
-        let (room, surgery) = self.room(table)?;
-        let _ = room.attempt(&surgery.delete(about, row))?;
+        let (rehearsal, sql) = self.rehearsal_of(table)?;
+        let _ = rehearsal.attempt(&sql.delete(about, row))?;
         // A row of that name that goes, or changes, is another: it was there before.
-        let is_made = self.bench.get(&about.name, row)?.is_some_and(|planned| planned.before.is_none());
-        let was_planned = is_made && self.bench.take_away(&about.name, row)?.is_some();
-        if let Some(made) = self.parents.made.get_mut(&table) {
+        let is_made = self.draft.get(&about.name, row)?.is_some_and(|planned| planned.before.is_none());
+        let was_planned = is_made && self.draft.take_away(&about.name, row)?.is_some();
+        if let Some(made) = self.new_parents.made.get_mut(&table) {
             made.is_stale |= was_planned && largest(row) == made.reached;
         }
         Ok(())
     }
 
     /// Gives the references of a new row their parents: as given, else none where NULL will do, else the sentinel.
-    fn refer(
+    fn fill_references(
         &mut self,
-        blank: &mut Blank<'_>,
+        new_row: &mut NewRow<'_>,
         defaults: &[(String, String)],
         depth: usize,
         made: &mut Vec<(TableId, RowName)>,
     ) -> Result<(), Stop> {
         let schema = self.schema;
-        let table = &schema.tables[blank.table];
-        for relation in schema.relations.iter().filter(|relation| relation.child == blank.table && is_sound(relation)) {
+        let table = &schema.tables[new_row.table];
+        for relation in
+            schema.relations.iter().filter(|relation| relation.child == new_row.table && is_judged(relation))
+        {
             let needed: Vec<&Column> = schema
                 .child_columns(relation)
-                .filter(|column| column.not_null && blank.values.get(&column.name).is_none())
+                .filter(|column| column.not_null && new_row.values.get(&column.name).is_none())
                 .filter(|column| !defaults.iter().any(|(name, _)| *name == column.name))
                 .collect();
             if needed.is_empty() {
@@ -275,14 +277,14 @@ impl<'a> Planner<'a> {
             let Some(parent) = relation.parent.table else {
                 return Stop::undecided(format!("its own parent table {} is missing", relation.parent.name));
             };
-            let key = match self.required_parent(blank, relation, parent, depth, made) {
+            let key = match self.required_parent(new_row, relation, parent, depth, made) {
                 Err(Stop::Undecided(why)) => {
                     return Stop::undecided(format!("its own parent in {}: {why}", relation.parent.name));
                 }
                 key => key?,
             };
             for (&column, value) in relation.child_columns.iter().zip(key) {
-                blank.values.push(&table.columns[column].name, value);
+                new_row.values.push(&table.columns[column].name, value);
             }
         }
         Ok(())
@@ -291,7 +293,7 @@ impl<'a> Planner<'a> {
     /// The key of the sentinel that a new row must refer to; of a parent of its own where no two may share one.
     fn required_parent(
         &mut self,
-        blank: &Blank<'_>,
+        new_row: &NewRow<'_>,
         relation: &Relation,
         parent: TableId,
         depth: usize,
@@ -300,11 +302,11 @@ impl<'a> Planner<'a> {
         let columns = &relation.parent.columns;
         let names: Vec<String> =
             columns.iter().map(|&column| self.schema.tables[parent].columns[column].name.clone()).collect();
-        if parent == blank.table {
-            let own = blank.values.key(names.iter().map(|name| name.as_ref()));
+        if parent == new_row.table {
+            let own = new_row.values.key(names.iter().map(|name| name.as_ref()));
             return own.map_or_else(|| Stop::undecided("it would have to refer to itself, and has no key yet"), Ok);
         }
-        let child = &self.schema.tables[blank.table];
+        let child = &self.schema.tables[new_row.table];
         let is_unique = child.indexes.iter().any(|index| {
             index.unique
                 && index
@@ -318,8 +320,8 @@ impl<'a> Planner<'a> {
         let [column] = columns[..] else {
             return Stop::undecided("a key of several columns has to be given in `values`".to_owned());
         };
-        if let Some(key) = self.parents.sentinels.get(&parent).filter(|_| !is_unique) {
-            if self.parents.awaited.contains(&parent) && !self.surgery.makes_circles() && !relation.deferrable {
+        if let Some(key) = self.new_parents.sentinels.get(&parent).filter(|_| !is_unique) {
+            if self.new_parents.pending.contains(&parent) && !self.sql.makes_circles() && !relation.deferrable {
                 let child = &child.name;
                 return Stop::undecided(format!(
                     "rows of {child} and {} need each other, and neither can be made first",
@@ -329,27 +331,27 @@ impl<'a> Planner<'a> {
             return Ok(vec![key.clone()]);
         }
         let about = &self.schema.tables[parent].columns[column];
-        let seed = if is_unique { blank.seed.clone() } else { vec![Value::text("unknown")] };
-        let Some(key) = self.own_key(parent, about, &seed)? else {
+        let seed = if is_unique { new_row.seed.clone() } else { vec![Value::text("unknown")] };
+        let Some(key) = self.fresh_key(parent, about, &seed)? else {
             return Stop::undecided(format!("{} needs a value", about.name));
         };
         if !is_unique {
             // Known before it is made, so that a circle of required parents closes here.
-            self.parents.sentinels.insert(parent, key.clone());
-            self.parents.awaited.insert(parent);
+            self.new_parents.sentinels.insert(parent, key.clone());
+            self.new_parents.pending.insert(parent);
         }
         let values = Row::from(vec![(about.name.as_str(), key.clone())]);
-        let sentinel = Blank { table: parent, values, seed: &seed, reason: blank.reason.clone() };
+        let sentinel = NewRow { table: parent, values, seed: &seed, reason: new_row.reason.clone() };
         let image = self.make(sentinel, columns, depth + 1, made);
         if !is_unique {
-            self.parents.awaited.remove(&parent);
+            self.new_parents.pending.remove(&parent);
         }
         let image = image?;
         Ok(names.iter().filter_map(|name| image.get(name).cloned()).collect())
     }
 
     /// A key that no row has and no row refers to.
-    fn own_key(&mut self, table: TableId, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
+    fn fresh_key(&mut self, table: TableId, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
         Ok(match column.family {
             Family::Integer | Family::Numeric | Family::Real => {
                 Some(Value::Integer(self.next_integer(table, &column.name)?))
@@ -361,28 +363,28 @@ impl<'a> Planner<'a> {
     /// One more than any row has, than any row refers to, and than the table's own counter.
     fn next_integer(&mut self, table: TableId, column: &str) -> Result<i64, TreatError> {
         let key = (table, column.to_owned());
-        if !self.parents.next.contains_key(&key) {
+        if !self.new_parents.next.contains_key(&key) {
             let about = &self.schema.tables[table];
-            let mut questions = vec![self.surgery.largest(about, column)];
-            questions.extend(self.surgery.sequence(about, column));
+            let mut questions = vec![self.sql.largest(about, column)];
+            questions.extend(self.sql.sequence(about, column));
             for relation in self.schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
                 let pairs = self.schema.parent_columns(relation).zip(self.schema.child_column_names(relation));
                 for (_, name) in pairs.filter(|(ours, _)| ours.name == column) {
-                    questions.push(self.surgery.largest(self.schema.child(relation), name));
+                    questions.push(self.sql.largest(self.schema.child(relation), name));
                 }
             }
             let mut largest = 0;
             for question in questions {
-                self.asker.each_row(&question, &mut |row| {
+                self.lookups.each_row(&question, &mut |row| {
                     largest = largest.max(row.first().and_then(Value::as_integer).unwrap_or(0));
                 })?;
             }
             if let Some((_, counted)) = self.counter(table)? {
                 largest = largest.max(counted);
             }
-            self.parents.next.insert(key.clone(), largest);
+            self.new_parents.next.insert(key.clone(), largest);
         }
-        let last = self.parents.next.entry(key).or_insert(0);
+        let last = self.new_parents.next.entry(key).or_insert(0);
         *last = last.saturating_add(1);
         Ok(*last)
     }
@@ -392,7 +394,7 @@ impl<'a> Planner<'a> {
         if let Some(table) = known {
             return self.next_integer(table, "id");
         }
-        let last = self.parents.records.entry(name.to_owned()).or_insert(0);
+        let last = self.new_parents.records.entry(name.to_owned()).or_insert(0);
         *last += 1;
         Ok(*last)
     }
@@ -409,8 +411,8 @@ impl<'a> Planner<'a> {
         if self.counters().is_none() {
             return Ok(None);
         }
-        if let Some(question) = self.surgery.counter(&self.schema.tables[table]) {
-            self.asker.each_row(&question, &mut |row| {
+        if let Some(question) = self.sql.counter(&self.schema.tables[table]) {
+            self.lookups.each_row(&question, &mut |row| {
                 if let [address, _, value] = row {
                     found = address.as_integer().zip(value.as_integer());
                 }
@@ -420,15 +422,15 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans what the counters of tables with new rows will be, so that it can be taken back.
-    pub(super) fn count_on(&mut self) -> Result<(), TreatError> {
+    pub(super) fn plan_counters(&mut self) -> Result<(), TreatError> {
         let Some((names, counters)) = self.counters() else { return Ok(()) };
-        let tables: Vec<TableId> = self.parents.made.keys().copied().collect();
+        let tables: Vec<TableId> = self.new_parents.made.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];
-            let Some(question) = self.surgery.counter(about) else { continue };
+            let Some(question) = self.sql.counter(about) else { continue };
             // In the room, only a table that counts has a counter; it has also counted rows that were only tried.
             let mut counts = false;
-            if self.room.each_row(&question, &mut |_| counts = true).is_err() || !counts {
+            if self.rehearsal.session.each_row(&question, &mut |_| counts = true).is_err() || !counts {
                 continue;
             }
             let Some(reached) = self.reached(table)? else { continue };
@@ -460,13 +462,13 @@ impl<'a> Planner<'a> {
 
     /// The largest number that names a row which is planned for a table.
     fn reached(&self, table: TableId) -> Result<Option<i64>, TreatError> {
-        let Some(made) = self.parents.made.get(&table) else { return Ok(None) };
+        let Some(made) = self.new_parents.made.get(&table) else { return Ok(None) };
         if !made.is_stale {
             return Ok(made.reached);
         }
         let name = &self.schema.tables[table].name;
         let mut reached = None;
-        self.bench.each(|change| {
+        self.draft.each(|change| {
             if change.table == *name && change.part() == Part::Parent {
                 reached = reached.max(largest(&change.row));
             }
@@ -477,11 +479,11 @@ impl<'a> Planner<'a> {
 
     /// The columns of a table that have a DEFAULT, and its text.
     pub(super) fn defaults(&mut self, table: TableId) -> Result<Vec<(String, String)>, TreatError> {
-        if let Some(known) = self.parents.defaults.get(&table) {
+        if let Some(known) = self.new_parents.defaults.get(&table) {
             return Ok(known.clone());
         }
         let mut defaults = Vec::new();
-        self.asker.each_row(&self.surgery.defaults(&self.schema.tables[table]), &mut |row| {
+        self.lookups.each_row(&self.sql.defaults(&self.schema.tables[table]), &mut |row| {
             if let [name, text] = row
                 && let (Some(name), Some(text)) = (name.as_text(), text.as_text())
                 && !text.eq_ignore_ascii_case("null")
@@ -489,7 +491,7 @@ impl<'a> Planner<'a> {
                 defaults.push((name.to_owned(), text.to_owned()));
             }
         })?;
-        self.parents.defaults.insert(table, defaults.clone());
+        self.new_parents.defaults.insert(table, defaults.clone());
         Ok(defaults)
     }
 }
@@ -520,7 +522,7 @@ fn largest(row: &RowName) -> Option<i64> {
 }
 
 /// Only what can be compared can be referred to.
-pub(super) fn is_sound(relation: &Relation) -> bool {
+pub(super) fn is_judged(relation: &Relation) -> bool {
     !matches!(relation.judge, Judge::Nobody(_)) && relation.scope.is_everything()
 }
 

@@ -44,13 +44,13 @@ pub fn is_relaxed(relation: &Relation, rule: Option<&Rule>) -> bool {
 }
 
 /// What is known when definitions are decided about.
-pub struct Matter<'a> {
+pub struct DecisionInput<'a> {
     pub schema: &'a Schema,
     pub rules: &'a Rules,
     /// The rule of each relation.
     pub assigned: &'a Assigned,
     /// What becomes of the orphans.
-    pub outlooks: &'a [Outlook<Value>],
+    pub forecasts: &'a [Outlook<Value>],
     pub definitions: &'a [Definition],
     /// Of the parents whose placeholders triggers make, the columns that have a DEFAULT.
     pub defaults: &'a BTreeMap<TableId, Vec<String>>,
@@ -73,7 +73,7 @@ pub fn parents_to_know(schema: &Schema, rules: &Rules, assigned: &Assigned) -> V
     treated.filter(|(_, rule)| rule.prevents().is_some()).filter_map(|(relation, _)| relation.parent.table).collect()
 }
 
-pub fn decide(matter: &Matter<'_>) -> Decided {
+pub fn decide(matter: &DecisionInput<'_>) -> Decided {
     let mut decided = Decided::default();
     // Later changes start from what earlier ones leave.
     let mut definitions = matter.definitions.to_vec();
@@ -93,11 +93,11 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
             decided.take(changes.map_err(|why| (why, None)), &what, &rule, &mut definitions);
         }
     }
-    for (place, (relation, rule)) in treated.iter().enumerate() {
-        let is_twin = treated[..place].iter().any(|(other, _)| is_same(other, relation));
+    for (position, (relation, rule)) in treated.iter().enumerate() {
+        let is_repeated = treated[..position].iter().any(|(other, _)| is_same(other, relation));
         if let Some(enforcement) = rule.enforces()
             && (relation.origin == Origin::Configured || is_unproven(relation))
-            && !is_twin
+            && !is_repeated
         {
             let changes = matter.enforced(relation, rule, enforcement, &definitions);
             decided.take(changes, &relation.id, &rule.id.value, &mut definitions);
@@ -121,7 +121,7 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
         });
         decided.take(changes, &relation.id, &rule.id.value, &mut definitions);
     }
-    decided.hazards.extend(matter.waits(&decided.changes));
+    decided.hazards.extend(matter.lock_warnings(&decided.changes));
     decided.hazards.extend(nullable::unknown(matter.schema, matter.rules));
     decided
 }
@@ -160,18 +160,18 @@ impl Decided {
     }
 }
 
-impl Matter<'_> {
+impl DecisionInput<'_> {
     /// On a server others are at work meanwhile.
-    fn waits(&self, changes: &[Redefinition]) -> Vec<String> {
+    fn lock_warnings(&self, changes: &[Redefinition]) -> Vec<String> {
         let is_made = |change: &&Redefinition| change.kind == DefinitionKind::Index && change.before.is_none();
-        let waits = |change: &Redefinition| {
+        let lock_warnings = |change: &Redefinition| {
             format!(
                 "writers of {} wait while the index {} is made; none is made where one is there before",
                 change.table, change.name
             )
         };
         let is_server = self.schema.database.engine.facts().location == Location::Server;
-        changes.iter().filter(|_| is_server).filter(is_made).map(waits).collect()
+        changes.iter().filter(|_| is_server).filter(is_made).map(lock_warnings).collect()
     }
 
     fn dialect(&self) -> Result<&'static dyn RedefiningDialect, String> {
@@ -186,19 +186,19 @@ impl Matter<'_> {
         relaxed: &[&(&Relation, &Rule)],
         definitions: &[Definition],
     ) -> Option<(Result<Vec<Redefinition>, String>, String, String)> {
-        let wishes: Vec<Relaxing<'_>> = relaxed
+        let requested: Vec<Relaxing<'_>> = relaxed
             .iter()
             .filter_map(|(relation, rule)| Some(Relaxing { relation, nullable: rule.relaxes()?, rule: &rule.id.value }))
             .collect();
-        let nulled = nullable::columns(self.schema, self.rules, self.assigned, position, &wishes);
+        let nulled = nullable::columns(self.schema, self.rules, self.assigned, position, &requested);
         let table = &self.schema.tables[position];
-        let (what, rule) = match (wishes.first(), nulled.first()) {
-            (Some(wish), _) => (wish.relation.id.clone(), wish.rule),
+        let (what, rule) = match (requested.first(), nulled.first()) {
+            (Some(wanted_parent), _) => (wanted_parent.relation.id.clone(), wanted_parent.rule),
             (None, Some(nulling)) => (side(&table.name, [table.columns[nulling.column].name.as_str()]), nulling.rule),
             (None, None) => return None,
         };
         let changes =
-            self.dialect().and_then(|dialect| dialect.relaxed(self.schema, table, &wishes, &nulled, definitions));
+            self.dialect().and_then(|dialect| dialect.relaxed(self.schema, table, &requested, &nulled, definitions));
         let changes = changes.map_err(|why| format!("the definition of {} cannot be changed: {why}", table.name));
         Some((changes, what, rule.to_owned()))
     }
@@ -225,7 +225,7 @@ impl Matter<'_> {
         if let Some(defect) = judged.iter().find(|defect| is_fatal(defect.code)) {
             return Err((defect.message.clone(), Some(defect.help.clone())));
         }
-        if let Some(outlook) = self.outlooks.iter().find(|outlook| outlook.id == relation.id) {
+        if let Some(outlook) = self.forecasts.iter().find(|outlook| outlook.id == relation.id) {
             if let Some(why) = &outlook.unchecked {
                 return Err((format!("its rows could not be checked: {why}"), None));
             }
@@ -243,14 +243,14 @@ impl Matter<'_> {
                 return Err((why, Some(help.to_owned())));
             }
         }
-        let wish = Enforcing {
+        let wanted_parent = Enforcing {
             relation,
             on_delete: enforcement.on_delete,
             on_update: enforcement.on_update,
             needs_index: enforcement.index && judged.iter().any(|defect| defect.code == Code::ChildNotIndexed),
             rule: &rule.id.value,
         };
-        dialect.enforced(self.schema, &wish, definitions).map_err(|why| (why, None))
+        dialect.enforced(self.schema, &wanted_parent, definitions).map_err(|why| (why, None))
     }
 
     /// What would be wrong with the relation if it were declared.

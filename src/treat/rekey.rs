@@ -39,30 +39,30 @@ impl<'a> Planner<'a> {
         let mut refused: Vec<(usize, String)> = Vec::new();
         for relation in schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
             let changes = |changed: &[usize]| relation.parent.columns.iter().any(|column| changed.contains(column));
-            let concerned: Vec<usize> = (0..rows.len()).filter(|&place| changes(rows[place].2)).collect();
+            let concerned: Vec<usize> = (0..rows.len()).filter(|&index| changes(rows[index].2)).collect();
             for some in concerned.chunks(CHUNK) {
-                let names: Vec<&RowName> = some.iter().map(|&place| rows[place].0).collect();
-                let question = self.surgery.children_of(schema, relation, &names);
-                self.asker.numbered(&question, names.len(), &mut |number, _| {
+                let names: Vec<&RowName> = some.iter().map(|&index| rows[index].0).collect();
+                let question = self.sql.children_of(schema, relation, &names);
+                self.lookups.numbered(&question, names.len(), &mut |number, _| {
                     refused.push((some[number], format!("{} refers to the old key of the row", relation.id)));
                 })?;
             }
         }
-        for (place, (_, image, changed)) in rows.iter().enumerate() {
+        for (index, (_, image, changed)) in rows.iter().enumerate() {
             if self.is_needed(table, image, Some(changed)) {
-                refused.push((place, "another change of this plan points at the old key of the row".to_owned()));
+                refused.push((index, "another change of this plan points at the old key of the row".to_owned()));
             }
         }
-        refused.sort_by_key(|(place, _)| *place);
-        refused.dedup_by_key(|(place, _)| *place);
+        refused.sort_by_key(|(index, _)| *index);
+        refused.dedup_by_key(|(index, _)| *index);
         Ok(refused)
     }
 
     /// The row has another key from now on: nothing may be pointed at the old one.
-    pub(super) fn rekeyed(&mut self, table: TableId, before: &Row, changed: &[usize]) {
+    pub(super) fn record_rekeying(&mut self, table: TableId, before: &Row, changed: &[usize]) {
         if referring(self.schema, table, changed).next().is_some() {
-            self.gone(table, before, Some(changed));
-            self.rekeyed.insert(table);
+            self.record_removal(table, before, Some(changed));
+            self.conflicts.rekeyed.insert(table);
         }
     }
 }

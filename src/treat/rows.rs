@@ -6,8 +6,8 @@ use super::Planner;
 use super::Stop;
 use super::TreatError;
 use super::decide::Act;
-use super::parents::is_sound;
-use super::unique::Newcomer;
+use super::parents::is_judged;
+use super::unique::Candidate;
 use crate::engine::write::Attempt;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
@@ -60,15 +60,15 @@ impl<'a> Planner<'a> {
     /// Rows that nothing takes away do not get in each other's way but by a unique key, which the room sees: they are tried
     /// together. Where a row can go, what is tried after it has to know.
     pub(super) fn change_rows(&mut self, case: &mut Case<'a>, pending: &[Pending<'_>]) -> Result<(), TreatError> {
-        self.pace.advance(pending.len() as u64);
+        self.progress.advance(pending.len() as u64);
         let names: Vec<&RowName> = pending.iter().map(|pending| &pending.row).collect();
         let mut found = self.images(case.relation.child, &names)?.into_iter();
-        let together = if self.takes_away { 1 } else { CHUNK };
+        let together = if self.conflicts.may_remove { 1 } else { CHUNK };
         for some in pending.chunks(together) {
             let (mut moved, mut gone) = (Vec::new(), Vec::new());
             for (pending, image) in some.iter().zip(found.by_ref()) {
                 let Some(image) = image else {
-                    case.give_up(pending, super::TOO_LONG);
+                    case.leave_undecided(pending, super::TOO_LONG);
                     continue;
                 };
                 match pending.act {
@@ -78,12 +78,12 @@ impl<'a> Planner<'a> {
                 }
             }
             for (pending, image, keep) in gone {
-                if self.goes_on() {
+                if self.may_continue() {
                     self.remove(case, pending, image, keep.as_deref())?;
                 }
             }
-            if self.goes_on() {
-                self.point_elsewhere(case, moved)?;
+            if self.may_continue() {
+                self.update_rows(case, moved)?;
                 self.check_limits();
             }
         }
@@ -91,17 +91,17 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans updates of rows.
-    fn point_elsewhere(&mut self, case: &mut Case<'a>, rows: Vec<(&Pending<'_>, Image)>) -> Result<(), TreatError> {
+    fn update_rows(&mut self, case: &mut Case<'a>, rows: Vec<(&Pending<'_>, Image)>) -> Result<(), TreatError> {
         let (mut tries, mut tried) = (Vec::new(), Vec::new());
         for (pending, image) in rows {
-            match self.as_it_is_to_be(case, pending, &image) {
+            match self.updated_row(case, pending, &image) {
                 Ok(Some(one)) => {
                     tries.push(one);
                     tried.push((pending, image));
                 }
                 // Another relation has already planned that the row goes.
                 Ok(None) => {}
-                Err(stop) => case.give_up(pending, &stop.why()?),
+                Err(stop) => case.leave_undecided(pending, &stop.why()?),
             }
         }
         let results = self.rehearse_rows(case, &tries)?;
@@ -110,7 +110,7 @@ impl<'a> Planner<'a> {
                 Ok(after) if one.change.is_before(&after) => self.leave(case, pending, &one.change, &after)?,
                 Ok(after) => {
                     if let Some(before) = &one.change.before {
-                        self.rekeyed(case.relation.child, before, &one.changed);
+                        self.record_rekeying(case.relation.child, before, &one.changed);
                     }
                     self.plan_update(case, pending, one.change, after)?;
                 }
@@ -121,10 +121,10 @@ impl<'a> Planner<'a> {
     }
 
     /// The row with its new reference. `Ok(None)` where it is planned that the row goes.
-    fn as_it_is_to_be(&mut self, case: &Case<'a>, pending: &Pending<'_>, image: &Image) -> Result<Option<Try>, Stop> {
+    fn updated_row(&mut self, case: &Case<'a>, pending: &Pending<'_>, image: &Image) -> Result<Option<Try>, Stop> {
         let Act::Set { columns, .. } = pending.act else { return Ok(None) };
         let child = self.schema.child(case.relation);
-        let planned = self.bench.get(&child.name, &pending.row)?;
+        let planned = self.draft.get(&child.name, &pending.row)?;
         let was_planned = planned.is_some();
         let change = planned.unwrap_or_else(|| {
             let (before, after) = (image.columns.clone(), image.columns.clone());
@@ -154,15 +154,15 @@ impl<'a> Planner<'a> {
         image: &Row,
     ) -> Result<(), TreatError> {
         if !planned.reasons.is_empty() {
-            self.forget_keys(planned)?;
-            self.bench.take_away(&planned.table, &planned.row)?;
+            self.remove_key_record(planned)?;
+            self.draft.take_away(&planned.table, &planned.row)?;
         }
         let made = match (case.relation.parent.table, self.reference(case.relation, image)) {
             (Some(parent), Some(key)) => self.made_key(parent, &case.relation.parent.columns, &key)?,
             _ => None,
         };
         if made.is_none() {
-            case.give_up(pending, "the row has these very values, and is an orphan with them");
+            case.leave_undecided(pending, "the row has these very values, and is an orphan with them");
         }
         Ok(())
     }
@@ -174,7 +174,7 @@ impl<'a> Planner<'a> {
         mut change: Change,
         after: Row,
     ) -> Result<(), TreatError> {
-        self.need(case.relation, &after)?;
+        self.require_parent(case.relation, &after)?;
         change.after = Some(after);
         if let Act::Set { blanks: true, .. } = pending.act {
             self.count_loss(case, case.relation.child, &change.reasons)?;
@@ -191,12 +191,12 @@ impl<'a> Planner<'a> {
                 after: Some(set.pairs()),
             }
         });
-        self.changed.insert((case.relation.child, case.index, true));
+        self.effects.changed.insert((case.relation.child, case.id, true));
         let Act::Set { record, .. } = pending.act else { return Ok(()) };
         match (record, &change.after) {
             (Some(record), Some(after)) => {
-                let unit = self.bench.unit_of(&change, Step::Update)?;
-                self.bench.put_in(unit, &change)?;
+                let unit = self.draft.unit_of(&change, Step::Update)?;
+                self.draft.put_in(unit, &change)?;
                 self.keep_keys(case, record, pending, after, unit)
             }
             _ => self.put(&change),
@@ -220,7 +220,7 @@ impl<'a> Planner<'a> {
                 self.remove(case, &pending, image, Some(&Keep::default()))
             }
             _ => {
-                case.give_up(pending, &why.text);
+                case.leave_undecided(pending, &why.text);
                 Ok(())
             }
         }
@@ -230,34 +230,34 @@ impl<'a> Planner<'a> {
     fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<Row, Why>>, TreatError> {
         let child = self.schema.child(case.relation);
         let mut refused: Vec<Option<Why>> = Vec::new();
-        let (room, surgery) = self.room(case.relation.child)?;
+        let (rehearsal, sql) = self.rehearsal_of(case.relation.child)?;
         for one in tries {
             if one.stays(child) {
-                let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
+                let _ = rehearsal.attempt(&sql.delete(child, &one.change.row))?;
             }
-            let refusal = match room.attempt(&surgery.insert(child, &one.change.row, &one.after))? {
+            let refusal = match rehearsal.attempt(&sql.insert(child, &one.change.row, &one.after))? {
                 Attempt::Accepted => None,
                 Attempt::Refused(refusal) => Some(refusal),
             };
             refused.push(refusal.map(|why| Why { is_collision: why.kind == RefusalKind::Unique, text: why.message }));
         }
-        let there: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
-        let names: Vec<&RowName> = there.iter().map(|&place| &tries[place].change.row).collect();
+        let there: Vec<usize> = (0..tries.len()).filter(|&position| refused[position].is_none()).collect();
+        let names: Vec<&RowName> = there.iter().map(|&position| &tries[position].change.row).collect();
         let mut stored: Vec<Option<Row>> = tries.iter().map(|_| None).collect();
-        for (&place, found) in there.iter().zip(stored_rows::read(room, surgery, child, &names)?) {
+        for (&position, found) in there.iter().zip(stored_rows::read(rehearsal, sql, child, &names)?) {
             if let Stored::Row(image) = found {
-                stored[place] = Some(image.columns);
+                stored[position] = Some(image.columns);
             }
         }
-        self.meet_others(case, tries, &stored, &mut refused)?;
-        let (room, surgery) = self.room(case.relation.child)?;
+        self.check_other_rows(case, tries, &stored, &mut refused)?;
+        let (rehearsal, sql) = self.rehearsal_of(case.relation.child)?;
         for ((one, stored), refused) in tries.iter().zip(&stored).zip(&refused) {
-            let is_sound = refused.is_none() && stored.is_some();
-            if !(is_sound && one.stays(child)) {
-                let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
+            let is_judged = refused.is_none() && stored.is_some();
+            if !(is_judged && one.stays(child)) {
+                let _ = rehearsal.attempt(&sql.delete(child, &one.change.row))?;
             }
-            if let (false, true, Some(planned)) = (is_sound, one.was_planned, &one.change.after) {
-                let _ = room.attempt(&surgery.insert(child, &one.change.row, planned))?;
+            if let (false, true, Some(planned)) = (is_judged, one.was_planned, &one.change.after) {
+                let _ = rehearsal.attempt(&sql.insert(child, &one.change.row, planned))?;
             }
         }
         let result = |(stored, refused): (Option<Row>, Option<Why>)| match refused {
@@ -269,7 +269,7 @@ impl<'a> Planner<'a> {
 
     /// Rows as they would be stored beside all others: unique keys that are taken, and other relations of the same rows that
     /// would lose their parents.
-    fn meet_others(
+    fn check_other_rows(
         &mut self,
         case: &Case<'a>,
         tries: &[Try],
@@ -277,40 +277,40 @@ impl<'a> Planner<'a> {
         refused: &mut [Option<Why>],
     ) -> Result<(), TreatError> {
         let (schema, table) = (self.schema, case.relation.child);
-        let newcomers: Vec<Option<Newcomer<'_>>> = tries
+        let candidates: Vec<Option<Candidate<'_>>> = tries
             .iter()
             .zip(stored)
             .map(|(one, stored)| {
                 let image = stored.as_ref().filter(|_| one.stays(&schema.tables[table]))?;
-                Some(Newcomer { image, own: Some(&one.change.row), changed: Some(&one.changed) })
+                Some(Candidate { image, own: Some(&one.change.row), changed: Some(&one.changed) })
             })
             .collect();
-        for (place, text) in self.collisions(table, &newcomers)? {
-            refused[place].get_or_insert(Why { text, is_collision: true });
+        for (position, text) in self.collisions(table, &candidates)? {
+            refused[position].get_or_insert(Why { text, is_collision: true });
         }
-        for (place, text, is_collision) in self.odd_collisions(table, &newcomers)? {
-            refused[place].get_or_insert(Why { text, is_collision });
+        for (position, text, is_collision) in self.special_collisions(table, &candidates)? {
+            refused[position].get_or_insert(Why { text, is_collision });
         }
-        self.keep_keys_that_are_referred_to(table, tries, stored, refused)?;
+        self.refuse_changes_of_referenced_keys(table, tries, stored, refused)?;
         for (index, other) in schema.relations.entries() {
             // The new parent was there when the key was decided, and may go since. Of a key of its own that is given only in
             // part, MATCH FULL makes an orphan.
-            let is_own = index == case.index;
-            if (is_own && other.match_rule != Match::Full && !self.takes_away) || other.child != table {
+            let is_own = index == case.id;
+            if (is_own && other.match_rule != Match::Full && !self.conflicts.may_remove) || other.child != table {
                 continue;
             }
             let concerned: Vec<usize> = (0..tries.len())
-                .filter(|&place| other.child_columns.iter().any(|column| tries[place].changed.contains(column)))
-                .filter(|&place| refused[place].is_none() && stored[place].is_some())
+                .filter(|&position| other.child_columns.iter().any(|column| tries[position].changed.contains(column)))
+                .filter(|&position| refused[position].is_none() && stored[position].is_some())
                 .collect();
-            let images: Vec<&Row> = concerned.iter().filter_map(|&place| stored[place].as_ref()).collect();
-            for (place, has_parent) in concerned.iter().zip(self.have_parents(other, &images)?) {
+            let images: Vec<&Row> = concerned.iter().filter_map(|&position| stored[position].as_ref()).collect();
+            for (position, has_parent) in concerned.iter().zip(self.have_parents(other, &images)?) {
                 if !has_parent {
                     let why = match is_own && other.match_rule != Match::Full {
                         true => "its new parent goes by another change of this plan".to_owned(),
                         false => format!("{} would lose its parent", other.id),
                     };
-                    refused[*place] = Some(Why::plain(why));
+                    refused[*position] = Some(Why::plain(why));
                 }
             }
         }
@@ -318,7 +318,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Refuses what would change a key that other rows refer to.
-    fn keep_keys_that_are_referred_to(
+    fn refuse_changes_of_referenced_keys(
         &mut self,
         table: TableId,
         tries: &[Try],
@@ -326,23 +326,23 @@ impl<'a> Planner<'a> {
         refused: &mut [Option<Why>],
     ) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
-        let really = |place: usize| -> Vec<usize> {
-            let (before, after) = (&tries[place].change.before, &stored[place]);
+        let really = |position: usize| -> Vec<usize> {
+            let (before, after) = (&tries[position].change.before, &stored[position]);
             let is_other = |&column: &usize| {
                 let value = |image: &Option<Row>| {
                     image.as_ref().and_then(|image| image.get(&about.columns[column].name).cloned())
                 };
                 !value(before).zip(value(after)).is_some_and(|(before, after)| before.is_same(&after))
             };
-            tries[place].changed.iter().copied().filter(is_other).collect()
+            tries[position].changed.iter().copied().filter(is_other).collect()
         };
         let changed: Vec<Vec<usize>> = (0..tries.len()).map(really).collect();
-        let open: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
+        let open: Vec<usize> = (0..tries.len()).filter(|&position| refused[position].is_none()).collect();
         let rows: Vec<(&RowName, &Row, &[usize])> = open
             .iter()
-            .filter_map(|&place| {
-                let change = &tries[place].change;
-                Some((&change.row, change.before.as_ref()?, changed[place].as_slice()))
+            .filter_map(|&position| {
+                let change = &tries[position].change;
+                Some((&change.row, change.before.as_ref()?, changed[position].as_slice()))
             })
             .collect();
         if rows.len() < open.len() {
@@ -355,9 +355,9 @@ impl<'a> Planner<'a> {
     }
 
     /// A reference of a new row that has no parent, if there is one.
-    pub(super) fn dangling(&mut self, table: TableId, image: &Row) -> Result<Option<String>, TreatError> {
+    pub(super) fn missing_parent(&mut self, table: TableId, image: &Row) -> Result<Option<String>, TreatError> {
         let schema = self.schema;
-        for relation in schema.relations.iter().filter(|relation| relation.child == table && is_sound(relation)) {
+        for relation in schema.relations.iter().filter(|relation| relation.child == table && is_judged(relation)) {
             if !self.has_parent(relation, image, true)? {
                 return Ok(Some(format!("{} would have no parent", relation.id)));
             }
@@ -368,11 +368,11 @@ impl<'a> Planner<'a> {
     /// A row in the making may be its own parent, or wait for a sentinel that waits for it.
     fn has_parent(&mut self, relation: &Relation, image: &Row, in_making: bool) -> Result<bool, TreatError> {
         let there = self.have_parents(relation, &[image])?.pop().unwrap_or_default();
-        let awaited = || {
+        let pending = || {
             let (parent, key) = (relation.parent.table?, self.reference(relation, image)?);
-            Some(self.parents.is_awaited(parent, &key))
+            Some(self.new_parents.is_pending(parent, &key))
         };
-        Ok(there || (in_making && awaited().unwrap_or_default()))
+        Ok(there || (in_making && pending().unwrap_or_default()))
     }
 
     /// Of each row whether its reference is NULL, or its parent is there or planned.
@@ -384,12 +384,11 @@ impl<'a> Planner<'a> {
         };
         let columns = &relation.parent.columns;
         let mut there: Vec<bool> = self.stored_keys(parent, columns, &asked)?.iter().map(Option::is_some).collect();
-        if there.contains(&false) && self.furnished.contains(&parent) {
+        if there.contains(&false) && self.rehearsal.tables.contains(&parent) {
             let table = &self.schema.tables[parent];
-            let (room, surgery) = self.room(parent)?;
-            room.numbered(&surgery.present(table, columns, &asked), asked.len(), &mut |number, _| {
-                there[number] = true
-            })?;
+            let (rehearsal, sql) = self.rehearsal_of(parent)?;
+            rehearsal
+                .numbered(&sql.present(table, columns, &asked), asked.len(), &mut |number, _| there[number] = true)?;
         }
         let mut there = there.into_iter();
         Ok(keys.iter().map(|key| key.is_none() || there.next().unwrap_or_default()).collect())
@@ -420,10 +419,10 @@ impl Why {
 
 impl Case<'_> {
     /// The key was decided, and yet this row of it cannot change.
-    pub(super) fn give_up(&mut self, pending: &Pending<'_>, why: &str) {
+    pub(super) fn leave_undecided(&mut self, pending: &Pending<'_>, why: &str) {
         let share = self.outlook.share(pending.treatment);
         share.rows = share.rows.saturating_sub(1);
-        let is_first = self.given_up.replace(pending.group) != Some(pending.group);
+        let is_first = self.last_left.replace(pending.group) != Some(pending.group);
         if is_first {
             share.keys = share.keys.saturating_sub(1);
         }

@@ -22,18 +22,18 @@ pub(super) fn columns<'a>(
     rules: &'a Rules,
     assigned: &Assigned,
     position: TableId,
-    wishes: &[Relaxing<'a>],
+    requested: &[Relaxing<'a>],
 ) -> Vec<Nulling<'a>> {
     let table = &schema.tables[position];
     let by_relation = |column: usize| {
-        let wants = |wish: &&Relaxing<'_>| match wish.nullable {
-            Nullable::Key => wish.relation.child_columns.contains(&column),
+        let wants = |wanted_parent: &&Relaxing<'_>| match wanted_parent.nullable {
+            Nullable::Key => wanted_parent.relation.child_columns.contains(&column),
             Nullable::Columns(names) => {
                 names.iter().any(|name| schema.names.same(&name.value, &table.columns[column].name))
             }
             Nullable::AsBefore => false,
         };
-        wishes.iter().find(wants).map(|wish| wish.rule)
+        requested.iter().find(wants).map(|wanted_parent| wanted_parent.rule)
     };
     let by_name = |column: usize| {
         let wants = |rule: RuleId| {
@@ -90,9 +90,9 @@ pub(super) fn unknown(schema: &Schema, rules: &Rules) -> Vec<String> {
         };
         let table = &schema.tables[position];
         let columns = table.columns.iter().enumerate();
-        let is_fixed = |place: &usize| !table.primary_key.contains(place) && table.columns[*place].not_null;
+        let is_fixed = |position: &usize| !table.primary_key.contains(position) && table.columns[*position].not_null;
         let fixed: Vec<&str> =
-            columns.filter(|(place, _)| is_fixed(place)).map(|(_, column)| column.name.as_str()).collect();
+            columns.filter(|(position, _)| is_fixed(position)).map(|(_, column)| column.name.as_str()).collect();
         if !fixed.is_empty() {
             let quoted: Vec<String> = fixed.iter().map(|name| format!("\"{}\"", text::visible(name))).collect();
             unknown.push(format!(

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Matter;
+use super::DecisionInput;
 use crate::model::catalog::Column;
 use crate::model::catalog::TableKind;
 use crate::model::ids::TableId;
@@ -20,7 +20,7 @@ use crate::sql::redefine::Given;
 use crate::sql::redefine::Preventing;
 use crate::sql::redefine::trigger_names;
 use crate::treat::parents::Neutral;
-use crate::treat::parents::is_sound;
+use crate::treat::parents::is_judged;
 use crate::treat::parents::neutral_kind;
 
 /// What the application has to know of rows that come before their writer.
@@ -32,7 +32,7 @@ pub(super) fn hazards(relation: &Relation, rule: &Rule) -> Vec<String> {
     std::iter::once(format!("{parent} gets a row before its own writer comes: {update}")).chain(unlisted).collect()
 }
 
-impl Matter<'_> {
+impl DecisionInput<'_> {
     /// The triggers, and what they take of the programs that will run them.
     pub(super) fn prevented(
         &self,
@@ -41,21 +41,22 @@ impl Matter<'_> {
         definitions: &[Definition],
     ) -> Result<(Vec<Redefinition>, Option<String>), String> {
         let dialect = self.dialect()?;
-        let wish = placeholder_of(rule).ok_or("the rule has no `placeholder`, which says what a parent holds")?;
-        if wish.key == PlaceholderKey::New {
+        let wanted_parent =
+            placeholder_of(rule).ok_or("the rule has no `placeholder`, which says what a parent holds")?;
+        if wanted_parent.key == PlaceholderKey::New {
             return Err("a trigger cannot point the row elsewhere, as `key = \"new\"` says".to_owned());
         }
         if !relation.scope.is_everything() {
             return Err("the configuration narrows it, and a trigger is for every row".to_owned());
         }
         let parent = self.parent_of(relation)?;
-        let wish = Preventing {
+        let wanted_parent = Preventing {
             relation,
-            via: wish.via.as_ref().map(|via| &via.value),
-            values: self.values(relation, parent, wish)?,
+            via: wanted_parent.via.as_ref().map(|via| &via.value),
+            values: self.values(relation, parent, wanted_parent)?,
             rule: &rule.id.value,
         };
-        Ok((dialect.prevented(self.schema, &wish, definitions)?, dialect.takes_version(&wish)))
+        Ok((dialect.prevented(self.schema, &wanted_parent, definitions)?, dialect.takes_version(&wanted_parent)))
     }
 
     fn parent_of(&self, relation: &Relation) -> Result<TableId, String> {
@@ -69,7 +70,7 @@ impl Matter<'_> {
         &'w self,
         relation: &Relation,
         parent: TableId,
-        wish: &'w Placeholder,
+        wanted_parent: &'w Placeholder,
     ) -> Result<Vec<(&'w Column, Given<'w>)>, String> {
         let table = &self.schema.tables[parent];
         let has_default =
@@ -78,24 +79,24 @@ impl Matter<'_> {
             .schema
             .relations
             .iter()
-            .filter(|other| other.child == parent && is_sound(other) && other.id != relation.id)
+            .filter(|other| other.child == parent && is_judged(other) && other.id != relation.id)
             .collect();
         let mut values = Vec::new();
-        for (place, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
-            if let Some(part) = relation.parent.columns.iter().position(|&key| key == place) {
+        for (position, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
+            if let Some(part) = relation.parent.columns.iter().position(|&key| key == position) {
                 values.push((column, Given::Key(part)));
                 continue;
             }
-            let given = wish.values.iter().find(|(name, _)| self.schema.names.same(&name.value, &column.name));
+            let given = wanted_parent.values.iter().find(|(name, _)| self.schema.names.same(&name.value, &column.name));
             if let Some((_, expression)) = given {
                 values.push((column, Given::Expression(Cow::Borrowed(&expression.value))));
                 continue;
             }
-            let numbers_itself = table.address_column == Some(place);
+            let numbers_itself = table.address_column == Some(position);
             if !column.not_null || has_default(&column.name) || numbers_itself {
                 continue;
             }
-            if let Some(required) = own.iter().find(|other| other.child_columns.contains(&place)) {
+            if let Some(required) = own.iter().find(|other| other.child_columns.contains(&position)) {
                 return Err(format!(
                     "the placeholder needs a parent itself ({}): give {} in `values`",
                     required.id, column.name
@@ -104,7 +105,7 @@ impl Matter<'_> {
             let is_unique = table
                 .indexes
                 .iter()
-                .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(place)));
+                .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(position)));
             values.push((
                 column,
                 match neutral_kind(column, is_unique) {
