@@ -1,5 +1,5 @@
-//! What the plan has to remember of orphans that it does not treat themselves, so that it can be taken back exactly: orphans
-//! that find their parent in a row that the plan makes, and rows that change for one relation and are orphans of another.
+//! Orphans that the plan must know although it does not treat them, so that undo is exact: orphans that find their
+//! parent in a row that the plan makes, and rows that change for one relation and are orphans of another.
 
 use std::sync::Arc;
 
@@ -22,23 +22,23 @@ use crate::scan::Fact;
 use crate::scan::OrphanColumns;
 use crate::scan::ScanFacts;
 
-/// An orphan as it is streamed.
+/// One row of the stream of orphans.
 struct Orphan {
-    /// Of its missing key.
+    /// The number of its missing key.
     group: Option<i64>,
     key: Key,
     row: RowName,
     stored: Row,
 }
 
-/// A parent that is made, or gets its key, and the fingerprints of the orphans that it is the parent of.
+/// A parent that the plan makes or gives its key, and the fingerprints of the orphans that find their parent in it.
 struct AdoptingParent {
     row: RowName,
     orphans: Vec<u64>,
 }
 
 impl<'a> Planner<'a> {
-    /// One more pass over the orphans of each relation of which the plan has anything to remember.
+    /// Passes once more over the orphans of each relation that makes new parents or whose child rows change.
     pub(super) fn remember_orphans(&mut self, facts: &ScanFacts, reader: &mut dyn Session) -> Result<(), TreatError> {
         let schema = self.schema;
         for ((index, relation), fact) in schema.relations.entries().zip(facts) {
@@ -128,7 +128,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Of each orphan the name of the row that the plan makes and that its key is the key of.
+    /// Returns for each orphan the name of the row that the plan makes as its parent.
     fn made_parents(
         &mut self,
         relation: &Relation,

@@ -1,5 +1,5 @@
-//! Rules held against a database before anything is planned: tables and columns that are not there, SQL that does not
-//! compile. Every fault at once, each with the position of its rule.
+//! Checks rules against a database before anything is planned. Reports tables and columns that do not exist and SQL
+//! that does not compile, all at once, each with its position in the rule.
 
 use super::TreatError;
 use crate::engine::EngineError;
@@ -128,7 +128,7 @@ impl<'c> Checker<'c> {
         Ok(())
     }
 
-    /// A key that the parent's columns cannot hold would never be found, nor made.
+    /// Reports a key that the parent's columns cannot hold. Such a key would never be found or made.
     fn sentinel_key(&mut self, key: &Spanned<Vec<Value>>) {
         let schema = self.schema;
         let Some(parent) = schema.parent(self.relation) else { return };
@@ -178,7 +178,7 @@ impl<'c> Checker<'c> {
         match &how.value {
             RemapHow::To(query) => {
                 let faults = self.faults.len();
-                // Its columns first: what is wrong with them is told best.
+                // The single columns come first, because their faults have the clearest messages.
                 for wanted in Wanted::key(query, width).into_iter().rev() {
                     if self.faults.len() == faults {
                         self.compiles(via, wanted, &how.span)?;
@@ -228,7 +228,7 @@ impl<'c> Checker<'c> {
         Ok(())
     }
 
-    /// Asks for one key that is nowhere: what does not compile fails.
+    /// Evaluates an expression for one key of NULLs, and reports it if it does not compile.
     fn compiles(
         &mut self,
         via: Option<&Via>,

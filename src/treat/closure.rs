@@ -1,6 +1,8 @@
-//! Rows that go, and with them every row that refers to them: each by the policy of its own relation, and each written out
-//! in the plan, so that nothing goes by a cascade that nobody saw. What goes with one orphan is gathered first, so that
-//! it stays whole where another change needs a part of it.
+//! Deletes of orphans, together with every row that depends on them. Each dependant follows the policy of its own
+//! relation, and each is written out in the plan, so that no cascade deletes a row unseen.
+//!
+//! A closure is collected before any of it is planned. It is planned whole or not at all, because another change may
+//! need a part of it.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -35,24 +37,26 @@ struct ClosureRow<'a> {
     row: RowName,
     image: Image,
     part: Part,
-    /// It stays, and only loses this reference.
+    /// The relation whose reference the row loses, if the row itself stays.
     blanked: Option<&'a Relation>,
 }
 
-/// What goes with one orphan, which is the first of its rows.
+/// The orphan that is deleted, which is the first row, and all rows that depend on it.
 #[derive(Default)]
 struct Closure<'a> {
     rows: Vec<ClosureRow<'a>>,
-    /// By table and row.
+    /// The index of each row, by table and name.
     indexes: HashMap<(TableId, String), usize>,
-    /// For each row, the places of those that refer to it and go, each with whether the reference is looked at in the end only.
+    /// For each row the indexes of its dependants. True marks a reference that is checked only at the end of the
+    /// transaction.
     dependants: Vec<Vec<(usize, bool)>>,
-    /// Rows that were looked at, by table and row, and those that were counted.
+    /// The rows that were examined, by table and name, and those that were counted.
     seen: HashSet<(TableId, String)>,
     counted: Vec<Counted>,
-    /// A row of it was planned to lose its reference to a row that goes, and now goes itself: before that row.
+    /// True if an earlier change of the plan clears a reference of a row that is now deleted. The closure must then be
+    /// deleted before that change.
     is_deleted_first: bool,
-    /// The table of a row that refers to it and is planned to change at a place that is not before all others.
+    /// The table of a dependant that is planned to change at a later position.
     later_table: Option<TableId>,
 }
 
@@ -65,7 +69,8 @@ impl<'a> Closure<'a> {
         index
     }
 
-    /// The places of all rows that go: each before the rows that refer to it, wherever these do not go in circles.
+    /// Returns the indexes of all rows that are deleted. Each row comes before the rows that refer to it, except in a
+    /// circle.
     fn root_first(&self) -> Vec<usize> {
         let mut order = Vec::new();
         let mut visited = vec![false; self.rows.len()];
@@ -84,7 +89,7 @@ impl<'a> Closure<'a> {
         order
     }
 
-    /// The tables of two rows of which each would have to go before the other, one after the other.
+    /// Returns the tables of two rows of which each would have to be deleted before the other.
     fn circle(&self) -> Option<[TableId; 2]> {
         let order = self.root_first();
         let mut rank = vec![0; self.rows.len()];
@@ -100,7 +105,7 @@ impl<'a> Closure<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// Plans that an orphan goes, and what depends on it with it.
+    /// Plans to delete an orphan and the rows that depend on it.
     pub(super) fn remove(
         &mut self,
         case: &mut Case<'a>,
@@ -127,7 +132,7 @@ impl<'a> Planner<'a> {
         self.plan_closure(case, closure, pending.treatment, keep)
     }
 
-    /// Plans that a closure goes, as a unit: what keeps its rows, the rows that lose their references, the rows that go.
+    /// Plans a closure as one unit: the records that keep its rows, the rows that lose a reference, and the deletes.
     fn plan_closure(
         &mut self,
         case: &mut Case<'a>,
@@ -154,14 +159,14 @@ impl<'a> Planner<'a> {
             }
         }
         for blanked in rows.into_iter().flatten() {
-            // Its other references may have taken it along.
+            // The row is deleted already if another reference of it is in the closure.
             if let Some(relation) = blanked.blanked
                 && !going.contains(&(blanked.table, plan_file::row_text(&blanked.row)))
             {
                 self.blank(case, relation, blanked, treatment, unit)?;
             }
         }
-        // Who refers to a row goes before it.
+        // A row is deleted before the row that it refers to.
         for change in changes.iter().rev() {
             if stands_alone {
                 self.put(change)?;
@@ -172,7 +177,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Everything that goes with an orphan, the orphan first; or why it cannot go.
+    /// Collects everything that is deleted with an orphan, the orphan first. It is undecided if a part must stay.
     #[allow(clippy::too_many_lines, reason = "its steps are still to be named")]
     fn gather(
         &mut self,
@@ -250,7 +255,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes a row into a closure, unless it is there already, is planned to go anyway, or is needed.
+    /// Adds a row to a closure, unless it is there already, is planned to be deleted anyway, or is needed.
     fn admit(
         &mut self,
         case: &Case<'a>,
@@ -303,7 +308,8 @@ impl<'a> Planner<'a> {
         Ok(any)
     }
 
-    /// The rows that refer to rows that go, each with the number of that row, and what becomes of them; or why that cannot be.
+    /// Returns the rows that refer to rows of the closure, each with the number of that row. It is undecided if one of
+    /// them is too long for a plan.
     fn dependants(
         &mut self,
         relation: &'a Relation,
@@ -340,7 +346,7 @@ impl<'a> Planner<'a> {
         !relation.child_columns.iter().any(is_fixed)
     }
 
-    /// Plans that a dependant loses its reference and stays.
+    /// Plans to clear a reference of a dependant that stays.
     fn blank(
         &mut self,
         case: &mut Case<'a>,
@@ -367,11 +373,11 @@ impl<'a> Planner<'a> {
         if let Some(before) = &change.before {
             self.record_rekeying(relation.child, before, &relation.child_columns);
         }
-        // What was planned for it before stays where it is, which is before any row that goes now.
+        // An earlier change keeps its position, which comes before any row that is deleted now.
         if is_planned { self.put(&change) } else { Ok(self.draft.put_in(unit, &change)?) }
     }
 
-    /// What it takes that one row goes.
+    /// Plans the delete of one row, and the record that keeps it.
     fn plan_removal(
         &mut self,
         case: &mut Case<'a>,
@@ -389,7 +395,7 @@ impl<'a> Planner<'a> {
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
         reasons.push(case.reason(going.part, treatment));
         self.record_removal(going.table, &going.image.columns, None);
-        // What was tried for it before no longer stands in anybody's way.
+        // The rehearsal must not keep the row, because another row may take its unique key.
         if self.rehearsal.tables.contains(&going.table) {
             let (rehearsal, sql) = self.rehearsal_of(going.table)?;
             let _ = rehearsal.attempt(&sql.delete(about, &going.row))?;
@@ -409,14 +415,14 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// What becomes of a row that a closure comes upon.
+/// The result of adding a row to a closure.
 enum Admission {
-    /// It goes, and what refers to it is to be looked at.
+    /// The row was added at this index, and its dependants are to be examined.
     Added(usize),
-    /// It goes, as was found before.
+    /// The row was added before, at this index.
     Present(usize),
-    /// It goes with an earlier orphan, and before what goes with this one; or it stays.
+    /// Nothing is to be done: the row stays, or an earlier change deletes it.
     Skipped,
-    /// Why nothing of the closure can go.
+    /// The closure cannot be deleted, for this reason.
     Blocked(String),
 }

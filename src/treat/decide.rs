@@ -1,4 +1,4 @@
-//! One chunk of missing keys → a verdict for each: the first treatment that is admissible, or why there is none.
+//! Decides a chunk of missing keys: the first admissible treatment of each key, or the reasons why there is none.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -30,7 +30,7 @@ use crate::model::value::Value;
 use crate::sql::repair::Evaluation;
 use crate::sql::repair::Wanted;
 
-/// One missing key, the first row that refers to it, and how many do.
+/// One missing key, the first row that refers to it, and the number of rows that do.
 pub(super) struct Group {
     pub(super) key: Key,
     pub(super) row: RowName,
@@ -43,14 +43,14 @@ pub(super) enum Verdict {
     Undecided(Rc<str>),
 }
 
-/// What happens to the rows of a key.
+/// The change of the rows of a key.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
-    /// They stay as they are.
+    /// The rows stay as they are.
     Nothing,
-    /// The columns of their key change; `None` leaves a column as it is.
+    /// The columns of the key change. `None` leaves a column as it is.
     Set { columns: Rc<[Option<Value>]>, record: Option<Rc<str>>, quarantine_on_conflict: bool, blanks: bool },
-    /// They go; a table or a file keeps them, unless it is written out that none is to.
+    /// The rows are deleted. A table or a file keeps them, if one is given.
     Remove { keep: Option<Rc<Keep>> },
 }
 
@@ -70,7 +70,7 @@ impl Verdict {
     }
 }
 
-/// Per key what a treatment does, or why it does not apply.
+/// For each key the change of a treatment, or the reason why the treatment does not apply.
 type Acts = Vec<Result<Act, String>>;
 
 impl<'a> Planner<'a> {
@@ -84,7 +84,7 @@ impl<'a> Planner<'a> {
             }
             let treatment = &treatment.value;
             let some: Vec<&Group> = open.iter().map(|&index| &groups[index]).collect();
-            // A parent that this very plan makes is there for every relation.
+            // A parent that the plan already makes serves every relation.
             let planned = match treatment {
                 Treatment::Remap(_) => vec![false; some.len()],
                 _ => self.planned(case, &some)?,
@@ -96,7 +96,7 @@ impl<'a> Planner<'a> {
                 };
                 verdicts[index] = Some(Verdict::Decided { treatment: by.name().into(), act: Act::Nothing });
             }
-            // Only for the others is anything made.
+            // New parents are made for the other keys only.
             let open: Vec<usize> =
                 open.into_iter().zip(planned).filter(|(_, is_planned)| !is_planned).map(|(index, _)| index).collect();
             let some: Vec<&Group> = open.iter().map(|&index| &groups[index]).collect();
@@ -118,7 +118,7 @@ impl<'a> Planner<'a> {
         Ok(verdicts.into_iter().zip(reasons).map(|(verdict, why)| verdict.unwrap_or_else(|| undecided(why))).collect())
     }
 
-    /// Rows whose key is that of the parent that was made for them stay as they are.
+    /// Leaves rows alone whose key is the key of the parent that was made for them.
     fn leave_adopted(
         &mut self,
         case: &Case<'a>,
@@ -177,7 +177,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What the declaration says happens when a parent goes: it did go.
+    /// Applies the ON DELETE action of the foreign key, as if the parent had just been deleted.
     fn follow(&mut self, case: &Case<'a>, keep: bool, groups: &[&Group]) -> Result<Acts, TreatError> {
         let act = match case.relation.on_delete {
             Action::Cascade => Ok(Act::Remove { keep: keep.then(|| Rc::new(Keep::default())) }),
@@ -241,7 +241,7 @@ impl<'a> Planner<'a> {
         Ok(acts.collect())
     }
 
-    /// The key that a query gives for each key, if it gives one row.
+    /// Returns the key that a query gives for each missing key, if the query gives exactly one row.
     fn asked(
         &mut self,
         case: &Case<'a>,
@@ -293,7 +293,7 @@ impl<'a> Planner<'a> {
             };
             let is_new = wanted_parent.key == PlaceholderKey::New;
             let key = (!is_new).then_some(&group.key);
-            // Where the rows get another key, it is they that the record keeps.
+            // If the rows get another key, the record keeps the rows; otherwise it keeps the parent.
             let record = wanted_parent.record.as_deref();
             let (of_parent, of_rows) = if is_new { (None, record) } else { (record, None) };
             let made = self.make_parent(case, parent, key, &group.key, values, of_parent);
@@ -326,7 +326,7 @@ impl<'a> Planner<'a> {
         Ok(set(made, None, false))
     }
 
-    /// Only columns that may be NULL, and rather those that no other relation needs.
+    /// Sets columns to NULL that may be NULL. Columns that no other relation needs are preferred.
     fn set_null(&self, case: &Case<'_>, wanted: Option<Vec<&str>>) -> Result<Act, String> {
         let child = self.schema.child(case.relation);
         let can_be_null = |column: usize| {
@@ -411,7 +411,8 @@ impl<'a> Planner<'a> {
         Ok(Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true })
     }
 
-    /// The values of expressions for each key. An error where `via` does not have the key, or has it more than once.
+    /// Returns the values of expressions for each key. A key is an error if `via` does not have it, or has it more than
+    /// once.
     pub(super) fn evaluate(
         &mut self,
         case: &Case<'a>,
@@ -430,7 +431,7 @@ impl<'a> Planner<'a> {
         self.evaluate_some(case, via.map_or("", |via| via.table.as_str()), via_table, wanted, groups)
     }
 
-    /// Where the rule's SQL fails, the keys are asked about in halves, until it is known for which of them it does.
+    /// Evaluates expressions. If the rule's SQL fails, the keys are divided in halves until the failing keys are known.
     fn evaluate_some(
         &mut self,
         case: &Case<'a>,
@@ -470,7 +471,7 @@ impl<'a> Planner<'a> {
         Ok((0..groups.len()).map(one).collect())
     }
 
-    /// Answers that are one key for each number.
+    /// Returns the one key that a query gives for each number, or `none` or `several` as an error.
     fn unique_keys(
         &mut self,
         question: &crate::sql::Sql,
@@ -492,7 +493,7 @@ impl<'a> Planner<'a> {
         Ok(found.into_iter().map(one).collect())
     }
 
-    /// Each key as the table stores it, if it has it exactly once.
+    /// Returns each key as the table stores it, if the table has it exactly once.
     pub(super) fn stored_keys(
         &mut self,
         table: TableId,
@@ -504,11 +505,11 @@ impl<'a> Planner<'a> {
         }
         let question = self.sql.present(&self.schema.tables[table], columns, keys);
         let found = self.unique_keys(&question, keys.len(), "", "")?;
-        // A row that this very plan takes away is not there to be pointed at.
+        // A row that this plan removes does not count as a parent.
         Ok(found.into_iter().map(|found| found.ok().filter(|key| !self.is_removed(table, columns, key))).collect())
     }
 
-    /// Which keys this plan already makes a parent for.
+    /// Returns true for each key for which the plan already makes a parent.
     fn planned(&mut self, case: &Case<'_>, groups: &[&Group]) -> Result<Vec<bool>, TreatError> {
         let mut planned = vec![false; groups.len()];
         let Some(parent) = case.relation.parent.table.filter(|table| self.new_parents.made_in(*table)) else {
@@ -522,7 +523,7 @@ impl<'a> Planner<'a> {
         Ok(planned)
     }
 
-    /// A key as the plan already makes a parent for it.
+    /// Returns a key as it is stored in a parent that the plan makes.
     pub(super) fn made_key(
         &mut self,
         parent: TableId,
@@ -542,7 +543,7 @@ impl<'a> Planner<'a> {
         self.schema.table(name)
     }
 
-    /// The positions of columns that a check has found to be there.
+    /// Returns the positions of columns. The names were checked before.
     pub(super) fn columns(&self, table: TableId, names: &[String]) -> Vec<usize> {
         let columns = &self.schema.tables[table].columns;
         let position = |name: &String| columns.iter().position(|column| self.schema.names.same(&column.name, name));
@@ -550,7 +551,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Sets what is undecided for some keys apart from what fails altogether.
+/// Separates a reason for one key from a failure of the whole plan.
 fn split_undecided<T>(outcome: Result<T, Stop>) -> Result<Result<T, String>, TreatError> {
     match outcome {
         Ok(done) => Ok(Ok(done)),
@@ -558,7 +559,7 @@ fn split_undecided<T>(outcome: Result<T, Stop>) -> Result<Result<T, String>, Tre
     }
 }
 
-/// Whether it is not by the parent alone that the rows get one.
+/// True if the treatment changes rows of the child.
 fn changes_child(treatment: &Treatment) -> bool {
     match treatment {
         Treatment::Placeholder(placeholder) => placeholder.key == PlaceholderKey::New,
@@ -572,7 +573,7 @@ fn set(key: Key, record: Option<Rc<str>>, quarantine_on_conflict: bool) -> Act {
     Act::Set { columns, record, quarantine_on_conflict, blanks: false }
 }
 
-/// Chosen columns become NULL.
+/// Sets the chosen columns to NULL.
 fn blank(chosen: Vec<bool>) -> Act {
     let columns = chosen.into_iter().map(|chosen| chosen.then_some(Value::Null)).collect();
     Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true }

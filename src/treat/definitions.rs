@@ -1,4 +1,5 @@
-//! The definitions of a plan: reads what deciding about them needs, and adds to a draft what changes and what else happens.
+//! The definitions of a plan: reads the defaults that a decision needs, and adds the changed definitions and the
+//! warnings to a draft.
 
 use std::collections::BTreeMap;
 
@@ -16,16 +17,16 @@ use crate::model::value::Value;
 use crate::sql::repair::Repair;
 use crate::treat::assign::Assigned;
 
-/// The definitions that a plan starts from.
+/// The definitions of the database before the plan.
 pub struct KnownDefinitions {
     pub definitions: Vec<Definition>,
-    /// Some definitions may be hidden from this user.
+    /// True if some definitions may be hidden from this user.
     pub are_some_hidden: bool,
-    /// Of the parents that triggers are to make: the columns that have a DEFAULT.
+    /// The columns that have a DEFAULT, of each parent whose placeholders triggers make.
     pub defaults: BTreeMap<TableId, Vec<String>>,
 }
 
-/// The columns of parents that have a DEFAULT, where triggers are to make such parents.
+/// Returns the columns that have a DEFAULT, of each parent whose placeholders triggers are to make.
 pub fn defaults(
     schema: &Schema,
     rules: &Rules,
@@ -44,7 +45,7 @@ pub fn defaults(
     Ok(defaults)
 }
 
-/// Adds to a draft the definitions that its rules change, what is refused of them, and what else will happen.
+/// Adds to a draft the definitions that its rules change, the refusals, and the warnings.
 pub fn add_definitions(
     draft: &mut Draft,
     schema: &Schema,

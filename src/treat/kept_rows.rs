@@ -1,5 +1,5 @@
-//! Rows that keep what a repair takes away or replaces, in tables that anybody can read: both keys of rows that are pointed
-//! elsewhere, whole rows that go, and the placeholders that were made.
+//! Records of a repair, in tables that anybody can read: both keys of remapped rows, whole rows that were deleted, and
+//! the placeholders that were made.
 
 use crate::model::catalog::Family;
 use crate::model::catalog::TableName;
@@ -19,9 +19,9 @@ use crate::treat::Planner;
 use crate::treat::TreatError;
 use crate::treat::rows::Pending;
 
-/// Both keys of a row.
+/// The columns of a record with both keys of a row.
 pub(super) const RECORD: [&str; 7] = ["id", "rule", "relation", "child_table", "child_row", "original_key", "new_key"];
-/// A whole row.
+/// The columns of a record with a whole row.
 pub(super) const QUARANTINE: [&str; 6] = ["id", "rule", "relation", "table_name", "row_name", "row"];
 
 impl<'a> Planner<'a> {
@@ -40,7 +40,7 @@ impl<'a> Planner<'a> {
         self.keep(case, record, &RECORD, values, pending.treatment, unit)
     }
 
-    /// A row that goes has no new key: what was to keep both of its keys is not made.
+    /// Removes the record of both keys of a row that is now deleted, because the row has no new key.
     pub(super) fn remove_key_record(&mut self, planned: &Change) -> Result<(), TreatError> {
         if planned.unit.is_none() {
             return Ok(());
@@ -153,7 +153,7 @@ impl<'a> Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// The first of these columns that a table does not have.
+    /// Returns the first of these columns that a table lacks.
     fn missing_column<'c>(&self, table: TableId, columns: &[&'c str]) -> Option<&'c str> {
         let there = &self.schema.tables[table].columns;
         let is_there = |wanted: &str| there.iter().any(|column| self.schema.names.same(&column.name, wanted));
@@ -161,12 +161,12 @@ impl Planner<'_> {
     }
 }
 
-/// A table and a row of it, as records name them.
+/// Returns the names of a table and of a row of it, as records hold them.
 fn named(table: &TableName, row: &RowName) -> [Value; 2] {
     [Value::text(table.to_string()), compact(row.values())]
 }
 
-/// One value as it is; several as text.
+/// Returns one value as it is, and several values as text.
 fn compact(key: &[Value]) -> Value {
     match key {
         [one] => one.clone(),

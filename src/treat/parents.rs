@@ -1,8 +1,8 @@
-//! Rows that have to be made so that others have a parent: every column that needs a value gets one, the row's own required
-//! parents are made too, and the row is tried before it is planned.
+//! New parents. Every column that needs a value gets one, the required parents of the new row are made too, and the row
+//! is tried in the rehearsal before it is planned.
 //!
-//! It ends on any schema: a required parent is the one sentinel of its table, made at most once, and a table that needs
-//! itself refers to itself.
+//! This ends on any schema: a required parent is the sentinel of its table, which is made at most once, and a row of a
+//! table that requires itself refers to itself.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -34,19 +34,19 @@ use crate::stored_rows;
 use crate::stored_rows::Image;
 use crate::stored_rows::Stored;
 
-/// What was learnt and made so far.
+/// The rows that were made so far, and values that were read for them.
 #[derive(Default)]
 pub(super) struct NewParents {
-    /// The sentinel of a table, being made or made.
+    /// The key of the sentinel of each table. It may still be in the making.
     sentinels: BTreeMap<TableId, Value>,
-    /// Tables whose sentinel is still being made.
+    /// Tables whose sentinel is still in the making.
     pending: BTreeSet<TableId>,
-    /// The next integer of a column.
+    /// The last integer that was used for a column.
     next: BTreeMap<(TableId, String), i64>,
-    /// The last number in a table of records that is still to be made.
+    /// The last number in a record table that the plan makes.
     records: BTreeMap<String, i64>,
     defaults: BTreeMap<TableId, Vec<(String, String)>>,
-    /// Tables in which rows are planned.
+    /// Tables in which the plan makes rows.
     made: BTreeMap<TableId, Made>,
 }
 
@@ -55,32 +55,32 @@ impl NewParents {
         self.made.contains_key(&table)
     }
 
-    /// Whether this is the key of a sentinel that is still being made.
-    pub(super) fn is_pending(&self, table: TableId, key: &Key) -> bool {
+    /// True if this is the key of a sentinel that was made or is in the making.
+    pub(super) fn is_sentinel_key(&self, table: TableId, key: &Key) -> bool {
         matches!(&key[..], [one] if self.sentinels.get(&table) == Some(one))
     }
 }
 
-/// Rows of one table that are planned.
+/// The rows of one table that the plan makes.
 #[derive(Default)]
 struct Made {
-    /// The largest number that names one of them.
+    /// The largest number in a name of these rows.
     reached: Option<i64>,
-    /// That one was unmade since.
+    /// True if the row with that number was withdrawn.
     is_stale: bool,
 }
 
-/// A row that is being made.
+/// A row in the making.
 struct NewRow<'k> {
     table: TableId,
     values: Row,
-    /// What its other values are derived from, so that no two are alike.
+    /// The key from which other values are derived, so that no two rows are alike.
     seed: &'k Key,
     reason: Reason,
 }
 
 impl<'a> Planner<'a> {
-    /// A parent with this key, or with one of its own. The answer is its key as it will be stored.
+    /// Makes a parent with this key, or with a key of its own. Returns its key as it will be stored.
     pub(super) fn make_parent(
         &mut self,
         case: &mut Case<'a>,
@@ -99,7 +99,7 @@ impl<'a> Planner<'a> {
             }
         }
         for (name, value) in values.iter() {
-            // The names were checked against the table; they are written as it writes them.
+            // The names were checked against the table. They are written as the table writes them.
             let name = about
                 .columns
                 .iter()
@@ -136,14 +136,15 @@ impl<'a> Planner<'a> {
                 for (table, row) in made.into_iter().rev() {
                     self.withdraw(table, &row)?;
                 }
-                // Those that were promised and never made are gone too.
+                // Sentinels that were announced and not made are withdrawn.
                 self.new_parents.sentinels = sentinels;
                 Stop::undecided(why)
             }
         }
     }
 
-    /// Makes one row; `key_columns` get a key of the row's own where they have no value. What was made is added to `made`.
+    /// Makes one row. The columns `key_columns` get a fresh key if they have no value. Every new row is added to
+    /// `made`.
     fn make(
         &mut self,
         mut new_row: NewRow<'_>,
@@ -189,7 +190,7 @@ impl<'a> Planner<'a> {
         self.rehearse_parent(new_row, made)
     }
 
-    /// Tries the row, and plans it as it would be stored.
+    /// Tries the row in the rehearsal, and plans it as it would be stored.
     fn rehearse_parent(&mut self, new_row: NewRow<'_>, made: &mut Vec<(TableId, RowName)>) -> Result<Row, Stop> {
         let table = &self.schema.tables[new_row.table];
         let mut row = RowName::new();
@@ -241,7 +242,7 @@ impl<'a> Planner<'a> {
         let about = &self.schema.tables[table];
         let (rehearsal, sql) = self.rehearsal_of(table)?;
         let _ = rehearsal.attempt(&sql.delete(about, row))?;
-        // A row of that name that goes, or changes, is another: it was there before.
+        // A planned update or delete of this row belongs to a row that existed before.
         let is_made = self.draft.get(&about.name, row)?.is_some_and(|planned| planned.before.is_none());
         let was_planned = is_made && self.draft.take_away(&about.name, row)?.is_some();
         if let Some(made) = self.new_parents.made.get_mut(&table) {
@@ -250,7 +251,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Gives the references of a new row their parents: as given, else none where NULL will do, else the sentinel.
+    /// Gives each reference of a new row its parent: the given one; otherwise none if NULL is allowed; otherwise the
+    /// sentinel.
     fn fill_references(
         &mut self,
         new_row: &mut NewRow<'_>,
@@ -290,7 +292,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The key of the sentinel that a new row must refer to; of a parent of its own where no two may share one.
+    /// Returns the key of the parent that a new row must refer to: the sentinel, or a parent of its own if a unique
+    /// index forbids to share one.
     fn required_parent(
         &mut self,
         new_row: &NewRow<'_>,
@@ -336,7 +339,7 @@ impl<'a> Planner<'a> {
             return Stop::undecided(format!("{} needs a value", about.name));
         };
         if !is_unique {
-            // Known before it is made, so that a circle of required parents closes here.
+            // The sentinel is announced before it is made, so that a circle of required parents ends here.
             self.new_parents.sentinels.insert(parent, key.clone());
             self.new_parents.pending.insert(parent);
         }
@@ -350,7 +353,7 @@ impl<'a> Planner<'a> {
         Ok(names.iter().filter_map(|name| image.get(name).cloned()).collect())
     }
 
-    /// A key that no row has and no row refers to.
+    /// Returns a key that no row has and no row refers to.
     fn fresh_key(&mut self, table: TableId, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
         Ok(match column.family {
             Family::Integer | Family::Numeric | Family::Real => {
@@ -360,7 +363,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// One more than any row has, than any row refers to, and than the table's own counter.
+    /// Returns the next integer: larger than in any row, than any row refers to, and than the table's own counter.
     fn next_integer(&mut self, table: TableId, column: &str) -> Result<i64, TreatError> {
         let key = (table, column.to_owned());
         if !self.new_parents.next.contains_key(&key) {
@@ -389,7 +392,7 @@ impl<'a> Planner<'a> {
         Ok(*last)
     }
 
-    /// The next number of a record, in a table that may not be there yet.
+    /// Returns the next number of a record, in a table that may not exist yet.
     pub(super) fn next_record(&mut self, known: Option<TableId>, name: &str) -> Result<i64, TreatError> {
         if let Some(table) = known {
             return self.next_integer(table, "id");
@@ -405,7 +408,7 @@ impl<'a> Planner<'a> {
         Some((names, self.schema.table(names.table)?))
     }
 
-    /// The table's counter: the address of its row, and its value.
+    /// Returns the table's counter: the address of its row, and its value, for example `(3, 41)`.
     fn counter(&mut self, table: TableId) -> Result<Option<(i64, i64)>, TreatError> {
         let mut found = None;
         if self.counters().is_none() {
@@ -421,14 +424,15 @@ impl<'a> Planner<'a> {
         Ok(found)
     }
 
-    /// Plans what the counters of tables with new rows will be, so that it can be taken back.
+    /// Plans the new values of the counters of tables with new rows, so that undo can restore them.
     pub(super) fn plan_counters(&mut self) -> Result<(), TreatError> {
         let Some((names, counters)) = self.counters() else { return Ok(()) };
         let tables: Vec<TableId> = self.new_parents.made.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];
             let Some(question) = self.sql.counter(about) else { continue };
-            // In the room, only a table that counts has a counter; it has also counted rows that were only tried.
+            // In the rehearsal, a table has a counter only if the engine counts its keys. The value also covers rows
+            // that were only tried.
             let mut counts = false;
             if self.rehearsal.session.each_row(&question, &mut |_| counts = true).is_err() || !counts {
                 continue;
@@ -460,7 +464,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The largest number that names a row which is planned for a table.
+    /// Returns the largest number in the name of a row that the plan makes in a table.
     fn reached(&self, table: TableId) -> Result<Option<i64>, TreatError> {
         let Some(made) = self.new_parents.made.get(&table) else { return Ok(None) };
         if !made.is_stale {
@@ -477,7 +481,7 @@ impl<'a> Planner<'a> {
         Ok(reached)
     }
 
-    /// The columns of a table that have a DEFAULT, and its text.
+    /// Returns the columns of a table that have a DEFAULT, each with the text of it.
     pub(super) fn defaults(&mut self, table: TableId) -> Result<Vec<(String, String)>, TreatError> {
         if let Some(known) = self.new_parents.defaults.get(&table) {
             return Ok(known.clone());
@@ -516,22 +520,22 @@ impl Case<'_> {
     }
 }
 
-/// The largest number in a row's name.
+/// Returns the largest number in a row's name.
 fn largest(row: &RowName) -> Option<i64> {
     row.values().iter().filter_map(Value::as_integer).max()
 }
 
-/// Only what can be compared can be referred to.
+/// True if an engine compares the relation's keys, for all rows of the child.
 pub(super) fn is_judged(relation: &Relation) -> bool {
     !matches!(relation.judge, Judge::Nobody(_)) && relation.scope.is_everything()
 }
 
-/// What says nothing, of a column's own kind.
+/// A value without a meaning, for a column that needs one.
 pub(super) enum Neutral {
     Plain(Value),
-    /// Text that is derived from the key.
+    /// A text that is derived from the key.
     Derived,
-    /// The key itself, where it is a number.
+    /// The key itself, if it is a number.
     Key,
 }
 
@@ -546,7 +550,7 @@ pub(super) fn neutral_kind(column: &Column, is_unique: bool) -> Neutral {
         Family::Numeric if kind.contains("TIME") => Neutral::Plain(Value::text("1970-01-01 00:00:00")),
         Family::Numeric if kind.contains("DATE") => Neutral::Plain(Value::text("1970-01-01")),
         Family::Numeric => Neutral::Plain(Value::Integer(0)),
-        // The first moment that such a column can hold.
+        // The earliest time that such a column can hold.
         Family::Untyped if kind.contains("TIMESTAMP") && !kind.contains("ZONE") => {
             Neutral::Plain(Value::text("1970-01-01 00:00:01"))
         }
@@ -567,7 +571,7 @@ fn neutral(column: &Column, seed: &Key, is_unique: bool) -> Value {
     }
 }
 
-/// A key as part of a text.
+/// Returns a key as a part of a text.
 fn plain(key: &Key) -> String {
     let part = |value: &Value| match value.as_text() {
         Some(text) => text.to_owned(),

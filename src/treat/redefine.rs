@@ -1,7 +1,7 @@
-//! Rules that change the schema → the definitions that change, and what cannot be changed and why.
+//! Rules that change the schema → the definitions that change, and the refusals.
 //!
-//! A relation that is relaxed has no orphans any more; one that is to be enforced must have none left; one whose rule
-//! prevents gets its placeholders from then on by itself. Leaves out what a definition's text is (`model::sql`).
+//! A relaxed relation has no orphans any more. A relation must have no orphans left before it is enforced. The triggers
+//! of `prevent` make placeholders from then on. The texts of definitions are written by `sql`.
 
 use crate::model::value::Value;
 use std::collections::BTreeMap;
@@ -38,35 +38,35 @@ use crate::treat::assign::Assigned;
 mod nullable;
 mod prevent;
 
-/// Whether a relation is not declared any more once its rule is applied.
+/// True if the rule drops the relation's foreign key.
 pub fn is_relaxed(relation: &Relation, rule: Option<&Rule>) -> bool {
     relation.origin == Origin::Declared && rule.is_some_and(|rule| rule.relaxes().is_some())
 }
 
-/// What is known when definitions are decided about.
+/// The input of a decision about definitions.
 pub struct DecisionInput<'a> {
     pub schema: &'a Schema,
     pub rules: &'a Rules,
     /// The rule of each relation.
     pub assigned: &'a Assigned,
-    /// What becomes of the orphans.
+    /// The forecast of each relation with orphans.
     pub forecasts: &'a [Outlook<Value>],
     pub definitions: &'a [Definition],
-    /// Of the parents whose placeholders triggers make, the columns that have a DEFAULT.
+    /// The columns that have a DEFAULT, of each parent whose placeholders triggers make.
     pub defaults: &'a BTreeMap<TableId, Vec<String>>,
     pub dialect: Option<&'static dyn RedefiningDialect>,
 }
 
-/// What changes, and what is refused.
+/// The definitions that change, and the refusals.
 #[derive(Default)]
 pub struct Decided {
     pub changes: Vec<Redefinition>,
     pub refusals: Vec<Refusal>,
-    /// What else will happen.
+    /// Warnings about effects of the changes.
     pub hazards: Vec<String>,
 }
 
-/// The parents whose columns have to be known before [`decide`] is asked.
+/// Returns the parents whose columns must be known before [`decide`] is called.
 pub fn parents_to_know(schema: &Schema, rules: &Rules, assigned: &Assigned) -> Vec<TableId> {
     let treated =
         schema.relations.iter().zip(assigned).filter_map(|(relation, rule)| Some((relation, &rules[(*rule)?])));
@@ -75,7 +75,7 @@ pub fn parents_to_know(schema: &Schema, rules: &Rules, assigned: &Assigned) -> V
 
 pub fn decide(matter: &DecisionInput<'_>) -> Decided {
     let mut decided = Decided::default();
-    // Later changes start from what earlier ones leave.
+    // Later changes start from the definitions that earlier ones leave.
     let mut definitions = matter.definitions.to_vec();
     let treated: Vec<(&Relation, &Rule)> = matter
         .schema
@@ -126,13 +126,13 @@ pub fn decide(matter: &DecisionInput<'_>) -> Decided {
     decided
 }
 
-/// The same columns on both sides.
+/// True if both relations have the same columns on both sides.
 fn is_same(left: &Relation, right: &Relation) -> bool {
     let sides = |of: &Relation| (of.child, of.child_columns.clone(), of.parent.table, of.parent.columns.clone());
     sides(left) == sides(right)
 }
 
-/// Why something cannot be done, and what to do instead where that is known.
+/// The reason why something cannot be done, and the help, if there is one.
 type Objection = (String, Option<String>);
 
 impl Decided {
@@ -161,7 +161,7 @@ impl Decided {
 }
 
 impl DecisionInput<'_> {
-    /// On a server others are at work meanwhile.
+    /// Returns warnings about writers that wait while an index is created on a server.
     fn lock_warnings(&self, changes: &[Redefinition]) -> Vec<String> {
         let is_made = |change: &&Redefinition| change.kind == DefinitionKind::Index && change.before.is_none();
         let lock_warnings = |change: &Redefinition| {
@@ -179,7 +179,8 @@ impl DecisionInput<'_> {
         self.dialect.ok_or_else(|| format!("definitions of {title} are not changed by this version"))
     }
 
-    /// The changes that relax a table, with what they are for and the rule; `None` where no rule relaxes it.
+    /// Returns the changes that relax a table, the relation or column that they are for, and the rule. `None` if no
+    /// rule relaxes the table.
     fn relaxed(
         &self,
         position: TableId,
@@ -203,7 +204,7 @@ impl DecisionInput<'_> {
         Some((changes, what, rule.to_owned()))
     }
 
-    /// A relation that the database does not declare is, unless something speaks against it.
+    /// Returns the changes that declare a relation as a foreign key, or the objection.
     fn enforced(
         &self,
         relation: &Relation,
@@ -253,7 +254,7 @@ impl DecisionInput<'_> {
         dialect.enforced(self.schema, &wanted_parent, definitions).map_err(|why| (why, None))
     }
 
-    /// What would be wrong with the relation if it were declared.
+    /// Returns the defects that the relation would have if it were declared.
     fn as_declared(&self, relation: &Relation, enforcement: &Enforcement) -> Vec<Defect> {
         let key = ForeignKey {
             name: None,
@@ -276,7 +277,7 @@ impl DecisionInput<'_> {
         let mut defects = relation.defects.clone();
         let declared = resolve::resolve(catalog, &[]).ok().and_then(|schema| schema.relations.into_iter().next());
         defects.extend(declared.into_iter().flat_map(|declared| declared.defects));
-        // The engine judges the parent's key when the foreign key is declared; it has not done so yet.
+        // The engine judges the parent's key only when the foreign key is declared.
         if engine.facts().parent_key == ParentKey::ByEngine && relation.parent.key.is_none() {
             let columns = relation.parent.column_names.join(", ");
             defects.push(Defect {
@@ -294,12 +295,12 @@ impl DecisionInput<'_> {
     }
 }
 
-/// It is declared, and the server has never checked the rows that were there before.
+/// True if the foreign key is declared, but the server has never checked the older rows.
 fn is_unproven(relation: &Relation) -> bool {
     relation.defects.iter().any(|defect| defect.code == Code::NotValidated)
 }
 
-/// No engine enforces a foreign key with this.
+/// True if no engine enforces a foreign key with this defect.
 fn is_fatal(code: Code) -> bool {
     matches!(
         code,

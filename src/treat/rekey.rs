@@ -1,5 +1,6 @@
-//! Changes of columns that other rows refer to. Such a change would leave those rows without a parent, or an engine would carry it
-//! on to them unseen: InnoDB's own cascades are in no counter. A row that others refer to keeps its key.
+//! Changes of columns that other rows refer to. Such a change would leave those rows without a parent, or the engine
+//! would carry it on to them. No counter shows the cascades of InnoDB. A row that others refer to therefore keeps its
+//! key.
 
 use super::CHUNK;
 use super::Planner;
@@ -12,14 +13,14 @@ use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::treat::assign::Assigned;
 
-/// Relations that refer to any of these columns.
+/// Returns the relations that refer to any of these columns.
 fn referring<'a>(schema: &'a Schema, table: TableId, columns: &[usize]) -> impl Iterator<Item = &'a Relation> {
     schema.relations.iter().filter(move |relation| {
         relation.parent.table == Some(table) && relation.parent.columns.iter().any(|column| columns.contains(column))
     })
 }
 
-/// Whether a repair of some relation can change a key that other rows refer to.
+/// True if a repair of some relation can change a key that other rows refer to.
 pub(super) fn can_rekey(schema: &Schema, rules: &Rules, assigned: &Assigned) -> bool {
     let treated = schema.relations.iter().zip(assigned).filter(|(_, rule)| {
         rule.is_some_and(|rule| rules[rule].treatments.iter().any(|treatment| !treatment.value.is_of_the_schema()))
@@ -29,7 +30,8 @@ pub(super) fn can_rekey(schema: &Schema, rules: &Rules, assigned: &Assigned) -> 
 }
 
 impl<'a> Planner<'a> {
-    /// Which of these rows cannot get other values in these columns, and why not. Each row comes as it is stored.
+    /// Returns the rows whose columns cannot get other values, by index, each with the reason. Each row comes with its
+    /// stored image and its changed columns.
     pub(super) fn cannot_rekey(
         &mut self,
         table: TableId,
@@ -58,7 +60,7 @@ impl<'a> Planner<'a> {
         Ok(refused)
     }
 
-    /// The row has another key from now on: nothing may be pointed at the old one.
+    /// Records that a row gets another key, so that nothing is pointed at the old key.
     pub(super) fn record_rekeying(&mut self, table: TableId, before: &Row, changed: &[usize]) {
         if referring(self.schema, table, changed).next().is_some() {
             self.record_removal(table, before, Some(changed));

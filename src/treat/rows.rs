@@ -1,4 +1,4 @@
-//! The second pass: the rows of decided keys, each tried as it would be stored before it is planned.
+//! The second pass over the orphans: each row of a decided key is tried in the rehearsal before its change is planned.
 
 use super::CHUNK;
 use super::Case;
@@ -33,15 +33,15 @@ use crate::stored_rows::Stored;
 pub(super) struct Pending<'v> {
     pub(super) row: RowName,
     pub(super) key: Key,
-    /// The number of its key.
+    /// The number of its key, from 1 on.
     pub(super) group: usize,
     pub(super) treatment: &'v str,
     pub(super) act: &'v Act,
 }
 
-/// A row whose columns change, as it is to be, before it is known whether it can.
+/// An update of a row that is still to be tried.
 struct Try {
-    /// The change that was planned for it before, or one that changes nothing yet.
+    /// The change that was planned for the row before, or one that changes nothing yet.
     change: Change,
     was_planned: bool,
     after: Row,
@@ -49,7 +49,7 @@ struct Try {
 }
 
 impl Try {
-    /// It is kept in the room, so that no other row of the plan takes the same unique key.
+    /// True if the rehearsal keeps the row, so that no other row of the plan takes its unique key.
     fn stays(&self, child: &Table) -> bool {
         let is_changed = |part: &IndexColumn| part.column.is_none_or(|column| self.changed.contains(&column));
         self.was_planned || child.indexes.iter().any(|index| index.unique && index.columns.iter().any(is_changed))
@@ -57,8 +57,8 @@ impl Try {
 }
 
 impl<'a> Planner<'a> {
-    /// Rows that nothing takes away do not get in each other's way but by a unique key, which the room sees: they are tried
-    /// together. Where a row can go, what is tried after it has to know.
+    /// Changes rows. Updates are tried together, because only a unique key can make them conflict, and the rehearsal
+    /// has that. If rows can be deleted, each row is tried alone, because a delete concerns all rows after it.
     pub(super) fn change_rows(&mut self, case: &mut Case<'a>, pending: &[Pending<'_>]) -> Result<(), TreatError> {
         self.progress.advance(pending.len() as u64);
         let names: Vec<&RowName> = pending.iter().map(|pending| &pending.row).collect();
@@ -99,7 +99,7 @@ impl<'a> Planner<'a> {
                     tries.push(one);
                     tried.push((pending, image));
                 }
-                // Another relation has already planned that the row goes.
+                // An earlier change deletes the row.
                 Ok(None) => {}
                 Err(stop) => case.leave_undecided(pending, &stop.why()?),
             }
@@ -120,7 +120,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The row with its new reference. `Ok(None)` where it is planned that the row goes.
+    /// Returns the row with its new reference, or `Ok(None)` if the plan deletes the row.
     fn updated_row(&mut self, case: &Case<'a>, pending: &Pending<'_>, image: &Image) -> Result<Option<Try>, Stop> {
         let Act::Set { columns, .. } = pending.act else { return Ok(None) };
         let child = self.schema.child(case.relation);
@@ -145,7 +145,7 @@ impl<'a> Planner<'a> {
         Ok(Some(Try { change, was_planned, after, changed }))
     }
 
-    /// The row would be what it is already. It stays as it is: with a parent that the plan makes, or undecided.
+    /// Leaves a row that already has the values of its update. Unless the plan makes its parent, the row is undecided.
     fn leave(
         &mut self,
         case: &mut Case<'a>,
@@ -226,7 +226,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The rows as they would be stored, or why they cannot be.
+    /// Returns the rows as they would be stored, or the reasons why they cannot be.
     fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<Row, Why>>, TreatError> {
         let child = self.schema.child(case.relation);
         let mut refused: Vec<Option<Why>> = Vec::new();
@@ -267,8 +267,8 @@ impl<'a> Planner<'a> {
         Ok(stored.into_iter().zip(refused).map(result).collect())
     }
 
-    /// Rows as they would be stored beside all others: unique keys that are taken, and other relations of the same rows that
-    /// would lose their parents.
+    /// Refuses updates that conflict with other rows: a unique key is taken, or another relation of the row would lose
+    /// its parent.
     fn check_other_rows(
         &mut self,
         case: &Case<'a>,
@@ -293,8 +293,8 @@ impl<'a> Planner<'a> {
         }
         self.refuse_changes_of_referenced_keys(table, tries, stored, refused)?;
         for (index, other) in schema.relations.entries() {
-            // The new parent was there when the key was decided, and may go since. Of a key of its own that is given only in
-            // part, MATCH FULL makes an orphan.
+            // The new parent existed when the key was decided, but the plan may delete it since. Under MATCH FULL, a
+            // key that is given in part makes an orphan.
             let is_own = index == case.id;
             if (is_own && other.match_rule != Match::Full && !self.conflicts.may_remove) || other.child != table {
                 continue;
@@ -317,7 +317,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Refuses what would change a key that other rows refer to.
+    /// Refuses updates of keys that other rows refer to.
     fn refuse_changes_of_referenced_keys(
         &mut self,
         table: TableId,
@@ -354,7 +354,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// A reference of a new row that has no parent, if there is one.
+    /// Returns a sentence about a reference of a new row that has no parent, if there is one.
     pub(super) fn missing_parent(&mut self, table: TableId, image: &Row) -> Result<Option<String>, TreatError> {
         let schema = self.schema;
         for relation in schema.relations.iter().filter(|relation| relation.child == table && is_judged(relation)) {
@@ -365,17 +365,18 @@ impl<'a> Planner<'a> {
         Ok(None)
     }
 
-    /// A row in the making may be its own parent, or wait for a sentinel that waits for it.
+    /// True if the reference has a parent. A new row may be its own parent, or refer to a sentinel that is still being
+    /// made.
     fn has_parent(&mut self, relation: &Relation, image: &Row, in_making: bool) -> Result<bool, TreatError> {
         let there = self.have_parents(relation, &[image])?.pop().unwrap_or_default();
         let pending = || {
             let (parent, key) = (relation.parent.table?, self.reference(relation, image)?);
-            Some(self.new_parents.is_pending(parent, &key))
+            Some(self.new_parents.is_sentinel_key(parent, &key))
         };
         Ok(there || (in_making && pending().unwrap_or_default()))
     }
 
-    /// Of each row whether its reference is NULL, or its parent is there or planned.
+    /// Returns for each row true if its reference is NULL, or its parent exists or is planned.
     fn have_parents(&mut self, relation: &Relation, images: &[&Row]) -> Result<Vec<bool>, TreatError> {
         let keys: Vec<Option<Key>> = images.iter().map(|image| self.reference(relation, image)).collect();
         let asked: Vec<&Key> = keys.iter().flatten().collect();
@@ -394,7 +395,8 @@ impl<'a> Planner<'a> {
         Ok(keys.iter().map(|key| key.is_none() || there.next().unwrap_or_default()).collect())
     }
 
-    /// The reference of a row, unless it is NULL. One that is NULL in part is a reference under MATCH FULL, to no row.
+    /// Returns the reference of a row, unless it is NULL. Under MATCH FULL, a key that is NULL in part refers to no
+    /// row.
     fn reference(&self, relation: &Relation, image: &Row) -> Option<Key> {
         let key = image.key(self.schema.child_column_names(relation));
         let is_null = |key: &Key| match relation.match_rule {
@@ -405,7 +407,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Why a row cannot change.
+/// The reason why a row cannot be updated.
 pub(super) struct Why {
     text: String,
     is_collision: bool,
@@ -418,7 +420,7 @@ impl Why {
 }
 
 impl Case<'_> {
-    /// The key was decided, and yet this row of it cannot change.
+    /// Leaves a row undecided although its key was decided.
     pub(super) fn leave_undecided(&mut self, pending: &Pending<'_>, why: &str) {
         let share = self.outlook.share(pending.treatment);
         share.rows = share.rows.saturating_sub(1);

@@ -1,5 +1,5 @@
-//! Whether a row can stand beside those that are there: every unique index is asked, also one over expressions or over a part
-//! of the rows. Rows that are planned meet each other in the rehearsal.
+//! Unique keys. Every unique index is checked for a new or updated row, also an index over expressions or over a part
+//! of the rows. Rows of the plan are checked against each other in the rehearsal.
 
 use std::collections::BTreeMap;
 
@@ -19,27 +19,27 @@ use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens_of;
 use crate::sql::repair::UniqueTerms;
 
-/// A row that is to stand beside those that are there.
+/// A row that is checked against the rows of a table.
 pub(super) struct Candidate<'n> {
     pub(super) image: &'n Row,
-    /// The name of the row that it is already.
+    /// The name of the row, if it exists already.
     pub(super) own: Option<&'n RowName>,
-    /// The columns that change; all of them if `None`.
+    /// The columns that change, or `None` for all columns.
     pub(super) changed: Option<&'n [usize]>,
 }
 
 impl<'n> Candidate<'n> {
-    /// Whether any of these columns is new in it.
+    /// True if any of these columns changes.
     pub(super) fn meets(&self, columns: &[usize]) -> bool {
         self.changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)))
     }
 
-    /// The name of the row that it is already, and its image.
+    /// Returns the name of the row, if it exists already, and its image.
     pub(super) fn row(&self) -> (Option<&'n RowName>, &'n Row) {
         (self.own, self.image)
     }
 
-    /// Its key in a unique index, where that is new and can collide: NULLs never do.
+    /// Returns the key of a unique index, if it changes and can collide. A key with NULL never collides.
     fn key(&self, columns: &[usize], names: &[&str]) -> Option<Key> {
         if self.changed.is_some_and(|changed| !columns.iter().any(|column| changed.contains(column))) {
             return None;
@@ -54,28 +54,29 @@ impl<'n> Candidate<'n> {
     }
 }
 
-/// The index's definition, as far as it was understood.
+/// A unique index over expressions or over a part of the rows, as far as its definition could be parsed.
 #[derive(Debug, Clone)]
 pub(super) struct SpecialIndex {
     name: String,
-    /// `None` where the text could not be taken apart.
+    /// `None` if the definition could not be parsed.
     terms: Option<UniqueTerms>,
-    /// The table's columns that the text mentions.
+    /// The table's columns that the definition mentions.
     columns: Vec<usize>,
 }
 
-/// The indexes of the tables that were looked at, and the texts of all, once they were asked for.
+/// The special indexes of the tables so far, and the definitions of all indexes once they were read.
 #[derive(Default)]
 pub(super) struct SpecialIndexes {
     of: BTreeMap<TableId, Vec<SpecialIndex>>,
     texts: Option<Vec<(String, String)>>,
 }
 
-/// Why a row cannot stand there: by its place, and whether another row has its key.
+/// Rows that cannot be stored: the position of each, the reason, and true if another row has its key.
 pub(super) type Refused = Vec<(usize, String, bool)>;
 
 impl<'a> Planner<'a> {
-    /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
+    /// Returns the reason why a row collides with the stored rows, if it does. The rehearsal has checked the rows of
+    /// the plan.
     pub(super) fn collision(&mut self, table: TableId, image: &Row) -> Result<Option<String>, TreatError> {
         let candidates = [Some(Candidate { image, own: None, changed: None })];
         if let Some((_, why)) = self.collisions(table, &candidates)?.pop() {
@@ -84,7 +85,7 @@ impl<'a> Planner<'a> {
         Ok(self.special_collisions(table, &candidates)?.pop().map(|(_, why, _)| why))
     }
 
-    /// The places of those that cannot stand beside what is there, and why.
+    /// Returns the positions of the rows whose key another row has, each with the reason.
     pub(super) fn collisions(
         &mut self,
         table: TableId,
@@ -114,7 +115,7 @@ impl<'a> Planner<'a> {
         Ok(taken)
     }
 
-    /// The same of unique indexes over expressions, or over a part of the rows, each in the index's own words.
+    /// Returns the rows that a special unique index refuses, by a query with the terms of the index.
     pub(super) fn special_collisions(
         &mut self,
         table: TableId,
@@ -169,7 +170,7 @@ impl<'a> Planner<'a> {
             // The terms cannot be read. The engine refuses rows that such an index rejects when the plan is applied.
             return Ok(special);
         }
-        // Where rows have no name, none of them changes.
+        // The plan changes no row of a table whose rows have no names.
         for index in about.indexes.iter().filter(is_special).filter(|_| !identity_columns(about).is_empty()) {
             let text = self.text_of_index(&index.name)?;
             let engine = schema.database.engine;
@@ -197,12 +198,12 @@ impl<'a> Planner<'a> {
         }
         let texts = self.special_indexes.texts.iter().flatten();
         let mut known = texts.filter(|(known, _)| known == name).map(|(_, text)| text.clone());
-        // Of two schemas' indexes with one name, neither text is sure to be the right one.
+        // If two schemas have an index of this name, neither definition is certain.
         Ok(known.next().filter(|_| known.next().is_none()))
     }
 }
 
-/// What `CREATE UNIQUE INDEX … ON … (terms) WHERE condition` says.
+/// Parses `CREATE UNIQUE INDEX … ON … (terms) WHERE condition`.
 fn terms(engine: Engine, text: &str) -> Option<UniqueTerms> {
     let tokens = tokens_of(engine, text);
     let on = tokens.iter().position(|token| token.is_word("ON"))?;
@@ -239,7 +240,7 @@ fn is(sign: &'static str) -> impl Fn(&Token) -> bool {
     move |token| !token.quoted && token.text == sign
 }
 
-/// The parenthesis that closes the one at a position.
+/// Returns the position of the parenthesis that closes the one at `open`.
 fn closing(tokens: &[Token], open: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for (position, token) in tokens.iter().enumerate().skip(open) {
@@ -254,13 +255,13 @@ fn closing(tokens: &[Token], open: usize) -> Option<usize> {
     None
 }
 
-/// Without ASC and DESC.
+/// Returns the number of tokens of a term without ASC and DESC.
 fn without_order(term: &[Token]) -> usize {
     term.len() - usize::from(term.last().is_some_and(|last| last.is_any(&["ASC", "DESC"])))
 }
 
-/// How many tokens a column, a call or an expression in parentheses takes, with its COLLATE; what follows is the operator class and
-/// the order.
+/// Returns the number of tokens of a column, a call or an expression in parentheses, with its COLLATE. The operator
+/// class and the order follow it.
 fn operand(term: &[Token]) -> Option<usize> {
     let name_from = |start: usize| {
         let mut end = start + 1;

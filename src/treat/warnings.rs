@@ -1,4 +1,4 @@
-//! What else happens when a plan is applied, as sentences for its report.
+//! Warnings about further effects of a plan, as sentences for its report.
 
 use crate::model::forecast::RepairForecast;
 use crate::model::redefinition::Definition;
@@ -7,7 +7,7 @@ use crate::model::schema::Schema;
 use crate::model::text::plural;
 use crate::model::value::Value;
 
-/// What else will happen when the plan is applied.
+/// Returns the warnings of a plan.
 pub(super) fn warnings(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast<Value>) -> Vec<String> {
     let facts = schema.database.engine.facts();
     let mut warnings = Vec::new();

@@ -1,5 +1,5 @@
-//! Which columns lose NOT NULL when a table is relaxed: those of its foreign keys, and those that a rule names although their
-//! foreign keys are gone already.
+//! Columns that lose NOT NULL when a table is relaxed: the columns of its foreign keys, and columns that a rule names
+//! although their foreign keys were dropped before.
 
 use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
@@ -16,7 +16,7 @@ use crate::sql::redefine::Nulling;
 use crate::sql::redefine::Relaxing;
 use crate::treat::assign::Assigned;
 
-/// The columns of a table that are to be nullable, each with the rule that says so. No column of a primary key is among them.
+/// Returns the columns of a table that become nullable, each with its rule. Columns of the primary key are left out.
 pub(super) fn columns<'a>(
     schema: &Schema,
     rules: &'a Rules,
@@ -52,7 +52,7 @@ pub(super) fn columns<'a>(
 }
 
 /// True if a rule wants this column of this table to be nullable, whether or not a foreign key is declared on it. A
-/// pattern that leaves the table or all columns open names none.
+/// pattern that leaves the table or all columns open names no column.
 fn names(schema: &Schema, rule: &Rule, table: &Table, column: &str) -> bool {
     let Some((of, columns)) = sides(rule).filter(|(of, _)| schema.names.same(&table.name.to_string(), of)) else {
         return false;
@@ -67,7 +67,7 @@ fn names(schema: &Schema, rule: &Rule, table: &Table, column: &str) -> bool {
     }
 }
 
-/// The table that a rule names without a wildcard, and its text for the columns.
+/// Returns the table that a rule names without a wildcard, and the rule's text for the columns.
 fn sides(rule: &Rule) -> Option<(&str, &str)> {
     let (table, columns) = rule.child.value.as_str().strip_suffix(')')?.rsplit_once('(')?;
     (!table.contains(['*', '?', '['])).then_some((table, columns))
@@ -77,7 +77,8 @@ fn is_declared(relation: &Relation, child: TableId) -> bool {
     relation.origin == Origin::Declared && relation.child == child
 }
 
-/// Says of each rule that is for all foreign keys of one table, which has none any more, on which columns NOT NULL stays.
+/// Returns warnings about rules for all foreign keys of a table that has none any more. Each names the columns that
+/// stay NOT NULL.
 pub(super) fn unknown(schema: &Schema, rules: &Rules) -> Vec<String> {
     let mut unknown = Vec::new();
     for rule in rules.iter().filter(|rule| matches!(rule.relaxes(), Some(Nullable::Key))) {

@@ -1,4 +1,4 @@
-//! What triggers make of a rule's placeholder: the columns of the new parent, and what each holds.
+//! Triggers that make placeholder parents: the columns of the new parent, and the value of each.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ use crate::treat::parents::Neutral;
 use crate::treat::parents::is_judged;
 use crate::treat::parents::neutral_kind;
 
-/// What the application has to know of rows that come before their writer.
+/// Returns warnings for the application about parents that exist before their own writer comes.
 pub(super) fn hazards(relation: &Relation, rule: &Rule) -> Vec<String> {
     let parent = &relation.parent.name;
     let update = "that has to update it then (INSERT … ON CONFLICT … DO UPDATE)";
@@ -33,7 +33,8 @@ pub(super) fn hazards(relation: &Relation, rule: &Rule) -> Vec<String> {
 }
 
 impl DecisionInput<'_> {
-    /// The triggers, and what they take of the programs that will run them.
+    /// Returns the changes that create the triggers, and a warning about the version that the application's engine
+    /// needs, if there is one.
     pub(super) fn prevented(
         &self,
         relation: &Relation,
@@ -65,7 +66,8 @@ impl DecisionInput<'_> {
         parent.ok_or_else(|| "there is no parent table to make a row in".to_owned())
     }
 
-    /// What every column of a placeholder holds that needs a value: the key, what the rule says, else what says nothing.
+    /// Returns the columns of a placeholder that need a value, each with its value: the key, the rule's expression, or
+    /// a neutral value.
     fn values<'w>(
         &'w self,
         relation: &Relation,
@@ -118,7 +120,7 @@ impl DecisionInput<'_> {
         Ok(values)
     }
 
-    /// The triggers of an earlier repair go.
+    /// Returns the changes that drop the triggers of an earlier repair.
     pub(super) fn unprevented(&self, relation: &Relation, rule: &Rule) -> Vec<Redefinition> {
         let names = trigger_names(self.schema, relation);
         let table = &self.schema.child(relation).name;
