@@ -14,12 +14,12 @@ use crate::model::facts::Facts;
 use crate::model::plan::Change;
 use crate::model::plan::Header;
 use crate::model::plan::NewTable;
+use crate::model::row::RowName;
 use crate::model::schema::Schema;
 use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
 use crate::model::text;
 use crate::model::text::plural;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_file::PlanError;
 use crate::plan_file::PlanFile;
@@ -130,7 +130,7 @@ impl Done {
     fn leave(&mut self, change: &Change, why: SkipReason) {
         *self.left.entry(why).or_default() += 1;
         if self.left_rows.len() < NAMED {
-            self.left_rows.push(SkippedRow { table: change.table.to_string(), row: change.row.clone(), why });
+            self.left_rows.push(SkippedRow { table: change.table.to_string(), row: change.row.pairs(), why });
         }
     }
 
@@ -160,7 +160,7 @@ pub enum ApplyError {
     #[error("{0}")]
     Plan(#[from] PlanError),
     #[error("{0}")]
-    Keep(#[from] QuarantineError),
+    Quarantine(#[from] QuarantineError),
     #[error("{doing} the plan")]
     Refused { doing: &'static str, why: String, help: String },
     /// The record of what plans did cannot be read or written.
@@ -268,13 +268,13 @@ fn tables_by_name(schema: &Schema, creates: &[NewTable]) -> BTreeMap<String, Tab
 /// A row that comes back comes back to its own address.
 fn with_address(table: &Table, change: &Change) -> RowName {
     match (&table.row_address, change.address) {
-        (Some(name), Some(address)) => vec![(name.clone(), Value::Integer(address))],
+        (Some(name), Some(address)) => RowName::from(vec![(name.as_str(), Value::Integer(address))]),
         _ => change.row.clone(),
     }
 }
 
 fn row_of(change: &Change) -> String {
-    format!("{} ({})", change.table, text::row(&change.row))
+    format!("{} ({})", change.table, text::named(change.row.iter()))
 }
 
 impl ApplyError {
@@ -295,7 +295,7 @@ impl ApplyError {
         match self {
             ApplyError::Engine(error) => error.because(),
             ApplyError::Plan(error) => error.because(),
-            ApplyError::Keep(error) => error.because(),
+            ApplyError::Quarantine(error) => error.because(),
             ApplyError::Refused { why, .. } | ApplyError::Record { why, .. } => why.clone(),
             ApplyError::Partly { error, .. } => error.because(),
         }
@@ -305,7 +305,7 @@ impl ApplyError {
         match self {
             ApplyError::Engine(error) => error.help(),
             ApplyError::Plan(error) => Some(error.help().to_owned()),
-            ApplyError::Keep(error) => Some(error.help().to_owned()),
+            ApplyError::Quarantine(error) => Some(error.help().to_owned()),
             ApplyError::Refused { help, .. } | ApplyError::Record { help, .. } => Some(help.clone()),
             ApplyError::Partly { doing, error, committed } => Some(help_in_part(doing, error, *committed)),
         }

@@ -303,7 +303,7 @@ impl<'a> Check<'a> {
     /// A row of the load is named by the file and the line it comes from.
     fn placed(&mut self, table: TableId, sample: Sample<Value>) -> Sample<Value> {
         let mut place = None;
-        let question = self.load.place_of(&self.schema, table, &sample.row);
+        let question = self.load.place_of(&self.schema, table, &sample.row.iter().cloned().collect());
         let answered = self.trial.each_row(&question, &mut |row| place = row.first().and_then(Value::as_integer));
         match (answered, place) {
             (Ok(()), Some(place)) => {

@@ -26,6 +26,7 @@ pub mod redefinition;
 pub mod refusal;
 pub mod relation;
 pub mod resolve;
+pub mod row;
 pub mod rule;
 pub mod schema;
 pub mod state;

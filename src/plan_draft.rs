@@ -13,7 +13,7 @@ use crate::model::catalog::TableName;
 use crate::model::forecast::TableChanges;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
-use crate::model::value::RowName;
+use crate::model::row::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
 
@@ -166,9 +166,7 @@ impl PlanDraft {
         let mut rows = statement.query([name.cast_signed()])?;
         while let Some(found) = rows.next()? {
             let change = read(found.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?;
-            let is_same =
-                |(own, other): (&(String, Value), &(String, Value))| own.0 == other.0 && own.1.is_same(&other.1);
-            if change.table == *table && change.row.len() == row.len() && change.row.iter().zip(row).all(is_same) {
+            if change.table == *table && change.row.columns().eq(row.columns()) && change.row.is_same(row) {
                 return Ok(Some(((found.get(0)?, found.get(1)?, found.get(2)?), change)));
             }
         }
@@ -190,7 +188,7 @@ impl PlanDraft {
 fn name(table: &TableName, row: &RowName) -> u64 {
     let mut hasher = DefaultHasher::new();
     table.hash(&mut hasher);
-    for (column, value) in row {
+    for (column, value) in row.iter() {
         column.hash(&mut hasher);
         std::mem::discriminant(value).hash(&mut hasher);
         match value {

@@ -19,7 +19,7 @@ use siphasher::sip::SipHasher24;
 
 use crate::model::plan::Change;
 use crate::model::plan::Header;
-use crate::model::value::RowName;
+use crate::model::row::Row;
 
 mod blocks;
 mod wire;
@@ -96,12 +96,12 @@ pub fn change_line(change: &Change) -> String {
 }
 
 /// Returns a row's name as text. Equal names have equal texts.
-pub fn row_text(row: &RowName) -> String {
+pub fn row_text(row: &Row) -> String {
     wire::row(row)
 }
 
 /// Returns the fingerprint of a row. Equal rows have equal fingerprints, in every version and on every machine.
-pub fn fingerprint(row: &RowName) -> u64 {
+pub fn fingerprint(row: &Row) -> u64 {
     SipHasher24::new().hash(row_text(row).as_bytes())
 }
 

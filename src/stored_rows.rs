@@ -3,10 +3,13 @@
 //! A server refuses to send a row that is longer than its limit. Such a row is reported as too long, and the other rows
 //! are read without it.
 
+use std::sync::Arc;
+
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
-use crate::model::value::RowName;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::sql::repair::Repair;
 
 /// The number of rows in one question.
@@ -20,7 +23,7 @@ pub const LONGEST: u64 = 10_000_000;
 pub struct Image {
     pub address: Option<i64>,
     /// The columns that are not generated.
-    pub columns: RowName,
+    pub columns: Row,
 }
 
 /// What the database has under a row's name.
@@ -58,10 +61,11 @@ fn read_chunk<S: Session + ?Sized>(
     if names.is_empty() {
         return Ok(found);
     }
+    let stored = table.columns.iter().filter(|column| !column.generated);
+    let columns: Arc<[String]> = stored.map(|column| column.name.clone()).collect();
     session.numbered(&surgery.rows_at(table, names), names.len(), &mut |number, row| {
         let [address, values @ ..] = row else { return };
-        let columns = table.columns.iter().filter(|column| !column.generated).map(|column| column.name.clone());
-        let columns = columns.zip(values.iter().cloned()).collect();
+        let columns = Row::of(&columns, values.to_vec());
         found[number] = Some(Image { address: address.as_integer(), columns });
     })?;
     Ok(found)

@@ -154,7 +154,7 @@ fn a_new_parent_names_the_orphans_of_every_relation() {
     let name = |value: fk_doctor::internals::model::value::Value| {
         let number = fk_doctor::internals::model::value::Value::Integer;
         let row = vec![("id".to_owned(), number(1)), ("r".to_owned(), value)];
-        format!("{:016x}", fk_doctor::internals::plan_file::fingerprint(&row))
+        format!("{:016x}", fk_doctor::internals::plan_file::fingerprint(&row.into()))
     };
     assert_eq!(five["adopts"][0]["rows"], name(fk_doctor::internals::model::value::Value::Integer(5)));
     assert_ne!(five["adopts"][0]["rows"], name(fk_doctor::internals::model::value::Value::text("5")));

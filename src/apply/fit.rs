@@ -19,13 +19,11 @@ use crate::model::image_match::ImageMatch;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::relation::Relation;
+use crate::model::row::RowName;
 use crate::model::schema::Schema;
 use crate::model::state::SkipReason;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::key_of;
-use crate::model::value::value_of;
 use crate::stored_rows;
 use crate::stored_rows::Stored;
 
@@ -86,10 +84,10 @@ impl Walk<'_> {
                 continue;
             }
             let Some(image) = line.change.before.as_ref() else { continue };
-            let table = value_of(image, "name").and_then(Value::as_text).unwrap_or_default();
+            let table = image.get("name").and_then(Value::as_text).unwrap_or_default();
             let Some(reached) = self.foreseen.reached.get(table) else { continue };
             let now = self.rows(session, &line.change.table.to_string(), &[&line.change.row])?.pop().flatten();
-            if now.as_ref().and_then(|now| value_of(now, "seq")).and_then(Value::as_integer) == Some(*reached) {
+            if now.as_ref().and_then(|now| now.get("seq")).and_then(Value::as_integer) == Some(*reached) {
                 line.fit = Fit::Ready;
             }
         }
@@ -150,7 +148,7 @@ impl Walk<'_> {
                 }
                 let names = schema.parent_columns(&schema.relations[relation]).map(|column| column.name.as_str());
                 let keys = by_relation.entry(relation).or_default();
-                keys.extend(key_of(image, names).filter(|key| !key.contains(&Value::Null)).map(|key| (place, key)));
+                keys.extend(image.key(names).filter(|key| !key.contains(&Value::Null)).map(|key| (place, key)));
             }
         }
         for (relation, keys) in by_relation {
@@ -232,7 +230,7 @@ impl Walk<'_> {
             .iter()
             .enumerate()
             .filter_map(|(place, row)| {
-                let key = key_of((*row)?, schema.child_column_names(about));
+                let key = row.as_ref()?.key(schema.child_column_names(about));
                 key.filter(|key| !key.contains(&Value::Null)).map(|key| (place, key))
             })
             .collect();

@@ -15,12 +15,11 @@ use crate::model::plan::ChangeRole;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::schema::Schema;
 use crate::model::text;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::key_of;
-use crate::model::value::value_of;
 use crate::plan_file;
 
 /// What was learnt of the whole plan before the first change.
@@ -138,17 +137,17 @@ impl Walk<'_> {
         for (index, relation) in schema.relations.entries() {
             if is_its_parent(schema, relation, change) {
                 let names = schema.parent_columns(relation).map(|column| column.name.as_str());
-                self.made_keys.extend(key_of(image, names).map(|key| key_fingerprint(index, &key)));
+                self.made_keys.extend(image.key(names).map(|key| key_fingerprint(index, &key)));
             }
         }
     }
 }
 
 /// A key in the eyes of a relation, whatever the storage class of its values: numbers and their texts are the same.
-fn loose_key<'n>(relation: &Relation, names: impl Iterator<Item = &'n str>, image: &RowName) -> Option<String> {
+fn loose_key<'n>(relation: &Relation, names: impl Iterator<Item = &'n str>, image: &Row) -> Option<String> {
     let mut key = relation.parent.name.to_string();
     for name in names {
-        let value = match value_of(image, name)? {
+        let value = match image.get(name)? {
             Value::Null => return None,
             Value::Text(text) => String::from_utf8_lossy(text).to_lowercase(),
             other => text::value(other),
@@ -160,16 +159,14 @@ fn loose_key<'n>(relation: &Relation, names: impl Iterator<Item = &'n str>, imag
 }
 
 pub(super) fn row_fingerprint(table: &str, row: &RowName) -> u64 {
-    let mut named = vec![("table".to_owned(), Value::text(table))];
-    named.extend(row.iter().cloned());
-    plan_file::fingerprint(&named)
+    plan_file::fingerprint(&Row::from(vec![("table", Value::text(table))]).followed_by(row))
 }
 
 /// A key of a parent in the eyes of a relation.
 pub(super) fn key_fingerprint(relation: RelationId, key: &[Value]) -> u64 {
-    let mut named: RowName = vec![(format!("relation {relation}"), Value::Null)];
-    named.extend(key.iter().map(|value| ("key".to_owned(), value.clone())));
-    plan_file::fingerprint(&named)
+    let relation = (format!("relation {relation}"), Value::Null);
+    let key = key.iter().map(|value| ("key".to_owned(), value.clone()));
+    plan_file::fingerprint(&std::iter::once(relation).chain(key).collect())
 }
 
 pub(super) fn orphan_fingerprint(relation: RelationId, fingerprint: u64) -> u64 {

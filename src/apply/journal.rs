@@ -195,7 +195,7 @@ fn fields(entry: &StateEntry, plan: &str) -> Vec<Field> {
         Value::Integer(number) => Field::Number(number),
         other => Field::Text(other.as_text().unwrap_or_default().to_owned()),
     };
-    entry.row(plan).into_iter().map(|(_, value)| field(value)).collect()
+    entry.row(plan).values().iter().cloned().map(field).collect()
 }
 
 fn value(field: Field) -> Value {

@@ -11,13 +11,13 @@ use crate::engine::Session;
 use crate::engine::write::Writer;
 use crate::model::facts::Facts;
 use crate::model::plan::NewTable;
+use crate::model::row::RowName;
 use crate::model::state;
 use crate::model::state::Operation;
 use crate::model::state::Phase;
 use crate::model::state::PlanState;
 use crate::model::state::SkippedRange;
 use crate::model::state::StateEntry;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::repair::Repair;
 
@@ -176,7 +176,7 @@ impl Record {
     }
 
     fn name(&self, number: i64) -> RowName {
-        vec![("plan".to_owned(), Value::text(&self.plan)), ("number".to_owned(), Value::Integer(number))]
+        RowName::from(vec![("plan", Value::text(&self.plan)), ("number", Value::Integer(number))])
     }
 
     /// True if another run wrote since this one did.
@@ -294,7 +294,7 @@ impl Record {
         } else if let Home::Table { .. } = self.home {
             let (table, name, row) = (state::table(), self.name(0), header.row(&self.plan));
             let statement = if self.has_header {
-                self.surgery.update(&table, &name, &row[2..].to_vec())
+                self.surgery.update(&table, &name, &row.without("plan").without("number"))
             } else {
                 self.surgery.insert(&table, &name, &row)
             };

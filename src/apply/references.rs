@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::ApplyError;
 use super::CHUNK;
@@ -28,11 +29,10 @@ use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
+use crate::model::row::RowName;
 use crate::model::schema::Schema;
 use crate::model::state::SkipReason;
 use crate::model::text;
-use crate::model::value::RowName;
-use crate::model::value::value_of;
 use crate::plan_file;
 
 /// A row without a parent in the transaction at hand, which a later change of the plan is to heal.
@@ -91,13 +91,12 @@ impl Walk<'_> {
         let schema = self.order.schema;
         let relation = &schema.relations[index];
         let child = schema.child(relation);
-        let names = identity_columns(child);
+        let names: Arc<[String]> = identity_columns(child).into_iter().map(str::to_owned).collect();
         let parents: Vec<&RowName> = places.iter().map(|&place| &portion.lines[place].change.row).collect();
         let mut children: Vec<(usize, RowName)> = Vec::new();
         let question = self.order.surgery.children_of(schema, relation, &parents);
         session.numbered(&question, parents.len(), &mut |number, values| {
-            let values = values.iter().cloned();
-            children.push((places[number], names.iter().map(|name| (*name).to_owned()).zip(values).collect()));
+            children.push((places[number], RowName::of(&names, values.to_vec())));
         })?;
         if names.is_empty() && self.order.direction == Direction::Undo {
             // Such rows have no names: they are counted at the end.
@@ -267,7 +266,7 @@ impl Walk<'_> {
         let told = self.suspects.iter().take(3).map(|suspect| {
             let relation = &self.order.schema.relations[suspect.relation];
             let child = &self.order.schema.child(relation).name;
-            format!("{child} ({}) would have no parent in {}", text::row(&suspect.row), relation.parent.name)
+            format!("{child} ({}) would have no parent in {}", text::named(suspect.row.iter()), relation.parent.name)
         });
         let told: Vec<String> = told.collect();
         let more = self.suspects.len().saturating_sub(told.len());
@@ -311,7 +310,7 @@ fn leaves_key(schema: &Schema, relation: &Relation, change: &Change) -> bool {
         (Some(_), None) => true,
         (Some(_), Some(_)) => {
             let set = change.set();
-            schema.parent_columns(relation).any(|column| value_of(&set, &column.name).is_some())
+            schema.parent_columns(relation).any(|column| set.get(&column.name).is_some())
         }
         _ => false,
     }
@@ -323,7 +322,7 @@ fn takes_reference(schema: &Schema, relation: &Relation, change: &Change) -> boo
         (None, Some(_)) => true,
         (Some(_), Some(_)) => {
             let set = change.set();
-            schema.child_columns(relation).any(|column| column.generated || value_of(&set, &column.name).is_some())
+            schema.child_columns(relation).any(|column| column.generated || set.get(&column.name).is_some())
         }
         _ => false,
     }

@@ -13,7 +13,8 @@ use crate::model::catalog::TableName;
 use crate::model::image_match::ImageMatch;
 use crate::model::redefinition::Redefinition;
 use crate::model::relation::Relation;
-use crate::model::value::RowName;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 
 /// What is said once, before the changes.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,9 +85,9 @@ pub struct Change {
     /// The row's own address, where it has another name and goes away: so that it can come back to its place.
     pub address: Option<i64>,
     /// `None` for a row that is not there yet.
-    pub before: Option<RowName>,
+    pub before: Option<Row>,
     /// `None` for a row that goes away.
-    pub after: Option<RowName>,
+    pub after: Option<Row>,
     /// At least one; several where a row is an orphan of several relations.
     pub reasons: Vec<ChangeReason>,
     /// The file that keeps the row, which goes.
@@ -149,7 +150,7 @@ pub struct ChangeReason {
 
 impl Change {
     /// A change that stands alone, and has no reasons yet.
-    pub fn new(table: TableName, row: RowName, before: Option<RowName>, after: Option<RowName>) -> Change {
+    pub fn new(table: TableName, row: RowName, before: Option<Row>, after: Option<Row>) -> Change {
         Change {
             table,
             row,
@@ -205,7 +206,7 @@ impl Change {
         Change { before: self.after, after: self.before, ..self }
     }
 
-    pub fn compared_with(&self, now: Option<&RowName>) -> ImageMatch {
+    pub fn compared_with(&self, now: Option<&Row>) -> ImageMatch {
         if same(now, self.before.as_ref()) {
             ImageMatch::Before
         } else if same(now, self.after.as_ref()) {
@@ -221,29 +222,22 @@ impl Change {
     }
 
     /// Whether this is the row as it was, to the bit.
-    pub fn is_before(&self, image: &RowName) -> bool {
+    pub fn is_before(&self, image: &Row) -> bool {
         self.before.is_some() && same(Some(image), self.before.as_ref())
     }
 
     /// The columns that an update has to set.
-    pub fn set(&self) -> RowName {
-        let (Some(before), Some(after)) = (&self.before, &self.after) else { return Vec::new() };
-        let changed =
-            after.iter().filter(|(name, value)| !before.iter().any(|(known, old)| known == name && old.is_same(value)));
-        changed.cloned().collect()
+    pub fn set(&self) -> Row {
+        let (Some(before), Some(after)) = (&self.before, &self.after) else { return Row::new() };
+        after.filtered(|column, value| !before.get(column).is_some_and(|old| old.is_same(value)))
     }
 }
 
-/// Equal to the bit, whatever the columns' order.
-fn same(left: Option<&RowName>, right: Option<&RowName>) -> bool {
+/// True if both rows are equal to the bit, or both are absent.
+fn same(left: Option<&Row>, right: Option<&Row>) -> bool {
     match (left, right) {
         (None, None) => true,
-        (Some(left), Some(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .all(|(name, value)| right.iter().any(|(other, content)| other == name && content.is_same(value)))
-        }
+        (Some(left), Some(right)) => left.is_same(right),
         _ => false,
     }
 }
@@ -258,22 +252,14 @@ pub fn identity_columns(table: &Table) -> Vec<&str> {
     table.lasting_address().into_iter().collect()
 }
 
-/// Of the values that name a row to a person (see [`crate::sql::row_name_columns`]), those that name it for good.
-pub fn identity(table: &Table, names: &[&str], values: &[crate::model::value::Value]) -> RowName {
-    let wanted = identity_columns(table);
-    let named = names.iter().zip(values).filter(|(name, _)| wanted.contains(name));
-    named.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
-}
-
 /// The name of an orphan with the key that it has, as fingerprints of orphans are taken of it: the columns that name the row,
 /// then the stored columns that refer.
-pub fn orphan_name(table: &Table, identity: &RowName, stored: &RowName, relation: &Relation) -> RowName {
+pub fn orphan_name(table: &Table, identity: &RowName, stored: &Row, relation: &Relation) -> RowName {
     let columns = relation.child_columns.iter().map(|&column| &table.columns[column]);
-    let key = columns.filter(|column| !column.generated).filter_map(|column| {
-        let (_, value) = stored.iter().find(|(name, _)| *name == column.name)?;
-        Some((column.name.clone(), value.clone()))
-    });
-    identity.iter().cloned().chain(key).collect()
+    let key = columns
+        .filter(|column| !column.generated)
+        .filter_map(|column| Some((column.name.as_str(), stored.get(&column.name)?.clone())));
+    identity.followed_by(&key.collect())
 }
 
 /// The row's address is a name beside its key, and not the key itself.
@@ -286,13 +272,13 @@ mod tests {
     use super::*;
     use crate::model::value::Value;
 
-    fn row(value: Value) -> Option<RowName> {
-        Some(vec![("id".to_owned(), Value::Integer(1)), ("r".to_owned(), value)])
+    fn row(value: Value) -> Option<Row> {
+        Some(Row::from(vec![("id", Value::Integer(1)), ("r", value)]))
     }
 
-    fn change(before: Option<RowName>, after: Option<RowName>) -> Change {
+    fn change(before: Option<Row>, after: Option<Row>) -> Change {
         let table = TableName { schema: None, table: "c".to_owned() };
-        let name = vec![("id".to_owned(), Value::Integer(1))];
+        let name = RowName::from(vec![("id", Value::Integer(1))]);
         Change::new(table, name, before, after)
     }
 
@@ -305,7 +291,7 @@ mod tests {
             assert_eq!(change.compared_with(row(other).as_ref()), ImageMatch::Other);
         }
         assert_eq!(change.compared_with(None), ImageMatch::Other);
-        assert_eq!(change.set(), [("r".to_owned(), Value::Null)]);
+        assert_eq!(change.set(), Row::from(vec![("r", Value::Null)]));
         assert_eq!(change.clone().inverse().inverse(), change);
     }
 

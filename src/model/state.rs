@@ -12,7 +12,7 @@ use crate::model::catalog::Storage;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::TableName;
-use crate::model::value::RowName;
+use crate::model::row::Row;
 use crate::model::value::Value;
 
 /// The table that holds the states of all plans of a database.
@@ -279,8 +279,8 @@ impl PlanState {
 }
 
 impl StateEntry {
-    /// As a row of the table.
-    pub fn row(&self, plan: &str) -> RowName {
+    /// Returns the entry as a row of the table.
+    pub fn row(&self, plan: &str) -> Row {
         let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         let (direction, left) = match &self.operation {
             Operation::Apply => ("apply", written(&self.left)),
@@ -306,7 +306,7 @@ impl StateEntry {
             Value::text(env!("CARGO_PKG_VERSION")),
             Value::text(&self.at),
         ];
-        COLUMNS.iter().map(|(name, _)| (*name).to_owned()).zip(values).collect()
+        COLUMNS.iter().map(|(name, _)| *name).zip(values).collect()
     }
 
     /// Reads what [`StateEntry::row`] wrote; the error is a message.
@@ -422,7 +422,7 @@ mod tests {
             entry(0, Operation::Header(Phase::TakingBack), 0, 9, Vec::new()),
         ];
         for written in deeds {
-            let row: Vec<Value> = written.row("p").into_iter().map(|(_, value)| value).collect();
+            let row: Vec<Value> = written.row("p").values().to_vec();
             assert_eq!(StateEntry::read(&row).as_ref(), Ok(&written));
         }
         assert!(StateEntry::read(&[Value::Null]).is_err());

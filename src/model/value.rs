@@ -51,19 +51,3 @@ impl AsRef<Value> for Value {
 
 /// The values of a key, in the order of the relation's columns.
 pub type Key = Vec<Value>;
-
-/// What identifies a row to a person: column names and values.
-pub type RowName = Vec<(String, Value)>;
-
-/// The values of some columns of a row; `None` if it lacks one of them.
-pub fn key_of<'n>(row: &RowName, mut names: impl Iterator<Item = &'n str>) -> Option<Key> {
-    names.try_fold(Key::new(), |mut key, name| {
-        key.push(value_of(row, name)?.clone());
-        Some(key)
-    })
-}
-
-/// The value of one column of a row.
-pub fn value_of<'v>(row: &'v RowName, name: &str) -> Option<&'v Value> {
-    row.iter().find(|(known, _)| known == name).map(|(_, value)| value)
-}

@@ -32,7 +32,7 @@ fn change(values: &[Value]) -> Change {
     let row = values.iter().enumerate().map(|(i, value)| (format!("c{i}"), value.clone())).collect();
     Change {
         table: TableName { schema: None, table: "t\u{1b}\u{202e}".to_owned() },
-        row: vec![("id".to_owned(), Value::Integer(i64::MIN))],
+        row: vec![("id", Value::Integer(i64::MIN))].into(),
         address: Some(-1),
         before: Some(row),
         after: None,
@@ -72,7 +72,7 @@ fn value_of_every_class_is_read_back_bit_for_bit() {
     assert!(!line.contains(crate::model::text::is_unseen), "{line}");
     let read = read_change(&line).unwrap();
     let (before, again) = (written.before.clone().unwrap(), read.before.clone().unwrap());
-    assert!(before.iter().zip(&again).all(|(left, right)| left.0 == right.0 && left.1.is_same(&right.1)));
+    assert!(before.iter().zip(again.iter()).all(|(left, right)| left.0 == right.0 && left.1.is_same(right.1)));
     assert_eq!(Change { before: None, ..read }, Change { before: None, ..written });
 }
 

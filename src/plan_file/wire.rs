@@ -17,8 +17,8 @@ use crate::model::plan::TableDigest;
 use crate::model::plan::TreatmentTotal;
 use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
+use crate::model::row::Row;
 use crate::model::text::is_unseen;
-use crate::model::value::RowName;
 
 mod values;
 
@@ -328,7 +328,7 @@ fn read_adopted(wire: WireAdopted) -> Result<Adopted, String> {
     Ok(Adopted { relation: wire.relation, rows })
 }
 
-pub(super) fn row(row: &RowName) -> String {
+pub(super) fn row(row: &Row) -> String {
     text(&WireRow(row.clone()))
 }
 
@@ -346,12 +346,14 @@ pub(super) fn read_change(line: &str) -> Result<Change, String> {
         None if first.part == ChangeRole::Parent.name() && wire.before.is_none() => None,
         None => Some(Vec::new()),
     };
+    let before = wire.before.map(|row| row.0);
+    let after = wire.after.map(|row| row.0.sharing_columns_of(before.as_ref()));
     Ok(Change {
         table: TableName { schema: wire.schema, table: wire.table },
         row: wire.row.0,
         address: wire.address,
-        before: wire.before.map(|row| row.0),
-        after: wire.after.map(|row| row.0),
+        before,
+        after,
         reasons: std::iter::once(first).chain(wire.also).map(reason).collect::<Result<_, String>>()?,
         kept: wire.kept,
         unit: wire.unit,

@@ -72,7 +72,7 @@ pub(super) fn refuse_kept_files(plan: &Path, header: &Header, source: &Source) -
     let places = quarantine_file::paths(plan, header);
     crate::run::refuse_to_overwrite(source, places.iter().map(PathBuf::as_path))?;
     match places.into_iter().find(|place| place.exists() || place == plan) {
-        Some(path) => Err(RunError::Apply(ApplyError::Keep(QuarantineError::Taken { path }))),
+        Some(path) => Err(RunError::Apply(ApplyError::Quarantine(QuarantineError::Taken { path }))),
         None => Ok(()),
     }
 }
@@ -88,7 +88,7 @@ pub(super) fn write(path: &Path, header: &Header, draft: &Draft, over: bool) -> 
     let unwritten = |error: std::io::Error| RunError::unwritten(Some(path), &error);
     let file = WholeFile::private(path).map_err(unwritten)?;
     let mut writer = PlanWriter::new(file, header).map_err(unwritten)?;
-    draft.bench.each_line(|line| writer.change(line).map_err(Kept::File)).map_err(|kept| match kept {
+    draft.changes.each_line(|line| writer.change(line).map_err(Kept::File)).map_err(|kept| match kept {
         Kept::File(error) => unwritten(error),
         Kept::Bench(error) => RunError::Treat(error.into()),
     })?;

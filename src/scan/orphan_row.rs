@@ -1,23 +1,30 @@
 //! One row of an answer to [`crate::sql::Scan::orphans`], taken apart.
 
+use std::sync::Arc;
+
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::catalog::Table;
 use crate::model::finding::Sample;
-use crate::model::plan::identity;
+use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::schema::Schema;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql;
 use crate::sql::Sql;
 
 /// The columns of an answer about the orphans of one relation.
 pub struct OrphanColumns<'a> {
-    schema: &'a Schema,
     relation: &'a Relation,
     child: &'a Table,
+    /// The columns that name a row to a person.
     names: Vec<&'a str>,
+    /// The columns that name a row for good, each with its position in `names`.
+    identity: (Arc<[String]>, Vec<usize>),
+    /// The child's columns of the relation.
+    key: Arc<[String]>,
 }
 
 /// An orphan, or a row that only looks like one.
@@ -36,7 +43,12 @@ pub struct OrphanRow<'r> {
 impl<'a> OrphanColumns<'a> {
     pub fn of(schema: &'a Schema, relation: &'a Relation) -> OrphanColumns<'a> {
         let child = schema.child(relation);
-        OrphanColumns { schema, relation, child, names: sql::row_name_columns(child) }
+        let names = sql::row_name_columns(child);
+        let wanted = identity_columns(child);
+        let positions: Vec<usize> = (0..names.len()).filter(|&position| wanted.contains(&names[position])).collect();
+        let identity = positions.iter().map(|&position| names[position].to_owned()).collect();
+        let key = schema.child_column_names(relation).map(str::to_owned).collect();
+        OrphanColumns { relation, child, names, identity: (identity, positions), key }
     }
 
     /// Calls `each` with every row of an answer. After an error of `each`, the rest of the answer is skipped.
@@ -74,7 +86,8 @@ impl<'a> OrphanColumns<'a> {
 
     /// The row as reports show it: named by its primary key, or by its address where the primary key has a NULL.
     pub fn sample(&self, row: &OrphanRow<'_>) -> Sample<Value> {
-        let named: RowName = self.names.iter().map(|name| (*name).to_owned()).zip(row.name.iter().cloned()).collect();
+        let named: Vec<(String, Value)> =
+            self.names.iter().map(|name| (*name).to_owned()).zip(row.name.iter().cloned()).collect();
         let key_width = self.child.primary_key.len();
         let name = if key_width == 0 || named.len() == key_width {
             named
@@ -88,11 +101,12 @@ impl<'a> OrphanColumns<'a> {
 
     /// The columns that name the row for good.
     pub fn identity(&self, row: &OrphanRow<'_>) -> RowName {
-        identity(self.child, &self.names, row.name)
+        let (columns, positions) = &self.identity;
+        Row::of(columns, positions.iter().map(|&position| row.name[position].clone()).collect())
     }
 
     /// The columns that refer, as the child stores them.
-    pub fn stored_key(&self, row: &OrphanRow<'_>) -> RowName {
-        self.schema.child_column_names(self.relation).map(str::to_owned).zip(row.stored.iter().cloned()).collect()
+    pub fn stored_key(&self, row: &OrphanRow<'_>) -> Row {
+        Row::of(&self.key, row.stored.to_vec())
     }
 }

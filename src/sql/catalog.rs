@@ -5,8 +5,8 @@
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
 use crate::model::redefinition::Definition;
+use crate::model::row::RowName;
 use crate::model::schema::Schema;
-use crate::model::value::RowName;
 use crate::sql::grammar::Grammar;
 use crate::sql::query::Sql;
 

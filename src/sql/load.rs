@@ -6,8 +6,8 @@ use super::capabilities;
 use super::capabilities::LoadedInto;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
+use crate::model::row::RowName;
 use crate::model::schema::Schema;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 
 pub(super) mod beside;

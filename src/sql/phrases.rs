@@ -4,10 +4,10 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Match;
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
+use crate::model::row::RowName;
 use crate::model::rule::Normalization;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::KeyPart;
@@ -95,7 +95,7 @@ pub(super) trait Phrases: Grammar {
     /// Returns the list `wanted` of rows of a table, by their names. All rows have names of the same columns.
     fn named_rows(&self, query: &mut Query, table: &Table, rows: &[&RowName]) -> String {
         let columns: Vec<Option<&Column>> = names(rows).map(|name| column(table, name)).collect();
-        self.numbered(query, &columns, rows.iter().map(|row| row.iter().map(|(_, value)| value)).enumerate())
+        self.numbered(query, &columns, rows.iter().map(|row| row.values()).enumerate())
     }
 
     /// The row of an alias is the wanted one.
@@ -233,6 +233,5 @@ impl<G: Grammar + ?Sized> Phrases for G {}
 
 /// The columns by which rows are named.
 fn names<'r>(rows: &[&'r RowName]) -> impl Iterator<Item = &'r str> {
-    let first: &[(String, Value)] = rows.first().map_or(&[], |row| row.as_slice());
-    first.iter().map(|(name, _)| name.as_str())
+    rows.iter().take(1).flat_map(|row| row.columns())
 }

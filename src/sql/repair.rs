@@ -11,13 +11,13 @@ use crate::model::plan::Change;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::rule::Normalization;
 use crate::model::schema::Schema;
 use crate::model::state;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::value_of;
 use crate::sql::capabilities;
 use crate::sql::catalog::CatalogQuestions;
 use crate::sql::clauses;
@@ -166,7 +166,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
 
     /// Returns the numbers of new rows that a unique index would not take beside the rows that are there. Each new row comes with
     /// its image and, if it is a row already, with that row's name. `None` if the engine cannot answer that.
-    fn colliding(&self, table: &Table, rows: &[(Option<&RowName>, &RowName)], index: &UniqueTerms) -> Option<Sql> {
+    fn colliding(&self, table: &Table, rows: &[(Option<&RowName>, &Row)], index: &UniqueTerms) -> Option<Sql> {
         unique::statement(self, table, rows, index)
     }
 
@@ -260,14 +260,13 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
         None
     }
 
-    fn insert(&self, table: &Table, row: &RowName, image: &RowName) -> Sql {
+    fn insert(&self, table: &Table, row: &RowName, image: &Row) -> Sql {
         let mut query = self.query();
         // A row's address is no column, but an engine may let a statement choose it.
-        let address = row
-            .iter()
-            .filter(|(name, _)| table.row_address.as_deref() == Some(name) && value_of(image, name).is_none());
+        let address =
+            row.iter().filter(|(name, _)| table.row_address.as_deref() == Some(name) && image.get(name).is_none());
         let (names, values): (Vec<String>, Vec<String>) = address
-            .chain(image)
+            .chain(image.iter())
             .map(|(name, value)| {
                 (self.quoted(name), self.stored(query.parameter(value.clone()), column(table, name), value))
             })
@@ -281,7 +280,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
         ))
     }
 
-    fn update(&self, table: &Table, row: &RowName, columns: &RowName) -> Sql {
+    fn update(&self, table: &Table, row: &RowName, columns: &Row) -> Sql {
         let mut query = self.query();
         let mut set: Vec<String> = columns
             .iter()
@@ -290,7 +289,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
                 format!("{} = {stored}", self.quoted(name))
             })
             .collect();
-        set.extend(self.untouched(table, &|column| value_of(columns, &column.name).is_some()));
+        set.extend(self.untouched(table, &|column| columns.get(&column.name).is_some()));
         let is_row = self.is_row(&mut query, table, row);
         query.finish(format!("{} {} SET {} WHERE {is_row}", self.words().update, self.target(table), set.join(", ")))
     }

@@ -1,5 +1,7 @@
-//! What the plan has to remember of orphans that it does not treat themselves, so that it can be taken back exactly: orphans
-//! that find their parent in a row that the plan makes, and rows that change for one relation and are orphans of another.
+//! Orphans that the plan must know although it does not treat them, so that undo is exact: orphans that find their
+//! parent in a row that the plan makes, and rows that change for one relation and are orphans of another.
+
+use std::sync::Arc;
 
 use super::CHUNK;
 use super::Planner;
@@ -12,30 +14,31 @@ use crate::model::plan::ChangeRole;
 use crate::model::plan::identity_columns;
 use crate::model::plan::orphan_name;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::plan_file;
 use crate::scan::OrphanColumns;
 use crate::scan::ScanResult;
 use crate::scan::ScanResults;
 
-/// An orphan as it is streamed.
+/// One row of the stream of orphans.
 struct Orphan {
-    /// Of its missing key.
+    /// The number of its missing key.
     group: Option<i64>,
     key: Key,
     row: RowName,
-    stored: RowName,
+    stored: Row,
 }
 
-/// A parent that is made, or gets its key, and the fingerprints of the orphans that it is the parent of.
-struct Foster {
+/// A parent that the plan makes or gives its key, and the fingerprints of the orphans that find their parent in it.
+struct AdoptingParent {
     row: RowName,
     orphans: Vec<u64>,
 }
 
 impl<'a> Planner<'a> {
-    /// One more pass over the orphans of each relation of which the plan has anything to remember.
+    /// Passes once more over the orphans of each relation that makes new parents or whose child rows change.
     pub(super) fn remember_orphans(&mut self, facts: &ScanResults, reader: &mut dyn Session) -> Result<(), TreatError> {
         let schema = self.schema;
         for ((index, relation), fact) in schema.relations.entries().zip(facts) {
@@ -44,12 +47,13 @@ impl<'a> Planner<'a> {
             if tally.orphan_rows == 0 || tally.false_orphans.is_some() || !has_names {
                 continue;
             }
-            let has_new_keys = |table: &TableId| self.parents.made_in(*table) || self.rekeyed.contains(table);
+            let has_new_keys =
+                |table: &TableId| self.new_parents.made_in(*table) || self.conflicts.rekeyed.contains(table);
             let made_in = relation.parent.table.filter(has_new_keys);
             let others = |&(table, by, as_orphans): &(TableId, RelationId, bool)| {
                 table == relation.child && !(by == index && as_orphans)
             };
-            let is_changed = self.changed.iter().any(others);
+            let is_changed = self.effects.changed.iter().any(others);
             if made_in.is_some() || is_changed {
                 self.remember(relation, made_in, reader)?;
             }
@@ -64,7 +68,7 @@ impl<'a> Planner<'a> {
         reader: &mut dyn Session,
     ) -> Result<(), TreatError> {
         let columns = OrphanColumns::of(self.schema, relation);
-        let (mut open, mut foster) = (Vec::new(), None);
+        let (mut open, mut adopting) = (Vec::new(), None);
         columns.each_row(reader, &self.all_orphans(relation), |row| {
             open.push(Orphan {
                 group: row.group,
@@ -75,11 +79,11 @@ impl<'a> Planner<'a> {
             if open.len() < CHUNK {
                 return Ok(());
             }
-            self.remember_some(relation, made_in, &std::mem::take(&mut open), &mut foster)
+            self.remember_some(relation, made_in, &std::mem::take(&mut open), &mut adopting)
         })?;
-        self.remember_some(relation, made_in, &open, &mut foster)?;
-        match (made_in, foster) {
-            (Some(parent), Some(foster)) => self.adopt(relation, parent, foster),
+        self.remember_some(relation, made_in, &open, &mut adopting)?;
+        match (made_in, adopting) {
+            (Some(parent), Some(adopting)) => self.adopt(relation, parent, adopting),
             _ => Ok(()),
         }
     }
@@ -89,36 +93,35 @@ impl<'a> Planner<'a> {
         relation: &'a Relation,
         made_in: Option<TableId>,
         orphans: &[Orphan],
-        foster: &mut Option<Foster>,
+        adopting: &mut Option<AdoptingParent>,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(relation);
         let parents = match made_in {
             Some(parent) => self.made_parents(relation, parent, orphans)?,
             None => Vec::new(),
         };
-        for (place, orphan) in orphans.iter().enumerate() {
-            let planned = self.bench.get(&child.name, &orphan.row)?;
+        for (index, orphan) in orphans.iter().enumerate() {
+            let planned = self.draft.get(&child.name, &orphan.row)?;
             let mut keeps_key = true;
             if let Some(mut change) = planned {
                 let is_reason = change
                     .reasons
                     .iter()
                     .any(|reason| reason.role == ChangeRole::Orphan && reason.relation == relation.id);
-                keeps_key = change.after.is_some()
-                    && !change.set().iter().any(|(name, _)| orphan.stored.iter().any(|(known, _)| known == name));
+                keeps_key = change.after.is_some() && !change.set().columns().any(|column| orphan.stored.has(column));
                 if !is_reason {
                     change.orphan_of.push(relation.id.clone());
-                    self.bench.amend(&change)?;
+                    self.draft.amend(&change)?;
                 }
             }
-            let (Some(parent), Some(Some(row)), true) = (made_in, parents.get(place), keeps_key) else { continue };
+            let (Some(parent), Some(Some(row)), true) = (made_in, parents.get(index), keeps_key) else { continue };
             let name = orphan_name(child, &orphan.row, &orphan.stored, relation);
             let fingerprint = plan_file::fingerprint(&name);
-            match foster {
-                Some(foster) if foster.row == *row => foster.orphans.push(fingerprint),
+            match adopting {
+                Some(adopting) if adopting.row == *row => adopting.orphans.push(fingerprint),
                 _ => {
-                    let next = Foster { row: row.clone(), orphans: vec![fingerprint] };
-                    if let Some(last) = foster.replace(next) {
+                    let next = AdoptingParent { row: row.clone(), orphans: vec![fingerprint] };
+                    if let Some(last) = adopting.replace(next) {
                         self.adopt(relation, parent, last)?;
                     }
                 }
@@ -127,7 +130,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Of each orphan the name of the row that the plan makes and that its key is the key of.
+    /// Returns for each orphan the name of the row that the plan makes as its parent.
     fn made_parents(
         &mut self,
         relation: &Relation,
@@ -135,37 +138,36 @@ impl<'a> Planner<'a> {
         orphans: &[Orphan],
     ) -> Result<Vec<Option<RowName>>, TreatError> {
         let table = &self.schema.tables[parent];
-        let names = identity_columns(table);
+        let names: Arc<[String]> = identity_columns(table).into_iter().map(str::to_owned).collect();
         // Orphans come sorted by their missing keys.
         let mut keys: Vec<&Key> = Vec::new();
-        let mut places: Vec<usize> = Vec::new();
-        for (place, orphan) in orphans.iter().enumerate() {
-            let opens = place == 0 || orphans[place - 1].group != orphan.group;
+        let mut indexes: Vec<usize> = Vec::new();
+        for (index, orphan) in orphans.iter().enumerate() {
+            let opens = index == 0 || orphans[index - 1].group != orphan.group;
             if opens {
                 keys.push(&orphan.key);
             }
-            places.push(keys.len() - 1);
+            indexes.push(keys.len() - 1);
         }
         let mut found: Vec<Option<RowName>> = keys.iter().map(|_| None).collect();
         if !keys.is_empty() {
-            let (room, surgery) = self.room(parent)?;
-            let question = surgery.rows_with(table, &relation.parent.columns, &keys);
-            room.numbered(&question, keys.len(), &mut |number, values| {
-                let names = names.iter().map(|name| (*name).to_owned());
-                found[number] = Some(names.zip(values.iter().cloned()).collect());
+            let (rehearsal, sql) = self.rehearsal_of(parent)?;
+            let question = sql.rows_with(table, &relation.parent.columns, &keys);
+            rehearsal.numbered(&question, keys.len(), &mut |number, values| {
+                found[number] = Some(RowName::of(&names, values.to_vec()));
             })?;
         }
-        Ok(places.into_iter().map(|place| found[place].clone()).collect())
+        Ok(indexes.into_iter().map(|index| found[index].clone()).collect())
     }
 
-    fn adopt(&mut self, relation: &Relation, parent: TableId, foster: Foster) -> Result<(), TreatError> {
-        let planned = self.bench.get(&self.schema.tables[parent].name, &foster.row)?;
+    fn adopt(&mut self, relation: &Relation, parent: TableId, adopting: AdoptingParent) -> Result<(), TreatError> {
+        let planned = self.draft.get(&self.schema.tables[parent].name, &adopting.row)?;
         let Some(mut change) = planned.filter(|change| change.after.is_some()) else { return Ok(()) };
         let adopted = change.adopts.get_or_insert_default();
         match adopted.iter_mut().find(|adopted| adopted.relation == relation.id) {
-            Some(known) => known.rows.extend(foster.orphans),
-            None => adopted.push(Adopted { relation: relation.id.clone(), rows: foster.orphans }),
+            Some(known) => known.rows.extend(adopting.orphans),
+            None => adopted.push(Adopted { relation: relation.id.clone(), rows: adopting.orphans }),
         }
-        Ok(self.bench.amend(&change)?)
+        Ok(self.draft.amend(&change)?)
     }
 }

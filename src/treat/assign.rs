@@ -1,4 +1,4 @@
-//! Which rule treats which relation. A rule that names its relation goes before one that speaks of many.
+//! Assigns a rule to each relation. A rule that names its relation has priority over a rule with a pattern.
 
 use crate::model::catalog::Table;
 use crate::model::configured::Fault;
@@ -13,10 +13,10 @@ use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::model::text::nearest;
 
-/// The rule that treats each relation, if one does.
+/// The rule of each relation, if it has one.
 pub type Assigned = IdVec<RelationId, Option<RuleId>>;
 
-/// Returns the rule of every relation, and the faults of the rules that show here, each with the rule that has it.
+/// Returns the rule of every relation, and the faults of the assignment, each with the rule at fault.
 pub fn assign(schema: &Schema, rules: &Rules) -> (Assigned, Vec<(RuleId, Fault)>) {
     let mut faults = Vec::new();
     for (id, rule) in rules.entries() {
@@ -48,13 +48,13 @@ fn is_exact(rule: &Rule) -> bool {
     plain(&rule.child) && rule.parent.as_ref().is_none_or(plain)
 }
 
-/// True if the table and its columns are there and refer to nothing. NOT NULL may still be on them.
+/// True if the table and its columns exist and refer to nothing. The columns may still be NOT NULL.
 fn is_relaxed_already(schema: &Schema, rule: &Rule) -> bool {
     let Some((table, columns)) = relaxed_table(schema, rule) else { return false };
     columns.split(',').all(|name| has_column(schema, table, name.trim()))
 }
 
-/// The table that a rule relaxes, with the text that the rule has for its columns.
+/// Returns the table that a rule relaxes, and the rule's text for its columns.
 fn relaxed_table<'a>(schema: &'a Schema, rule: &'a Rule) -> Option<(&'a Table, &'a str)> {
     rule.relaxes()?;
     let (table, columns) = rule.child.value.as_str().trim_end_matches(')').rsplit_once('(')?;
@@ -65,7 +65,7 @@ fn has_column(schema: &Schema, table: &Table, name: &str) -> bool {
     table.columns.iter().any(|column| schema.names.same(&column.name, name))
 }
 
-/// Columns that are to be nullable and that the table does not have. Where the rule speaks of a relation, `check` finds them.
+/// Reports columns of `nullable` that the table lacks. If the rule treats a relation, `check` reports them.
 fn unknown_columns(schema: &Schema, rule: &Rule) -> Vec<Fault> {
     let (Some((table, _)), Some(Nullable::Columns(columns))) = (relaxed_table(schema, rule), rule.relaxes()) else {
         return Vec::new();

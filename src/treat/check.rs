@@ -1,5 +1,5 @@
-//! Rules held against a database before anything is planned: tables and columns that are not there, SQL that does not
-//! compile. Every fault at once, each with the position of its rule.
+//! Checks rules against a database before anything is planned. Reports tables and columns that do not exist and SQL
+//! that does not compile, all at once, each with its position in the rule.
 
 use super::TreatError;
 use crate::engine::EngineError;
@@ -11,6 +11,7 @@ use crate::model::ids::RuleId;
 use crate::model::ids::TableId;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
+use crate::model::row::RowName;
 use crate::model::rule::Expression;
 use crate::model::rule::Nullable;
 use crate::model::rule::Prevention;
@@ -23,7 +24,6 @@ use crate::model::schema::side;
 use crate::model::text;
 use crate::model::text::nearest;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::repair::Evaluation;
 use crate::sql::repair::Repair;
@@ -36,7 +36,7 @@ pub fn check(
     schema: &Schema,
     rules: &Rules,
     assigned: &Assigned,
-    surgery: &dyn Repair,
+    sql: &dyn Repair,
     session: &mut dyn Session,
 ) -> Result<Vec<(RuleId, Fault)>, TreatError> {
     let mut faults: Vec<(RuleId, Fault)> = Vec::new();
@@ -45,7 +45,7 @@ pub fn check(
     {
         let has_placeholder =
             rules[rule].treatments.iter().any(|treatment| matches!(treatment.value, Treatment::Placeholder(_)));
-        let mut checker = Checker { schema, relation, has_placeholder, surgery, session, faults: Vec::new() };
+        let mut checker = Checker { schema, relation, has_placeholder, sql, session, faults: Vec::new() };
         for treatment in &rules[rule].treatments {
             checker.treatment(treatment)?;
         }
@@ -60,14 +60,14 @@ struct Checker<'c> {
     schema: &'c Schema,
     relation: &'c Relation,
     has_placeholder: bool,
-    surgery: &'c dyn Repair,
+    sql: &'c dyn Repair,
     session: &'c mut dyn Session,
     faults: Vec<Fault>,
 }
 
 impl<'c> Checker<'c> {
-    fn fault(&mut self, place: &std::ops::Range<usize>, message: String, help: Option<String>) {
-        self.faults.push(Fault { span: place.clone(), message, help });
+    fn fault(&mut self, span: &std::ops::Range<usize>, message: String, help: Option<String>) {
+        self.faults.push(Fault { span: span.clone(), message, help });
     }
 
     fn treatment(&mut self, treatment: &Spanned<Treatment>) -> Result<(), TreatError> {
@@ -81,21 +81,21 @@ impl<'c> Checker<'c> {
         let via = via.map(|via| &via.value);
         match &treatment.value {
             Treatment::Remap(remap) => self.remap(via, &remap.how, width)?,
-            Treatment::Placeholder(wish) => self.values(via, &wish.values)?,
-            Treatment::Sentinel(wish) => {
-                if wish.key.value.len() != width {
+            Treatment::Placeholder(wanted_parent) => self.values(via, &wanted_parent.values)?,
+            Treatment::Sentinel(wanted_parent) => {
+                if wanted_parent.key.value.len() != width {
                     self.fault(
-                        &wish.key.span,
+                        &wanted_parent.key.span,
                         format!(
                             "the key has {} values, and {} has {width} columns",
-                            wish.key.value.len(),
+                            wanted_parent.key.value.len(),
                             self.relation.id
                         ),
                         None,
                     );
                 }
-                self.sentinel_key(&wish.key);
-                self.values(None, &wish.values)?;
+                self.sentinel_key(&wanted_parent.key);
+                self.values(None, &wanted_parent.values)?;
             }
             Treatment::SetNull { columns: Some(columns) } => {
                 for column in columns {
@@ -128,7 +128,7 @@ impl<'c> Checker<'c> {
         Ok(())
     }
 
-    /// A key that the parent's columns cannot hold would never be found, nor made.
+    /// Reports a key that the parent's columns cannot hold. Such a key would never be found or made.
     fn sentinel_key(&mut self, key: &Spanned<Vec<Value>>) {
         let schema = self.schema;
         let Some(parent) = schema.parent(self.relation) else { return };
@@ -151,7 +151,7 @@ impl<'c> Checker<'c> {
                 let help = near.map(|near| format!("did you mean {near}?"));
                 self.fault(&column.span, format!("{} has no column {}", child.name, column.value), help);
             }
-            Some(place) if child.primary_key.contains(&place) => {
+            Some(span) if child.primary_key.contains(&span) => {
                 let message = format!("{} is in the primary key of {}, and stays NOT NULL", column.value, child.name);
                 self.fault(&column.span, message, Some("leave it out".to_owned()));
             }
@@ -178,7 +178,7 @@ impl<'c> Checker<'c> {
         match &how.value {
             RemapHow::To(query) => {
                 let faults = self.faults.len();
-                // Its columns first: what is wrong with them is told best.
+                // The single columns come first, because their faults have the clearest messages.
                 for wanted in Wanted::key(query, width).into_iter().rev() {
                     if self.faults.len() == faults {
                         self.compiles(via, wanted, &how.span)?;
@@ -187,9 +187,9 @@ impl<'c> Checker<'c> {
                 Ok(())
             }
             RemapHow::Table { table, from, into } => {
-                if let Some(place) = self.table(table, &how.span) {
+                if let Some(span) = self.table(table, &how.span) {
                     let names: Vec<String> = from.iter().chain(into).cloned().collect();
-                    self.all_columns(place, &names, &how.span);
+                    self.all_columns(span, &names, &how.span);
                 }
                 if from.len() != width {
                     self.fault(&how.span, format!("the key of {} has {width} columns", self.relation.id), None);
@@ -228,12 +228,12 @@ impl<'c> Checker<'c> {
         Ok(())
     }
 
-    /// Asks for one key that is nowhere: what does not compile fails.
+    /// Evaluates an expression for one key of NULLs, and reports it if it does not compile.
     fn compiles(
         &mut self,
         via: Option<&Via>,
         wanted: Wanted<'_>,
-        place: &std::ops::Range<usize>,
+        span: &std::ops::Range<usize>,
     ) -> Result<(), TreatError> {
         let schema = self.schema;
         let via = via.and_then(|via| {
@@ -250,29 +250,29 @@ impl<'c> Checker<'c> {
             keys: &[(&key, &row)],
             wanted: &[wanted],
         };
-        let question = self.surgery.evaluate(schema, self.relation, &evaluation);
+        let question = self.sql.evaluate(schema, self.relation, &evaluation);
         match self.session.each_row(&question, &mut |_| {}) {
             Ok(()) => Ok(()),
             Err(EngineError::Failed { why }) => {
                 let scopes = if via.is_some() { "child.*, via.* and key.*" } else { "child.* and key.*" };
-                self.fault(place, format!("this does not compile: {why}"), Some(format!("write it over {scopes}")));
+                self.fault(span, format!("this does not compile: {why}"), Some(format!("write it over {scopes}")));
                 Ok(())
             }
             Err(other) => Err(other.into()),
         }
     }
 
-    fn table(&mut self, name: &str, place: &std::ops::Range<usize>) -> Option<TableId> {
+    fn table(&mut self, name: &str, span: &std::ops::Range<usize>) -> Option<TableId> {
         let found = self.schema.table(name);
         if found.is_none() {
             let names: Vec<String> = self.schema.tables.iter().map(|table| table.name.to_string()).collect();
             let near = nearest(name, names.iter().map(String::as_str)).map(|near| format!("did you mean {near}?"));
-            self.fault(place, format!("there is no table {name}"), near);
+            self.fault(span, format!("there is no table {name}"), near);
         }
         found
     }
 
-    fn all_columns(&mut self, table: TableId, names: &[String], place: &std::ops::Range<usize>) -> bool {
+    fn all_columns(&mut self, table: TableId, names: &[String], span: &std::ops::Range<usize>) -> bool {
         let table: &Table = &self.schema.tables[table];
         let missing: Vec<&String> = names
             .iter()
@@ -284,7 +284,7 @@ impl<'c> Checker<'c> {
             let help =
                 near.map_or_else(|| format!("its columns are {columns}"), |near| format!("did you mean {near}?"));
             self.faults.push(Fault {
-                span: place.clone(),
+                span: span.clone(),
                 message: format!("{} has no column {name}", table.name),
                 help: Some(help),
             });

@@ -1,9 +1,12 @@
-//! Rows that go, and with them every row that refers to them: each by the policy of its own relation, and each written out
-//! in the plan, so that nothing goes by a cascade that nobody saw. What goes with one orphan is gathered first, so that
-//! it stays whole where another change needs a part of it.
+//! Deletes of orphans, together with every row that depends on them. Each dependant follows the policy of its own
+//! relation, and each is written out in the plan, so that no cascade deletes a row unseen.
+//!
+//! A closure is collected before any of it is planned. It is planned whole or not at all, because another change may
+//! need a part of it.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::CHUNK;
 use super::Case;
@@ -20,8 +23,8 @@ use crate::model::plan::ChangeRole;
 use crate::model::plan::has_own_address;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Relation;
+use crate::model::row::RowName;
 use crate::model::rule::QuarantineTarget;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::plan_draft::Step;
 use crate::plan_draft::Unit;
@@ -29,76 +32,80 @@ use crate::plan_file;
 use crate::stored_rows::Image;
 
 /// One row of a closure.
-struct Going<'a> {
+struct ClosureRow<'a> {
     table: TableId,
     row: RowName,
     image: Image,
-    part: ChangeRole,
-    /// It stays, and only loses this reference.
+    role: ChangeRole,
+    /// The relation whose reference the row loses, if the row itself stays.
     blanked: Option<&'a Relation>,
 }
 
-/// What goes with one orphan, which is the first of its rows.
+/// The orphan that is deleted, which is the first row, and all rows that depend on it.
 #[derive(Default)]
 struct Closure<'a> {
-    rows: Vec<Going<'a>>,
-    /// By table and row.
-    places: HashMap<(TableId, String), usize>,
-    /// For each row, the places of those that refer to it and go, each with whether the reference is looked at in the end only.
+    rows: Vec<ClosureRow<'a>>,
+    /// The index of each row, by table and name.
+    indexes: HashMap<(TableId, String), usize>,
+    /// For each row the indexes of its dependants. True marks a reference that is checked only at the end of the
+    /// transaction.
     dependants: Vec<Vec<(usize, bool)>>,
-    /// Rows that were looked at, by table and row, and those that were counted.
+    /// The rows that were examined, by table and name, and those that were counted.
     seen: HashSet<(TableId, String)>,
     counted: Vec<Counted>,
-    /// A row of it was planned to lose its reference to a row that goes, and now goes itself: before that row.
-    goes_first: bool,
-    /// The table of a row that refers to it and is planned to change at a place that is not before all others.
-    comes_after: Option<TableId>,
+    /// True if an earlier change of the plan clears a reference of a row that is now deleted. The closure must then be
+    /// deleted before that change.
+    is_deleted_first: bool,
+    /// The table of a dependant that is planned to change at a later position.
+    later_table: Option<TableId>,
 }
 
 impl<'a> Closure<'a> {
-    fn take(&mut self, name: (TableId, String), going: Going<'a>) -> usize {
-        let place = self.rows.len();
-        self.places.insert(name, place);
+    fn take(&mut self, name: (TableId, String), going: ClosureRow<'a>) -> usize {
+        let index = self.rows.len();
+        self.indexes.insert(name, index);
         self.rows.push(going);
         self.dependants.push(Vec::new());
-        place
+        index
     }
 
-    /// The places of all rows that go: each before the rows that refer to it, wherever these do not go in circles.
+    /// Returns the indexes of all rows that are deleted. Each row comes before the rows that refer to it, except in a
+    /// circle.
     fn root_first(&self) -> Vec<usize> {
         let mut order = Vec::new();
-        let mut met = vec![false; self.rows.len()];
+        let mut visited = vec![false; self.rows.len()];
         let mut path: Vec<(usize, usize)> = if self.rows.is_empty() { Vec::new() } else { vec![(0, 0)] };
-        while let Some((place, looked_at)) = path.last_mut() {
-            let dependant = self.dependants[*place].iter().rev().nth(*looked_at).map(|(dependant, _)| *dependant);
-            *looked_at += 1;
+        while let Some((index, visited_dependants)) = path.last_mut() {
+            let dependant =
+                self.dependants[*index].iter().rev().nth(*visited_dependants).map(|(dependant, _)| *dependant);
+            *visited_dependants += 1;
             match dependant {
-                Some(dependant) if std::mem::replace(&mut met[dependant], true) => {}
+                Some(dependant) if std::mem::replace(&mut visited[dependant], true) => {}
                 Some(dependant) => path.push((dependant, 0)),
-                None => order.extend(path.pop().map(|(place, _)| place)),
+                None => order.extend(path.pop().map(|(index, _)| index)),
             }
         }
         order.reverse();
         order
     }
 
-    /// The tables of two rows of which each would have to go before the other, one after the other.
+    /// Returns the tables of two rows of which each would have to be deleted before the other.
     fn circle(&self) -> Option<[TableId; 2]> {
         let order = self.root_first();
         let mut rank = vec![0; self.rows.len()];
-        order.iter().enumerate().for_each(|(number, &place)| rank[place] = number);
-        let mut references = self.dependants.iter().enumerate().flat_map(|(place, dependants)| {
-            dependants.iter().map(move |&(dependant, is_deferred)| (place, dependant, is_deferred))
+        order.iter().enumerate().for_each(|(number, &index)| rank[index] = number);
+        let mut references = self.dependants.iter().enumerate().flat_map(|(index, dependants)| {
+            dependants.iter().map(move |&(dependant, is_deferred)| (index, dependant, is_deferred))
         });
-        let torn = references.find(|&(place, dependant, is_deferred)| {
-            place != dependant && !is_deferred && rank[dependant] < rank[place]
+        let torn = references.find(|&(index, dependant, is_deferred)| {
+            index != dependant && !is_deferred && rank[dependant] < rank[index]
         });
-        torn.map(|(place, dependant, _)| [self.rows[place].table, self.rows[dependant].table])
+        torn.map(|(index, dependant, _)| [self.rows[index].table, self.rows[dependant].table])
     }
 }
 
 impl<'a> Planner<'a> {
-    /// Plans that an orphan goes, and what depends on it with it.
+    /// Plans to delete an orphan and the rows that depend on it.
     pub(super) fn remove(
         &mut self,
         case: &mut Case<'a>,
@@ -109,8 +116,8 @@ impl<'a> Planner<'a> {
         let child = self.schema.child(case.relation);
         let sample = || ChangeSample {
             table: child.name.to_string(),
-            row: pending.row.clone(),
-            before: Some(image.columns.clone()),
+            row: pending.row.pairs(),
+            before: Some(image.columns.pairs()),
             after: None,
         };
         let sample = sample();
@@ -118,15 +125,15 @@ impl<'a> Planner<'a> {
         if let Err(stop) = self.gather(case, pending, image, &mut closure) {
             let why = stop.why()?;
             self.uncount(case, &closure.counted);
-            case.give_up(pending, &why);
+            case.leave_undecided(pending, &why);
             return Ok(());
         }
         case.show(pending.treatment, || sample);
-        self.take_out(case, closure, pending.treatment, keep)
+        self.plan_closure(case, closure, pending.treatment, keep)
     }
 
-    /// Plans that a closure goes, as a unit: what keeps its rows, the rows that lose their references, the rows that go.
-    fn take_out(
+    /// Plans a closure as one unit: the records that keep its rows, the rows that lose a reference, and the deletes.
+    fn plan_closure(
         &mut self,
         case: &mut Case<'a>,
         closure: Closure<'a>,
@@ -135,42 +142,42 @@ impl<'a> Planner<'a> {
     ) -> Result<(), TreatError> {
         let order = closure.root_first();
         let stands_alone =
-            closure.rows.len() == 1 && !closure.goes_first && !matches!(keep, Some(QuarantineTarget::Table(_)));
-        let step = if closure.goes_first { Step::DeleteFirst } else { Step::Delete };
-        let unit = self.bench.unit(step);
+            closure.rows.len() == 1 && !closure.is_deleted_first && !matches!(keep, Some(QuarantineTarget::Table(_)));
+        let step = if closure.is_deleted_first { Step::DeleteFirst } else { Step::Delete };
+        let unit = self.draft.unit(step);
         let going: HashSet<(TableId, String)> = closure
             .rows
             .iter()
             .filter(|going| going.blanked.is_none())
             .map(|going| (going.table, plan_file::row_text(&going.row)))
             .collect();
-        let mut rows: Vec<Option<Going<'a>>> = closure.rows.into_iter().map(Some).collect();
+        let mut rows: Vec<Option<ClosureRow<'a>>> = closure.rows.into_iter().map(Some).collect();
         let mut changes = Vec::new();
-        for place in order {
-            if let Some(going) = rows[place].take() {
-                changes.push(self.taken_out(case, going, treatment, keep, unit)?);
+        for index in order {
+            if let Some(going) = rows[index].take() {
+                changes.push(self.plan_removal(case, going, treatment, keep, unit)?);
             }
         }
         for blanked in rows.into_iter().flatten() {
-            // Its other references may have taken it along.
+            // The row is deleted already if another reference of it is in the closure.
             if let Some(relation) = blanked.blanked
                 && !going.contains(&(blanked.table, plan_file::row_text(&blanked.row)))
             {
                 self.blank(case, relation, blanked, treatment, unit)?;
             }
         }
-        // Who refers to a row goes before it.
+        // A row is deleted before the row that it refers to.
         for change in changes.iter().rev() {
             if stands_alone {
                 self.put(change)?;
             } else {
-                self.bench.put_in(unit, change)?;
+                self.draft.put_in(unit, change)?;
             }
         }
         Ok(())
     }
 
-    /// Everything that goes with an orphan, the orphan first; or why it cannot go.
+    /// Collects everything that is deleted with an orphan, the orphan first. It is undecided if a part must stay.
     #[allow(clippy::too_many_lines, reason = "its steps are still to be named")]
     fn gather(
         &mut self,
@@ -180,28 +187,28 @@ impl<'a> Planner<'a> {
         closure: &mut Closure<'a>,
     ) -> Result<(), Stop> {
         let schema = self.schema;
-        let root = Going {
+        let root = ClosureRow {
             table: case.relation.child,
             row: pending.row.clone(),
             image,
-            part: ChangeRole::Orphan,
+            role: ChangeRole::Orphan,
             blanked: None,
         };
         let mut open: Vec<(TableId, Vec<usize>)> = Vec::new();
         match self.admit(case, closure, root)? {
-            Admission::Goes(place) => open.push((case.relation.child, vec![place])),
-            Admission::GoesToo(_) | Admission::Settled => {}
-            Admission::Needed(why) => return Stop::undecided(why),
+            Admission::Added(index) => open.push((case.relation.child, vec![index])),
+            Admission::Present(_) | Admission::Skipped => {}
+            Admission::Blocked(why) => return Stop::undecided(why),
         }
-        while let Some((table, places)) = open.pop() {
+        while let Some((table, indexes)) = open.pop() {
             let relations = schema
                 .relations
                 .iter()
                 .filter(|relation| relation.parent.table == Some(table) && !relation.parent.columns.is_empty());
             for relation in relations {
-                for some in places.chunks(CHUNK) {
-                    let rows: Vec<RowName> = some.iter().map(|&place| closure.rows[place].row.clone()).collect();
-                    if let Err(why) = self.can_be_found(relation.child)
+                for some in indexes.chunks(CHUNK) {
+                    let rows: Vec<RowName> = some.iter().map(|&index| closure.rows[index].row.clone()).collect();
+                    if let Err(why) = self.check_identity(relation.child)
                         && self.has_dependants(relation, &rows)?
                     {
                         return Stop::undecided(why);
@@ -209,35 +216,35 @@ impl<'a> Planner<'a> {
                     let mut gone = Vec::new();
                     let dependants = self.dependants(relation, &rows)?;
                     for (parent, going) in dependants {
-                        let place = match self.admit(case, closure, going)? {
-                            Admission::Goes(place) => {
-                                gone.push(place);
-                                place
+                        let index = match self.admit(case, closure, going)? {
+                            Admission::Added(index) => {
+                                gone.push(index);
+                                index
                             }
-                            Admission::GoesToo(place) => place,
-                            Admission::Settled => continue,
-                            Admission::Needed(why) => return Stop::undecided(why),
+                            Admission::Present(index) => index,
+                            Admission::Skipped => continue,
+                            Admission::Blocked(why) => return Stop::undecided(why),
                         };
                         let is_deferred = relation.deferrable && relation.on_delete == Action::NoAction;
-                        closure.dependants[some[parent]].push((place, is_deferred));
+                        closure.dependants[some[parent]].push((index, is_deferred));
                     }
                     if !gone.is_empty() {
                         open.push((relation.child, gone));
                     }
                     self.check_limits();
-                    if !self.goes_on() {
+                    if !self.may_continue() {
                         return Ok(());
                     }
                 }
             }
         }
-        if let Some(tables) = closure.circle().filter(|_| !self.surgery.removes_circles()) {
+        if let Some(tables) = closure.circle().filter(|_| !self.sql.removes_circles()) {
             let [one, other] = tables.map(|table| &schema.tables[table].name);
             return Stop::undecided(format!(
                 "rows of {one} and {other} refer to each other in a circle, and neither can go first"
             ));
         }
-        match closure.comes_after.filter(|_| closure.goes_first) {
+        match closure.later_table.filter(|_| closure.is_deleted_first) {
             Some(table) => {
                 let name = &schema.tables[table].name;
                 Stop::undecided(format!(
@@ -248,27 +255,32 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes a row into a closure, unless it is there already, is planned to go anyway, or is needed.
-    fn admit(&mut self, case: &Case<'a>, closure: &mut Closure<'a>, going: Going<'a>) -> Result<Admission, TreatError> {
+    /// Adds a row to a closure, unless it is there already, is planned to be deleted anyway, or is needed.
+    fn admit(
+        &mut self,
+        case: &Case<'a>,
+        closure: &mut Closure<'a>,
+        going: ClosureRow<'a>,
+    ) -> Result<Admission, TreatError> {
         let about = &self.schema.tables[going.table];
         let blanked = going.blanked.map_or("", |relation| relation.id.as_str());
         let name = (going.table, format!("{blanked}{}", plan_file::row_text(&going.row)));
-        if let Some(&place) = closure.places.get(&name) {
-            return Ok(if going.blanked.is_some() { Admission::Settled } else { Admission::GoesToo(place) });
+        if let Some(&index) = closure.indexes.get(&name) {
+            return Ok(if going.blanked.is_some() { Admission::Skipped } else { Admission::Present(index) });
         }
-        let planned = self.bench.get(&about.name, &going.row)?;
+        let planned = self.draft.get(&about.name, &going.row)?;
         let has_lost = |planned: &Change| planned.reasons.iter().any(|reason| reason.role == ChangeRole::Dependant);
         match &planned {
             Some(planned) if planned.after.is_none() => {
-                closure.comes_after = Some(going.table);
-                return Ok(Admission::Settled);
+                closure.later_table = Some(going.table);
+                return Ok(Admission::Skipped);
             }
-            Some(planned) if has_lost(planned) && going.blanked.is_some() => closure.comes_after = Some(going.table),
-            Some(planned) if has_lost(planned) => closure.goes_first = true,
+            Some(planned) if has_lost(planned) && going.blanked.is_some() => closure.later_table = Some(going.table),
+            Some(planned) if has_lost(planned) => closure.is_deleted_first = true,
             _ => {}
         }
         if let Some(why) = &about.irreversible {
-            return Ok(Admission::Needed(format!("a row of {} would change, which {why}", about.name)));
+            return Ok(Admission::Blocked(format!("a row of {} would change, which {why}", about.name)));
         }
         if closure.seen.insert((going.table, plan_file::row_text(&going.row))) {
             let earlier = planned.map(|planned| planned.reasons).unwrap_or_default();
@@ -277,36 +289,41 @@ impl<'a> Planner<'a> {
         if let Some(relation) = going.blanked {
             let row = (&going.row, &going.image.columns, relation.child_columns.as_slice());
             if let Some((_, why)) = self.cannot_rekey(going.table, &[row])?.pop() {
-                return Ok(Admission::Needed(format!("a row of {} would lose its reference, and {why}", about.name)));
+                return Ok(Admission::Blocked(format!("a row of {} would lose its reference, and {why}", about.name)));
             }
             closure.take(name, going);
-            return Ok(Admission::Settled);
+            return Ok(Admission::Skipped);
         }
         if self.is_needed(going.table, &going.image.columns, None) {
             let why = format!("a row of {} would go that another change of this plan points at", about.name);
-            return Ok(Admission::Needed(why));
+            return Ok(Admission::Blocked(why));
         }
-        Ok(Admission::Goes(closure.take(name, going)))
+        Ok(Admission::Added(closure.take(name, going)))
     }
 
     fn has_dependants(&mut self, relation: &Relation, parents: &[RowName]) -> Result<bool, TreatError> {
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut any = false;
-        self.asker.each_row(&self.surgery.children_of(self.schema, relation, &parents), &mut |_| any = true)?;
+        self.lookups.each_row(&self.sql.children_of(self.schema, relation, &parents), &mut |_| any = true)?;
         Ok(any)
     }
 
-    /// The rows that refer to rows that go, each with the number of that row, and what becomes of them; or why that cannot be.
-    fn dependants(&mut self, relation: &'a Relation, parents: &[RowName]) -> Result<Vec<(usize, Going<'a>)>, Stop> {
+    /// Returns the rows that refer to rows of the closure, each with the number of that row. It is undecided if one of
+    /// them is too long for a plan.
+    fn dependants(
+        &mut self,
+        relation: &'a Relation,
+        parents: &[RowName],
+    ) -> Result<Vec<(usize, ClosureRow<'a>)>, Stop> {
         let child = self.schema.child(relation);
-        let names = identity_columns(child);
+        let names: Arc<[String]> = identity_columns(child).into_iter().map(str::to_owned).collect();
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut numbers: Vec<usize> = Vec::new();
         let mut rows: Vec<RowName> = Vec::new();
-        let question = self.surgery.children_of(self.schema, relation, &parents);
-        self.asker.numbered(&question, parents.len(), &mut |number, values| {
+        let question = self.sql.children_of(self.schema, relation, &parents);
+        self.lookups.numbered(&question, parents.len(), &mut |number, values| {
             numbers.push(number);
-            rows.push(names.iter().map(|name| (*name).to_owned()).zip(values.iter().cloned()).collect());
+            rows.push(RowName::of(&names, values.to_vec()));
         })?;
         let images = self.images(relation.child, &rows.iter().collect::<Vec<_>>())?;
         let stays = relation.on_delete == Action::SetNull && self.can_be_blank(relation);
@@ -315,7 +332,7 @@ impl<'a> Planner<'a> {
                 Stop::Undecided(format!("a row of {} depends on it, and {}", child.name, super::TOO_LONG))
             })?;
             let blanked = stays.then_some(relation);
-            Ok((number, Going { table: relation.child, row, image, part: ChangeRole::Dependant, blanked }))
+            Ok((number, ClosureRow { table: relation.child, row, image, role: ChangeRole::Dependant, blanked }))
         });
         going.collect()
     }
@@ -329,17 +346,17 @@ impl<'a> Planner<'a> {
         !relation.child_columns.iter().any(is_fixed)
     }
 
-    /// Plans that a dependant loses its reference and stays.
+    /// Plans to clear a reference of a dependant that stays.
     fn blank(
         &mut self,
         case: &mut Case<'a>,
         relation: &Relation,
-        going: Going<'a>,
+        going: ClosureRow<'a>,
         treatment: &str,
         unit: Unit,
     ) -> Result<(), TreatError> {
         let child = self.schema.child(relation);
-        let planned = self.bench.get(&child.name, &going.row)?;
+        let planned = self.draft.get(&child.name, &going.row)?;
         let is_planned = planned.is_some();
         let mut change = planned.unwrap_or_else(|| {
             let (before, after) = (going.image.columns.clone(), going.image.columns);
@@ -347,43 +364,41 @@ impl<'a> Planner<'a> {
         });
         let Some(after) = &mut change.after else { return Ok(()) };
         for name in self.schema.child_column_names(relation) {
-            if let Some((_, value)) = after.iter_mut().find(|(known, _)| known == name) {
-                *value = Value::Null;
-            }
+            after.set(name, Value::Null);
         }
         let mut reason = case.reason(ChangeRole::Dependant, treatment);
         reason.relation.clone_from(&relation.id);
         change.reasons.push(reason);
-        self.changed.insert((relation.child, case.index, false));
+        self.effects.changed.insert((relation.child, case.id, false));
         if let Some(before) = &change.before {
-            self.rekeyed(relation.child, before, &relation.child_columns);
+            self.record_rekeying(relation.child, before, &relation.child_columns);
         }
-        // What was planned for it before stays where it is, which is before any row that goes now.
-        if is_planned { self.put(&change) } else { Ok(self.bench.put_in(unit, &change)?) }
+        // An earlier change keeps its position, which comes before any row that is deleted now.
+        if is_planned { self.put(&change) } else { Ok(self.draft.put_in(unit, &change)?) }
     }
 
-    /// What it takes that one row goes.
-    fn taken_out(
+    /// Plans the delete of one row, and the record that keeps it.
+    fn plan_removal(
         &mut self,
         case: &mut Case<'a>,
-        going: Going<'a>,
+        going: ClosureRow<'a>,
         treatment: &str,
         keep: Option<&QuarantineTarget>,
         unit: Unit,
     ) -> Result<Change, TreatError> {
         let about = &self.schema.tables[going.table];
-        let planned = self.bench.get(&about.name, &going.row)?;
+        let planned = self.draft.get(&about.name, &going.row)?;
         if let Some(planned) = &planned {
-            self.forget_keys(planned)?;
+            self.remove_key_record(planned)?;
         }
-        self.changed.insert((going.table, case.index, going.part == ChangeRole::Orphan));
+        self.effects.changed.insert((going.table, case.id, going.role == ChangeRole::Orphan));
         let mut reasons = planned.map(|planned| planned.reasons).unwrap_or_default();
-        reasons.push(case.reason(going.part, treatment));
-        self.gone(going.table, &going.image.columns, None);
-        // What was tried for it before no longer stands in anybody's way.
-        if self.furnished.contains(&going.table) {
-            let (room, surgery) = self.room(going.table)?;
-            let _ = room.attempt(&surgery.delete(about, &going.row))?;
+        reasons.push(case.reason(going.role, treatment));
+        self.record_removal(going.table, &going.image.columns, None);
+        // The rehearsal must not keep the row, because another row may take its unique key.
+        if self.rehearsal.tables.contains(&going.table) {
+            let (rehearsal, sql) = self.rehearsal_of(going.table)?;
+            let _ = rehearsal.attempt(&sql.delete(about, &going.row))?;
         }
         let mut change = Change::new(about.name.clone(), going.row, Some(going.image.columns), None);
         change.address = going.image.address.filter(|_| has_own_address(about));
@@ -392,7 +407,7 @@ impl<'a> Planner<'a> {
             None => {}
             Some(QuarantineTarget::Table(table)) => self.keep_row(case, table, &change, unit)?,
             Some(QuarantineTarget::File(file)) => {
-                *self.files.entry(file.clone()).or_default() += 1;
+                *self.effects.kept_files.entry(file.clone()).or_default() += 1;
                 change.kept = Some(file.clone());
             }
         }
@@ -400,14 +415,14 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// What becomes of a row that a closure comes upon.
+/// The result of adding a row to a closure.
 enum Admission {
-    /// It goes, and what refers to it is to be looked at.
-    Goes(usize),
-    /// It goes, as was found before.
-    GoesToo(usize),
-    /// It goes with an earlier orphan, and before what goes with this one; or it stays.
-    Settled,
-    /// Why nothing of the closure can go.
-    Needed(String),
+    /// The row was added at this index, and its dependants are to be examined.
+    Added(usize),
+    /// The row was added before, at this index.
+    Present(usize),
+    /// Nothing is to be done: the row stays, or an earlier change deletes it.
+    Skipped,
+    /// The closure cannot be deleted, for this reason.
+    Blocked(String),
 }

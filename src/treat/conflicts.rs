@@ -1,6 +1,7 @@
-//! What the changes of one plan need of each other: a row that another change points at must not go nor get another key, and
-//! nothing may be pointed at a row or a key that goes.
+//! Conflicts between the changes of one plan. A row that another change points at must neither be deleted nor get another
+//! key, and nothing may be pointed at a row or a key that is removed.
 
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::hash::DefaultHasher;
 use std::hash::Hash;
@@ -8,80 +9,88 @@ use std::hash::Hasher;
 
 use crate::model::ids::TableId;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::key_of;
 use crate::plan_file;
 use crate::treat::Planner;
 use crate::treat::TreatError;
 
-/// Keys of parents, as hashes: two that share one only make a change undecided that could have been made.
-#[derive(Default)]
+/// Keys of parents, as hashes. A collision of hashes can only leave a change undecided that was possible.
 pub(super) struct Conflicts {
+    /// True if some rule can remove rows or keys that other rows refer to.
+    pub(super) may_remove: bool,
+    /// Tables in which rows get another key that can be referred to.
+    pub(super) rekeyed: BTreeSet<TableId>,
     needed: HashSet<u64>,
-    gone: HashSet<u64>,
+    removed: HashSet<u64>,
 }
 
+impl Conflicts {
+    pub(super) fn new(may_remove: bool) -> Conflicts {
+        Conflicts { may_remove, rekeyed: BTreeSet::new(), needed: HashSet::new(), removed: HashSet::new() }
+    }
+}
+
+/// Returns the hash of a key. It is equal in every run.
 fn hash(table: TableId, columns: &[usize], key: &[Value]) -> u64 {
-    let named: RowName = key.iter().map(|value| (String::new(), value.clone())).collect();
-    // Always the same hash for the same key, in every run.
+    let row: Row = key.iter().map(|value| (String::new(), value.clone())).collect();
     let mut hasher = DefaultHasher::new();
-    (table, columns, plan_file::row_text(&named)).hash(&mut hasher);
+    (table, columns, plan_file::row_text(&row)).hash(&mut hasher);
     hasher.finish()
 }
 
 impl<'a> Planner<'a> {
-    /// The parent of this reference has to stay, if there is one.
-    pub(super) fn need(&mut self, relation: &Relation, image: &RowName) -> Result<(), TreatError> {
-        let key = key_of(image, self.schema.child_column_names(relation));
+    /// Records that the parent of this reference has to stay, if there is one.
+    pub(super) fn require_parent(&mut self, relation: &Relation, image: &Row) -> Result<(), TreatError> {
+        let key = image.key(self.schema.child_column_names(relation));
         let (Some(key), Some(parent)) = (key.filter(|key| !key.contains(&Value::Null)), relation.parent.table) else {
             return Ok(());
         };
         let columns = &relation.parent.columns;
-        // Where nothing goes, nothing has to be remembered.
-        if self.takes_away
+        if self.conflicts.may_remove
             && let Some(key) = self.stored_keys(parent, columns, &[&key])?.pop().flatten()
         {
-            self.ties.needed.insert(hash(parent, columns, &key));
+            self.conflicts.needed.insert(hash(parent, columns, &key));
         }
         Ok(())
     }
 
-    /// Every reference that a row has.
-    pub(super) fn need_all(&mut self, table: TableId, image: &RowName) -> Result<(), TreatError> {
+    /// Records that the parents of all references of a row have to stay.
+    pub(super) fn require_parents(&mut self, table: TableId, image: &Row) -> Result<(), TreatError> {
         let schema = self.schema;
         for relation in schema.relations.iter().filter(|relation| relation.child == table) {
-            self.need(relation, image)?;
+            self.require_parent(relation, image)?;
         }
         Ok(())
     }
 
-    /// Whether another change points at this row.
-    pub(super) fn is_needed(&self, table: TableId, image: &RowName, changed: Option<&[usize]>) -> bool {
-        self.names(table, image, changed).any(|name| self.ties.needed.contains(&name))
+    /// True if another change points at this row. If `changed` is given, only keys with one of these columns count.
+    pub(super) fn is_needed(&self, table: TableId, image: &Row, changed: Option<&[usize]>) -> bool {
+        self.key_hashes(table, image, changed).any(|hash| self.conflicts.needed.contains(&hash))
     }
 
-    pub(super) fn gone(&mut self, table: TableId, image: &RowName, changed: Option<&[usize]>) {
-        let names: Vec<u64> = self.names(table, image, changed).collect();
-        self.ties.gone.extend(names);
+    /// Records that the keys of a row are removed. If `changed` is given, only keys with one of these columns are.
+    pub(super) fn record_removal(&mut self, table: TableId, image: &Row, changed: Option<&[usize]>) {
+        let hashes: Vec<u64> = self.key_hashes(table, image, changed).collect();
+        self.conflicts.removed.extend(hashes);
     }
 
-    pub(super) fn is_gone(&self, table: TableId, columns: &[usize], key: &Key) -> bool {
-        self.ties.gone.contains(&hash(table, columns, key))
+    pub(super) fn is_removed(&self, table: TableId, columns: &[usize], key: &Key) -> bool {
+        self.conflicts.removed.contains(&hash(table, columns, key))
     }
 
-    /// By what keys a row can be referred to; only those that have any of some columns in them, if it is these that change.
-    fn names(&self, table: TableId, image: &RowName, changed: Option<&[usize]>) -> impl Iterator<Item = u64> {
+    /// Returns the hashes of the keys by which relations refer to a row.
+    fn key_hashes(&self, table: TableId, image: &Row, changed: Option<&[usize]>) -> impl Iterator<Item = u64> {
         let schema = self.schema;
         let about = &schema.tables[table];
-        let is_meant = move |relation: &&Relation| {
+        let is_affected = move |relation: &&Relation| {
             let changes = |changed: &[usize]| relation.parent.columns.iter().any(|column| changed.contains(column));
             relation.parent.table == Some(table) && changed.is_none_or(changes)
         };
-        schema.relations.iter().filter(is_meant).filter_map(move |relation| {
+        schema.relations.iter().filter(is_affected).filter_map(move |relation| {
             let columns = &relation.parent.columns;
-            let key = key_of(image, columns.iter().map(|&column| about.columns[column].name.as_str()));
+            let key = image.key(columns.iter().map(|&column| about.columns[column].name.as_str()));
             key.map(|key| hash(table, columns, &key))
         })
     }

@@ -1,4 +1,4 @@
-//! One chunk of missing keys → a verdict for each: the first treatment that is admissible, or why there is none.
+//! Decides a chunk of missing keys: the first admissible treatment of each key, or the reasons why there is none.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,6 +12,7 @@ use crate::engine::EngineError;
 use crate::model::catalog::Action;
 use crate::model::catalog::Match;
 use crate::model::ids::TableId;
+use crate::model::row::RowName;
 use crate::model::rule::Expression;
 use crate::model::rule::Placeholder;
 use crate::model::rule::PlaceholderKey;
@@ -25,12 +26,11 @@ use crate::model::rule::Via;
 use crate::model::schema::side;
 use crate::model::text;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::repair::Evaluation;
 use crate::sql::repair::Wanted;
 
-/// One missing key, the first row that refers to it, and how many do.
+/// One missing key, the first row that refers to it, and the number of rows that do.
 pub(super) struct Group {
     pub(super) key: Key,
     pub(super) row: RowName,
@@ -43,14 +43,14 @@ pub(super) enum Verdict {
     Undecided(Rc<str>),
 }
 
-/// What happens to the rows of a key.
+/// The change of the rows of a key.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
-    /// They stay as they are.
+    /// The rows stay as they are.
     Nothing,
-    /// The columns of their key change; `None` leaves a column as it is.
+    /// The columns of the key change. `None` leaves a column as it is.
     Set { columns: Rc<[Option<Value>]>, record: Option<Rc<str>>, quarantine_on_conflict: bool, blanks: bool },
-    /// They go; a table or a file keeps them, unless it is written out that none is to.
+    /// The rows are deleted. A table or a file keeps them, if one is given.
     Remove { keep: Option<Rc<QuarantineTarget>> },
 }
 
@@ -70,7 +70,7 @@ impl Verdict {
     }
 }
 
-/// Per key what a treatment does, or why it does not apply.
+/// For each key the change of a treatment, or the reason why the treatment does not apply.
 type Acts = Vec<Result<Act, String>>;
 
 impl<'a> Planner<'a> {
@@ -78,39 +78,39 @@ impl<'a> Planner<'a> {
         let mut verdicts: Vec<Option<Verdict>> = groups.iter().map(|_| None).collect();
         let mut reasons: Vec<Vec<String>> = groups.iter().map(|_| Vec::new()).collect();
         for treatment in &case.rule.treatments {
-            let open: Vec<usize> = (0..groups.len()).filter(|&place| verdicts[place].is_none()).collect();
+            let open: Vec<usize> = (0..groups.len()).filter(|&index| verdicts[index].is_none()).collect();
             if open.is_empty() {
                 break;
             }
             let treatment = &treatment.value;
-            let some: Vec<&Group> = open.iter().map(|&place| &groups[place]).collect();
-            // A parent that this very plan makes is there for every relation.
+            let some: Vec<&Group> = open.iter().map(|&index| &groups[index]).collect();
+            // A parent that the plan already makes serves every relation.
             let planned = match treatment {
                 Treatment::Remap(_) => vec![false; some.len()],
                 _ => self.planned(case, &some)?,
             };
-            for (&place, _) in open.iter().zip(&planned).filter(|(_, is_planned)| **is_planned) {
+            for (&index, _) in open.iter().zip(&planned).filter(|(_, is_planned)| **is_planned) {
                 let by = match treatment {
                     Treatment::Sentinel(_) => TreatmentKind::Sentinel,
                     _ => TreatmentKind::Placeholder,
                 };
-                verdicts[place] = Some(Verdict::Decided { treatment: by.name().into(), act: Act::Nothing });
+                verdicts[index] = Some(Verdict::Decided { treatment: by.name().into(), act: Act::Nothing });
             }
-            // Only for the others is anything made.
+            // New parents are made for the other keys only.
             let open: Vec<usize> =
-                open.into_iter().zip(planned).filter(|(_, is_planned)| !is_planned).map(|(place, _)| place).collect();
-            let some: Vec<&Group> = open.iter().map(|&place| &groups[place]).collect();
+                open.into_iter().zip(planned).filter(|(_, is_planned)| !is_planned).map(|(index, _)| index).collect();
+            let some: Vec<&Group> = open.iter().map(|&index| &groups[index]).collect();
             if some.is_empty() {
                 continue;
             }
             let mut acts = self.acts(case, treatment, &some)?;
             self.leave_adopted(case, treatment, &some, &mut acts)?;
-            for (&place, act) in open.iter().zip(acts) {
+            for (&index, act) in open.iter().zip(acts) {
                 match act {
                     Ok(act) => {
-                        verdicts[place] = Some(Verdict::Decided { treatment: treatment.name().into(), act });
+                        verdicts[index] = Some(Verdict::Decided { treatment: treatment.name().into(), act });
                     }
-                    Err(why) => reasons[place].push(format!("{}: {why}", treatment.name())),
+                    Err(why) => reasons[index].push(format!("{}: {why}", treatment.name())),
                 }
             }
         }
@@ -118,7 +118,7 @@ impl<'a> Planner<'a> {
         Ok(verdicts.into_iter().zip(reasons).map(|(verdict, why)| verdict.unwrap_or_else(|| undecided(why))).collect())
     }
 
-    /// Rows whose key is that of the parent that was made for them stay as they are.
+    /// Leaves rows alone whose key is the key of the parent that was made for them.
     fn leave_adopted(
         &mut self,
         case: &Case<'a>,
@@ -127,7 +127,8 @@ impl<'a> Planner<'a> {
         acts: &mut Acts,
     ) -> Result<(), TreatError> {
         let is_sentinel = matches!(treatment, Treatment::Sentinel(_));
-        let has_own_key = matches!(treatment, Treatment::Placeholder(wish) if wish.key == PlaceholderKey::New);
+        let has_own_key =
+            matches!(treatment, Treatment::Placeholder(wanted_parent) if wanted_parent.key == PlaceholderKey::New);
         if !is_sentinel && !has_own_key {
             return Ok(());
         }
@@ -149,8 +150,8 @@ impl<'a> Planner<'a> {
         }
         if changes_child(treatment) {
             let child = case.relation.child;
-            let can_change = self.can_be_found(child);
-            let can_change = if can_change.is_ok() { for_a_key(self.furnish(child))? } else { can_change };
+            let can_change = self.check_identity(child);
+            let can_change = if can_change.is_ok() { split_undecided(self.rehearse_table(child))? } else { can_change };
             if let Err(why) = can_change {
                 return Ok(every(groups, Err(why)));
             }
@@ -159,12 +160,12 @@ impl<'a> Planner<'a> {
         match treatment {
             Treatment::Remap(remap) => self.remap(case, remap, groups),
             Treatment::Placeholder(placeholder) => self.placeholder(case, placeholder, groups),
-            Treatment::Sentinel(sentinel) => Ok(every(groups, for_a_key(self.sentinel(case, sentinel, groups))?)),
+            Treatment::Sentinel(sentinel) => Ok(every(groups, split_undecided(self.sentinel(case, sentinel, groups))?)),
             Treatment::SetNull { columns } => {
                 let columns = columns.as_ref().map(|columns| columns.iter().map(|name| name.value.as_str()).collect());
                 Ok(every(groups, self.set_null(case, columns)))
             }
-            Treatment::SetDefault => Ok(every(groups, for_a_key(self.set_default(case, groups))?)),
+            Treatment::SetDefault => Ok(every(groups, split_undecided(self.set_default(case, groups))?)),
             Treatment::Quarantine { keep } => Ok(every(groups, Ok(Act::Remove { keep: Some(Rc::new(keep.clone())) }))),
             Treatment::Delete => Ok(every(groups, Ok(Act::Remove { keep: None }))),
             Treatment::Follow { keep } => self.follow(case, *keep, groups),
@@ -176,12 +177,12 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What the declaration says happens when a parent goes: it did go.
+    /// Applies the ON DELETE action of the foreign key, as if the parent had just been deleted.
     fn follow(&mut self, case: &Case<'a>, keep: bool, groups: &[&Group]) -> Result<Acts, TreatError> {
         let act = match case.relation.on_delete {
             Action::Cascade => Ok(Act::Remove { keep: keep.then(|| Rc::new(QuarantineTarget::default())) }),
             Action::SetNull => self.set_null(case, None),
-            Action::SetDefault => for_a_key(self.set_default(case, groups))?,
+            Action::SetDefault => split_undecided(self.set_default(case, groups))?,
             other => Err(format!("ON DELETE is {}, which names no repair", other.name())),
         };
         Ok(every(groups, act))
@@ -203,12 +204,12 @@ impl<'a> Planner<'a> {
                 keys.iter().map(|key| map.new_key(key).ok_or_else(|| format!("{} has no such key", map.file))).collect()
             }
             RemapHow::Table { table, from, into } => {
-                let Some(place) = self.table(table) else {
+                let Some(index) = self.table(table) else {
                     return Ok(every(groups, Err(format!("there is no table {table}"))));
                 };
-                let (from, into) = (self.columns(place, from), self.columns(place, into));
-                let question = self.surgery.mapped(&self.schema.tables[place], &from, &into, &keys);
-                self.one_each(
+                let (from, into) = (self.columns(index, from), self.columns(index, into));
+                let question = self.sql.mapped(&self.schema.tables[index], &from, &into, &keys);
+                self.unique_keys(
                     &question,
                     keys.len(),
                     &format!("{table} has no such key"),
@@ -217,9 +218,9 @@ impl<'a> Planner<'a> {
             }
             RemapHow::Normalize(forms) => {
                 let table = &self.schema.tables[parent];
-                let question = self.surgery.equal_in_form(table, columns[0], forms, &keys);
+                let question = self.sql.equal_in_form(table, columns[0], forms, &keys);
                 let name = &table.name;
-                self.one_each(
+                self.unique_keys(
                     &question,
                     keys.len(),
                     &format!("nothing in {name} is like it"),
@@ -240,7 +241,7 @@ impl<'a> Planner<'a> {
         Ok(acts.collect())
     }
 
-    /// The key that a query gives for each key, if it gives one row.
+    /// Returns the key that a query gives for each missing key, if the query gives exactly one row.
     fn asked(
         &mut self,
         case: &Case<'a>,
@@ -258,18 +259,24 @@ impl<'a> Planner<'a> {
         Ok(answers.into_iter().map(one).collect())
     }
 
-    fn placeholder(&mut self, case: &mut Case<'a>, wish: &Placeholder, groups: &[&Group]) -> Result<Acts, TreatError> {
+    fn placeholder(
+        &mut self,
+        case: &mut Case<'a>,
+        wanted_parent: &Placeholder,
+        groups: &[&Group],
+    ) -> Result<Acts, TreatError> {
         let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
             return Ok(every(groups, Err("there is no parent table to make a row in".to_owned())));
         };
-        let expressions: Vec<Wanted<'_>> = wish.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
-        let via = wish.via.as_ref().map(|via| &via.value);
+        let expressions: Vec<Wanted<'_>> =
+            wanted_parent.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let via = wanted_parent.via.as_ref().map(|via| &via.value);
         let needs_asking =
-            via.is_some() || wish.values.iter().any(|(_, at)| !matches!(at.value, Expression::Literal(_)));
+            via.is_some() || wanted_parent.values.iter().any(|(_, at)| !matches!(at.value, Expression::Literal(_)));
         let answers = if needs_asking {
             self.evaluate(case, via, &expressions, groups)?
         } else {
-            let literals = wish.values.iter().filter_map(|(_, at)| match &at.value {
+            let literals = wanted_parent.values.iter().filter_map(|(_, at)| match &at.value {
                 Expression::Literal(value) => Some(value.clone()),
                 _ => None,
             });
@@ -278,46 +285,48 @@ impl<'a> Planner<'a> {
         let mut acts = Acts::new();
         for (group, answer) in groups.iter().zip(answers) {
             let values = match answer {
-                Ok(values) => wish.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
+                Ok(values) => wanted_parent.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
                 Err(why) => {
                     acts.push(Err(why));
                     continue;
                 }
             };
-            let is_new = wish.key == PlaceholderKey::New;
+            let is_new = wanted_parent.key == PlaceholderKey::New;
             let key = (!is_new).then_some(&group.key);
-            // Where the rows get another key, it is they that the record keeps.
-            let record = wish.record.as_deref();
+            // If the rows get another key, the record keeps the rows; otherwise it keeps the parent.
+            let record = wanted_parent.record.as_deref();
             let (of_parent, of_rows) = if is_new { (None, record) } else { (record, None) };
             let made = self.make_parent(case, parent, key, &group.key, values, of_parent);
             let act = made.map(|key| if is_new { set(key, of_rows.map(Into::into), false) } else { Act::Nothing });
-            acts.push(for_a_key(act)?);
+            acts.push(split_undecided(act)?);
         }
         Ok(acts)
     }
 
-    fn sentinel(&mut self, case: &mut Case<'a>, wish: &Sentinel, groups: &[&Group]) -> Result<Act, Stop> {
+    fn sentinel(&mut self, case: &mut Case<'a>, wanted_parent: &Sentinel, groups: &[&Group]) -> Result<Act, Stop> {
         let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
             return Stop::undecided("there is no parent table");
         };
         let columns = &case.relation.parent.columns;
-        if let Some(key) = self.stored_keys(parent, columns, &[&wish.key.value])?.pop().flatten() {
+        if let Some(key) = self.stored_keys(parent, columns, &[&wanted_parent.key.value])?.pop().flatten() {
             return Ok(set(key, None, false));
         }
-        if let Some(key) = self.made_key(parent, columns, &wish.key.value)? {
+        if let Some(key) = self.made_key(parent, columns, &wanted_parent.key.value)? {
             return Ok(set(key, None, false));
         }
-        let expressions: Vec<Wanted<'_>> = wish.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let expressions: Vec<Wanted<'_>> =
+            wanted_parent.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
         let answer = self.evaluate(case, None, &expressions, &groups[..1])?.pop().unwrap_or(Ok(Vec::new()));
         let values = match answer {
-            Ok(values) => wish.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
+            Ok(values) => wanted_parent.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
             Err(why) => return Stop::undecided(why),
         };
-        let made = self.make_parent(case, parent, Some(&wish.key.value), &wish.key.value, values, None)?;
+        let made =
+            self.make_parent(case, parent, Some(&wanted_parent.key.value), &wanted_parent.key.value, values, None)?;
         Ok(set(made, None, false))
     }
 
-    /// Only columns that may be NULL, and rather those that no other relation needs.
+    /// Sets columns to NULL that may be NULL. Columns that no other relation needs are preferred.
     fn set_null(&self, case: &Case<'_>, wanted: Option<Vec<&str>>) -> Result<Act, String> {
         let child = self.schema.child(case.relation);
         let can_be_null = |column: usize| {
@@ -327,7 +336,7 @@ impl<'a> Planner<'a> {
         let is_shared = |column: usize| {
             let others = self.schema.relations.entries();
             others
-                .filter(|(index, _)| *index != case.index)
+                .filter(|(index, _)| *index != case.id)
                 .any(|(_, other)| other.child == case.relation.child && other.child_columns.contains(&column))
         };
         let columns = &case.relation.child_columns;
@@ -402,7 +411,8 @@ impl<'a> Planner<'a> {
         Ok(Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true })
     }
 
-    /// The values of expressions for each key. An error where `via` does not have the key, or has it more than once.
+    /// Returns the values of expressions for each key. A key is an error if `via` does not have it, or has it more than
+    /// once.
     pub(super) fn evaluate(
         &mut self,
         case: &Case<'a>,
@@ -421,7 +431,7 @@ impl<'a> Planner<'a> {
         self.evaluate_some(case, via.map_or("", |via| via.table.as_str()), via_table, wanted, groups)
     }
 
-    /// Where the rule's SQL fails, the keys are asked about in halves, until it is known for which of them it does.
+    /// Evaluates expressions. If the rule's SQL fails, the keys are divided in halves until the failing keys are known.
     fn evaluate_some(
         &mut self,
         case: &Case<'a>,
@@ -433,9 +443,9 @@ impl<'a> Planner<'a> {
         let keys: Vec<(&Key, &RowName)> = groups.iter().map(|group| (&group.key, &group.row)).collect();
         let evaluation =
             Evaluation { via: via.map(|(table, columns)| (&self.schema.tables[table], columns)), keys: &keys, wanted };
-        let question = self.surgery.evaluate(self.schema, case.relation, &evaluation);
+        let question = self.sql.evaluate(self.schema, case.relation, &evaluation);
         let mut answers: BTreeMap<usize, Vec<Vec<Value>>> = BTreeMap::new();
-        let asked = self.asker.numbered(&question, groups.len(), &mut |number, row| {
+        let asked = self.lookups.numbered(&question, groups.len(), &mut |number, row| {
             let [found, values @ ..] = row else { return };
             if found.as_integer() == Some(1) {
                 answers.entry(number).or_default().push(values.to_vec());
@@ -454,15 +464,15 @@ impl<'a> Planner<'a> {
             }
             (Err(other), _) => return Err(other.into()),
         }
-        let one = |place: usize| match answers.remove(&place).unwrap_or_default() {
+        let one = |index: usize| match answers.remove(&index).unwrap_or_default() {
             several if several.len() > 1 => Err(format!("{name} has the key more than once")),
             mut one => one.pop().ok_or_else(|| format!("{name} does not have the key")),
         };
         Ok((0..groups.len()).map(one).collect())
     }
 
-    /// Answers that are one key for each number.
-    fn one_each(
+    /// Returns the one key that a query gives for each number, or `none` or `several` as an error.
+    fn unique_keys(
         &mut self,
         question: &crate::sql::Sql,
         count: usize,
@@ -470,7 +480,7 @@ impl<'a> Planner<'a> {
         several: &str,
     ) -> Result<Vec<Result<Key, String>>, TreatError> {
         let mut found: Vec<Vec<Key>> = (0..count).map(|_| Vec::new()).collect();
-        self.asker.numbered(question, count, &mut |number, key| {
+        self.lookups.numbered(question, count, &mut |number, key| {
             if found[number].len() < 2 {
                 found[number].push(key.to_vec());
             }
@@ -483,7 +493,7 @@ impl<'a> Planner<'a> {
         Ok(found.into_iter().map(one).collect())
     }
 
-    /// Each key as the table stores it, if it has it exactly once.
+    /// Returns each key as the table stores it, if the table has it exactly once.
     pub(super) fn stored_keys(
         &mut self,
         table: TableId,
@@ -493,27 +503,27 @@ impl<'a> Planner<'a> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let question = self.surgery.present(&self.schema.tables[table], columns, keys);
-        let found = self.one_each(&question, keys.len(), "", "")?;
-        // A row that this very plan takes away is not there to be pointed at.
-        Ok(found.into_iter().map(|found| found.ok().filter(|key| !self.is_gone(table, columns, key))).collect())
+        let question = self.sql.present(&self.schema.tables[table], columns, keys);
+        let found = self.unique_keys(&question, keys.len(), "", "")?;
+        // A row that this plan removes does not count as a parent.
+        Ok(found.into_iter().map(|found| found.ok().filter(|key| !self.is_removed(table, columns, key))).collect())
     }
 
-    /// Which keys this plan already makes a parent for.
+    /// Returns true for each key for which the plan already makes a parent.
     fn planned(&mut self, case: &Case<'_>, groups: &[&Group]) -> Result<Vec<bool>, TreatError> {
         let mut planned = vec![false; groups.len()];
-        let Some(parent) = case.relation.parent.table.filter(|table| self.parents.made_in(*table)) else {
+        let Some(parent) = case.relation.parent.table.filter(|table| self.new_parents.made_in(*table)) else {
             return Ok(planned);
         };
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let table = &self.schema.tables[parent];
-        let (room, surgery) = self.room(parent)?;
-        let question = surgery.present(table, &case.relation.parent.columns, &keys);
-        room.numbered(&question, keys.len(), &mut |number, _| planned[number] = true)?;
+        let (rehearsal, sql) = self.rehearsal_of(parent)?;
+        let question = sql.present(table, &case.relation.parent.columns, &keys);
+        rehearsal.numbered(&question, keys.len(), &mut |number, _| planned[number] = true)?;
         Ok(planned)
     }
 
-    /// A key as the plan already makes a parent for it.
+    /// Returns a key as it is stored in a parent that the plan makes.
     pub(super) fn made_key(
         &mut self,
         parent: TableId,
@@ -521,10 +531,10 @@ impl<'a> Planner<'a> {
         key: &Key,
     ) -> Result<Option<Key>, TreatError> {
         let mut found = None;
-        if self.parents.made_in(parent) {
+        if self.new_parents.made_in(parent) {
             let table = &self.schema.tables[parent];
-            let (room, surgery) = self.room(parent)?;
-            room.numbered(&surgery.present(table, columns, &[key]), 1, &mut |_, key| found = Some(key.to_vec()))?;
+            let (rehearsal, sql) = self.rehearsal_of(parent)?;
+            rehearsal.numbered(&sql.present(table, columns, &[key]), 1, &mut |_, key| found = Some(key.to_vec()))?;
         }
         Ok(found)
     }
@@ -533,7 +543,7 @@ impl<'a> Planner<'a> {
         self.schema.table(name)
     }
 
-    /// The positions of columns that a check has found to be there.
+    /// Returns the positions of columns. The names were checked before.
     pub(super) fn columns(&self, table: TableId, names: &[String]) -> Vec<usize> {
         let columns = &self.schema.tables[table].columns;
         let position = |name: &String| columns.iter().position(|column| self.schema.names.same(&column.name, name));
@@ -541,15 +551,15 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Sets what is undecided for some keys apart from what fails altogether.
-fn for_a_key<T>(outcome: Result<T, Stop>) -> Result<Result<T, String>, TreatError> {
+/// Separates a reason for one key from a failure of the whole plan.
+fn split_undecided<T>(outcome: Result<T, Stop>) -> Result<Result<T, String>, TreatError> {
     match outcome {
         Ok(done) => Ok(Ok(done)),
         Err(stop) => stop.why().map(Err),
     }
 }
 
-/// Whether it is not by the parent alone that the rows get one.
+/// True if the treatment changes rows of the child.
 fn changes_child(treatment: &Treatment) -> bool {
     match treatment {
         Treatment::Placeholder(placeholder) => placeholder.key == PlaceholderKey::New,
@@ -563,7 +573,7 @@ fn set(key: Key, record: Option<Rc<str>>, quarantine_on_conflict: bool) -> Act {
     Act::Set { columns, record, quarantine_on_conflict, blanks: false }
 }
 
-/// Chosen columns become NULL.
+/// Sets the chosen columns to NULL.
 fn blank(chosen: Vec<bool>) -> Act {
     let columns = chosen.into_iter().map(|chosen| chosen.then_some(Value::Null)).collect();
     Act::Set { columns, record: None, quarantine_on_conflict: false, blanks: true }

@@ -1,5 +1,5 @@
-//! What was decided, key by key. Neighbours that were decided alike take the room of one, so that a relation with millions
-//! of missing keys needs little.
+//! The decisions of all keys of a relation. Equal decisions of neighbouring keys are stored once, so that a relation
+//! with millions of missing keys needs little memory.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use crate::treat::decide::Verdict;
 
 #[derive(Default)]
 pub(super) struct DecisionRuns {
-    /// A verdict, and how many keys there are up to the last that it is for.
+    /// Each decision, with the number of keys up to the last that it is for.
     runs: Vec<(usize, Verdict)>,
 }
 
@@ -21,7 +21,7 @@ impl DecisionRuns {
         }
     }
 
-    /// Of a key by its number, from 0 on.
+    /// Returns the decision of a key, by its number from 0 on.
     pub(super) fn of(&self, key: usize) -> Option<&Verdict> {
         self.runs.get(self.runs.partition_point(|(end, _)| *end <= key)).map(|(_, verdict)| verdict)
     }
@@ -31,7 +31,7 @@ impl DecisionRuns {
     }
 }
 
-/// Values are not compared: equal numbers may have different bits.
+/// True if both decisions are equal. Values are not compared, because equal numbers may have different bits.
 fn is_same(left: &Verdict, right: &Verdict) -> bool {
     match (left, right) {
         (Verdict::Undecided(left), Verdict::Undecided(right)) => left == right,
@@ -48,8 +48,10 @@ fn is_same_act(left: &Act, right: &Act) -> bool {
         (Act::Remove { keep }, Act::Remove { keep: other }) => keep == other,
         (
             Act::Set { columns, record, quarantine_on_conflict, blanks },
-            Act::Set { columns: others, record: other, quarantine_on_conflict: quarantines, blanks: blank },
-        ) => Rc::ptr_eq(columns, others) && record == other && quarantine_on_conflict == quarantines && blanks == blank,
+            Act::Set { columns: others, record: other, quarantine_on_conflict: quarantines, blanks: new_row },
+        ) => {
+            Rc::ptr_eq(columns, others) && record == other && quarantine_on_conflict == quarantines && blanks == new_row
+        }
         _ => false,
     }
 }

@@ -1,11 +1,12 @@
-//! The definitions of a plan: reads what deciding about them needs, and adds to a draft what changes and what else happens.
+//! The definitions of a plan: reads the defaults that a decision needs, and adds the changed definitions and the
+//! warnings to a draft.
 
 use std::collections::BTreeMap;
 
 use super::Draft;
-use super::hazards::hazards;
 use super::redefine;
-use super::redefine::Matter;
+use super::redefine::DecisionInput;
+use super::warnings::warnings;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::ids::TableId;
@@ -16,27 +17,27 @@ use crate::model::value::Value;
 use crate::sql::repair::Repair;
 use crate::treat::assign::Assigned;
 
-/// The definitions that a plan starts from.
-pub struct Known {
+/// The definitions of the database before the plan.
+pub struct KnownDefinitions {
     pub definitions: Vec<Definition>,
-    /// Some definitions may be hidden from this user.
+    /// True if some definitions may be hidden from this user.
     pub are_some_hidden: bool,
-    /// Of the parents that triggers are to make: the columns that have a DEFAULT.
+    /// The columns that have a DEFAULT, of each parent whose placeholders triggers make.
     pub defaults: BTreeMap<TableId, Vec<String>>,
 }
 
-/// The columns of parents that have a DEFAULT, where triggers are to make such parents.
+/// Returns the columns that have a DEFAULT, of each parent whose placeholders triggers are to make.
 pub fn defaults(
     schema: &Schema,
     rules: &Rules,
     assigned: &Assigned,
-    surgery: &dyn Repair,
+    sql: &dyn Repair,
     session: &mut dyn Session,
 ) -> Result<BTreeMap<TableId, Vec<String>>, EngineError> {
     let mut defaults = BTreeMap::new();
     for parent in redefine::parents_to_know(schema, rules, assigned) {
         let mut names = Vec::new();
-        session.each_row(&surgery.defaults(&schema.tables[parent]), &mut |row| {
+        session.each_row(&sql.defaults(&schema.tables[parent]), &mut |row| {
             names.extend(row.first().and_then(Value::as_text).map(str::to_owned));
         })?;
         defaults.insert(parent, names);
@@ -44,28 +45,28 @@ pub fn defaults(
     Ok(defaults)
 }
 
-/// Adds to a draft the definitions that its rules change, what is refused of them, and what else will happen.
+/// Adds to a draft the definitions that its rules change, the refusals, and the warnings.
 pub fn add_definitions(
     draft: &mut Draft,
     schema: &Schema,
     rules: &Rules,
     assigned: &Assigned,
-    surgery: &dyn Repair,
-    known: &Known,
+    sql: &dyn Repair,
+    known: &KnownDefinitions,
 ) {
     let forecast = &mut draft.forecast;
-    let decided = redefine::decide(&Matter {
+    let decided = redefine::decide(&DecisionInput {
         schema,
         rules,
         assigned,
-        outlooks: &forecast.relations,
+        forecasts: &forecast.relations,
         definitions: &known.definitions,
         defaults: &known.defaults,
-        dialect: surgery.redefining(),
+        dialect: sql.redefining(),
     });
     forecast.redefinitions = decided.changes;
     forecast.refusals.extend(decided.refusals);
-    forecast.warnings = hazards(schema, &known.definitions, forecast);
+    forecast.warnings = warnings(schema, &known.definitions, forecast);
     if known.are_some_hidden {
         let hidden = "this user does not see triggers: if a table of the plan has one, only a user who sees as little \
                       can apply it; make the plan with the privilege TRIGGER";

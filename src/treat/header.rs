@@ -1,4 +1,5 @@
-//! The header of a plan: the database and the rules that it was made for, the orphans that it leaves, and its treatments.
+//! The header of a plan: the database and the rules that it was made for, the orphans that it leaves, and its
+//! treatments.
 
 use crate::model::forecast::RepairForecast;
 use crate::model::ids::TableId;
@@ -12,9 +13,9 @@ use crate::model::value::Value;
 use crate::scan;
 use crate::scan::ScanResults;
 
-/// The digests that tie a plan to its database and its rules.
+/// The digests that bind a plan to its database and its rules.
 pub struct Digests {
-    /// Of the database's identity.
+    /// Of the identity of the database.
     pub identity: String,
     /// Of the definitions of all tables that the plan touches.
     pub schema: String,
@@ -44,7 +45,7 @@ pub fn header(
     }
 }
 
-/// Every relation that a changed table has a part in.
+/// Returns a forecast for every relation with a changed table.
 pub fn forecasts(schema: &Schema, facts: &ScanResults, forecast: &RepairForecast<Value>) -> Vec<OrphanForecast> {
     let is_changed = |table: Option<TableId>| {
         table.is_some_and(|table| {

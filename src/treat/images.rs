@@ -1,9 +1,9 @@
-//! Rows as they are stored. A row that is too long for a plan is left out.
+//! Images of rows as they are stored. A row that is too long for a plan has none.
 
 use super::Planner;
 use super::TreatError;
 use crate::model::ids::TableId;
-use crate::model::value::RowName;
+use crate::model::row::RowName;
 use crate::model::value::Value;
 use crate::plan_file;
 use crate::stored_rows;
@@ -12,11 +12,10 @@ use crate::stored_rows::LONGEST;
 use crate::stored_rows::Stored;
 
 impl<'a> Planner<'a> {
-    /// Returns the rows with these names as the database has them: the address, and the stored columns. `None` for a row
-    /// that is too long for a plan.
+    /// Returns the rows with these names as the database has them. A row that is too long for a plan is `None`.
     pub(super) fn images(&mut self, table: TableId, rows: &[&RowName]) -> Result<Vec<Option<Image>>, TreatError> {
         let table = &self.schema.tables[table];
-        let found = stored_rows::read(self.asker.as_mut(), self.surgery, table, rows)?;
+        let found = stored_rows::read(self.lookups.as_mut(), self.sql, table, rows)?;
         let image = |stored| match stored {
             Stored::Row(image) => Some(image).filter(|image| !is_too_long(image)),
             Stored::TooLong | Stored::Nothing => None,
@@ -25,10 +24,10 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Why a row that is longer stays as it is.
+/// The reason why a row that is too long stays as it is.
 pub(super) const TOO_LONG: &str = "its values are longer than 10 MB together, and a plan would have to hold them";
 
-/// True if a plan could not hold the row. What a plan writes of a value may be six times as long as the value.
+/// True if a plan could not hold the row. A value may be six times as long in a plan as in the database.
 fn is_too_long(image: &Image) -> bool {
     let bytes = image.columns.iter().map(|(_, value)| match value {
         Value::Text(bytes) | Value::Blob(bytes) => bytes.len() as u64,

@@ -1,5 +1,5 @@
-//! Rows that keep what a repair takes away or replaces, in tables that anybody can read: both keys of rows that are pointed
-//! elsewhere, whole rows that go, and the placeholders that were made.
+//! Records of a repair, in tables that anybody can read: both keys of remapped rows, whole rows that were deleted, and
+//! the placeholders that were made.
 
 use crate::model::catalog::Family;
 use crate::model::catalog::TableName;
@@ -8,10 +8,10 @@ use crate::model::ids::TableId;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::plan::NewTable;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::rule::TreatmentKind;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::value_of;
 use crate::plan_draft::Unit;
 use crate::plan_file;
 use crate::treat::Case;
@@ -19,9 +19,9 @@ use crate::treat::Planner;
 use crate::treat::TreatError;
 use crate::treat::rows::Pending;
 
-/// Both keys of a row.
+/// The columns of a record with both keys of a row.
 pub(super) const RECORD: [&str; 7] = ["id", "rule", "relation", "child_table", "child_row", "original_key", "new_key"];
-/// A whole row.
+/// The columns of a record with a whole row.
 pub(super) const QUARANTINE: [&str; 6] = ["id", "rule", "relation", "table_name", "row_name", "row"];
 
 impl<'a> Planner<'a> {
@@ -30,29 +30,29 @@ impl<'a> Planner<'a> {
         case: &Case<'a>,
         record: &str,
         pending: &Pending<'_>,
-        after: &RowName,
+        after: &Row,
         unit: Unit,
     ) -> Result<(), TreatError> {
-        let new = self.schema.child_column_names(case.relation).filter_map(|name| value_of(after, name));
+        let new = self.schema.child_column_names(case.relation).filter_map(|name| after.get(name));
         let new = compact(&new.cloned().collect::<Vec<_>>());
         let [child, row] = named(&self.schema.child(case.relation).name, &pending.row);
         let values = vec![child, row, compact(&pending.key), new];
         self.keep(case, record, &RECORD, values, pending.treatment, unit)
     }
 
-    /// A row that goes has no new key: what was to keep both of its keys is not made.
-    pub(super) fn forget_keys(&mut self, planned: &Change) -> Result<(), TreatError> {
+    /// Removes the record of both keys of a row that is now deleted, because the row has no new key.
+    pub(super) fn remove_key_record(&mut self, planned: &Change) -> Result<(), TreatError> {
         if planned.unit.is_none() {
             return Ok(());
         }
         let [table, row] = named(&planned.table, &planned.row);
-        for member in self.bench.members_with(planned)? {
+        for member in self.draft.members_with(planned)? {
             let says = |column: &str, value: &Value| {
-                let said = member.after.as_ref().and_then(|after| value_of(after, column));
-                said.is_some_and(|said| said.is_same(value) || said.is_same(&self.surgery.recorded(value.clone())))
+                let said = member.after.as_ref().and_then(|after| after.get(column));
+                said.is_some_and(|said| said.is_same(value) || said.is_same(&self.sql.recorded(value.clone())))
             };
             if member.role() == ChangeRole::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
-                self.bench.take_away(&member.table, &member.row)?;
+                self.draft.take_away(&member.table, &member.row)?;
             }
         }
         Ok(())
@@ -63,7 +63,7 @@ impl<'a> Planner<'a> {
         case: &Case<'a>,
         record: &str,
         table: TableId,
-        image: &RowName,
+        image: &Row,
         unit: Unit,
     ) -> Result<(), TreatError> {
         let table = &self.schema.tables[table];
@@ -72,7 +72,7 @@ impl<'a> Planner<'a> {
             .parent
             .columns
             .iter()
-            .filter_map(|&column| value_of(image, &table.columns[column].name).cloned())
+            .filter_map(|&column| image.get(&table.columns[column].name).cloned())
             .collect();
         let values = vec![Value::text(table.name.to_string()), compact(&key), Value::Null, compact(&key)];
         self.keep(case, record, &RECORD, values, "placeholder", unit)
@@ -105,9 +105,9 @@ impl<'a> Planner<'a> {
             || TableName { schema: None, table: table.to_owned() },
             |known| self.schema.tables[known].name.clone(),
         );
-        if known.is_none() && !self.creates.iter().any(|other| other.name == name) {
+        if known.is_none() && !self.effects.new_tables.iter().any(|other| other.name == name) {
             let columns = columns.iter().map(|&column| column.to_owned()).collect();
-            self.creates.push(NewTable { name: name.clone(), columns });
+            self.effects.new_tables.push(NewTable { name: name.clone(), columns });
         }
         if let Some(why) = known.and_then(|known| self.schema.tables[known].irreversible.as_deref()) {
             self.refusals.push(PlanRefusal {
@@ -129,31 +129,31 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         let number = self.next_record(known, table)?;
-        let is_number = |place: usize| {
+        let is_number = |index: usize| {
             known.is_some_and(|known| {
                 let column = self.schema.tables[known]
                     .columns
                     .iter()
-                    .find(|column| Some(&*column.name) == columns.get(place).copied());
+                    .find(|column| Some(&*column.name) == columns.get(index).copied());
                 column.is_some_and(|column| column.family == Family::Integer)
             })
         };
         let values: Vec<Value> = values
             .into_iter()
             .enumerate()
-            .map(|(place, value)| if is_number(place + 3) { value } else { self.surgery.recorded(value) })
+            .map(|(index, value)| if is_number(index + 3) { value } else { self.sql.recorded(value) })
             .collect();
         let said = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
-        let image: RowName =
-            columns.iter().map(|&column| column.to_owned()).zip(said.into_iter().chain(values)).collect();
-        let mut record = Change::new(name, image[..1].to_vec(), None, Some(image));
+        let image: Row = columns.iter().copied().zip(said.into_iter().chain(values)).collect();
+        let row = RowName::from(vec![(columns[0], Value::Integer(number))]);
+        let mut record = Change::new(name, row, None, Some(image));
         record.reasons.push(case.reason(ChangeRole::Record, treatment));
-        Ok(self.bench.put_in(unit, &record)?)
+        Ok(self.draft.put_in(unit, &record)?)
     }
 }
 
 impl Planner<'_> {
-    /// The first of these columns that a table does not have.
+    /// Returns the first of these columns that a table lacks.
     fn missing_column<'c>(&self, table: TableId, columns: &[&'c str]) -> Option<&'c str> {
         let there = &self.schema.tables[table].columns;
         let is_there = |wanted: &str| there.iter().any(|column| self.schema.names.same(&column.name, wanted));
@@ -161,13 +161,12 @@ impl Planner<'_> {
     }
 }
 
-/// A table and a row of it, as records name them.
+/// Returns the names of a table and of a row of it, as records hold them.
 fn named(table: &TableName, row: &RowName) -> [Value; 2] {
-    let row: Vec<Value> = row.iter().map(|(_, value)| value.clone()).collect();
-    [Value::text(table.to_string()), compact(&row)]
+    [Value::text(table.to_string()), compact(row.values())]
 }
 
-/// One value as it is; several as text.
+/// Returns one value as it is, and several values as text.
 fn compact(key: &[Value]) -> Value {
     match key {
         [one] => one.clone(),

@@ -1,8 +1,9 @@
-//! How much a plan takes away or blanks, and how much it may: for each rule over all its relations, for each table whichever rows
-//! of it go, dependants included, and for the plan as a whole. Each row counts once.
+//! Limits of a plan. The rows that a plan removes or blanks are counted per rule over all its relations, per table with
+//! its dependants, and for the whole plan. Each row counts once.
 //!
-//! Limits that are written out hold for every treatment of their rule; the cautious ones only for what is lost. A plan may take
-//! what its rules may take together, where all rules that write no limit share the cautious one.
+//! A limit that a rule sets holds for every treatment of the rule. A default limit holds only for rows that are removed
+//! or blanked. The limit of the plan is the sum of the limits of its rules; all rules without a limit share the
+//! default.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -26,11 +27,11 @@ use crate::sql;
 pub(super) struct Losses {
     plan: u64,
     tables: BTreeMap<TableId, u64>,
-    /// By the rule's id.
+    /// By the id of the rule.
     rules: BTreeMap<String, OfRule>,
-    /// How many rows the tables have.
+    /// The number of rows of each table.
     sizes: BTreeMap<TableId, u64>,
-    /// A limit is passed: nothing more is planned, only counted.
+    /// True if a limit is exceeded. Then nothing more is planned, only counted.
     is_over: bool,
 }
 
@@ -39,7 +40,7 @@ struct OfRule {
     limits: Limits,
     rows: u64,
     tables: BTreeMap<TableId, u64>,
-    /// Rows of child tables that are treated in any way.
+    /// Rows of child tables that any treatment has.
     treated: BTreeMap<TableId, u64>,
     relations: BTreeSet<String>,
 }
@@ -52,7 +53,7 @@ pub(super) struct Counted {
 }
 
 impl Losses {
-    /// What a scan has counted need not be counted again.
+    /// Records the size of a table that the scan has counted.
     pub(super) fn know_size(&mut self, table: TableId, rows: u64) {
         self.sizes.insert(table, rows);
     }
@@ -69,7 +70,7 @@ impl Losses {
         self.sizes.get(&table).copied().unwrap_or_default()
     }
 
-    /// The sums of every rule and table and of the plan, each beside its limit.
+    /// Returns the sums of every rule, of every table and of the plan, each with its limit.
     fn uses(&self) -> Vec<Use<'_>> {
         let mut uses = Vec::new();
         for (id, rule) in &self.rules {
@@ -91,7 +92,7 @@ impl Losses {
             let of = taking.iter().filter(|rule| rule.tables.contains_key(&table));
             let shares: Vec<Option<f64>> = of.map(|rule| rule.limits.max_share).collect();
             let cautious = if shares.contains(&None) { Limits::CAUTIOUS.share() } else { 0.0 };
-            // Tenths of a share do not add up to the bit.
+            // Sums of decimal fractions are not exact.
             let most = ((shares.iter().flatten().sum::<f64>() + cautious) * 1e9).round() / 1e9;
             if shares.len() > 1 {
                 uses.push(Use::share(table, rows, self.size(table), most.min(1.0), shares.iter().all(Option::is_none)));
@@ -108,7 +109,7 @@ impl Losses {
     }
 }
 
-/// One sum beside its limit.
+/// One sum with its limit.
 struct Use<'l> {
     rule: Option<&'l String>,
     table: Option<(TableId, u64)>,
@@ -142,19 +143,19 @@ impl<'l> Use<'l> {
 }
 
 impl<'a> Planner<'a> {
-    /// Whether more is to be planned: nothing is refused so far.
-    pub(super) fn goes_on(&self) -> bool {
+    /// True if planning continues, because nothing is refused so far.
+    pub(super) fn may_continue(&self) -> bool {
         self.refusals.is_empty() && !self.losses.is_over
     }
 
-    /// Stops the planning where a limit is passed.
+    /// Stops planning if a limit is exceeded.
     pub(super) fn check_limits(&mut self) {
         if !self.losses.is_over {
             self.losses.is_over = self.losses.uses().iter().any(Use::is_over);
         }
     }
 
-    /// Stops the planning where the orphans of one relation alone pass a limit: they need not be gathered first.
+    /// Stops planning if the orphans of one relation alone exceed a limit. Their dependants need not be collected then.
     pub(super) fn check_estimate(&mut self, case: &Case<'a>) -> Result<(), TreatError> {
         if case.estimate == 0 {
             return Ok(());
@@ -167,7 +168,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Once a limit is passed, rows are not looked at one by one any more: what the first pass said of them counts.
+    /// Adds the estimate of the first pass once a limit is exceeded, because the rows are no longer examined one by
+    /// one.
     pub(super) fn count_estimate(&mut self, case: &Case<'a>, base: u64) -> Result<(), TreatError> {
         if !self.losses.is_over || case.estimate == 0 {
             return Ok(());
@@ -192,7 +194,7 @@ impl<'a> Planner<'a> {
         self.losses.of(case.rule).tables.get(&case.relation.child).copied().unwrap_or_default()
     }
 
-    /// Counts the rows that any treatment but `report` has, as far as is known.
+    /// Counts the rows that any treatment but `report` has, as far as they are known.
     pub(super) fn count_treated(&mut self, case: &mut Case<'a>) -> Result<(), TreatError> {
         if case.rule.limits.is_some_and(|limits| limits.max_share.is_some()) {
             self.size(case.relation.child)?;
@@ -204,7 +206,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Counts a row that goes or is blanked, unless an earlier change of it was counted.
+    /// Counts a row that is deleted or blanked, unless an earlier change of it was counted.
     pub(super) fn count_loss(
         &mut self,
         case: &Case<'a>,
@@ -244,18 +246,18 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// How many rows a table has.
+    /// Returns the number of rows of a table.
     fn size(&mut self, table: TableId) -> Result<u64, TreatError> {
         if let Some(&size) = self.losses.sizes.get(&table) {
             return Ok(size);
         }
         let question = sql::of(self.schema).counts(self.schema, table, &[]);
-        let size = self.asker.numbers(&question)?.first().copied().unwrap_or(0);
+        let size = self.lookups.numbers(&question)?.first().copied().unwrap_or(0);
         self.losses.sizes.insert(table, size);
         Ok(size)
     }
 
-    /// Every sum beside its limit, and why the plan is refused, if it is.
+    /// Returns every sum with its limit, and the refusals of those that are exceeded.
     pub(super) fn limits(&self) -> (Vec<LimitUse>, Vec<PlanRefusal>) {
         let name = |table: TableId| self.schema.tables[table].name.to_string();
         let uses = self.losses.uses();
@@ -302,7 +304,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Whether a row went or was blanked for this reason.
+/// True if this reason deletes or blanks a row.
 fn loses(reason: &ChangeReason) -> bool {
     let takes = TreatmentKind::named(&reason.treatment).is_some_and(TreatmentKind::loses_data);
     reason.role == ChangeRole::Dependant || (reason.role == ChangeRole::Orphan && takes)

@@ -1,4 +1,4 @@
-//! What stops a repair that would take away what only seems to be orphaned: a parent table that lost its rows.
+//! The parent-loss guard: refuses to remove rows that seem to be orphans only because their parent table lost its rows.
 
 use crate::model::text::count;
 use crate::sql;
@@ -7,7 +7,7 @@ use crate::treat::Planner;
 use crate::treat::TreatError;
 
 impl<'a> Planner<'a> {
-    /// Why nothing may be removed or blanked, if nothing may: whole histories went because a small parent table was lost.
+    /// Returns the reason why nothing may be removed or blanked, if the parent seems to have lost rows.
     pub(super) fn parent_loss(&mut self, case: &Case<'a>) -> Result<Option<String>, TreatError> {
         let loses = case.rule.treatments.iter().any(|treatment| treatment.value.loses_data());
         if !loses || case.rule.even_if_parent_lost {
@@ -18,7 +18,7 @@ impl<'a> Planner<'a> {
             None => 0,
             Some(_) => {
                 let question = sql::of(self.schema).matched_keys(self.schema, case.relation, missing);
-                self.asker.numbers(&question)?.first().copied().unwrap_or(0)
+                self.lookups.numbers(&question)?.first().copied().unwrap_or(0)
             }
         };
         Ok((matched < missing).then(|| {

@@ -1,8 +1,8 @@
-//! Rows that have to be made so that others have a parent: every column that needs a value gets one, the row's own required
-//! parents are made too, and the row is tried before it is planned.
+//! New parents. Every column that needs a value gets one, the required parents of the new row are made too, and the row
+//! is tried in the rehearsal before it is planned.
 //!
-//! It ends on any schema: a required parent is the one sentinel of its table, made at most once, and a table that needs
-//! itself refers to itself.
+//! This ends on any schema: a required parent is the sentinel of its table, which is made at most once, and a row of a
+//! table that requires itself refers to itself.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -23,113 +23,110 @@ use crate::model::plan::ChangeRole;
 use crate::model::plan::identity_columns;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::rule::TreatmentKind;
 use crate::model::text;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::key_of;
-use crate::model::value::value_of;
 use crate::plan_draft::Step;
 use crate::stored_rows;
 use crate::stored_rows::Image;
 use crate::stored_rows::Stored;
 
-/// What was learnt and made so far.
+/// The rows that were made so far, and values that were read for them.
 #[derive(Default)]
-pub(super) struct Memory {
-    /// The sentinel of a table, being made or made.
+pub(super) struct NewParents {
+    /// The key of the sentinel of each table. It may still be in the making.
     sentinels: BTreeMap<TableId, Value>,
-    /// Tables whose sentinel is still being made.
-    awaited: BTreeSet<TableId>,
-    /// The next integer of a column.
+    /// Tables whose sentinel is still in the making.
+    pending: BTreeSet<TableId>,
+    /// The last integer that was used for a column.
     next: BTreeMap<(TableId, String), i64>,
-    /// The last number in a table of records that is still to be made.
+    /// The last number in a record table that the plan makes.
     records: BTreeMap<String, i64>,
     defaults: BTreeMap<TableId, Vec<(String, String)>>,
-    /// Tables in which rows are planned.
+    /// Tables in which the plan makes rows.
     made: BTreeMap<TableId, Made>,
 }
 
-impl Memory {
+impl NewParents {
     pub(super) fn made_in(&self, table: TableId) -> bool {
         self.made.contains_key(&table)
     }
 
-    /// Whether this is the key of a sentinel that is still being made.
-    pub(super) fn is_awaited(&self, table: TableId, key: &Key) -> bool {
+    /// True if this is the key of a sentinel that was made or is in the making.
+    pub(super) fn is_sentinel_key(&self, table: TableId, key: &Key) -> bool {
         matches!(&key[..], [one] if self.sentinels.get(&table) == Some(one))
     }
 }
 
-/// Rows of one table that are planned.
+/// The rows of one table that the plan makes.
 #[derive(Default)]
 struct Made {
-    /// The largest number that names one of them.
+    /// The largest number in a name of these rows.
     reached: Option<i64>,
-    /// That one was unmade since.
+    /// True if the row with that number was withdrawn.
     is_stale: bool,
 }
 
-/// A row that is being made.
-struct Blank<'k> {
+/// A row in the making.
+struct NewRow<'k> {
     table: TableId,
-    values: RowName,
-    /// What its other values are derived from, so that no two are alike.
+    values: Row,
+    /// The key from which other values are derived, so that no two rows are alike.
     seed: &'k Key,
     reason: ChangeReason,
 }
 
 impl<'a> Planner<'a> {
-    /// A parent with this key, or with one of its own. The answer is its key as it will be stored.
+    /// Makes a parent with this key, or with a key of its own. Returns its key as it will be stored.
     pub(super) fn make_parent(
         &mut self,
         case: &mut Case<'a>,
         table: TableId,
         key: Option<&Key>,
         seed: &Key,
-        values: RowName,
+        values: Row,
         record: Option<&str>,
     ) -> Result<Key, Stop> {
         let columns = &case.relation.parent.columns;
         let about = &self.schema.tables[table];
-        let mut row = RowName::new();
+        let mut row = Row::new();
         if let Some(key) = key {
-            row.extend(
-                columns.iter().zip(key).map(|(&column, value)| (about.columns[column].name.clone(), value.clone())),
-            );
+            for (&column, value) in columns.iter().zip(key) {
+                row.push(&about.columns[column].name, value.clone());
+            }
         }
-        for (name, value) in values {
-            // The names were checked against the table; they are written as it writes them.
+        for (name, value) in values.iter() {
+            // The names were checked against the table. They are written as the table writes them.
             let name = about
                 .columns
                 .iter()
-                .map(|column| &column.name)
-                .find(|known| self.schema.names.same(known, &name))
-                .cloned()
+                .map(|column| column.name.as_str())
+                .find(|known| self.schema.names.same(known, name))
                 .unwrap_or(name);
-            row.retain(|(known, _)| *known != name);
-            row.push((name, value));
+            row = row.without(name).with(name, value.clone());
         }
         let treatment = case.making;
         let reason = case.reason(ChangeRole::Parent, treatment);
-        let blank = Blank { table, values: row, seed, reason };
+        let new_row = NewRow { table, values: row, seed, reason };
         let mut made = Vec::new();
-        let sentinels = self.parents.sentinels.clone();
-        match self.make(blank, columns, 0, &mut made) {
+        let sentinels = self.new_parents.sentinels.clone();
+        match self.make(new_row, columns, 0, &mut made) {
             Ok(image) => {
-                let key = key_of(&image, columns.iter().map(|&column| about.columns[column].name.as_str()));
+                let key = image.key(columns.iter().map(|&column| about.columns[column].name.as_str()));
                 case.show(treatment, || ChangeSample {
                     table: about.name.to_string(),
-                    row: made.last().map(|(_, row)| row.clone()).unwrap_or_default(),
+                    row: made.last().map(|(_, row)| row.pairs()).unwrap_or_default(),
                     before: None,
-                    after: Some(image.clone()),
+                    after: Some(image.pairs()),
                 });
                 if let (Some(record), Some((_, row))) = (record, made.last())
-                    && let Some(parent) = self.bench.get(&about.name, row)?
+                    && let Some(parent) = self.draft.get(&about.name, row)?
                 {
-                    let unit = self.bench.unit(Step::Parent);
-                    self.bench.put_in(unit, &parent)?;
+                    let unit = self.draft.unit(Step::Parent);
+                    self.draft.put_in(unit, &parent)?;
                     self.keep_placeholder(case, record, table, &image, unit)?;
                 }
                 key.map_or_else(|| Stop::undecided("the new row has no such key"), Ok)
@@ -137,136 +134,140 @@ impl<'a> Planner<'a> {
             Err(Stop::Failed(error)) => Err(error.into()),
             Err(Stop::Undecided(why)) => {
                 for (table, row) in made.into_iter().rev() {
-                    self.unmake(table, &row)?;
+                    self.withdraw(table, &row)?;
                 }
-                // Those that were promised and never made are gone too.
-                self.parents.sentinels = sentinels;
+                // Sentinels that were announced and not made are withdrawn.
+                self.new_parents.sentinels = sentinels;
                 Stop::undecided(why)
             }
         }
     }
 
-    /// Makes one row; `key_columns` get a key of the row's own where they have no value. What was made is added to `made`.
+    /// Makes one row. The columns `key_columns` get a fresh key if they have no value. Every new row is added to
+    /// `made`.
     fn make(
         &mut self,
-        mut blank: Blank<'_>,
+        mut new_row: NewRow<'_>,
         key_columns: &[usize],
         depth: usize,
         made: &mut Vec<(TableId, RowName)>,
-    ) -> Result<RowName, Stop> {
+    ) -> Result<Row, Stop> {
         let schema = self.schema;
-        let table = &schema.tables[blank.table];
-        self.furnish(blank.table)?;
+        let table = &schema.tables[new_row.table];
+        self.rehearse_table(new_row.table)?;
         if identity_columns(table).is_empty() || !matches!(table.kind, crate::model::catalog::TableKind::Table) {
             return Stop::undecided(format!("rows of {} have no key to find them by", table.name));
         }
-        let defaults = self.defaults(blank.table)?;
+        let defaults = self.defaults(new_row.table)?;
         for &column in key_columns.iter().chain(&table.naming_key()) {
             let about = &table.columns[column];
-            let given = value_of(&blank.values, &about.name).is_some() || about.generated;
+            let given = new_row.values.get(&about.name).is_some() || about.generated;
             let has_default = defaults.iter().any(|(name, _)| *name == about.name) && !key_columns.contains(&column);
             let refers = schema
                 .relations
                 .iter()
-                .any(|relation| relation.child == blank.table && relation.child_columns.contains(&column));
+                .any(|relation| relation.child == new_row.table && relation.child_columns.contains(&column));
             if given || has_default || (refers && !key_columns.contains(&column)) {
                 continue;
             }
-            match self.own_key(blank.table, about, blank.seed)? {
-                Some(value) => blank.values.push((about.name.clone(), value)),
+            match self.fresh_key(new_row.table, about, new_row.seed)? {
+                Some(value) => new_row.values.push(&about.name, value),
                 None => return Stop::undecided(format!("{}.{} needs a value", table.name, about.name)),
             }
         }
-        self.refer(&mut blank, &defaults, depth, made)?;
-        for (place, column) in table.columns.iter().enumerate() {
-            let given = value_of(&blank.values, &column.name).is_some()
-                || defaults.iter().any(|(name, _)| *name == column.name);
+        self.fill_references(&mut new_row, &defaults, depth, made)?;
+        for (position, column) in table.columns.iter().enumerate() {
+            let given =
+                new_row.values.get(&column.name).is_some() || defaults.iter().any(|(name, _)| *name == column.name);
             if column.not_null && !given && !column.generated {
                 let is_unique = table
                     .indexes
                     .iter()
-                    .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(place)));
-                blank.values.push((column.name.clone(), neutral(column, blank.seed, is_unique)));
+                    .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(position)));
+                new_row.values.push(&column.name, neutral(column, new_row.seed, is_unique));
             }
         }
-        self.rehearse_parent(blank, made)
+        self.rehearse_parent(new_row, made)
     }
 
-    /// Tries the row, and plans it as it would be stored.
-    fn rehearse_parent(&mut self, blank: Blank<'_>, made: &mut Vec<(TableId, RowName)>) -> Result<RowName, Stop> {
-        let table = &self.schema.tables[blank.table];
-        let mut row: RowName = Vec::new();
+    /// Tries the row in the rehearsal, and plans it as it would be stored.
+    fn rehearse_parent(&mut self, new_row: NewRow<'_>, made: &mut Vec<(TableId, RowName)>) -> Result<Row, Stop> {
+        let table = &self.schema.tables[new_row.table];
+        let mut row = RowName::new();
         for name in identity_columns(table) {
-            let value = match value_of(&blank.values, name) {
+            let value = match new_row.values.get(name) {
                 Some(value) => value.clone(),
-                None => Value::Integer(self.next_integer(blank.table, name)?),
+                None => Value::Integer(self.next_integer(new_row.table, name)?),
             };
-            row.push((name.to_owned(), value));
+            row.push(name, value);
         }
-        let (room, surgery) = self.room(blank.table)?;
-        if let Attempt::Refused(refusal) = room.attempt(&surgery.insert(table, &row, &blank.values))? {
+        let (rehearsal, sql) = self.rehearsal_of(new_row.table)?;
+        if let Attempt::Refused(refusal) = rehearsal.attempt(&sql.insert(table, &row, &new_row.values))? {
             return Stop::undecided(refusal.message);
         }
-        let Some(Stored::Row(Image { columns: image, .. })) = stored_rows::read(room, surgery, table, &[&row])?.pop()
+        let Some(Stored::Row(Image { columns: image, .. })) = stored_rows::read(rehearsal, sql, table, &[&row])?.pop()
         else {
             return Stop::undecided(format!("a row of {} would not be stored under its own key", table.name));
         };
-        for (name, value) in &mut row {
-            if let Some(stored) = value_of(&image, name) {
-                *value = stored.clone();
-            }
-        }
-        if self.bench.get(&table.name, &row)?.is_some() {
-            let (room, surgery) = self.room(blank.table)?;
-            let _ = room.attempt(&surgery.delete(table, &row))?;
+        let as_stored = |(column, value): (&str, &Value)| match image.get(column) {
+            Some(stored) => (column.to_owned(), stored.clone()),
+            None => (column.to_owned(), value.clone()),
+        };
+        let row: RowName = row.iter().map(as_stored).collect();
+        if self.draft.get(&table.name, &row)?.is_some() {
+            let (rehearsal, sql) = self.rehearsal_of(new_row.table)?;
+            let _ = rehearsal.attempt(&sql.delete(table, &row))?;
             return Stop::undecided(format!(
                 "another change of this plan is for the row of {} with this key",
                 table.name
             ));
         }
-        made.push((blank.table, row.clone()));
-        if let Some(why) = self.collision(blank.table, &image)? {
+        made.push((new_row.table, row.clone()));
+        if let Some(why) = self.collision(new_row.table, &image)? {
             return Stop::undecided(why);
         }
-        if let Some(why) = self.dangling(blank.table, &image)? {
+        if let Some(why) = self.missing_parent(new_row.table, &image)? {
             return Stop::undecided(why);
         }
-        self.need_all(blank.table, &image)?;
-        let reached = self.parents.made.entry(blank.table).or_default();
+        self.require_parents(new_row.table, &image)?;
+        let reached = self.new_parents.made.entry(new_row.table).or_default();
         reached.reached = reached.reached.max(largest(&row));
         let mut change = Change::new(table.name.clone(), row, None, Some(image.clone()));
-        change.reasons.push(blank.reason);
+        change.reasons.push(new_row.reason);
         self.put(&change)?;
         Ok(image)
     }
 
-    fn unmake(&mut self, table: TableId, row: &RowName) -> Result<(), TreatError> {
+    fn withdraw(&mut self, table: TableId, row: &RowName) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
-        let (room, surgery) = self.room(table)?;
-        let _ = room.attempt(&surgery.delete(about, row))?;
-        // A row of that name that goes, or changes, is another: it was there before.
-        let is_made = self.bench.get(&about.name, row)?.is_some_and(|planned| planned.before.is_none());
-        let was_planned = is_made && self.bench.take_away(&about.name, row)?.is_some();
-        if let Some(made) = self.parents.made.get_mut(&table) {
+        let (rehearsal, sql) = self.rehearsal_of(table)?;
+        let _ = rehearsal.attempt(&sql.delete(about, row))?;
+        // A planned update or delete of this row belongs to a row that existed before.
+        let is_made = self.draft.get(&about.name, row)?.is_some_and(|planned| planned.before.is_none());
+        let was_planned = is_made && self.draft.take_away(&about.name, row)?.is_some();
+        if let Some(made) = self.new_parents.made.get_mut(&table) {
             made.is_stale |= was_planned && largest(row) == made.reached;
         }
         Ok(())
     }
 
-    /// Gives the references of a new row their parents: as given, else none where NULL will do, else the sentinel.
-    fn refer(
+    /// Gives each reference of a new row its parent: the given one; otherwise none if NULL is allowed; otherwise the
+    /// sentinel.
+    fn fill_references(
         &mut self,
-        blank: &mut Blank<'_>,
+        new_row: &mut NewRow<'_>,
         defaults: &[(String, String)],
         depth: usize,
         made: &mut Vec<(TableId, RowName)>,
     ) -> Result<(), Stop> {
         let schema = self.schema;
-        let table = &schema.tables[blank.table];
-        for relation in schema.relations.iter().filter(|relation| relation.child == blank.table && is_sound(relation)) {
+        let table = &schema.tables[new_row.table];
+        for relation in
+            schema.relations.iter().filter(|relation| relation.child == new_row.table && is_judged(relation))
+        {
             let needed: Vec<&Column> = schema
                 .child_columns(relation)
-                .filter(|column| column.not_null && value_of(&blank.values, &column.name).is_none())
+                .filter(|column| column.not_null && new_row.values.get(&column.name).is_none())
                 .filter(|column| !defaults.iter().any(|(name, _)| *name == column.name))
                 .collect();
             if needed.is_empty() {
@@ -278,23 +279,24 @@ impl<'a> Planner<'a> {
             let Some(parent) = relation.parent.table else {
                 return Stop::undecided(format!("its own parent table {} is missing", relation.parent.name));
             };
-            let key = match self.required_parent(blank, relation, parent, depth, made) {
+            let key = match self.required_parent(new_row, relation, parent, depth, made) {
                 Err(Stop::Undecided(why)) => {
                     return Stop::undecided(format!("its own parent in {}: {why}", relation.parent.name));
                 }
                 key => key?,
             };
             for (&column, value) in relation.child_columns.iter().zip(key) {
-                blank.values.push((table.columns[column].name.clone(), value));
+                new_row.values.push(&table.columns[column].name, value);
             }
         }
         Ok(())
     }
 
-    /// The key of the sentinel that a new row must refer to; of a parent of its own where no two may share one.
+    /// Returns the key of the parent that a new row must refer to: the sentinel, or a parent of its own if a unique
+    /// index forbids to share one.
     fn required_parent(
         &mut self,
-        blank: &Blank<'_>,
+        new_row: &NewRow<'_>,
         relation: &Relation,
         parent: TableId,
         depth: usize,
@@ -303,11 +305,11 @@ impl<'a> Planner<'a> {
         let columns = &relation.parent.columns;
         let names: Vec<String> =
             columns.iter().map(|&column| self.schema.tables[parent].columns[column].name.clone()).collect();
-        if parent == blank.table {
-            let own = key_of(&blank.values, names.iter().map(|name| name.as_ref()));
+        if parent == new_row.table {
+            let own = new_row.values.key(names.iter().map(|name| name.as_ref()));
             return own.map_or_else(|| Stop::undecided("it would have to refer to itself, and has no key yet"), Ok);
         }
-        let child = &self.schema.tables[blank.table];
+        let child = &self.schema.tables[new_row.table];
         let is_unique = child.indexes.iter().any(|index| {
             index.unique
                 && index
@@ -321,8 +323,8 @@ impl<'a> Planner<'a> {
         let [column] = columns[..] else {
             return Stop::undecided("a key of several columns has to be given in `values`".to_owned());
         };
-        if let Some(key) = self.parents.sentinels.get(&parent).filter(|_| !is_unique) {
-            if self.parents.awaited.contains(&parent) && !self.surgery.makes_circles() && !relation.deferrable {
+        if let Some(key) = self.new_parents.sentinels.get(&parent).filter(|_| !is_unique) {
+            if self.new_parents.pending.contains(&parent) && !self.sql.makes_circles() && !relation.deferrable {
                 let child = &child.name;
                 return Stop::undecided(format!(
                     "rows of {child} and {} need each other, and neither can be made first",
@@ -332,27 +334,27 @@ impl<'a> Planner<'a> {
             return Ok(vec![key.clone()]);
         }
         let about = &self.schema.tables[parent].columns[column];
-        let seed = if is_unique { blank.seed.clone() } else { vec![Value::text("unknown")] };
-        let Some(key) = self.own_key(parent, about, &seed)? else {
+        let seed = if is_unique { new_row.seed.clone() } else { vec![Value::text("unknown")] };
+        let Some(key) = self.fresh_key(parent, about, &seed)? else {
             return Stop::undecided(format!("{} needs a value", about.name));
         };
         if !is_unique {
-            // Known before it is made, so that a circle of required parents closes here.
-            self.parents.sentinels.insert(parent, key.clone());
-            self.parents.awaited.insert(parent);
+            // The sentinel is announced before it is made, so that a circle of required parents ends here.
+            self.new_parents.sentinels.insert(parent, key.clone());
+            self.new_parents.pending.insert(parent);
         }
-        let values = vec![(about.name.clone(), key.clone())];
-        let sentinel = Blank { table: parent, values, seed: &seed, reason: blank.reason.clone() };
+        let values = Row::from(vec![(about.name.as_str(), key.clone())]);
+        let sentinel = NewRow { table: parent, values, seed: &seed, reason: new_row.reason.clone() };
         let image = self.make(sentinel, columns, depth + 1, made);
         if !is_unique {
-            self.parents.awaited.remove(&parent);
+            self.new_parents.pending.remove(&parent);
         }
         let image = image?;
-        Ok(names.iter().filter_map(|name| value_of(&image, name).cloned()).collect())
+        Ok(names.iter().filter_map(|name| image.get(name).cloned()).collect())
     }
 
-    /// A key that no row has and no row refers to.
-    fn own_key(&mut self, table: TableId, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
+    /// Returns a key that no row has and no row refers to.
+    fn fresh_key(&mut self, table: TableId, column: &Column, seed: &Key) -> Result<Option<Value>, TreatError> {
         Ok(match column.family {
             Family::Integer | Family::Numeric | Family::Real => {
                 Some(Value::Integer(self.next_integer(table, &column.name)?))
@@ -361,41 +363,41 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// One more than any row has, than any row refers to, and than the table's own counter.
+    /// Returns the next integer: larger than in any row, than any row refers to, and than the table's own counter.
     fn next_integer(&mut self, table: TableId, column: &str) -> Result<i64, TreatError> {
         let key = (table, column.to_owned());
-        if !self.parents.next.contains_key(&key) {
+        if !self.new_parents.next.contains_key(&key) {
             let about = &self.schema.tables[table];
-            let mut questions = vec![self.surgery.largest(about, column)];
-            questions.extend(self.surgery.sequence(about, column));
+            let mut questions = vec![self.sql.largest(about, column)];
+            questions.extend(self.sql.sequence(about, column));
             for relation in self.schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
                 let pairs = self.schema.parent_columns(relation).zip(self.schema.child_column_names(relation));
                 for (_, name) in pairs.filter(|(ours, _)| ours.name == column) {
-                    questions.push(self.surgery.largest(self.schema.child(relation), name));
+                    questions.push(self.sql.largest(self.schema.child(relation), name));
                 }
             }
             let mut largest = 0;
             for question in questions {
-                self.asker.each_row(&question, &mut |row| {
+                self.lookups.each_row(&question, &mut |row| {
                     largest = largest.max(row.first().and_then(Value::as_integer).unwrap_or(0));
                 })?;
             }
             if let Some((_, counted)) = self.counter(table)? {
                 largest = largest.max(counted);
             }
-            self.parents.next.insert(key.clone(), largest);
+            self.new_parents.next.insert(key.clone(), largest);
         }
-        let last = self.parents.next.entry(key).or_insert(0);
+        let last = self.new_parents.next.entry(key).or_insert(0);
         *last = last.saturating_add(1);
         Ok(*last)
     }
 
-    /// The next number of a record, in a table that may not be there yet.
+    /// Returns the next number of a record, in a table that may not exist yet.
     pub(super) fn next_record(&mut self, known: Option<TableId>, name: &str) -> Result<i64, TreatError> {
         if let Some(table) = known {
             return self.next_integer(table, "id");
         }
-        let last = self.parents.records.entry(name.to_owned()).or_insert(0);
+        let last = self.new_parents.records.entry(name.to_owned()).or_insert(0);
         *last += 1;
         Ok(*last)
     }
@@ -406,14 +408,14 @@ impl<'a> Planner<'a> {
         Some((names, self.schema.table(names.table)?))
     }
 
-    /// The table's counter: the address of its row, and its value.
+    /// Returns the table's counter: the address of its row, and its value, for example `(3, 41)`.
     fn counter(&mut self, table: TableId) -> Result<Option<(i64, i64)>, TreatError> {
         let mut found = None;
         if self.counters().is_none() {
             return Ok(None);
         }
-        if let Some(question) = self.surgery.counter(&self.schema.tables[table]) {
-            self.asker.each_row(&question, &mut |row| {
+        if let Some(question) = self.sql.counter(&self.schema.tables[table]) {
+            self.lookups.each_row(&question, &mut |row| {
                 if let [address, _, value] = row {
                     found = address.as_integer().zip(value.as_integer());
                 }
@@ -422,16 +424,17 @@ impl<'a> Planner<'a> {
         Ok(found)
     }
 
-    /// Plans what the counters of tables with new rows will be, so that it can be taken back.
-    pub(super) fn count_on(&mut self) -> Result<(), TreatError> {
+    /// Plans the new values of the counters of tables with new rows, so that undo can restore them.
+    pub(super) fn plan_counters(&mut self) -> Result<(), TreatError> {
         let Some((names, counters)) = self.counters() else { return Ok(()) };
-        let tables: Vec<TableId> = self.parents.made.keys().copied().collect();
+        let tables: Vec<TableId> = self.new_parents.made.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];
-            let Some(question) = self.surgery.counter(about) else { continue };
-            // In the room, only a table that counts has a counter; it has also counted rows that were only tried.
+            let Some(question) = self.sql.counter(about) else { continue };
+            // In the rehearsal, a table has a counter only if the engine counts its keys. The value also covers rows
+            // that were only tried.
             let mut counts = false;
-            if self.room.each_row(&question, &mut |_| counts = true).is_err() || !counts {
+            if self.rehearsal.session.each_row(&question, &mut |_| counts = true).is_err() || !counts {
                 continue;
             }
             let Some(reached) = self.reached(table)? else { continue };
@@ -440,14 +443,14 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let image = |value: i64| {
-                let name = (names.name.to_owned(), Value::text(&about.name.table));
-                vec![name, (names.value.to_owned(), Value::Integer(value))]
+                let name = (names.name, Value::text(&about.name.table));
+                Row::from(vec![name, (names.value, Value::Integer(value))])
             };
             let address = match before {
                 Some((address, _)) => address,
                 None => self.next_integer(counters, names.address)?,
             };
-            let row = vec![(names.address.to_owned(), Value::Integer(address))];
+            let row = RowName::from(vec![(names.address, Value::Integer(address))]);
             let before = before.map(|(_, counted)| image(counted));
             let mut change = Change::new(self.schema.tables[counters].name.clone(), row, before, Some(image(reached)));
             change.reasons.push(ChangeReason {
@@ -461,15 +464,15 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The largest number that names a row which is planned for a table.
+    /// Returns the largest number in the name of a row that the plan makes in a table.
     fn reached(&self, table: TableId) -> Result<Option<i64>, TreatError> {
-        let Some(made) = self.parents.made.get(&table) else { return Ok(None) };
+        let Some(made) = self.new_parents.made.get(&table) else { return Ok(None) };
         if !made.is_stale {
             return Ok(made.reached);
         }
         let name = &self.schema.tables[table].name;
         let mut reached = None;
-        self.bench.each(|change| {
+        self.draft.each(|change| {
             if change.table == *name && change.role() == ChangeRole::Parent {
                 reached = reached.max(largest(&change.row));
             }
@@ -478,13 +481,13 @@ impl<'a> Planner<'a> {
         Ok(reached)
     }
 
-    /// The columns of a table that have a DEFAULT, and its text.
+    /// Returns the columns of a table that have a DEFAULT, each with the text of it.
     pub(super) fn defaults(&mut self, table: TableId) -> Result<Vec<(String, String)>, TreatError> {
-        if let Some(known) = self.parents.defaults.get(&table) {
+        if let Some(known) = self.new_parents.defaults.get(&table) {
             return Ok(known.clone());
         }
         let mut defaults = Vec::new();
-        self.asker.each_row(&self.surgery.defaults(&self.schema.tables[table]), &mut |row| {
+        self.lookups.each_row(&self.sql.defaults(&self.schema.tables[table]), &mut |row| {
             if let [name, text] = row
                 && let (Some(name), Some(text)) = (name.as_text(), text.as_text())
                 && !text.eq_ignore_ascii_case("null")
@@ -492,7 +495,7 @@ impl<'a> Planner<'a> {
                 defaults.push((name.to_owned(), text.to_owned()));
             }
         })?;
-        self.parents.defaults.insert(table, defaults.clone());
+        self.new_parents.defaults.insert(table, defaults.clone());
         Ok(defaults)
     }
 }
@@ -517,22 +520,22 @@ impl Case<'_> {
     }
 }
 
-/// The largest number in a row's name.
+/// Returns the largest number in a row's name.
 fn largest(row: &RowName) -> Option<i64> {
-    row.iter().filter_map(|(_, value)| value.as_integer()).max()
+    row.values().iter().filter_map(Value::as_integer).max()
 }
 
-/// Only what can be compared can be referred to.
-pub(super) fn is_sound(relation: &Relation) -> bool {
+/// True if an engine compares the relation's keys, for all rows of the child.
+pub(super) fn is_judged(relation: &Relation) -> bool {
     !matches!(relation.judge, Judge::Incomparable(_)) && relation.scope.is_everything()
 }
 
-/// What says nothing, of a column's own kind.
+/// A value without a meaning, for a column that needs one.
 pub(super) enum Neutral {
     Plain(Value),
-    /// Text that is derived from the key.
+    /// A text that is derived from the key.
     Derived,
-    /// The key itself, where it is a number.
+    /// The key itself, if it is a number.
     Key,
 }
 
@@ -547,7 +550,7 @@ pub(super) fn neutral_kind(column: &Column, is_unique: bool) -> Neutral {
         Family::Numeric if kind.contains("TIME") => Neutral::Plain(Value::text("1970-01-01 00:00:00")),
         Family::Numeric if kind.contains("DATE") => Neutral::Plain(Value::text("1970-01-01")),
         Family::Numeric => Neutral::Plain(Value::Integer(0)),
-        // The first moment that such a column can hold.
+        // The earliest time that such a column can hold.
         Family::Untyped if kind.contains("TIMESTAMP") && !kind.contains("ZONE") => {
             Neutral::Plain(Value::text("1970-01-01 00:00:01"))
         }
@@ -568,7 +571,7 @@ fn neutral(column: &Column, seed: &Key, is_unique: bool) -> Value {
     }
 }
 
-/// A key as part of a text.
+/// Returns a key as a part of a text.
 fn plain(key: &Key) -> String {
     let part = |value: &Value| match value.as_text() {
         Some(text) => text.to_owned(),

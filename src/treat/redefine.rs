@@ -1,7 +1,7 @@
-//! Rules that change the schema → the definitions that change, and what cannot be changed and why.
+//! Rules that change the schema → the definitions that change, and the refusals.
 //!
-//! A relation that is relaxed has no orphans any more; one that is to be enforced must have none left; one whose rule
-//! prevents gets its placeholders from then on by itself. Leaves out what a definition's text is (`model::sql`).
+//! A relaxed relation has no orphans any more. A relation must have no orphans left before it is enforced. The triggers
+//! of `prevent` make placeholders from then on. The texts of definitions are written by `sql`.
 
 use crate::model::value::Value;
 use std::collections::BTreeMap;
@@ -38,44 +38,44 @@ use crate::treat::assign::Assigned;
 mod nullable;
 mod prevent;
 
-/// Whether a relation is not declared any more once its rule is applied.
+/// True if the rule drops the relation's foreign key.
 pub fn is_relaxed(relation: &Relation, rule: Option<&Rule>) -> bool {
     relation.origin == Origin::Declared && rule.is_some_and(|rule| rule.relaxes().is_some())
 }
 
-/// What is known when definitions are decided about.
-pub struct Matter<'a> {
+/// The input of a decision about definitions.
+pub struct DecisionInput<'a> {
     pub schema: &'a Schema,
     pub rules: &'a Rules,
     /// The rule of each relation.
     pub assigned: &'a Assigned,
-    /// What becomes of the orphans.
-    pub outlooks: &'a [RelationForecast<Value>],
+    /// The forecast of each relation with orphans.
+    pub forecasts: &'a [RelationForecast<Value>],
     pub definitions: &'a [Definition],
-    /// Of the parents whose placeholders triggers make, the columns that have a DEFAULT.
+    /// The columns that have a DEFAULT, of each parent whose placeholders triggers make.
     pub defaults: &'a BTreeMap<TableId, Vec<String>>,
     pub dialect: Option<&'static dyn RedefiningDialect>,
 }
 
-/// What changes, and what is refused.
+/// The definitions that change, and the refusals.
 #[derive(Default)]
 pub struct Decided {
     pub changes: Vec<Redefinition>,
     pub refusals: Vec<PlanRefusal>,
-    /// What else will happen.
+    /// Warnings about effects of the changes.
     pub warnings: Vec<String>,
 }
 
-/// The parents whose columns have to be known before [`decide`] is asked.
+/// Returns the parents whose columns must be known before [`decide`] is called.
 pub fn parents_to_know(schema: &Schema, rules: &Rules, assigned: &Assigned) -> Vec<TableId> {
     let treated =
         schema.relations.iter().zip(assigned).filter_map(|(relation, rule)| Some((relation, &rules[(*rule)?])));
     treated.filter(|(_, rule)| rule.prevents().is_some()).filter_map(|(relation, _)| relation.parent.table).collect()
 }
 
-pub fn decide(matter: &Matter<'_>) -> Decided {
+pub fn decide(matter: &DecisionInput<'_>) -> Decided {
     let mut decided = Decided::default();
-    // Later changes start from what earlier ones leave.
+    // Later changes start from the definitions that earlier ones leave.
     let mut definitions = matter.definitions.to_vec();
     let treated: Vec<(&Relation, &Rule)> = matter
         .schema
@@ -93,11 +93,11 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
             decided.take(changes.map_err(|why| (why, None)), &what, &rule, &mut definitions);
         }
     }
-    for (place, (relation, rule)) in treated.iter().enumerate() {
-        let is_twin = treated[..place].iter().any(|(other, _)| is_same(other, relation));
+    for (position, (relation, rule)) in treated.iter().enumerate() {
+        let is_repeated = treated[..position].iter().any(|(other, _)| is_same(other, relation));
         if let Some(enforcement) = rule.enforces()
             && (relation.origin == Origin::Configured || is_unproven(relation))
-            && !is_twin
+            && !is_repeated
         {
             let changes = matter.enforced(relation, rule, enforcement, &definitions);
             decided.take(changes, &relation.id, &rule.id.value, &mut definitions);
@@ -114,25 +114,25 @@ pub fn decide(matter: &Matter<'_>) -> Decided {
         let makes = |changes: &Vec<Redefinition>| changes.iter().any(|change| change.after.is_some());
         let changes = changes.map(|(changes, takes)| {
             if makes(&changes) {
-                decided.warnings.extend(prevent::hazards(relation, rule));
+                decided.warnings.extend(prevent::warnings(relation, rule));
                 decided.warnings.extend(takes);
             }
             changes
         });
         decided.take(changes, &relation.id, &rule.id.value, &mut definitions);
     }
-    decided.warnings.extend(matter.waits(&decided.changes));
+    decided.warnings.extend(matter.lock_warnings(&decided.changes));
     decided.warnings.extend(nullable::unknown(matter.schema, matter.rules));
     decided
 }
 
-/// The same columns on both sides.
+/// True if both relations have the same columns on both sides.
 fn is_same(left: &Relation, right: &Relation) -> bool {
     let sides = |of: &Relation| (of.child, of.child_columns.clone(), of.parent.table, of.parent.columns.clone());
     sides(left) == sides(right)
 }
 
-/// Why something cannot be done, and what to do instead where that is known.
+/// The reason why something cannot be done, and the help, if there is one.
 type Objection = (String, Option<String>);
 
 impl Decided {
@@ -160,18 +160,18 @@ impl Decided {
     }
 }
 
-impl Matter<'_> {
-    /// On a server others are at work meanwhile.
-    fn waits(&self, changes: &[Redefinition]) -> Vec<String> {
+impl DecisionInput<'_> {
+    /// Returns warnings about writers that wait while an index is created on a server.
+    fn lock_warnings(&self, changes: &[Redefinition]) -> Vec<String> {
         let is_made = |change: &&Redefinition| change.kind == DefinitionKind::Index && change.before.is_none();
-        let waits = |change: &Redefinition| {
+        let lock_warnings = |change: &Redefinition| {
             format!(
                 "writers of {} wait while the index {} is made; none is made where one is there before",
                 change.table, change.name
             )
         };
         let is_server = self.schema.database.engine.facts().location == Location::Server;
-        changes.iter().filter(|_| is_server).filter(is_made).map(waits).collect()
+        changes.iter().filter(|_| is_server).filter(is_made).map(lock_warnings).collect()
     }
 
     fn dialect(&self) -> Result<&'static dyn RedefiningDialect, String> {
@@ -179,31 +179,32 @@ impl Matter<'_> {
         self.dialect.ok_or_else(|| format!("definitions of {title} are not changed by this version"))
     }
 
-    /// The changes that relax a table, with what they are for and the rule; `None` where no rule relaxes it.
+    /// Returns the changes that relax a table, the relation or column that they are for, and the rule. `None` if no
+    /// rule relaxes the table.
     fn relaxed(
         &self,
         position: TableId,
         relaxed: &[&(&Relation, &Rule)],
         definitions: &[Definition],
     ) -> Option<(Result<Vec<Redefinition>, String>, String, String)> {
-        let wishes: Vec<Relaxing<'_>> = relaxed
+        let requested: Vec<Relaxing<'_>> = relaxed
             .iter()
             .filter_map(|(relation, rule)| Some(Relaxing { relation, nullable: rule.relaxes()?, rule: &rule.id.value }))
             .collect();
-        let nulled = nullable::columns(self.schema, self.rules, self.assigned, position, &wishes);
+        let nulled = nullable::columns(self.schema, self.rules, self.assigned, position, &requested);
         let table = &self.schema.tables[position];
-        let (what, rule) = match (wishes.first(), nulled.first()) {
-            (Some(wish), _) => (wish.relation.id.clone(), wish.rule),
+        let (what, rule) = match (requested.first(), nulled.first()) {
+            (Some(wanted_parent), _) => (wanted_parent.relation.id.clone(), wanted_parent.rule),
             (None, Some(nulling)) => (side(&table.name, [table.columns[nulling.column].name.as_str()]), nulling.rule),
             (None, None) => return None,
         };
         let changes =
-            self.dialect().and_then(|dialect| dialect.relaxed(self.schema, table, &wishes, &nulled, definitions));
+            self.dialect().and_then(|dialect| dialect.relaxed(self.schema, table, &requested, &nulled, definitions));
         let changes = changes.map_err(|why| format!("the definition of {} cannot be changed: {why}", table.name));
         Some((changes, what, rule.to_owned()))
     }
 
-    /// A relation that the database does not declare is, unless something speaks against it.
+    /// Returns the changes that declare a relation as a foreign key, or the objection.
     fn enforced(
         &self,
         relation: &Relation,
@@ -225,7 +226,7 @@ impl Matter<'_> {
         if let Some(defect) = judged.iter().find(|defect| is_fatal(defect.code)) {
             return Err((defect.message.clone(), Some(defect.help.clone())));
         }
-        if let Some(outlook) = self.outlooks.iter().find(|outlook| outlook.id == relation.id) {
+        if let Some(outlook) = self.forecasts.iter().find(|outlook| outlook.id == relation.id) {
             if let Some(why) = &outlook.unchecked {
                 return Err((format!("its rows could not be checked: {why}"), None));
             }
@@ -243,17 +244,17 @@ impl Matter<'_> {
                 return Err((why, Some(help.to_owned())));
             }
         }
-        let wish = Enforcing {
+        let wanted_parent = Enforcing {
             relation,
             on_delete: enforcement.on_delete,
             on_update: enforcement.on_update,
             needs_index: enforcement.index && judged.iter().any(|defect| defect.code == Code::ChildNotIndexed),
             rule: &rule.id.value,
         };
-        dialect.enforced(self.schema, &wish, definitions).map_err(|why| (why, None))
+        dialect.enforced(self.schema, &wanted_parent, definitions).map_err(|why| (why, None))
     }
 
-    /// What would be wrong with the relation if it were declared.
+    /// Returns the defects that the relation would have if it were declared.
     fn as_declared(&self, relation: &Relation, enforcement: &Enforcement) -> Vec<Defect> {
         let key = ForeignKey {
             name: None,
@@ -276,7 +277,7 @@ impl Matter<'_> {
         let mut defects = relation.defects.clone();
         let declared = resolve::resolve(catalog, &[]).ok().and_then(|schema| schema.relations.into_iter().next());
         defects.extend(declared.into_iter().flat_map(|declared| declared.defects));
-        // The engine judges the parent's key when the foreign key is declared; it has not done so yet.
+        // The engine judges the parent's key only when the foreign key is declared.
         if engine.facts().parent_key == ParentKey::ByEngine && relation.parent.key.is_none() {
             let columns = relation.parent.column_names.join(", ");
             defects.push(Defect {
@@ -294,12 +295,12 @@ impl Matter<'_> {
     }
 }
 
-/// It is declared, and the server has never checked the rows that were there before.
+/// True if the foreign key is declared, but the server has never checked the older rows.
 fn is_unproven(relation: &Relation) -> bool {
     relation.defects.iter().any(|defect| defect.code == Code::NotValidated)
 }
 
-/// No engine enforces a foreign key with this.
+/// True if no engine enforces a foreign key with this defect.
 fn is_fatal(code: Code) -> bool {
     matches!(
         code,

@@ -1,24 +1,26 @@
-//! Changes of columns that other rows refer to. Such a change would leave those rows without a parent, or an engine would carry it
-//! on to them unseen: InnoDB's own cascades are in no counter. A row that others refer to keeps its key.
+//! Changes of columns that other rows refer to. Such a change would leave those rows without a parent, or the engine
+//! would carry it on to them. No counter shows the cascades of InnoDB. A row that others refer to therefore keeps its
+//! key.
 
 use super::CHUNK;
 use super::Planner;
 use super::TreatError;
 use crate::model::ids::TableId;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::rule::Rules;
 use crate::model::schema::Schema;
-use crate::model::value::RowName;
 use crate::treat::assign::Assigned;
 
-/// Relations that refer to any of these columns.
+/// Returns the relations that refer to any of these columns.
 fn referring<'a>(schema: &'a Schema, table: TableId, columns: &[usize]) -> impl Iterator<Item = &'a Relation> {
     schema.relations.iter().filter(move |relation| {
         relation.parent.table == Some(table) && relation.parent.columns.iter().any(|column| columns.contains(column))
     })
 }
 
-/// Whether a repair of some relation can change a key that other rows refer to.
+/// True if a repair of some relation can change a key that other rows refer to.
 pub(super) fn can_rekey(schema: &Schema, rules: &Rules, assigned: &Assigned) -> bool {
     let treated = schema.relations.iter().zip(assigned).filter(|(_, rule)| {
         rule.is_some_and(|rule| rules[rule].treatments.iter().any(|treatment| !treatment.value.changes_the_schema()))
@@ -28,40 +30,41 @@ pub(super) fn can_rekey(schema: &Schema, rules: &Rules, assigned: &Assigned) -> 
 }
 
 impl<'a> Planner<'a> {
-    /// Which of these rows cannot get other values in these columns, and why not. Each row comes as it is stored.
+    /// Returns the rows whose columns cannot get other values, by index, each with the reason. Each row comes with its
+    /// stored image and its changed columns.
     pub(super) fn cannot_rekey(
         &mut self,
         table: TableId,
-        rows: &[(&RowName, &RowName, &[usize])],
+        rows: &[(&RowName, &Row, &[usize])],
     ) -> Result<Vec<(usize, String)>, TreatError> {
         let schema = self.schema;
         let mut refused: Vec<(usize, String)> = Vec::new();
         for relation in schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
             let changes = |changed: &[usize]| relation.parent.columns.iter().any(|column| changed.contains(column));
-            let concerned: Vec<usize> = (0..rows.len()).filter(|&place| changes(rows[place].2)).collect();
+            let concerned: Vec<usize> = (0..rows.len()).filter(|&index| changes(rows[index].2)).collect();
             for some in concerned.chunks(CHUNK) {
-                let names: Vec<&RowName> = some.iter().map(|&place| rows[place].0).collect();
-                let question = self.surgery.children_of(schema, relation, &names);
-                self.asker.numbered(&question, names.len(), &mut |number, _| {
+                let names: Vec<&RowName> = some.iter().map(|&index| rows[index].0).collect();
+                let question = self.sql.children_of(schema, relation, &names);
+                self.lookups.numbered(&question, names.len(), &mut |number, _| {
                     refused.push((some[number], format!("{} refers to the old key of the row", relation.id)));
                 })?;
             }
         }
-        for (place, (_, image, changed)) in rows.iter().enumerate() {
+        for (index, (_, image, changed)) in rows.iter().enumerate() {
             if self.is_needed(table, image, Some(changed)) {
-                refused.push((place, "another change of this plan points at the old key of the row".to_owned()));
+                refused.push((index, "another change of this plan points at the old key of the row".to_owned()));
             }
         }
-        refused.sort_by_key(|(place, _)| *place);
-        refused.dedup_by_key(|(place, _)| *place);
+        refused.sort_by_key(|(index, _)| *index);
+        refused.dedup_by_key(|(index, _)| *index);
         Ok(refused)
     }
 
-    /// The row has another key from now on: nothing may be pointed at the old one.
-    pub(super) fn rekeyed(&mut self, table: TableId, before: &RowName, changed: &[usize]) {
+    /// Records that a row gets another key, so that nothing is pointed at the old key.
+    pub(super) fn record_rekeying(&mut self, table: TableId, before: &Row, changed: &[usize]) {
         if referring(self.schema, table, changed).next().is_some() {
-            self.gone(table, before, Some(changed));
-            self.rekeyed.insert(table);
+            self.record_removal(table, before, Some(changed));
+            self.conflicts.rekeyed.insert(table);
         }
     }
 }

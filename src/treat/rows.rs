@@ -1,4 +1,4 @@
-//! The second pass: the rows of decided keys, each tried as it would be stored before it is planned.
+//! The second pass over the orphans: each row of a decided key is tried in the rehearsal before its change is planned.
 
 use super::CHUNK;
 use super::Case;
@@ -6,8 +6,8 @@ use super::Planner;
 use super::Stop;
 use super::TreatError;
 use super::decide::Act;
-use super::parents::is_sound;
-use super::unique::Newcomer;
+use super::parents::is_judged;
+use super::unique::Candidate;
 use crate::engine::write::Attempt;
 use crate::model::catalog::IndexColumn;
 use crate::model::catalog::Match;
@@ -18,13 +18,12 @@ use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
 use crate::model::refusal::RefusalKind;
 use crate::model::relation::Relation;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::rule::QuarantineTarget;
 use crate::model::rule::TreatmentKind;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::key_of;
-use crate::model::value::value_of;
 use crate::plan_draft::Step;
 use crate::stored_rows;
 use crate::stored_rows::Image;
@@ -34,23 +33,23 @@ use crate::stored_rows::Stored;
 pub(super) struct Pending<'v> {
     pub(super) row: RowName,
     pub(super) key: Key,
-    /// The number of its key.
+    /// The number of its key, from 1 on.
     pub(super) group: usize,
     pub(super) treatment: &'v str,
     pub(super) act: &'v Act,
 }
 
-/// A row whose columns change, as it is to be, before it is known whether it can.
+/// An update of a row that is still to be tried.
 struct Try {
-    /// The change that was planned for it before, or one that changes nothing yet.
+    /// The change that was planned for the row before, or one that changes nothing yet.
     change: Change,
     was_planned: bool,
-    after: RowName,
+    after: Row,
     changed: Vec<usize>,
 }
 
 impl Try {
-    /// It is kept in the room, so that no other row of the plan takes the same unique key.
+    /// True if the rehearsal keeps the row, so that no other row of the plan takes its unique key.
     fn stays(&self, child: &Table) -> bool {
         let is_changed = |part: &IndexColumn| part.column.is_none_or(|column| self.changed.contains(&column));
         self.was_planned || child.indexes.iter().any(|index| index.unique && index.columns.iter().any(is_changed))
@@ -58,18 +57,18 @@ impl Try {
 }
 
 impl<'a> Planner<'a> {
-    /// Rows that nothing takes away do not get in each other's way but by a unique key, which the room sees: they are tried
-    /// together. Where a row can go, what is tried after it has to know.
+    /// Changes rows. Updates are tried together, because only a unique key can make them conflict, and the rehearsal
+    /// has that. If rows can be deleted, each row is tried alone, because a delete concerns all rows after it.
     pub(super) fn change_rows(&mut self, case: &mut Case<'a>, pending: &[Pending<'_>]) -> Result<(), TreatError> {
-        self.pace.advance(pending.len() as u64);
+        self.progress.advance(pending.len() as u64);
         let names: Vec<&RowName> = pending.iter().map(|pending| &pending.row).collect();
         let mut found = self.images(case.relation.child, &names)?.into_iter();
-        let together = if self.takes_away { 1 } else { CHUNK };
+        let together = if self.conflicts.may_remove { 1 } else { CHUNK };
         for some in pending.chunks(together) {
             let (mut moved, mut gone) = (Vec::new(), Vec::new());
             for (pending, image) in some.iter().zip(found.by_ref()) {
                 let Some(image) = image else {
-                    case.give_up(pending, super::TOO_LONG);
+                    case.leave_undecided(pending, super::TOO_LONG);
                     continue;
                 };
                 match pending.act {
@@ -79,12 +78,12 @@ impl<'a> Planner<'a> {
                 }
             }
             for (pending, image, keep) in gone {
-                if self.goes_on() {
+                if self.may_continue() {
                     self.remove(case, pending, image, keep.as_deref())?;
                 }
             }
-            if self.goes_on() {
-                self.point_elsewhere(case, moved)?;
+            if self.may_continue() {
+                self.update_rows(case, moved)?;
                 self.check_limits();
             }
         }
@@ -92,17 +91,17 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans updates of rows.
-    fn point_elsewhere(&mut self, case: &mut Case<'a>, rows: Vec<(&Pending<'_>, Image)>) -> Result<(), TreatError> {
+    fn update_rows(&mut self, case: &mut Case<'a>, rows: Vec<(&Pending<'_>, Image)>) -> Result<(), TreatError> {
         let (mut tries, mut tried) = (Vec::new(), Vec::new());
         for (pending, image) in rows {
-            match self.as_it_is_to_be(case, pending, &image) {
+            match self.updated_row(case, pending, &image) {
                 Ok(Some(one)) => {
                     tries.push(one);
                     tried.push((pending, image));
                 }
-                // Another relation has already planned that the row goes.
+                // An earlier change deletes the row.
                 Ok(None) => {}
-                Err(stop) => case.give_up(pending, &stop.why()?),
+                Err(stop) => case.leave_undecided(pending, &stop.why()?),
             }
         }
         let results = self.rehearse_rows(case, &tries)?;
@@ -111,7 +110,7 @@ impl<'a> Planner<'a> {
                 Ok(after) if one.change.is_before(&after) => self.leave(case, pending, &one.change, &after)?,
                 Ok(after) => {
                     if let Some(before) = &one.change.before {
-                        self.rekeyed(case.relation.child, before, &one.changed);
+                        self.record_rekeying(case.relation.child, before, &one.changed);
                     }
                     self.plan_update(case, pending, one.change, after)?;
                 }
@@ -121,11 +120,11 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The row with its new reference. `Ok(None)` where it is planned that the row goes.
-    fn as_it_is_to_be(&mut self, case: &Case<'a>, pending: &Pending<'_>, image: &Image) -> Result<Option<Try>, Stop> {
+    /// Returns the row with its new reference, or `Ok(None)` if the plan deletes the row.
+    fn updated_row(&mut self, case: &Case<'a>, pending: &Pending<'_>, image: &Image) -> Result<Option<Try>, Stop> {
         let Act::Set { columns, .. } = pending.act else { return Ok(None) };
         let child = self.schema.child(case.relation);
-        let planned = self.bench.get(&child.name, &pending.row)?;
+        let planned = self.draft.get(&child.name, &pending.row)?;
         let was_planned = planned.is_some();
         let change = planned.unwrap_or_else(|| {
             let (before, after) = (image.columns.clone(), image.columns.clone());
@@ -139,32 +138,31 @@ impl<'a> Planner<'a> {
             if about.generated {
                 return Stop::undecided(format!("{} is computed and cannot be set", about.name));
             }
-            if let Some((_, old)) = after.iter_mut().find(|(name, _)| *name == about.name) {
-                *old = value.clone();
+            if after.set(&about.name, value.clone()) {
                 changed.push(column);
             }
         }
         Ok(Some(Try { change, was_planned, after, changed }))
     }
 
-    /// The row would be what it is already. It stays as it is: with a parent that the plan makes, or undecided.
+    /// Leaves a row that already has the values of its update. Unless the plan makes its parent, the row is undecided.
     fn leave(
         &mut self,
         case: &mut Case<'a>,
         pending: &Pending<'_>,
         planned: &Change,
-        image: &RowName,
+        image: &Row,
     ) -> Result<(), TreatError> {
         if !planned.reasons.is_empty() {
-            self.forget_keys(planned)?;
-            self.bench.take_away(&planned.table, &planned.row)?;
+            self.remove_key_record(planned)?;
+            self.draft.take_away(&planned.table, &planned.row)?;
         }
         let made = match (case.relation.parent.table, self.reference(case.relation, image)) {
             (Some(parent), Some(key)) => self.made_key(parent, &case.relation.parent.columns, &key)?,
             _ => None,
         };
         if made.is_none() {
-            case.give_up(pending, "the row has these very values, and is an orphan with them");
+            case.leave_undecided(pending, "the row has these very values, and is an orphan with them");
         }
         Ok(())
     }
@@ -174,9 +172,9 @@ impl<'a> Planner<'a> {
         case: &mut Case<'a>,
         pending: &Pending<'_>,
         mut change: Change,
-        after: RowName,
+        after: Row,
     ) -> Result<(), TreatError> {
-        self.need(case.relation, &after)?;
+        self.require_parent(case.relation, &after)?;
         change.after = Some(after);
         if let Act::Set { blanks: true, .. } = pending.act {
             self.count_loss(case, case.relation.child, &change.reasons)?;
@@ -185,16 +183,20 @@ impl<'a> Planner<'a> {
         let table = &self.schema.child(case.relation).name;
         case.show(pending.treatment, || {
             let set = change.set();
-            let before = change.before.iter().flatten();
-            let old = before.filter(|(name, _)| set.iter().any(|(changed, _)| changed == name)).cloned().collect();
-            ChangeSample { table: table.to_string(), row: pending.row.clone(), before: Some(old), after: Some(set) }
+            let old = change.before.iter().flat_map(|before| before.filtered(|column, _| set.has(column)).pairs());
+            ChangeSample {
+                table: table.to_string(),
+                row: pending.row.pairs(),
+                before: Some(old.collect()),
+                after: Some(set.pairs()),
+            }
         });
-        self.changed.insert((case.relation.child, case.index, true));
+        self.effects.changed.insert((case.relation.child, case.id, true));
         let Act::Set { record, .. } = pending.act else { return Ok(()) };
         match (record, &change.after) {
             (Some(record), Some(after)) => {
-                let unit = self.bench.unit_of(&change, Step::Update)?;
-                self.bench.put_in(unit, &change)?;
+                let unit = self.draft.unit_of(&change, Step::Update)?;
+                self.draft.put_in(unit, &change)?;
                 self.keep_keys(case, record, pending, after, unit)
             }
             _ => self.put(&change),
@@ -218,129 +220,129 @@ impl<'a> Planner<'a> {
                 self.remove(case, &pending, image, Some(&QuarantineTarget::default()))
             }
             _ => {
-                case.give_up(pending, &why.text);
+                case.leave_undecided(pending, &why.text);
                 Ok(())
             }
         }
     }
 
-    /// The rows as they would be stored, or why they cannot be.
-    fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<RowName, Why>>, TreatError> {
+    /// Returns the rows as they would be stored, or the reasons why they cannot be.
+    fn rehearse_rows(&mut self, case: &Case<'a>, tries: &[Try]) -> Result<Vec<Result<Row, Why>>, TreatError> {
         let child = self.schema.child(case.relation);
         let mut refused: Vec<Option<Why>> = Vec::new();
-        let (room, surgery) = self.room(case.relation.child)?;
+        let (rehearsal, sql) = self.rehearsal_of(case.relation.child)?;
         for one in tries {
             if one.stays(child) {
-                let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
+                let _ = rehearsal.attempt(&sql.delete(child, &one.change.row))?;
             }
-            let refusal = match room.attempt(&surgery.insert(child, &one.change.row, &one.after))? {
+            let refusal = match rehearsal.attempt(&sql.insert(child, &one.change.row, &one.after))? {
                 Attempt::Accepted => None,
                 Attempt::Refused(refusal) => Some(refusal),
             };
             refused.push(refusal.map(|why| Why { is_collision: why.kind == RefusalKind::Unique, text: why.message }));
         }
-        let there: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
-        let names: Vec<&RowName> = there.iter().map(|&place| &tries[place].change.row).collect();
-        let mut stored: Vec<Option<RowName>> = tries.iter().map(|_| None).collect();
-        for (&place, found) in there.iter().zip(stored_rows::read(room, surgery, child, &names)?) {
+        let there: Vec<usize> = (0..tries.len()).filter(|&position| refused[position].is_none()).collect();
+        let names: Vec<&RowName> = there.iter().map(|&position| &tries[position].change.row).collect();
+        let mut stored: Vec<Option<Row>> = tries.iter().map(|_| None).collect();
+        for (&position, found) in there.iter().zip(stored_rows::read(rehearsal, sql, child, &names)?) {
             if let Stored::Row(image) = found {
-                stored[place] = Some(image.columns);
+                stored[position] = Some(image.columns);
             }
         }
-        self.meet_others(case, tries, &stored, &mut refused)?;
-        let (room, surgery) = self.room(case.relation.child)?;
+        self.check_other_rows(case, tries, &stored, &mut refused)?;
+        let (rehearsal, sql) = self.rehearsal_of(case.relation.child)?;
         for ((one, stored), refused) in tries.iter().zip(&stored).zip(&refused) {
-            let is_sound = refused.is_none() && stored.is_some();
-            if !(is_sound && one.stays(child)) {
-                let _ = room.attempt(&surgery.delete(child, &one.change.row))?;
+            let is_judged = refused.is_none() && stored.is_some();
+            if !(is_judged && one.stays(child)) {
+                let _ = rehearsal.attempt(&sql.delete(child, &one.change.row))?;
             }
-            if let (false, true, Some(planned)) = (is_sound, one.was_planned, &one.change.after) {
-                let _ = room.attempt(&surgery.insert(child, &one.change.row, planned))?;
+            if let (false, true, Some(planned)) = (is_judged, one.was_planned, &one.change.after) {
+                let _ = rehearsal.attempt(&sql.insert(child, &one.change.row, planned))?;
             }
         }
-        let result = |(stored, refused): (Option<RowName>, Option<Why>)| match refused {
+        let result = |(stored, refused): (Option<Row>, Option<Why>)| match refused {
             Some(why) => Err(why),
             None => stored.ok_or_else(|| Why::plain("the row would get another name".to_owned())),
         };
         Ok(stored.into_iter().zip(refused).map(result).collect())
     }
 
-    /// Rows as they would be stored beside all others: unique keys that are taken, and other relations of the same rows that
-    /// would lose their parents.
-    fn meet_others(
+    /// Refuses updates that conflict with other rows: a unique key is taken, or another relation of the row would lose
+    /// its parent.
+    fn check_other_rows(
         &mut self,
         case: &Case<'a>,
         tries: &[Try],
-        stored: &[Option<RowName>],
+        stored: &[Option<Row>],
         refused: &mut [Option<Why>],
     ) -> Result<(), TreatError> {
         let (schema, table) = (self.schema, case.relation.child);
-        let newcomers: Vec<Option<Newcomer<'_>>> = tries
+        let candidates: Vec<Option<Candidate<'_>>> = tries
             .iter()
             .zip(stored)
             .map(|(one, stored)| {
                 let image = stored.as_ref().filter(|_| one.stays(&schema.tables[table]))?;
-                Some(Newcomer { image, own: Some(&one.change.row), changed: Some(&one.changed) })
+                Some(Candidate { image, own: Some(&one.change.row), changed: Some(&one.changed) })
             })
             .collect();
-        for (place, text) in self.collisions(table, &newcomers)? {
-            refused[place].get_or_insert(Why { text, is_collision: true });
+        for (position, text) in self.collisions(table, &candidates)? {
+            refused[position].get_or_insert(Why { text, is_collision: true });
         }
-        for (place, text, is_collision) in self.odd_collisions(table, &newcomers)? {
-            refused[place].get_or_insert(Why { text, is_collision });
+        for (position, text, is_collision) in self.special_collisions(table, &candidates)? {
+            refused[position].get_or_insert(Why { text, is_collision });
         }
-        self.keep_keys_that_are_referred_to(table, tries, stored, refused)?;
+        self.refuse_changes_of_referenced_keys(table, tries, stored, refused)?;
         for (index, other) in schema.relations.entries() {
-            // The new parent was there when the key was decided, and may go since. Of a key of its own that is given only in
-            // part, MATCH FULL makes an orphan.
-            let is_own = index == case.index;
-            if (is_own && other.match_rule != Match::Full && !self.takes_away) || other.child != table {
+            // The new parent existed when the key was decided, but the plan may delete it since. Under MATCH FULL, a
+            // key that is given in part makes an orphan.
+            let is_own = index == case.id;
+            if (is_own && other.match_rule != Match::Full && !self.conflicts.may_remove) || other.child != table {
                 continue;
             }
             let concerned: Vec<usize> = (0..tries.len())
-                .filter(|&place| other.child_columns.iter().any(|column| tries[place].changed.contains(column)))
-                .filter(|&place| refused[place].is_none() && stored[place].is_some())
+                .filter(|&position| other.child_columns.iter().any(|column| tries[position].changed.contains(column)))
+                .filter(|&position| refused[position].is_none() && stored[position].is_some())
                 .collect();
-            let images: Vec<&RowName> = concerned.iter().filter_map(|&place| stored[place].as_ref()).collect();
-            for (place, has_parent) in concerned.iter().zip(self.have_parents(other, &images)?) {
+            let images: Vec<&Row> = concerned.iter().filter_map(|&position| stored[position].as_ref()).collect();
+            for (position, has_parent) in concerned.iter().zip(self.have_parents(other, &images)?) {
                 if !has_parent {
                     let why = match is_own && other.match_rule != Match::Full {
                         true => "its new parent goes by another change of this plan".to_owned(),
                         false => format!("{} would lose its parent", other.id),
                     };
-                    refused[*place] = Some(Why::plain(why));
+                    refused[*position] = Some(Why::plain(why));
                 }
             }
         }
         Ok(())
     }
 
-    /// Refuses what would change a key that other rows refer to.
-    fn keep_keys_that_are_referred_to(
+    /// Refuses updates of keys that other rows refer to.
+    fn refuse_changes_of_referenced_keys(
         &mut self,
         table: TableId,
         tries: &[Try],
-        stored: &[Option<RowName>],
+        stored: &[Option<Row>],
         refused: &mut [Option<Why>],
     ) -> Result<(), TreatError> {
         let about = &self.schema.tables[table];
-        let really = |place: usize| -> Vec<usize> {
-            let (before, after) = (&tries[place].change.before, &stored[place]);
+        let really = |position: usize| -> Vec<usize> {
+            let (before, after) = (&tries[position].change.before, &stored[position]);
             let is_other = |&column: &usize| {
-                let value = |image: &Option<RowName>| {
-                    image.as_ref().and_then(|image| value_of(image, &about.columns[column].name).cloned())
+                let value = |image: &Option<Row>| {
+                    image.as_ref().and_then(|image| image.get(&about.columns[column].name).cloned())
                 };
                 !value(before).zip(value(after)).is_some_and(|(before, after)| before.is_same(&after))
             };
-            tries[place].changed.iter().copied().filter(is_other).collect()
+            tries[position].changed.iter().copied().filter(is_other).collect()
         };
         let changed: Vec<Vec<usize>> = (0..tries.len()).map(really).collect();
-        let open: Vec<usize> = (0..tries.len()).filter(|&place| refused[place].is_none()).collect();
-        let rows: Vec<(&RowName, &RowName, &[usize])> = open
+        let open: Vec<usize> = (0..tries.len()).filter(|&position| refused[position].is_none()).collect();
+        let rows: Vec<(&RowName, &Row, &[usize])> = open
             .iter()
-            .filter_map(|&place| {
-                let change = &tries[place].change;
-                Some((&change.row, change.before.as_ref()?, changed[place].as_slice()))
+            .filter_map(|&position| {
+                let change = &tries[position].change;
+                Some((&change.row, change.before.as_ref()?, changed[position].as_slice()))
             })
             .collect();
         if rows.len() < open.len() {
@@ -352,10 +354,10 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// A reference of a new row that has no parent, if there is one.
-    pub(super) fn dangling(&mut self, table: TableId, image: &RowName) -> Result<Option<String>, TreatError> {
+    /// Returns a sentence about a reference of a new row that has no parent, if there is one.
+    pub(super) fn missing_parent(&mut self, table: TableId, image: &Row) -> Result<Option<String>, TreatError> {
         let schema = self.schema;
-        for relation in schema.relations.iter().filter(|relation| relation.child == table && is_sound(relation)) {
+        for relation in schema.relations.iter().filter(|relation| relation.child == table && is_judged(relation)) {
             if !self.has_parent(relation, image, true)? {
                 return Ok(Some(format!("{} would have no parent", relation.id)));
             }
@@ -363,18 +365,19 @@ impl<'a> Planner<'a> {
         Ok(None)
     }
 
-    /// A row in the making may be its own parent, or wait for a sentinel that waits for it.
-    fn has_parent(&mut self, relation: &Relation, image: &RowName, in_making: bool) -> Result<bool, TreatError> {
+    /// True if the reference has a parent. A new row may be its own parent, or refer to a sentinel that is still being
+    /// made.
+    fn has_parent(&mut self, relation: &Relation, image: &Row, in_making: bool) -> Result<bool, TreatError> {
         let there = self.have_parents(relation, &[image])?.pop().unwrap_or_default();
-        let awaited = || {
+        let pending = || {
             let (parent, key) = (relation.parent.table?, self.reference(relation, image)?);
-            Some(self.parents.is_awaited(parent, &key))
+            Some(self.new_parents.is_sentinel_key(parent, &key))
         };
-        Ok(there || (in_making && awaited().unwrap_or_default()))
+        Ok(there || (in_making && pending().unwrap_or_default()))
     }
 
-    /// Of each row whether its reference is NULL, or its parent is there or planned.
-    fn have_parents(&mut self, relation: &Relation, images: &[&RowName]) -> Result<Vec<bool>, TreatError> {
+    /// Returns for each row true if its reference is NULL, or its parent exists or is planned.
+    fn have_parents(&mut self, relation: &Relation, images: &[&Row]) -> Result<Vec<bool>, TreatError> {
         let keys: Vec<Option<Key>> = images.iter().map(|image| self.reference(relation, image)).collect();
         let asked: Vec<&Key> = keys.iter().flatten().collect();
         let Some(parent) = relation.parent.table.filter(|_| !asked.is_empty()) else {
@@ -382,20 +385,20 @@ impl<'a> Planner<'a> {
         };
         let columns = &relation.parent.columns;
         let mut there: Vec<bool> = self.stored_keys(parent, columns, &asked)?.iter().map(Option::is_some).collect();
-        if there.contains(&false) && self.furnished.contains(&parent) {
+        if there.contains(&false) && self.rehearsal.tables.contains(&parent) {
             let table = &self.schema.tables[parent];
-            let (room, surgery) = self.room(parent)?;
-            room.numbered(&surgery.present(table, columns, &asked), asked.len(), &mut |number, _| {
-                there[number] = true
-            })?;
+            let (rehearsal, sql) = self.rehearsal_of(parent)?;
+            rehearsal
+                .numbered(&sql.present(table, columns, &asked), asked.len(), &mut |number, _| there[number] = true)?;
         }
         let mut there = there.into_iter();
         Ok(keys.iter().map(|key| key.is_none() || there.next().unwrap_or_default()).collect())
     }
 
-    /// The reference of a row, unless it is NULL. One that is NULL in part is a reference under MATCH FULL, to no row.
-    fn reference(&self, relation: &Relation, image: &RowName) -> Option<Key> {
-        let key = key_of(image, self.schema.child_column_names(relation));
+    /// Returns the reference of a row, unless it is NULL. Under MATCH FULL, a key that is NULL in part refers to no
+    /// row.
+    fn reference(&self, relation: &Relation, image: &Row) -> Option<Key> {
+        let key = image.key(self.schema.child_column_names(relation));
         let is_null = |key: &Key| match relation.match_rule {
             Match::Simple => key.contains(&Value::Null),
             Match::Full => key.iter().all(|value| *value == Value::Null),
@@ -404,7 +407,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Why a row cannot change.
+/// The reason why a row cannot be updated.
 pub(super) struct Why {
     text: String,
     is_collision: bool,
@@ -417,11 +420,11 @@ impl Why {
 }
 
 impl Case<'_> {
-    /// The key was decided, and yet this row of it cannot change.
-    pub(super) fn give_up(&mut self, pending: &Pending<'_>, why: &str) {
+    /// Leaves a row undecided although its key was decided.
+    pub(super) fn leave_undecided(&mut self, pending: &Pending<'_>, why: &str) {
         let share = self.outlook.share(pending.treatment);
         share.rows = share.rows.saturating_sub(1);
-        let is_first = self.given_up.replace(pending.group) != Some(pending.group);
+        let is_first = self.last_left.replace(pending.group) != Some(pending.group);
         if is_first {
             share.keys = share.keys.saturating_sub(1);
         }

@@ -1,4 +1,4 @@
-//! Why a step of a plan ends before it is done.
+//! The early end of a step of a plan.
 
 use super::TreatError;
 use crate::engine::EngineError;
@@ -6,7 +6,7 @@ use crate::engine::EngineError;
 /// A step that ended early.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The step cannot be taken, for this reason; the key or the row that it was for stays undecided.
+    /// The step is not possible, for this reason. Its key or row stays undecided.
     Undecided(String),
     /// No plan can be made.
     Failed(TreatError),

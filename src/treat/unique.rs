@@ -1,5 +1,5 @@
-//! Whether a row can stand beside those that are there: every unique index is asked, also one over expressions or over a part
-//! of the rows. Rows that are planned meet each other in the rehearsal.
+//! Unique keys. Every unique index is checked for a new or updated row, also an index over expressions or over a part
+//! of the rows. Rows of the plan are checked against each other in the rehearsal.
 
 use std::collections::BTreeMap;
 
@@ -11,85 +11,85 @@ use crate::model::catalog::Engine;
 use crate::model::facts::IndexText;
 use crate::model::ids::TableId;
 use crate::model::plan::identity_columns;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
-use crate::model::value::key_of;
-use crate::model::value::value_of;
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens_of;
 use crate::sql::repair::UniqueTerms;
 
-/// A row that is to stand beside those that are there.
-pub(super) struct Newcomer<'n> {
-    pub(super) image: &'n RowName,
-    /// The name of the row that it is already.
+/// A row that is checked against the rows of a table.
+pub(super) struct Candidate<'n> {
+    pub(super) image: &'n Row,
+    /// The name of the row, if it exists already.
     pub(super) own: Option<&'n RowName>,
-    /// The columns that change; all of them if `None`.
+    /// The columns that change, or `None` for all columns.
     pub(super) changed: Option<&'n [usize]>,
 }
 
-impl<'n> Newcomer<'n> {
-    /// Whether any of these columns is new in it.
+impl<'n> Candidate<'n> {
+    /// True if any of these columns changes.
     pub(super) fn meets(&self, columns: &[usize]) -> bool {
         self.changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)))
     }
 
-    /// The name of the row that it is already, and its image.
-    pub(super) fn row(&self) -> (Option<&'n RowName>, &'n RowName) {
+    /// Returns the name of the row, if it exists already, and its image.
+    pub(super) fn row(&self) -> (Option<&'n RowName>, &'n Row) {
         (self.own, self.image)
     }
 
-    /// Its key in a unique index, where that is new and can collide: NULLs never do.
+    /// Returns the key of a unique index, if it changes and can collide. A key with NULL never collides.
     fn key(&self, columns: &[usize], names: &[&str]) -> Option<Key> {
         if self.changed.is_some_and(|changed| !columns.iter().any(|column| changed.contains(column))) {
             return None;
         }
-        let key = key_of(self.image, names.iter().map(|name| name.as_ref()));
+        let key = self.image.key(names.iter().map(|name| name.as_ref()));
         let is_own = self.own.is_some_and(|own| {
-            own.iter().all(|(name, value)| value_of(self.image, name).is_some_and(|now| now.is_same(value)))
+            own.iter().all(|(name, value)| self.image.get(name).is_some_and(|now| now.is_same(value)))
                 && own.len() == names.len()
-                && own.iter().all(|(name, _)| names.contains(&name.as_str()))
+                && own.iter().all(|(name, _)| names.contains(&name))
         });
         key.filter(|key| !is_own && !key.contains(&Value::Null))
     }
 }
 
-/// The index's definition, as far as it was understood.
+/// A unique index over expressions or over a part of the rows, as far as its definition could be parsed.
 #[derive(Debug, Clone)]
-pub(super) struct OddIndex {
+pub(super) struct SpecialIndex {
     name: String,
-    /// `None` where the text could not be taken apart.
+    /// `None` if the definition could not be parsed.
     terms: Option<UniqueTerms>,
-    /// The table's columns that the text mentions.
+    /// The table's columns that the definition mentions.
     columns: Vec<usize>,
 }
 
-/// The indexes of the tables that were looked at, and the texts of all, once they were asked for.
+/// The special indexes of the tables so far, and the definitions of all indexes once they were read.
 #[derive(Default)]
-pub(super) struct OddIndexes {
-    of: BTreeMap<TableId, Vec<OddIndex>>,
+pub(super) struct SpecialIndexes {
+    of: BTreeMap<TableId, Vec<SpecialIndex>>,
     texts: Option<Vec<(String, String)>>,
 }
 
-/// Why a row cannot stand there: by its place, and whether another row has its key.
+/// Rows that cannot be stored: the position of each, the reason, and true if another row has its key.
 pub(super) type Refused = Vec<(usize, String, bool)>;
 
 impl<'a> Planner<'a> {
-    /// Why a row cannot stand beside those that are there, if it cannot. Rows that are planned were met in the room.
-    pub(super) fn collision(&mut self, table: TableId, image: &RowName) -> Result<Option<String>, TreatError> {
-        let newcomers = [Some(Newcomer { image, own: None, changed: None })];
-        if let Some((_, why)) = self.collisions(table, &newcomers)?.pop() {
+    /// Returns the reason why a row collides with the stored rows, if it does. The rehearsal has checked the rows of
+    /// the plan.
+    pub(super) fn collision(&mut self, table: TableId, image: &Row) -> Result<Option<String>, TreatError> {
+        let candidates = [Some(Candidate { image, own: None, changed: None })];
+        if let Some((_, why)) = self.collisions(table, &candidates)?.pop() {
             return Ok(Some(why));
         }
-        Ok(self.odd_collisions(table, &newcomers)?.pop().map(|(_, why, _)| why))
+        Ok(self.special_collisions(table, &candidates)?.pop().map(|(_, why, _)| why))
     }
 
-    /// The places of those that cannot stand beside what is there, and why.
+    /// Returns the positions of the rows whose key another row has, each with the reason.
     pub(super) fn collisions(
         &mut self,
         table: TableId,
-        newcomers: &[Option<Newcomer<'_>>],
+        candidates: &[Option<Candidate<'_>>],
     ) -> Result<Vec<(usize, String)>, TreatError> {
         let about = &self.schema.tables[table];
         let mut taken = Vec::new();
@@ -98,54 +98,56 @@ impl<'a> Planner<'a> {
                 continue;
             };
             let names: Vec<&str> = columns.iter().map(|&column| about.columns[column].name.as_str()).collect();
-            let keys = newcomers.iter().enumerate().filter_map(|(place, newcomer)| {
-                let key = newcomer.as_ref()?.key(&columns, &names)?;
-                Some((place, key))
+            let keys = candidates.iter().enumerate().filter_map(|(position, candidate)| {
+                let key = candidate.as_ref()?.key(&columns, &names)?;
+                Some((position, key))
             });
-            let (places, keys): (Vec<usize>, Vec<Key>) = keys.unzip();
+            let (positions, keys): (Vec<usize>, Vec<Key>) = keys.unzip();
             for some in (0..keys.len()).collect::<Vec<usize>>().chunks(CHUNK) {
                 let asked: Vec<&Key> = some.iter().map(|&key| &keys[key]).collect();
-                let question = self.surgery.present(about, &columns, &asked);
-                self.asker.numbered(&question, asked.len(), &mut |number, _| {
+                let question = self.sql.present(about, &columns, &asked);
+                self.lookups.numbered(&question, asked.len(), &mut |number, _| {
                     let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
-                    taken.push((places[some[number]], why));
+                    taken.push((positions[some[number]], why));
                 })?;
             }
         }
         Ok(taken)
     }
 
-    /// The same of unique indexes over expressions, or over a part of the rows, each in the index's own words.
-    pub(super) fn odd_collisions(
+    /// Returns the rows that a special unique index refuses, by a query with the terms of the index.
+    pub(super) fn special_collisions(
         &mut self,
         table: TableId,
-        newcomers: &[Option<Newcomer<'_>>],
+        candidates: &[Option<Candidate<'_>>],
     ) -> Result<Refused, TreatError> {
         let about = &self.schema.tables[table];
         let mut refused = Refused::new();
-        for index in self.odd_indexes(table)? {
-            let concerned: Vec<usize> = (0..newcomers.len())
-                .filter(|&place| newcomers[place].as_ref().is_some_and(|newcomer| newcomer.meets(&index.columns)))
+        for index in self.special_indexes(table)? {
+            let concerned: Vec<usize> = (0..candidates.len())
+                .filter(|&position| {
+                    candidates[position].as_ref().is_some_and(|candidate| candidate.meets(&index.columns))
+                })
                 .collect();
             for some in concerned.chunks(CHUNK) {
-                let rows: Vec<(Option<&RowName>, &RowName)> =
-                    some.iter().filter_map(|&place| newcomers[place].as_ref().map(Newcomer::row)).collect();
-                let question = index.terms.as_ref().and_then(|terms| self.surgery.colliding(about, &rows, terms));
+                let rows: Vec<(Option<&RowName>, &Row)> =
+                    some.iter().filter_map(|&position| candidates[position].as_ref().map(Candidate::row)).collect();
+                let question = index.terms.as_ref().and_then(|terms| self.sql.colliding(about, &rows, terms));
                 let mut found = Vec::new();
                 let asked = match question {
                     None => Err(EngineError::Failed { why: "its expressions are not known here".to_owned() }),
                     Some(question) => {
-                        self.asker.numbered(&question, rows.len(), &mut |number, _| found.push(some[number]))
+                        self.lookups.numbered(&question, rows.len(), &mut |number, _| found.push(some[number]))
                     }
                 };
                 match asked {
                     Ok(()) => {
                         let why = format!("UNIQUE constraint failed: index {} of {}", index.name, about.name);
-                        refused.extend(found.into_iter().map(|place| (place, why.clone(), true)));
+                        refused.extend(found.into_iter().map(|position| (position, why.clone(), true)));
                     }
                     Err(EngineError::Failed { why }) => {
                         let why = format!("the unique index {} of {} cannot be asked: {why}", index.name, about.name);
-                        refused.extend(some.iter().map(|&place| (place, why.clone(), false)));
+                        refused.extend(some.iter().map(|&position| (position, why.clone(), false)));
                     }
                     Err(other) => return Err(other.into()),
                 }
@@ -154,22 +156,22 @@ impl<'a> Planner<'a> {
         Ok(refused)
     }
 
-    fn odd_indexes(&mut self, table: TableId) -> Result<Vec<OddIndex>, TreatError> {
-        if let Some(known) = self.odd.of.get(&table) {
+    fn special_indexes(&mut self, table: TableId) -> Result<Vec<SpecialIndex>, TreatError> {
+        if let Some(known) = self.special_indexes.of.get(&table) {
             return Ok(known.clone());
         }
         let schema = self.schema;
         let about = &schema.tables[table];
-        let is_odd = |index: &&crate::model::catalog::Index| {
+        let is_special = |index: &&crate::model::catalog::Index| {
             index.unique && (index.partial || index.columns.iter().any(|part| part.column.is_none()))
         };
-        let mut odd = Vec::new();
+        let mut special = Vec::new();
         if schema.database.engine.facts().unique_index_text == IndexText::Other {
             // The terms cannot be read. The engine refuses rows that such an index rejects when the plan is applied.
-            return Ok(odd);
+            return Ok(special);
         }
-        // Where rows have no name, none of them changes.
-        for index in about.indexes.iter().filter(is_odd).filter(|_| !identity_columns(about).is_empty()) {
+        // The plan changes no row of a table whose rows have no names.
+        for index in about.indexes.iter().filter(is_special).filter(|_| !identity_columns(about).is_empty()) {
             let text = self.text_of_index(&index.name)?;
             let engine = schema.database.engine;
             let terms = text.as_deref().and_then(|text| terms(engine, text));
@@ -177,31 +179,31 @@ impl<'a> Planner<'a> {
             let is_mentioned =
                 |name: &str| text.is_none() || words.iter().any(|word| schema.names.same(&word.text, name));
             let columns = (0..about.columns.len()).filter(|&column| is_mentioned(&about.columns[column].name));
-            odd.push(OddIndex { name: index.name.clone(), terms, columns: columns.collect() });
+            special.push(SpecialIndex { name: index.name.clone(), terms, columns: columns.collect() });
         }
-        self.odd.of.insert(table, odd.clone());
-        Ok(odd)
+        self.special_indexes.of.insert(table, special.clone());
+        Ok(special)
     }
 
     fn text_of_index(&mut self, name: &str) -> Result<Option<String>, TreatError> {
-        if self.odd.texts.is_none() {
+        if self.special_indexes.texts.is_none() {
             let mut texts = Vec::new();
-            self.asker.each_row(&self.surgery.definitions(), &mut |row| {
-                let text = |place: usize| row.get(place).and_then(Value::as_text).unwrap_or_default().to_owned();
+            self.lookups.each_row(&self.sql.definitions(), &mut |row| {
+                let text = |position: usize| row.get(position).and_then(Value::as_text).unwrap_or_default().to_owned();
                 if text(0) == "index" {
                     texts.push((text(1), text(3)));
                 }
             })?;
-            self.odd.texts = Some(texts);
+            self.special_indexes.texts = Some(texts);
         }
-        let texts = self.odd.texts.iter().flatten();
+        let texts = self.special_indexes.texts.iter().flatten();
         let mut known = texts.filter(|(known, _)| known == name).map(|(_, text)| text.clone());
-        // Of two schemas' indexes with one name, neither text is sure to be the right one.
+        // If two schemas have an index of this name, neither definition is certain.
         Ok(known.next().filter(|_| known.next().is_none()))
     }
 }
 
-/// What `CREATE UNIQUE INDEX … ON … (terms) WHERE condition` says.
+/// Parses `CREATE UNIQUE INDEX … ON … (terms) WHERE condition`.
 fn terms(engine: Engine, text: &str) -> Option<UniqueTerms> {
     let tokens = tokens_of(engine, text);
     let on = tokens.iter().position(|token| token.is_word("ON"))?;
@@ -238,28 +240,28 @@ fn is(sign: &'static str) -> impl Fn(&Token) -> bool {
     move |token| !token.quoted && token.text == sign
 }
 
-/// The parenthesis that closes the one at a position.
+/// Returns the position of the parenthesis that closes the one at `open`.
 fn closing(tokens: &[Token], open: usize) -> Option<usize> {
     let mut depth = 0_usize;
-    for (place, token) in tokens.iter().enumerate().skip(open) {
+    for (position, token) in tokens.iter().enumerate().skip(open) {
         depth += usize::from(is("(")(token));
         if is(")")(token) {
             depth -= 1;
             if depth == 0 {
-                return Some(place);
+                return Some(position);
             }
         }
     }
     None
 }
 
-/// Without ASC and DESC.
+/// Returns the number of tokens of a term without ASC and DESC.
 fn without_order(term: &[Token]) -> usize {
     term.len() - usize::from(term.last().is_some_and(|last| last.is_any(&["ASC", "DESC"])))
 }
 
-/// How many tokens a column, a call or an expression in parentheses takes, with its COLLATE; what follows is the operator class and
-/// the order.
+/// Returns the number of tokens of a column, a call or an expression in parentheses, with its COLLATE. The operator
+/// class and the order follow it.
 fn operand(term: &[Token]) -> Option<usize> {
     let name_from = |start: usize| {
         let mut end = start + 1;

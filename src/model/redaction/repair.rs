@@ -10,13 +10,13 @@ use crate::model::forecast::Undecided;
 use crate::model::ids::RelationId;
 use crate::model::schema::Schema;
 use crate::model::state::SkippedRow;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 
 /// The rows that `apply`, `undo` and `status` list by their names. Those reports hide no name of a row: they have a plan
 /// beside them, which holds every value.
 pub fn skipped_rows(rows: &[SkippedRow<Value>]) -> Vec<SkippedRow> {
-    let name = |row: &RowName| row.iter().map(|(name, value)| (name.clone(), ShownValue(value.clone()))).collect();
+    let name =
+        |row: &[(String, Value)]| row.iter().map(|(name, value)| (name.clone(), ShownValue(value.clone()))).collect();
     let left = |left: &SkippedRow<Value>| SkippedRow { table: left.table.clone(), row: name(&left.row), why: left.why };
     rows.iter().map(left).collect()
 }
@@ -71,7 +71,7 @@ impl Redaction {
     }
 
     /// A row of any table, by the table's name; a column that refers to an excluded one is hidden with it.
-    fn row(&self, schema: &Schema, table: &str, row: &RowName) -> Vec<(String, ShownValue)> {
+    fn row(&self, schema: &Schema, table: &str, row: &[(String, Value)]) -> Vec<(String, ShownValue)> {
         let position = schema.tables.position(|known| known.name.to_string() == table);
         let hide = |(name, value): &(String, Value)| {
             if position.is_some_and(|position| super::is_address(&schema.tables[position], name)) {

@@ -11,16 +11,16 @@ use serde::de::Visitor;
 use serde::de::value::MapAccessDeserializer;
 use serde::ser::SerializeMap;
 
-use crate::model::value::RowName;
+use crate::model::row::Row;
 use crate::model::value::Value;
 use crate::plan_file::hexadecimal;
 
-pub(super) struct WireRow(pub(super) RowName);
+pub(super) struct WireRow(pub(super) Row);
 
 impl Serialize for WireRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
+        for (name, value) in self.0.iter() {
             map.serialize_entry(name, &WireValue::of(value))?;
         }
         map.end()
@@ -44,11 +44,11 @@ impl<'de> Visitor<'de> for Columns {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WireRow, A::Error> {
-        let mut row = RowName::new();
+        let mut row = Vec::new();
         while let Some((name, value)) = map.next_entry::<String, WireValue>()? {
             row.push((name, value.value().map_err(A::Error::custom)?));
         }
-        Ok(WireRow(row))
+        Ok(WireRow(row.into()))
     }
 }
 

@@ -27,8 +27,8 @@ use crate::sql;
 use crate::sql::repair::Repair;
 use crate::treat;
 use crate::treat::Draft;
-use crate::treat::Rooms;
-use crate::treat::definitions::Known;
+use crate::treat::PlanSessions;
+use crate::treat::definitions::KnownDefinitions;
 use crate::treat::definitions::add_definitions;
 use crate::treat::definitions::defaults;
 use crate::treat::header::Digests;
@@ -54,7 +54,7 @@ impl Planned {
         mut each: impl FnMut(&Table, &Change) -> Result<(), E>,
     ) -> Result<(), E> {
         let made: Vec<Table> = self.draft.forecast.creates.iter().map(NewTable::as_table).collect();
-        self.draft.bench.each(|change| {
+        self.draft.changes.each(|change| {
             let known = self.schema.table(&change.table.to_string()).map(|table| &self.schema.tables[table]);
             match known.or_else(|| made.iter().find(|table| table.name == change.table)) {
                 Some(table) => each(table, change),
@@ -109,12 +109,13 @@ pub(in crate::run) fn plan_for_schema(
     let facts = scan::scan(&schema, &mut sessions, &wishes);
     let (definitions, are_some_hidden) = definitions(&schema, sessions[0].as_mut(), surgery)?;
     let defaults = defaults(&schema, &files.rules, &assigned, surgery, sessions[0].as_mut())?;
-    let known = Known { definitions, are_some_hidden, defaults };
-    let (Some(reader), Some(asker)) = (sessions.pop(), sessions.pop()) else { return Err(too_busy()) };
+    let known = KnownDefinitions { definitions, are_some_hidden, defaults };
+    let (Some(reader), Some(lookups)) = (sessions.pop(), sessions.pop()) else { return Err(too_busy()) };
     drop(sessions);
-    let rooms = Rooms { reader, asker, rehearsal };
-    let request = treat::Request { schema: &schema, facts: &facts, rules: &files.rules, assigned: &assigned, surgery };
-    let mut draft = treat::plan(request, rooms, progress)?;
+    let sessions = PlanSessions { reader, lookups, rehearsal };
+    let request =
+        treat::Request { schema: &schema, facts: &facts, rules: &files.rules, assigned: &assigned, sql: surgery };
+    let mut draft = treat::plan(request, sessions, progress)?;
     add_definitions(&mut draft, &schema, &files.rules, &assigned, surgery, &known);
     let forecasts = forecasts(&schema, &facts, &draft.forecast);
     let tables = fingerprint::of_plan(&schema, &known.definitions, &draft.forecast, &forecasts);

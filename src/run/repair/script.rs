@@ -6,8 +6,9 @@ use crate::model::catalog::Table;
 use crate::model::forecast::PlanRefusal;
 use crate::model::plan::Change;
 use crate::model::plan::ChangeRole;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::text::plural;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::run::RunError;
 use crate::treat::TreatError;
@@ -62,10 +63,9 @@ fn refused(refusals: &[PlanRefusal]) -> String {
 fn as_it_was(change: &Change) -> RowName {
     let mut row = change.row.clone();
     let set = change.set();
-    let is_told = |row: &RowName, name: &String| row.iter().any(|(other, _)| other == name);
-    for (name, value) in change.before.iter().flatten() {
-        if *value != Value::Null && is_told(&set, name) && !is_told(&row, name) {
-            row.push((name.clone(), value.clone()));
+    for (column, value) in change.before.iter().flat_map(Row::iter) {
+        if *value != Value::Null && set.has(column) && !row.has(column) {
+            row.push(column, value.clone());
         }
     }
     row

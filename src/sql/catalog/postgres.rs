@@ -3,8 +3,8 @@
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
 use crate::model::plan::identity_columns;
+use crate::model::row::RowName;
 use crate::model::state;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::catalog::CatalogQuestions;
 use crate::sql::grammar::Grammar;
@@ -45,17 +45,16 @@ impl CatalogQuestions for Postgres {
 
     fn advance(&self, table: &Table, row: &RowName) -> Vec<Sql> {
         let numbers = row.iter().filter_map(|(name, value)| Some((name, value.as_integer()?)));
-        let advances =
-            numbers.filter(|(name, _)| identity_columns(table).contains(&name.as_str())).map(|(name, number)| {
-                let mut query = self.query();
-                let number = query.parameter(Value::Integer(number));
-                let sequence = is_sequence_of(&mut query, &self.table_name(None, table), name);
-                query.finish(format!(
-                    "SELECT setval(s.seqrelid::regclass, {number}::int8) FROM pg_sequence AS s WHERE {sequence} \
+        let advances = numbers.filter(|(name, _)| identity_columns(table).contains(name)).map(|(name, number)| {
+            let mut query = self.query();
+            let number = query.parameter(Value::Integer(number));
+            let sequence = is_sequence_of(&mut query, &self.table_name(None, table), name);
+            query.finish(format!(
+                "SELECT setval(s.seqrelid::regclass, {number}::int8) FROM pg_sequence AS s WHERE {sequence} \
                  AND s.seqincrement > 0 AND {number}::int8 BETWEEN s.seqmin AND s.seqmax \
                  AND {number}::int8 > coalesce(pg_sequence_last_value(s.seqrelid::regclass), {number}::int8 - 1)"
-                ))
-            });
+            ))
+        });
         advances.collect()
     }
 

@@ -2,8 +2,9 @@
 
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::catalog::mysql::mark;
 use crate::sql::grammar::Grammar;
@@ -94,7 +95,7 @@ impl Repair for Postgres {
 
 impl Repair for Mysql {
     /// The terms of an index are not SQL that this server reads.
-    fn colliding(&self, _: &Table, _: &[(Option<&RowName>, &RowName)], _: &UniqueTerms) -> Option<Sql> {
+    fn colliding(&self, _: &Table, _: &[(Option<&RowName>, &Row)], _: &UniqueTerms) -> Option<Sql> {
         None
     }
 

@@ -3,11 +3,11 @@
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
+use crate::model::row::RowName;
 use crate::model::rule::Expression;
 use crate::model::rule::TemplatePiece;
 use crate::model::schema::Schema;
 use crate::model::value::Key;
-use crate::model::value::RowName;
 use crate::model::value::Value;
 use crate::sql::clauses::key_names;
 use crate::sql::grammar::Reading;
@@ -57,12 +57,11 @@ pub(super) fn statement<G: RuleGrammar + ?Sized>(
 ) -> Sql {
     let mut query = grammar.query();
     let child = schema.child(relation);
-    let row = evaluation.keys.first().map_or(&[][..], |(_, row)| row.as_slice());
     // The parameters of the values come first, as the values do in the statement.
     let values: Vec<String> =
         evaluation.wanted.iter().map(|wanted| format!(", {}", value(grammar, &mut query, wanted))).collect();
     let key = keys(grammar, &mut query, schema, relation, evaluation);
-    let is_row = row.iter().enumerate().map(|(index, (name, _))| {
+    let is_row = row_columns(evaluation).enumerate().map(|(index, name)| {
         grammar.equal(column(child, name), &grammar.of("child", name), &row_value(grammar, index))
     });
     let is_row = grammar.all(is_row);
@@ -95,19 +94,27 @@ fn keys<G: RuleGrammar + ?Sized>(
     relation: &Relation,
     evaluation: &Evaluation<'_>,
 ) -> String {
-    let row = evaluation.keys.first().map_or(&[][..], |(_, row)| row.as_slice());
     let width = relation.child_columns.len();
     let child = schema.child(relation);
-    let types: Vec<Option<&Column>> =
-        schema.child_columns(relation).map(Some).chain(row.iter().map(|(name, _)| column(child, name))).collect();
-    let values = evaluation.keys.iter().map(|(key, row)| key.iter().chain(row.iter().map(|(_, value)| value)));
+    let types: Vec<Option<&Column>> = schema
+        .child_columns(relation)
+        .map(Some)
+        .chain(row_columns(evaluation).map(|name| column(child, name)))
+        .collect();
+    let values = evaluation.keys.iter().map(|(key, row)| key.iter().chain(row.values()));
     let wanted = grammar.numbered(query, &types, values.enumerate());
     let held = |index| format!("{WANTED}.{}", grammar.held(index));
     let mut columns = vec![format!("{WANTED}.{}", grammar.number())];
     let names = key_names(schema, relation).into_iter();
     columns.extend(names.map(|(index, name)| format!("{} AS {}", held(index), grammar.quoted(name))));
-    columns.extend((0..row.len()).map(|index| format!("{} AS {}", held(width + index), row_name(grammar, index))));
+    let row = 0..row_columns(evaluation).count();
+    columns.extend(row.map(|index| format!("{} AS {}", held(width + index), row_name(grammar, index))));
     format!("(SELECT {} FROM {wanted}) AS {}", columns.join(", "), grammar.quoted("key"))
+}
+
+/// The columns by which rows are named.
+fn row_columns<'e>(evaluation: &Evaluation<'e>) -> impl Iterator<Item = &'e str> {
+    evaluation.keys.iter().take(1).flat_map(|(_, row)| row.columns())
 }
 
 /// Returns the column of `key` that holds a part of the row's name.

@@ -3,9 +3,9 @@
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
 use crate::model::plan::identity_columns;
-use crate::model::value::RowName;
+use crate::model::row::Row;
+use crate::model::row::RowName;
 use crate::model::value::Value;
-use crate::model::value::value_of;
 use crate::sql::grammar::WriteGrammar;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::WANTED;
@@ -24,23 +24,23 @@ pub struct UniqueTerms {
 pub(super) fn statement<G: WriteGrammar + ?Sized>(
     grammar: &G,
     table: &Table,
-    rows: &[(Option<&RowName>, &RowName)],
+    rows: &[(Option<&RowName>, &Row)],
     index: &UniqueTerms,
 ) -> Option<Sql> {
     let mut query = grammar.query();
     let (_, first) = rows.first()?;
     let own = identity_columns(table);
-    let names = first.iter().map(|(name, _)| name.as_str()).chain(own.iter().copied());
+    let names = first.columns().chain(own.iter().copied());
     let columns: Vec<Option<&Column>> = names.map(|name| column(table, name)).collect();
     let values = rows.iter().map(|(name, image)| {
-        let known = own.iter().map(|column| name.and_then(|name| value_of(name, column)).unwrap_or(&Value::Null));
-        image.iter().map(|(_, value)| value).chain(known)
+        let known = own.iter().map(|column| name.and_then(|name| name.get(column)).unwrap_or(&Value::Null));
+        image.values().iter().chain(known)
     });
     let wanted = grammar.numbered(&mut query, &columns, values.enumerate());
     let stored = |index: usize| grammar.as_stored(&format!("{WANTED}.{}", grammar.held(index)), columns[index]);
     let mut shown = vec![format!("{WANTED}.{}", grammar.number())];
-    let image = first.iter().enumerate();
-    shown.extend(image.map(|(index, (name, _))| format!("{} AS {}", stored(index), grammar.quoted(name))));
+    let image = first.columns().enumerate();
+    shown.extend(image.map(|(index, name)| format!("{} AS {}", stored(index), grammar.quoted(name))));
     shown
         .extend((0..own.len()).map(|index| format!("{} AS {}", stored(first.len() + index), own_name(grammar, index))));
     let new = format!("(SELECT {} FROM {wanted})", shown.join(", "));

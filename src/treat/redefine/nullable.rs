@@ -1,5 +1,5 @@
-//! Which columns lose NOT NULL when a table is relaxed: those of its foreign keys, and those that a rule names although their
-//! foreign keys are gone already.
+//! Columns that lose NOT NULL when a table is relaxed: the columns of its foreign keys, and columns that a rule names
+//! although their foreign keys were dropped before.
 
 use crate::model::catalog::Table;
 use crate::model::ids::RelationId;
@@ -16,24 +16,24 @@ use crate::sql::redefine::Nulling;
 use crate::sql::redefine::Relaxing;
 use crate::treat::assign::Assigned;
 
-/// The columns of a table that are to be nullable, each with the rule that says so. No column of a primary key is among them.
+/// Returns the columns of a table that become nullable, each with its rule. Columns of the primary key are left out.
 pub(super) fn columns<'a>(
     schema: &Schema,
     rules: &'a Rules,
     assigned: &Assigned,
     position: TableId,
-    wishes: &[Relaxing<'a>],
+    requested: &[Relaxing<'a>],
 ) -> Vec<Nulling<'a>> {
     let table = &schema.tables[position];
     let by_relation = |column: usize| {
-        let wants = |wish: &&Relaxing<'_>| match wish.nullable {
-            Nullable::Key => wish.relation.child_columns.contains(&column),
+        let wants = |wanted_parent: &&Relaxing<'_>| match wanted_parent.nullable {
+            Nullable::Key => wanted_parent.relation.child_columns.contains(&column),
             Nullable::Columns(names) => {
                 names.iter().any(|name| schema.names.same(&name.value, &table.columns[column].name))
             }
             Nullable::AsBefore => false,
         };
-        wishes.iter().find(wants).map(|wish| wish.rule)
+        requested.iter().find(wants).map(|wanted_parent| wanted_parent.rule)
     };
     let by_name = |column: usize| {
         let wants = |rule: RuleId| {
@@ -52,7 +52,7 @@ pub(super) fn columns<'a>(
 }
 
 /// True if a rule wants this column of this table to be nullable, whether or not a foreign key is declared on it. A
-/// pattern that leaves the table or all columns open names none.
+/// pattern that leaves the table or all columns open names no column.
 fn names(schema: &Schema, rule: &Rule, table: &Table, column: &str) -> bool {
     let Some((of, columns)) = sides(rule).filter(|(of, _)| schema.names.same(&table.name.to_string(), of)) else {
         return false;
@@ -67,7 +67,7 @@ fn names(schema: &Schema, rule: &Rule, table: &Table, column: &str) -> bool {
     }
 }
 
-/// The table that a rule names without a wildcard, and its text for the columns.
+/// Returns the table that a rule names without a wildcard, and the rule's text for the columns.
 fn sides(rule: &Rule) -> Option<(&str, &str)> {
     let (table, columns) = rule.child.value.as_str().strip_suffix(')')?.rsplit_once('(')?;
     (!table.contains(['*', '?', '['])).then_some((table, columns))
@@ -77,7 +77,8 @@ fn is_declared(relation: &Relation, child: TableId) -> bool {
     relation.origin == Origin::Declared && relation.child == child
 }
 
-/// Says of each rule that is for all foreign keys of one table, which has none any more, on which columns NOT NULL stays.
+/// Returns warnings about rules for all foreign keys of a table that has none any more. Each names the columns that
+/// stay NOT NULL.
 pub(super) fn unknown(schema: &Schema, rules: &Rules) -> Vec<String> {
     let mut unknown = Vec::new();
     for rule in rules.iter().filter(|rule| matches!(rule.relaxes(), Some(Nullable::Key))) {
@@ -90,9 +91,9 @@ pub(super) fn unknown(schema: &Schema, rules: &Rules) -> Vec<String> {
         };
         let table = &schema.tables[position];
         let columns = table.columns.iter().enumerate();
-        let is_fixed = |place: &usize| !table.primary_key.contains(place) && table.columns[*place].not_null;
+        let is_fixed = |position: &usize| !table.primary_key.contains(position) && table.columns[*position].not_null;
         let fixed: Vec<&str> =
-            columns.filter(|(place, _)| is_fixed(place)).map(|(_, column)| column.name.as_str()).collect();
+            columns.filter(|(position, _)| is_fixed(position)).map(|(_, column)| column.name.as_str()).collect();
         if !fixed.is_empty() {
             let quoted: Vec<String> = fixed.iter().map(|name| format!("\"{}\"", text::visible(name))).collect();
             unknown.push(format!(

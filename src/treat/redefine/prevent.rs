@@ -1,8 +1,8 @@
-//! What triggers make of a rule's placeholder: the columns of the new parent, and what each holds.
+//! Triggers that make placeholder parents: the columns of the new parent, and the value of each.
 
 use std::borrow::Cow;
 
-use super::Matter;
+use super::DecisionInput;
 use crate::model::catalog::Column;
 use crate::model::catalog::TableKind;
 use crate::model::ids::TableId;
@@ -20,11 +20,11 @@ use crate::sql::redefine::Given;
 use crate::sql::redefine::Preventing;
 use crate::sql::redefine::trigger_names;
 use crate::treat::parents::Neutral;
-use crate::treat::parents::is_sound;
+use crate::treat::parents::is_judged;
 use crate::treat::parents::neutral_kind;
 
-/// What the application has to know of rows that come before their writer.
-pub(super) fn hazards(relation: &Relation, rule: &Rule) -> Vec<String> {
+/// Returns warnings for the application about parents that exist before their own writer comes.
+pub(super) fn warnings(relation: &Relation, rule: &Rule) -> Vec<String> {
     let parent = &relation.parent.name;
     let update = "that has to update it then (INSERT … ON CONFLICT … DO UPDATE)";
     let record = placeholder_of(rule).and_then(|placeholder| placeholder.record.as_ref());
@@ -32,8 +32,9 @@ pub(super) fn hazards(relation: &Relation, rule: &Rule) -> Vec<String> {
     std::iter::once(format!("{parent} gets a row before its own writer comes: {update}")).chain(unlisted).collect()
 }
 
-impl Matter<'_> {
-    /// The triggers, and what they take of the programs that will run them.
+impl DecisionInput<'_> {
+    /// Returns the changes that create the triggers, and a warning about the version that the application's engine
+    /// needs, if there is one.
     pub(super) fn prevented(
         &self,
         relation: &Relation,
@@ -41,21 +42,22 @@ impl Matter<'_> {
         definitions: &[Definition],
     ) -> Result<(Vec<Redefinition>, Option<String>), String> {
         let dialect = self.dialect()?;
-        let wish = placeholder_of(rule).ok_or("the rule has no `placeholder`, which says what a parent holds")?;
-        if wish.key == PlaceholderKey::New {
+        let wanted_parent =
+            placeholder_of(rule).ok_or("the rule has no `placeholder`, which says what a parent holds")?;
+        if wanted_parent.key == PlaceholderKey::New {
             return Err("a trigger cannot point the row elsewhere, as `key = \"new\"` says".to_owned());
         }
         if !relation.scope.is_everything() {
             return Err("the configuration narrows it, and a trigger is for every row".to_owned());
         }
         let parent = self.parent_of(relation)?;
-        let wish = Preventing {
+        let wanted_parent = Preventing {
             relation,
-            via: wish.via.as_ref().map(|via| &via.value),
-            values: self.values(relation, parent, wish)?,
+            via: wanted_parent.via.as_ref().map(|via| &via.value),
+            values: self.values(relation, parent, wanted_parent)?,
             rule: &rule.id.value,
         };
-        Ok((dialect.prevented(self.schema, &wish, definitions)?, dialect.takes_version(&wish)))
+        Ok((dialect.prevented(self.schema, &wanted_parent, definitions)?, dialect.takes_version(&wanted_parent)))
     }
 
     fn parent_of(&self, relation: &Relation) -> Result<TableId, String> {
@@ -64,12 +66,13 @@ impl Matter<'_> {
         parent.ok_or_else(|| "there is no parent table to make a row in".to_owned())
     }
 
-    /// What every column of a placeholder holds that needs a value: the key, what the rule says, else what says nothing.
+    /// Returns the columns of a placeholder that need a value, each with its value: the key, the rule's expression, or
+    /// a neutral value.
     fn values<'w>(
         &'w self,
         relation: &Relation,
         parent: TableId,
-        wish: &'w Placeholder,
+        wanted_parent: &'w Placeholder,
     ) -> Result<Vec<(&'w Column, Given<'w>)>, String> {
         let table = &self.schema.tables[parent];
         let has_default =
@@ -78,24 +81,24 @@ impl Matter<'_> {
             .schema
             .relations
             .iter()
-            .filter(|other| other.child == parent && is_sound(other) && other.id != relation.id)
+            .filter(|other| other.child == parent && is_judged(other) && other.id != relation.id)
             .collect();
         let mut values = Vec::new();
-        for (place, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
-            if let Some(part) = relation.parent.columns.iter().position(|&key| key == place) {
+        for (position, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
+            if let Some(part) = relation.parent.columns.iter().position(|&key| key == position) {
                 values.push((column, Given::Key(part)));
                 continue;
             }
-            let given = wish.values.iter().find(|(name, _)| self.schema.names.same(&name.value, &column.name));
+            let given = wanted_parent.values.iter().find(|(name, _)| self.schema.names.same(&name.value, &column.name));
             if let Some((_, expression)) = given {
                 values.push((column, Given::Expression(Cow::Borrowed(&expression.value))));
                 continue;
             }
-            let numbers_itself = table.address_column == Some(place);
+            let numbers_itself = table.address_column == Some(position);
             if !column.not_null || has_default(&column.name) || numbers_itself {
                 continue;
             }
-            if let Some(required) = own.iter().find(|other| other.child_columns.contains(&place)) {
+            if let Some(required) = own.iter().find(|other| other.child_columns.contains(&position)) {
                 return Err(format!(
                     "the placeholder needs a parent itself ({}): give {} in `values`",
                     required.id, column.name
@@ -104,7 +107,7 @@ impl Matter<'_> {
             let is_unique = table
                 .indexes
                 .iter()
-                .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(place)));
+                .any(|index| index.unique && index.columns.iter().any(|part| part.column == Some(position)));
             values.push((
                 column,
                 match neutral_kind(column, is_unique) {
@@ -117,7 +120,7 @@ impl Matter<'_> {
         Ok(values)
     }
 
-    /// The triggers of an earlier repair go.
+    /// Returns the changes that drop the triggers of an earlier repair.
     pub(super) fn unprevented(&self, relation: &Relation, rule: &Rule) -> Vec<Redefinition> {
         let names = trigger_names(self.schema, relation);
         let table = &self.schema.child(relation).name;

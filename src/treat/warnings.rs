@@ -1,4 +1,4 @@
-//! What else happens when a plan is applied, as sentences for its report.
+//! Warnings about further effects of a plan, as sentences for its report.
 
 use crate::model::forecast::RepairForecast;
 use crate::model::redefinition::Definition;
@@ -7,10 +7,10 @@ use crate::model::schema::Schema;
 use crate::model::text::plural;
 use crate::model::value::Value;
 
-/// What else will happen when the plan is applied.
-pub(super) fn hazards(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast<Value>) -> Vec<String> {
+/// Returns the warnings of a plan.
+pub(super) fn warnings(schema: &Schema, definitions: &[Definition], forecast: &RepairForecast<Value>) -> Vec<String> {
     let facts = schema.database.engine.facts();
-    let mut hazards = Vec::new();
+    let mut warnings = Vec::new();
     for table in &forecast.tables {
         let triggers: Vec<&str> = definitions
             .iter()
@@ -19,7 +19,7 @@ pub(super) fn hazards(schema: &Schema, definitions: &[Definition], forecast: &Re
             .collect();
         if !triggers.is_empty() {
             let silence = if facts.can_silence_triggers { "; --no-triggers keeps them silent" } else { "" };
-            hazards.push(format!(
+            warnings.push(format!(
                 "{} has triggers ({}): what they change beyond the plan rolls it back{silence}",
                 table.table,
                 triggers.join(", ")
@@ -30,22 +30,22 @@ pub(super) fn hazards(schema: &Schema, definitions: &[Definition], forecast: &Re
         let gone = outlook.treatments.iter().filter(|share| share.is_of(TreatmentKind::Delete) && share.rows > 0);
         for share in gone {
             let rows = plural(share.rows, "orphan row");
-            hazards
+            warnings
                 .push(format!("{}: {rows} and all that depend on them go, and only the plan keeps them", outlook.id));
         }
     }
     if facts.defines_at_once() && !forecast.redefinitions.is_empty() {
-        hazards.push(format!(
+        warnings.push(format!(
             "{} commits each definition at once: what is cut off is gone on with by the same command, or taken back by undo",
             schema.database.engine.title()
         ));
     }
     if facts.defines_at_once() && !forecast.creates.is_empty() {
         let names: Vec<&str> = forecast.creates.iter().map(|new| new.name.table.as_str()).collect();
-        hazards.push(format!(
+        warnings.push(format!(
             "{} is made before the transaction, which cannot hold it: a failure may leave it behind, empty",
             names.join(", ")
         ));
     }
-    hazards
+    warnings
 }

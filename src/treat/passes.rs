@@ -1,0 +1,196 @@
+//! The two passes over the orphans of a relation: the first decides every missing key, the second plans the changes of the
+//! rows.
+
+use super::CHUNK;
+use super::Case;
+use super::Planner;
+use super::TreatError;
+use super::decide::Act;
+use super::decide::Group;
+use super::decide::Verdict;
+use super::decision_runs::DecisionRuns;
+use super::rows::Pending;
+use crate::engine::Session;
+use crate::model::forecast::RelationForecast;
+use crate::model::ids::TableId;
+use crate::model::plan::identity_columns;
+use crate::model::relation::Relation;
+use crate::model::rule::ExpressionScope;
+use crate::model::rule::Rule;
+use crate::model::rule::TreatmentKind;
+use crate::model::schema::Schema;
+use crate::model::value::Value;
+use crate::scan::OrphanColumns;
+use crate::scan::OrphanRow;
+use crate::sql;
+use crate::sql::read::tokens::names_column_of;
+
+impl<'a> Planner<'a> {
+    /// Treats one relation. Returns its part of the forecast.
+    pub(super) fn treat(
+        &mut self,
+        mut case: Case<'a>,
+        reader: &mut dyn Session,
+    ) -> Result<RelationForecast<Value>, TreatError> {
+        if let Some(why) = self.untreatable_reason(&case) {
+            let undecided = case.outlook.leave(&why, &Vec::new());
+            (undecided.keys, undecided.rows) = (case.tally.missing_keys, case.tally.orphan_rows);
+            undecided.example = case.tally.top.first().map(|missing| missing.key.clone()).unwrap_or_default();
+            return Ok(case.outlook);
+        }
+        for treatment in &case.rule.treatments {
+            // The report lists the treatments in this order.
+            case.outlook.share(treatment.value.name());
+        }
+        case.guarded = self.parent_loss(&case)?;
+        let verdicts = self.first_pass(&mut case, reader)?;
+        self.count_treated(&mut case)?;
+        self.check_estimate(&case)?;
+        self.check_limits();
+        let lost = self.lost_in_child(&case);
+        if self.may_continue() && verdicts.change_rows() {
+            self.second_pass(&mut case, reader, &verdicts)?;
+            self.count_treated(&mut case)?;
+            self.check_limits();
+        }
+        self.count_estimate(&case, lost)?;
+        let left = case.outlook.undecided.iter().map(|undecided| undecided.rows).sum::<u64>();
+        let reported = case.outlook.treatments.iter().filter(|share| share.is_of(TreatmentKind::Report));
+        case.outlook.rows_after = left + reported.map(|share| share.rows).sum::<u64>();
+        case.outlook.treatments.retain(|share| share.rows > 0 || share.changes > 0);
+        Ok(case.outlook)
+    }
+
+    /// Returns the reason why no treatment of the rule can be tried, if there is one.
+    fn untreatable_reason(&self, case: &Case<'_>) -> Option<String> {
+        if case.rule.treatments.iter().all(|treatment| treatment.value.changes_the_schema()) {
+            return None;
+        }
+        if reads_child_columns(self.schema, case.rule)
+            && let Err(why) = self.check_identity(case.relation.child)
+        {
+            return Some(why);
+        }
+        if case.tally.false_orphans.is_some() {
+            return Some("an index of the parent is damaged: repair it first (REINDEX)".to_owned());
+        }
+        None
+    }
+
+    /// Returns the reason why single rows of the table cannot be found, as an error.
+    pub(super) fn check_identity(&self, table: TableId) -> Result<(), String> {
+        let table = &self.schema.tables[table];
+        if !identity_columns(table).is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "rows of {} have no key to find them by: it takes a primary key, or a UNIQUE one without NULL",
+            table.name
+        ))
+    }
+
+    /// Decides every missing key, in the order of the engine.
+    fn first_pass(&mut self, case: &mut Case<'a>, reader: &mut dyn Session) -> Result<DecisionRuns, TreatError> {
+        let mut verdicts = DecisionRuns::default();
+        let mut open: Vec<Group> = Vec::new();
+        let columns = OrphanColumns::of(self.schema, case.relation);
+        let mut groups = Groups::of(case, self.schema);
+        columns.each_row(reader, &self.all_orphans(case.relation), |row| {
+            if groups.starts_group(&row) {
+                if open.len() == CHUNK {
+                    self.decide_chunk(case, &mut open, &mut verdicts)?;
+                }
+                open.push(Group { key: row.key.to_vec(), row: columns.identity(&row), rows: 0 });
+            }
+            if let Some(group) = open.last_mut() {
+                group.rows += 1;
+            }
+            Ok::<(), TreatError>(())
+        })?;
+        self.decide_chunk(case, &mut open, &mut verdicts)?;
+        Ok(verdicts)
+    }
+
+    /// Returns the query for every orphan of a relation.
+    pub(super) fn all_orphans(&self, relation: &Relation) -> sql::Sql {
+        sql::of(self.schema).orphans(self.schema, relation, &sql::Among::default())
+    }
+
+    /// Decides a chunk of keys and counts the decisions.
+    fn decide_chunk(
+        &mut self,
+        case: &mut Case<'a>,
+        open: &mut Vec<Group>,
+        verdicts: &mut DecisionRuns,
+    ) -> Result<(), TreatError> {
+        let groups = std::mem::take(open);
+        self.progress.advance(groups.iter().map(|group| group.rows).sum());
+        for (group, verdict) in groups.iter().zip(self.decide(case, &groups)?) {
+            match &verdict {
+                Verdict::Undecided(why) => {
+                    let undecided = case.outlook.leave(why, &group.key);
+                    undecided.keys += 1;
+                    undecided.rows += group.rows;
+                }
+                Verdict::Decided { treatment, act } => {
+                    let share = case.outlook.share(treatment);
+                    share.keys += 1;
+                    share.rows += group.rows;
+                    if act.loses_data() {
+                        case.estimate += group.rows;
+                    }
+                }
+            }
+            verdicts.push(verdict);
+        }
+        Ok(())
+    }
+
+    /// Plans the changes of every row whose key was decided, a chunk at a time.
+    fn second_pass(
+        &mut self,
+        case: &mut Case<'a>,
+        reader: &mut dyn Session,
+        verdicts: &DecisionRuns,
+    ) -> Result<(), TreatError> {
+        let mut open: Vec<Pending<'_>> = Vec::new();
+        let columns = OrphanColumns::of(self.schema, case.relation);
+        let mut groups = Groups::of(case, self.schema);
+        let mut group = 0;
+        columns.each_row(reader, &self.all_orphans(case.relation), |row| {
+            group += usize::from(groups.starts_group(&row));
+            let Some(Verdict::Decided { treatment, act }) = verdicts.of(group - 1) else { return Ok(()) };
+            if matches!(act, Act::Nothing) {
+                return Ok(());
+            }
+            open.push(Pending { row: columns.identity(&row), key: row.key.to_vec(), group, treatment, act });
+            if open.len() == CHUNK { self.change_rows(case, &std::mem::take(&mut open)) } else { Ok(()) }
+        })?;
+        self.change_rows(case, &open)
+    }
+}
+
+/// True if a query of the rule reads columns of the child, so that the rows of one missing key may get different keys.
+fn reads_child_columns(schema: &Schema, rule: &Rule) -> bool {
+    rule.queries().any(|query| names_column_of(schema.database.engine, query, ExpressionScope::Child.name()))
+}
+
+/// Divides the stream of orphans, which is sorted by missing key, into the units of decision.
+struct Groups {
+    /// True if the rule reads other columns of the child, so that each row is decided by itself.
+    each_row_alone: bool,
+    last: Option<i64>,
+}
+
+impl Groups {
+    fn of(case: &Case<'_>, schema: &Schema) -> Groups {
+        Groups { each_row_alone: reads_child_columns(schema, case.rule), last: None }
+    }
+
+    /// True if the next orphan begins a new unit.
+    fn starts_group(&mut self, orphan: &OrphanRow<'_>) -> bool {
+        let starts = self.each_row_alone || self.last.is_none() || self.last != orphan.group;
+        self.last = orphan.group;
+        starts
+    }
+}

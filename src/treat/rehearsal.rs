@@ -1,0 +1,55 @@
+//! The rehearsal of a plan: private tables with the database's definitions, in which rows are tried before they are planned.
+
+use std::collections::BTreeSet;
+
+use super::Planner;
+use super::TreatError;
+use super::stop::Stop;
+use crate::engine::EngineError;
+use crate::engine::write::Furnished;
+use crate::engine::write::Rehearsal;
+use crate::model::ids::TableId;
+use crate::sql::repair::Repair;
+
+/// The rehearsal, and the tables that were created in it so far.
+pub(super) struct RehearsalTables {
+    pub(super) session: Box<dyn Rehearsal>,
+    pub(super) tables: BTreeSet<TableId>,
+}
+
+impl RehearsalTables {
+    pub(super) fn new(session: Box<dyn Rehearsal>) -> RehearsalTables {
+        RehearsalTables { session, tables: BTreeSet::new() }
+    }
+}
+
+impl<'a> Planner<'a> {
+    /// Creates a table in the rehearsal. It is undecided if rows of the table cannot be tried there or cannot be changed.
+    pub(super) fn rehearse_table(&mut self, table: TableId) -> Result<(), Stop> {
+        let about = &self.schema.tables[table];
+        if let Some(why) = &about.irreversible {
+            return Stop::undecided(format!("{} {why}", about.name));
+        }
+        if !self.rehearsal.tables.contains(&table) {
+            let defaults = self.defaults(table)?;
+            for statement in self.sql.furnish(about, &defaults) {
+                if let Furnished::Impossible(why) = self.rehearsal.session.furnish(&statement)? {
+                    return Stop::undecided(format!("rows of {} cannot be tried: {why}", about.name));
+                }
+            }
+            self.rehearsal.tables.insert(table);
+        }
+        Ok(())
+    }
+
+    /// Returns the rehearsal with this table in it, and the statements for its tables.
+    pub(super) fn rehearsal_of(
+        &mut self,
+        table: TableId,
+    ) -> Result<(&mut dyn Rehearsal, &'static dyn Repair), TreatError> {
+        match self.rehearse_table(table) {
+            Ok(()) => Ok((self.rehearsal.session.as_mut(), self.sql.for_rehearsal())),
+            Err(stop) => Err(EngineError::Failed { why: stop.why()? }.into()),
+        }
+    }
+}
