@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::Trial;
-use crate::engine::trial::Leniency;
-use crate::engine::trial::Performance;
+use crate::engine::trial::ForeignKeyMode;
+use crate::engine::trial::StatementExecution;
 use crate::explain::error_text::Complaint;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
@@ -26,7 +26,7 @@ use crate::model::statement::Statement;
 use crate::sql::read::statements::statement;
 use crate::sql::read::tokens::tokens_of;
 use crate::sql::witness;
-use crate::sql::witness::Witness;
+use crate::sql::witness::Recorder;
 
 mod complaint;
 mod definitions;
@@ -167,7 +167,7 @@ fn why_not_tried(explained: &Explained) -> Option<String> {
 
 struct Stage<'a> {
     trial: &'a mut dyn Trial,
-    witness: &'static dyn Witness,
+    witness: &'static dyn Recorder,
     schema: Arc<Schema>,
     shown: observe::Shown<'a>,
     /// Numbers the statements for the witness.
@@ -261,12 +261,12 @@ impl Stage<'_> {
         let seen = match &performance.refusal {
             None => Some(witnessed.map_or_else(|| self.look(&performance), Ok)?),
             Some(refusal) if refusal.kind == RefusalKind::ForeignKey => {
-                let pretend = || self.pretend(&told.statement, Leniency::ActOnly).map(|(seen, _)| seen);
+                let pretend = || self.pretend(&told.statement, ForeignKeyMode::ActOnly).map(|(seen, _)| seen);
                 Some(witnessed.map_or_else(pretend, Ok)?)
             }
             Some(refusal) if reasons::is_broken_definition(&self.schema, refusal) => {
                 told.reasons.extend(reasons::of_definitions(&self.schema, refusal, &performance));
-                Some(self.pretend(&told.statement, Leniency::Ignore)?.0.without_actions(&self.schema))
+                Some(self.pretend(&told.statement, ForeignKeyMode::Ignore)?.0.without_actions(&self.schema))
             }
             Some(refusal) if refusal.kind == RefusalKind::Forbidden => {
                 told.verdict = Verdict::Forbidden(refusal.message.clone());
@@ -307,7 +307,7 @@ impl Stage<'_> {
         self.begin_round()?;
         let (schema, round, witness) = (Arc::clone(&self.schema), self.round, self.witness);
         let mut tables = Vec::new();
-        self.trial.pretend(statement, Leniency::Ignore, &mut |trial, performance| {
+        self.trial.pretend(statement, ForeignKeyMode::Ignore, &mut |trial, performance| {
             trial.arrange(&witness.settle(&schema))?;
             tables = observe::effects(trial, witness, &schema, round, performance, &mut Vec::new())
                 .into_iter()
@@ -323,7 +323,7 @@ impl Stage<'_> {
     fn pretend(
         &mut self,
         statement: &Statement,
-        leniency: Leniency,
+        leniency: ForeignKeyMode,
     ) -> Result<(Seen, Option<KeptRecord>), EngineError> {
         let (schema, round, witness, shown) = (Arc::clone(&self.schema), self.round, self.witness, &self.shown);
         let is_asked_for = self.trial.is_in_transaction();
@@ -340,17 +340,17 @@ impl Stage<'_> {
         Ok(result)
     }
 
-    fn look(&mut self, performance: &Performance) -> Result<Seen, EngineError> {
+    fn look(&mut self, performance: &StatementExecution) -> Result<Seen, EngineError> {
         self.trial.arrange(&self.witness.settle(&self.schema))?;
         Ok(observe::everything(self.trial, self.witness, &self.schema, self.round, performance, &self.shown))
     }
 
     /// Runs the statement for good. Triggers change how SQLite checks an INSERT and what REPLACE takes away, and the
     /// witness is made of triggers: such a statement is recorded while it is pretended, and then runs without them.
-    fn perform(&mut self, told: &mut Explained) -> Result<(Performance, Option<Seen>), EngineError> {
+    fn perform(&mut self, told: &mut Explained) -> Result<(StatementExecution, Option<Seen>), EngineError> {
         let by_clause = told.statement.kind == Kind::Update && self.has_conflict_clauses()?;
         if told.statement.may_replace || told.statement.kind == Kind::Insert || by_clause {
-            let (seen, kept) = self.pretend(&told.statement, Leniency::ActOnly)?;
+            let (seen, kept) = self.pretend(&told.statement, ForeignKeyMode::ActOnly)?;
             // A statement that was refused may not have come to name all its tables.
             let tables = seen.refusal.is_none().then(|| seen.written.clone());
             let performance = self.perform_alone(told, tables)?;
@@ -363,7 +363,7 @@ impl Stage<'_> {
             let seen = if is_seen {
                 seen
             } else {
-                self.pretend(&told.statement, Leniency::Ignore)?.0.without_actions(&self.schema)
+                self.pretend(&told.statement, ForeignKeyMode::Ignore)?.0.without_actions(&self.schema)
             };
             return Ok((performance, Some(seen)));
         }
@@ -385,7 +385,11 @@ impl Stage<'_> {
     }
 
     /// Runs the statement without the triggers of the witness on these tables; `None`: on any.
-    fn perform_alone(&mut self, told: &Explained, tables: Option<Vec<TableId>>) -> Result<Performance, EngineError> {
+    fn perform_alone(
+        &mut self,
+        told: &Explained,
+        tables: Option<Vec<TableId>>,
+    ) -> Result<StatementExecution, EngineError> {
         let tables = tables.unwrap_or_else(|| self.witness.witnessed(&self.schema));
         self.trial.arrange(&self.witness.pause(&self.schema, &tables))?;
         let performance = self.trial.perform(&told.statement)?;
@@ -403,7 +407,7 @@ impl Stage<'_> {
         self.trial.arrange(&self.witness.begin_round(&self.schema, self.round, forget))
     }
 
-    fn say_what_is_odd(&self, told: &mut Explained, performance: &Performance) {
+    fn say_what_is_odd(&self, told: &mut Explained, performance: &StatementExecution) {
         let relations = told.reasons.iter().filter(|reason| matches!(reason, Reason::Relation(_))).count();
         match kind(performance) {
             None if relations > 0 => told.remarks.push(ACCEPTED_ALL_THE_SAME.to_owned()),
@@ -416,11 +420,11 @@ impl Stage<'_> {
     }
 }
 
-fn kind(performance: &Performance) -> Option<RefusalKind> {
+fn kind(performance: &StatementExecution) -> Option<RefusalKind> {
     performance.refusal.as_ref().map(|refusal: &Refusal| refusal.kind)
 }
 
-fn verdict(performance: &Performance) -> Verdict {
+fn verdict(performance: &StatementExecution) -> Verdict {
     performance.refusal.clone().map_or(Verdict::Accepted, Verdict::Refused)
 }
 

@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 
 use crate::engine::EngineError;
 use crate::engine::Session;
-use crate::engine::write::Furnished;
 use crate::engine::write::Rehearsal;
+use crate::engine::write::TableCreation;
 use crate::model::forecast::Outlook;
 use crate::model::forecast::Refusal;
 use crate::model::forecast::RepairForecast;
@@ -393,7 +393,7 @@ impl<'a> Planner<'a> {
 
     /// The question for every orphan of a relation.
     fn all_orphans(&self, relation: &Relation) -> sql::Sql {
-        sql::of(self.schema).orphans(self.schema, relation, &sql::Among::default())
+        sql::of(self.schema).orphans(self.schema, relation, &sql::ScanHints::default())
     }
 
     /// Decides a chunk of keys and counts what came of it.
@@ -463,7 +463,7 @@ impl<'a> Planner<'a> {
         if !self.furnished.contains(&table) {
             let defaults = self.defaults(table)?;
             for statement in self.surgery.furnish(about, &defaults) {
-                if let Furnished::Impossible(why) = self.room.furnish(&statement)? {
+                if let TableCreation::Impossible(why) = self.room.furnish(&statement)? {
                     return Stop::undecided(format!("rows of {} cannot be tried: {why}", about.name));
                 }
             }

@@ -16,7 +16,7 @@ use crate::model::redefinition::Redefinition;
 use crate::model::standing::Standing;
 use crate::model::state::Deed;
 use crate::model::value::Value;
-use crate::sql::redefine::RedefiningDialect;
+use crate::sql::redefine::Redefine;
 use crate::sql::redefine::Step;
 
 /// What a definition comes to: one row for each column, index, NOT NULL and foreign key.
@@ -185,7 +185,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn redefining(&self) -> Result<&'static dyn RedefiningDialect, ApplyError> {
+    fn redefining(&self) -> Result<&'static dyn Redefine, ApplyError> {
         let refused = || {
             let title = self.order.schema.database.engine.title();
             self.refused(

@@ -17,7 +17,7 @@ use crate::sql::Sql;
 /// stored, and whether the table would take it, is tried here.
 pub trait Rehearsal: Session {
     /// Makes a table of the room.
-    fn furnish(&mut self, statement: &Sql) -> Result<Furnished, EngineError>;
+    fn furnish(&mut self, statement: &Sql) -> Result<TableCreation, EngineError>;
 
     /// Tries a change of rows. The inner error says why the engine refuses the row, in words without the row's values.
     fn attempt(&mut self, statement: &Sql) -> Result<Attempt, EngineError>;
@@ -26,7 +26,7 @@ pub trait Rehearsal: Session {
 /// What came of making a table for a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Furnished {
+pub enum TableCreation {
     Ready,
     /// There can be no such table; this is why.
     Impossible(String),
@@ -70,7 +70,7 @@ pub trait Writer: Session {
     }
 
     /// An error means that nothing was committed.
-    fn commit(&mut self) -> Result<Ending, EngineError>;
+    fn commit(&mut self) -> Result<CommitOutcome, EngineError>;
 
     /// Also ends a transaction that the engine has already ended by itself.
     fn rollback(&mut self);
@@ -91,7 +91,7 @@ pub trait Writer: Session {
 /// What is known of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Ending {
+pub enum CommitOutcome {
     Committed,
     /// The connection was lost before the answer came; this is why. A new one is made where the writer begins again.
     Unknown(String),

@@ -8,7 +8,7 @@ use super::observe;
 use super::reasons;
 use super::verdict;
 use crate::engine::EngineError;
-use crate::engine::trial::Leniency;
+use crate::engine::trial::ForeignKeyMode;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Reason;
 use crate::model::refusal::RefusalKind;
@@ -69,7 +69,7 @@ impl Stage<'_> {
         self.trial.arrange(&self.witness.begin_round(&schema, self.round, false))?;
         let emptied =
             statements::statement(schema.database.engine, &self.witness.empty(&schema, table), statement.line);
-        let seen = self.pretend(&emptied, Leniency::ActOnly);
+        let seen = self.pretend(&emptied, ForeignKeyMode::ActOnly);
         self.trial.arrange(&self.witness.take_triggers_back())?;
         let (seen, _) = seen?;
         let mut reasons = reasons::of_references(&schema, &seen, &self.shown);

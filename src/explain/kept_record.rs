@@ -4,7 +4,7 @@ use crate::engine::EngineError;
 use crate::engine::Trial;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::witness::Witness;
+use crate::sql::witness::Recorder;
 
 #[derive(Default)]
 pub(super) struct KeptRecord {
@@ -22,7 +22,7 @@ impl KeptRecord {
     /// Copies what was recorded since a round.
     pub(super) fn copy(
         trial: &mut dyn Trial,
-        witness: &dyn Witness,
+        witness: &dyn Recorder,
         schema: &Schema,
         since: u32,
     ) -> Result<KeptRecord, EngineError> {
@@ -42,7 +42,7 @@ impl KeptRecord {
     pub(super) fn put_back(
         &self,
         trial: &mut dyn Trial,
-        witness: &dyn Witness,
+        witness: &dyn Recorder,
         schema: &Schema,
     ) -> Result<(), EngineError> {
         for kept in &self.tables {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::Trial;
-use crate::engine::trial::Performance;
-use crate::engine::trial::Write;
-use crate::engine::trial::Written;
+use crate::engine::trial::StatementExecution;
+use crate::engine::trial::TableWrite;
+use crate::engine::trial::WriteCounts;
 use crate::explain::Explaining;
 use crate::explain::Wishes;
 use crate::explain::complaint;
@@ -38,7 +38,7 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::statement::Kind;
 use crate::model::statement::Statement;
-use crate::sql::foresight::Foresight;
+use crate::sql::foresight::StatementForecast;
 use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Writes;
 use crate::sql::read::forbidden;
@@ -166,7 +166,7 @@ impl Site<'_> {
         told: &mut Explained,
         foreseen: Foreseen,
         refusal: Option<&Refusal>,
-        before: Option<Vec<Written>>,
+        before: Option<Vec<WriteCounts>>,
     ) -> Result<(), EngineError> {
         let Foreseen { seen, root, doubts, .. } = foreseen;
         let found = reasons::of_references(&self.schema, &seen, &self.shown);
@@ -228,17 +228,17 @@ impl Site<'_> {
     }
 
     fn constraint(&self, refusal: &Refusal, statement: &Statement) -> Reason {
-        reasons::of_refusal(&self.schema, refusal, statement, &Performance::default())
+        reasons::of_refusal(&self.schema, refusal, statement, &StatementExecution::default())
     }
 
     /// What the server wrote beyond what was foreseen was written by triggers or rules.
     fn count_what_was_written(
         &mut self,
         told: &mut Explained,
-        before: Option<Vec<Written>>,
+        before: Option<Vec<WriteCounts>>,
     ) -> Result<(), EngineError> {
         let (Some(before), Some(after)) = (before, self.trial.written()?) else { return Ok(()) };
-        for Written { table: name, inserted, updated, deleted } in after {
+        for WriteCounts { table: name, inserted, updated, deleted } in after {
             let was = before.iter().find(|known| known.table == name);
             let since = |is: u64, was: Option<u64>| is.saturating_sub(was.unwrap_or(0));
             let inserted = since(inserted, was.map(|was| was.inserted));
@@ -289,7 +289,7 @@ impl Site<'_> {
             return Err("it names a partition and no columns".to_owned());
         }
         let table = table.or(root).ok_or("its table is none that was read")?;
-        let foresight = Foresight::of(&schema, table, &dml).ok_or(NOT_FORESEEN)?;
+        let foresight = StatementForecast::of(&schema, table, &dml).ok_or(NOT_FORESEEN)?;
         let mut made = false;
         let foreseen = self.look_ahead(&schema, table, &dml, &foresight, &mut made);
         if made {
@@ -304,7 +304,7 @@ impl Site<'_> {
         schema: &Schema,
         table: TableId,
         dml: &Dml<'_>,
-        foresight: &Foresight,
+        foresight: &StatementForecast,
         made: &mut bool,
     ) -> Result<Foreseen, EngineError> {
         let mut counted = Vec::new();
@@ -323,7 +323,7 @@ impl Site<'_> {
         let mut writes = Vec::new();
         for &table in foresight.tables() {
             let name = &schema.tables[table].name;
-            writes.push(Write { table: name.table.clone(), trigger: None });
+            writes.push(TableWrite { table: name.table.clone(), trigger: None });
             let triggers = self.trial.triggers_of(&schema.tables[table])?;
             if !triggers.is_empty() {
                 let what = if triggers.len() == 1 { "the trigger" } else { "the triggers" };
@@ -331,14 +331,14 @@ impl Site<'_> {
                     .push(format!("{name} has {what} {}: what they would change is not foreseen", triggers.join(", ")));
             }
         }
-        let performance = Performance { refusal: None, writes };
+        let performance = StatementExecution { refusal: None, writes };
         let seen = observe::everything(self.trial, foresight, schema, 0, &performance, &self.shown);
         let root = (!matches!(dml.writes, Writes::Insert { .. })).then_some(table);
         Ok(Foreseen { seen, root, doubts })
     }
 
     /// Wave by wave, until nothing follows any more.
-    fn follow(&mut self, schema: &Schema, foresight: &Foresight) -> Result<(), EngineError> {
+    fn follow(&mut self, schema: &Schema, foresight: &StatementForecast) -> Result<(), EngineError> {
         for wave in 0..MOST_WAVES {
             for (index, relation) in schema.relations.entries() {
                 if relation.origin != Origin::Declared || is_silent(relation) {

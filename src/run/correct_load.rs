@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use crate::apply::ApplyError;
 use crate::check::CheckError;
 use crate::engine::EngineError;
-use crate::engine::Patience;
 use crate::engine::Trial;
+use crate::engine::WaitLimits;
 use crate::engines;
 use crate::intake;
 use crate::intake::FileKind;
@@ -33,7 +33,7 @@ use crate::run::rule_files;
 use crate::scan::Progress;
 use crate::source::Source;
 use crate::sql::load;
-use crate::sql::load::Treatable;
+use crate::sql::load::TreatableLoad;
 use crate::whole_file::WholeFile;
 
 /// One file of rows that were put into a trial, and where what becomes of them goes.
@@ -81,7 +81,7 @@ impl Places {
 pub(super) fn correct(
     trial: &mut dyn Trial,
     wanted: &Wanted<'_>,
-    patience: &Patience,
+    patience: &WaitLimits,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Corrected, RunError> {
@@ -143,7 +143,7 @@ fn separator(wanted: &Wanted<'_>) -> Result<u8, RunError> {
 /// Splits the rows of the file into those that can be loaded and the rest.
 struct Split<'a> {
     wanted: &'a Wanted<'a>,
-    load: &'a dyn Treatable,
+    load: &'a dyn TreatableLoad,
     /// The columns that rules may change.
     keys: Vec<usize>,
     good: CsvWriter<WholeFile>,
@@ -186,9 +186,9 @@ struct Parents {
 /// trial.
 fn treat(
     trial: &mut dyn Trial,
-    load: &dyn Treatable,
+    load: &dyn TreatableLoad,
     wanted: &Wanted<'_>,
-    patience: &Patience,
+    patience: &WaitLimits,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Parents, RunError> {

@@ -20,8 +20,8 @@ use crate::config;
 use crate::config::option_values::FailOn;
 use crate::engine::Database;
 use crate::engine::Deadline;
-use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engine::WaitLimits;
 use crate::engines;
 use crate::examine;
 use crate::examine::Examined;
@@ -135,7 +135,7 @@ fn open(
     surroundings: &Surroundings,
 ) -> Result<Opened, RunError> {
     let settings = &file.config.scan;
-    let patience = Patience {
+    let patience = WaitLimits {
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };

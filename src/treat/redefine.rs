@@ -30,9 +30,9 @@ use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text;
-use crate::sql::redefine::Enforcing;
-use crate::sql::redefine::RedefiningDialect;
-use crate::sql::redefine::Relaxing;
+use crate::sql::redefine::EnforceRequest;
+use crate::sql::redefine::Redefine;
+use crate::sql::redefine::RelaxRequest;
 use crate::treat::assign::Assigned;
 
 mod nullable;
@@ -54,7 +54,7 @@ pub struct Matter<'a> {
     pub definitions: &'a [Definition],
     /// Of the parents whose placeholders triggers make, the columns that have a DEFAULT.
     pub defaults: &'a BTreeMap<TableId, Vec<String>>,
-    pub dialect: Option<&'static dyn RedefiningDialect>,
+    pub dialect: Option<&'static dyn Redefine>,
 }
 
 /// What changes, and what is refused.
@@ -174,7 +174,7 @@ impl Matter<'_> {
         changes.iter().filter(|_| is_server).filter(is_made).map(waits).collect()
     }
 
-    fn dialect(&self) -> Result<&'static dyn RedefiningDialect, String> {
+    fn dialect(&self) -> Result<&'static dyn Redefine, String> {
         let title = self.schema.database.engine.title();
         self.dialect.ok_or_else(|| format!("definitions of {title} are not changed by this version"))
     }
@@ -186,9 +186,11 @@ impl Matter<'_> {
         relaxed: &[&(&Relation, &Rule)],
         definitions: &[Definition],
     ) -> Option<(Result<Vec<Redefinition>, String>, String, String)> {
-        let wishes: Vec<Relaxing<'_>> = relaxed
+        let wishes: Vec<RelaxRequest<'_>> = relaxed
             .iter()
-            .filter_map(|(relation, rule)| Some(Relaxing { relation, nullable: rule.relaxes()?, rule: &rule.id.value }))
+            .filter_map(|(relation, rule)| {
+                Some(RelaxRequest { relation, nullable: rule.relaxes()?, rule: &rule.id.value })
+            })
             .collect();
         let nulled = nullable::columns(self.schema, self.rules, self.assigned, position, &wishes);
         let table = &self.schema.tables[position];
@@ -243,7 +245,7 @@ impl Matter<'_> {
                 return Err((why, Some(help.to_owned())));
             }
         }
-        let wish = Enforcing {
+        let wish = EnforceRequest {
             relation,
             on_delete: enforcement.on_delete,
             on_update: enforcement.on_update,

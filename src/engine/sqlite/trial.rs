@@ -24,13 +24,13 @@ use super::session;
 use super::space;
 use crate::engine::Damage;
 use crate::engine::EngineError;
-use crate::engine::Patience;
 use crate::engine::Session;
-use crate::engine::trial::Leniency;
-use crate::engine::trial::Performance;
-use crate::engine::trial::Put;
+use crate::engine::WaitLimits;
+use crate::engine::trial::ForeignKeyMode;
+use crate::engine::trial::InsertOutcome;
+use crate::engine::trial::StatementExecution;
+use crate::engine::trial::TableWrite;
 use crate::engine::trial::Trial;
-use crate::engine::trial::Write;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
@@ -58,7 +58,7 @@ const READING: [&str; 8] = [
 pub(super) struct SqliteTrial {
     connection: Connection,
     name: std::path::PathBuf,
-    patience: Patience,
+    patience: WaitLimits,
     watch: Arc<Mutex<Watch>>,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct SqliteTrial {
 struct Watch {
     /// False for the program's own statements, which are not recorded.
     is_on: bool,
-    writes: Vec<Write>,
+    writes: Vec<TableWrite>,
     denied: Option<String>,
 }
 
@@ -75,7 +75,7 @@ struct Watch {
 pub(super) fn copy(
     source: &Connection,
     path: &Path,
-    patience: &Patience,
+    patience: &WaitLimits,
     progress: &dyn Fn(usize, usize),
 ) -> Result<SqliteTrial, EngineError> {
     space::refuse_without_space(source, path)?;
@@ -108,7 +108,7 @@ pub(super) fn copy(
 }
 
 /// Configures the connection like an application's, except that it cannot reach anything outside the copy.
-fn confine(connection: &mut Connection, patience: &Patience, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
+fn confine(connection: &mut Connection, patience: &WaitLimits, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -153,7 +153,8 @@ fn guard(watch: &mut Watch, context: &AuthContext<'_>) -> Authorization {
         | AuthAction::Delete { table_name }
         | AuthAction::Update { table_name, .. } => {
             if context.database_name == Some("main") {
-                let write = Write { table: (*table_name).to_owned(), trigger: context.accessor.map(str::to_owned) };
+                let write =
+                    TableWrite { table: (*table_name).to_owned(), trigger: context.accessor.map(str::to_owned) };
                 if !watch.writes.contains(&write) {
                     watch.writes.push(write);
                 }
@@ -171,7 +172,7 @@ fn guard(watch: &mut Watch, context: &AuthContext<'_>) -> Authorization {
 
 impl SqliteTrial {
     /// Runs one statement of the user to its end, and records its effects.
-    fn run(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
+    fn run(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
         *held(&self.watch) = Watch { is_on: true, ..Watch::default() };
         let result = step_through(&self.connection, statement);
         let watch = std::mem::take(&mut *held(&self.watch));
@@ -184,7 +185,7 @@ impl SqliteTrial {
                 None => failure::refusal(&error),
             }),
         };
-        Ok(Performance { refusal, writes: watch.writes })
+        Ok(StatementExecution { refusal, writes: watch.writes })
     }
 
     fn execute(&self, text: &str) -> Result<(), EngineError> {
@@ -256,7 +257,7 @@ impl Trial for SqliteTrial {
         preparations.iter().try_for_each(|sql| self.each_row(sql, &mut |_| {}))
     }
 
-    fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
+    fn perform(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
         if matches!(statement.kind, Kind::Transaction | Kind::Enforcement) {
             return self.run(statement);
         }
@@ -275,14 +276,14 @@ impl Trial for SqliteTrial {
     fn pretend(
         &mut self,
         statement: &Statement,
-        leniency: Leniency,
-        look: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
+        leniency: ForeignKeyMode,
+        look: &mut dyn FnMut(&mut dyn Trial, &StatementExecution) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let deferred = self.defers()?;
         self.execute("SAVEPOINT fk_doctor_try")?;
         match leniency {
-            Leniency::Ignore => self.enforce(false)?,
-            Leniency::ActOnly => self.execute("PRAGMA defer_foreign_keys = ON")?,
+            ForeignKeyMode::Ignore => self.enforce(false)?,
+            ForeignKeyMode::ActOnly => self.execute("PRAGMA defer_foreign_keys = ON")?,
         }
         let performance = self.run(statement);
         let looked = performance.and_then(|performance| look(self, &performance));
@@ -299,11 +300,11 @@ impl Trial for SqliteTrial {
     }
 
     /// SQLite itself detects every collision.
-    fn put(&mut self, insert: &[Sql], _: Option<&Sql>) -> Result<Put, EngineError> {
+    fn insert_rows(&mut self, insert: &[Sql], _: Option<&Sql>) -> Result<InsertOutcome, EngineError> {
         match insert.iter().try_for_each(|sql| session::run(&self.connection, sql, &mut |_| {})) {
-            Ok(()) => Ok(Put::Taken),
+            Ok(()) => Ok(InsertOutcome::Taken),
             Err(error) if failure::is_interrupted(&error) => Err(EngineError::TimeLimit),
-            Err(error) => Ok(Put::Refused(failure::refusal(&error))),
+            Err(error) => Ok(InsertOutcome::Refused(failure::refusal(&error))),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::Among;
+use crate::sql::ScanHints;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::Reading;
 use crate::sql::grammar::sqlite::Sqlite;
@@ -28,13 +28,13 @@ use crate::sql::quoted;
 use crate::sql::row_name_columns;
 use crate::sql::scan::sqlite::matched_where;
 use crate::sql::scan::sqlite::orphans_where;
-use crate::sql::witness::Account;
-use crate::sql::witness::Witness;
+use crate::sql::witness::RecordQuestions;
+use crate::sql::witness::Recorder;
 use record::Record;
 
 pub(in crate::sql) struct Triggers;
 
-impl Witness for Triggers {
+impl Recorder for Triggers {
     fn install(&self, schema: &Schema) -> Vec<Sql> {
         let mut made = vec![
             "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
@@ -136,7 +136,7 @@ impl Witness for Triggers {
     }
 }
 
-impl Account for Triggers {
+impl RecordQuestions for Triggers {
     fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql {
         plain(format!(
             "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op = 'u'), count(*) FILTER (WHERE op = 'd') \
@@ -287,8 +287,8 @@ impl Account for Triggers {
 }
 
 /// What is asked is what the engine itself sees, by way of its indexes.
-pub(super) fn believed() -> Among<'static> {
-    Among { rows: None, index_is_proven: true }
+pub(super) fn believed() -> ScanHints<'static> {
+    ScanHints { rows: None, index_is_proven: true }
 }
 
 fn records(schema: &Schema) -> impl Iterator<Item = Record<'_>> {

@@ -16,8 +16,8 @@ use crate::model::rule::PlaceholderKey;
 use crate::model::rule::Rule;
 use crate::model::rule::Treatment;
 use crate::model::rule::TreatmentKind;
-use crate::sql::redefine::Given;
-use crate::sql::redefine::Preventing;
+use crate::sql::redefine::ParentValue;
+use crate::sql::redefine::PreventRequest;
 use crate::sql::redefine::trigger_names;
 use crate::treat::parents::Neutral;
 use crate::treat::parents::is_sound;
@@ -49,7 +49,7 @@ impl Matter<'_> {
             return Err("the configuration narrows it, and a trigger is for every row".to_owned());
         }
         let parent = self.parent_of(relation)?;
-        let wish = Preventing {
+        let wish = PreventRequest {
             relation,
             via: wish.via.as_ref().map(|via| &via.value),
             values: self.values(relation, parent, wish)?,
@@ -70,7 +70,7 @@ impl Matter<'_> {
         relation: &Relation,
         parent: TableId,
         wish: &'w Placeholder,
-    ) -> Result<Vec<(&'w Column, Given<'w>)>, String> {
+    ) -> Result<Vec<(&'w Column, ParentValue<'w>)>, String> {
         let table = &self.schema.tables[parent];
         let has_default =
             |name: &str| self.defaults.get(&parent).is_some_and(|names| names.iter().any(|own| own == name));
@@ -83,12 +83,12 @@ impl Matter<'_> {
         let mut values = Vec::new();
         for (place, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
             if let Some(part) = relation.parent.columns.iter().position(|&key| key == place) {
-                values.push((column, Given::Key(part)));
+                values.push((column, ParentValue::Key(part)));
                 continue;
             }
             let given = wish.values.iter().find(|(name, _)| self.schema.names.same(&name.value, &column.name));
             if let Some((_, expression)) = given {
-                values.push((column, Given::Expression(Cow::Borrowed(&expression.value))));
+                values.push((column, ParentValue::Expression(Cow::Borrowed(&expression.value))));
                 continue;
             }
             let numbers_itself = table.address_column == Some(place);
@@ -108,9 +108,9 @@ impl Matter<'_> {
             values.push((
                 column,
                 match neutral_kind(column, is_unique) {
-                    Neutral::Plain(value) => Given::Expression(Cow::Owned(Expression::Literal(value))),
-                    Neutral::Derived => Given::Derived,
-                    Neutral::Key => Given::Key(0),
+                    Neutral::Plain(value) => ParentValue::Expression(Cow::Owned(Expression::Literal(value))),
+                    Neutral::Derived => ParentValue::Derived,
+                    Neutral::Key => ParentValue::Key(0),
                 },
             ));
         }
