@@ -97,7 +97,7 @@ impl<'a> Check<'a> {
             let help = "load the rows into a copy, and run `fk-doctor scan` on the copy".to_owned();
             EngineError::Unwritable { what, why, help }
         })?;
-        trial.arrange(&load.prepare(&schema, &distinct))?;
+        trial.prepare(&load.prepare(&schema, &distinct))?;
         for &table in &distinct {
             count_on(trial, load.as_ref(), &schema, table)?;
         }
@@ -261,7 +261,7 @@ impl<'a> Check<'a> {
             if tally.orphan_rows == 0 {
                 continue;
             }
-            self.trial.arrange(&[self.load.note_orphans(&self.schema, index)])?;
+            self.trial.prepare(&[self.load.note_orphans(&self.schema, index)])?;
             let diagnosis = diagnose::diagnose(&self.schema, self.trial, relation, &tally, redaction);
             let finding = Finding { diagnosis, ..self.finding(index, &tally) };
             let samples = finding.samples.clone().into_iter().map(|sample| self.placed(relation.child, sample));
@@ -337,7 +337,7 @@ fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: Tabl
         let mut next = None;
         trial.each_row(&question, &mut |row| next = row.first().and_then(Value::as_integer))?;
         let Some(next) = next else { continue };
-        trial.arrange(&load.count_on(table, &CountingColumn { name: &name, column, without_default, next }))?;
+        trial.prepare(&load.count_on(table, &CountingColumn { name: &name, column, without_default, next }))?;
     }
     Ok(())
 }

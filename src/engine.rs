@@ -64,15 +64,15 @@ pub trait Database {
     }
 
     /// Whether what was read may have changed underneath: the report is then incomplete, and this says why.
-    fn disturbed(&self) -> Option<String>;
+    fn change_while_reading(&self) -> Option<String>;
 
     /// Why there is one session at most, whatever others do meanwhile; `None` where that is not so.
-    fn bound_to_one(&mut self) -> Option<EngineError> {
+    fn single_session_reason(&mut self) -> Option<EngineError> {
         None
     }
 
     /// The definitions that these statements would make in an empty database.
-    fn planned(&mut self, _: &[Statement]) -> Result<Catalog, EngineError> {
+    fn planned_catalog(&mut self, _: &[Statement]) -> Result<Catalog, EngineError> {
         Err(EngineError::Unreadable {
             what: "the planned schema".to_owned(),
             why: "nothing can be made on a server without making it there".to_owned(),

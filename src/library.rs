@@ -63,7 +63,7 @@ pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
     let left_alone = examine::tables_left_alone(&schema);
     let mut examination = Examination { left_alone, ..examine::examine(schema, &mut sessions, &wishes) };
     drop(sessions);
-    if let Some(why) = database.disturbed() {
+    if let Some(why) = database.change_while_reading() {
         examine::distrust(&mut examination, &why);
     }
     Ok(examination)

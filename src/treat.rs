@@ -462,8 +462,8 @@ impl<'a> Planner<'a> {
         }
         if !self.furnished.contains(&table) {
             let defaults = self.defaults(table)?;
-            for statement in self.surgery.furnish(about, &defaults) {
-                if let TableCreation::Impossible(why) = self.room.furnish(&statement)? {
+            for statement in self.surgery.rehearsal_table(about, &defaults) {
+                if let TableCreation::Impossible(why) = self.room.create_table(&statement)? {
                     return Stop::undecided(format!("rows of {} cannot be tried: {why}", about.name));
                 }
             }

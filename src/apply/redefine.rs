@@ -69,7 +69,7 @@ impl Walk<'_> {
                 Standing::Other => return Err(self.defined_otherwise(&change)),
             }
         }
-        if let Some(damage) = writer.damage_anywhere().map(|damage| damage.filter(|_| is_changed))? {
+        if let Some(damage) = writer.database_damage().map(|damage| damage.filter(|_| is_changed))? {
             return Err(
                 self.refused(format!("the database does not pass its own check then: {damage}"), self.nothing())
             );

@@ -154,11 +154,11 @@ impl Database for MysqlDatabase {
         Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.patience, options)?))
     }
 
-    fn disturbed(&self) -> Option<String> {
+    fn change_while_reading(&self) -> Option<String> {
         None
     }
 
-    fn bound_to_one(&mut self) -> Option<EngineError> {
+    fn single_session_reason(&mut self) -> Option<EngineError> {
         self.moment().is_none().then(|| EngineError::Unreadable {
             what: format!("{} over two connections at one moment", self.address),
             why: "the server tells only who has the privilege PROCESS whether others wrote in between".to_owned(),

@@ -136,7 +136,7 @@ impl Database for PostgresDatabase {
         Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.patience, options)?))
     }
 
-    fn disturbed(&self) -> Option<String> {
+    fn change_while_reading(&self) -> Option<String> {
         None
     }
 }

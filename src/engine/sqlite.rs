@@ -120,7 +120,7 @@ impl Database for SqliteDatabase {
         Ok(Box::new(writer::connect(&self.path, &self.patience, options)?))
     }
 
-    fn disturbed(&self) -> Option<String> {
+    fn change_while_reading(&self) -> Option<String> {
         if self.access != open::Access::Immutable {
             return None;
         }
@@ -131,7 +131,7 @@ impl Database for SqliteDatabase {
         })
     }
 
-    fn planned(&mut self, statements: &[Statement]) -> Result<Catalog, EngineError> {
+    fn planned_catalog(&mut self, statements: &[Statement]) -> Result<Catalog, EngineError> {
         planned_schema::catalog(statements)
     }
 

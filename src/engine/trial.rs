@@ -18,14 +18,14 @@ pub trait Trial: Session {
     fn catalog(&mut self) -> Result<Catalog, EngineError>;
 
     /// Runs our own preparations.
-    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError>;
+    fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError>;
 
     /// Runs one statement as the engine would: what is accepted stays, what is refused leaves no trace.
-    fn perform(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError>;
+    fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError>;
 
     /// Runs one statement with its references judged by nobody, and calls `look` while its effects are there.
     /// Nothing of it stays. Only a copy can do that.
-    fn pretend(
+    fn simulate(
         &mut self,
         _: &Statement,
         _: ForeignKeyMode,
@@ -35,8 +35,8 @@ pub trait Trial: Session {
     }
 
     /// Runs preparations that hold pieces of a typed statement: names mean what they mean to its author.
-    fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
-        self.arrange(preparations)
+    fn prepare_as_user(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+        self.prepare(preparations)
     }
 
     /// The table that a typed name means, as text and in its parts.
@@ -51,7 +51,7 @@ pub trait Trial: Session {
     }
 
     /// Other databases that a statement can write to in passing, and that are not read here.
-    fn neighbours(&mut self) -> Result<Vec<String>, EngineError> {
+    fn other_databases(&mut self) -> Result<Vec<String>, EngineError> {
         Ok(Vec::new())
     }
 

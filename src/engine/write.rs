@@ -17,7 +17,7 @@ use crate::sql::Sql;
 /// stored, and whether the table would take it, is tried here.
 pub trait Rehearsal: Session {
     /// Makes a table of the room.
-    fn furnish(&mut self, statement: &Sql) -> Result<TableCreation, EngineError>;
+    fn create_table(&mut self, statement: &Sql) -> Result<TableCreation, EngineError>;
 
     /// Tries a change of rows. The inner error says why the engine refuses the row, in words without the row's values.
     fn attempt(&mut self, statement: &Sql) -> Result<Attempt, EngineError>;
@@ -77,12 +77,12 @@ pub trait Writer: Session {
 
     /// Whether the transaction failed only because of what others did meanwhile: nothing of it is left, and it may succeed the
     /// next time.
-    fn was_overtaken(&self) -> bool {
+    fn lost_conflict(&self) -> bool {
         false
     }
 
     /// What is wrong with the storage of the database as a whole, if anything is.
-    fn damage_anywhere(&mut self) -> Result<Option<String>, EngineError>;
+    fn database_damage(&mut self) -> Result<Option<String>, EngineError>;
 
     /// A whole copy of the database as it is now, checked to be one.
     fn back_up(&mut self, file: &Path) -> Result<(), EngineError>;

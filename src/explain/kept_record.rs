@@ -27,7 +27,7 @@ impl KeptRecord {
         since: u32,
     ) -> Result<KeptRecord, EngineError> {
         let mut kept = KeptRecord::default();
-        for table in witness.witnessed(schema) {
+        for table in witness.recorded_tables(schema) {
             let (question, columns) = witness.recorded(schema, table, since);
             let mut rows = Vec::new();
             trial.each_row(&question, &mut |row| rows.push(row.to_vec()))?;
@@ -49,7 +49,7 @@ impl KeptRecord {
             let Some(table) = schema.tables.position(|table| table.name.table == kept.table) else { continue };
             let again = |row: &Vec<Value>| witness.record_again(schema, table, &kept.columns, row);
             let statements: Vec<_> = kept.rows.iter().map(again).collect();
-            trial.arrange(&statements)?;
+            trial.prepare(&statements)?;
         }
         Ok(())
     }

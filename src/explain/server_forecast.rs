@@ -95,8 +95,8 @@ impl Explaining for Site<'_> {
             told.verdict = Verdict::Forbidden(why);
             return Ok(told);
         }
-        let neighbours = self.trial.neighbours()?;
-        if let Some(other) = forbidden::names_neighbour(&self.schema, &told.statement, &neighbours) {
+        let other_databases = self.trial.other_databases()?;
+        if let Some(other) = forbidden::names_other_database(&self.schema, &told.statement, &other_databases) {
             let why =
                 format!("it reaches into {other}, of whose tables it is not known whether they can be rolled back");
             told.verdict = Verdict::Forbidden(why);
@@ -141,7 +141,7 @@ impl Site<'_> {
             Kind::Insert | Kind::Update | Kind::Delete => self.foresee(&told.statement),
             _ => Ok(Foreseen::default()),
         };
-        let performance = self.trial.perform(&told.statement)?;
+        let performance = self.trial.execute(&told.statement)?;
         told.verdict = crate::explain::verdict(&performance);
         let lasting = self.lasting(&counters)?;
         match (foreseen, &performance.refusal) {
@@ -294,7 +294,7 @@ impl Site<'_> {
         let foreseen = self.look_ahead(&schema, table, &dml, &foresight, &mut made);
         if made {
             // Not more than untidy, if it fails: it goes with the transaction.
-            let _ = self.trial.arrange(&foresight.unmake());
+            let _ = self.trial.prepare(&foresight.unmake());
         }
         foreseen.map_err(|error| error.because())
     }
@@ -312,10 +312,10 @@ impl Site<'_> {
         self.trial.each_row(&question, &mut |row| {
             counted.extend(row.first().and_then(|name| name.as_text()).map(str::to_owned));
         })?;
-        self.trial.arrange(&foresight.make(schema, table, &counted))?;
+        self.trial.prepare(&foresight.make(schema, table, &counted))?;
         *made = true;
         let Some(direct) = foresight.direct(schema, table, dml) else { return Err(not_taken_apart()) };
-        self.trial.arrange_as_typed(&direct)?;
+        self.trial.prepare_as_user(&direct)?;
         let mut doubts = Vec::new();
         if !matches!(dml.writes, Writes::Insert { .. }) {
             self.follow(schema, foresight)?;
@@ -345,7 +345,7 @@ impl Site<'_> {
                     continue;
                 }
                 for event in [Event::Delete, Event::Update] {
-                    self.trial.arrange(&foresight.follow(schema, index, event, wave))?;
+                    self.trial.prepare(&foresight.follow(schema, index, event, wave))?;
                 }
             }
             let mut brought = 0;

@@ -195,7 +195,7 @@ fn treat(
     let files = rule_files::read(wanted.rules, surroundings)?;
     let folder = tempfile::tempdir().map_err(|error| RunError::unwritten(None, &error))?;
     let copy = folder.path().join("load.db");
-    trial.arrange(&load.keep_rows(wanted.schema, wanted.table))?;
+    trial.prepare(&load.keep_rows(wanted.schema, wanted.table))?;
     trial.save(&copy)?;
     let mut database = engines::open(&Source::File { engine: wanted.schema.database.engine, path: copy }, patience)?;
     let mut schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
@@ -213,9 +213,9 @@ fn treat(
     }
     let mut parents = Parents::default();
     let surgery = planned.surgery;
-    trial.arrange(&load.not_from_the_file())?;
+    trial.prepare(&load.not_from_the_file())?;
     for new in &planned.draft.forecast.creates {
-        trial.arrange(&[surgery.create(new)])?;
+        trial.prepare(&[surgery.create(new)])?;
     }
     let each = |table: &Table, change: &Change| -> Result<(), Fault> {
         let statement = surgery.statement(table, &change.row, change);
@@ -224,13 +224,13 @@ fn treat(
             parents.script.push_str(&surgery.written_out(&statement));
             parents.script.push_str(";\n");
         }
-        Ok(trial.arrange(&[statement])?)
+        Ok(trial.prepare(&[statement])?)
     };
     planned.each_change(each).map_err(|fault| fault.told(wanted.file))?;
-    trial.arrange(&[load.forget_noted()])?;
+    trial.prepare(&[load.forget_noted()])?;
     for (index, relation) in wanted.schema.relations.entries() {
         if relation.origin == Origin::Declared && relation.child == wanted.table {
-            trial.arrange(&[load.note_orphans(wanted.schema, index)])?;
+            trial.prepare(&[load.note_orphans(wanted.schema, index)])?;
         }
     }
     if parents.rows > 0 {

@@ -100,7 +100,7 @@ pub fn scan(
     let values = redaction.values;
     let examined = Examination { relations, findings, left_alone, fail_on, places, values, ..Examination::of(schema) };
     let mut examination = examined;
-    if let Some(why) = database.disturbed() {
+    if let Some(why) = database.change_while_reading() {
         examine::distrust(&mut examination, &why);
     }
     let baseline = baseline.close(&mut examination, &all).as_ref().map(config::baseline::render);

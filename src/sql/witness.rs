@@ -60,7 +60,7 @@ pub trait Recorder: RecordQuestions {
     fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql>;
 
     /// Puts the record in order once a statement is done.
-    fn settle(&self, schema: &Schema) -> Vec<Sql>;
+    fn complete(&self, schema: &Schema) -> Vec<Sql>;
 
     /// One row: how many tables may have a conflict clause that replaces rows.
     fn conflict_clauses(&self) -> Sql;
@@ -68,13 +68,13 @@ pub trait Recorder: RecordQuestions {
     /// Deletes every row of a table, as DROP TABLE does first.
     fn empty(&self, schema: &Schema, table: TableId) -> String;
 
-    /// Drops these triggers of the database until [`Recorder::take_triggers_back`]: DROP TABLE does not fire them.
-    fn leave_triggers_out(&self, triggers: &[String]) -> Vec<Sql>;
+    /// Drops these triggers of the database until [`Recorder::restore_triggers`]: DROP TABLE does not fire them.
+    fn drop_triggers(&self, triggers: &[String]) -> Vec<Sql>;
 
-    fn take_triggers_back(&self) -> Vec<Sql>;
+    fn restore_triggers(&self) -> Vec<Sql>;
 
     /// Returns the tables that are recorded.
-    fn witnessed(&self, schema: &Schema) -> Vec<TableId>;
+    fn recorded_tables(&self, schema: &Schema) -> Vec<TableId>;
 
     /// Takes the triggers of these tables away; the record stays.
     fn pause(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;

@@ -77,7 +77,7 @@ impl Database for DummyDatabase {
         Ok(vec![self.session()?])
     }
 
-    fn disturbed(&self) -> Option<String> {
+    fn change_while_reading(&self) -> Option<String> {
         None
     }
 }

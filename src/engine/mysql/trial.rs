@@ -142,7 +142,7 @@ impl Stage for MysqlTrial {
     }
 
     fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
-        match self.connection.perform(text, given, &self.patience.deadline) {
+        match self.connection.execute(text, given, &self.patience.deadline) {
             Ok(()) => Ok(None),
             Err(failure) => failure::refusal(failure, &self.address).map(Some),
         }
@@ -168,19 +168,19 @@ impl Trial for MysqlTrial {
             .map_err(|failure| failure::of_the_database(&failure, &self.address))
     }
 
-    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+    fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.use_settings_of_user(false)?;
         self.limit()?;
         self.change(preparations)
     }
 
-    fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+    fn prepare_as_user(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.use_settings_of_user(true)?;
         self.limit()?;
         self.change(preparations)
     }
 
-    fn perform(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
+    fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
         self.use_settings_of_user(true)?;
         self.limit()?;
         if statement.kind == Kind::Transaction {
@@ -212,7 +212,7 @@ impl Trial for MysqlTrial {
         self.names(TRIGGERS, &[schema, Value::text(&table.name.table)])
     }
 
-    fn neighbours(&mut self) -> Result<Vec<String>, EngineError> {
+    fn other_databases(&mut self) -> Result<Vec<String>, EngineError> {
         self.names(NEIGHBOURS, &[])
     }
 

@@ -174,7 +174,7 @@ impl Stage for PostgresTrial {
     }
 
     fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
-        let done = self.connection.perform(text, given, &self.patience.deadline);
+        let done = self.connection.execute(text, given, &self.patience.deadline);
         match done {
             Ok(()) => Ok(None),
             Err(failure) => failure::refusal(failure, &self.address).map(Some),
@@ -206,17 +206,17 @@ impl Trial for PostgresTrial {
             .map_err(|failure| failure::of_the_database(&failure, &self.address))
     }
 
-    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+    fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.speak_as_user(false)?;
         self.all_or_nothing(preparations)
     }
 
-    fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+    fn prepare_as_user(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.speak_as_user(true)?;
         self.all_or_nothing(preparations)
     }
 
-    fn perform(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
+    fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
         self.speak_as_user(true)?;
         self.limit()?;
         if statement.kind == Kind::Transaction {

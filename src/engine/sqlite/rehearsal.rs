@@ -62,7 +62,7 @@ impl Session for Room {
 }
 
 impl Rehearsal for Room {
-    fn furnish(&mut self, statement: &Sql) -> Result<TableCreation, EngineError> {
+    fn create_table(&mut self, statement: &Sql) -> Result<TableCreation, EngineError> {
         self.each_row(statement, &mut |_| {}).map(|()| TableCreation::Ready)
     }
 

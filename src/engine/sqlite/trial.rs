@@ -188,7 +188,7 @@ impl SqliteTrial {
         Ok(StatementExecution { refusal, writes: watch.writes })
     }
 
-    fn execute(&self, text: &str) -> Result<(), EngineError> {
+    fn batch(&self, text: &str) -> Result<(), EngineError> {
         self.connection.execute_batch(text).map_err(|error| failure::failed(&error))
     }
 
@@ -197,7 +197,7 @@ impl SqliteTrial {
         if self.connection.is_autocommit() {
             return Ok(());
         }
-        self.execute("ROLLBACK TO fk_doctor_try; RELEASE fk_doctor_try")
+        self.batch("ROLLBACK TO fk_doctor_try; RELEASE fk_doctor_try")
     }
 
     fn enforce(&self, on: bool) -> Result<(), EngineError> {
@@ -253,15 +253,15 @@ impl Trial for SqliteTrial {
         names.collect::<Result<_, _>>().map_err(failed)
     }
 
-    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+    fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         preparations.iter().try_for_each(|sql| self.each_row(sql, &mut |_| {}))
     }
 
-    fn perform(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
+    fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
         if matches!(statement.kind, Kind::Transaction | Kind::Enforcement) {
             return self.run(statement);
         }
-        self.execute("SAVEPOINT fk_doctor_try")?;
+        self.batch("SAVEPOINT fk_doctor_try")?;
         let mut performance = self.run(statement)?;
         if performance.refusal.is_some() {
             self.undo()?;
@@ -273,22 +273,22 @@ impl Trial for SqliteTrial {
         Ok(performance)
     }
 
-    fn pretend(
+    fn simulate(
         &mut self,
         statement: &Statement,
         leniency: ForeignKeyMode,
         look: &mut dyn FnMut(&mut dyn Trial, &StatementExecution) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let deferred = self.defers()?;
-        self.execute("SAVEPOINT fk_doctor_try")?;
+        self.batch("SAVEPOINT fk_doctor_try")?;
         match leniency {
             ForeignKeyMode::Ignore => self.enforce(false)?,
-            ForeignKeyMode::ActOnly => self.execute("PRAGMA defer_foreign_keys = ON")?,
+            ForeignKeyMode::ActOnly => self.batch("PRAGMA defer_foreign_keys = ON")?,
         }
         let performance = self.run(statement);
         let looked = performance.and_then(|performance| look(self, &performance));
         // OFF forgets the violations that earlier statements left for COMMIT; the way back to the savepoint restores them.
-        let reset = if deferred { Ok(()) } else { self.execute("PRAGMA defer_foreign_keys = OFF") };
+        let reset = if deferred { Ok(()) } else { self.batch("PRAGMA defer_foreign_keys = OFF") };
         let undone = self.undo();
         self.enforce(true)?;
         looked.and(reset).and(undone)
@@ -296,7 +296,7 @@ impl Trial for SqliteTrial {
 
     fn begin_load(&mut self) -> Result<(), EngineError> {
         self.enforce(false)?;
-        self.execute("BEGIN")
+        self.batch("BEGIN")
     }
 
     /// SQLite itself detects every collision.
@@ -309,12 +309,12 @@ impl Trial for SqliteTrial {
     }
 
     fn save(&mut self, file: &Path) -> Result<(), EngineError> {
-        self.execute("COMMIT")?;
+        self.batch("COMMIT")?;
         let saved = Connection::open(file).and_then(|mut copy| {
             Backup::new(&self.connection, &mut copy)?.run_to_completion(STRIDE, std::time::Duration::ZERO, None)
         });
         saved.map_err(|error| failure::failed(&error))?;
-        self.execute("BEGIN")
+        self.batch("BEGIN")
     }
 
     fn holds_load(&self) -> bool {

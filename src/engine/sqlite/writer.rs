@@ -159,7 +159,7 @@ impl Writer for SqliteWriter {
         }
     }
 
-    fn damage_anywhere(&mut self) -> Result<Option<String>, EngineError> {
+    fn database_damage(&mut self) -> Result<Option<String>, EngineError> {
         session::integrity(&self.connection).map_err(|error| failure::failed(&error))
     }
 

@@ -71,7 +71,7 @@ impl<C: Writing + Send> Session for ScratchTables<C> {
 }
 
 impl<C: Writing + Send> Rehearsal for ScratchTables<C> {
-    fn furnish(&mut self, statement: &Sql) -> Result<TableCreation, EngineError> {
+    fn create_table(&mut self, statement: &Sql) -> Result<TableCreation, EngineError> {
         let run = |room: &mut Self, statement: &str| {
             let run = room.connection.run(statement.to_owned(), &room.patience.deadline);
             run.map_err(|failure| C::of_a_question(failure, &room.address))

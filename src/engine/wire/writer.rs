@@ -245,12 +245,12 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
         }
     }
 
-    fn was_overtaken(&self) -> bool {
+    fn lost_conflict(&self) -> bool {
         self.overtaken
     }
 
     /// The server finds damage when it reads, and says so.
-    fn damage_anywhere(&mut self) -> Result<Option<String>, EngineError> {
+    fn database_damage(&mut self) -> Result<Option<String>, EngineError> {
         Ok(None)
     }
 

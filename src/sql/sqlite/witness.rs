@@ -72,8 +72,8 @@ impl Recorder for Triggers {
         begun
     }
 
-    fn settle(&self, schema: &Schema) -> Vec<Sql> {
-        records(schema).flat_map(|record| record.settle()).map(plain).collect()
+    fn complete(&self, schema: &Schema) -> Vec<Sql> {
+        records(schema).flat_map(|record| record.complete()).map(plain).collect()
     }
 
     fn conflict_clauses(&self) -> Sql {
@@ -84,16 +84,16 @@ impl Recorder for Triggers {
         format!("DELETE FROM main.{}", quoted(&schema.tables[table].name.table))
     }
 
-    fn leave_triggers_out(&self, triggers: &[String]) -> Vec<Sql> {
+    fn drop_triggers(&self, triggers: &[String]) -> Vec<Sql> {
         let drop = triggers.iter().map(|name| format!("DROP TRIGGER main.{}", quoted(name)));
         std::iter::once("SAVEPOINT fk_doctor_drop".to_owned()).chain(drop).map(plain).collect()
     }
 
-    fn take_triggers_back(&self) -> Vec<Sql> {
+    fn restore_triggers(&self) -> Vec<Sql> {
         ["ROLLBACK TO fk_doctor_drop", "RELEASE fk_doctor_drop"].map(|text| plain(text.to_owned())).to_vec()
     }
 
-    fn witnessed(&self, schema: &Schema) -> Vec<TableId> {
+    fn recorded_tables(&self, schema: &Schema) -> Vec<TableId> {
         records(schema).map(|record| record.table()).collect()
     }
 
