@@ -216,7 +216,7 @@ fn run(
         before = walk.committed.clone().after(&before);
         match halt {
             Halt::Error(error) => {
-                if !writer.was_overtaken() || attempts == ATTEMPTS {
+                if !writer.lost_conflict() || attempts == ATTEMPTS {
                     walk.clear_away(writer);
                     return Err(in_part(error, order.direction, before.total()));
                 }

@@ -10,7 +10,7 @@ use crate::diagnose;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::Trial;
-use crate::engine::trial::Put;
+use crate::engine::trial::InsertOutcome;
 use crate::findings;
 use crate::intake::FileError;
 use crate::intake::Record;
@@ -31,7 +31,7 @@ use crate::model::value::Value;
 use crate::scan;
 use crate::scan::Tally;
 use crate::sql::load;
-use crate::sql::load::Counted;
+use crate::sql::load::CountingColumn;
 use crate::sql::load::Load;
 
 mod order;
@@ -97,7 +97,7 @@ impl<'a> Check<'a> {
             let help = "load the rows into a copy, and run `fk-doctor scan` on the copy".to_owned();
             EngineError::Unwritable { what, why, help }
         })?;
-        trial.arrange(&load.prepare(&schema, &distinct))?;
+        trial.prepare(&load.prepare(&schema, &distinct))?;
         for &table in &distinct {
             count_on(trial, load.as_ref(), &schema, table)?;
         }
@@ -215,26 +215,26 @@ impl<'a> Check<'a> {
         let [(place, values), ..] = rows else { return Ok(()) };
         let places: Vec<i64> = rows.iter().map(|(place, _)| *place).collect();
         let insert = self.load.insert(&self.schema, table, columns, rows);
-        let put = self.trial.put(&insert, self.load.collisions(&self.schema, table, &places).as_ref())?;
+        let outcome = self.trial.insert_rows(&insert, self.load.collisions(&self.schema, table, &places).as_ref())?;
         if !self.trial.holds_load() {
-            let why = match put {
-                Put::Refused(refusal) => refusal.message,
+            let why = match outcome {
+                InsertOutcome::Refused(refusal) => refusal.message,
                 _ => "the load ended by itself".to_owned(),
             };
             return Err(EngineError::Failed { why: format!("a trigger takes the whole load back: {why}") });
         }
-        if put != Put::Taken && rows.len() > 1 {
+        if outcome != InsertOutcome::Taken && rows.len() > 1 {
             let (first, second) = rows.split_at(rows.len() / 2);
             self.put(table, columns, first)?;
             return self.put(table, columns, second);
         }
         let row = refusals::Row { table, columns, values, place: *place };
-        match put {
-            Put::Taken => {}
-            Put::Refused(refusal) => {
+        match outcome {
+            InsertOutcome::Taken => {}
+            InsertOutcome::Refused(refusal) => {
                 self.refusals.add(self.trial, self.load.as_ref(), &self.schema, &refusal, &row);
             }
-            Put::Collides(index) => self.refusals.add_collision(&self.schema, index, &row),
+            InsertOutcome::Collides(index) => self.refusals.add_collision(&self.schema, index, &row),
         }
         Ok(())
     }
@@ -261,7 +261,7 @@ impl<'a> Check<'a> {
             if tally.orphan_rows == 0 {
                 continue;
             }
-            self.trial.arrange(&[self.load.note_orphans(&self.schema, index)])?;
+            self.trial.prepare(&[self.load.note_orphans(&self.schema, index)])?;
             let diagnosis = diagnose::diagnose(&self.schema, self.trial, relation, &tally, redaction);
             let finding = Finding { diagnosis, ..self.finding(index, &tally) };
             let samples = finding.samples.clone().into_iter().map(|sample| self.placed(relation.child, sample));
@@ -337,7 +337,7 @@ fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: Tabl
         let mut next = None;
         trial.each_row(&question, &mut |row| next = row.first().and_then(Value::as_integer))?;
         let Some(next) = next else { continue };
-        trial.arrange(&load.count_on(table, &Counted { name: &name, column, without_default, next }))?;
+        trial.prepare(&load.count_on(table, &CountingColumn { name: &name, column, without_default, next }))?;
     }
     Ok(())
 }

@@ -64,15 +64,15 @@ pub trait Database {
     }
 
     /// Whether what was read may have changed underneath: the report is then incomplete, and this says why.
-    fn disturbed(&self) -> Option<String>;
+    fn change_while_reading(&self) -> Option<String>;
 
     /// Why there is one session at most, whatever others do meanwhile; `None` where that is not so.
-    fn bound_to_one(&mut self) -> Option<EngineError> {
+    fn single_session_reason(&mut self) -> Option<EngineError> {
         None
     }
 
     /// The definitions that these statements would make in an empty database.
-    fn planned(&mut self, _: &[Statement]) -> Result<Catalog, EngineError> {
+    fn planned_catalog(&mut self, _: &[Statement]) -> Result<Catalog, EngineError> {
         Err(EngineError::Unreadable {
             what: "the planned schema".to_owned(),
             why: "nothing can be made on a server without making it there".to_owned(),
@@ -114,7 +114,7 @@ pub trait Session: Send {
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError>;
 
     /// Answers by reading the storage itself, wherever that is proven to give the engine's own verdict.
-    fn read_storage(&mut self, _: &Tables, inclusions: &[Inclusion], _: &Effort<'_>) -> Vec<StorageAnswer> {
+    fn read_storage(&mut self, _: &Tables, inclusions: &[Inclusion], _: &StorageReadOptions<'_>) -> Vec<StorageAnswer> {
         vec![StorageAnswer::AskSql { why: None }; inclusions.len()]
     }
 }
@@ -160,7 +160,7 @@ pub enum Suspects {
 }
 
 /// How much reading the storage may use, and whom to tell how far it is.
-pub struct Effort<'a> {
+pub struct StorageReadOptions<'a> {
     /// Bytes for the keys of parents.
     pub memory: u64,
     pub threads: usize,
@@ -199,7 +199,7 @@ pub struct ReadOnly {
 
 /// How patient an engine is, and how much it may use.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub struct WaitLimits {
     /// How long to wait for another program's lock.
     pub lock_wait: Duration,
     pub deadline: Deadline,

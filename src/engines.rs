@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::engine::Database;
 use crate::engine::EngineError;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engine::mysql;
 use crate::engine::postgres;
 use crate::engine::sqlite;
@@ -20,12 +20,12 @@ type Opened = Result<Box<dyn Database>, EngineError>;
 /// How a database of one engine is opened. The fact [`crate::model::facts::Location`] says which of the two an engine has.
 enum Row {
     File {
-        open: fn(&Path, &Patience) -> Opened,
+        open: fn(&Path, &WaitLimits) -> Opened,
         /// Lets the engine finish what a killed writer began, because only another writer can.
-        recover: fn(&Path, &Patience) -> Result<(), EngineError>,
+        recover: fn(&Path, &WaitLimits) -> Result<(), EngineError>,
     },
     Server {
-        connect: fn(&Address, &Patience) -> Opened,
+        connect: fn(&Address, &WaitLimits) -> Opened,
     },
 }
 
@@ -39,7 +39,7 @@ fn row(engine: Engine) -> Row {
 }
 
 /// Lets an engine finish what a killed writer began in a database file.
-pub fn recover(source: &Source, patience: &Patience) -> Result<(), EngineError> {
+pub fn recover(source: &Source, patience: &WaitLimits) -> Result<(), EngineError> {
     match (source, row(source.engine())) {
         (Source::File { path, .. }, Row::File { recover, .. }) => recover(path, patience),
         _ => Ok(()),
@@ -47,7 +47,7 @@ pub fn recover(source: &Source, patience: &Patience) -> Result<(), EngineError> 
 }
 
 /// Opens a database with its engine.
-pub fn open(source: &Source, patience: &Patience) -> Opened {
+pub fn open(source: &Source, patience: &WaitLimits) -> Opened {
     match (source, row(source.engine())) {
         (Source::File { path, .. }, Row::File { open, .. }) => open(path, patience),
         (Source::Server { address, .. }, Row::Server { connect }) => connect(address, patience),

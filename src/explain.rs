@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::Trial;
-use crate::engine::trial::Leniency;
-use crate::engine::trial::Performance;
+use crate::engine::trial::ForeignKeyMode;
+use crate::engine::trial::StatementExecution;
 use crate::explain::error_text::Complaint;
 use crate::model::explanation::Explained;
 use crate::model::explanation::Explanation;
@@ -26,7 +26,7 @@ use crate::model::statement::StatementKind;
 use crate::sql::read::statements::statement;
 use crate::sql::read::tokens::tokens_of;
 use crate::sql::witness;
-use crate::sql::witness::Witness;
+use crate::sql::witness::Recorder;
 
 mod complaint;
 mod definitions;
@@ -63,7 +63,7 @@ pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Res
         transaction_since: None,
         defines: false,
     };
-    stage.trial.arrange(&witness.install(&schema))?;
+    stage.trial.prepare(&witness.install(&schema))?;
     one_by_one(&mut stage, schema, wishes)
 }
 
@@ -169,7 +169,7 @@ fn why_not_tried(explained: &Explained) -> Option<String> {
 
 struct Stage<'a> {
     trial: &'a mut dyn Trial,
-    witness: &'static dyn Witness,
+    witness: &'static dyn Recorder,
     schema: Arc<Schema>,
     shown: observe::Shown<'a>,
     /// Numbers the statements for the witness.
@@ -205,7 +205,7 @@ impl Explaining for Stage<'_> {
                 told.verdict = StatementVerdict::Skipped(why.to_owned());
             }
             StatementKind::Enforcement => {
-                let performance = self.trial.perform(&told.statement)?;
+                let performance = self.trial.execute(&told.statement)?;
                 told.verdict = verdict(&performance);
             }
             StatementKind::Transaction => self.transaction(&mut told)?,
@@ -221,7 +221,7 @@ impl Explaining for Stage<'_> {
 impl Stage<'_> {
     /// The end of a transaction is where deferred references are looked at: all its statements are to blame.
     fn transaction(&mut self, told: &mut Explained) -> Result<(), EngineError> {
-        let performance = self.trial.perform(&told.statement)?;
+        let performance = self.trial.execute(&told.statement)?;
         told.verdict = verdict(&performance);
         let words = tokens_of(self.schema.database.engine, &told.statement.text);
         let rolls_back = words.first().is_some_and(|word| word.is_word("ROLLBACK"));
@@ -256,21 +256,21 @@ impl Stage<'_> {
         let takes_away = told.statement.kind != StatementKind::Insert || told.statement.may_replace;
         let alone = if takes_away { self.alone(&told.statement)? } else { Vec::new() };
         self.begin_round()?;
-        let (performance, witnessed) = self.perform(told)?;
+        let (performance, recorded_tables) = self.execute(told)?;
         if self.defines && !self.trial.is_in_transaction() {
             self.define_again(None)?;
             self.defines = false;
         }
         told.verdict = verdict(&performance);
         let seen = match &performance.refusal {
-            None => Some(witnessed.map_or_else(|| self.look(&performance), Ok)?),
+            None => Some(recorded_tables.map_or_else(|| self.look(&performance), Ok)?),
             Some(refusal) if refusal.kind == RefusalKind::ForeignKey => {
-                let pretend = || self.pretend(&told.statement, Leniency::ActOnly).map(|(seen, _)| seen);
-                Some(witnessed.map_or_else(pretend, Ok)?)
+                let simulate = || self.simulate(&told.statement, ForeignKeyMode::ActOnly).map(|(seen, _)| seen);
+                Some(recorded_tables.map_or_else(simulate, Ok)?)
             }
             Some(refusal) if reasons::is_broken_definition(&self.schema, refusal) => {
                 told.reasons.extend(reasons::of_definitions(&self.schema, refusal, &performance));
-                Some(self.pretend(&told.statement, Leniency::Ignore)?.0.without_actions(&self.schema))
+                Some(self.simulate(&told.statement, ForeignKeyMode::Ignore)?.0.without_actions(&self.schema))
             }
             Some(refusal) if refusal.kind == RefusalKind::Forbidden => {
                 told.verdict = StatementVerdict::Forbidden(refusal.message.clone());
@@ -311,8 +311,8 @@ impl Stage<'_> {
         self.begin_round()?;
         let (schema, round, witness) = (Arc::clone(&self.schema), self.round, self.witness);
         let mut tables = Vec::new();
-        self.trial.pretend(statement, Leniency::Ignore, &mut |trial, performance| {
-            trial.arrange(&witness.settle(&schema))?;
+        self.trial.simulate(statement, ForeignKeyMode::Ignore, &mut |trial, performance| {
+            trial.prepare(&witness.complete(&schema))?;
             tables = observe::effects(trial, witness, &schema, round, performance, &mut Vec::new())
                 .into_iter()
                 .filter(|(_, effect)| effect.deleted + effect.updated > 0)
@@ -324,16 +324,16 @@ impl Stage<'_> {
     }
 
     /// Returns what the statement would do, and its record if COMMIT will ask for it.
-    fn pretend(
+    fn simulate(
         &mut self,
         statement: &Statement,
-        leniency: Leniency,
+        leniency: ForeignKeyMode,
     ) -> Result<(Seen, Option<KeptRecord>), EngineError> {
         let (schema, round, witness, shown) = (Arc::clone(&self.schema), self.round, self.witness, &self.shown);
         let is_asked_for = self.trial.is_in_transaction();
         let mut result = (Seen::default(), None);
-        self.trial.pretend(statement, leniency, &mut |trial, performance| {
-            trial.arrange(&witness.settle(&schema))?;
+        self.trial.simulate(statement, leniency, &mut |trial, performance| {
+            trial.prepare(&witness.complete(&schema))?;
             let mut seen = observe::everything(trial, witness, &schema, round, performance, shown);
             seen.refusal = performance.refusal.clone();
             seen.written = observe::written_tables(&schema, performance);
@@ -344,20 +344,20 @@ impl Stage<'_> {
         Ok(result)
     }
 
-    fn look(&mut self, performance: &Performance) -> Result<Seen, EngineError> {
-        self.trial.arrange(&self.witness.settle(&self.schema))?;
+    fn look(&mut self, performance: &StatementExecution) -> Result<Seen, EngineError> {
+        self.trial.prepare(&self.witness.complete(&self.schema))?;
         Ok(observe::everything(self.trial, self.witness, &self.schema, self.round, performance, &self.shown))
     }
 
     /// Runs the statement for good. Triggers change how SQLite checks an INSERT and what REPLACE takes away, and the
     /// witness is made of triggers: such a statement is recorded while it is pretended, and then runs without them.
-    fn perform(&mut self, told: &mut Explained) -> Result<(Performance, Option<Seen>), EngineError> {
+    fn execute(&mut self, told: &mut Explained) -> Result<(StatementExecution, Option<Seen>), EngineError> {
         let by_clause = told.statement.kind == StatementKind::Update && self.has_conflict_clauses()?;
         if told.statement.may_replace || told.statement.kind == StatementKind::Insert || by_clause {
-            let (seen, kept) = self.pretend(&told.statement, Leniency::ActOnly)?;
+            let (seen, kept) = self.simulate(&told.statement, ForeignKeyMode::ActOnly)?;
             // A statement that was refused may not have come to name all its tables.
             let tables = seen.refusal.is_none().then(|| seen.written.clone());
-            let performance = self.perform_alone(told, tables)?;
+            let performance = self.execute_unrecorded(told, tables)?;
             if let (None, Some(kept)) = (&performance.refusal, kept) {
                 kept.put_back(self.trial, self.witness, &self.schema)?;
             }
@@ -367,16 +367,16 @@ impl Stage<'_> {
             let seen = if is_seen {
                 seen
             } else {
-                self.pretend(&told.statement, Leniency::Ignore)?.0.without_actions(&self.schema)
+                self.simulate(&told.statement, ForeignKeyMode::Ignore)?.0.without_actions(&self.schema)
             };
             return Ok((performance, Some(seen)));
         }
-        let performance = self.trial.perform(&told.statement)?;
+        let performance = self.trial.execute(&told.statement)?;
         if kind(&performance) != Some(RefusalKind::TooDeep) {
             return Ok((performance, None));
         }
         // The witness's own triggers are one more level than there would be.
-        let performance = self.perform_alone(told, None)?;
+        let performance = self.execute_unrecorded(told, None)?;
         if performance.refusal.is_none() {
             told.notes.push(TOO_DEEP_TO_RECORD.to_owned());
         }
@@ -389,14 +389,18 @@ impl Stage<'_> {
     }
 
     /// Runs the statement without the triggers of the witness on these tables; `None`: on any.
-    fn perform_alone(&mut self, told: &Explained, tables: Option<Vec<TableId>>) -> Result<Performance, EngineError> {
-        let tables = tables.unwrap_or_else(|| self.witness.witnessed(&self.schema));
-        self.trial.arrange(&self.witness.pause(&self.schema, &tables))?;
-        let performance = self.trial.perform(&told.statement)?;
+    fn execute_unrecorded(
+        &mut self,
+        told: &Explained,
+        tables: Option<Vec<TableId>>,
+    ) -> Result<StatementExecution, EngineError> {
+        let tables = tables.unwrap_or_else(|| self.witness.recorded_tables(&self.schema));
+        self.trial.prepare(&self.witness.pause(&self.schema, &tables))?;
+        let performance = self.trial.execute(&told.statement)?;
         if self.defines && !self.trial.is_in_transaction() {
             self.define_again(None)?;
         } else {
-            self.trial.arrange(&self.witness.resume(&self.schema, &tables))?;
+            self.trial.prepare(&self.witness.resume(&self.schema, &tables))?;
         }
         Ok(performance)
     }
@@ -404,10 +408,10 @@ impl Stage<'_> {
     /// What was witnessed of earlier statements is forgotten, unless they are of the same transaction.
     fn begin_round(&mut self) -> Result<(), EngineError> {
         let forget = !self.trial.is_in_transaction();
-        self.trial.arrange(&self.witness.begin_round(&self.schema, self.round, forget))
+        self.trial.prepare(&self.witness.begin_round(&self.schema, self.round, forget))
     }
 
-    fn say_what_is_odd(&self, told: &mut Explained, performance: &Performance) {
+    fn say_what_is_odd(&self, told: &mut Explained, performance: &StatementExecution) {
         let relations = told.reasons.iter().filter(|reason| matches!(reason, StatementReason::Relation(_))).count();
         match kind(performance) {
             None if relations > 0 => told.notes.push(ACCEPTED_ALL_THE_SAME.to_owned()),
@@ -420,11 +424,11 @@ impl Stage<'_> {
     }
 }
 
-fn kind(performance: &Performance) -> Option<RefusalKind> {
+fn kind(performance: &StatementExecution) -> Option<RefusalKind> {
     performance.refusal.as_ref().map(|refusal: &Refusal| refusal.kind)
 }
 
-fn verdict(performance: &Performance) -> StatementVerdict {
+fn verdict(performance: &StatementExecution) -> StatementVerdict {
     performance.refusal.clone().map_or(StatementVerdict::Accepted, StatementVerdict::Refused)
 }
 

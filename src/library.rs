@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::Deadline;
 use crate::engine::EngineError;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engines;
 use crate::examine;
 use crate::model::examination::Examination;
@@ -53,7 +53,7 @@ impl From<EngineError> for Error {
 /// Scans a database without a configuration.
 pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
     let source = Source::parse(database)?;
-    let patience = Patience { lock_wait: LOCK_WAIT, deadline: Deadline::default() };
+    let patience = WaitLimits { lock_wait: LOCK_WAIT, deadline: Deadline::default() };
     let mut database = engines::open(&source, &patience)?;
     let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| unresolved())?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -64,7 +64,7 @@ pub(crate) fn scan_database(database: &str) -> Result<Examination, Error> {
     let excluded = examine::excluded_tables(&schema);
     let mut examination = Examination { excluded, ..examine::examine(schema, &mut sessions, &wishes) };
     drop(sessions);
-    if let Some(why) = database.disturbed() {
+    if let Some(why) = database.change_while_reading() {
         examine::mark_unchecked(&mut examination, &why);
     }
     Ok(examination)

@@ -81,7 +81,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    fn among(&self) -> sql::Among<'_> {
+    fn among(&self) -> sql::ScanHints<'_> {
         among(&self.suspects, self.index_is_proven)
     }
 }
@@ -191,12 +191,12 @@ pub fn tally(
     Gatherer::new(schema, relation, samples, &|_| false).gather(session, question)
 }
 
-fn among(suspects: &Suspects, index_is_proven: bool) -> sql::Among<'_> {
+fn among(suspects: &Suspects, index_is_proven: bool) -> sql::ScanHints<'_> {
     let rows = match suspects {
         Suspects::Rows(rows) => Some(rows.as_slice()),
         Suspects::Many => None,
     };
-    sql::Among { rows, index_is_proven }
+    sql::ScanHints { rows, index_is_proven }
 }
 
 /// Calls `each` with every orphan of a relation that has been scanned, sorted by missing key.

@@ -32,9 +32,9 @@ mod sqlite;
 pub mod witness;
 
 pub use query::Sql;
-pub use query::Twin;
-pub use scan::Among;
+pub use query::TableCopy;
 pub use scan::Scan;
+pub use scan::ScanHints;
 pub use scan::of;
 
 /// The columns that name a row, in the order in which [`Scan::orphans`] returns them: the primary key and, where that may

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use fk_doctor::internals::engine::Deadline;
-use fk_doctor::internals::engine::Patience;
+use fk_doctor::internals::engine::WaitLimits;
 use fk_doctor::internals::engines;
 use fk_doctor::internals::explain;
 use fk_doctor::internals::explain::Wishes;
@@ -149,7 +149,7 @@ fn explained(path: &Path, sql: &str) -> Explained {
 }
 
 fn explained_script(path: &Path, sql: &str) -> Vec<Explained> {
-    let patience = Patience { lock_wait: Duration::ZERO, deadline: Deadline::default() };
+    let patience = WaitLimits { lock_wait: Duration::ZERO, deadline: Deadline::default() };
     let mut database =
         engines::open(&Source::File { engine: Engine::Sqlite, path: path.to_owned() }, &patience).unwrap();
     let mut trial = database.trial(&|_, _| {}).unwrap();

@@ -14,7 +14,7 @@ use super::walk::Halt;
 use super::walk::Side;
 use super::walk::VerifyAt;
 use super::walk::Walk;
-use crate::engine::write::Ending;
+use crate::engine::write::CommitOutcome;
 use crate::engine::write::Writer;
 use crate::model::plan::ChangeRole;
 use crate::model::state;
@@ -161,8 +161,8 @@ impl Walk<'_> {
             self.record_mut()?.write_phase(writer, phase)?;
         }
         match (writer.commit(), number) {
-            (Ok(Ending::Committed), Some(number)) => self.record()?.settle(number, true)?,
-            (Ok(Ending::Unknown(why)), Some(number)) => {
+            (Ok(CommitOutcome::Committed), Some(number)) => self.record()?.settle(number, true)?,
+            (Ok(CommitOutcome::Unknown(why)), Some(number)) => {
                 self.find_out(writer, number, &why)?;
                 self.record_mut()?.repeat_phase(phase);
             }

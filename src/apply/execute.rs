@@ -69,7 +69,7 @@ pub fn execute(
 }
 
 fn refuse_damage(direction: Direction, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-    let Some(damage) = writer.damage_anywhere()? else { return Ok(()) };
+    let Some(damage) = writer.database_damage()? else { return Ok(()) };
     let why = format!("the database is damaged ({damage})");
     let help = "nothing was changed: restore it, or save what can be read: sqlite3 damaged.db .recover";
     Err(ApplyError::refused(direction, why, help))

@@ -8,7 +8,7 @@ use super::record::Record;
 use super::walk::Walk;
 use crate::engine::EngineError;
 use crate::engine::Session;
-use crate::engine::write::Ending;
+use crate::engine::write::CommitOutcome;
 use crate::engine::write::Writer;
 use crate::model::image_match::ImageMatch;
 use crate::model::plan::ChangeRole;
@@ -113,7 +113,7 @@ impl Walk<'_> {
                 self.leave_no_empty_tables(writer)?;
             }
             self.record_mut()?.write_phase(writer, phase)?;
-            if writer.commit()? == Ending::Committed {
+            if writer.commit()? == CommitOutcome::Committed {
                 break;
             }
         }
@@ -154,8 +154,8 @@ impl Walk<'_> {
         writer.begin(None)?;
         let number = self.note_here(writer, operation)?;
         match writer.commit()? {
-            Ending::Committed => Ok(()),
-            Ending::Unknown(why) => self.find_out(writer, number, &why),
+            CommitOutcome::Committed => Ok(()),
+            CommitOutcome::Unknown(why) => self.find_out(writer, number, &why),
         }
     }
 

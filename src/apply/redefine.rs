@@ -16,7 +16,7 @@ use crate::model::redefinition::DefinitionKind;
 use crate::model::redefinition::Redefinition;
 use crate::model::state::Operation;
 use crate::model::value::Value;
-use crate::sql::redefine::RedefiningDialect;
+use crate::sql::redefine::Redefine;
 use crate::sql::redefine::Step;
 
 /// What a definition comes to: one row for each column, index, NOT NULL and foreign key.
@@ -69,7 +69,7 @@ impl Walk<'_> {
                 ImageMatch::Other => return Err(self.defined_otherwise(&change)),
             }
         }
-        if let Some(damage) = writer.damage_anywhere().map(|damage| damage.filter(|_| is_changed))? {
+        if let Some(damage) = writer.database_damage().map(|damage| damage.filter(|_| is_changed))? {
             return Err(
                 self.refused(format!("the database does not pass its own check then: {damage}"), self.nothing())
             );
@@ -185,7 +185,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn redefining(&self) -> Result<&'static dyn RedefiningDialect, ApplyError> {
+    fn redefining(&self) -> Result<&'static dyn Redefine, ApplyError> {
         let refused = || {
             let title = self.order.schema.database.engine.title();
             self.refused(

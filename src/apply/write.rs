@@ -27,7 +27,7 @@ impl Walk<'_> {
         let before = if self.is_careful { writer.changed_so_far()? } else { 0 };
         let mut changed = writer.change(&statement);
         if let (Err(EngineError::Failed { .. }), ChangeRole::Parent) = (&changed, change.role())
-            && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.was_overtaken())
+            && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.lost_conflict())
         {
             // Of parents that need each other, one has to be there first.
             changed = writer.change(&unenforced);
@@ -42,7 +42,7 @@ impl Walk<'_> {
                 let more = plural(rows - 1, "row");
                 Some((format!("changing {} changed {more} beyond the plan, by a trigger", row_of(change)), true))
             }
-            Err(EngineError::Failed { why }) if !writer.was_overtaken() => {
+            Err(EngineError::Failed { why }) if !writer.lost_conflict() => {
                 Some((format!("{} cannot be changed: {why}", row_of(change)), false))
             }
             Err(other) => return Err(other.into()),

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use super::Database;
 use super::EngineError;
-use super::Patience;
 use super::ReadOnly;
 use super::Session;
 use super::Trial;
+use super::WaitLimits;
 use super::wire;
 use super::wire::Failure;
 use super::wire::Shared;
@@ -47,13 +47,13 @@ const READ_ONLY: &str = "SHOW SESSION VARIABLES WHERE Variable_name IN \
 
 pub(super) struct MysqlDatabase {
     address: Address,
-    patience: Patience,
+    patience: WaitLimits,
     server: Server,
     /// Reads the definitions and the server's counters.
     first: Shared<Connection>,
 }
 
-pub(crate) fn open(address: &Address, patience: &Patience) -> Result<Box<dyn Database>, EngineError> {
+pub(crate) fn open(address: &Address, patience: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
     let connect = || {
         let mut first = Connection::open(address, &patience.deadline)?;
         first.run(transaction::settings(patience), &patience.deadline)?;
@@ -154,11 +154,11 @@ impl Database for MysqlDatabase {
         Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.patience, options)?))
     }
 
-    fn disturbed(&self) -> Option<String> {
+    fn change_while_reading(&self) -> Option<String> {
         None
     }
 
-    fn bound_to_one(&mut self) -> Option<EngineError> {
+    fn single_session_reason(&mut self) -> Option<EngineError> {
         self.moment().is_none().then(|| EngineError::Unreadable {
             what: format!("{} over two connections at one moment", self.address),
             why: "the server tells only who has the privilege PROCESS whether others wrote in between".to_owned(),

@@ -2,10 +2,10 @@
 
 use super::Database;
 use super::EngineError;
-use super::Patience;
 use super::ReadOnly;
 use super::Session;
 use super::Trial;
+use super::WaitLimits;
 use super::wire;
 use super::wire::Failure;
 use super::wire::Shared;
@@ -41,12 +41,12 @@ const READ_ONLY: &str = "SELECT pg_catalog.pg_is_in_recovery(), setting = 'on', 
 
 pub(super) struct PostgresDatabase {
     address: Address,
-    patience: Patience,
+    patience: WaitLimits,
     /// Reads the definitions, and keeps the moment that all sessions see for as long as it is open.
     keeper: Shared<Connection>,
 }
 
-pub(crate) fn open(address: &Address, patience: &Patience) -> Result<Box<dyn Database>, EngineError> {
+pub(crate) fn open(address: &Address, patience: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
     let begun = || {
         let mut keeper = Connection::open(address, &patience.deadline)?;
         keeper.run(transaction::begin(None, patience), &patience.deadline)?;
@@ -136,7 +136,7 @@ impl Database for PostgresDatabase {
         Ok(Box::new(ServerWriter::<Connection>::open(&self.address, &self.patience, options)?))
     }
 
-    fn disturbed(&self) -> Option<String> {
+    fn change_while_reading(&self) -> Option<String> {
         None
     }
 }

@@ -8,9 +8,9 @@ use rusqlite::Connection;
 
 use super::Database;
 use super::EngineError;
-use super::Patience;
 use super::Session;
 use super::Trial;
+use super::WaitLimits;
 use super::write::Rehearsal;
 use super::write::WriteOptions;
 use super::write::Writer;
@@ -36,7 +36,7 @@ mod writer;
 pub struct SqliteDatabase {
     path: PathBuf,
     access: open::Access,
-    patience: Patience,
+    patience: WaitLimits,
     /// Reads the definitions. While it is open, the index of a write-ahead log stays in place.
     first: Connection,
     before: file::Stamp,
@@ -45,7 +45,7 @@ pub struct SqliteDatabase {
     handles: Arc<snapshot::Handles>,
 }
 
-pub fn open(path: &Path, patience: &Patience) -> Result<Box<dyn Database>, EngineError> {
+pub fn open(path: &Path, patience: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
     let before = file::examine(path)?;
     let (first, access) = open::first(path, patience)?;
     let handles = Arc::new(snapshot::Handles::open(path));
@@ -61,7 +61,7 @@ pub fn open(path: &Path, patience: &Patience) -> Result<Box<dyn Database>, Engin
 }
 
 /// Rolls back the hot journal of a writer that died.
-pub fn recover(path: &Path, patience: &Patience) -> Result<(), EngineError> {
+pub fn recover(path: &Path, patience: &WaitLimits) -> Result<(), EngineError> {
     file::examine(path)?;
     writer::connect(path, patience, WriteOptions::default())?.roll_back_hot_journal()
 }
@@ -120,7 +120,7 @@ impl Database for SqliteDatabase {
         Ok(Box::new(writer::connect(&self.path, &self.patience, options)?))
     }
 
-    fn disturbed(&self) -> Option<String> {
+    fn change_while_reading(&self) -> Option<String> {
         if self.access != open::Access::Immutable {
             return None;
         }
@@ -131,7 +131,7 @@ impl Database for SqliteDatabase {
         })
     }
 
-    fn planned(&mut self, statements: &[Statement]) -> Result<Catalog, EngineError> {
+    fn planned_catalog(&mut self, statements: &[Statement]) -> Result<Catalog, EngineError> {
         planned_schema::catalog(statements)
     }
 

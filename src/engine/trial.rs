@@ -18,25 +18,25 @@ pub trait Trial: Session {
     fn catalog(&mut self) -> Result<Catalog, EngineError>;
 
     /// Runs our own preparations.
-    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError>;
+    fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError>;
 
     /// Runs one statement as the engine would: what is accepted stays, what is refused leaves no trace.
-    fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError>;
+    fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError>;
 
     /// Runs one statement with its references judged by nobody, and calls `look` while its effects are there.
     /// Nothing of it stays. Only a copy can do that.
-    fn pretend(
+    fn simulate(
         &mut self,
         _: &Statement,
-        _: Leniency,
-        _: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
+        _: ForeignKeyMode,
+        _: &mut dyn FnMut(&mut dyn Trial, &StatementExecution) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         Err(unsupported())
     }
 
     /// Runs preparations that hold pieces of a typed statement: names mean what they mean to its author.
-    fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
-        self.arrange(preparations)
+    fn prepare_as_user(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+        self.prepare(preparations)
     }
 
     /// The table that a typed name means, as text and in its parts.
@@ -51,7 +51,7 @@ pub trait Trial: Session {
     }
 
     /// Other databases that a statement can write to in passing, and that are not read here.
-    fn neighbours(&mut self) -> Result<Vec<String>, EngineError> {
+    fn other_databases(&mut self) -> Result<Vec<String>, EngineError> {
         Ok(Vec::new())
     }
 
@@ -61,7 +61,7 @@ pub trait Trial: Session {
     }
 
     /// What was written so far, where the engine counts that.
-    fn written(&mut self) -> Result<Option<Vec<Written>>, EngineError> {
+    fn written(&mut self) -> Result<Option<Vec<WriteCounts>>, EngineError> {
         Ok(None)
     }
 
@@ -71,7 +71,7 @@ pub trait Trial: Session {
     }
 
     /// Puts rows in, all or none of them; what `collisions` answers is one reason against them.
-    fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError>;
+    fn insert_rows(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<InsertOutcome, EngineError>;
 
     /// Writes all of it to a file, as a database of its own; what was put in is then part of the trial for good.
     fn save(&mut self, _: &Path) -> Result<(), EngineError> {
@@ -89,7 +89,7 @@ pub trait Trial: Session {
 
 /// Rows of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WriteCounts {
     pub table: TableName,
     pub inserted: u64,
     pub updated: u64,
@@ -98,7 +98,7 @@ pub struct Written {
 
 /// How putting rows in went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Put {
+pub enum InsertOutcome {
     Taken,
     /// The engine refuses a row.
     Refused(Refusal),
@@ -108,7 +108,7 @@ pub enum Put {
 
 /// How foreign keys are looked at while a statement is only pretended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leniency {
+pub enum ForeignKeyMode {
     /// They act on deletes and key changes, but refuse nothing.
     ActOnly,
     /// As if there were none.
@@ -117,14 +117,14 @@ pub enum Leniency {
 
 /// How a statement went.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Performance {
+pub struct StatementExecution {
     pub refusal: Option<Refusal>,
     /// Which tables it was going to write, and by which trigger (`None`: itself, or a foreign key's action).
-    pub writes: Vec<Write>,
+    pub writes: Vec<TableWrite>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Write {
+pub struct TableWrite {
     pub table: String,
     pub trigger: Option<String>,
 }

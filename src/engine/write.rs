@@ -17,7 +17,7 @@ use crate::sql::Sql;
 /// stored, and whether the table would take it, is tried here.
 pub trait Rehearsal: Session {
     /// Makes a table of the room.
-    fn furnish(&mut self, statement: &Sql) -> Result<Furnished, EngineError>;
+    fn create_table(&mut self, statement: &Sql) -> Result<TableCreation, EngineError>;
 
     /// Tries a change of rows. The inner error says why the engine refuses the row, in words without the row's values.
     fn attempt(&mut self, statement: &Sql) -> Result<Attempt, EngineError>;
@@ -26,7 +26,7 @@ pub trait Rehearsal: Session {
 /// What came of making a table for a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Furnished {
+pub enum TableCreation {
     Ready,
     /// There can be no such table; this is why.
     Impossible(String),
@@ -70,19 +70,19 @@ pub trait Writer: Session {
     }
 
     /// An error means that nothing was committed.
-    fn commit(&mut self) -> Result<Ending, EngineError>;
+    fn commit(&mut self) -> Result<CommitOutcome, EngineError>;
 
     /// Also ends a transaction that the engine has already ended by itself.
     fn rollback(&mut self);
 
     /// Whether the transaction failed only because of what others did meanwhile: nothing of it is left, and it may succeed the
     /// next time.
-    fn was_overtaken(&self) -> bool {
+    fn lost_conflict(&self) -> bool {
         false
     }
 
     /// What is wrong with the storage of the database as a whole, if anything is.
-    fn damage_anywhere(&mut self) -> Result<Option<String>, EngineError>;
+    fn database_damage(&mut self) -> Result<Option<String>, EngineError>;
 
     /// A whole copy of the database as it is now, checked to be one.
     fn back_up(&mut self, file: &Path) -> Result<(), EngineError>;
@@ -91,7 +91,7 @@ pub trait Writer: Session {
 /// What is known of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Ending {
+pub enum CommitOutcome {
     Committed,
     /// The connection was lost before the answer came; this is why. A new one is made where the writer begins again.
     Unknown(String),

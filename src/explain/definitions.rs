@@ -8,7 +8,7 @@ use super::observe;
 use super::reasons;
 use super::verdict;
 use crate::engine::EngineError;
-use crate::engine::trial::Leniency;
+use crate::engine::trial::ForeignKeyMode;
 use crate::model::explanation::Explained;
 use crate::model::explanation::StatementReason;
 use crate::model::refusal::RefusalKind;
@@ -41,8 +41,8 @@ impl Stage<'_> {
     /// The witness stands aside while definitions change, and then records by the new ones.
     pub(super) fn definition(&mut self, told: &mut Explained) -> Result<(), EngineError> {
         let kept = self.kept_of_transaction(self.transaction_since.unwrap_or(0))?;
-        self.trial.arrange(&self.witness.remove(&self.schema))?;
-        let performance = self.trial.perform(&told.statement)?;
+        self.trial.prepare(&self.witness.remove(&self.schema))?;
+        let performance = self.trial.execute(&told.statement)?;
         told.verdict = verdict(&performance);
         self.defines |= self.trial.is_in_transaction();
         self.define_again(kept)?;
@@ -65,12 +65,12 @@ impl Stage<'_> {
         };
         self.round += 1;
         let own = self.trial.triggers_of(&schema.tables[table])?;
-        self.trial.arrange(&self.witness.leave_triggers_out(&own))?;
-        self.trial.arrange(&self.witness.begin_round(&schema, self.round, false))?;
+        self.trial.prepare(&self.witness.drop_triggers(&own))?;
+        self.trial.prepare(&self.witness.begin_round(&schema, self.round, false))?;
         let emptied =
             statements::statement(schema.database.engine, &self.witness.empty(&schema, table), statement.line);
-        let seen = self.pretend(&emptied, Leniency::ActOnly);
-        self.trial.arrange(&self.witness.take_triggers_back())?;
+        let seen = self.simulate(&emptied, ForeignKeyMode::ActOnly);
+        self.trial.prepare(&self.witness.restore_triggers())?;
         let (seen, _) = seen?;
         let mut reasons = reasons::of_references(&schema, &seen, &self.shown);
         reasons.extend(reasons::of_each(&schema, &seen.at_once, &self.shown));
@@ -79,14 +79,14 @@ impl Stage<'_> {
 
     /// Reads the definitions again, and makes the record anew.
     pub(super) fn define_again(&mut self, kept: Option<KeptRecord>) -> Result<(), EngineError> {
-        self.trial.arrange(&self.witness.remove(&self.schema))?;
+        self.trial.prepare(&self.witness.remove(&self.schema))?;
         let catalog = self.trial.catalog()?;
         // Nothing is configured, so that nothing configured can be wrong.
         if let Ok(schema) = resolve::resolve(catalog, &[]) {
             self.schema = Arc::new(schema);
         }
-        self.trial.arrange(&self.witness.remove(&self.schema))?;
-        self.trial.arrange(&self.witness.install(&self.schema))?;
+        self.trial.prepare(&self.witness.remove(&self.schema))?;
+        self.trial.prepare(&self.witness.install(&self.schema))?;
         kept.map_or(Ok(()), |kept| kept.put_back(self.trial, self.witness, &self.schema))
     }
 

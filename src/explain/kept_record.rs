@@ -4,7 +4,7 @@ use crate::engine::EngineError;
 use crate::engine::Trial;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::witness::Witness;
+use crate::sql::witness::Recorder;
 
 #[derive(Default)]
 pub(super) struct KeptRecord {
@@ -22,12 +22,12 @@ impl KeptRecord {
     /// Copies what was recorded since a round.
     pub(super) fn copy(
         trial: &mut dyn Trial,
-        witness: &dyn Witness,
+        witness: &dyn Recorder,
         schema: &Schema,
         since: u32,
     ) -> Result<KeptRecord, EngineError> {
         let mut kept = KeptRecord::default();
-        for table in witness.witnessed(schema) {
+        for table in witness.recorded_tables(schema) {
             let (question, columns) = witness.recorded(schema, table, since);
             let mut rows = Vec::new();
             trial.each_row(&question, &mut |row| rows.push(row.to_vec()))?;
@@ -42,14 +42,14 @@ impl KeptRecord {
     pub(super) fn put_back(
         &self,
         trial: &mut dyn Trial,
-        witness: &dyn Witness,
+        witness: &dyn Recorder,
         schema: &Schema,
     ) -> Result<(), EngineError> {
         for kept in &self.tables {
             let Some(table) = schema.tables.position(|table| table.name.table == kept.table) else { continue };
             let again = |row: &Vec<Value>| witness.record_again(schema, table, &kept.columns, row);
             let statements: Vec<_> = kept.rows.iter().map(again).collect();
-            trial.arrange(&statements)?;
+            trial.prepare(&statements)?;
         }
         Ok(())
     }

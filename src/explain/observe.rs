@@ -4,7 +4,7 @@
 
 use crate::diagnose;
 use crate::engine::Trial;
-use crate::engine::trial::Performance;
+use crate::engine::trial::StatementExecution;
 use crate::model::catalog::Action;
 use crate::model::catalog::TableKind;
 use crate::model::explanation::Effect;
@@ -22,7 +22,7 @@ use crate::scan;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::Sql;
-use crate::sql::witness::Account;
+use crate::sql::witness::RecordQuestions;
 
 /// How much of the rows is shown.
 pub(super) struct Shown<'a> {
@@ -85,10 +85,10 @@ pub(super) struct Follow {
 
 pub(super) fn everything(
     trial: &mut dyn Trial,
-    account: &dyn Account,
+    account: &dyn RecordQuestions,
     schema: &Schema,
     since: u32,
-    performance: &Performance,
+    performance: &StatementExecution,
     shown: &Shown<'_>,
 ) -> Seen {
     let mut seen = orphans(trial, account, schema, since, Some(performance), shown);
@@ -126,10 +126,10 @@ impl Seen {
 /// Rows whose reference holds in the end, and is refused all the same.
 pub(super) fn at_once(
     trial: &mut dyn Trial,
-    account: &dyn Account,
+    account: &dyn RecordQuestions,
     schema: &Schema,
     since: u32,
-    performance: Option<&Performance>,
+    performance: Option<&StatementExecution>,
     shown: &Shown<'_>,
 ) -> Vec<Lacking> {
     let concerned = |relation: &Relation| {
@@ -178,7 +178,7 @@ fn lacking(
 pub(super) fn without_parent_table(trial: &mut dyn Trial, schema: &Schema, shown: &Shown<'_>) -> Vec<Lacking> {
     let orphaned = schema.relations.entries().filter(|(_, relation)| relation.judge == Judge::NoParent);
     let found = orphaned.filter_map(|(index, relation)| {
-        let question = sql::of(schema).orphans(schema, relation, &sql::Among::default());
+        let question = sql::of(schema).orphans(schema, relation, &sql::ScanHints::default());
         lacking(trial, schema, index, Side::Left, &question, shown)
     });
     found.collect()
@@ -187,10 +187,10 @@ pub(super) fn without_parent_table(trial: &mut dyn Trial, schema: &Schema, shown
 /// Every row that lacks its parent because of what was written since a round.
 pub(super) fn orphans(
     trial: &mut dyn Trial,
-    account: &dyn Account,
+    account: &dyn RecordQuestions,
     schema: &Schema,
     since: u32,
-    performance: Option<&Performance>,
+    performance: Option<&StatementExecution>,
     shown: &Shown<'_>,
 ) -> Seen {
     let mut seen = Seen::default();
@@ -238,10 +238,10 @@ pub(super) fn orphans(
 /// The rows written, by table, in the order in which the statement names the tables.
 pub(super) fn effects(
     trial: &mut dyn Trial,
-    account: &dyn Account,
+    account: &dyn RecordQuestions,
     schema: &Schema,
     since: u32,
-    performance: &Performance,
+    performance: &StatementExecution,
     notes: &mut Vec<String>,
 ) -> Vec<(TableId, Effect)> {
     let mut found = Vec::new();
@@ -261,10 +261,10 @@ pub(super) fn effects(
 
 fn follows(
     trial: &mut dyn Trial,
-    account: &dyn Account,
+    account: &dyn RecordQuestions,
     schema: &Schema,
     since: u32,
-    performance: &Performance,
+    performance: &StatementExecution,
     notes: &mut Vec<String>,
 ) -> Vec<Follow> {
     let mut found = Vec::new();
@@ -302,7 +302,7 @@ fn numbers(trial: &mut dyn Trial, question: &Sql, notes: &mut Vec<String>) -> Ve
 }
 
 /// Tables that a statement was going to write, with what its triggers and the foreign keys write.
-pub(super) fn written_tables(schema: &Schema, performance: &Performance) -> Vec<TableId> {
+pub(super) fn written_tables(schema: &Schema, performance: &StatementExecution) -> Vec<TableId> {
     let mut tables = Vec::new();
     for write in &performance.writes {
         let named = |name: &str| schema.names.same(name, &write.table);
@@ -318,12 +318,12 @@ pub(super) fn written_tables(schema: &Schema, performance: &Performance) -> Vec<
     tables
 }
 
-fn is_written(schema: &Schema, table: TableId, performance: &Performance) -> bool {
+fn is_written(schema: &Schema, table: TableId, performance: &StatementExecution) -> bool {
     performance.writes.iter().any(|write| schema.names.same(&write.table, &schema.tables[table].name.table))
 }
 
 /// The triggers that write to a table; none where the statement or a foreign key does so itself.
-fn triggers_on(schema: &Schema, table: TableId, performance: &Performance) -> Vec<String> {
+fn triggers_on(schema: &Schema, table: TableId, performance: &StatementExecution) -> Vec<String> {
     let name = &schema.tables[table].name.table;
     let on_it = || performance.writes.iter().filter(|write| schema.names.same(&write.table, name));
     if on_it().any(|write| write.trigger.is_none()) {

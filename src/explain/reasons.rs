@@ -4,7 +4,7 @@ use super::observe::Lacking;
 use super::observe::Seen;
 use super::observe::Shown;
 use super::observe::Side;
-use crate::engine::trial::Performance;
+use crate::engine::trial::StatementExecution;
 use crate::findings;
 use crate::model::catalog::Action;
 use crate::model::explanation::Constraint;
@@ -227,7 +227,11 @@ fn missing_parent<'a>(schema: &'a Schema, refusal: &Refusal) -> Option<&'a Relat
 }
 
 /// Every broken definition that stands in the way of the tables at hand: the engine names one, and not its cause.
-pub(super) fn of_definitions(schema: &Schema, refusal: &Refusal, performance: &Performance) -> Vec<StatementReason> {
+pub(super) fn of_definitions(
+    schema: &Schema,
+    refusal: &Refusal,
+    performance: &StatementExecution,
+) -> Vec<StatementReason> {
     let mut tables: Vec<&str> = performance.writes.iter().map(|write| write.table.as_str()).collect();
     tables.extend(refusal.table.as_deref());
     tables.extend(refusal.parent.as_deref());
@@ -261,7 +265,7 @@ pub(super) fn of_refusal(
     schema: &Schema,
     refusal: &Refusal,
     statement: &Statement,
-    performance: &Performance,
+    performance: &StatementExecution,
 ) -> StatementReason {
     let (code, help) = match refusal.kind {
         RefusalKind::NotNull => (Code::NotNull, "give the column a value, or let it have a DEFAULT"),

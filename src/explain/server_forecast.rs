@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::Trial;
-use crate::engine::trial::Performance;
-use crate::engine::trial::Write;
-use crate::engine::trial::Written;
+use crate::engine::trial::StatementExecution;
+use crate::engine::trial::TableWrite;
+use crate::engine::trial::WriteCounts;
 use crate::explain::Explaining;
 use crate::explain::Wishes;
 use crate::explain::complaint;
@@ -38,7 +38,7 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::statement::Statement;
 use crate::model::statement::StatementKind;
-use crate::sql::foresight::Foresight;
+use crate::sql::foresight::StatementForecast;
 use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Writes;
 use crate::sql::read::forbidden;
@@ -95,8 +95,8 @@ impl Explaining for Site<'_> {
             told.verdict = StatementVerdict::Forbidden(why);
             return Ok(told);
         }
-        let neighbours = self.trial.neighbours()?;
-        if let Some(other) = forbidden::names_neighbour(&self.schema, &told.statement, &neighbours) {
+        let other_databases = self.trial.other_databases()?;
+        if let Some(other) = forbidden::names_other_database(&self.schema, &told.statement, &other_databases) {
             let why =
                 format!("it reaches into {other}, of whose tables it is not known whether they can be rolled back");
             told.verdict = StatementVerdict::Forbidden(why);
@@ -141,7 +141,7 @@ impl Site<'_> {
             StatementKind::Insert | StatementKind::Update | StatementKind::Delete => self.foresee(&told.statement),
             _ => Ok(Foreseen::default()),
         };
-        let performance = self.trial.perform(&told.statement)?;
+        let performance = self.trial.execute(&told.statement)?;
         told.verdict = crate::explain::verdict(&performance);
         let lasting = self.lasting(&counters)?;
         match (foreseen, &performance.refusal) {
@@ -166,7 +166,7 @@ impl Site<'_> {
         told: &mut Explained,
         foreseen: Foreseen,
         refusal: Option<&Refusal>,
-        before: Option<Vec<Written>>,
+        before: Option<Vec<WriteCounts>>,
     ) -> Result<(), EngineError> {
         let Foreseen { seen, root, doubts, .. } = foreseen;
         let found = reasons::of_references(&self.schema, &seen, &self.shown);
@@ -228,17 +228,17 @@ impl Site<'_> {
     }
 
     fn constraint(&self, refusal: &Refusal, statement: &Statement) -> StatementReason {
-        reasons::of_refusal(&self.schema, refusal, statement, &Performance::default())
+        reasons::of_refusal(&self.schema, refusal, statement, &StatementExecution::default())
     }
 
     /// What the server wrote beyond what was foreseen was written by triggers or rules.
     fn count_what_was_written(
         &mut self,
         told: &mut Explained,
-        before: Option<Vec<Written>>,
+        before: Option<Vec<WriteCounts>>,
     ) -> Result<(), EngineError> {
         let (Some(before), Some(after)) = (before, self.trial.written()?) else { return Ok(()) };
-        for Written { table: name, inserted, updated, deleted } in after {
+        for WriteCounts { table: name, inserted, updated, deleted } in after {
             let was = before.iter().find(|known| known.table == name);
             let since = |is: u64, was: Option<u64>| is.saturating_sub(was.unwrap_or(0));
             let inserted = since(inserted, was.map(|was| was.inserted));
@@ -289,12 +289,12 @@ impl Site<'_> {
             return Err("it names a partition and no columns".to_owned());
         }
         let table = table.or(root).ok_or("its table is none that was read")?;
-        let foresight = Foresight::of(&schema, table, &dml).ok_or(NOT_FORESEEN)?;
+        let foresight = StatementForecast::of(&schema, table, &dml).ok_or(NOT_FORESEEN)?;
         let mut made = false;
         let foreseen = self.look_ahead(&schema, table, &dml, &foresight, &mut made);
         if made {
             // Not more than untidy, if it fails: it goes with the transaction.
-            let _ = self.trial.arrange(&foresight.unmake());
+            let _ = self.trial.prepare(&foresight.unmake());
         }
         foreseen.map_err(|error| error.because())
     }
@@ -304,7 +304,7 @@ impl Site<'_> {
         schema: &Schema,
         table: TableId,
         dml: &Dml<'_>,
-        foresight: &Foresight,
+        foresight: &StatementForecast,
         made: &mut bool,
     ) -> Result<Foreseen, EngineError> {
         let mut counted = Vec::new();
@@ -312,10 +312,10 @@ impl Site<'_> {
         self.trial.each_row(&question, &mut |row| {
             counted.extend(row.first().and_then(|name| name.as_text()).map(str::to_owned));
         })?;
-        self.trial.arrange(&foresight.make(schema, table, &counted))?;
+        self.trial.prepare(&foresight.make(schema, table, &counted))?;
         *made = true;
         let Some(direct) = foresight.direct(schema, table, dml) else { return Err(not_taken_apart()) };
-        self.trial.arrange_as_typed(&direct)?;
+        self.trial.prepare_as_user(&direct)?;
         let mut doubts = Vec::new();
         if !matches!(dml.writes, Writes::Insert { .. }) {
             self.follow(schema, foresight)?;
@@ -323,7 +323,7 @@ impl Site<'_> {
         let mut writes = Vec::new();
         for &table in foresight.tables() {
             let name = &schema.tables[table].name;
-            writes.push(Write { table: name.table.clone(), trigger: None });
+            writes.push(TableWrite { table: name.table.clone(), trigger: None });
             let triggers = self.trial.triggers_of(&schema.tables[table])?;
             if !triggers.is_empty() {
                 let what = if triggers.len() == 1 { "the trigger" } else { "the triggers" };
@@ -331,21 +331,21 @@ impl Site<'_> {
                     .push(format!("{name} has {what} {}: what they would change is not foreseen", triggers.join(", ")));
             }
         }
-        let performance = Performance { refusal: None, writes };
+        let performance = StatementExecution { refusal: None, writes };
         let seen = observe::everything(self.trial, foresight, schema, 0, &performance, &self.shown);
         let root = (!matches!(dml.writes, Writes::Insert { .. })).then_some(table);
         Ok(Foreseen { seen, root, doubts })
     }
 
     /// Wave by wave, until nothing follows any more.
-    fn follow(&mut self, schema: &Schema, foresight: &Foresight) -> Result<(), EngineError> {
+    fn follow(&mut self, schema: &Schema, foresight: &StatementForecast) -> Result<(), EngineError> {
         for wave in 0..MOST_WAVES {
             for (index, relation) in schema.relations.entries() {
                 if relation.origin != Origin::Declared || is_silent(relation) {
                     continue;
                 }
                 for event in [Event::Delete, Event::Update] {
-                    self.trial.arrange(&foresight.follow(schema, index, event, wave))?;
+                    self.trial.prepare(&foresight.follow(schema, index, event, wave))?;
                 }
             }
             let mut brought = 0;

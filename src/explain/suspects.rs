@@ -20,7 +20,7 @@ use crate::model::schema::Schema;
 use crate::model::text;
 use crate::scan;
 use crate::sql;
-use crate::sql::Among;
+use crate::sql::ScanHints;
 
 /// How many are told in full.
 const MOST: usize = 5;
@@ -108,7 +108,7 @@ fn suspect(
     if !has_parents {
         return Ok(Some((Weight::Empty, vec![StatementReason::Relation(empty(schema, index, relation))])));
     }
-    let question = sql::of(schema).orphans(schema, relation, &Among::default());
+    let question = sql::of(schema).orphans(schema, relation, &ScanHints::default());
     let tally = scan::tally(schema, session, relation, &question, shown.samples)?;
     if tally.orphan_rows == 0 {
         return Ok(None);

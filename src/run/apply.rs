@@ -25,7 +25,7 @@ use crate::apply::journal;
 use crate::cli;
 use crate::cli::repair::WriteArgs;
 use crate::engine::Deadline;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engines;
 use crate::exit::Exit;
 use crate::model::catalog::DatabaseName;
@@ -85,7 +85,7 @@ pub(super) fn go(
     }
     let mut plan = PlanFile::open(path)?;
     let lock = exclusive::lock_plan(direction, &mut plan, is_on_server)?;
-    let patience = Patience { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
+    let patience = WaitLimits { lock_wait: writing.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
     engines::recover(source, &patience)?;
     let mut database = engines::open(source, &patience)?;
     let overrides = overrides(writing);
@@ -192,7 +192,7 @@ struct Remaining {
 
 fn remaining(
     source: &Source,
-    patience: &Patience,
+    patience: &WaitLimits,
     global: &cli::GlobalArgs,
     surroundings: &Surroundings,
 ) -> Result<Remaining, RunError> {

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use crate::apply::ApplyError;
 use crate::check::CheckError;
 use crate::engine::EngineError;
-use crate::engine::Patience;
 use crate::engine::Trial;
+use crate::engine::WaitLimits;
 use crate::engines;
 use crate::intake;
 use crate::intake::FileKind;
@@ -33,7 +33,7 @@ use crate::run::rule_files;
 use crate::scan::Progress;
 use crate::source::Source;
 use crate::sql::load;
-use crate::sql::load::Treatable;
+use crate::sql::load::TreatableLoad;
 use crate::whole_file::WholeFile;
 
 /// One file of rows that were put into a trial, and where what becomes of them goes.
@@ -81,7 +81,7 @@ impl Places {
 pub(super) fn correct(
     trial: &mut dyn Trial,
     wanted: &Wanted<'_>,
-    patience: &Patience,
+    patience: &WaitLimits,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<CorrectedLoad, RunError> {
@@ -143,7 +143,7 @@ fn separator(wanted: &Wanted<'_>) -> Result<u8, RunError> {
 /// Splits the rows of the file into those that can be loaded and the rest.
 struct Split<'a> {
     wanted: &'a Wanted<'a>,
-    load: &'a dyn Treatable,
+    load: &'a dyn TreatableLoad,
     /// The columns that rules may change.
     keys: Vec<usize>,
     good: CsvWriter<WholeFile>,
@@ -186,16 +186,16 @@ struct Parents {
 /// trial.
 fn treat(
     trial: &mut dyn Trial,
-    load: &dyn Treatable,
+    load: &dyn TreatableLoad,
     wanted: &Wanted<'_>,
-    patience: &Patience,
+    patience: &WaitLimits,
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<Parents, RunError> {
     let files = rule_files::read(wanted.rules, surroundings)?;
     let folder = tempfile::tempdir().map_err(|error| RunError::unwritten(None, &error))?;
     let copy = folder.path().join("load.db");
-    trial.arrange(&load.keep_rows(wanted.schema, wanted.table))?;
+    trial.prepare(&load.keep_rows(wanted.schema, wanted.table))?;
     trial.save(&copy)?;
     let mut database = engines::open(&Source::File { engine: wanted.schema.database.engine, path: copy }, patience)?;
     let mut schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
@@ -213,9 +213,9 @@ fn treat(
     }
     let mut parents = Parents::default();
     let surgery = planned.surgery;
-    trial.arrange(&load.not_from_the_file())?;
+    trial.prepare(&load.not_from_the_file())?;
     for new in &planned.draft.forecast.creates {
-        trial.arrange(&[surgery.create(new)])?;
+        trial.prepare(&[surgery.create(new)])?;
     }
     let each = |table: &Table, change: &Change| -> Result<(), Fault> {
         let statement = surgery.statement(table, &change.row, change);
@@ -224,13 +224,13 @@ fn treat(
             parents.script.push_str(&surgery.written_out(&statement));
             parents.script.push_str(";\n");
         }
-        Ok(trial.arrange(&[statement])?)
+        Ok(trial.prepare(&[statement])?)
     };
     planned.each_change(each).map_err(|fault| fault.told(wanted.file))?;
-    trial.arrange(&[load.forget_noted()])?;
+    trial.prepare(&[load.forget_noted()])?;
     for (index, relation) in wanted.schema.relations.entries() {
         if relation.origin == Origin::Declared && relation.child == wanted.table {
-            trial.arrange(&[load.note_orphans(wanted.schema, index)])?;
+            trial.prepare(&[load.note_orphans(wanted.schema, index)])?;
         }
     }
     if parents.rows > 0 {

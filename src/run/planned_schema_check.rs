@@ -34,7 +34,7 @@ pub(super) fn hold(
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
     let catalog = database.catalog()?;
     let statements = statements::statements(catalog.database.engine, &text);
-    let planned = database.planned(&statements).map_err(|error| RunError::Input {
+    let planned = database.planned_catalog(&statements).map_err(|error| RunError::Input {
         what: format!("{} of {}", error.to_string().trim_start_matches("read "), path.display()),
         why: error.because(),
         help: error.help().unwrap_or_default(),
@@ -50,7 +50,7 @@ pub(super) fn hold(
     let fail_on = Some(Severity::Error);
     let values = view.redaction.values;
     let mut examination = Examination { relations, findings, excluded, fail_on, values, ..Examination::of(schema) };
-    if let Some(why) = database.disturbed() {
+    if let Some(why) = database.change_while_reading() {
         examine::mark_unchecked(&mut examination, &why);
     }
     Ok(examination)

@@ -11,7 +11,7 @@ use super::config_file;
 use super::config_file::ConfigFile;
 use crate::cli;
 use crate::engine::Deadline;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::exit::Exit;
 use crate::model::redaction::Redaction;
 use crate::report::AnswerFormat;
@@ -23,7 +23,7 @@ pub(super) struct Question {
     pub(super) file: ConfigFile,
     pub(super) redaction: Redaction,
     pub(super) samples: usize,
-    pub(super) patience: Patience,
+    pub(super) patience: WaitLimits,
     outputs: Vec<(AnswerFormat, Option<PathBuf>)>,
 }
 
@@ -41,7 +41,7 @@ impl Question {
         let redaction = super::redaction(typed.privacy.redact, &file, surroundings)?;
         let settings = &file.config.scan;
         let samples = typed.samples.or(settings.samples).unwrap_or(DEFAULT_SAMPLES);
-        let patience = Patience {
+        let patience = WaitLimits {
             lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
             deadline: Deadline::after(typed.timeout.or(settings.timeout)),
         };

@@ -13,7 +13,7 @@ use super::rule_files;
 use crate::apply::Direction;
 use crate::cli;
 use crate::engine::Deadline;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engines;
 use crate::exit::Exit;
 use crate::model::forecast::RepairForecast;
@@ -47,7 +47,7 @@ pub fn repair(
     let existing = typed.output.as_deref().map(|path| plan_path::examine(path, typed.overwrite)).transpose()?.flatten();
     let mut files = rule_files::read_with(&typed.rules, typed_rules::rules(typed)?, surroundings)?;
     let lock_wait = typed.writing.wait.unwrap_or(DEFAULT_WAIT);
-    let patience = Patience { lock_wait, deadline: Deadline::after(typed.timeout) };
+    let patience = WaitLimits { lock_wait, deadline: Deadline::after(typed.timeout) };
     if typed.prevent {
         typed_rules::prevent(&mut files.rules)?;
     }

@@ -15,7 +15,7 @@ use super::rule_files::SHIPPED;
 use crate::cli;
 use crate::config;
 use crate::engine::Deadline;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engines;
 use crate::examine;
 use crate::exit::Exit;
@@ -56,7 +56,7 @@ fn suggest(
     surroundings: &Surroundings,
 ) -> Result<String, RunError> {
     let source = super::source(database, surroundings)?;
-    let patience = Patience { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
+    let patience = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
     let mut database = engines::open(&source, &patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;
@@ -93,7 +93,7 @@ fn check(
         return Ok(format!("{sound} without a fault; --against DB also holds them against a database\n"));
     };
     let source = Source::parse(database).map_err(RunError::Source)?;
-    let patience = Patience { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
+    let patience = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
     let mut database = engines::open(&source, &patience)?;
     let config = config_file::read(global, surroundings)?;
     let schema = config.resolve(database.as_mut(), surroundings)?;

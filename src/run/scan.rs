@@ -20,8 +20,8 @@ use crate::config;
 use crate::config::option_values::FailOn;
 use crate::engine::Database;
 use crate::engine::Deadline;
-use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engine::WaitLimits;
 use crate::engines;
 use crate::examine;
 use crate::examine::Examined;
@@ -105,7 +105,7 @@ pub fn scan(
     let values = redaction.values;
     let examined = Examination { relations, findings, excluded, fail_on, locations, values, ..Examination::of(schema) };
     let mut examination = examined;
-    if let Some(why) = database.disturbed() {
+    if let Some(why) = database.change_while_reading() {
         examine::mark_unchecked(&mut examination, &why);
     }
     let baseline = baseline.close(&mut examination, &all).as_ref().map(config::baseline::render);
@@ -140,7 +140,7 @@ fn open(
     surroundings: &Surroundings,
 ) -> Result<Opened, RunError> {
     let settings = &file.config.scan;
-    let patience = Patience {
+    let patience = WaitLimits {
         lock_wait: typed.wait.or(settings.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::after(typed.timeout.or(settings.timeout)),
     };

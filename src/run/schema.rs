@@ -7,7 +7,7 @@ use super::Surroundings;
 use super::config_file;
 use crate::cli;
 use crate::engine::Deadline;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engines;
 use crate::exit::Exit;
 use crate::report;
@@ -22,7 +22,7 @@ pub fn schema(
     let outputs = super::outputs(&typed.format, &typed.output, SchemaFormat::Table)?;
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let file = config_file::read(global, surroundings)?;
-    let patience = Patience {
+    let patience = WaitLimits {
         lock_wait: typed.wait.or(file.config.scan.wait).unwrap_or(DEFAULT_WAIT),
         deadline: Deadline::default(),
     };

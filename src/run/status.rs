@@ -12,7 +12,7 @@ use crate::apply::Order;
 use crate::apply::journal;
 use crate::cli;
 use crate::engine::Deadline;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engine::write::WriteOptions;
 use crate::engines;
 use crate::exit::Exit;
@@ -84,7 +84,7 @@ fn look(
     surroundings: &Surroundings,
     progress: Progress<'_>,
 ) -> Result<(DatabaseName, Observed), RunError> {
-    let patience = Patience { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
+    let patience = WaitLimits { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
     let mut database = engines::open(source, &patience)?;
     let schema = config_file::read(global, surroundings)?.resolve(database.as_mut(), surroundings)?;
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;

@@ -9,11 +9,11 @@ use super::among;
 use super::gather::Gatherer;
 use super::run_in_parallel;
 use crate::engine::Damage;
-use crate::engine::Effort;
 use crate::engine::EngineError;
 use crate::engine::Inclusion;
 use crate::engine::Session;
 use crate::engine::StorageAnswer;
+use crate::engine::StorageReadOptions;
 use crate::engine::StorageReading;
 use crate::engine::Suspects;
 use crate::model::examination::Counts;
@@ -91,7 +91,7 @@ pub(super) fn plan<'a>(
         })
         .collect();
     let (asked, inclusions): (Vec<RelationId>, Vec<Inclusion>) = inclusions.into_iter().unzip();
-    let effort = Effort { memory: wishes.memory, threads: wishes.threads, progress: wishes.progress };
+    let effort = StorageReadOptions { memory: wishes.memory, threads: wishes.threads, progress: wishes.progress };
     let answers = match sessions.first_mut() {
         Some(session) if !inclusions.is_empty() => session.read_storage(&schema.tables, &inclusions, &effort),
         _ => Vec::new(),
@@ -251,7 +251,7 @@ impl Work<'_> {
     ) -> Result<Tally, String> {
         let among = match route {
             Route::Read(reading) => among(&reading.suspects, reading.index_is_proven),
-            Route::Ask { .. } | Route::Closed(_) => sql::Among::default(),
+            Route::Ask { .. } | Route::Closed(_) => sql::ScanHints::default(),
         };
         if let Some(why) = storage.unreadable(schema, self.relation) {
             return Err(why);
@@ -290,7 +290,7 @@ fn balanced(session: &mut dyn Session, question: &Sql) -> Route {
 
 /// An index that lost a row makes orphans of those that refer to it, so orphans are confirmed by the tables themselves.
 /// Rows that are known by their addresses already are.
-fn second_opinion(schema: &Schema, tally: &Tally, among: &sql::Among<'_>, question: &Sql) -> Option<Sql> {
+fn second_opinion(schema: &Schema, tally: &Tally, among: &sql::ScanHints<'_>, question: &Sql) -> Option<Sql> {
     let is_wanted = tally.orphan_rows > 0 && among.rows.is_none();
     sql::of(schema).without_indexes(question).filter(|_| is_wanted)
 }

@@ -8,13 +8,13 @@ use crate::sql::grammar::mysql::MARIADB;
 use crate::sql::grammar::mysql::MYSQL;
 use crate::sql::grammar::postgres::POSTGRES;
 use crate::sql::grammar::sqlite::Sqlite;
-use crate::sql::load::Treatable;
+use crate::sql::load::TreatableLoad;
 use crate::sql::repair::Repair;
 use crate::sql::scan::Scan;
 use crate::sql::scratch::Scratch;
 use crate::sql::sqlite::load::Rows;
 use crate::sql::sqlite::witness::Triggers;
-use crate::sql::witness::Witness;
+use crate::sql::witness::Recorder;
 
 /// The statements of one engine.
 pub(super) struct Capabilities {
@@ -24,16 +24,16 @@ pub(super) struct Capabilities {
     /// Finds out what a statement would do without running it.
     pub(super) foresight: Option<&'static dyn Scratch>,
     /// Records what a statement does in a private copy.
-    pub(super) witness: Option<&'static dyn Witness>,
+    pub(super) witness: Option<&'static dyn Recorder>,
 }
 
 /// The tables into which a check loads rows.
 #[derive(Clone, Copy)]
 pub(super) enum LoadedInto {
     /// The tables of a private copy.
-    Copy(fn() -> Box<dyn Treatable>),
+    Copy(fn() -> Box<dyn TreatableLoad>),
     /// Temporary tables beside the real ones.
-    Beside(&'static dyn Scratch),
+    TemporaryLoad(&'static dyn Scratch),
 }
 
 pub(super) fn of(engine: Engine) -> &'static Capabilities {
@@ -60,7 +60,7 @@ const fn on_server(
     Capabilities {
         scan,
         repair: Some(repair),
-        load: Some(LoadedInto::Beside(scratch)),
+        load: Some(LoadedInto::TemporaryLoad(scratch)),
         foresight: Some(scratch),
         witness: None,
     }

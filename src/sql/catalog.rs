@@ -48,7 +48,7 @@ pub trait CatalogQuestions: Grammar {
     }
 
     /// Returns the statements that make an empty table of the rehearsal with these defaults, if the engine does not bring it.
-    fn furnish(&self, _: &Table, _defaults: &[(String, String)]) -> Vec<Sql> {
+    fn rehearsal_table(&self, _: &Table, _defaults: &[(String, String)]) -> Vec<Sql> {
         Vec::new()
     }
 

@@ -31,15 +31,15 @@ mod account;
 mod record;
 
 /// The record of one statement, and what is asked of it.
-pub struct Foresight {
+pub struct StatementForecast {
     grammar: &'static dyn Scratch,
     /// Tables that the statement writes, or that may follow.
     tables: Vec<TableId>,
 }
 
-impl Foresight {
+impl StatementForecast {
     /// Returns the record for a statement that writes to a table; `None` if the engine or a table cannot be foreseen.
-    pub fn of(schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Foresight> {
+    pub fn of(schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<StatementForecast> {
         let grammar = capabilities::of(schema.database.engine).foresight?;
         let tables = match dml.writes {
             Writes::Insert { .. } => vec![table],
@@ -48,14 +48,14 @@ impl Foresight {
         let is_plain =
             |&table: &TableId| matches!(schema.tables[table].kind, TableKind::Table | TableKind::Partitioned);
         let is_named = |&table: &TableId| !grammar.address(&schema.tables[table], "t").is_empty();
-        tables.iter().all(|table| is_plain(table) && is_named(table)).then_some(Foresight { grammar, tables })
+        tables.iter().all(|table| is_plain(table) && is_named(table)).then_some(StatementForecast { grammar, tables })
     }
 
     pub fn tables(&self) -> &[TableId] {
         &self.tables
     }
 
-    /// Makes the record; `counted` are columns of the table that is written, as [`Foresight::counted_columns`] gives them.
+    /// Makes the record; `counted` are columns of the table that is written, as [`StatementForecast::counted_columns`] gives them.
     pub fn make(&self, schema: &Schema, written: TableId, counted: &[String]) -> Vec<Sql> {
         let both = |&table: &TableId| {
             let counted = if table == written { counted } else { &[] };

@@ -33,7 +33,7 @@ pub trait Load {
     }
 
     /// The column counts on from there.
-    fn count_on(&self, _table: TableId, _column: &Counted<'_>) -> Vec<Sql> {
+    fn count_on(&self, _table: TableId, _column: &CountingColumn<'_>) -> Vec<Sql> {
         Vec::new()
     }
 
@@ -66,7 +66,7 @@ pub trait Load {
 }
 
 /// What it takes to treat the rows of a load by rules, in a trial that is a copy.
-pub trait Treatable: Load {
+pub trait TreatableLoad: Load {
     /// Keeps which rows came with the load where a copy of the trial has it too.
     fn keep_rows(&self, schema: &Schema, table: TableId) -> Vec<Sql>;
 
@@ -87,15 +87,15 @@ pub trait Treatable: Load {
 }
 
 /// Returns the statements of a schema's engine, if its loads can be treated.
-pub fn treatable(schema: &Schema) -> Option<Box<dyn Treatable>> {
+pub fn treatable(schema: &Schema) -> Option<Box<dyn TreatableLoad>> {
     match capabilities::of(schema.database.engine).load? {
         LoadedInto::Copy(load) => Some(load()),
-        LoadedInto::Beside(_) => None,
+        LoadedInto::TemporaryLoad(_) => None,
     }
 }
 
 /// A column that counts.
-pub struct Counted<'a> {
+pub struct CountingColumn<'a> {
     pub name: &'a str,
     /// Its position in the table.
     pub column: usize,
@@ -107,6 +107,8 @@ pub struct Counted<'a> {
 pub fn of(schema: &Schema, tables: &[TableId]) -> Option<Box<dyn Load>> {
     match capabilities::of(schema.database.engine).load? {
         LoadedInto::Copy(load) => Some(load()),
-        LoadedInto::Beside(grammar) => Some(Box::new(beside::Beside { grammar, tables: tables.to_vec() })),
+        LoadedInto::TemporaryLoad(grammar) => {
+            Some(Box::new(beside::TemporaryLoad { grammar, tables: tables.to_vec() }))
+        }
     }
 }

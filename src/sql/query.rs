@@ -29,12 +29,12 @@ pub struct Sql {
     text: String,
     parameters: Vec<Value>,
     is_from_tables: bool,
-    twins: Vec<Twin>,
+    twins: Vec<TableCopy>,
 }
 
 /// A copy of a temporary table that fk-doctor made.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Twin {
+pub struct TableCopy {
     pub name: String,
     /// The table that it is a copy of.
     pub of: String,
@@ -52,7 +52,7 @@ impl Sql {
     }
 
     /// Returns the copies that must equal their tables when the statement runs.
-    pub fn twins(&self) -> &[Twin] {
+    pub fn twins(&self) -> &[TableCopy] {
         &self.twins
     }
 
@@ -67,7 +67,7 @@ impl Sql {
     }
 
     /// Returns the statement with more copies that it names.
-    pub(super) fn with_twins(mut self, twins: impl IntoIterator<Item = Twin>) -> Sql {
+    pub(super) fn with_twins(mut self, twins: impl IntoIterator<Item = TableCopy>) -> Sql {
         self.twins.extend(twins);
         self
     }

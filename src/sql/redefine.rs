@@ -17,14 +17,14 @@ use crate::model::text::is_unseen;
 use crate::sql::Sql;
 
 /// How one engine changes definitions. What cannot be done is an error that says why.
-pub trait RedefiningDialect {
+pub trait Redefine {
     /// Takes relations of one table out of its definition, and NOT NULL from columns of it.
     fn relaxed(
         &self,
         schema: &Schema,
         table: &Table,
-        wishes: &[Relaxing<'_>],
-        nulled: &[Nulling<'_>],
+        wishes: &[RelaxRequest<'_>],
+        nulled: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
@@ -32,7 +32,7 @@ pub trait RedefiningDialect {
     fn enforced(
         &self,
         schema: &Schema,
-        wish: &Enforcing<'_>,
+        wish: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
@@ -40,13 +40,13 @@ pub trait RedefiningDialect {
     fn prevented(
         &self,
         schema: &Schema,
-        wish: &Preventing<'_>,
+        wish: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
     /// Says which version of the engine triggers take, where the application may run them in an older one than the database
     /// was read with.
-    fn takes_version(&self, _wish: &Preventing<'_>) -> Option<String> {
+    fn takes_version(&self, _wish: &PreventRequest<'_>) -> Option<String> {
         None
     }
 
@@ -81,7 +81,7 @@ pub enum Step {
 }
 
 /// A relation that is not to be declared any more.
-pub struct Relaxing<'a> {
+pub struct RelaxRequest<'a> {
     pub relation: &'a Relation,
     pub nullable: &'a Nullable,
     pub rule: &'a str,
@@ -89,13 +89,13 @@ pub struct Relaxing<'a> {
 
 /// A column that loses NOT NULL, by its position in the table, and the rule that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Nulling<'a> {
+pub struct NullableColumn<'a> {
     pub column: usize,
     pub rule: &'a str,
 }
 
 /// A relation that is to be declared.
-pub struct Enforcing<'a> {
+pub struct EnforceRequest<'a> {
     pub relation: &'a Relation,
     pub on_delete: Action,
     pub on_update: Action,
@@ -105,18 +105,18 @@ pub struct Enforcing<'a> {
 }
 
 /// A relation whose missing parents are to be made when a row arrives.
-pub struct Preventing<'a> {
+pub struct PreventRequest<'a> {
     pub relation: &'a Relation,
     /// The table that must have the key, and the columns it has it in.
     pub via: Option<&'a Via>,
     /// The columns of the new parent.
-    pub values: Vec<(&'a Column, Given<'a>)>,
+    pub values: Vec<(&'a Column, ParentValue<'a>)>,
     pub rule: &'a str,
 }
 
 /// What a column of a new parent holds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Given<'a> {
+pub enum ParentValue<'a> {
     Expression(std::borrow::Cow<'a, Expression>),
     /// A part of the missing key.
     Key(usize),
@@ -124,7 +124,7 @@ pub enum Given<'a> {
     Derived,
 }
 
-impl Enforcing<'_> {
+impl EnforceRequest<'_> {
     /// ON UPDATE and ON DELETE, but for what the engine means where nothing is said.
     pub(super) fn actions(&self, unsaid: &[Action]) -> String {
         [("UPDATE", self.on_update), ("DELETE", self.on_delete)]

@@ -33,7 +33,7 @@ use crate::sql::phrases::stored_columns;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
-use crate::sql::redefine::RedefiningDialect;
+use crate::sql::redefine::Redefine;
 use crate::sql::scan::Scan;
 use crate::sql::scan::source;
 
@@ -256,7 +256,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogQuestions {
     fn for_rehearsal(&self) -> &'static dyn Repair;
 
     /// Returns how definitions of tables are changed; `None` if that is not built for the engine.
-    fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
+    fn redefining(&self) -> Option<&'static dyn Redefine> {
         None
     }
 

@@ -37,7 +37,7 @@ pub fn of(schema: &Schema) -> &'static dyn Scan {
 /// The rows that a question is about, and how far the parent's index can be believed. Nothing is known of either if an
 /// engine's storage was not read.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Among<'a> {
+pub struct ScanHints<'a> {
     /// The addresses of the only rows that can be orphans, if they are known.
     pub rows: Option<&'a [i64]>,
     /// The parent's index holds exactly the keys of its table.
@@ -100,7 +100,7 @@ pub trait Scan: Grammar {
     /// Returns every orphan candidate, grouped. A row holds the number of its missing key; the key as the parent would store it;
     /// the key as the child stores it; the row's name (see [`row_name_columns`]); and 1 if the parent's table has the key
     /// although its index does not. An example is (1, 7, '7', 'a row', 0).
-    fn orphans(&self, schema: &Schema, relation: &Relation, _: &Among<'_>) -> Sql {
+    fn orphans(&self, schema: &Schema, relation: &Relation, _: &ScanHints<'_>) -> Sql {
         let from = source(self, schema, schema.child(relation), "child", Reading::WholeTable);
         let parent = self.parent_query(schema, relation);
         let candidates = Candidates { from: &from, only: None, parent: parent.as_deref() };

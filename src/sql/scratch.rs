@@ -7,10 +7,10 @@ use crate::model::catalog::Column;
 use crate::model::catalog::Table;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::load::Counted;
+use crate::sql::load::CountingColumn;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
-use crate::sql::query::Twin;
+use crate::sql::query::TableCopy;
 use crate::sql::repair::Repair;
 
 mod mysql;
@@ -31,7 +31,7 @@ pub(super) trait Scratch: Repair {
     fn make_noted(&self, name: &str) -> String;
 
     /// Returns the copy that a statement names if it names such a table a second time; `None` if it can name the table itself.
-    fn twin(&self, _table: &Table, _name: &str) -> Option<Twin> {
+    fn twin(&self, _table: &Table, _name: &str) -> Option<TableCopy> {
         None
     }
 
@@ -40,7 +40,7 @@ pub(super) trait Scratch: Repair {
     fn counted(&self, schema: &Schema, table: &Table) -> Sql;
 
     /// Returns the statements after which a column of a loaded table counts on from a number.
-    fn count_on(&self, name: &str, sequence: &str, column: &Counted<'_>) -> Vec<String>;
+    fn count_on(&self, name: &str, sequence: &str, column: &CountingColumn<'_>) -> Vec<String>;
 
     /// Returns the statement that inserts the rows of a query that are not there yet.
     fn note(&self, noted: &str, query: &str) -> String;

@@ -12,7 +12,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 
 /// What a record of rows, before and after, tells. Where a record is of one statement alone, `since` says nothing.
-pub trait Account {
+pub trait RecordQuestions {
     /// One row: how many rows of a table were inserted, updated and deleted.
     fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql;
 
@@ -49,7 +49,7 @@ pub trait Account {
     fn levels(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql>;
 }
 
-pub trait Witness: Account {
+pub trait Recorder: RecordQuestions {
     /// Makes the record and what keeps it.
     fn install(&self, schema: &Schema) -> Vec<Sql>;
 
@@ -60,7 +60,7 @@ pub trait Witness: Account {
     fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql>;
 
     /// Puts the record in order once a statement is done.
-    fn settle(&self, schema: &Schema) -> Vec<Sql>;
+    fn complete(&self, schema: &Schema) -> Vec<Sql>;
 
     /// One row: how many tables may have a conflict clause that replaces rows.
     fn conflict_clauses(&self) -> Sql;
@@ -68,13 +68,13 @@ pub trait Witness: Account {
     /// Deletes every row of a table, as DROP TABLE does first.
     fn empty(&self, schema: &Schema, table: TableId) -> String;
 
-    /// Drops these triggers of the database until [`Witness::take_triggers_back`]: DROP TABLE does not fire them.
-    fn leave_triggers_out(&self, triggers: &[String]) -> Vec<Sql>;
+    /// Drops these triggers of the database until [`Recorder::restore_triggers`]: DROP TABLE does not fire them.
+    fn drop_triggers(&self, triggers: &[String]) -> Vec<Sql>;
 
-    fn take_triggers_back(&self) -> Vec<Sql>;
+    fn restore_triggers(&self) -> Vec<Sql>;
 
     /// Returns the tables that are recorded.
-    fn witnessed(&self, schema: &Schema) -> Vec<TableId>;
+    fn recorded_tables(&self, schema: &Schema) -> Vec<TableId>;
 
     /// Takes the triggers of these tables away; the record stays.
     fn pause(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
@@ -91,6 +91,6 @@ pub trait Witness: Account {
 }
 
 /// Returns the witness of a schema's engine, if it has one.
-pub fn of(schema: &Schema) -> Option<&'static dyn Witness> {
+pub fn of(schema: &Schema) -> Option<&'static dyn Recorder> {
     capabilities::of(schema.database.engine).witness
 }

@@ -81,21 +81,21 @@ impl<'c> Checker<'c> {
         let via = via.map(|via| &via.value);
         match &treatment.value {
             Treatment::Remap(remap) => self.remap(via, &remap.how, width)?,
-            Treatment::Placeholder(wanted_parent) => self.values(via, &wanted_parent.values)?,
-            Treatment::Sentinel(wanted_parent) => {
-                if wanted_parent.key.value.len() != width {
+            Treatment::Placeholder(placeholder) => self.values(via, &placeholder.values)?,
+            Treatment::Sentinel(sentinel) => {
+                if sentinel.key.value.len() != width {
                     self.fault(
-                        &wanted_parent.key.span,
+                        &sentinel.key.span,
                         format!(
                             "the key has {} values, and {} has {width} columns",
-                            wanted_parent.key.value.len(),
+                            sentinel.key.value.len(),
                             self.relation.id
                         ),
                         None,
                     );
                 }
-                self.sentinel_key(&wanted_parent.key);
-                self.values(None, &wanted_parent.values)?;
+                self.sentinel_key(&sentinel.key);
+                self.values(None, &sentinel.values)?;
             }
             Treatment::SetNull { columns: Some(columns) } => {
                 for column in columns {

@@ -128,7 +128,7 @@ impl<'a> Planner<'a> {
     ) -> Result<(), TreatError> {
         let is_sentinel = matches!(treatment, Treatment::Sentinel(_));
         let has_own_key =
-            matches!(treatment, Treatment::Placeholder(wanted_parent) if wanted_parent.key == PlaceholderKey::New);
+            matches!(treatment, Treatment::Placeholder(placeholder) if placeholder.key == PlaceholderKey::New);
         if !is_sentinel && !has_own_key {
             return Ok(());
         }
@@ -262,21 +262,21 @@ impl<'a> Planner<'a> {
     fn placeholder(
         &mut self,
         case: &mut Case<'a>,
-        wanted_parent: &Placeholder,
+        placeholder: &Placeholder,
         groups: &[&Group],
     ) -> Result<Acts, TreatError> {
         let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
             return Ok(every(groups, Err("there is no parent table to make a row in".to_owned())));
         };
         let expressions: Vec<Wanted<'_>> =
-            wanted_parent.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
-        let via = wanted_parent.via.as_ref().map(|via| &via.value);
+            placeholder.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let via = placeholder.via.as_ref().map(|via| &via.value);
         let needs_asking =
-            via.is_some() || wanted_parent.values.iter().any(|(_, at)| !matches!(at.value, Expression::Literal(_)));
+            via.is_some() || placeholder.values.iter().any(|(_, at)| !matches!(at.value, Expression::Literal(_)));
         let answers = if needs_asking {
             self.evaluate(case, via, &expressions, groups)?
         } else {
-            let literals = wanted_parent.values.iter().filter_map(|(_, at)| match &at.value {
+            let literals = placeholder.values.iter().filter_map(|(_, at)| match &at.value {
                 Expression::Literal(value) => Some(value.clone()),
                 _ => None,
             });
@@ -285,16 +285,16 @@ impl<'a> Planner<'a> {
         let mut acts = Acts::new();
         for (group, answer) in groups.iter().zip(answers) {
             let values = match answer {
-                Ok(values) => wanted_parent.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
+                Ok(values) => placeholder.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
                 Err(why) => {
                     acts.push(Err(why));
                     continue;
                 }
             };
-            let is_new = wanted_parent.key == PlaceholderKey::New;
+            let is_new = placeholder.key == PlaceholderKey::New;
             let key = (!is_new).then_some(&group.key);
             // If the rows get another key, the record keeps the rows; otherwise it keeps the parent.
-            let record = wanted_parent.record.as_deref();
+            let record = placeholder.record.as_deref();
             let (of_parent, of_rows) = if is_new { (None, record) } else { (record, None) };
             let made = self.make_parent(case, parent, key, &group.key, values, of_parent);
             let act = made.map(|key| if is_new { set(key, of_rows.map(Into::into), false) } else { Act::Nothing });
@@ -303,26 +303,26 @@ impl<'a> Planner<'a> {
         Ok(acts)
     }
 
-    fn sentinel(&mut self, case: &mut Case<'a>, wanted_parent: &Sentinel, groups: &[&Group]) -> Result<Act, Stop> {
+    fn sentinel(&mut self, case: &mut Case<'a>, placeholder: &Sentinel, groups: &[&Group]) -> Result<Act, Stop> {
         let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
             return Stop::undecided("there is no parent table");
         };
         let columns = &case.relation.parent.columns;
-        if let Some(key) = self.stored_keys(parent, columns, &[&wanted_parent.key.value])?.pop().flatten() {
+        if let Some(key) = self.stored_keys(parent, columns, &[&placeholder.key.value])?.pop().flatten() {
             return Ok(set(key, None, false));
         }
-        if let Some(key) = self.made_key(parent, columns, &wanted_parent.key.value)? {
+        if let Some(key) = self.made_key(parent, columns, &placeholder.key.value)? {
             return Ok(set(key, None, false));
         }
         let expressions: Vec<Wanted<'_>> =
-            wanted_parent.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+            placeholder.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
         let answer = self.evaluate(case, None, &expressions, &groups[..1])?.pop().unwrap_or(Ok(Vec::new()));
         let values = match answer {
-            Ok(values) => wanted_parent.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
+            Ok(values) => placeholder.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
             Err(why) => return Stop::undecided(why),
         };
         let made =
-            self.make_parent(case, parent, Some(&wanted_parent.key.value), &wanted_parent.key.value, values, None)?;
+            self.make_parent(case, parent, Some(&placeholder.key.value), &placeholder.key.value, values, None)?;
         Ok(set(made, None, false))
     }
 

@@ -113,7 +113,7 @@ impl<'a> Planner<'a> {
 
     /// Returns the query for every orphan of a relation.
     pub(super) fn all_orphans(&self, relation: &Relation) -> sql::Sql {
-        sql::of(self.schema).orphans(self.schema, relation, &sql::Among::default())
+        sql::of(self.schema).orphans(self.schema, relation, &sql::ScanHints::default())
     }
 
     /// Decides a chunk of keys and counts the decisions.

@@ -30,9 +30,9 @@ use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::model::schema::side;
 use crate::model::text;
-use crate::sql::redefine::Enforcing;
-use crate::sql::redefine::RedefiningDialect;
-use crate::sql::redefine::Relaxing;
+use crate::sql::redefine::EnforceRequest;
+use crate::sql::redefine::Redefine;
+use crate::sql::redefine::RelaxRequest;
 use crate::treat::assign::Assigned;
 
 mod nullable;
@@ -54,7 +54,7 @@ pub struct DecisionInput<'a> {
     pub definitions: &'a [Definition],
     /// The columns that have a DEFAULT, of each parent whose placeholders triggers make.
     pub defaults: &'a BTreeMap<TableId, Vec<String>>,
-    pub dialect: Option<&'static dyn RedefiningDialect>,
+    pub dialect: Option<&'static dyn Redefine>,
 }
 
 /// The definitions that change, and the refusals.
@@ -174,7 +174,7 @@ impl DecisionInput<'_> {
         changes.iter().filter(|_| is_server).filter(is_made).map(lock_warnings).collect()
     }
 
-    fn dialect(&self) -> Result<&'static dyn RedefiningDialect, String> {
+    fn dialect(&self) -> Result<&'static dyn Redefine, String> {
         let title = self.schema.database.engine.title();
         self.dialect.ok_or_else(|| format!("definitions of {title} are not changed by this version"))
     }
@@ -187,14 +187,16 @@ impl DecisionInput<'_> {
         relaxed: &[&(&Relation, &Rule)],
         definitions: &[Definition],
     ) -> Option<(Result<Vec<Redefinition>, String>, String, String)> {
-        let requested: Vec<Relaxing<'_>> = relaxed
+        let requested: Vec<RelaxRequest<'_>> = relaxed
             .iter()
-            .filter_map(|(relation, rule)| Some(Relaxing { relation, nullable: rule.relaxes()?, rule: &rule.id.value }))
+            .filter_map(|(relation, rule)| {
+                Some(RelaxRequest { relation, nullable: rule.relaxes()?, rule: &rule.id.value })
+            })
             .collect();
         let nulled = nullable::columns(self.schema, self.rules, self.assigned, position, &requested);
         let table = &self.schema.tables[position];
         let (what, rule) = match (requested.first(), nulled.first()) {
-            (Some(wanted_parent), _) => (wanted_parent.relation.id.clone(), wanted_parent.rule),
+            (Some(request), _) => (request.relation.id.clone(), request.rule),
             (None, Some(nulling)) => (side(&table.name, [table.columns[nulling.column].name.as_str()]), nulling.rule),
             (None, None) => return None,
         };
@@ -244,14 +246,14 @@ impl DecisionInput<'_> {
                 return Err((why, Some(help.to_owned())));
             }
         }
-        let wanted_parent = Enforcing {
+        let request = EnforceRequest {
             relation,
             on_delete: enforcement.on_delete,
             on_update: enforcement.on_update,
             needs_index: enforcement.index && judged.iter().any(|defect| defect.code == Code::ChildNotIndexed),
             rule: &rule.id.value,
         };
-        dialect.enforced(self.schema, &wanted_parent, definitions).map_err(|why| (why, None))
+        dialect.enforced(self.schema, &request, definitions).map_err(|why| (why, None))
     }
 
     /// Returns the defects that the relation would have if it were declared.

@@ -6,8 +6,8 @@ use super::Planner;
 use super::TreatError;
 use super::stop::Stop;
 use crate::engine::EngineError;
-use crate::engine::write::Furnished;
 use crate::engine::write::Rehearsal;
+use crate::engine::write::TableCreation;
 use crate::model::ids::TableId;
 use crate::sql::repair::Repair;
 
@@ -32,8 +32,8 @@ impl<'a> Planner<'a> {
         }
         if !self.rehearsal.tables.contains(&table) {
             let defaults = self.defaults(table)?;
-            for statement in self.sql.furnish(about, &defaults) {
-                if let Furnished::Impossible(why) = self.rehearsal.session.furnish(&statement)? {
+            for statement in self.sql.rehearsal_table(about, &defaults) {
+                if let TableCreation::Impossible(why) = self.rehearsal.session.create_table(&statement)? {
                     return Stop::undecided(format!("rows of {} cannot be tried: {why}", about.name));
                 }
             }

@@ -7,7 +7,7 @@ use rusqlite::types::Value as Stored;
 use crate::engine::Damage;
 use crate::engine::Database;
 use crate::engine::EngineError;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engine::Session;
 use crate::model::catalog::Action;
 use crate::model::catalog::Catalog;
@@ -32,7 +32,7 @@ use crate::sql::Sql;
 const SEED: &str = "CREATE TABLE p (id); CREATE TABLE c (id, r); \
                     INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 1), (2, 2), (3, 7), (4, NULL);";
 
-pub(crate) fn open(_: &Address, _: &Patience) -> Result<Box<dyn Database>, EngineError> {
+pub(crate) fn open(_: &Address, _: &WaitLimits) -> Result<Box<dyn Database>, EngineError> {
     Ok(Box::new(DummyDatabase))
 }
 
@@ -81,7 +81,7 @@ impl Database for DummyDatabase {
         Ok(vec![self.session()?])
     }
 
-    fn disturbed(&self) -> Option<String> {
+    fn change_while_reading(&self) -> Option<String> {
         None
     }
 }
@@ -161,7 +161,7 @@ fn table(name: &str, columns: &[&str]) -> Table {
 #[cfg(test)]
 mod tests {
     use crate::engine::Deadline;
-    use crate::engine::Patience;
+    use crate::engine::WaitLimits;
     use crate::engines;
     use crate::model::resolve;
     use crate::scan;
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn dummy_engine_is_scanned_and_not_repaired() {
         let source = Source::parse("dummy://localhost/memory").unwrap();
-        let patience = Patience { lock_wait: std::time::Duration::ZERO, deadline: Deadline::default() };
+        let patience = WaitLimits { lock_wait: std::time::Duration::ZERO, deadline: Deadline::default() };
         let mut database = engines::open(&source, &patience).unwrap();
         let schema = resolve::resolve(database.catalog().unwrap(), &[]).unwrap();
         let mut sessions = database.sessions(1).unwrap();

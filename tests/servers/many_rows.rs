@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fk_doctor::internals::engine::Deadline;
-use fk_doctor::internals::engine::Patience;
+use fk_doctor::internals::engine::WaitLimits;
 use fk_doctor::internals::engines;
 use fk_doctor::internals::model::resolve::resolve;
 use fk_doctor::internals::source::Source;
@@ -185,12 +185,12 @@ fn staging_table() {
 fn session_answers_in_the_middle_of_another_answer() {
     for kind in KINDS {
         let Some(patient) = Patient::new(kind, &seed()) else { continue };
-        let patience = Patience { lock_wait: Duration::from_secs(5), deadline: Deadline::default() };
+        let patience = WaitLimits { lock_wait: Duration::from_secs(5), deadline: Deadline::default() };
         let source = Source::parse(&patient.server.url()).unwrap();
         let mut database = engines::open(&source, &patience).unwrap();
         let schema = resolve(database.catalog().unwrap(), &[]).unwrap();
         let relation = schema.relations.iter().find(|relation| relation.id == "c(r)->p(id)").unwrap();
-        let orphans = sql::of(&schema).orphans(&schema, relation, &sql::Among::default());
+        let orphans = sql::of(&schema).orphans(&schema, relation, &sql::ScanHints::default());
         let keys = sql::repair::of(&schema).unwrap().definitions();
         let mut sessions = database.sessions(2).unwrap();
         let (first, rest) = sessions.split_first_mut().unwrap();

@@ -67,7 +67,7 @@ impl Connection {
 
     /// Runs one statement of the user and ignores its rows. It is prepared, because a prepared text is a single
     /// statement.
-    pub(super) fn perform(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
+    pub(super) fn execute(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
         let arguments = value::arguments(given)?;
         let text = AssertSqlSafe(text.to_owned());
         self.line.ask(deadline, async |connection| {

@@ -7,8 +7,8 @@ use super::transaction;
 use crate::engine::Damage;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
-use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engine::WaitLimits;
 use crate::engine::wire::Failure;
 use crate::engine::wire::Shared;
 use crate::model::catalog::Table;
@@ -18,13 +18,13 @@ use crate::sql::Sql;
 
 pub(super) struct MysqlSession {
     address: Address,
-    patience: Patience,
+    patience: WaitLimits,
     server: Server,
     connection: Shared<Connection>,
 }
 
 impl MysqlSession {
-    pub(super) fn open(address: &Address, patience: &Patience, server: &Server) -> Result<MysqlSession, Failure> {
+    pub(super) fn open(address: &Address, patience: &WaitLimits, server: &Server) -> Result<MysqlSession, Failure> {
         let mut connection = Connection::open(address, &patience.deadline)?;
         connection.run(transaction::settings(patience), &patience.deadline)?;
         Ok(MysqlSession::over(Shared::new(connection), address, patience, server))
@@ -34,7 +34,7 @@ impl MysqlSession {
     pub(super) fn over(
         connection: Shared<Connection>,
         address: &Address,
-        patience: &Patience,
+        patience: &WaitLimits,
         server: &Server,
     ) -> MysqlSession {
         MysqlSession { address: address.clone(), patience: patience.clone(), server: server.clone(), connection }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::introspect::Server;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engine::write::WriteOptions;
 use crate::model::catalog::Engine;
 
 /// Sets all settings on which the program's SQL depends, whatever the server and the user have set. Times are equal
 /// texts in every session, and 0 is an ordinary key. MySQL alone reads `/*!80000 … */`, and MariaDB alone reads `/*M! …
 /// */`.
-pub(super) fn settings(patience: &Patience) -> String {
+pub(super) fn settings(patience: &WaitLimits) -> String {
     let lock_wait = patience.lock_wait.as_secs().clamp(1, 31_536_000);
     format!(
         "SET SESSION sql_mode = '{SQL_MODE}', sql_auto_is_null = 0, sql_big_selects = 1, sql_safe_updates = 0,
@@ -76,7 +76,7 @@ pub(super) const BEGIN_TRY: &str =
     "SAVEPOINT fk_doctor_sure; RELEASE SAVEPOINT fk_doctor_sure; SAVEPOINT fk_doctor_try";
 
 /// Limits the next statements to the remaining time.
-pub(super) fn statement_limit(server: &Server, patience: &Patience) -> Option<String> {
+pub(super) fn statement_limit(server: &Server, patience: &WaitLimits) -> Option<String> {
     patience.deadline.remaining().map(|left| match server.engine {
         Engine::Mariadb => format!("SET SESSION max_statement_time = {:.3}; ", seconds(left)),
         _ => format!("SET SESSION max_execution_time = {}; ", left.as_millis().clamp(1, u32::MAX.into())),
@@ -84,7 +84,7 @@ pub(super) fn statement_limit(server: &Server, patience: &Patience) -> Option<St
 }
 
 /// Begins a query, limited to the remaining time.
-pub(super) fn begin_question(server: &Server, patience: &Patience) -> String {
+pub(super) fn begin_question(server: &Server, patience: &WaitLimits) -> String {
     format!("{}SAVEPOINT question", statement_limit(server, patience).unwrap_or_default())
 }
 

@@ -12,10 +12,10 @@ use super::introspect::Server;
 use super::transaction;
 use crate::engine::Damage;
 use crate::engine::EngineError;
-use crate::engine::Patience;
 use crate::engine::Session;
-use crate::engine::trial::Performance;
-use crate::engine::trial::Put;
+use crate::engine::WaitLimits;
+use crate::engine::trial::InsertOutcome;
+use crate::engine::trial::StatementExecution;
 use crate::engine::trial::Trial;
 use crate::engine::wire::Failure;
 use crate::engine::wire::trial::Stage;
@@ -39,7 +39,7 @@ const NEIGHBOURS: &str = "SELECT schema_name FROM information_schema.schemata \
 
 pub(super) struct MysqlTrial {
     address: Address,
-    patience: Patience,
+    patience: WaitLimits,
     server: Server,
     connection: Connection,
     as_user: bool,
@@ -49,7 +49,7 @@ pub(super) struct MysqlTrial {
 }
 
 impl MysqlTrial {
-    pub(super) fn open(address: &Address, patience: &Patience, server: &Server) -> Result<MysqlTrial, EngineError> {
+    pub(super) fn open(address: &Address, patience: &WaitLimits, server: &Server) -> Result<MysqlTrial, EngineError> {
         let begun = || {
             let mut connection = Connection::open(address, &patience.deadline)?;
             connection.run(transaction::settings(patience), &patience.deadline)?;
@@ -142,7 +142,7 @@ impl Stage for MysqlTrial {
     }
 
     fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
-        match self.connection.perform(text, given, &self.patience.deadline) {
+        match self.connection.execute(text, given, &self.patience.deadline) {
             Ok(()) => Ok(None),
             Err(failure) => failure::refusal(failure, &self.address).map(Some),
         }
@@ -168,23 +168,23 @@ impl Trial for MysqlTrial {
             .map_err(|failure| failure::of_the_database(&failure, &self.address))
     }
 
-    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+    fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.use_settings_of_user(false)?;
         self.limit()?;
         self.change(preparations)
     }
 
-    fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+    fn prepare_as_user(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.use_settings_of_user(true)?;
         self.limit()?;
         self.change(preparations)
     }
 
-    fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
+    fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
         self.use_settings_of_user(true)?;
         self.limit()?;
         if statement.kind == StatementKind::Transaction {
-            return Ok(Performance { refusal: self.transaction(statement)?, writes: Vec::new() });
+            return Ok(StatementExecution { refusal: self.transaction(statement)?, writes: Vec::new() });
         }
         self.run(transaction::BEGIN_TRY)?;
         let refusal = self.attempt(&statement.text, &statement.parameters)?;
@@ -194,10 +194,10 @@ impl Trial for MysqlTrial {
         } else {
             "RELEASE SAVEPOINT fk_doctor_try"
         })?;
-        Ok(Performance { refusal, writes: Vec::new() })
+        Ok(StatementExecution { refusal, writes: Vec::new() })
     }
 
-    fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
+    fn insert_rows(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<InsertOutcome, EngineError> {
         self.use_settings_of_user(true)?;
         insert.iter().for_each(|sql| self.forget_twins(sql));
         self.put_rows(insert, collisions)
@@ -212,7 +212,7 @@ impl Trial for MysqlTrial {
         self.names(TRIGGERS, &[schema, Value::text(&table.name.table)])
     }
 
-    fn neighbours(&mut self) -> Result<Vec<String>, EngineError> {
+    fn other_databases(&mut self) -> Result<Vec<String>, EngineError> {
         self.names(NEIGHBOURS, &[])
     }
 

@@ -10,7 +10,7 @@ use super::failure;
 use super::transaction;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engine::wire::Failure;
 use crate::engine::wire::writing::Attempt;
 use crate::engine::wire::writing::Kind;
@@ -35,7 +35,7 @@ impl Writing for Connection {
 
     const BACKUP_TOOL: &'static str = "mariadb-dump or mysqldump";
 
-    fn open(address: &Address, patience: &Patience) -> Result<Connection, Failure> {
+    fn open(address: &Address, patience: &WaitLimits) -> Result<Connection, Failure> {
         let mut connection = Connection::open(address, &patience.deadline)?;
         connection.run(transaction::settings(patience), &patience.deadline)?;
         Ok(connection)
@@ -63,13 +63,13 @@ impl Writing for Connection {
         self.change(statement, parameters, deadline)
     }
 
-    fn begin(&mut self, patience: &Patience, options: WriteOptions) -> Result<(), Failure> {
+    fn begin(&mut self, patience: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {
         self.run(transaction::writing_settings(options), &patience.deadline)?;
         self.run(transaction::BEGIN_WRITING.to_owned(), &patience.deadline)
     }
 
     /// A read-only transaction can write to temporary tables, but cannot create them.
-    fn restrict_to_temporary_tables(&mut self, patience: &Patience) -> Result<(), Failure> {
+    fn restrict_to_temporary_tables(&mut self, patience: &WaitLimits) -> Result<(), Failure> {
         self.run("SET SESSION TRANSACTION READ ONLY".to_owned(), &patience.deadline)
     }
 

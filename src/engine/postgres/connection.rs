@@ -78,7 +78,7 @@ impl Connection {
     /// The driver asks the server about a result type that it does not know, between the preparation and the execution. An
     /// unnamed statement would be lost by then, so this one has a name. Without parameters it runs by its text, because some
     /// types have no binary form, in which the driver would ask for the rows.
-    pub(super) fn perform(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
+    pub(super) fn execute(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
         let arguments = value::arguments(given)?;
         let text = || AssertSqlSafe(text.to_owned());
         self.line.ask(deadline, async |connection| {

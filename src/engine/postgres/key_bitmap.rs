@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use super::session::PostgresSession;
 use super::transaction::Plans;
-use crate::engine::Effort;
 use crate::engine::Inclusion;
 use crate::engine::StorageAnswer;
+use crate::engine::StorageReadOptions;
 use crate::engine::StorageReading;
 use crate::engine::Suspects;
 use crate::engine::wire::Failure;
@@ -40,7 +40,7 @@ pub(super) fn judge(
     session: &mut PostgresSession,
     tables: &Tables,
     inclusions: &[Inclusion],
-    effort: &Effort<'_>,
+    effort: &StorageReadOptions<'_>,
 ) -> Vec<StorageAnswer> {
     let mut answers = vec![StorageAnswer::AskSql { why: None }; inclusions.len()];
     let mut children: BTreeMap<TableId, Vec<usize>> = BTreeMap::new();

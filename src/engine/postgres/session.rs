@@ -9,12 +9,12 @@ use super::transaction::Plans;
 use super::transaction::Snapshot;
 use crate::engine::Damage;
 use crate::engine::Deadline;
-use crate::engine::Effort;
 use crate::engine::EngineError;
 use crate::engine::Inclusion;
-use crate::engine::Patience;
 use crate::engine::Session;
 use crate::engine::StorageAnswer;
+use crate::engine::StorageReadOptions;
+use crate::engine::WaitLimits;
 use crate::engine::wire::Failure;
 use crate::engine::wire::Shared;
 use crate::model::catalog::Table;
@@ -26,7 +26,7 @@ use crate::sql::quoted;
 
 pub(super) struct PostgresSession {
     address: Address,
-    patience: Patience,
+    patience: WaitLimits,
     connection: Shared<Connection>,
     /// `None` where the server exports none, or this is the keeper's own connection: this worker is then the only one.
     snapshot: Option<Snapshot>,
@@ -35,7 +35,7 @@ pub(super) struct PostgresSession {
 impl PostgresSession {
     pub(super) fn open(
         address: &Address,
-        patience: &Patience,
+        patience: &WaitLimits,
         snapshot: Option<&Snapshot>,
     ) -> Result<PostgresSession, Failure> {
         let mut connection = Connection::open(address, &patience.deadline)?;
@@ -45,7 +45,7 @@ impl PostgresSession {
     }
 
     /// A session on a connection whose transaction has begun.
-    pub(super) fn over(connection: Shared<Connection>, address: &Address, patience: &Patience) -> PostgresSession {
+    pub(super) fn over(connection: Shared<Connection>, address: &Address, patience: &WaitLimits) -> PostgresSession {
         PostgresSession { address: address.clone(), patience: patience.clone(), connection, snapshot: None }
     }
 
@@ -115,7 +115,12 @@ impl Session for PostgresSession {
         answer.map_err(|failure| failure::of_a_question(failure, &self.address))
     }
 
-    fn read_storage(&mut self, tables: &Tables, inclusions: &[Inclusion], effort: &Effort<'_>) -> Vec<StorageAnswer> {
+    fn read_storage(
+        &mut self,
+        tables: &Tables,
+        inclusions: &[Inclusion],
+        effort: &StorageReadOptions<'_>,
+    ) -> Vec<StorageAnswer> {
         key_bitmap::judge(self, tables, inclusions, effort)
     }
 

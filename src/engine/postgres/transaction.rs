@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 
 /// Memory for one sort or hash table of the server; larger ones go through its disk.
 const WORK_MEM: &str = "64MB";
 
 /// What starts a transaction; one that is given a snapshot sees what the transaction saw that exported it.
-pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &Patience) -> String {
+pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &WaitLimits) -> String {
     let same_moment =
         snapshot.map(|snapshot| format!("SET TRANSACTION SNAPSHOT '{}';", snapshot.0)).unwrap_or_default();
     // A role's settings may be anybody's: search_path first, because what follows it is looked up.
@@ -17,14 +17,14 @@ pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &Patience) -> String 
 }
 
 /// Starts a transaction that writes: whoever would be in its way is locked out at its beginning, so it sees what is there.
-pub(super) fn begin_writing(patience: &Patience) -> String {
+pub(super) fn begin_writing(patience: &WaitLimits) -> String {
     format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {}; SET CONSTRAINTS ALL DEFERRED", settings(patience))
 }
 
 /// Neither triggers nor foreign keys are heard, but for those that are for replicas.
 pub(super) const AS_REPLICA: &str = "SET LOCAL session_replication_role = replica";
 
-pub(super) fn settings(patience: &Patience) -> String {
+pub(super) fn settings(patience: &WaitLimits) -> String {
     // Values are the same text whoever reads them.
     format!(
         "SET LOCAL search_path = pg_catalog, pg_temp;
@@ -49,7 +49,7 @@ pub(super) fn settings(patience: &Patience) -> String {
 }
 
 /// Lets a question run no longer than is left.
-pub(super) fn begin_question(plans: Plans, patience: &Patience) -> String {
+pub(super) fn begin_question(plans: Plans, patience: &WaitLimits) -> String {
     let limit = milliseconds(patience.deadline.remaining());
     let plans = match plans {
         Plans::Any => "",
@@ -62,7 +62,7 @@ pub(super) fn begin_question(plans: Plans, patience: &Patience) -> String {
 }
 
 /// Lets the next statements run no longer than is left.
-pub(super) fn statement_limit(patience: &Patience) -> String {
+pub(super) fn statement_limit(patience: &WaitLimits) -> String {
     format!("SET LOCAL statement_timeout = {}", milliseconds(patience.deadline.remaining()))
 }
 

@@ -9,12 +9,12 @@ use super::introspect;
 use super::transaction;
 use crate::engine::Damage;
 use crate::engine::EngineError;
-use crate::engine::Patience;
 use crate::engine::Session;
-use crate::engine::trial::Performance;
-use crate::engine::trial::Put;
+use crate::engine::WaitLimits;
+use crate::engine::trial::InsertOutcome;
+use crate::engine::trial::StatementExecution;
 use crate::engine::trial::Trial;
-use crate::engine::trial::Written;
+use crate::engine::trial::WriteCounts;
 use crate::engine::wire::Failure;
 use crate::engine::wire::trial::Stage;
 use crate::model::catalog::Catalog;
@@ -57,7 +57,7 @@ const NAMED: &str = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_
 
 pub(super) struct PostgresTrial {
     address: Address,
-    patience: Patience,
+    patience: WaitLimits,
     connection: Connection,
     /// What those settings are for the role.
     theirs: Vec<Value>,
@@ -67,7 +67,7 @@ pub(super) struct PostgresTrial {
 }
 
 impl PostgresTrial {
-    pub(super) fn open(address: &Address, patience: &Patience) -> Result<PostgresTrial, EngineError> {
+    pub(super) fn open(address: &Address, patience: &WaitLimits) -> Result<PostgresTrial, EngineError> {
         let begun = || {
             let mut connection = Connection::open(address, &patience.deadline)?;
             connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ".to_owned(), &patience.deadline)?;
@@ -174,7 +174,7 @@ impl Stage for PostgresTrial {
     }
 
     fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
-        let done = self.connection.perform(text, given, &self.patience.deadline);
+        let done = self.connection.execute(text, given, &self.patience.deadline);
         match done {
             Ok(()) => Ok(None),
             Err(failure) => failure::refusal(failure, &self.address).map(Some),
@@ -206,21 +206,21 @@ impl Trial for PostgresTrial {
             .map_err(|failure| failure::of_the_database(&failure, &self.address))
     }
 
-    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+    fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.speak_as_user(false)?;
         self.all_or_nothing(preparations)
     }
 
-    fn arrange_as_typed(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+    fn prepare_as_user(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.speak_as_user(true)?;
         self.all_or_nothing(preparations)
     }
 
-    fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
+    fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
         self.speak_as_user(true)?;
         self.limit()?;
         if statement.kind == StatementKind::Transaction {
-            return Ok(Performance { refusal: self.transaction(statement)?, writes: Vec::new() });
+            return Ok(StatementExecution { refusal: self.transaction(statement)?, writes: Vec::new() });
         }
         self.run("SAVEPOINT fk_doctor_try")?;
         let mut refusal = self.attempt(&statement.text, &statement.parameters)?;
@@ -231,10 +231,10 @@ impl Trial for PostgresTrial {
             self.run("ROLLBACK TO SAVEPOINT fk_doctor_try")?;
         }
         self.run("RELEASE SAVEPOINT fk_doctor_try")?;
-        Ok(Performance { refusal, writes: Vec::new() })
+        Ok(StatementExecution { refusal, writes: Vec::new() })
     }
 
-    fn put(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
+    fn insert_rows(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<InsertOutcome, EngineError> {
         self.speak_as_user(true)?;
         self.put_rows(insert, collisions)
     }
@@ -261,13 +261,13 @@ impl Trial for PostgresTrial {
         self.standings(COUNTERS)
     }
 
-    fn written(&mut self) -> Result<Option<Vec<Written>>, EngineError> {
+    fn written(&mut self) -> Result<Option<Vec<WriteCounts>>, EngineError> {
         self.speak_as_user(false)?;
         let mut found = Vec::new();
         self.each(WRITTEN, &[], &mut |row| {
             let number = |place: usize| row[place].as_integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
             if let Some(table) = table_name(row) {
-                found.push(Written { table, inserted: number(2), updated: number(3), deleted: number(4) });
+                found.push(WriteCounts { table, inserted: number(2), updated: number(3), deleted: number(4) });
             }
         })?;
         Ok(Some(found))

@@ -9,7 +9,7 @@ use super::failure;
 use super::transaction;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engine::wire::Failure;
 use crate::engine::wire::writing::Attempt;
 use crate::engine::wire::writing::Kind;
@@ -38,7 +38,7 @@ impl Writing for Connection {
 
     const BACKUP_TOOL: &'static str = "pg_dump";
 
-    fn open(address: &Address, patience: &Patience) -> Result<Connection, Failure> {
+    fn open(address: &Address, patience: &WaitLimits) -> Result<Connection, Failure> {
         Connection::open(address, &patience.deadline)
     }
 
@@ -64,7 +64,7 @@ impl Writing for Connection {
         self.change(statement, parameters, deadline)
     }
 
-    fn begin(&mut self, patience: &Patience, options: WriteOptions) -> Result<(), Failure> {
+    fn begin(&mut self, patience: &WaitLimits, options: WriteOptions) -> Result<(), Failure> {
         self.run(transaction::begin_writing(patience), &patience.deadline)?;
         if options.no_triggers || options.takes_back {
             self.run(transaction::AS_REPLICA.to_owned(), &patience.deadline)?;
@@ -72,7 +72,7 @@ impl Writing for Connection {
         Ok(())
     }
 
-    fn restrict_to_temporary_tables(&mut self, patience: &Patience) -> Result<(), Failure> {
+    fn restrict_to_temporary_tables(&mut self, patience: &WaitLimits) -> Result<(), Failure> {
         self.run(transaction::begin_writing(patience), &patience.deadline)
     }
 

@@ -10,7 +10,7 @@ use rusqlite::limits::Limit;
 use super::failure;
 use super::file;
 use crate::engine::EngineError;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 
 /// How the file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum Access {
 const LONGEST_VALUE: i32 = 10_000_000;
 
 /// Opens the first connection, and determines how the file can be read.
-pub(super) fn first(path: &Path, patience: &Patience) -> Result<(Connection, Access), EngineError> {
+pub(super) fn first(path: &Path, patience: &WaitLimits) -> Result<(Connection, Access), EngineError> {
     let readable = |connection: Connection| {
         let answer = failure::retry_while_busy(patience.lock_wait, || {
             connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))

@@ -12,8 +12,8 @@ use crate::engine::Deadline;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Attempt;
-use crate::engine::write::Furnished;
 use crate::engine::write::Rehearsal;
+use crate::engine::write::TableCreation;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
 use crate::model::value::Value;
@@ -62,8 +62,8 @@ impl Session for Room {
 }
 
 impl Rehearsal for Room {
-    fn furnish(&mut self, statement: &Sql) -> Result<Furnished, EngineError> {
-        self.each_row(statement, &mut |_| {}).map(|()| Furnished::Ready)
+    fn create_table(&mut self, statement: &Sql) -> Result<TableCreation, EngineError> {
+        self.each_row(statement, &mut |_| {}).map(|()| TableCreation::Ready)
     }
 
     fn attempt(&mut self, statement: &Sql) -> Result<Attempt, EngineError> {

@@ -12,12 +12,12 @@ use super::pages::source::PageSource;
 use super::snapshot::Handles;
 use super::snapshot::Snapshot;
 use crate::engine::Damage;
-use crate::engine::Effort;
 use crate::engine::EngineError;
 use crate::engine::Inclusion;
-use crate::engine::Patience;
 use crate::engine::Session;
 use crate::engine::StorageAnswer;
+use crate::engine::StorageReadOptions;
+use crate::engine::WaitLimits;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::Tables;
@@ -28,7 +28,7 @@ use crate::sql::quoted;
 pub(super) struct SqliteSession {
     // First, because it must be closed before the handles beside it.
     connection: Connection,
-    patience: Patience,
+    patience: WaitLimits,
     storage: Storage,
 }
 
@@ -82,7 +82,12 @@ impl Session for SqliteSession {
         }
     }
 
-    fn read_storage(&mut self, tables: &Tables, inclusions: &[Inclusion], effort: &Effort<'_>) -> Vec<StorageAnswer> {
+    fn read_storage(
+        &mut self,
+        tables: &Tables,
+        inclusions: &[Inclusion],
+        effort: &StorageReadOptions<'_>,
+    ) -> Vec<StorageAnswer> {
         let answer = |fault: Fault| match fault {
             Fault::TimeLimit => StorageAnswer::TimeLimit,
             other => StorageAnswer::AskSql { why: Some(other.to_string()) },
@@ -116,7 +121,7 @@ fn is_damage(message: &str) -> bool {
 }
 
 impl SqliteSession {
-    pub(super) fn new(connection: Connection, patience: Patience, storage: Storage) -> SqliteSession {
+    pub(super) fn new(connection: Connection, patience: WaitLimits, storage: Storage) -> SqliteSession {
         SqliteSession { connection, patience, storage }
     }
 

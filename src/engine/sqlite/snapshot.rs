@@ -17,7 +17,7 @@ use super::open::Access;
 use super::pages::fault::Fault;
 use super::pages::source::PageSource;
 use super::pages::wal;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 
 /// The page cache of all sessions together. Their sorting takes up to four times as much.
 const CACHE_KIB: usize = 32 * 1024;
@@ -70,7 +70,7 @@ pub(super) fn connect(
     path: &Path,
     access: Access,
     wanted: usize,
-    patience: &Patience,
+    patience: &WaitLimits,
     handles: &Handles,
 ) -> Result<(Vec<Connection>, Snapshot)> {
     let mut connections = Vec::new();

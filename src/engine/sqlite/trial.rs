@@ -24,13 +24,13 @@ use super::session;
 use super::space;
 use crate::engine::Damage;
 use crate::engine::EngineError;
-use crate::engine::Patience;
 use crate::engine::Session;
-use crate::engine::trial::Leniency;
-use crate::engine::trial::Performance;
-use crate::engine::trial::Put;
+use crate::engine::WaitLimits;
+use crate::engine::trial::ForeignKeyMode;
+use crate::engine::trial::InsertOutcome;
+use crate::engine::trial::StatementExecution;
+use crate::engine::trial::TableWrite;
 use crate::engine::trial::Trial;
-use crate::engine::trial::Write;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
@@ -58,7 +58,7 @@ const READING: [&str; 8] = [
 pub(super) struct SqliteTrial {
     connection: Connection,
     name: std::path::PathBuf,
-    patience: Patience,
+    patience: WaitLimits,
     watch: Arc<Mutex<Watch>>,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct SqliteTrial {
 struct Watch {
     /// False for the program's own statements, which are not recorded.
     is_on: bool,
-    writes: Vec<Write>,
+    writes: Vec<TableWrite>,
     denied: Option<String>,
 }
 
@@ -75,7 +75,7 @@ struct Watch {
 pub(super) fn copy(
     source: &Connection,
     path: &Path,
-    patience: &Patience,
+    patience: &WaitLimits,
     progress: &dyn Fn(usize, usize),
 ) -> Result<SqliteTrial, EngineError> {
     space::refuse_without_space(source, path)?;
@@ -108,7 +108,7 @@ pub(super) fn copy(
 }
 
 /// Configures the connection like an application's, except that it cannot reach anything outside the copy.
-fn confine(connection: &mut Connection, patience: &Patience, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
+fn confine(connection: &mut Connection, patience: &WaitLimits, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -153,7 +153,8 @@ fn guard(watch: &mut Watch, context: &AuthContext<'_>) -> Authorization {
         | AuthAction::Delete { table_name }
         | AuthAction::Update { table_name, .. } => {
             if context.database_name == Some("main") {
-                let write = Write { table: (*table_name).to_owned(), trigger: context.accessor.map(str::to_owned) };
+                let write =
+                    TableWrite { table: (*table_name).to_owned(), trigger: context.accessor.map(str::to_owned) };
                 if !watch.writes.contains(&write) {
                     watch.writes.push(write);
                 }
@@ -171,7 +172,7 @@ fn guard(watch: &mut Watch, context: &AuthContext<'_>) -> Authorization {
 
 impl SqliteTrial {
     /// Runs one statement of the user to its end, and records its effects.
-    fn run(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
+    fn run(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
         *held(&self.watch) = Watch { is_on: true, ..Watch::default() };
         let result = step_through(&self.connection, statement);
         let watch = std::mem::take(&mut *held(&self.watch));
@@ -184,10 +185,10 @@ impl SqliteTrial {
                 None => failure::refusal(&error),
             }),
         };
-        Ok(Performance { refusal, writes: watch.writes })
+        Ok(StatementExecution { refusal, writes: watch.writes })
     }
 
-    fn execute(&self, text: &str) -> Result<(), EngineError> {
+    fn batch(&self, text: &str) -> Result<(), EngineError> {
         self.connection.execute_batch(text).map_err(|error| failure::failed(&error))
     }
 
@@ -196,7 +197,7 @@ impl SqliteTrial {
         if self.connection.is_autocommit() {
             return Ok(());
         }
-        self.execute("ROLLBACK TO fk_doctor_try; RELEASE fk_doctor_try")
+        self.batch("ROLLBACK TO fk_doctor_try; RELEASE fk_doctor_try")
     }
 
     fn enforce(&self, on: bool) -> Result<(), EngineError> {
@@ -252,15 +253,15 @@ impl Trial for SqliteTrial {
         names.collect::<Result<_, _>>().map_err(failed)
     }
 
-    fn arrange(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
+    fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         preparations.iter().try_for_each(|sql| self.each_row(sql, &mut |_| {}))
     }
 
-    fn perform(&mut self, statement: &Statement) -> Result<Performance, EngineError> {
+    fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
         if matches!(statement.kind, StatementKind::Transaction | StatementKind::Enforcement) {
             return self.run(statement);
         }
-        self.execute("SAVEPOINT fk_doctor_try")?;
+        self.batch("SAVEPOINT fk_doctor_try")?;
         let mut performance = self.run(statement)?;
         if performance.refusal.is_some() {
             self.undo()?;
@@ -272,22 +273,22 @@ impl Trial for SqliteTrial {
         Ok(performance)
     }
 
-    fn pretend(
+    fn simulate(
         &mut self,
         statement: &Statement,
-        leniency: Leniency,
-        look: &mut dyn FnMut(&mut dyn Trial, &Performance) -> Result<(), EngineError>,
+        leniency: ForeignKeyMode,
+        look: &mut dyn FnMut(&mut dyn Trial, &StatementExecution) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let deferred = self.defers()?;
-        self.execute("SAVEPOINT fk_doctor_try")?;
+        self.batch("SAVEPOINT fk_doctor_try")?;
         match leniency {
-            Leniency::Ignore => self.enforce(false)?,
-            Leniency::ActOnly => self.execute("PRAGMA defer_foreign_keys = ON")?,
+            ForeignKeyMode::Ignore => self.enforce(false)?,
+            ForeignKeyMode::ActOnly => self.batch("PRAGMA defer_foreign_keys = ON")?,
         }
         let performance = self.run(statement);
         let looked = performance.and_then(|performance| look(self, &performance));
         // OFF forgets the violations that earlier statements left for COMMIT; the way back to the savepoint restores them.
-        let reset = if deferred { Ok(()) } else { self.execute("PRAGMA defer_foreign_keys = OFF") };
+        let reset = if deferred { Ok(()) } else { self.batch("PRAGMA defer_foreign_keys = OFF") };
         let undone = self.undo();
         self.enforce(true)?;
         looked.and(reset).and(undone)
@@ -295,25 +296,25 @@ impl Trial for SqliteTrial {
 
     fn begin_load(&mut self) -> Result<(), EngineError> {
         self.enforce(false)?;
-        self.execute("BEGIN")
+        self.batch("BEGIN")
     }
 
     /// SQLite itself detects every collision.
-    fn put(&mut self, insert: &[Sql], _: Option<&Sql>) -> Result<Put, EngineError> {
+    fn insert_rows(&mut self, insert: &[Sql], _: Option<&Sql>) -> Result<InsertOutcome, EngineError> {
         match insert.iter().try_for_each(|sql| session::run(&self.connection, sql, &mut |_| {})) {
-            Ok(()) => Ok(Put::Taken),
+            Ok(()) => Ok(InsertOutcome::Taken),
             Err(error) if failure::is_interrupted(&error) => Err(EngineError::TimeLimit),
-            Err(error) => Ok(Put::Refused(failure::refusal(&error))),
+            Err(error) => Ok(InsertOutcome::Refused(failure::refusal(&error))),
         }
     }
 
     fn save(&mut self, file: &Path) -> Result<(), EngineError> {
-        self.execute("COMMIT")?;
+        self.batch("COMMIT")?;
         let saved = Connection::open(file).and_then(|mut copy| {
             Backup::new(&self.connection, &mut copy)?.run_to_completion(STRIDE, std::time::Duration::ZERO, None)
         });
         saved.map_err(|error| failure::failed(&error))?;
-        self.execute("BEGIN")
+        self.batch("BEGIN")
     }
 
     fn holds_load(&self) -> bool {

@@ -13,9 +13,9 @@ use super::open;
 use super::session;
 use crate::engine::Damage;
 use crate::engine::EngineError;
-use crate::engine::Patience;
 use crate::engine::Session;
-use crate::engine::write::Ending;
+use crate::engine::WaitLimits;
+use crate::engine::write::CommitOutcome;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
@@ -25,11 +25,11 @@ use crate::sql::Sql;
 pub(super) struct SqliteWriter {
     connection: Connection,
     path: std::path::PathBuf,
-    patience: Patience,
+    patience: WaitLimits,
 }
 
 /// Opens an existing file. A missing file is never created.
-pub(super) fn connect(path: &Path, patience: &Patience, options: WriteOptions) -> Result<SqliteWriter, EngineError> {
+pub(super) fn connect(path: &Path, patience: &WaitLimits, options: WriteOptions) -> Result<SqliteWriter, EngineError> {
     let prepared = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(open::plain(path), flags)?;
@@ -144,9 +144,9 @@ impl Writer for SqliteWriter {
         self.with_writable_schema(|| self.changed(statement).map(|_| ()))
     }
 
-    fn commit(&mut self) -> Result<Ending, EngineError> {
+    fn commit(&mut self) -> Result<CommitOutcome, EngineError> {
         let committed = failure::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("COMMIT"));
-        committed.map(|()| Ending::Committed).map_err(|error| {
+        committed.map(|()| CommitOutcome::Committed).map_err(|error| {
             self.rollback();
             failure::unwritable(&self.path, &error)
         })
@@ -159,7 +159,7 @@ impl Writer for SqliteWriter {
         }
     }
 
-    fn damage_anywhere(&mut self) -> Result<Option<String>, EngineError> {
+    fn database_damage(&mut self) -> Result<Option<String>, EngineError> {
         session::integrity(&self.connection).map_err(|error| failure::failed(&error))
     }
 

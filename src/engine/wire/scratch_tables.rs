@@ -3,14 +3,14 @@
 
 use crate::engine::Damage;
 use crate::engine::EngineError;
-use crate::engine::Patience;
 use crate::engine::Session;
+use crate::engine::WaitLimits;
 use crate::engine::wire::Failure;
 use crate::engine::wire::writing::Kind;
 use crate::engine::wire::writing::Writing;
 use crate::engine::write::Attempt;
-use crate::engine::write::Furnished;
 use crate::engine::write::Rehearsal;
+use crate::engine::write::TableCreation;
 use crate::model::catalog::Table;
 use crate::model::value::Value;
 use crate::source::Address;
@@ -18,14 +18,14 @@ use crate::sql::Sql;
 
 pub(in crate::engine) struct ScratchTables<C> {
     address: Address,
-    patience: Patience,
+    patience: WaitLimits,
     connection: C,
     /// True if the savepoint for the next attempt exists already.
     is_ready: bool,
 }
 
 impl<C: Writing> ScratchTables<C> {
-    pub(in crate::engine) fn open(address: &Address, patience: &Patience) -> Result<ScratchTables<C>, EngineError> {
+    pub(in crate::engine) fn open(address: &Address, patience: &WaitLimits) -> Result<ScratchTables<C>, EngineError> {
         let entered = C::open(address, patience).and_then(|mut connection| {
             connection.restrict_to_temporary_tables(patience)?;
             Ok(connection)
@@ -71,7 +71,7 @@ impl<C: Writing + Send> Session for ScratchTables<C> {
 }
 
 impl<C: Writing + Send> Rehearsal for ScratchTables<C> {
-    fn furnish(&mut self, statement: &Sql) -> Result<Furnished, EngineError> {
+    fn create_table(&mut self, statement: &Sql) -> Result<TableCreation, EngineError> {
         let run = |room: &mut Self, statement: &str| {
             let run = room.connection.run(statement.to_owned(), &room.patience.deadline);
             run.map_err(|failure| C::of_a_question(failure, &room.address))
@@ -84,9 +84,9 @@ impl<C: Writing + Send> Rehearsal for ScratchTables<C> {
             run(self, close)?;
         }
         match furnished {
-            None => Ok(Furnished::Ready),
+            None => Ok(TableCreation::Ready),
             Some(Failure::Refused { code, message, .. }) if C::kind(&code) == Kind::Other => {
-                Ok(Furnished::Impossible(message))
+                Ok(TableCreation::Impossible(message))
             }
             Some(failure) => Err(self.refusal(failure)),
         }

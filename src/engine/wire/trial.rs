@@ -1,7 +1,7 @@
 //! The parts of a trial that all servers share: a transaction with savepoints, and lists that are read in it.
 
 use crate::engine::EngineError;
-use crate::engine::trial::Put;
+use crate::engine::trial::InsertOutcome;
 use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::sql::Sql;
@@ -21,24 +21,24 @@ pub(in crate::engine) trait Stage {
     fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError>;
 
     /// Inserts rows, all or none of them.
-    fn put_rows(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<Put, EngineError> {
+    fn put_rows(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<InsertOutcome, EngineError> {
         self.run(SAVE)?;
-        let mut put = Put::Taken;
+        let mut outcome = InsertOutcome::Taken;
         for sql in insert {
             if let Some(refusal) = self.attempt(sql.text(), sql.parameters())? {
-                put = Put::Refused(refusal);
+                outcome = InsertOutcome::Refused(refusal);
                 break;
             }
         }
-        if let (Put::Taken, Some(collisions)) = (&put, collisions) {
+        if let (InsertOutcome::Taken, Some(collisions)) = (&outcome, collisions) {
             let mut index = None;
             self.each(collisions.text(), collisions.parameters(), &mut |row| {
                 index = index.or_else(|| usize::try_from(row.first()?.as_integer()?).ok());
             })?;
-            put = index.map_or(Put::Taken, Put::Collides);
+            outcome = index.map_or(InsertOutcome::Taken, InsertOutcome::Collides);
         }
-        self.run(if put == Put::Taken { KEEP } else { TAKE_BACK })?;
-        Ok(put)
+        self.run(if outcome == InsertOutcome::Taken { KEEP } else { TAKE_BACK })?;
+        Ok(outcome)
     }
 
     /// Returns the first column of an answer.

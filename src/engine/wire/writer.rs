@@ -10,9 +10,9 @@ use super::writing::Writing;
 use crate::engine::Damage;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
-use crate::engine::Patience;
 use crate::engine::Session;
-use crate::engine::write::Ending;
+use crate::engine::WaitLimits;
+use crate::engine::write::CommitOutcome;
 use crate::engine::write::WriteOptions;
 use crate::engine::write::Writer;
 use crate::model::catalog::Table;
@@ -29,7 +29,7 @@ const KILLED_RUN_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(in crate::engine) struct ServerWriter<C> {
     address: Address,
-    patience: Patience,
+    patience: WaitLimits,
     options: WriteOptions,
     connection: C,
     /// The server's number for the connection, by which a lost connection is ended.
@@ -43,7 +43,7 @@ pub(in crate::engine) struct ServerWriter<C> {
 impl<C: Writing> ServerWriter<C> {
     pub(in crate::engine) fn open(
         address: &Address,
-        patience: &Patience,
+        patience: &WaitLimits,
         options: WriteOptions,
     ) -> Result<ServerWriter<C>, EngineError> {
         let connection = C::open(address, patience).map_err(|failure| C::of_the_database(&failure, address))?;
@@ -214,7 +214,7 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
         })
     }
 
-    fn commit(&mut self) -> Result<Ending, EngineError> {
+    fn commit(&mut self) -> Result<CommitOutcome, EngineError> {
         let refused = match self.run_deferred() {
             Ok(0) => None,
             Ok(rows) => {
@@ -228,13 +228,13 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
             return Err(refused);
         }
         match self.connection.run("COMMIT".to_owned(), &Deadline::default()) {
-            Ok(()) => Ok(Ending::Committed),
+            Ok(()) => Ok(CommitOutcome::Committed),
             Err(failure) if self.connection.is_open() => {
                 let failure = self.record(failure);
                 self.rollback();
                 Err(self.unwritable(&failure))
             }
-            Err(failure) => Ok(Ending::Unknown(self.address.censored(&failure.why()))),
+            Err(failure) => Ok(CommitOutcome::Unknown(self.address.censored(&failure.why()))),
         }
     }
 
@@ -245,12 +245,12 @@ impl<C: Writing + Send> Writer for ServerWriter<C> {
         }
     }
 
-    fn was_overtaken(&self) -> bool {
+    fn lost_conflict(&self) -> bool {
         self.overtaken
     }
 
     /// The server finds damage when it reads, and says so.
-    fn damage_anywhere(&mut self) -> Result<Option<String>, EngineError> {
+    fn database_damage(&mut self) -> Result<Option<String>, EngineError> {
         Ok(None)
     }
 

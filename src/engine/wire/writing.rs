@@ -4,7 +4,7 @@
 use super::Failure;
 use crate::engine::Deadline;
 use crate::engine::EngineError;
-use crate::engine::Patience;
+use crate::engine::WaitLimits;
 use crate::engine::write::WriteOptions;
 use crate::model::refusal::Refusal;
 use crate::model::value::Value;
@@ -33,7 +33,7 @@ pub(in crate::engine) trait Writing: Sized {
 
     const BACKUP_TOOL: &'static str;
 
-    fn open(address: &Address, patience: &Patience) -> Result<Self, Failure>;
+    fn open(address: &Address, patience: &WaitLimits) -> Result<Self, Failure>;
 
     fn is_open(&self) -> bool;
 
@@ -50,10 +50,10 @@ pub(in crate::engine) trait Writing: Sized {
     ) -> Result<(), Failure>;
 
     /// Starts a transaction that writes.
-    fn begin(&mut self, patience: &Patience, options: WriteOptions) -> Result<(), Failure>;
+    fn begin(&mut self, patience: &WaitLimits, options: WriteOptions) -> Result<(), Failure>;
 
     /// Restricts the connection: afterwards it can write only to temporary tables, or nothing that it writes is kept.
-    fn restrict_to_temporary_tables(&mut self, patience: &Patience) -> Result<(), Failure>;
+    fn restrict_to_temporary_tables(&mut self, patience: &WaitLimits) -> Result<(), Failure>;
 
     /// Returns a query whose answer is 1 if this connection now holds the advisory lock `name` (hexadecimal digits)
     /// until it ends.

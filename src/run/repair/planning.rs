@@ -137,7 +137,7 @@ fn two_sessions(database: &mut dyn Database, cores: usize, wait: Duration) -> Re
         if sessions.len() > 1 {
             return Ok(sessions);
         }
-        if let Some(error) = database.bound_to_one() {
+        if let Some(error) = database.single_session_reason() {
             return Err(error.into());
         }
         if start.elapsed() >= wait {

@@ -39,7 +39,7 @@ impl CatalogQuestions for Mysql {
         )))
     }
 
-    fn furnish(&self, table: &Table, _: &[(String, String)]) -> Vec<Sql> {
+    fn rehearsal_table(&self, table: &Table, _: &[(String, String)]) -> Vec<Sql> {
         let text = format!(
             "CREATE TEMPORARY TABLE {} LIKE {}",
             self.rehearsal().table_name(None, table),

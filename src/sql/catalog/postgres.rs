@@ -65,7 +65,7 @@ impl CatalogQuestions for Postgres {
         (!names.is_empty()).then(|| plain(format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", names.join(", "))))
     }
 
-    fn furnish(&self, table: &Table, defaults: &[(String, String)]) -> Vec<Sql> {
+    fn rehearsal_table(&self, table: &Table, defaults: &[(String, String)]) -> Vec<Sql> {
         let room = REHEARSAL.table_name(None, table);
         let mut furnished = vec![plain(format!(
             "CREATE TEMPORARY TABLE {room} (LIKE {} INCLUDING ALL EXCLUDING DEFAULTS EXCLUDING STATISTICS EXCLUDING COMMENTS)",

@@ -1,6 +1,6 @@
 //! What a record tells: the rows written, those that would lack their parent, and what followed.
 
-use super::Foresight;
+use super::StatementForecast;
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
 use crate::model::explanation::Event;
@@ -11,9 +11,9 @@ use crate::model::schema::Schema;
 use crate::sql::phrases::Phrases;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
-use crate::sql::witness::Account;
+use crate::sql::witness::RecordQuestions;
 
-impl Account for Foresight {
+impl RecordQuestions for StatementForecast {
     fn effects(&self, _: &Schema, table: TableId, _: u32) -> Sql {
         let (old, new) = (self.before(table), self.after(table));
         self.finished(format!(
@@ -100,7 +100,7 @@ impl Account for Foresight {
     }
 }
 
-impl Foresight {
+impl StatementForecast {
     /// Whether there is a parent for `child` once all is done.
     fn survivor(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let parent = relation.parent.table?;

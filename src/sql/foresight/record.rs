@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Foresight;
+use super::StatementForecast;
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
 use crate::model::explanation::Event;
@@ -18,7 +18,7 @@ use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Piece;
 use crate::sql::read::dml::Writes;
 
-impl Foresight {
+impl StatementForecast {
     /// The rows that the statement itself writes. The statement's own pieces stand in these as they were typed.
     pub fn direct(&self, schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Vec<Sql>> {
         match &dml.writes {

@@ -28,7 +28,7 @@ use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::RuleGrammar;
 use crate::sql::grammar::WriteGrammar;
 use crate::sql::grammar::WriteWords;
-use crate::sql::mysql::siblings::Sibling;
+use crate::sql::mysql::siblings::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::query::Query;
@@ -39,22 +39,22 @@ const NULLS: &str = "SELECT NULL FROM dual WHERE FALSE";
 
 #[derive(Debug)]
 pub(in crate::sql) struct Mysql {
-    pub(in crate::sql) sibling: Sibling,
+    pub(in crate::sql) sibling: Variant,
     /// Tables are those of the rehearsal: temporary ones.
     in_rehearsal: bool,
 }
 
-pub(in crate::sql) static MYSQL: Mysql = Mysql { sibling: Sibling::Mysql, in_rehearsal: false };
-pub(in crate::sql) static MARIADB: Mysql = Mysql { sibling: Sibling::Mariadb, in_rehearsal: false };
-static MYSQL_REHEARSAL: Mysql = Mysql { sibling: Sibling::Mysql, in_rehearsal: true };
-static MARIADB_REHEARSAL: Mysql = Mysql { sibling: Sibling::Mariadb, in_rehearsal: true };
+pub(in crate::sql) static MYSQL: Mysql = Mysql { sibling: Variant::Mysql, in_rehearsal: false };
+pub(in crate::sql) static MARIADB: Mysql = Mysql { sibling: Variant::Mariadb, in_rehearsal: false };
+static MYSQL_REHEARSAL: Mysql = Mysql { sibling: Variant::Mysql, in_rehearsal: true };
+static MARIADB_REHEARSAL: Mysql = Mysql { sibling: Variant::Mariadb, in_rehearsal: true };
 
 impl Mysql {
     /// Returns the grammar for the tables of the rehearsal.
     pub(in crate::sql) fn rehearsal(&self) -> &'static Mysql {
         match self.sibling {
-            Sibling::Mysql => &MYSQL_REHEARSAL,
-            Sibling::Mariadb => &MARIADB_REHEARSAL,
+            Variant::Mysql => &MYSQL_REHEARSAL,
+            Variant::Mariadb => &MARIADB_REHEARSAL,
         }
     }
 }

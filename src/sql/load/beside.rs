@@ -1,7 +1,7 @@
 //! A load on a server: rows go into temporary tables like the real ones, which stand beside them. Those judge values,
 //! constraints and what is twice in the load; the real tables are asked for keys that are there already, and for parents.
 
-use super::Counted;
+use super::CountingColumn;
 use super::Load;
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -15,7 +15,7 @@ use crate::sql::grammar::Reading;
 use crate::sql::phrases::Phrases;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
-use crate::sql::query::Twin;
+use crate::sql::query::TableCopy;
 use crate::sql::query::plain;
 use crate::sql::scan::Candidates;
 use crate::sql::scan::source;
@@ -25,13 +25,13 @@ use crate::sql::scratch::Scratch;
 const MOST_ROWS: usize = 256;
 const MOST_PARAMETERS: usize = 30_000;
 
-pub(in crate::sql) struct Beside {
+pub(in crate::sql) struct TemporaryLoad {
     pub(in crate::sql) grammar: &'static dyn Scratch,
     /// Those that rows are for.
     pub(in crate::sql) tables: Vec<TableId>,
 }
 
-impl Beside {
+impl TemporaryLoad {
     fn name(&self, table: TableId) -> String {
         self.grammar.temporary(&format!("fk_doctor$load_{table}"))
     }
@@ -66,7 +66,7 @@ impl Beside {
     }
 
     /// Of a relation's child that is its parent, too.
-    fn twin(&self, schema: &Schema, relation: &Relation) -> Option<Twin> {
+    fn twin(&self, schema: &Schema, relation: &Relation) -> Option<TableCopy> {
         let child = relation.child;
         let is_both = relation.parent.table == Some(child);
         self.grammar.twin(&schema.tables[child], &self.name(child)).filter(|_| is_both)
@@ -77,7 +77,7 @@ impl Beside {
     }
 }
 
-impl Load for Beside {
+impl Load for TemporaryLoad {
     fn most_rows(&self, columns: usize) -> usize {
         (MOST_PARAMETERS / (columns + 1)).clamp(1, MOST_ROWS)
     }
@@ -99,7 +99,7 @@ impl Load for Beside {
         Some(plain(format!("SELECT coalesce(max(known.{name}), 0) + 1 FROM {known}")))
     }
 
-    fn count_on(&self, table: TableId, column: &Counted<'_>) -> Vec<Sql> {
+    fn count_on(&self, table: TableId, column: &CountingColumn<'_>) -> Vec<Sql> {
         let sequence = self.grammar.temporary(&format!("fk_doctor$count_{table}_{}", column.column));
         let counts = self.grammar.count_on(&self.name(table), &sequence, column);
         counts.into_iter().map(plain).collect()

@@ -3,7 +3,7 @@
 
 use crate::model::catalog::Engine;
 use crate::sql::query::Sql;
-use crate::sql::query::Twin;
+use crate::sql::query::TableCopy;
 use crate::sql::read::tokens::tokens_of;
 
 /// The statement so that it names each temporary table of ours once.
@@ -28,14 +28,14 @@ pub(in crate::sql) fn apart(sql: Sql, is_ours: impl Fn(&str) -> bool) -> Sql {
     sql.with_text(text).with_twins(twins)
 }
 
-fn twin(of: &str, number: usize) -> Twin {
+fn twin(of: &str, number: usize) -> TableCopy {
     let name = format!("{of}_{number}");
     let renewal = vec![
         format!("DROP TEMPORARY TABLE IF EXISTS {name}"),
         format!("CREATE TEMPORARY TABLE {name} LIKE {of}"),
         format!("INSERT INTO {name} SELECT * FROM {of}"),
     ];
-    Twin { name, of: of.to_owned(), renewal }
+    TableCopy { name, of: of.to_owned(), renewal }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! A foreign key that comes back is not checked, as it may have had orphans; one that is declared is.
 
 use super::prevent;
-use super::siblings::Sibling;
+use super::siblings::Variant;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
@@ -16,11 +16,11 @@ use crate::sql::grammar::mysql::Mysql;
 use crate::sql::in_backticks;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
-use crate::sql::redefine::Enforcing;
-use crate::sql::redefine::Nulling;
-use crate::sql::redefine::Preventing;
-use crate::sql::redefine::RedefiningDialect;
-use crate::sql::redefine::Relaxing;
+use crate::sql::redefine::EnforceRequest;
+use crate::sql::redefine::NullableColumn;
+use crate::sql::redefine::PreventRequest;
+use crate::sql::redefine::Redefine;
+use crate::sql::redefine::RelaxRequest;
 use crate::sql::redefine::Step;
 use crate::sql::redefine::bounded;
 use crate::sql::redefine::free_name;
@@ -30,13 +30,13 @@ use crate::sql::table_for;
 
 const RELAX: &str = "relax";
 
-impl RedefiningDialect for Mysql {
+impl Redefine for Mysql {
     fn relaxed(
         &self,
         _: &Schema,
         table: &Table,
-        wishes: &[Relaxing<'_>],
-        nulled: &[Nulling<'_>],
+        wishes: &[RelaxRequest<'_>],
+        nulled: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         let of = table.name.to_string();
@@ -50,7 +50,7 @@ impl RedefiningDialect for Mysql {
                 ..Redefinition::new(DefinitionKind::Constraint, name, &table.name, wish.rule, RELAX)
             });
         }
-        for Nulling { column, rule } in nulled {
+        for NullableColumn { column, rule } in nulled {
             let column = &table.columns[*column];
             let Some(before) = text_of(definitions, "column", &column.name, &of) else { continue };
             if !before.starts_with("NOT NULL\n") {
@@ -75,7 +75,7 @@ impl RedefiningDialect for Mysql {
     fn enforced(
         &self,
         schema: &Schema,
-        wish: &Enforcing<'_>,
+        wish: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         let relation = wish.relation;
@@ -117,7 +117,7 @@ impl RedefiningDialect for Mysql {
     fn prevented(
         &self,
         schema: &Schema,
-        wish: &Preventing<'_>,
+        wish: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         prevent::prevented(schema, wish, definitions)
@@ -149,7 +149,7 @@ impl RedefiningDialect for Mysql {
     }
 }
 
-fn statements(of: Sibling, change: &Redefinition) -> Vec<String> {
+fn statements(of: Variant, change: &Redefinition) -> Vec<String> {
     let (table, name) = (table_for(Engine::Mariadb, &change.table), in_backticks(&change.name));
     let (before, after) = (change.before.as_deref(), change.after.as_deref());
     match change.kind {

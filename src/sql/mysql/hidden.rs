@@ -1,7 +1,7 @@
 //! Definitions that these servers hide from a user who may only read: the actions of foreign keys, and triggers. A plan is
 //! held against definitions, and who makes it need not be who applies it.
 
-use super::siblings::Sibling;
+use super::siblings::Variant;
 use crate::model::catalog::Engine;
 use crate::model::redefinition::Definition;
 use crate::model::relation::Origin;
@@ -15,7 +15,7 @@ const HIDDEN: &str = "(hidden)";
 
 /// Writes the foreign keys whose text is hidden as `definitions.sql` spells them: the schema knows them all. Returns true if
 /// the user does not see all definitions.
-pub(in crate::sql) fn complete(of: Sibling, schema: &Schema, definitions: &mut [Definition]) -> bool {
+pub(in crate::sql) fn complete(of: Variant, schema: &Schema, definitions: &mut [Definition]) -> bool {
     let is_hidden = |definition: &Definition| {
         let Definition { kind, text, .. } = definition;
         text == HIDDEN && kind == "constraint" || text.ends_with(HIDDEN) && kind == "trigger"
@@ -40,7 +40,7 @@ pub(in crate::sql) fn complete(of: Sibling, schema: &Schema, definitions: &mut [
     are_some_hidden
 }
 
-fn constraint(of: Sibling, schema: &Schema, relation: &Relation, definitions: &[Definition]) -> String {
+fn constraint(of: Variant, schema: &Schema, relation: &Relation, definitions: &[Definition]) -> String {
     let list = |names: &mut dyn Iterator<Item = &str>| names.map(in_backticks).collect::<Vec<_>>().join(", ");
     let child = &schema.child(relation).name.table;
     let columns = format!("({})", list(&mut schema.child_column_names(relation)));

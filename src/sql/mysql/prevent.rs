@@ -18,8 +18,8 @@ use crate::sql::grammar::Grammar;
 use crate::sql::grammar::mysql::MYSQL;
 use crate::sql::in_backticks;
 use crate::sql::phrases::Phrases;
-use crate::sql::redefine::Given;
-use crate::sql::redefine::Preventing;
+use crate::sql::redefine::ParentValue;
+use crate::sql::redefine::PreventRequest;
 use crate::sql::redefine::text_of;
 use crate::sql::redefine::trigger_name;
 use crate::sql::scan::Scan;
@@ -27,7 +27,7 @@ use crate::sql::table_for;
 
 pub(super) fn prevented(
     schema: &Schema,
-    wish: &Preventing<'_>,
+    wish: &PreventRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
     let child = schema.child(wish.relation);
@@ -54,7 +54,7 @@ pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<
     drop.into_iter().chain(make).collect()
 }
 
-fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
+fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
     let relation = wish.relation;
     let parent = schema.parent(relation)?;
     let children: Vec<&str> = schema.child_column_names(relation).collect();
@@ -96,14 +96,14 @@ fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
     ))
 }
 
-fn value(given: &Given<'_>, children: &[&str]) -> String {
+fn value(given: &ParentValue<'_>, children: &[&str]) -> String {
     let new = |name: &&str| format!("NEW.{}", in_backticks(name));
     match given {
-        Given::Key(place) => new(&children[*place]),
-        Given::Derived => {
+        ParentValue::Key(place) => new(&children[*place]),
+        ParentValue::Derived => {
             format!("concat_ws('-', 'placeholder', {})", children.iter().map(new).collect::<Vec<_>>().join(", "))
         }
-        Given::Expression(expression) => match expression.as_ref() {
+        ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Literal(value) => MYSQL.literal(value),
             Expression::Sql(sql) => format!("(\n{sql}\n)"),
             Expression::Template(pieces) => {

@@ -16,7 +16,7 @@ use crate::sql::query::Sql;
 use crate::sql::table_for;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::sql) enum Sibling {
+pub(in crate::sql) enum Variant {
     Mysql,
     Mariadb,
 }
@@ -24,24 +24,24 @@ pub(in crate::sql) enum Sibling {
 /// Of one statement about rows, on MySQL.
 const WITHOUT_CHECKS: &str = "/*+ SET_VAR(foreign_key_checks = 0) */ ";
 
-impl Sibling {
+impl Variant {
     pub(in crate::sql) fn engine(self) -> Engine {
         match self {
-            Sibling::Mysql => Engine::Mysql,
-            Sibling::Mariadb => Engine::Mariadb,
+            Variant::Mysql => Engine::Mysql,
+            Variant::Mariadb => Engine::Mariadb,
         }
     }
 
     /// MySQL opens a temporary table once for a statement.
     pub(in crate::sql) fn names_temporary_tables_twice(self) -> bool {
-        self == Sibling::Mariadb
+        self == Variant::Mariadb
     }
 
     /// A statement about rows, without the server's own check of foreign keys, and so without cascades.
     pub(in crate::sql) fn without_checks(self, statement: &str) -> String {
         match self {
-            Sibling::Mariadb => format!("SET STATEMENT foreign_key_checks = 0 FOR {statement}"),
-            Sibling::Mysql => {
+            Variant::Mariadb => format!("SET STATEMENT foreign_key_checks = 0 FOR {statement}"),
+            Variant::Mysql => {
                 let (verb, rest) = statement.split_once(' ').unwrap_or((statement, ""));
                 format!("{verb} {WITHOUT_CHECKS}{rest}")
             }
@@ -51,7 +51,7 @@ impl Sibling {
     /// The same in a script: some clients take hints for comments, and leave them out.
     pub(in crate::sql) fn in_script(self, statement: String) -> String {
         match statement.split_once(WITHOUT_CHECKS) {
-            Some((verb, rest)) if self == Sibling::Mysql => {
+            Some((verb, rest)) if self == Variant::Mysql => {
                 format!("SET foreign_key_checks = 0;\n{verb}{rest};\nSET foreign_key_checks = 1")
             }
             _ => statement,
@@ -63,15 +63,15 @@ impl Sibling {
     pub(in crate::sql) fn checks_moved_rows(self, version: &str) -> &'static str {
         let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        if self == Sibling::Mysql && version >= (9, 6) { "@@innodb_native_foreign_keys" } else { "TRUE" }
+        if self == Variant::Mysql && version >= (9, 6) { "@@innodb_native_foreign_keys" } else { "TRUE" }
     }
 
     /// A change of a definition, for which the server checks the rows against a foreign key or does not.
     pub(in crate::sql) fn with_checks(self, are_checked: bool, statement: &str) -> String {
         let checks = i32::from(are_checked);
         match self {
-            Sibling::Mariadb => format!("SET STATEMENT foreign_key_checks = {checks} FOR {statement}"),
-            Sibling::Mysql => format!(
+            Variant::Mariadb => format!("SET STATEMENT foreign_key_checks = {checks} FOR {statement}"),
+            Variant::Mysql => format!(
                 "SET @fk_doctor_checks = @@SESSION.foreign_key_checks, SESSION foreign_key_checks = {checks};\n\
                  {statement};\nSET SESSION foreign_key_checks = @fk_doctor_checks"
             ),
@@ -82,7 +82,7 @@ impl Sibling {
     pub(in crate::sql) fn rename_index(self, table: &TableName, name: &str, into: &str) -> String {
         let of = table_for(Engine::Mysql, table);
         let (from, to) = (in_backticks(name), in_backticks(into));
-        if self == Sibling::Mariadb {
+        if self == Variant::Mariadb {
             return format!("ALTER TABLE {of} RENAME INDEX IF EXISTS {from} TO {to}");
         }
         let text = |name: &str| MYSQL.literal(&Value::text(name));
@@ -101,16 +101,16 @@ impl Sibling {
     /// The action that the server lists for a foreign key of which nothing is said.
     pub(in crate::sql) fn default_action(self) -> Action {
         match self {
-            Sibling::Mysql => Action::NoAction,
-            Sibling::Mariadb => Action::Restrict,
+            Variant::Mysql => Action::NoAction,
+            Variant::Mariadb => Action::Restrict,
         }
     }
 
     /// What a foreign key does of which nothing is said. Where nothing can be deferred, RESTRICT and NO ACTION are one.
     pub(in crate::sql) fn unsaid(self) -> &'static [Action] {
         match self {
-            Sibling::Mysql => &[Action::NoAction],
-            Sibling::Mariadb => &[Action::NoAction, Action::Restrict],
+            Variant::Mysql => &[Action::NoAction],
+            Variant::Mariadb => &[Action::NoAction, Action::Restrict],
         }
     }
 
@@ -120,9 +120,9 @@ impl Sibling {
         let mut query = Query::new(self.engine().facts());
         let is_table = is_table(&mut query, table);
         let text = match self {
-            Sibling::Mariadb => "column_default",
+            Variant::Mariadb => "column_default",
             // MySQL tells a value without its quotes, and an expression with a backslash before each of them.
-            Sibling::Mysql => {
+            Variant::Mysql => {
                 "CASE WHEN extra LIKE '%DEFAULT_GENERATED%' \
                  THEN replace(replace(replace(column_default, '\\\\\\\\', char(1)), '\\\\''', ''''), char(1), '\\\\') \
                  WHEN data_type = 'bit' THEN column_default ELSE quote(column_default) END"
@@ -137,8 +137,8 @@ impl Sibling {
     /// The program that reads a script.
     pub(in crate::sql) fn client(self) -> &'static str {
         match self {
-            Sibling::Mysql => "mysql",
-            Sibling::Mariadb => "mariadb",
+            Variant::Mysql => "mysql",
+            Variant::Mariadb => "mariadb",
         }
     }
 }

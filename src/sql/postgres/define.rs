@@ -24,11 +24,11 @@ use crate::sql::grammar::postgres::Postgres;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::quoted;
-use crate::sql::redefine::Enforcing;
-use crate::sql::redefine::Nulling;
-use crate::sql::redefine::Preventing;
-use crate::sql::redefine::RedefiningDialect;
-use crate::sql::redefine::Relaxing;
+use crate::sql::redefine::EnforceRequest;
+use crate::sql::redefine::NullableColumn;
+use crate::sql::redefine::PreventRequest;
+use crate::sql::redefine::Redefine;
+use crate::sql::redefine::RelaxRequest;
 use crate::sql::redefine::Step;
 use crate::sql::redefine::bounded;
 use crate::sql::redefine::free_name;
@@ -40,13 +40,13 @@ const NOT_NULL: &str = "NOT NULL ";
 
 const NOT_VALID: &str = " NOT VALID";
 
-impl RedefiningDialect for Postgres {
+impl Redefine for Postgres {
     fn relaxed(
         &self,
         _: &Schema,
         table: &Table,
-        wishes: &[Relaxing<'_>],
-        nulled: &[Nulling<'_>],
+        wishes: &[RelaxRequest<'_>],
+        nulled: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         let of = table.name.to_string();
@@ -68,7 +68,7 @@ impl RedefiningDialect for Postgres {
             let change = gone(&mut changes, wish.rule, name, before);
             changes.push(Redefinition { dropped: vec![wish.relation.id.clone()], ..change });
         }
-        for Nulling { column, rule } in nulled {
+        for NullableColumn { column, rule } in nulled {
             let column = &table.columns[*column];
             let in_column = text_of(definitions, "column", &column.name, &of)
                 .and_then(|before| Some((before, before.strip_prefix(NOT_NULL)?)));
@@ -101,7 +101,7 @@ impl RedefiningDialect for Postgres {
     fn enforced(
         &self,
         schema: &Schema,
-        wish: &Enforcing<'_>,
+        wish: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         let relation = wish.relation;
@@ -141,7 +141,7 @@ impl RedefiningDialect for Postgres {
     fn prevented(
         &self,
         schema: &Schema,
-        wish: &Preventing<'_>,
+        wish: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         prevent::prevented(schema, wish, definitions)
@@ -227,7 +227,7 @@ fn constraint(schema: &Schema, change: &Redefinition, table: &str, name: &str) -
 }
 
 /// A foreign key as `definitions.sql` spells it.
-fn clause(schema: &Schema, wish: &Enforcing<'_>) -> String {
+fn clause(schema: &Schema, wish: &EnforceRequest<'_>) -> String {
     let relation: &Relation = wish.relation;
     let mut clause = format!(
         "FOREIGN KEY ({}) REFERENCES {}({})",

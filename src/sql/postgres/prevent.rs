@@ -24,8 +24,8 @@ use crate::sql::grammar::postgres::qualified;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column as find_column;
 use crate::sql::quoted;
-use crate::sql::redefine::Given;
-use crate::sql::redefine::Preventing;
+use crate::sql::redefine::ParentValue;
+use crate::sql::redefine::PreventRequest;
 use crate::sql::redefine::text_of;
 use crate::sql::redefine::trigger_name;
 use crate::sql::repair::Wanted;
@@ -33,7 +33,7 @@ use crate::sql::scan::Scan;
 
 pub(super) fn prevented(
     schema: &Schema,
-    wish: &Preventing<'_>,
+    wish: &PreventRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
     let child = schema.child(wish.relation);
@@ -70,7 +70,7 @@ pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<
     statements
 }
 
-fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
+fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
     let relation = wish.relation;
     let parent = schema.parent(relation)?;
     let children: Vec<&str> = schema.child_column_names(relation).collect();
@@ -78,8 +78,8 @@ fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
     let key: Vec<String> =
         key.map(|(place, name)| format!("NEW.{} AS {}", quoted(children[place]), quoted(name))).collect();
     let expressions = wish.values.iter().filter_map(|(_, given)| match given {
-        Given::Expression(expression) => Some(Wanted::Expression(expression)),
-        Given::Key(_) | Given::Derived => None,
+        ParentValue::Expression(expression) => Some(Wanted::Expression(expression)),
+        ParentValue::Key(_) | ParentValue::Derived => None,
     });
     let tables = POSTGRES.rule_tables(schema, &expressions.collect::<Vec<_>>());
     let via = wish.via.and_then(|via| {
@@ -115,15 +115,15 @@ fn body(schema: &Schema, wish: &Preventing<'_>) -> Option<String> {
     ))
 }
 
-fn value(column: &Column, given: &Given<'_>, children: &[&str]) -> String {
+fn value(column: &Column, given: &ParentValue<'_>, children: &[&str]) -> String {
     let new = |name: &&str| format!("NEW.{}", quoted(name));
     let text = match given {
-        Given::Key(place) => return new(&children[*place]),
-        Given::Derived => {
+        ParentValue::Key(place) => return new(&children[*place]),
+        ParentValue::Derived => {
             let key: Vec<String> = children.iter().map(|name| format!("format('%s', {})", new(name))).collect();
             format!("('placeholder-' || {})", key.join(" || '-' || "))
         }
-        Given::Expression(expression) => match expression.as_ref() {
+        ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Literal(value) => POSTGRES.literal(value),
             Expression::Sql(sql) => format!("(SELECT {} FROM (SELECT (\n{sql}\n)) AS given(x))", as_text("given.x")),
             Expression::Template(pieces) => {

@@ -67,11 +67,15 @@ pub fn forbids(schema: &Schema, statement: &Statement) -> Option<String> {
 }
 
 /// The database beside this one that a statement names, if it names any.
-pub fn names_neighbour<'n>(schema: &Schema, statement: &Statement, neighbours: &'n [String]) -> Option<&'n String> {
+pub fn names_other_database<'n>(
+    schema: &Schema,
+    statement: &Statement,
+    other_databases: &'n [String],
+) -> Option<&'n String> {
     let tokens = tokens_of(schema.database.engine, &statement.text);
     let qualifies =
         |name: &&String| tokens.windows(2).any(|pair| pair[0].text.eq_ignore_ascii_case(name) && pair[1].is_word("."));
-    neighbours.iter().find(qualifies)
+    other_databases.iter().find(qualifies)
 }
 
 /// A table that stays changed after a rollback, and the tables whose triggers may write to it.

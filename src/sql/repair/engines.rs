@@ -15,13 +15,13 @@ use crate::sql::grammar::mysql::Mysql;
 use crate::sql::grammar::postgres;
 use crate::sql::grammar::postgres::Postgres;
 use crate::sql::grammar::sqlite::Sqlite;
-use crate::sql::mysql::siblings::Sibling;
+use crate::sql::mysql::siblings::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::WANTED;
 use crate::sql::phrases::stored_columns;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
-use crate::sql::redefine::RedefiningDialect;
+use crate::sql::redefine::Redefine;
 use crate::sql::repair::Repair;
 use crate::sql::repair::UniqueTerms;
 use crate::sql::repair::names_of;
@@ -74,7 +74,7 @@ impl Repair for Sqlite {
         &Sqlite
     }
 
-    fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
+    fn redefining(&self) -> Option<&'static dyn Redefine> {
         Some(&Sqlite)
     }
 }
@@ -88,7 +88,7 @@ impl Repair for Postgres {
         &postgres::REHEARSAL
     }
 
-    fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
+    fn redefining(&self) -> Option<&'static dyn Redefine> {
         Some(&postgres::POSTGRES)
     }
 }
@@ -103,10 +103,10 @@ impl Repair for Mysql {
         self.rehearsal()
     }
 
-    fn redefining(&self) -> Option<&'static dyn RedefiningDialect> {
+    fn redefining(&self) -> Option<&'static dyn Redefine> {
         Some(match self.sibling {
-            Sibling::Mysql => &mysql::MYSQL,
-            Sibling::Mariadb => &mysql::MARIADB,
+            Variant::Mysql => &mysql::MYSQL,
+            Variant::Mariadb => &mysql::MARIADB,
         })
     }
 

@@ -13,14 +13,14 @@ use crate::sql::phrases::Phrases;
 use crate::sql::phrases::WANTED;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
-use crate::sql::scan::Among;
 use crate::sql::scan::Candidates;
 use crate::sql::scan::Scan;
+use crate::sql::scan::ScanHints;
 use crate::sql::scan::source;
 
 impl Scan for Postgres {
     /// Rows that the parents' bitmap left over are read by their addresses.
-    fn orphans(&self, schema: &Schema, relation: &Relation, among: &Among<'_>) -> Sql {
+    fn orphans(&self, schema: &Schema, relation: &Relation, among: &ScanHints<'_>) -> Sql {
         let mut query = self.query();
         let child = schema.child(relation);
         let only = is_among(&mut query, child, among);
@@ -63,7 +63,7 @@ impl Postgres {
 }
 
 /// The child's row has one of the addresses.
-fn is_among(query: &mut Query, child: &Table, among: &Among<'_>) -> Option<String> {
+fn is_among(query: &mut Query, child: &Table, among: &ScanHints<'_>) -> Option<String> {
     let (rows, address) = (among.rows?, child.row_address.as_ref()?);
     let rows: Vec<String> = rows.iter().map(|row| format!("\"({},{})\"", row >> 16, row & 0xFFFF)).collect();
     let rows = query.parameter(Value::text(format!("{{{}}}", rows.join(","))));

@@ -20,14 +20,14 @@ use crate::sql::query::Query;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::row_name_columns;
-use crate::sql::scan::Among;
 use crate::sql::scan::Scan;
+use crate::sql::scan::ScanHints;
 
 /// A parent's keys, once for a statement. It is a common table expression, so it has a name that no table has.
 const TRUTH: &str = "\"fk-doctor truth\"";
 
 impl Scan for Sqlite {
-    fn orphans(&self, schema: &Schema, relation: &Relation, among: &Among<'_>) -> Sql {
+    fn orphans(&self, schema: &Schema, relation: &Relation, among: &ScanHints<'_>) -> Sql {
         orphans_where(schema, relation, among, None)
     }
 
@@ -118,7 +118,7 @@ impl Sqlite {
 pub(in crate::sql) fn orphans_where(
     schema: &Schema,
     relation: &Relation,
-    among: &Among<'_>,
+    among: &ScanHints<'_>,
     only: Option<&str>,
 ) -> Sql {
     let mut query = Sqlite.query();
@@ -127,7 +127,7 @@ pub(in crate::sql) fn orphans_where(
 }
 
 /// Returns the child rows that have their parent and meet a condition, in the form of [`Scan::orphans`].
-pub(in crate::sql) fn matched_where(schema: &Schema, relation: &Relation, among: &Among<'_>, only: &str) -> Sql {
+pub(in crate::sql) fn matched_where(schema: &Schema, relation: &Relation, among: &ScanHints<'_>, only: &str) -> Sql {
     let mut query = Sqlite.query();
     let considered = Sqlite.considered(&mut query, schema, relation);
     let parent = Sqlite.parent_query(schema, relation).unwrap_or_else(|| Sqlite.no_rows());
@@ -139,7 +139,7 @@ fn grouped(
     mut query: Query,
     schema: &Schema,
     relation: &Relation,
-    among: &Among<'_>,
+    among: &ScanHints<'_>,
     condition: &str,
     only: Option<&str>,
 ) -> Sql {

@@ -10,13 +10,13 @@ use crate::sql::grammar::Grammar;
 use crate::sql::grammar::Reading;
 use crate::sql::grammar::mysql::Mysql;
 use crate::sql::in_backticks;
-use crate::sql::load::Counted;
+use crate::sql::load::CountingColumn;
 use crate::sql::mysql::copies::apart;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
-use crate::sql::query::Twin;
+use crate::sql::query::TableCopy;
 use crate::sql::scan::source;
 use crate::sql::scratch::RECORDS;
 use crate::sql::scratch::Scratch;
@@ -36,13 +36,13 @@ impl Scratch for Mysql {
         made
     }
 
-    fn twin(&self, table: &Table, name: &str) -> Option<Twin> {
+    fn twin(&self, table: &Table, name: &str) -> Option<TableCopy> {
         let stored = table.columns.iter().filter(|column| !column.generated);
         let columns: Vec<String> = stored.map(|column| in_backticks(&column.name)).collect();
         let (twin, columns) = (format!("{name}_twin"), columns.join(", "));
         let renewal =
             vec![format!("DELETE FROM {twin}"), format!("INSERT INTO {twin}({columns}) SELECT {columns} FROM {name}")];
-        (!self.sibling.names_temporary_tables_twice()).then(|| Twin { name: twin, of: name.to_owned(), renewal })
+        (!self.sibling.names_temporary_tables_twice()).then(|| TableCopy { name: twin, of: name.to_owned(), renewal })
     }
 
     fn make_noted(&self, name: &str) -> String {
@@ -60,7 +60,7 @@ impl Scratch for Mysql {
         )
     }
 
-    fn count_on(&self, name: &str, _: &str, column: &Counted<'_>) -> Vec<String> {
+    fn count_on(&self, name: &str, _: &str, column: &CountingColumn<'_>) -> Vec<String> {
         vec![format!("ALTER TABLE {name} AUTO_INCREMENT = {}", column.next)]
     }
 

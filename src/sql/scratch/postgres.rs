@@ -11,7 +11,7 @@ use crate::model::value::Value;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::RuleGrammar;
 use crate::sql::grammar::postgres::Postgres;
-use crate::sql::load::Counted;
+use crate::sql::load::CountingColumn;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::query::Query;
@@ -46,7 +46,7 @@ impl Scratch for Postgres {
         ))
     }
 
-    fn count_on(&self, name: &str, sequence: &str, column: &Counted<'_>) -> Vec<String> {
+    fn count_on(&self, name: &str, sequence: &str, column: &CountingColumn<'_>) -> Vec<String> {
         let (quoted, next) = (quoted(column.name), column.next);
         if column.without_default {
             return vec![format!("ALTER TABLE {name} ALTER COLUMN {quoted} RESTART WITH {next}")];

@@ -11,17 +11,17 @@ use crate::model::schema::Schema;
 use crate::sql::quoted;
 use crate::sql::read::create_table::CreateTable;
 use crate::sql::read::create_table::Reference;
-use crate::sql::redefine::Enforcing;
-use crate::sql::redefine::Nulling;
-use crate::sql::redefine::Relaxing;
+use crate::sql::redefine::EnforceRequest;
+use crate::sql::redefine::NullableColumn;
+use crate::sql::redefine::RelaxRequest;
 use crate::sql::redefine::free_name;
 use crate::sql::redefine::text_of;
 
 pub(super) fn relaxed(
     schema: &Schema,
     table: &Table,
-    wishes: &[Relaxing<'_>],
-    nulled: &[Nulling<'_>],
+    wishes: &[RelaxRequest<'_>],
+    nulled: &[NullableColumn<'_>],
     definitions: &[Definition],
 ) -> Result<Option<Redefinition>, String> {
     let text = text_of(definitions, "table", &table.name.table, &table.name.table).ok_or(NO_TABLE)?;
@@ -51,7 +51,7 @@ pub(super) fn relaxed(
 
 pub(super) fn enforced(
     schema: &Schema,
-    wish: &Enforcing<'_>,
+    wish: &EnforceRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
     let relation = wish.relation;

@@ -11,7 +11,7 @@ use crate::sql::grammar::Grammar;
 use crate::sql::grammar::Reading;
 use crate::sql::grammar::sqlite::Sqlite;
 use crate::sql::load::Load;
-use crate::sql::load::Treatable;
+use crate::sql::load::TreatableLoad;
 use crate::sql::phrases::Phrases;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
@@ -124,7 +124,7 @@ impl Load for Rows {
 /// A table that a copy of the trial has too.
 const KEPT: &str = "main.\"fk_doctor$rows\"";
 
-impl Treatable for Rows {
+impl TreatableLoad for Rows {
     fn keep_rows(&self, schema: &Schema, table: TableId) -> Vec<Sql> {
         let record = Record::of(schema, table);
         let names: Vec<String> =

@@ -21,14 +21,14 @@ use crate::sql::grammar::Grammar;
 use crate::sql::grammar::sqlite::Sqlite;
 use crate::sql::quoted;
 use crate::sql::read::tokens::tokens;
-use crate::sql::redefine::Given;
-use crate::sql::redefine::Preventing;
+use crate::sql::redefine::ParentValue;
+use crate::sql::redefine::PreventRequest;
 use crate::sql::redefine::text_of;
 use crate::sql::redefine::trigger_name;
 
 pub(super) fn prevented(
     schema: &Schema,
-    wish: &Preventing<'_>,
+    wish: &PreventRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
     let relation = wish.relation;
@@ -54,24 +54,24 @@ pub(super) fn prevented(
 }
 
 /// The newest thing in the expressions of a rule that is newer than all else in its triggers.
-fn newest(wish: &Preventing<'_>) -> Option<(version::Minor, String)> {
+fn newest(wish: &PreventRequest<'_>) -> Option<(version::Minor, String)> {
     let expressions = wish.values.iter().filter_map(|(_, given)| match given {
-        Given::Expression(expression) => match expression.as_ref() {
+        ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Sql(sql) => version::newest(sql),
             Expression::Literal(_) | Expression::Template(_) => None,
         },
-        Given::Key(_) | Given::Derived => None,
+        ParentValue::Key(_) | ParentValue::Derived => None,
     });
     expressions.max_by_key(|(minor, _)| *minor)
 }
 
-pub(super) fn takes_version(wish: &Preventing<'_>) -> Option<String> {
+pub(super) fn takes_version(wish: &PreventRequest<'_>) -> Option<String> {
     let (minor, what) = newest(wish)?;
     let takes = version::named(minor, &what);
     Some(format!("the triggers use {what}: each program that writes to the table takes {takes}, or its writes fail"))
 }
 
-fn text(schema: &Schema, wish: &Preventing<'_>, name: &str, event: &str) -> String {
+fn text(schema: &Schema, wish: &PreventRequest<'_>, name: &str, event: &str) -> String {
     let relation = wish.relation;
     let child = schema.child(relation);
     let parent = quoted(&relation.parent.name.table);
@@ -102,13 +102,13 @@ fn text(schema: &Schema, wish: &Preventing<'_>, name: &str, event: &str) -> Stri
     )
 }
 
-fn value(schema: &Schema, wish: &Preventing<'_>, given: &Given<'_>) -> String {
+fn value(schema: &Schema, wish: &PreventRequest<'_>, given: &ParentValue<'_>) -> String {
     let key: Vec<String> =
         schema.child_column_names(wish.relation).map(|name| format!("NEW.{}", quoted(name))).collect();
     match given {
-        Given::Key(place) => key[*place].clone(),
-        Given::Derived => format!("'placeholder-' || {}", key.join(" || '-' || ")),
-        Given::Expression(expression) => match expression.as_ref() {
+        ParentValue::Key(place) => key[*place].clone(),
+        ParentValue::Derived => format!("'placeholder-' || {}", key.join(" || '-' || ")),
+        ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Literal(value) => Sqlite.literal(value),
             Expression::Sql(sql) => format!("(\n{sql}\n)"),
             Expression::Template(pieces) => {
@@ -129,7 +129,7 @@ fn value(schema: &Schema, wish: &Preventing<'_>, given: &Given<'_>) -> String {
 }
 
 /// What the rule's expressions speak of, as far as they do.
-fn scopes(schema: &Schema, wish: &Preventing<'_>) -> String {
+fn scopes(schema: &Schema, wish: &PreventRequest<'_>) -> String {
     let relation = wish.relation;
     let as_row = |columns: &mut dyn Iterator<Item = (&str, &str)>, scope: ExpressionScope| {
         let columns: Vec<String> =
@@ -156,9 +156,9 @@ fn scopes(schema: &Schema, wish: &Preventing<'_>) -> String {
     if from.is_empty() { String::new() } else { format!("\n    FROM {}", from.join("\n    JOIN ")) }
 }
 
-fn speaks_of(wish: &Preventing<'_>, scope: ExpressionScope) -> bool {
+fn speaks_of(wish: &PreventRequest<'_>, scope: ExpressionScope) -> bool {
     wish.values.iter().any(|(_, given)| match given {
-        Given::Expression(expression) => match expression.as_ref() {
+        ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Literal(_) => false,
             Expression::Template(pieces) => pieces
                 .iter()
@@ -168,6 +168,6 @@ fn speaks_of(wish: &Preventing<'_>, scope: ExpressionScope) -> bool {
                 words.windows(2).any(|pair| pair[0].text.eq_ignore_ascii_case(scope.name()) && pair[1].is_word("."))
             }
         },
-        Given::Key(_) | Given::Derived => false,
+        ParentValue::Key(_) | ParentValue::Derived => false,
     })
 }

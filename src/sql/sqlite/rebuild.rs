@@ -21,22 +21,22 @@ use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::quoted;
 use crate::sql::read::tokens::tokens;
-use crate::sql::redefine::Enforcing;
-use crate::sql::redefine::Nulling;
-use crate::sql::redefine::Preventing;
-use crate::sql::redefine::RedefiningDialect;
-use crate::sql::redefine::Relaxing;
+use crate::sql::redefine::EnforceRequest;
+use crate::sql::redefine::NullableColumn;
+use crate::sql::redefine::PreventRequest;
+use crate::sql::redefine::Redefine;
+use crate::sql::redefine::RelaxRequest;
 use crate::sql::redefine::Step;
 use crate::sql::redefine::free_name;
 use crate::sql::redefine::readable;
 
-impl RedefiningDialect for Sqlite {
+impl Redefine for Sqlite {
     fn relaxed(
         &self,
         schema: &Schema,
         table: &Table,
-        wishes: &[Relaxing<'_>],
-        nulled: &[Nulling<'_>],
+        wishes: &[RelaxRequest<'_>],
+        nulled: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         define::relaxed(schema, table, wishes, nulled, definitions).map(|change| change.into_iter().collect())
@@ -45,7 +45,7 @@ impl RedefiningDialect for Sqlite {
     fn enforced(
         &self,
         schema: &Schema,
-        wish: &Enforcing<'_>,
+        wish: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         define::enforced(schema, wish, definitions)
@@ -54,13 +54,13 @@ impl RedefiningDialect for Sqlite {
     fn prevented(
         &self,
         schema: &Schema,
-        wish: &Preventing<'_>,
+        wish: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         prevent::prevented(schema, wish, definitions)
     }
 
-    fn takes_version(&self, wish: &Preventing<'_>) -> Option<String> {
+    fn takes_version(&self, wish: &PreventRequest<'_>) -> Option<String> {
         prevent::takes_version(wish)
     }
 

@@ -14,7 +14,7 @@ use crate::model::relation::Origin;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::Among;
+use crate::sql::ScanHints;
 use crate::sql::grammar::Grammar;
 use crate::sql::grammar::Reading;
 use crate::sql::grammar::sqlite::Sqlite;
@@ -28,13 +28,13 @@ use crate::sql::quoted;
 use crate::sql::row_name_columns;
 use crate::sql::scan::sqlite::matched_where;
 use crate::sql::scan::sqlite::orphans_where;
-use crate::sql::witness::Account;
-use crate::sql::witness::Witness;
+use crate::sql::witness::RecordQuestions;
+use crate::sql::witness::Recorder;
 use record::Record;
 
 pub(in crate::sql) struct Triggers;
 
-impl Witness for Triggers {
+impl Recorder for Triggers {
     fn install(&self, schema: &Schema) -> Vec<Sql> {
         let mut made = vec![
             "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
@@ -72,8 +72,8 @@ impl Witness for Triggers {
         begun
     }
 
-    fn settle(&self, schema: &Schema) -> Vec<Sql> {
-        records(schema).flat_map(|record| record.settle()).map(plain).collect()
+    fn complete(&self, schema: &Schema) -> Vec<Sql> {
+        records(schema).flat_map(|record| record.complete()).map(plain).collect()
     }
 
     fn conflict_clauses(&self) -> Sql {
@@ -84,16 +84,16 @@ impl Witness for Triggers {
         format!("DELETE FROM main.{}", quoted(&schema.tables[table].name.table))
     }
 
-    fn leave_triggers_out(&self, triggers: &[String]) -> Vec<Sql> {
+    fn drop_triggers(&self, triggers: &[String]) -> Vec<Sql> {
         let drop = triggers.iter().map(|name| format!("DROP TRIGGER main.{}", quoted(name)));
         std::iter::once("SAVEPOINT fk_doctor_drop".to_owned()).chain(drop).map(plain).collect()
     }
 
-    fn take_triggers_back(&self) -> Vec<Sql> {
+    fn restore_triggers(&self) -> Vec<Sql> {
         ["ROLLBACK TO fk_doctor_drop", "RELEASE fk_doctor_drop"].map(|text| plain(text.to_owned())).to_vec()
     }
 
-    fn witnessed(&self, schema: &Schema) -> Vec<TableId> {
+    fn recorded_tables(&self, schema: &Schema) -> Vec<TableId> {
         records(schema).map(|record| record.table()).collect()
     }
 
@@ -136,7 +136,7 @@ impl Witness for Triggers {
     }
 }
 
-impl Account for Triggers {
+impl RecordQuestions for Triggers {
     fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql {
         plain(format!(
             "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op = 'u'), count(*) FILTER (WHERE op = 'd') \
@@ -287,8 +287,8 @@ impl Account for Triggers {
 }
 
 /// What is asked is what the engine itself sees, by way of its indexes.
-pub(super) fn believed() -> Among<'static> {
-    Among { rows: None, index_is_proven: true }
+pub(super) fn believed() -> ScanHints<'static> {
+    ScanHints { rows: None, index_is_proven: true }
 }
 
 fn records(schema: &Schema) -> impl Iterator<Item = Record<'_>> {

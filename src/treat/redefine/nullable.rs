@@ -12,8 +12,8 @@ use crate::model::rule::Rule;
 use crate::model::rule::Rules;
 use crate::model::schema::Schema;
 use crate::model::text;
-use crate::sql::redefine::Nulling;
-use crate::sql::redefine::Relaxing;
+use crate::sql::redefine::NullableColumn;
+use crate::sql::redefine::RelaxRequest;
 use crate::treat::assign::Assigned;
 
 /// Returns the columns of a table that become nullable, each with its rule. Columns of the primary key are left out.
@@ -22,18 +22,18 @@ pub(super) fn columns<'a>(
     rules: &'a Rules,
     assigned: &Assigned,
     position: TableId,
-    requested: &[Relaxing<'a>],
-) -> Vec<Nulling<'a>> {
+    requested: &[RelaxRequest<'a>],
+) -> Vec<NullableColumn<'a>> {
     let table = &schema.tables[position];
     let by_relation = |column: usize| {
-        let wants = |wanted_parent: &&Relaxing<'_>| match wanted_parent.nullable {
-            Nullable::Key => wanted_parent.relation.child_columns.contains(&column),
+        let wants = |request: &&RelaxRequest<'_>| match request.nullable {
+            Nullable::Key => request.relation.child_columns.contains(&column),
             Nullable::Columns(names) => {
                 names.iter().any(|name| schema.names.same(&name.value, &table.columns[column].name))
             }
             Nullable::AsBefore => false,
         };
-        requested.iter().find(wants).map(|wanted_parent| wanted_parent.rule)
+        requested.iter().find(wants).map(|request| request.rule)
     };
     let by_name = |column: usize| {
         let wants = |rule: RuleId| {
@@ -47,8 +47,10 @@ pub(super) fn columns<'a>(
         rules.ids().find(|&rule| wants(rule)).map(|rule| rules[rule].id.value.as_str())
     };
     let free = (0..table.columns.len()).filter(|column| !table.primary_key.contains(column));
-    free.filter_map(|column| by_relation(column).or_else(|| by_name(column)).map(|rule| Nulling { column, rule }))
-        .collect()
+    free.filter_map(|column| {
+        by_relation(column).or_else(|| by_name(column)).map(|rule| NullableColumn { column, rule })
+    })
+    .collect()
 }
 
 /// True if a rule wants this column of this table to be nullable, whether or not a foreign key is declared on it. A

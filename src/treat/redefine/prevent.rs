@@ -16,8 +16,8 @@ use crate::model::rule::PlaceholderKey;
 use crate::model::rule::Rule;
 use crate::model::rule::Treatment;
 use crate::model::rule::TreatmentKind;
-use crate::sql::redefine::Given;
-use crate::sql::redefine::Preventing;
+use crate::sql::redefine::ParentValue;
+use crate::sql::redefine::PreventRequest;
 use crate::sql::redefine::trigger_names;
 use crate::treat::parents::Neutral;
 use crate::treat::parents::is_judged;
@@ -42,22 +42,22 @@ impl DecisionInput<'_> {
         definitions: &[Definition],
     ) -> Result<(Vec<Redefinition>, Option<String>), String> {
         let dialect = self.dialect()?;
-        let wanted_parent =
+        let placeholder =
             placeholder_of(rule).ok_or("the rule has no `placeholder`, which says what a parent holds")?;
-        if wanted_parent.key == PlaceholderKey::New {
+        if placeholder.key == PlaceholderKey::New {
             return Err("a trigger cannot point the row elsewhere, as `key = \"new\"` says".to_owned());
         }
         if !relation.scope.is_everything() {
             return Err("the configuration narrows it, and a trigger is for every row".to_owned());
         }
         let parent = self.parent_of(relation)?;
-        let wanted_parent = Preventing {
+        let request = PreventRequest {
             relation,
-            via: wanted_parent.via.as_ref().map(|via| &via.value),
-            values: self.values(relation, parent, wanted_parent)?,
+            via: placeholder.via.as_ref().map(|via| &via.value),
+            values: self.values(relation, parent, placeholder)?,
             rule: &rule.id.value,
         };
-        Ok((dialect.prevented(self.schema, &wanted_parent, definitions)?, dialect.takes_version(&wanted_parent)))
+        Ok((dialect.prevented(self.schema, &request, definitions)?, dialect.takes_version(&request)))
     }
 
     fn parent_of(&self, relation: &Relation) -> Result<TableId, String> {
@@ -72,8 +72,8 @@ impl DecisionInput<'_> {
         &'w self,
         relation: &Relation,
         parent: TableId,
-        wanted_parent: &'w Placeholder,
-    ) -> Result<Vec<(&'w Column, Given<'w>)>, String> {
+        placeholder: &'w Placeholder,
+    ) -> Result<Vec<(&'w Column, ParentValue<'w>)>, String> {
         let table = &self.schema.tables[parent];
         let has_default =
             |name: &str| self.defaults.get(&parent).is_some_and(|names| names.iter().any(|own| own == name));
@@ -86,12 +86,12 @@ impl DecisionInput<'_> {
         let mut values = Vec::new();
         for (position, column) in table.columns.iter().enumerate().filter(|(_, column)| !column.generated) {
             if let Some(part) = relation.parent.columns.iter().position(|&key| key == position) {
-                values.push((column, Given::Key(part)));
+                values.push((column, ParentValue::Key(part)));
                 continue;
             }
-            let given = wanted_parent.values.iter().find(|(name, _)| self.schema.names.same(&name.value, &column.name));
+            let given = placeholder.values.iter().find(|(name, _)| self.schema.names.same(&name.value, &column.name));
             if let Some((_, expression)) = given {
-                values.push((column, Given::Expression(Cow::Borrowed(&expression.value))));
+                values.push((column, ParentValue::Expression(Cow::Borrowed(&expression.value))));
                 continue;
             }
             let numbers_itself = table.address_column == Some(position);
@@ -111,9 +111,9 @@ impl DecisionInput<'_> {
             values.push((
                 column,
                 match neutral_kind(column, is_unique) {
-                    Neutral::Plain(value) => Given::Expression(Cow::Owned(Expression::Literal(value))),
-                    Neutral::Derived => Given::Derived,
-                    Neutral::Key => Given::Key(0),
+                    Neutral::Plain(value) => ParentValue::Expression(Cow::Owned(Expression::Literal(value))),
+                    Neutral::Derived => ParentValue::Derived,
+                    Neutral::Key => ParentValue::Key(0),
                 },
             ));
         }

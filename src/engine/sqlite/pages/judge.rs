@@ -14,8 +14,8 @@ use rusqlite::Connection;
 use super::fault::Fault;
 use super::source::PageSource;
 use crate::engine::Deadline;
-use crate::engine::Effort;
 use crate::engine::Inclusion;
+use crate::engine::StorageReadOptions;
 use crate::engine::StorageReading;
 use crate::model::catalog::Tables;
 
@@ -35,7 +35,7 @@ pub fn judge(
     inclusions: &[Inclusion],
     connection: &Connection,
     source: &PageSource,
-    effort: &Effort<'_>,
+    effort: &StorageReadOptions<'_>,
     deadline: &Deadline,
 ) -> Vec<Result<StorageReading, Fault>> {
     let pool = match rayon::ThreadPoolBuilder::new().num_threads(effort.threads).build() {
@@ -54,7 +54,7 @@ pub fn judge_on_caller_threads(
     inclusions: &[Inclusion],
     connection: &Connection,
     source: &PageSource,
-    effort: &Effort<'_>,
+    effort: &StorageReadOptions<'_>,
 ) -> Vec<Result<StorageReading, Fault>> {
     let plan = plan::plan(tables, inclusions, connection, source, effort.memory);
     run(&plan, source, &Meter::new(&plan, effort, &Deadline::after(None)))

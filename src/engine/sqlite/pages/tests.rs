@@ -17,8 +17,8 @@ use rusqlite::Connection;
 
 use super::judge;
 use super::source::PageSource;
-use crate::engine::Effort;
 use crate::engine::Inclusion;
+use crate::engine::StorageReadOptions;
 use crate::engine::sqlite::introspect;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::ForeignKey;
@@ -105,7 +105,7 @@ impl DamagedFile {
         let progress = |done: usize, _: usize| {
             most.fetch_max(done, Ordering::Relaxed);
         };
-        let effort = Effort { memory: 1 << 28, threads: 1, progress: &progress };
+        let effort = StorageReadOptions { memory: 1 << 28, threads: 1, progress: &progress };
         let answers =
             judge::judge_on_caller_threads(&self.tables, &self.inclusions, &self.connection, &source, &effort);
         let pages = self.whole.len() / self.page_size;

@@ -222,7 +222,7 @@ impl<'a> Record<'a> {
     }
 
     /// What might have been replaced was, if it is not there any more or another row has its name now.
-    pub(super) fn settle(&self) -> Vec<String> {
+    pub(super) fn complete(&self) -> Vec<String> {
         if self.unique_keys().is_empty() {
             return Vec::new();
         }

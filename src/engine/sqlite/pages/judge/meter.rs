@@ -5,19 +5,19 @@ use std::sync::atomic::Ordering;
 
 use super::plan::ReadingPlan;
 use crate::engine::Deadline;
-use crate::engine::Effort;
+use crate::engine::StorageReadOptions;
 use crate::engine::sqlite::pages::fault::Fault;
 
 /// Reports progress and enforces the time limit.
 pub(super) struct Meter<'a> {
     done: AtomicU64,
     total: u64,
-    effort: &'a Effort<'a>,
+    effort: &'a StorageReadOptions<'a>,
     deadline: &'a Deadline,
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(plan: &ReadingPlan, effort: &'a Effort<'a>, deadline: &'a Deadline) -> Meter<'a> {
+    pub(super) fn new(plan: &ReadingPlan, effort: &'a StorageReadOptions<'a>, deadline: &'a Deadline) -> Meter<'a> {
         Meter { done: AtomicU64::new(0), total: plan.leaves(), effort, deadline }
     }
 
