@@ -30,7 +30,7 @@ fn report(bench: &Bench, command: &str, options: &[&str], code: i32) -> serde_js
 }
 
 #[test]
-fn a_machine_reads_what_was_done() {
+fn apply_and_undo_write_json_reports() {
     let bench = bench("placeholder");
     assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
     let changes = |report: &serde_json::Value| report["changes"].clone();
@@ -58,7 +58,7 @@ fn a_machine_reads_what_was_done() {
 
 /// What is refused has no report, and a report never takes the place of the database or of the plan.
 #[test]
-fn a_report_costs_nothing() {
+fn report_over_database_or_plan_is_refused() {
     let bench = bench("placeholder");
     assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
     let (database, plan) = (bench.dump(), std::fs::read(bench.path("plan.ndjson")).unwrap());
@@ -75,7 +75,7 @@ fn a_report_costs_nothing() {
 }
 
 #[test]
-fn a_plan_is_not_lost_in_another() {
+fn plan_that_was_begun_is_not_overwritten() {
     let bench = bench("placeholder");
     let plan = |options: &[&str]| {
         bench.run(&[&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"], options].concat())
@@ -120,7 +120,7 @@ fn a_plan_is_not_lost_in_another() {
 
 /// Nor in a report of any command, once it was begun; and neither is the mark beside it, which may be its record.
 #[test]
-fn a_plan_that_was_begun_is_not_lost_in_a_report() {
+fn report_over_a_begun_plan_is_refused() {
     let bench = bench("placeholder");
     assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
     assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
@@ -147,7 +147,7 @@ fn a_plan_that_was_begun_is_not_lost_in_a_report() {
 
 /// How far planning, applying and taking back are is told in rows, from the first to the last.
 #[test]
-fn progress_goes_on_to_its_end() {
+fn progress_reaches_the_last_row() {
     let rows: String = (10..2_000).map(|id| format!("({id}, {}),", id % 700 + 10_000)).collect();
     let bench = Bench::new(&format!("{SEED} INSERT INTO c VALUES {};", rows.trim_end_matches(',')));
     bench.write(
@@ -183,7 +183,7 @@ fn progress_goes_on_to_its_end() {
 
 /// With nothing to do, `--apply` writes neither the database nor a plan that nobody asked for.
 #[test]
-fn an_empty_plan_is_not_applied() {
+fn empty_plan_with_apply_writes_nothing() {
     let bench = Bench::new(SEED);
     bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"report\"\n");
     let files = || std::fs::read_dir(bench.path(".")).unwrap().count();
@@ -199,7 +199,7 @@ fn an_empty_plan_is_not_applied() {
 
 /// A plan and a report of it cannot have one name: with `--apply` the way back would be lost.
 #[test]
-fn a_plan_and_its_report_are_two_files() {
+fn plan_and_report_with_one_path_are_refused() {
     let bench = bench("placeholder");
     let before = bench.dump();
     for report in ["json=plan.ndjson", "json=./plan.ndjson"] {
@@ -215,7 +215,7 @@ fn a_plan_and_its_report_are_two_files() {
 
 /// A plan that holds nothing was not "already applied".
 #[test]
-fn an_empty_plan_is_told_as_such() {
+fn empty_plan_is_reported_as_empty() {
     let bench = Bench::new(SEED);
     bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"report\"\n");
     bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
@@ -231,7 +231,7 @@ fn an_empty_plan_is_told_as_such() {
 
 /// The next command that a dry run names is one that works.
 #[test]
-fn the_next_command_is_not_refused() {
+fn next_command_of_a_dry_run_works() {
     let bench = Bench::new(SEED);
     bench.write("r.toml", "id = \"r\"\neven-if-parent-lost = true\nlimits.max-share = 1.0\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"remap\"\nto = \"SELECT 1 WHERE key.r = 7\"\n");
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);

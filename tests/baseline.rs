@@ -49,7 +49,7 @@ impl Watched {
 }
 
 #[test]
-fn a_baseline_is_one_sorted_line_an_entry() {
+fn baseline_file_has_one_sorted_line_per_entry() {
     let bench = Watched::new();
     let lines = bench.write();
     let entries: Vec<&str> = lines.lines().filter(|line| line.starts_with("    {")).collect();
@@ -63,7 +63,7 @@ fn a_baseline_is_one_sorted_line_an_entry() {
 }
 
 #[test]
-fn only_what_is_new_fails() {
+fn new_finding_fails_and_known_finding_passes() {
     let bench = Watched::new();
     bench.write();
     let run = bench.held();
@@ -85,7 +85,7 @@ fn only_what_is_new_fails() {
 }
 
 #[test]
-fn what_is_known_may_shrink_but_not_grow() {
+fn known_finding_may_shrink_but_not_grow() {
     let bench = Watched::new();
     bench.write();
     assert_eq!(bench.change("DELETE FROM c WHERE id = 2").held().code, 0);
@@ -97,7 +97,7 @@ fn what_is_known_may_shrink_but_not_grow() {
 }
 
 #[test]
-fn a_ratchet_only_turns_one_way() {
+fn ratchet_only_lowers_known_counts() {
     let bench = Watched::new();
     bench.write();
     bench.change("DELETE FROM c WHERE id IN (3, 4); INSERT INTO c(id, p) VALUES (8, 55)");
@@ -112,7 +112,7 @@ fn a_ratchet_only_turns_one_way() {
 }
 
 #[test]
-fn entries_expire_and_fall_out_of_use() {
+fn expired_and_unused_entries_are_reported() {
     let bench = Watched::new();
     let text = bench.write();
     bench.change("DELETE FROM c WHERE id = 4");
@@ -137,7 +137,7 @@ fn entries_expire_and_fall_out_of_use() {
 }
 
 #[test]
-fn relations_that_are_not_scanned_keep_their_entries() {
+fn entry_of_unscanned_relation_is_kept() {
     let bench = Watched::new();
     bench.write();
     let run = bench.scan(&["--relation", "*gone*", "--baseline", "known.toml", "--write-baseline", "known.toml"]);
@@ -148,7 +148,7 @@ fn relations_that_are_not_scanned_keep_their_entries() {
 
 /// A relation with very many missing keys is known by their number.
 #[test]
-fn a_baseline_stays_small() {
+fn baseline_of_many_missing_keys_stores_their_count() {
     let bench = Watched::new();
     let many = "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO c(id, p) SELECT i, i FROM n";
     let text = bench.change(many).write();
@@ -162,7 +162,7 @@ fn a_baseline_stays_small() {
 }
 
 #[test]
-fn hidden_values_leave_no_trace_in_a_baseline() {
+fn redacted_values_leave_no_trace_in_baseline() {
     let bench = Watched::new();
     let key = [("FK_DOCTOR_REDACT_KEY", "a secret of sixteen or more")];
     let plain = bench.write();
@@ -186,7 +186,7 @@ fn hidden_values_leave_no_trace_in_a_baseline() {
 }
 
 #[test]
-fn a_faulty_baseline_is_shown_at_its_place() {
+fn faulty_baseline_is_shown_with_its_line() {
     let bench = Watched::new();
     std::fs::write(bench.0.path("known.toml"), "format = \"fk-doctor/baseline@1\"\nknown = [{ rows = 1 }]\n").unwrap();
     let run = bench.held();

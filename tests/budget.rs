@@ -41,7 +41,7 @@ fn scan(bench: &Bench, memory: &str) -> (String, usize) {
 }
 
 #[test]
-fn less_memory_takes_more_rounds_and_finds_the_same() {
+fn less_memory_takes_more_rounds_and_gives_the_same_report() {
     let bench = Bench::new(SEED);
     let (report, pages) = scan(&bench, "256MB");
     let value: serde_json::Value = serde_json::from_str(&report).unwrap();

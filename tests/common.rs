@@ -163,7 +163,7 @@ impl States for str {
 }
 
 #[test]
-fn phrase_with_a_number_is_found_whole() {
+fn phrase_with_number_is_found_only_whole() {
     for (text, phrase, is_stated) in [
         ("would make 10 changes", "0 changes", false),
         ("would make 1,000 changes", "0 changes", false),

@@ -71,7 +71,7 @@ fn by_pragma(path: &Path) -> (BTreeMap<(String, String), i64>, Vec<String>) {
 }
 
 #[test]
-fn real_databases_agree_with_the_pragma() {
+fn real_databases_scan_like_the_pragma() {
     let bench = Bench::new("");
     let found = databases(&bench);
     let (mut relations, mut orphans, mut different) = (0, 0, Vec::new());

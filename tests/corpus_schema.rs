@@ -53,7 +53,7 @@ fn enforceable(report: &Value) -> Vec<String> {
 }
 
 #[test]
-fn real_tables_are_relaxed_enforced_and_taken_back() {
+fn real_tables_are_relaxed_enforced_and_restored() {
     let (mut databases, mut tables, mut dropped, mut declared) = (0, 0, 0, 0);
     let keys = "SELECT count(*) FROM (SELECT DISTINCT m.name, k.id FROM sqlite_schema AS m, pragma_foreign_key_list(m.name) AS k)";
     let made = Bench::empty();

@@ -39,7 +39,7 @@ fn arm(bench: &Bench, line: &Value) {
 }
 
 #[test]
-fn every_plan_is_applied_and_taken_back_wherever_it_is_cut() {
+fn plan_cut_at_any_row_is_resumed_and_undone() {
     let cases: u64 = std::env::var("FK_DOCTOR_CASES").map_or(25, |cases| cases.parse().unwrap());
     let first: u64 = std::env::var("FK_DOCTOR_FIRST").map_or(0, |first| first.parse().unwrap());
     let (mut cuts, mut plans) = (0, 0);

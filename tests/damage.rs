@@ -44,7 +44,7 @@ fn is_clean(path: &Path) -> rusqlite::Result<bool> {
 }
 
 #[test]
-fn changed_bytes_never_look_clean() {
+fn damaged_file_is_never_reported_clean() {
     let bench = Bench::new(SEED);
     let whole = std::fs::read(bench.path("app.db")).unwrap();
     assert_eq!(scan(&bench.path("app.db")), Exit::Clean, "nothing is wrong before the damage");
@@ -126,7 +126,7 @@ fn overlong_cells(cell: &[u8], is_index: bool) -> Vec<Vec<u8>> {
 /// A record with a varint that is longer than need be is damage that SQLite reads in its own way: it searches an index by
 /// the bytes themselves. Such a file is judged as SQLite judges it.
 #[test]
-fn number_that_is_written_too_long_is_judged_by_sqlite() {
+fn overlong_varint_is_judged_by_sqlite() {
     let bench = Bench::new(
         "PRAGMA page_size = 512; CREATE TABLE p(id INTEGER PRIMARY KEY, code INT, name TEXT, UNIQUE (code), UNIQUE (name));
         CREATE TABLE w(a TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -178,7 +178,7 @@ fn number_that_is_written_too_long_is_judged_by_sqlite() {
 }
 
 #[test]
-fn view_that_sqlite_cannot_parse_is_no_damage() {
+fn unparsable_view_is_no_damage() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INT REFERENCES p(id)); INSERT INTO c VALUES (9);
         CREATE VIEW \"a 'view'\" AS SELECT 1; PRAGMA writable_schema = ON;

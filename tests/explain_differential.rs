@@ -180,7 +180,7 @@ fn names_a_relation(told: &Explained) -> bool {
 }
 
 #[test]
-fn sqlite_does_what_is_said() {
+fn random_statement_behaves_as_explained() {
     let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
     let mut rng = Rng::with_seed(20_261_121);
     let folder = tempfile::tempdir().unwrap();
@@ -258,7 +258,7 @@ fn sqlite_does_what_is_said() {
 
 /// Transactions of several statements: each gets SQLite's verdict, and a COMMIT that is refused names what it waits for.
 #[test]
-fn transaction_gets_the_verdicts_of_sqlite() {
+fn random_transaction_gets_the_verdicts_of_sqlite() {
     let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
     let mut rng = Rng::with_seed(20_261_128);
     let folder = tempfile::tempdir().unwrap();
@@ -381,7 +381,7 @@ fn flattened(branches: &[Branch], into: &mut BTreeMap<(usize, usize), (u64, u64)
 
 /// Families whose references all cascade or go NULL, cycles included: the tree is what follows, relation by relation.
 #[test]
-fn the_blast_radius_is_exact() {
+fn blast_radius_of_a_random_delete_is_exact() {
     let mut rng = Rng::with_seed(7);
     let folder = tempfile::tempdir().unwrap();
     let mut rows_followed = 0;
