@@ -1,4 +1,4 @@
-//! Known findings fail no scan as long as they do not grow; what a baseline knows in vain is said.
+//! Known findings fail no scan as long as they do not grow. A scan reports entries of a baseline that match nothing.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -89,7 +89,7 @@ fn known_finding_may_shrink_but_not_grow() {
     let bench = Watched::new();
     bench.write();
     assert_eq!(bench.change("DELETE FROM c WHERE id = 2").held().code, 0);
-    // Back to two rows, as the baseline has it; three are too many.
+    // The baseline knows two rows: two pass, and three fail.
     assert_eq!(bench.change("INSERT INTO c(id, p) VALUES (6, 22)").held().code, 0);
     let run = bench.change("INSERT INTO c(id, p) VALUES (7, 22)").held();
     assert_eq!(run.code, 1);
@@ -129,7 +129,7 @@ fn expired_and_unused_entries_are_reported() {
     let run = bench.held();
     assert_eq!(run.code, 1);
     assert!(run.stdout.states("1 entry expired: c(p)->p(id)"), "{}", run.stdout);
-    // What is gone is no longer needed, unless it was only not chosen.
+    // The entry of a dropped table is unused. The entry of a relation that was not scanned is not.
     bench.write();
     let run =
         bench.change("DROP TABLE c; CREATE TABLE d(p REFERENCES p(id)); CREATE VIRTUAL TABLE v USING fts5(t)").held();
@@ -146,7 +146,7 @@ fn entry_of_unscanned_relation_is_kept() {
     assert!(bench.text().contains("key = \"22\""), "{}", bench.text());
 }
 
-/// A relation with very many missing keys is known by their number.
+/// If a relation has very many missing keys, its entry stores their number.
 #[test]
 fn baseline_of_many_missing_keys_stores_their_count() {
     let bench = Watched::new();

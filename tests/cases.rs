@@ -77,7 +77,7 @@ fn sqlite_cases_print_expected_files() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A case that prints its repair as a script and applies it as a plan: both come to the same end.
+/// If a case prints its repair as a script and also applies it as a plan, both give the same database.
 #[test]
 fn repair_script_equals_its_plan() {
     let mut tested = 0;
@@ -95,7 +95,7 @@ fn repair_script_equals_its_plan() {
             case_run::command(&planned, step.words(), &[]);
         }
         assert_ne!(planned.dump(), scripted.dump(), "{}: the plan changes something", case.name);
-        // Another way to write a definition anew is as good: `relax.rs` compares what such scripts make.
+        // A script may word a changed definition differently. `relax.rs` compares such definitions.
         if definitions(&planned, &scripted) != definitions(&scripted, &scripted) {
             continue;
         }
@@ -106,14 +106,14 @@ fn repair_script_equals_its_plan() {
     assert!(tested >= 3 || std::env::var_os("CASE").is_some(), "only {tested} cases print a script");
 }
 
-/// The definitions in a database of everything that the other database has.
+/// Returns the definitions in a database of every object that the other database has.
 fn definitions(database: &Sqlite, other: &Sqlite) -> Vec<String> {
     let names = other.query("SELECT name FROM sqlite_schema ORDER BY name");
     let definition = |name: &String| format!("SELECT coalesce(max(sql), '') FROM sqlite_schema WHERE name = '{name}'");
     names.iter().flat_map(|name| database.query(&definition(name))).collect()
 }
 
-/// A draft is a sound file of rules that takes nothing away, for every case.
+/// For every case, the drafted rules are valid and remove no row.
 #[test]
 fn drafted_rules_of_every_case_are_valid_and_delete_nothing() {
     let mut tested = 0;
@@ -135,7 +135,7 @@ fn drafted_rules_of_every_case_are_valid_and_delete_nothing() {
     assert!(tested >= 4 || std::env::var_os("CASE").is_some(), "only {tested} cases have something to repair");
 }
 
-/// A folder with these files that is read as a case.
+/// Writes these files to a folder and reads it as a case.
 fn read(files: &[(&str, &str)]) -> Result<Case, String> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -211,7 +211,7 @@ fn case_without_keys_gets_defaults() {
     assert_eq!(case.steps[1].words()[5..], ["--format", "json"]);
 }
 
-/// A case that prints something else than is expected, breaks a law, or leaves files, fails.
+/// A case fails if it prints something unexpected, breaks a law, or leaves files.
 #[test]
 fn case_with_different_output_fails() {
     let seed =

@@ -1,4 +1,4 @@
-//! What `check` says of rows to be loaded: which would fail, on which lines; and that it is what a real load does.
+//! Tests of `check`: it names the rows that would fail by their lines, and a real load refuses exactly these rows.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -151,7 +151,7 @@ fn rows_are_checked_against_a_planned_schema() {
     assert!(run.code == 2 && run.stderr.contains("line 2"), "{}", run.stderr);
 }
 
-/// The rules of a repair treat the rows of a file: what comes of it can be loaded, and no line is lost.
+/// The rules of a repair correct the rows of a file. The result can be loaded, and no line is lost.
 #[test]
 fn rules_correct_a_file_and_keep_refused_rows() {
     let seed = format!("{}/fixtures/multi-source-sync/seed.sql", env!("CARGO_MANIFEST_DIR"));
@@ -198,7 +198,7 @@ fn rules_correct_a_file_and_keep_refused_rows() {
     let (code, _) = check(&bench, &["--table", "sync_run", "out.rest.csv"]);
     assert_eq!(code, 1, "what is left is what would fail");
 
-    // What an earlier run left is never written over.
+    // Files of an earlier run are never overwritten.
     let again = correct("multi-source-sync");
     assert!(again.code == 2 && again.stderr.contains("out.rest.csv"), "{}{}", again.stdout, again.stderr);
     for (input, corrected) in [("now.rest.csv", "now.csv"), ("now.parents.sql", "now.csv")] {
@@ -254,8 +254,8 @@ fn broken_definition_is_reported_before_rows() {
     assert_eq!((code, &report["findings"][0]["code"]), (1, &"parent-key-not-unique".into()));
 }
 
-/// Random rows into tables of every kind of key: the rows that a real load leaves out, or that its check finds
-/// orphaned, are the rows that were named.
+/// Loads random rows into tables with every kind of key. `check` names exactly the rows that a real load refuses, or
+/// that `foreign_key_check` reports afterwards.
 #[test]
 fn real_load_refuses_the_same_rows() {
     let mut rng = Rng::with_seed(11);
@@ -276,7 +276,7 @@ fn real_load_refuses_the_same_rows() {
             pick(&mut rng, &kinds),
             pick(&mut rng, &kinds),
         );
-        // 'a' is no INTEGER: such a parent is left out.
+        // 'a' is no INTEGER, so a parent with this key is not inserted.
         let seed = if key.contains("INTEGER") { seed.replace(", ('a'), ('B')", "") } else { seed };
         let bench = Bench::new(&seed);
         let words = ["", "1", "2", "3", "a", "A", "b", "01", "2.0", " 1", "9"];

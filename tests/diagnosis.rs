@@ -1,11 +1,11 @@
-//! Why keys are missing: each cause where it is the cause, and silence where nothing is known.
+//! Tests of the diagnosis: each cause is named where it applies, and `unknown` is reported elsewhere.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
 
 use common::Bench;
 
-/// The causes of the first orphan finding, with the rows each explains.
+/// Returns the causes of the first orphan finding, each with the number of rows that it explains.
 fn causes(sql: &str) -> Vec<(String, i64)> {
     let bench = Bench::new(sql);
     let (_, report) = bench.scan();
@@ -29,7 +29,7 @@ fn other_table_without_gaps_is_no_wrong_table() {
         INSERT INTO customer(region) VALUES (1), (2), (3), (99999);
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000) INSERT INTO line SELECT i, NULL FROM n;";
     is(&format!("{tables} INSERT INTO customer(region) VALUES (5000), (6000), (7000)"), &[("unknown", 3)]);
-    // With gaps, or in a table that is small, it does.
+    // A table with gaps, or a small table, does explain the keys.
     is(
         &format!("{tables} DELETE FROM line WHERE id % 7; INSERT INTO customer(region) VALUES (4998), (6006), (7007)"),
         &[("wrong-table", 3)],
@@ -87,7 +87,7 @@ fn sentinels_and_lost_parents_are_diagnosed() {
     is(&format!("{tables} INSERT INTO p VALUES (1); INSERT INTO c VALUES (1), (7), (8)"), &[("not-loaded-yet", 2)]);
 }
 
-/// What a scan says of a parent key that is not unique: the message and the next step.
+/// Returns the message and the help of the finding for a parent key that is not unique.
 fn advice(sql: &str) -> (String, String) {
     let (_, report) = Bench::new(sql).scan();
     let findings = report["findings"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! A rule's query that never ends is given up at the time limit, wherever it runs first.
+//! A rule's query that never ends is stopped at the time limit, in every command that runs it.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::time::Duration;

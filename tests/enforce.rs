@@ -1,4 +1,4 @@
-//! Relations that are declared: once they are clean, by rule or directly, with an index; and taken back.
+//! Tests of `enforce`: clean relations are declared by a rule or by an option, with an index, and undone.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -24,7 +24,7 @@ fn definition(bench: &Bench, name: &str) -> String {
     database.query_row("SELECT sql FROM sqlite_schema WHERE name = ?1", [name], |row| row.get(0)).unwrap()
 }
 
-/// What the application is told when it breaks a reference.
+/// True if SQLite refuses a statement of the application because of a foreign key.
 fn refused_by_sqlite(bench: &Bench, sql: &str) -> bool {
     let database = Connection::open(bench.path("app.db")).unwrap();
     database.execute_batch("PRAGMA foreign_keys = ON; BEGIN").unwrap();
@@ -71,7 +71,7 @@ fn clean_relation_is_declared_and_undone() {
     assert_eq!(bench.dump(), dump);
 }
 
-/// The script comes to the same definitions and rows.
+/// The script gives the same definitions and rows as the plan.
 #[test]
 fn enforce_script_equals_the_plan() {
     let bench = Bench::new(SHOP);
@@ -122,7 +122,7 @@ fn unsupported_enforce_is_refused_with_reason() {
     assert!(run.stdout.contains("the configuration narrows it"), "{}", run.stdout);
 }
 
-/// A rule mends the rows first; one plan does both, also in batches, and both are taken back.
+/// One plan first repairs the rows and then declares the relation, also in batches. Undo takes both back.
 #[test]
 fn one_plan_repairs_rows_and_declares_the_relation() {
     for batch in [&[][..], &["--batch", "1"]] {
@@ -148,7 +148,7 @@ fn one_plan_repairs_rows_and_declares_the_relation() {
     }
 }
 
-/// What is configured may be typed, too, and is declared once.
+/// A relation that is configured and also named on the command line is declared once.
 #[test]
 fn configured_relation_named_again_is_declared_once() {
     let bench = Bench::new(SHOP);
@@ -159,7 +159,7 @@ fn configured_relation_named_again_is_declared_once() {
     assert_eq!(bench.value("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"), "1");
 }
 
-/// Between plan and apply an orphan arrives: SQLite itself finds it, and nothing is declared.
+/// If an orphan arrives between plan and apply, SQLite finds it and nothing is declared.
 #[test]
 fn orphan_added_after_planning_stops_enforce() {
     let bench = Bench::new(SHOP);
@@ -172,7 +172,7 @@ fn orphan_added_after_planning_stops_enforce() {
     assert_eq!(bench.dump(), dump);
 }
 
-/// One relation is taken out of a definition and another put in, by one plan.
+/// One plan removes a foreign key from a definition and adds another.
 #[test]
 fn one_plan_relaxes_and_enforces_a_table() {
     let bench = Bench::new(
@@ -200,7 +200,7 @@ action = \"relax\"
     assert_eq!(bench.dump(), dump);
 }
 
-/// A parent of several columns, in another order than its key, and with odd names.
+/// The parent key has several columns with odd names, which the relation lists in another order.
 #[test]
 fn composite_relation_with_odd_names_is_declared() {
     let bench = Bench::new(

@@ -1,4 +1,4 @@
-//! Code outside an engine's own files asks for facts and capabilities. It never asks which engine it has.
+//! Code outside an engine's own files asks for facts and capabilities. It never asks which engine it works with.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use fk_doctor::internals::model::catalog::Engine;
 
-/// The files and folders that may name one engine: its folder, its SQL, and the tables with one entry for each engine.
+/// Files and folders that may name an engine: its folder, its SQL, and the tables with one entry for each engine.
 const MAY_NAME_ENGINES: &[&str] = &[
     "engine/",
     "engines.rs",

@@ -1,4 +1,4 @@
-//! What `explain` says of statements: every reference that fails, what goes along, and that nothing sticks.
+//! Tests of `explain`: it names every failing reference, counts the affected rows, and leaves the database unchanged.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -6,7 +6,7 @@ use crate::common;
 use common::Bench;
 use serde_json::Value;
 
-/// Explains and checks what must always hold: the report obeys its schema, the file stays as it was, nothing is left.
+/// Explains a statement. Checks that the report obeys its schema, the file is unchanged and no other file is left.
 fn explain(bench: &Bench, sql: &str) -> (i32, Value) {
     let before = std::fs::read(bench.path("app.db")).unwrap();
     let run = bench.run(&["explain", "app.db", sql, "--format", "json"]);
@@ -23,7 +23,8 @@ fn fixture(name: &str) -> Bench {
     Bench::new(&std::fs::read_to_string(seed).unwrap())
 }
 
-/// Relation, first missing key and first cause of every finding of a statement.
+/// Returns relation, first missing key and first cause of every finding of a statement. Example:
+/// `("c(r)->p(id)", "r = 7", "not-loaded-yet")`.
 fn findings(statement: &Value) -> Vec<(String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     statement["findings"]
@@ -154,7 +155,7 @@ fn deferred_reference_is_judged_at_commit() {
     assert_eq!(report["statements"][2]["findings"][0]["rows"], 2);
 }
 
-/// SQLite counts violations: one that goes away hides one that comes.
+/// SQLite only counts violations: one that disappears hides a new one.
 #[test]
 fn orphan_that_sqlite_accepts_is_reported() {
     let sql = "BEGIN; INSERT INTO late VALUES (2, 200); DELETE FROM late WHERE id = 1; COMMIT";
@@ -274,7 +275,7 @@ fn error_text_is_explained_by_statement_or_constraint_name() {
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
 }
 
-/// Nothing but "FOREIGN KEY constraint failed", as SQLite says it: what the database makes likely, and no more.
+/// SQLite's error says only "FOREIGN KEY constraint failed". The explanation lists what the database makes likely.
 #[test]
 fn bare_error_lists_relations_that_may_have_failed() {
     let bare = "sqlite3.IntegrityError: FOREIGN KEY constraint failed";
@@ -314,7 +315,7 @@ fn bare_error_lists_relations_that_may_have_failed() {
     assert!(named.contains(&"c(a)->a(id)") && !named.contains(&"late(p)->p(id)"), "{named:?}");
 }
 
-/// Nothing that a terminal would obey leaves the report, wherever it came from.
+/// No terminal escape sequence leaves the report, whether it comes from a statement, a name or a value.
 #[test]
 fn terminal_escapes_stay_inert() {
     let bench = Bench::new(
@@ -341,7 +342,7 @@ fn terminal_escapes_stay_inert() {
     }
 }
 
-/// Rows that are only in the write-ahead log are in the copy, and the log stays as it was.
+/// The copy contains rows that are only in the write-ahead log. The log stays unchanged.
 #[test]
 fn database_with_open_wal_is_copied_whole() {
     let bench =
@@ -380,8 +381,8 @@ fn redacted_values_are_hidden_in_statements() {
     }
 }
 
-/// The error of the first story as programs, shells and people write it down. Whatever stands around it, the reference is
-/// found, its key where the text has it, and no text ends in a syntax error.
+/// The texts are the error of the first story as programs, shells and people write it. In each of them the reference
+/// is found, with its key where the text has one. No text leads to a syntax error.
 #[test]
 fn error_inside_any_text_is_recognised() {
     let bench = fixture("media-sources");
@@ -441,7 +442,7 @@ fn error_inside_any_text_is_recognised() {
         assert!(!told["constraints"].to_string().contains("syntax error"), "{text}\n{report:#}");
         assert!(!told["message"].to_string().contains("syntax error"), "{text}\n{report:#}");
     }
-    // Cut off anywhere, it says something about the foreign key, and never about SQL.
+    // A text cut at any position gets an answer about the foreign key, and never one about SQL.
     for text in with_key.iter().chain(&without_key) {
         for end in (0..text.len()).step_by(23).filter(|end| text.is_char_boundary(*end)) {
             let run = bench.run(&["explain", "app.db", "--error", &text[..end], "--format", "json"]);
@@ -454,7 +455,7 @@ fn error_inside_any_text_is_recognised() {
             }
         }
     }
-    // A table that is not there is told, with the nearest that is.
+    // An unknown table is reported with the nearest existing name.
     let (code, report) = explain_error(
         &bench,
         &format!("{failed}\n[SQL: INSERT INTO source_stage_status (source_id) VALUES (?)]\n[parameters: (1,)]"),

@@ -1,4 +1,4 @@
-//! Statements whose verdict or reason is easily missed: `explain` gives the verdict that SQLite gives, and names the relation.
+//! Statements with an unexpected verdict or reason. `explain` gives SQLite's verdict and names the relation.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -7,7 +7,7 @@ use common::Bench;
 use rusqlite::Connection;
 use serde_json::Value;
 
-/// Verdict of each statement: `None` if SQLite accepts it, else SQLite's message.
+/// Returns the verdict on each statement: `None` if SQLite accepts it, else SQLite's message.
 fn of_sqlite(seed: &str, statements: &[&str]) -> Vec<Option<String>> {
     let database = Connection::open_in_memory().unwrap();
     database.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
@@ -120,7 +120,7 @@ fn dropped_table_names_rows_that_still_refer_to_it() {
     check(REFERRED, &["DROP TABLE IF EXISTS main.\"P\""], &["c(d)->p(a)"]);
     check(REFERRED, &["DROP TABLE c"], &[]);
     check(REFERRED, &["BEGIN", "DELETE FROM c", "DROP TABLE p", "COMMIT"], &[]);
-    // Its own triggers do not run, and those of tables that follow do.
+    // DROP TABLE does not run the table's own triggers. It runs those of the tables that cascade from it.
     let own = format!("{REFERRED} CREATE TRIGGER g BEFORE DELETE ON p BEGIN DELETE FROM c; END;");
     check(&own, &["DROP TABLE p"], &["c(d)->p(a)"]);
     let grand = "CREATE TABLE p(a INTEGER PRIMARY KEY); CREATE TABLE c(a INTEGER PRIMARY KEY REFERENCES p(a) ON DELETE CASCADE);
