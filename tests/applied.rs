@@ -1,4 +1,4 @@
-//! What `apply` and `undo` report, and where plans may be written.
+//! Tests of the reports of `apply` and `undo`, and of the paths to which plans may be written.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -30,7 +30,7 @@ fn report(bench: &Bench, command: &str, options: &[&str], code: i32) -> serde_js
 }
 
 #[test]
-fn a_machine_reads_what_was_done() {
+fn apply_and_undo_write_json_reports() {
     let bench = bench("placeholder");
     assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
     let changes = |report: &serde_json::Value| report["changes"].clone();
@@ -56,9 +56,9 @@ fn a_machine_reads_what_was_done() {
     assert_eq!((&again["outcome"], changes(&again)), (&"already-taken-back".into(), none));
 }
 
-/// What is refused has no report, and a report never takes the place of the database or of the plan.
+/// A refused command writes no report. A report never overwrites the database or the plan.
 #[test]
-fn a_report_costs_nothing() {
+fn report_over_database_or_plan_is_refused() {
     let bench = bench("placeholder");
     assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
     let (database, plan) = (bench.dump(), std::fs::read(bench.path("plan.ndjson")).unwrap());
@@ -70,12 +70,12 @@ fn a_report_costs_nothing() {
     assert_eq!((bench.dump(), std::fs::read(bench.path("plan.ndjson")).unwrap()), (database, plan));
     bench.execute("UPDATE c SET r = 9 WHERE id = 2");
     let stale = bench.run(&["apply", "app.db", "plan.ndjson", "--format", "json"]);
-    // The missing key 7 had a parent planned that nobody needs any more; 9 is an orphan that was not foreseen.
+    // No row needs the planned parent 7 any more. The plan does not know the orphan with the key 9.
     assert_eq!((stale.code, stale.stdout.as_str()), (5, ""), "{}", stale.stderr);
 }
 
 #[test]
-fn a_plan_is_not_lost_in_another() {
+fn plan_that_was_begun_is_not_overwritten() {
     let bench = bench("placeholder");
     let plan = |options: &[&str]| {
         bench.run(&[&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"], options].concat())
@@ -97,7 +97,7 @@ fn a_plan_is_not_lost_in_another() {
     assert_eq!(plan(&["--overwrite"]).code, 0);
     assert_ne!(there(), first);
 
-    // Applied, whole or in part, it is the way back.
+    // A plan that was applied, wholly or in part, is needed to undo it.
     assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
     refused(&[], "there is a plan already");
     refused(&["--overwrite"], "was applied, whole or in part, and is the way to take it back");
@@ -105,7 +105,7 @@ fn a_plan_is_not_lost_in_another() {
     refused(&["--overwrite"], "the way to take it back");
     bench.execute("INSERT INTO p VALUES (9, NULL)");
     assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0, "{}", bench.dump());
-    // Once begun it is never overwritten, even if the database is gone that knows of it.
+    // A plan that was begun is never overwritten, even if the database that records it no longer exists.
     refused(&["--overwrite"], "the way to take it back");
     std::fs::remove_file(bench.path("app.db")).unwrap();
     bench.execute(SEED);
@@ -118,9 +118,9 @@ fn a_plan_is_not_lost_in_another() {
     refused(&["--overwrite"], "it is no plan");
 }
 
-/// Nor in a report of any command, once it was begun; and neither is the mark beside it, which may be its record.
+/// No report of any command overwrites a plan that was begun, or the mark beside it, which may be its record.
 #[test]
-fn a_plan_that_was_begun_is_not_lost_in_a_report() {
+fn report_over_a_begun_plan_is_refused() {
     let bench = bench("placeholder");
     assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]).code, 0);
     assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
@@ -145,9 +145,9 @@ fn a_plan_that_was_begun_is_not_lost_in_a_report() {
     assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
 }
 
-/// How far planning, applying and taking back are is told in rows, from the first to the last.
+/// `repair`, `apply` and `undo` report their progress in rows, from the first row to the last.
 #[test]
-fn progress_goes_on_to_its_end() {
+fn progress_reaches_the_last_row() {
     let rows: String = (10..2_000).map(|id| format!("({id}, {}),", id % 700 + 10_000)).collect();
     let bench = Bench::new(&format!("{SEED} INSERT INTO c VALUES {};", rows.trim_end_matches(',')));
     bench.write(
@@ -181,9 +181,9 @@ fn progress_goes_on_to_its_end() {
     }
 }
 
-/// With nothing to do, `--apply` writes neither the database nor a plan that nobody asked for.
+/// If a plan has no changes, `--apply` writes neither the database nor a plan file.
 #[test]
-fn an_empty_plan_is_not_applied() {
+fn empty_plan_with_apply_writes_nothing() {
     let bench = Bench::new(SEED);
     bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"report\"\n");
     let files = || std::fs::read_dir(bench.path(".")).unwrap().count();
@@ -197,9 +197,9 @@ fn an_empty_plan_is_not_applied() {
     assert_eq!((run.code, files()), (0, count), "{}{}", run.stdout, run.stderr);
 }
 
-/// A plan and a report of it cannot have one name: with `--apply` the way back would be lost.
+/// A plan and its report cannot share a path: with `--apply` the report would overwrite the plan that `undo` needs.
 #[test]
-fn a_plan_and_its_report_are_two_files() {
+fn plan_and_report_with_one_path_are_refused() {
     let bench = bench("placeholder");
     let before = bench.dump();
     for report in ["json=plan.ndjson", "json=./plan.ndjson"] {
@@ -213,9 +213,9 @@ fn a_plan_and_its_report_are_two_files() {
     }
 }
 
-/// A plan that holds nothing was not "already applied".
+/// A plan without changes is not reported as "already applied".
 #[test]
-fn an_empty_plan_is_told_as_such() {
+fn empty_plan_is_reported_as_empty() {
     let bench = Bench::new(SEED);
     bench.write("r.toml", "id = \"r\"\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"report\"\n");
     bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);
@@ -229,9 +229,9 @@ fn an_empty_plan_is_told_as_such() {
     assert!(!bench.run(&["status", "plan.ndjson", "app.db"]).stdout.contains("is applied"));
 }
 
-/// The next command that a dry run names is one that works.
+/// The next command that a dry run prints can be run as it stands.
 #[test]
-fn the_next_command_is_not_refused() {
+fn next_command_of_a_dry_run_works() {
     let bench = Bench::new(SEED);
     bench.write("r.toml", "id = \"r\"\neven-if-parent-lost = true\nlimits.max-share = 1.0\n[relation]\nchild = \"c(r)\"\n[[treat]]\naction = \"remap\"\nto = \"SELECT 1 WHERE key.r = 7\"\n");
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson"]);

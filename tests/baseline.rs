@@ -1,4 +1,4 @@
-//! Known findings fail no scan as long as they do not grow; what a baseline knows in vain is said.
+//! Known findings fail no scan as long as they do not grow. A scan reports entries of a baseline that match nothing.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -49,7 +49,7 @@ impl Watched {
 }
 
 #[test]
-fn a_baseline_is_one_sorted_line_an_entry() {
+fn baseline_file_has_one_sorted_line_per_entry() {
     let bench = Watched::new();
     let lines = bench.write();
     let entries: Vec<&str> = lines.lines().filter(|line| line.starts_with("    {")).collect();
@@ -63,7 +63,7 @@ fn a_baseline_is_one_sorted_line_an_entry() {
 }
 
 #[test]
-fn only_what_is_new_fails() {
+fn new_finding_fails_and_known_finding_passes() {
     let bench = Watched::new();
     bench.write();
     let run = bench.held();
@@ -85,11 +85,11 @@ fn only_what_is_new_fails() {
 }
 
 #[test]
-fn what_is_known_may_shrink_but_not_grow() {
+fn known_finding_may_shrink_but_not_grow() {
     let bench = Watched::new();
     bench.write();
     assert_eq!(bench.change("DELETE FROM c WHERE id = 2").held().code, 0);
-    // Back to two rows, as the baseline has it; three are too many.
+    // The baseline knows two rows: two pass, and three fail.
     assert_eq!(bench.change("INSERT INTO c(id, p) VALUES (6, 22)").held().code, 0);
     let run = bench.change("INSERT INTO c(id, p) VALUES (7, 22)").held();
     assert_eq!(run.code, 1);
@@ -97,7 +97,7 @@ fn what_is_known_may_shrink_but_not_grow() {
 }
 
 #[test]
-fn a_ratchet_only_turns_one_way() {
+fn ratchet_only_lowers_known_counts() {
     let bench = Watched::new();
     bench.write();
     bench.change("DELETE FROM c WHERE id IN (3, 4); INSERT INTO c(id, p) VALUES (8, 55)");
@@ -112,7 +112,7 @@ fn a_ratchet_only_turns_one_way() {
 }
 
 #[test]
-fn entries_expire_and_fall_out_of_use() {
+fn expired_and_unused_entries_are_reported() {
     let bench = Watched::new();
     let text = bench.write();
     bench.change("DELETE FROM c WHERE id = 4");
@@ -129,7 +129,7 @@ fn entries_expire_and_fall_out_of_use() {
     let run = bench.held();
     assert_eq!(run.code, 1);
     assert!(run.stdout.states("1 entry expired: c(p)->p(id)"), "{}", run.stdout);
-    // What is gone is no longer needed, unless it was only not chosen.
+    // The entry of a dropped table is unused. The entry of a relation that was not scanned is not.
     bench.write();
     let run =
         bench.change("DROP TABLE c; CREATE TABLE d(p REFERENCES p(id)); CREATE VIRTUAL TABLE v USING fts5(t)").held();
@@ -137,7 +137,7 @@ fn entries_expire_and_fall_out_of_use() {
 }
 
 #[test]
-fn relations_that_are_not_scanned_keep_their_entries() {
+fn entry_of_unscanned_relation_is_kept() {
     let bench = Watched::new();
     bench.write();
     let run = bench.scan(&["--relation", "*gone*", "--baseline", "known.toml", "--write-baseline", "known.toml"]);
@@ -146,9 +146,9 @@ fn relations_that_are_not_scanned_keep_their_entries() {
     assert!(bench.text().contains("key = \"22\""), "{}", bench.text());
 }
 
-/// A relation with very many missing keys is known by their number.
+/// If a relation has very many missing keys, its entry stores their number.
 #[test]
-fn a_baseline_stays_small() {
+fn baseline_of_many_missing_keys_stores_their_count() {
     let bench = Watched::new();
     let many = "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO c(id, p) SELECT i, i FROM n";
     let text = bench.change(many).write();
@@ -162,7 +162,7 @@ fn a_baseline_stays_small() {
 }
 
 #[test]
-fn hidden_values_leave_no_trace_in_a_baseline() {
+fn redacted_values_leave_no_trace_in_baseline() {
     let bench = Watched::new();
     let key = [("FK_DOCTOR_REDACT_KEY", "a secret of sixteen or more")];
     let plain = bench.write();
@@ -186,7 +186,7 @@ fn hidden_values_leave_no_trace_in_a_baseline() {
 }
 
 #[test]
-fn a_faulty_baseline_is_shown_at_its_place() {
+fn faulty_baseline_is_shown_with_its_line() {
     let bench = Watched::new();
     std::fs::write(bench.0.path("known.toml"), "format = \"fk-doctor/baseline@1\"\nknown = [{ rows = 1 }]\n").unwrap();
     let run = bench.held();

@@ -1,4 +1,4 @@
-//! Keys that are too many for the memory allowed are worked through in rounds, and the report is the same.
+//! If the keys exceed the memory limit, the scan works in rounds and gives the same report.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -29,7 +29,7 @@ INSERT INTO other SELECT i * 130000000000001 - (i % 5000 = 0), i * 124 - (i % 60
 INSERT INTO other(g) VALUES (0), (-1), (140001 * 62), (9223372036854775807), (-9223372036854775808);
 ";
 
-/// The report, and how many pages were to be read in all.
+/// Returns the report and the number of pages to read.
 fn scan(bench: &Bench, memory: &str) -> (String, usize) {
     let pages = AtomicUsize::new(0);
     let progress = |_: usize, total: usize| {
@@ -41,7 +41,7 @@ fn scan(bench: &Bench, memory: &str) -> (String, usize) {
 }
 
 #[test]
-fn less_memory_takes_more_rounds_and_finds_the_same() {
+fn less_memory_takes_more_rounds_and_gives_the_same_report() {
     let bench = Bench::new(SEED);
     let (report, pages) = scan(&bench, "256MB");
     let value: serde_json::Value = serde_json::from_str(&report).unwrap();

@@ -30,7 +30,7 @@ impl Engine {
         }
     }
 
-    /// Engines whose files this engine may use, its own first. MariaDB and MySQL lend each other their files.
+    /// Engines whose files this engine may use, its own first. MariaDB and MySQL share their files.
     pub(crate) fn family(self) -> &'static [Engine] {
         match self {
             Engine::Sqlite => &[Engine::Sqlite],
@@ -45,7 +45,7 @@ impl Engine {
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
-    /// In the order in which the case names them.
+    /// The engines, in the order in which the case names them.
     pub(crate) engines: Vec<Engine>,
     pub(crate) steps: Vec<Step>,
     /// Files that lie beside the database while the steps run: rules, a configuration, a statement.
@@ -59,11 +59,11 @@ pub(crate) struct Step {
     pub(crate) exit: i32,
     /// True if the command may write to a database.
     pub(crate) writes: bool,
-    /// True if the step has to change the database, false if it must not.
+    /// True if the step must change the database, false if it must not.
     pub(crate) changes: bool,
-    /// The step before which the database held what it has to hold after this one.
+    /// The step before which the database had the content that it must have after this step.
     pub(crate) restores: Option<String>,
-    /// Files that the step writes, each compared with its expected file.
+    /// Files that the step writes. Each is compared with its expected file.
     pub(crate) files: Vec<String>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) enum Action {
 }
 
 impl Step {
-    /// The expected file for standard output, or for the rows of a query.
+    /// Returns the name of the expected file for standard output, or for the rows of a query.
     pub(crate) fn output(&self) -> Option<String> {
         match &self.action {
             Action::Run { extension, .. } => Some(format!("{}.{extension}", self.name)),
@@ -87,7 +87,7 @@ impl Step {
         }
     }
 
-    /// The expected file for standard error. Without this file the step must print nothing there.
+    /// Returns the name of the expected file for standard error. Without this file the step must print nothing there.
     pub(crate) fn errors(&self) -> Option<String> {
         match &self.action {
             Action::Run { extension, .. } if *extension == "txt" => Some(format!("{}.stderr", self.name)),
@@ -104,7 +104,7 @@ impl Step {
     }
 }
 
-/// Every case of the folder `fixtures`, and what is wrong with each that cannot be read.
+/// Returns every case of the folder `fixtures`, and a message for each case that cannot be read.
 pub(crate) fn all() -> (Vec<Case>, Vec<String>) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut folders: Vec<PathBuf> =
@@ -120,7 +120,7 @@ pub(crate) fn all() -> (Vec<Case>, Vec<String>) {
     (cases, wrong)
 }
 
-/// The cases that `CASE=NAME` selects, or all of them.
+/// Returns the cases that `CASE=NAME` selects, or all of them.
 pub(crate) fn selected() -> Vec<Case> {
     let (cases, wrong) = all();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -158,7 +158,7 @@ impl Case {
         Ok(case)
     }
 
-    /// The statements that make the database of an engine.
+    /// Returns the statements that create the database of an engine.
     pub(crate) fn seed(&self, engine: Engine) -> String {
         let path = self.seed_path(engine).unwrap();
         std::fs::read_to_string(self.folder.join(path)).unwrap()
@@ -169,14 +169,14 @@ impl Case {
         own.chain(["seed.sql".to_owned()]).find(|name| self.folder.join(name).is_file())
     }
 
-    /// The expected files of an engine, the most particular first.
+    /// Returns the possible paths of an expected file, the most specific first.
     pub(crate) fn expected(&self, engine: Engine, file: &str) -> Vec<PathBuf> {
         let folder = self.folder.join("expected");
         let own = engine.family().iter().map(|engine| folder.join(engine.name()).join(file));
         own.chain([folder.join(file)]).collect()
     }
 
-    /// Sorts the files of the folder into seeds and files for the steps; each has to be of use.
+    /// Sorts the files of the folder into seeds and files for the steps. An unused file is an error.
     fn find_files(&mut self) -> Result<(), String> {
         let mut seeds = BTreeSet::new();
         for engine in &self.engines {
@@ -219,7 +219,7 @@ impl Case {
     }
 }
 
-/// The names in a folder, sorted; none if the folder is not there.
+/// Returns the sorted names in a folder, and none if the folder does not exist.
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -244,7 +244,7 @@ pub(crate) const KEYS: [&[&str]; 4] = [
 /// Commands that never write to a database.
 const READING: [&str; 8] = ["scan", "schema", "check", "explain", "discover", "rules", "status", "code"];
 
-/// A step, once for each of its formats.
+/// Reads a step. Returns it once for each of its formats.
 fn read_step(table: &DeTable<'_>, before: &[Step]) -> Result<Vec<Step>, String> {
     let of_every_action = ["run", "sql", "query"];
     let given: Vec<&str> = of_every_action.into_iter().filter(|key| table.contains_key(*key)).collect();
@@ -288,7 +288,7 @@ fn read_step(table: &DeTable<'_>, before: &[Step]) -> Result<Vec<Step>, String> 
     let mut steps = Vec::new();
     for format in formats {
         let mut words = words.clone();
-        // The program prints a table unless it is asked for something else.
+        // The program prints a table by default.
         if format != "table" {
             words.extend(["--format".to_owned(), format.clone()]);
         }
@@ -322,7 +322,7 @@ fn extension(format: &str) -> Result<&'static str, String> {
     })
 }
 
-/// Splits a command line at its spaces, as a shell does: '…' and "…" keep what is in them together.
+/// Splits a command line at its spaces, as a shell does. A text in '…' or "…" is one word.
 fn split(line: &str) -> Result<Vec<String>, String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for letter in line.chars() {

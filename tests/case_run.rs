@@ -1,8 +1,8 @@
 //! Runs the steps of a case on one engine and compares what they print and write with the expected files.
 //!
-//! Beside the expected files these laws hold for every step: only a step that writes changes the database, no step
-//! leaves files that its command line does not name, a JSON report obeys its schema, and a scan prints the same bytes
-//! with one worker and with eight. `BLESS=1` writes the expected files anew; the diff is the review.
+//! Every step is also checked against these laws. Only a step that writes changes the database. No step leaves files
+//! that its command line does not name. A JSON report obeys its schema. A scan prints the same bytes with one worker
+//! and with eight. `BLESS=1` rewrites the expected files; review the diff.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
@@ -27,15 +27,15 @@ pub(crate) trait Database {
     fn version(&self) -> String;
     /// Runs statements while no foreign key is enforced.
     fn execute(&self, sql: &str);
-    /// The one column of every row.
+    /// Returns the only column of every row.
     fn query(&self, sql: &str) -> Vec<String>;
-    /// Everything that the database holds.
+    /// Returns the whole content of the database as text.
     fn dump(&self) -> String;
-    /// The bytes of the database file, where there is one.
+    /// Returns the bytes of the database file. They are empty for a server.
     fn bytes(&self) -> Vec<u8>;
 }
 
-/// What a database holds at one time.
+/// The content of a database between two steps.
 #[derive(PartialEq, Clone)]
 struct State {
     dump: String,
@@ -46,7 +46,7 @@ fn state(database: &dyn Database) -> State {
     State { dump: database.dump(), bytes: database.bytes() }
 }
 
-/// True if the expected files are to be written anew.
+/// True if `BLESS=1` asks to rewrite the expected files.
 pub(crate) fn blesses() -> bool {
     std::env::var_os("BLESS").is_some()
 }
@@ -58,7 +58,7 @@ pub(crate) fn prepare(case: &Case, database: &dyn Database) {
     }
 }
 
-/// Runs a case, and returns every difference from what is expected. `blesses` writes the expected files anew.
+/// Runs a case and returns every difference from its expected files. `blesses` rewrites these files instead.
 pub(crate) fn differences(case: &Case, engine: Engine, database: &dyn Database, blesses: bool) -> Vec<String> {
     prepare(case, database);
     let mut run = CaseRun { case, engine, database, blesses, wrong: Vec::new() };
@@ -67,7 +67,7 @@ pub(crate) fn differences(case: &Case, engine: Engine, database: &dyn Database, 
         let start = state(database);
         run.step(step);
         let end = state(database);
-        // The program's own record of plans is no part of a dump, so a plan that is applied again may write.
+        // A dump leaves out the program's own record of plans, so a plan that is applied again may write.
         let is_changed = if step.words().first().is_some_and(|word| word == "apply" || word == "undo") {
             start.dump != end.dump
         } else {
@@ -166,7 +166,7 @@ impl CaseRun<'_> {
             paths.iter().find_map(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
         };
         if self.blesses {
-            // The engine that the case names first writes what all share; another writes what is different for it.
+            // The first engine of the case writes the shared file. Every other engine writes a file only where it differs.
             let is_first = self.case.engines[0] == self.engine;
             let (own, others) = if is_first { (paths.last().unwrap(), &[][..]) } else { (&paths[0], &paths[1..]) };
             if is_first || read(others) == got {
@@ -194,8 +194,8 @@ pub(crate) fn command(database: &dyn Database, words: &[String], more: &[&str]) 
     database.bench().run(&words.chain(more.iter().copied()).collect::<Vec<_>>())
 }
 
-/// A text without everything that differs from one run to the next: the address and the name of the database, the
-/// version of its engine, the time, and the number of the process.
+/// Returns a text with placeholders for everything that differs between runs: the address and the name of the
+/// database, the version of its engine, the time, and the process id.
 pub(crate) fn normalised(database: &dyn Database, text: &str) -> String {
     let version = format!("\"version\": \"{}\"", database.version());
     let text = text
@@ -209,7 +209,7 @@ pub(crate) fn normalised(database: &dyn Database, text: &str) -> String {
     format!("{start}, process NUMBER\n{rest}")
 }
 
-/// Replaces every time of yesterday, today and tomorrow by `TIME`; a server may be in another time zone.
+/// Replaces every time of yesterday, today and tomorrow by `TIME`. A server may be in another time zone.
 fn without_times(text: &str) -> String {
     let clock = rusqlite::Connection::open_in_memory().unwrap();
     let mut text = text.to_owned();
@@ -233,7 +233,7 @@ fn obeys_its_schema(output: &str) {
     common::assert_obeys(name, &report);
 }
 
-/// The lines in which two texts differ, without those that they share at the start and at the end.
+/// Returns the lines in which two texts differ, without their common lines at the start and at the end.
 pub(crate) fn diff(expected: &str, got: &str) -> String {
     let (expected, got): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), got.lines().collect());
     let start = expected.iter().zip(&got).take_while(|(a, b)| a == b).count();

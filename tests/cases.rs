@@ -65,7 +65,7 @@ fn on_sqlite() -> Vec<Case> {
 }
 
 #[test]
-fn every_case_of_sqlite_prints_what_is_expected() {
+fn sqlite_cases_print_expected_files() {
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let cases = on_sqlite();
         let started = cases.into_iter().map(|case| {
@@ -77,9 +77,9 @@ fn every_case_of_sqlite_prints_what_is_expected() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A case that prints its repair as a script and applies it as a plan: both come to the same end.
+/// If a case prints its repair as a script and also applies it as a plan, both give the same database.
 #[test]
-fn script_of_a_repair_does_what_its_plan_does() {
+fn repair_script_equals_its_plan() {
     let mut tested = 0;
     for case in on_sqlite() {
         let is_script = |step: &case::Step| step.words().ends_with(&["--format".to_owned(), "sql".to_owned()]);
@@ -95,7 +95,7 @@ fn script_of_a_repair_does_what_its_plan_does() {
             case_run::command(&planned, step.words(), &[]);
         }
         assert_ne!(planned.dump(), scripted.dump(), "{}: the plan changes something", case.name);
-        // Another way to write a definition anew is as good: `relax.rs` compares what such scripts make.
+        // A script may word a changed definition differently. `relax.rs` compares such definitions.
         if definitions(&planned, &scripted) != definitions(&scripted, &scripted) {
             continue;
         }
@@ -106,16 +106,16 @@ fn script_of_a_repair_does_what_its_plan_does() {
     assert!(tested >= 3 || std::env::var_os("CASE").is_some(), "only {tested} cases print a script");
 }
 
-/// The definitions in a database of everything that the other database has.
+/// Returns the definitions in a database of every object that the other database has.
 fn definitions(database: &Sqlite, other: &Sqlite) -> Vec<String> {
     let names = other.query("SELECT name FROM sqlite_schema ORDER BY name");
     let definition = |name: &String| format!("SELECT coalesce(max(sql), '') FROM sqlite_schema WHERE name = '{name}'");
     names.iter().flat_map(|name| database.query(&definition(name))).collect()
 }
 
-/// A draft is a sound file of rules that takes nothing away, for every case.
+/// For every case, the drafted rules are valid and remove no row.
 #[test]
-fn drafted_rules_are_sound_and_safe() {
+fn drafted_rules_of_every_case_are_valid_and_delete_nothing() {
     let mut tested = 0;
     for case in on_sqlite() {
         let (name, bench) = (&case.name, Sqlite::new(&case).0);
@@ -135,7 +135,7 @@ fn drafted_rules_are_sound_and_safe() {
     assert!(tested >= 4 || std::env::var_os("CASE").is_some(), "only {tested} cases have something to repair");
 }
 
-/// A folder with these files that is read as a case.
+/// Writes these files to a folder and reads it as a case.
 fn read(files: &[(&str, &str)]) -> Result<Case, String> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -147,7 +147,7 @@ fn read(files: &[(&str, &str)]) -> Result<Case, String> {
 }
 
 #[test]
-fn fault_of_a_case_is_an_error() {
+fn faulty_case_is_an_error() {
     let step = "[[step]]\nrun = \"scan DB\"\n";
     let faults = [
         ("engine = [\"sqlite\"]", "unknown key `engine`; the keys here are engines, step"),
@@ -192,7 +192,7 @@ fn fault_of_a_case_is_an_error() {
 }
 
 #[test]
-fn case_has_obvious_defaults() {
+fn case_without_keys_gets_defaults() {
     let text = "engines = [\"sqlite\", \"mariadb\"]\n[[step]]\nrun = '''explain DB \"a 'b'\" --param \"\"'''\nformats = [\"table\", \"json\"]\n\
         [[step]]\nrun = \"apply DB p\"\n[[step]]\nrun = \"apply DB p\"\nexit = 5\nname = \"refused\"\n[[step]]\nrun = \"repair DB --apply\"\n\
         [[step]]\nrun = \"repair DB\"\nname = \"dry\"\n";
@@ -211,9 +211,9 @@ fn case_has_obvious_defaults() {
     assert_eq!(case.steps[1].words()[5..], ["--format", "json"]);
 }
 
-/// A case that prints something else than is expected, breaks a law, or leaves files, fails.
+/// A case fails if it prints something unexpected, breaks a law, or leaves files.
 #[test]
-fn case_that_differs_fails() {
+fn case_with_different_output_fails() {
     let seed =
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INT REFERENCES p(id)); INSERT INTO c VALUES (7)";
     let faults = [
@@ -236,7 +236,7 @@ fn case_that_differs_fails() {
 }
 
 #[test]
-fn every_rule_that_ships_is_listed_and_sound() {
+fn shipped_rules_are_listed_and_valid() {
     let bench = Bench::new("");
     let list = bench.run(&["rules", "list"]).stdout;
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");

@@ -1,4 +1,4 @@
-//! What `check` says of rows to be loaded: which would fail, on which lines; and that it is what a real load does.
+//! Tests of `check`: it names the rows that would fail by their lines, and a real load refuses exactly these rows.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -29,7 +29,7 @@ fn check(bench: &Bench, arguments: &[&str]) -> (i32, Value) {
 }
 
 #[test]
-fn every_row_that_would_fail_is_named_by_its_line() {
+fn failing_rows_are_named_by_line() {
     let bench = Bench::new(SHOP);
     let rows = "id,customer_id,ref,n,parent\n2,1,r2,1,1\n3,22,r3,1,\n4,2,r1,1,\n5,,r5,1,\n6,1,r6,0,\n7,2,r2,1,\n\
                 8,22,\"r\n8\",2,99\n9,1,r9,1,10\n10,1,r10,1,9\nx,1,r11,1,\n";
@@ -53,7 +53,7 @@ fn every_row_that_would_fail_is_named_by_its_line() {
 }
 
 #[test]
-fn parents_of_the_same_load_count_in_any_order() {
+fn parents_in_the_same_load_count_in_any_order() {
     let bench = Bench::new(SHOP);
     std::fs::write(bench.path("o.tsv"), "id\tcustomer_id\n5\t9\n").unwrap();
     std::fs::write(bench.path("c.json"), "[{\"id\": 9, \"name\": \"new\"}]").unwrap();
@@ -68,7 +68,7 @@ fn parents_of_the_same_load_count_in_any_order() {
 }
 
 #[test]
-fn bad_files_and_names_are_told_with_their_line() {
+fn bad_files_and_names_are_reported_with_their_line() {
     let bench = Bench::new(SHOP);
     for (content, arguments, words) in [
         (
@@ -94,7 +94,7 @@ fn bad_files_and_names_are_told_with_their_line() {
 }
 
 #[test]
-fn a_staging_table_is_checked_row_by_row() {
+fn staging_table_is_checked_row_by_row() {
     let bench = Bench::new(SHOP);
     let real = Connection::open(bench.path("app.db")).unwrap();
     real.execute_batch(
@@ -114,7 +114,7 @@ fn a_staging_table_is_checked_row_by_row() {
 }
 
 #[test]
-fn rows_are_held_against_a_planned_schema() {
+fn rows_are_checked_against_a_planned_schema() {
     let bench = Bench::new(
         "CREATE TABLE users(id INTEGER PRIMARY KEY, mail TEXT); CREATE TABLE posts(id INTEGER PRIMARY KEY, user_id INT, mail TEXT);
          INSERT INTO users VALUES (1, 'a'), (2, 'b'); INSERT INTO posts VALUES (1, 1, 'a'), (2, 9, 'b'), (3, 9, 'z'), (4, NULL, NULL);",
@@ -151,9 +151,9 @@ fn rows_are_held_against_a_planned_schema() {
     assert!(run.code == 2 && run.stderr.contains("line 2"), "{}", run.stderr);
 }
 
-/// The rules of a repair treat the rows of a file: what comes of it can be loaded, and no line is lost.
+/// The rules of a repair correct the rows of a file. The result can be loaded, and no line is lost.
 #[test]
-fn rules_correct_a_file_and_keep_the_rest() {
+fn rules_correct_a_file_and_keep_refused_rows() {
     let seed = format!("{}/fixtures/multi-source-sync/seed.sql", env!("CARGO_MANIFEST_DIR"));
     let bench = Bench::new(&std::fs::read_to_string(seed).unwrap());
     let database = std::fs::read(bench.path("app.db")).unwrap();
@@ -198,7 +198,7 @@ fn rules_correct_a_file_and_keep_the_rest() {
     let (code, _) = check(&bench, &["--table", "sync_run", "out.rest.csv"]);
     assert_eq!(code, 1, "what is left is what would fail");
 
-    // What an earlier run left is never written over.
+    // Files of an earlier run are never overwritten.
     let again = correct("multi-source-sync");
     assert!(again.code == 2 && again.stderr.contains("out.rest.csv"), "{}{}", again.stdout, again.stderr);
     for (input, corrected) in [("now.rest.csv", "now.csv"), ("now.parents.sql", "now.csv")] {
@@ -247,17 +247,17 @@ fn rules_correct_a_file_and_keep_the_rest() {
 }
 
 #[test]
-fn a_broken_definition_is_said_before_the_rows() {
+fn broken_definition_is_reported_before_rows() {
     let bench = Bench::new("CREATE TABLE k(v INT); CREATE TABLE m(x INT REFERENCES k(v)); INSERT INTO k VALUES (1)");
     std::fs::write(bench.path("m.csv"), "x\n1\n").unwrap();
     let (code, report) = check(&bench, &["--table", "m", "m.csv"]);
     assert_eq!((code, &report["findings"][0]["code"]), (1, &"parent-key-not-unique".into()));
 }
 
-/// Random rows into tables of every kind of key: the rows that a real load leaves out, or that its check finds
-/// orphaned, are the rows that were named.
+/// Loads random rows into tables with every kind of key. `check` names exactly the rows that a real load refuses, or
+/// that `foreign_key_check` reports afterwards.
 #[test]
-fn a_real_load_refuses_the_same_rows() {
+fn real_load_refuses_the_same_rows() {
     let mut rng = Rng::with_seed(11);
     let (mut loaded, mut refused) = (0, 0);
     for case in 0..60 {
@@ -276,7 +276,7 @@ fn a_real_load_refuses_the_same_rows() {
             pick(&mut rng, &kinds),
             pick(&mut rng, &kinds),
         );
-        // 'a' is no INTEGER: such a parent is left out.
+        // 'a' is no INTEGER, so a parent with this key is not inserted.
         let seed = if key.contains("INTEGER") { seed.replace(", ('a'), ('B')", "") } else { seed };
         let bench = Bench::new(&seed);
         let words = ["", "1", "2", "3", "a", "A", "b", "01", "2.0", " 1", "9"];

@@ -1,4 +1,4 @@
-//! What the tests share: a private folder with a database in it, and the real binary run there.
+//! Helpers of all tests: a private folder with a database, in which the real binary runs.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
@@ -21,7 +21,7 @@ pub(crate) struct Run {
 }
 
 impl Bench {
-    /// A folder with `app.db`, made by this SQL with foreign keys off.
+    /// Creates a folder with `app.db`. The SQL runs with foreign keys off.
     pub(crate) fn new(seed: &str) -> Bench {
         let bench = Bench { folder: tempfile::tempdir().unwrap() };
         let database = Connection::open(bench.path("app.db")).unwrap();
@@ -30,7 +30,7 @@ impl Bench {
         bench
     }
 
-    /// A folder without a database.
+    /// Creates a folder without a database.
     pub(crate) fn empty() -> Bench {
         Bench { folder: tempfile::tempdir().unwrap() }
     }
@@ -43,12 +43,12 @@ impl Bench {
         self.run_in(arguments, &[])
     }
 
-    /// With these variables in the environment.
+    /// Runs the program with these environment variables.
     pub(crate) fn run_in(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
         self.run_program(env!("CARGO_BIN_EXE_fk-doctor"), arguments, variables)
     }
 
-    /// Another program in the same place.
+    /// Runs another program in this folder.
     pub(crate) fn run_program(&self, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
         let output = Command::new(program)
             .args(arguments)
@@ -68,8 +68,8 @@ impl Bench {
         }
     }
 
-    /// Everything that the database holds but the record of plans: definitions, and every row with its address, its values
-    /// and their classes.
+    /// Returns the content of the database without the record of plans: the definitions, and every row with its address,
+    /// its values and their storage classes.
     pub(crate) fn dump(&self) -> String {
         dump(&self.path("app.db"))
     }
@@ -80,7 +80,7 @@ impl Bench {
         database.execute_batch(sql).unwrap();
     }
 
-    /// One value as text.
+    /// Returns the only value of a query as text.
     pub(crate) fn value(&self, question: &str) -> String {
         let database = Connection::open(self.path("app.db")).unwrap();
         database.query_row(&format!("SELECT quote(({question}))"), [], |row| row.get(0)).unwrap()
@@ -96,7 +96,7 @@ impl Bench {
     }
 }
 
-/// Runs a scan in this process, so that a panic is seen as one, and how far it is can be watched.
+/// Runs a scan in this process, so that the test sees a panic and can watch the progress.
 pub(crate) fn scan_here(
     path: &Path,
     options: &[&str],
@@ -117,7 +117,7 @@ pub(crate) fn dump(path: &Path) -> String {
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
     };
-    // The record of what was applied is the program's own, and stays when a plan is taken back.
+    // The program keeps its own record of plans, which stays after an undo.
     let mut dump = texts(
         "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema \
          WHERE tbl_name <> 'fk_doctor_state' ORDER BY rowid",
@@ -143,9 +143,9 @@ pub(crate) fn dump(path: &Path) -> String {
     dump.join("\n")
 }
 
-/// Finds a phrase that begins or ends with a number.
+/// Texts that can be searched for a phrase with a number.
 pub(crate) trait States {
-    /// True if a text has this phrase and its numbers are whole: "10 rows" does not state "0 rows".
+    /// True if a text contains this phrase and the phrase does not cut a number: "10 rows" does not state "0 rows".
     fn states(&self, phrase: &str) -> bool;
 }
 
@@ -163,7 +163,7 @@ impl States for str {
 }
 
 #[test]
-fn phrase_with_a_number_is_found_whole() {
+fn phrase_with_number_is_found_only_whole() {
     for (text, phrase, is_stated) in [
         ("would make 10 changes", "0 changes", false),
         ("would make 1,000 changes", "0 changes", false),
@@ -185,7 +185,8 @@ pub(crate) fn assert_obeys(schema: &str, report: &serde_json::Value) {
     assert!(errors.is_empty(), "{errors:?}");
 }
 
-/// What `check` reports: relation or table and columns, code, and the lines of every row that is named.
+/// Returns for each finding of a `check` report: the relation, or the table with its columns; the code; the lines of
+/// its rows. Example: `("c(r)->p(id)", "orphan", [3])`.
 pub(crate) fn named(report: &serde_json::Value) -> Vec<(String, String, Vec<u64>)> {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let findings = report["findings"].as_array().unwrap().iter().map(|one| {

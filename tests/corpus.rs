@@ -1,5 +1,5 @@
-//! Real databases, judged by us and by `PRAGMA foreign_key_check`. `tests/corpus FOLDER` names the folder; without
-//! one, the databases of `fixtures/` and of the cases there are compared.
+//! Compares fk-doctor with `PRAGMA foreign_key_check` on real databases. `tests/corpus FOLDER` names the folder. By
+//! default the databases of `fixtures/` and of its cases are compared.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::case;
@@ -14,8 +14,8 @@ use common::Bench;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 
-/// The databases of the folder that is named. Without one: those of `fixtures/`, and those of the cases, which are made
-/// in `bench`.
+/// Returns the databases of the named folder. By default these are the databases of `fixtures/` and those of its cases,
+/// which are created in `bench`.
 pub(crate) fn databases(bench: &Bench) -> Vec<PathBuf> {
     let named = std::env::var_os("FK_DOCTOR_CORPUS").map(PathBuf::from);
     let folder = named.clone().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"));
@@ -47,7 +47,7 @@ fn search(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Orphans per child and parent, as SQLite counts them table by table; and the tables that it refuses to check.
+/// Returns the orphans per child and parent as SQLite counts them, and the tables that it refuses to check.
 fn by_pragma(path: &Path) -> (BTreeMap<(String, String), i64>, Vec<String>) {
     let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut statement = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
@@ -71,7 +71,7 @@ fn by_pragma(path: &Path) -> (BTreeMap<(String, String), i64>, Vec<String>) {
 }
 
 #[test]
-fn real_databases_agree_with_the_pragma() {
+fn real_databases_scan_like_the_pragma() {
     let bench = Bench::new("");
     let found = databases(&bench);
     let (mut relations, mut orphans, mut different) = (0, 0, Vec::new());

@@ -1,5 +1,5 @@
-//! Real tables, relaxed and taken back, and enforced again where their rows allow it. `tests/corpus FOLDER` names the
-//! folder; without one, the databases of `fixtures/` and of the cases there are used.
+//! Relaxes real tables, undoes it, and enforces the relations again where the rows allow it. `tests/corpus FOLDER`
+//! names the folder. By default the databases of `fixtures/` and of its cases are used.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -11,7 +11,7 @@ use common::Bench;
 use rusqlite::Connection;
 use serde_json::Value;
 
-/// What may not change: everything but the definitions.
+/// Returns the rows of every table, which must not change.
 fn rows(path: &Path) -> String {
     let database = Connection::open(path).unwrap();
     let texts = "SELECT group_concat(type || ' ' || name || ' ' || coalesce(sql, ''), char(10) ORDER BY rowid) \
@@ -24,7 +24,7 @@ fn number(path: &Path, question: &str) -> i64 {
     Connection::open(path).unwrap().query_row(question, [], |row| row.get(0)).unwrap()
 }
 
-/// As `--enforce` takes it, where its names can be written so and nothing speaks against it.
+/// Returns the relations that can be enforced, as arguments of `--enforce`.
 fn enforceable(report: &Value) -> Vec<String> {
     let flawed: Vec<&Value> = report["findings"]
         .as_array()
@@ -53,7 +53,7 @@ fn enforceable(report: &Value) -> Vec<String> {
 }
 
 #[test]
-fn real_tables_are_relaxed_enforced_and_taken_back() {
+fn real_tables_are_relaxed_enforced_and_restored() {
     let (mut databases, mut tables, mut dropped, mut declared) = (0, 0, 0, 0);
     let keys = "SELECT count(*) FROM (SELECT DISTINCT m.name, k.id FROM sqlite_schema AS m, pragma_foreign_key_list(m.name) AS k)";
     let made = Bench::empty();

@@ -1,5 +1,5 @@
-//! Every plan that was made can be applied and taken back on a database that nobody changed meanwhile, whatever the size of
-//! its batches and wherever it was cut off. A trigger that a row of another table arms cuts it. `FK_DOCTOR_CASES` sets how many.
+//! Every plan can be applied and undone on an unchanged database, whatever its batch size and wherever a run was cut
+//! off. A trigger cuts the run; a row of the table `fuse` arms the trigger. `FK_DOCTOR_CASES` sets how many plans.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -12,7 +12,7 @@ use generated::Made;
 use rusqlite::Connection;
 use serde_json::Value;
 
-/// Tables whose changes of one row fail while `fuse` names the row.
+/// Returns triggers that make every change of a row fail while the table `fuse` names that row.
 fn fuses(made: &Made) -> String {
     let mut sql = "CREATE TABLE fuse(tab, id, other);\n".to_owned();
     for table in &made.tables {
@@ -39,7 +39,7 @@ fn arm(bench: &Bench, line: &Value) {
 }
 
 #[test]
-fn every_plan_is_applied_and_taken_back_wherever_it_is_cut() {
+fn plan_cut_at_any_row_is_resumed_and_undone() {
     let cases: u64 = std::env::var("FK_DOCTOR_CASES").map_or(25, |cases| cases.parse().unwrap());
     let first: u64 = std::env::var("FK_DOCTOR_FIRST").map_or(0, |first| first.parse().unwrap());
     let (mut cuts, mut plans) = (0, 0);

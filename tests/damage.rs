@@ -1,5 +1,5 @@
-//! Damaged files: whatever bytes are changed, a scan ends, does not panic, does not write, and does not say "clean"
-//! where SQLite itself finds an orphan, or cannot read what it must read to know.
+//! Scans of damaged files. Whatever bytes are changed, a scan ends, does not panic and does not write. It never reports
+//! "clean" if SQLite finds an orphan, or cannot read a page that it needs to decide.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -35,7 +35,7 @@ fn scan(path: &Path) -> Exit {
     }
 }
 
-/// What SQLite itself says: whether it reads every row of every table, and finds no orphan.
+/// True if SQLite reads every row of every table and finds no orphan.
 fn is_clean(path: &Path) -> rusqlite::Result<bool> {
     let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     database.busy_timeout(Duration::from_secs(1))?;
@@ -44,7 +44,7 @@ fn is_clean(path: &Path) -> rusqlite::Result<bool> {
 }
 
 #[test]
-fn changed_bytes_never_look_clean() {
+fn damaged_file_is_never_reported_clean() {
     let bench = Bench::new(SEED);
     let whole = std::fs::read(bench.path("app.db")).unwrap();
     assert_eq!(scan(&bench.path("app.db")), Exit::Clean, "nothing is wrong before the damage");
@@ -80,7 +80,7 @@ fn changed_bytes_never_look_clean() {
     assert!(unreadable > 0 && incomplete > 0 && findings > 0 && clean > 0);
 }
 
-/// Writes a varint, one byte longer than it need be.
+/// Encodes a varint with one byte more than necessary.
 fn overlong(value: u64) -> Vec<u8> {
     let groups = (1..=9).find(|&width| value < 1 << (7 * width)).unwrap() + 1;
     (0..groups).rev().map(|i| (value >> (7 * i)) as u8 & 0x7f | if i > 0 { 0x80 } else { 0 }).collect()
@@ -91,7 +91,7 @@ fn read_varint(bytes: &[u8]) -> (u64, usize) {
     (bytes[..width].iter().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f)), width)
 }
 
-/// Every way to write one varint of a leaf cell with a byte too many: the new bytes of the cell.
+/// Returns the cell in every variant in which one of its varints has one byte too many.
 fn overlong_cells(cell: &[u8], is_index: bool) -> Vec<Vec<u8>> {
     let (length, mut at) = read_varint(cell);
     let mut numbers = vec![(0, at, length)];
@@ -108,7 +108,7 @@ fn overlong_cells(cell: &[u8], is_index: bool) -> Vec<Vec<u8>> {
         at += width;
     }
     let grown = |&(at, width, value): &(usize, usize, u64)| {
-        // A longer header is stated in the header's length and in the cell's; both are one byte in this file.
+        // A longer header changes the header's length and the cell's length. Both are one byte in this file.
         let more = u64::from(at >= record);
         let value = if at == record || at == 0 { value + more } else { value };
         let mut bytes = [&cell[..at], &overlong(value), &cell[at + width..]].concat();
@@ -123,10 +123,10 @@ fn overlong_cells(cell: &[u8], is_index: bool) -> Vec<Vec<u8>> {
     numbers.iter().map(grown).collect()
 }
 
-/// A record with a varint that is longer than need be is damage that SQLite reads in its own way: it searches an index by
-/// the bytes themselves. Such a file is judged as SQLite judges it.
+/// A varint with unnecessary bytes is damage that SQLite reads in its own way: it searches an index by the bytes
+/// themselves. fk-doctor gives the same verdict as SQLite for such a file.
 #[test]
-fn number_that_is_written_too_long_is_judged_by_sqlite() {
+fn overlong_varint_is_judged_by_sqlite() {
     let bench = Bench::new(
         "PRAGMA page_size = 512; CREATE TABLE p(id INTEGER PRIMARY KEY, code INT, name TEXT, UNIQUE (code), UNIQUE (name));
         CREATE TABLE w(a TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -178,7 +178,7 @@ fn number_that_is_written_too_long_is_judged_by_sqlite() {
 }
 
 #[test]
-fn view_that_sqlite_cannot_parse_is_no_damage() {
+fn unparsable_view_is_no_damage() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INT REFERENCES p(id)); INSERT INTO c VALUES (9);
         CREATE VIEW \"a 'view'\" AS SELECT 1; PRAGMA writable_schema = ON;
@@ -188,7 +188,7 @@ fn view_that_sqlite_cannot_parse_is_no_damage() {
     assert_eq!(run.code, 3, "{}", run.stderr);
     assert!(run.stderr.contains("cannot parse the definition of the view a 'view' (near \"SELEC\""), "{}", run.stderr);
     assert!(!run.stderr.contains("damaged") && run.stderr.contains("the rows are not touched"), "{}", run.stderr);
-    // The command of the help mends a copy, which can be scanned then.
+    // The command in the help repairs a copy, which can then be scanned.
     let (_, drop) = run.stderr.split_once("sqlite3 copy.db ").unwrap();
     let drop = drop.trim().strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap().replace("'\\''", "'");
     std::fs::copy(bench.path("app.db"), bench.path("copy.db")).unwrap();

@@ -1,11 +1,11 @@
-//! Why keys are missing: each cause where it is the cause, and silence where nothing is known.
+//! Tests of the diagnosis: each cause is named where it applies, and `unknown` is reported elsewhere.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
 
 use common::Bench;
 
-/// The causes of the first orphan finding, with the rows each explains.
+/// Returns the causes of the first orphan finding, each with the number of rows that it explains.
 fn causes(sql: &str) -> Vec<(String, i64)> {
     let bench = Bench::new(sql);
     let (_, report) = bench.scan();
@@ -22,14 +22,14 @@ fn is(sql: &str, expected: &[(&str, i64)]) {
 }
 
 #[test]
-fn a_table_without_gaps_explains_nothing_by_having_a_number() {
+fn other_table_without_gaps_is_no_wrong_table() {
     let tables = "CREATE TABLE region(id INTEGER PRIMARY KEY); INSERT INTO region VALUES (1), (2), (3), (99999);
         CREATE TABLE line(id INTEGER PRIMARY KEY, t);
         CREATE TABLE customer(id INTEGER PRIMARY KEY, region INTEGER REFERENCES region(id));
         INSERT INTO customer(region) VALUES (1), (2), (3), (99999);
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000) INSERT INTO line SELECT i, NULL FROM n;";
     is(&format!("{tables} INSERT INTO customer(region) VALUES (5000), (6000), (7000)"), &[("unknown", 3)]);
-    // With gaps, or in a table that is small, it does.
+    // A table with gaps, or a small table, does explain the keys.
     is(
         &format!("{tables} DELETE FROM line WHERE id % 7; INSERT INTO customer(region) VALUES (4998), (6006), (7007)"),
         &[("wrong-table", 3)],
@@ -41,7 +41,7 @@ fn a_table_without_gaps_explains_nothing_by_having_a_number() {
 }
 
 #[test]
-fn a_name_that_fits_is_enough() {
+fn table_with_fitting_name_is_wrong_table() {
     is(
         "CREATE TABLE region(id INTEGER PRIMARY KEY); INSERT INTO region VALUES (1);
          CREATE TABLE region_archive(id INTEGER PRIMARY KEY);
@@ -53,7 +53,7 @@ fn a_name_that_fits_is_enough() {
 }
 
 #[test]
-fn each_dress_of_a_key_is_told_apart() {
+fn spelling_differences_of_a_key_are_distinguished() {
     for (parent, child, cause) in [
         ("'abc'", "'ABC'", "case"),
         ("'abc'", "' abc'", "whitespace"),
@@ -76,7 +76,7 @@ fn each_dress_of_a_key_is_told_apart() {
 }
 
 #[test]
-fn keys_that_mean_none_and_parents_that_are_gone() {
+fn sentinels_and_lost_parents_are_diagnosed() {
     let tables = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INTEGER REFERENCES p(id));";
     is(
         &format!("{tables} INSERT INTO p VALUES (7), (8); INSERT INTO c VALUES (0), (-1), (7), (8)"),
@@ -87,7 +87,7 @@ fn keys_that_mean_none_and_parents_that_are_gone() {
     is(&format!("{tables} INSERT INTO p VALUES (1); INSERT INTO c VALUES (1), (7), (8)"), &[("not-loaded-yet", 2)]);
 }
 
-/// What a scan says of a parent key that is not unique: the message and the next step.
+/// Returns the message and the help of the finding for a parent key that is not unique.
 fn advice(sql: &str) -> (String, String) {
     let (_, report) = Bench::new(sql).scan();
     let findings = report["findings"].as_array().unwrap();
@@ -97,7 +97,7 @@ fn advice(sql: &str) -> (String, String) {
 }
 
 #[test]
-fn parent_key_that_is_shared_is_no_reason_to_delete_rows() {
+fn duplicate_parent_key_advice_deletes_no_rows() {
     let rows = "INSERT INTO team VALUES ('A', 1990), ('A', 1991), ('A', 1992), ('B', 1990), ('B', 1991), ('C', 1990), (NULL, 1);
         INSERT INTO player VALUES (1, 'A', 1990), (2, 'B', 1991);";
     let player = "CREATE TABLE player(id INTEGER PRIMARY KEY, team_id TEXT REFERENCES team(team_id), year INT);";
@@ -123,7 +123,7 @@ fn parent_key_that_is_shared_is_no_reason_to_delete_rows() {
 }
 
 #[test]
-fn no_advice_removes_rows_to_make_a_key_unique() {
+fn unique_key_advice_deletes_no_rows() {
     let bench = Bench::new("CREATE TABLE p(a); CREATE TABLE c(r REFERENCES p(a)); INSERT INTO p VALUES (1), (1);");
     for command in [&["scan", "app.db"][..], &["schema", "app.db"], &["explain", "app.db", "INSERT INTO c VALUES (1)"]]
     {

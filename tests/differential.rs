@@ -1,7 +1,7 @@
-//! Random schemas and rows, judged by us and by `PRAGMA foreign_key_check`: there must be no difference.
+//! Compares fk-doctor with `PRAGMA foreign_key_check` on random schemas and rows. There must be no difference.
 //!
 //! A database holds many independent pairs of child and parent, so that one run judges many cases. `FK_DOCTOR_CASES`
-//! sets how many cases there are; the seed is fixed, so a failure repeats.
+//! sets the number of cases. The seed is fixed, so a failure repeats.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -59,8 +59,8 @@ fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
     from[rng.usize(..from.len())]
 }
 
-/// One pair of tables; the parent's key is an INTEGER PRIMARY KEY, a primary key, a unique constraint or index in
-/// any column order, with or without rowid, sometimes none at all.
+/// Returns SQL for one pair of tables. The parent's key is an INTEGER PRIMARY KEY, a primary key, or a unique
+/// constraint or index in any column order, with or without rowid. Sometimes the parent has no key.
 fn pair(rng: &mut Rng, number: usize) -> String {
     let width = if rng.u8(..3) == 0 { 2 + rng.usize(..2) } else { 1 };
     let column = |rng: &mut Rng, name: String| format!("{name} {}{}", pick(rng, &TYPES), pick(rng, &COLLATIONS));
@@ -111,7 +111,7 @@ fn pair(rng: &mut Rng, number: usize) -> String {
     sql
 }
 
-/// A datatype mismatch (text into an INTEGER PRIMARY KEY) is the one statement that may fail.
+/// Creates the database. A statement may fail only with a datatype mismatch: text for an INTEGER PRIMARY KEY.
 fn build(bench: &Bench, habitat: Habitat, sql: &str) -> Connection {
     let database = habitat.build(&bench.path("app.db"));
     database.execute_batch("BEGIN").unwrap();
@@ -127,7 +127,7 @@ fn build(bench: &Bench, habitat: Habitat, sql: &str) -> Connection {
     database
 }
 
-/// SQLite's own count, or `None` where it refuses the relation.
+/// Returns the number of orphans that SQLite counts, or `None` if it refuses to check the relation.
 fn verdict(database: &Connection, child: &str) -> Option<i64> {
     database
         .query_row("SELECT count(*) FROM pragma_foreign_key_check(?1)", [child], |row| row.get(0))
@@ -137,7 +137,7 @@ fn verdict(database: &Connection, child: &str) -> Option<i64> {
 }
 
 #[test]
-fn sqlite_agrees_with_every_verdict() {
+fn random_keys_are_judged_like_the_pragma() {
     let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
     let mut rng = Rng::with_seed(20_261_121);
     let (mut judged, mut orphans, mut refused) = (0, 0, 0);

@@ -1,4 +1,4 @@
-//! A rule's query that never ends is given up at the time limit, wherever it runs first.
+//! A rule's query that never ends is stopped at the time limit, in every command that runs it.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn bench(treatment: &str) -> Bench {
 }
 
 #[test]
-fn endless_query_is_given_up() {
+fn endless_query_ends_at_the_time_limit() {
     let only_for_orphans = format!("SELECT CASE WHEN key.r = 7 THEN {ENDLESS} END");
     for treatment in [
         format!("action = \"remap\"\nto = \"SELECT {ENDLESS}\""),
@@ -41,7 +41,7 @@ fn endless_query_is_given_up() {
 }
 
 #[test]
-fn endless_check_of_rules_is_given_up() {
+fn endless_rules_check_ends_at_the_time_limit() {
     let bench = bench(&format!("action = \"remap\"\nto = \"SELECT {ENDLESS}\""));
     let run = bench.run(&["rules", "check", "r.toml", "--against", "app.db", "--timeout", "700ms"]);
     assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);

@@ -1,4 +1,4 @@
-//! Relations that are declared: once they are clean, by rule or directly, with an index; and taken back.
+//! Tests of `enforce`: clean relations are declared by a rule or by an option, with an index, and undone.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -24,7 +24,7 @@ fn definition(bench: &Bench, name: &str) -> String {
     database.query_row("SELECT sql FROM sqlite_schema WHERE name = ?1", [name], |row| row.get(0)).unwrap()
 }
 
-/// What the application is told when it breaks a reference.
+/// True if SQLite refuses a statement of the application because of a foreign key.
 fn refused_by_sqlite(bench: &Bench, sql: &str) -> bool {
     let database = Connection::open(bench.path("app.db")).unwrap();
     database.execute_batch("PRAGMA foreign_keys = ON; BEGIN").unwrap();
@@ -32,7 +32,7 @@ fn refused_by_sqlite(bench: &Bench, sql: &str) -> bool {
 }
 
 #[test]
-fn a_clean_relation_is_declared_and_taken_back() {
+fn clean_relation_is_declared_and_undone() {
     let bench = Bench::new(SHOP);
     let dump = bench.dump();
     let dry = bench.run(&["repair", "app.db", "--enforce", RELATION, "--on-delete", "cascade", "-o", "plan"]);
@@ -71,9 +71,9 @@ fn a_clean_relation_is_declared_and_taken_back() {
     assert_eq!(bench.dump(), dump);
 }
 
-/// The script comes to the same definitions and rows.
+/// The script gives the same definitions and rows as the plan.
 #[test]
-fn the_script_declares_it_too() {
+fn enforce_script_equals_the_plan() {
     let bench = Bench::new(SHOP);
     let script = bench.run(&["repair", "app.db", "--enforce", RELATION, "--format", "sql"]).stdout;
     bench.execute(&script);
@@ -84,7 +84,7 @@ fn the_script_declares_it_too() {
 }
 
 #[test]
-fn what_speaks_against_it_is_said() {
+fn unsupported_enforce_is_refused_with_reason() {
     let bench = Bench::new(&format!(
         "{SHOP} INSERT INTO comments(post_id, slug) VALUES (5, 'A'), (5, 'x'), (6, 'x');
          CREATE TABLE tags(name TEXT, kind TEXT); CREATE UNIQUE INDEX t ON tags(name) WHERE kind = 'x';
@@ -122,9 +122,9 @@ fn what_speaks_against_it_is_said() {
     assert!(run.stdout.contains("the configuration narrows it"), "{}", run.stdout);
 }
 
-/// A rule mends the rows first; one plan does both, also in batches, and both are taken back.
+/// One plan first repairs the rows and then declares the relation, also in batches. Undo takes both back.
 #[test]
-fn rows_are_mended_and_the_relation_is_declared_by_one_plan() {
+fn one_plan_repairs_rows_and_declares_the_relation() {
     for batch in [&[][..], &["--batch", "1"]] {
         let bench = Bench::new(&format!("{SHOP} INSERT INTO comments(post_id, slug) VALUES (1, 'zz'), (2, 'B');"));
         bench.write("fk-doctor.toml", "[[relation]]\nchild = \"comments(slug)\"\nparent = \"posts(slug)\"\n");
@@ -148,9 +148,9 @@ fn rows_are_mended_and_the_relation_is_declared_by_one_plan() {
     }
 }
 
-/// What is configured may be typed, too, and is declared once.
+/// A relation that is configured and also named on the command line is declared once.
 #[test]
-fn a_configured_relation_that_is_typed_is_declared_once() {
+fn configured_relation_named_again_is_declared_once() {
     let bench = Bench::new(SHOP);
     bench.write("fk-doctor.toml", "[[relation]]\nchild = \"comments(post_id)\"\nparent = \"posts(id)\"\n");
     let run = bench.run(&["repair", "app.db", "--enforce", RELATION, "--apply"]);
@@ -159,9 +159,9 @@ fn a_configured_relation_that_is_typed_is_declared_once() {
     assert_eq!(bench.value("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"), "1");
 }
 
-/// Between plan and apply an orphan arrives: SQLite itself finds it, and nothing is declared.
+/// If an orphan arrives between plan and apply, SQLite finds it and nothing is declared.
 #[test]
-fn an_orphan_that_came_since_is_found() {
+fn orphan_added_after_planning_stops_enforce() {
     let bench = Bench::new(SHOP);
     bench.run(&["repair", "app.db", "--enforce", RELATION, "-o", "plan"]);
     bench.execute("INSERT INTO comments(post_id) VALUES (99)");
@@ -172,9 +172,9 @@ fn an_orphan_that_came_since_is_found() {
     assert_eq!(bench.dump(), dump);
 }
 
-/// One relation is taken out of a definition and another put in, by one plan.
+/// One plan removes a foreign key from a definition and adds another.
 #[test]
-fn a_table_can_be_relaxed_and_enforced_at_once() {
+fn one_plan_relaxes_and_enforces_a_table() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE q(id INTEGER PRIMARY KEY); INSERT INTO q VALUES (1);
          CREATE TABLE c(id INTEGER PRIMARY KEY, r INT NOT NULL REFERENCES p(id)); INSERT INTO c VALUES (1, 1)",
@@ -200,9 +200,9 @@ action = \"relax\"
     assert_eq!(bench.dump(), dump);
 }
 
-/// A parent of several columns, in another order than its key, and with odd names.
+/// The parent key has several columns with odd names, which the relation lists in another order.
 #[test]
-fn odd_relations_are_declared() {
+fn composite_relation_with_odd_names_is_declared() {
     let bench = Bench::new(
         "CREATE TABLE \"odd parent\"(a TEXT COLLATE NOCASE, [b-q] INT, PRIMARY KEY(a, [b-q])) WITHOUT ROWID;
          CREATE TABLE [odd child](\"x y\" INT, k TEXT) ; INSERT INTO \"odd parent\" VALUES ('A', 1);

@@ -1,4 +1,4 @@
-//! Code outside an engine's own files asks for facts and capabilities. It never asks which engine it has.
+//! Code outside an engine's own files asks for facts and capabilities. It never asks which engine it works with.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use fk_doctor::internals::model::catalog::Engine;
 
-/// The files and folders that may name one engine: its folder, its SQL, and the tables with one entry for each engine.
+/// Files and folders that may name an engine: its folder, its SQL, and the tables with one entry for each engine.
 const MAY_NAME_ENGINES: &[&str] = &[
     "engine/",
     "engines.rs",
@@ -55,7 +55,7 @@ fn engine_variant_outside_its_files_is_refused() {
 }
 
 #[test]
-fn allowed_file_that_names_no_engine_is_taken_off_the_list() {
+fn allowed_file_without_an_engine_is_reported() {
     let (src, files) = sources();
     let names_engine = |path: &&PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
@@ -69,7 +69,7 @@ fn allowed_file_that_names_no_engine_is_taken_off_the_list() {
 }
 
 #[test]
-fn table_with_one_entry_for_each_engine_has_no_wildcard() {
+fn engine_table_has_no_wildcard() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for table in ["engines.rs", "model/facts.rs", "sql/capabilities.rs"] {
         let product = product(&src.join(table));

@@ -1,4 +1,4 @@
-//! What `explain` says of statements: every reference that fails, what goes along, and that nothing sticks.
+//! Tests of `explain`: it names every failing reference, counts the affected rows, and leaves the database unchanged.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -6,7 +6,7 @@ use crate::common;
 use common::Bench;
 use serde_json::Value;
 
-/// Explains and checks what must always hold: the report obeys its schema, the file stays as it was, nothing is left.
+/// Explains a statement. Checks that the report obeys its schema, the file is unchanged and no other file is left.
 fn explain(bench: &Bench, sql: &str) -> (i32, Value) {
     let before = std::fs::read(bench.path("app.db")).unwrap();
     let run = bench.run(&["explain", "app.db", sql, "--format", "json"]);
@@ -23,7 +23,8 @@ fn fixture(name: &str) -> Bench {
     Bench::new(&std::fs::read_to_string(seed).unwrap())
 }
 
-/// Relation, first missing key and first cause of every finding of a statement.
+/// Returns relation, first missing key and first cause of every finding of a statement. Example:
+/// `("c(r)->p(id)", "r = 7", "not-loaded-yet")`.
 fn findings(statement: &Value) -> Vec<(String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     statement["findings"]
@@ -41,7 +42,7 @@ fn owned(found: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn a_value_that_means_none_is_helped_as_the_column_allows() {
+fn sentinel_value_is_replaced_by_null_only_where_allowed() {
     let schema = |null: &str| {
         format!(
             "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r INT {null} REFERENCES p(id)); INSERT INTO p VALUES (1)"
@@ -70,7 +71,7 @@ const FAMILY: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY, n TEXT UNIQUE NOT N
     INSERT INTO strict VALUES (1, 3); INSERT INTO late VALUES (1, 99);";
 
 #[test]
-fn the_blast_radius_is_told_by_path_and_action() {
+fn delete_shows_its_blast_radius_by_path_and_action() {
     let (code, report) = explain(&Bench::new(FAMILY), "DELETE FROM p WHERE id < 3");
     let statement = &report["statements"][0];
     assert_eq!((code, &statement["verdict"]), (1, &"refused".into()), "{report}");
@@ -91,7 +92,7 @@ fn the_blast_radius_is_told_by_path_and_action() {
 }
 
 #[test]
-fn other_constraints_are_named() {
+fn failure_of_another_constraint_is_named() {
     for (sql, code, table, word) in [
         ("INSERT INTO p VALUES (9, 'one')", "duplicate-key", "p", "use another key"),
         ("INSERT INTO p(id) VALUES (9)", "not-null", "p", "give the column a value"),
@@ -111,7 +112,7 @@ fn other_constraints_are_named() {
 }
 
 #[test]
-fn statement_that_begins_with_a_comment_is_no_option() {
+fn statement_with_leading_comment_is_no_option() {
     let (code, report) = explain(&Bench::new(FAMILY), "-- who is it\nINSERT INTO log VALUES (9)");
     assert_eq!((code, &report["statements"][0]["line"]), (1, &2.into()), "{report}");
     let bench = Bench::new(FAMILY);
@@ -123,7 +124,7 @@ fn statement_that_begins_with_a_comment_is_no_option() {
 }
 
 #[test]
-fn a_trigger_that_fails_is_named() {
+fn failing_trigger_is_named() {
     let (code, report) = explain(&Bench::new(FAMILY), "INSERT INTO ev VALUES (50, 'x')");
     let finding = &report["statements"][0]["findings"][0];
     assert_eq!((code, &finding["relation"]), (1, &"log(p)->p(id)".into()));
@@ -131,7 +132,7 @@ fn a_trigger_that_fails_is_named() {
 }
 
 #[test]
-fn a_latent_failure_is_told_from_a_new_one() {
+fn old_orphan_is_distinguished_from_a_new_one() {
     let (code, report) = explain(&Bench::new(FAMILY), "UPDATE late SET p = p");
     assert_eq!(code, 1);
     let message = report["statements"][0]["findings"][0]["message"].as_str().unwrap();
@@ -141,7 +142,7 @@ fn a_latent_failure_is_told_from_a_new_one() {
 }
 
 #[test]
-fn deferred_references_are_judged_at_commit() {
+fn deferred_reference_is_judged_at_commit() {
     let verdicts = |report: &Value| -> Vec<String> {
         report["statements"].as_array().unwrap().iter().map(|one| one["verdict"].as_str().unwrap().to_owned()).collect()
     };
@@ -154,9 +155,9 @@ fn deferred_references_are_judged_at_commit() {
     assert_eq!(report["statements"][2]["findings"][0]["rows"], 2);
 }
 
-/// SQLite counts violations: one that goes away hides one that comes.
+/// SQLite only counts violations: one that disappears hides a new one.
 #[test]
-fn what_sqlite_lets_through_is_seen() {
+fn orphan_that_sqlite_accepts_is_reported() {
     let sql = "BEGIN; INSERT INTO late VALUES (2, 200); DELETE FROM late WHERE id = 1; COMMIT";
     let (code, report) = explain(&Bench::new(FAMILY), sql);
     let commit = &report["statements"][3];
@@ -166,7 +167,7 @@ fn what_sqlite_lets_through_is_seen() {
 }
 
 #[test]
-fn a_broken_definition_is_named_with_its_cause() {
+fn broken_definition_is_named_with_its_cause() {
     let bench = Bench::new(
         "CREATE TABLE k(v INT); CREATE TABLE q(id INTEGER PRIMARY KEY);
          CREATE TABLE m(x INT REFERENCES k(v), q INT REFERENCES q(id), g INT REFERENCES gone(id));",
@@ -180,7 +181,7 @@ fn a_broken_definition_is_named_with_its_cause() {
 }
 
 #[test]
-fn what_reaches_outside_is_not_run() {
+fn statement_with_outside_effects_is_not_run() {
     let bench = Bench::new(FAMILY);
     let outside = bench.path("outside.db").display().to_string();
     for sql in [
@@ -199,7 +200,7 @@ fn what_reaches_outside_is_not_run() {
 }
 
 #[test]
-fn statements_see_those_before_and_parents_that_come_too_late_are_pointed_at() {
+fn parent_inserted_too_late_is_pointed_out() {
     let sql = "INSERT INTO c(p) VALUES (77);\nINSERT INTO p VALUES (77, 'late');\nINSERT INTO c(p) VALUES (77);
                CREATE TABLE new(r INT REFERENCES p(id));\nINSERT INTO new VALUES (78)";
     let (code, report) = explain(&Bench::new(FAMILY), sql);
@@ -210,7 +211,7 @@ fn statements_see_those_before_and_parents_that_come_too_late_are_pointed_at() {
 }
 
 #[test]
-fn rows_that_replace_takes_away_count() {
+fn replaced_rows_are_counted() {
     let (code, report) = explain(&Bench::new(FAMILY), "REPLACE INTO p VALUES (4, 'one')");
     let statement = &report["statements"][0];
     assert_eq!(code, 0, "{report}");
@@ -219,7 +220,7 @@ fn rows_that_replace_takes_away_count() {
 }
 
 #[test]
-fn statements_come_from_a_file_or_a_pipe_too_and_bad_ones_are_told() {
+fn statements_from_file_or_pipe_are_read_and_bad_ones_reported() {
     let bench = Bench::new(FAMILY);
     std::fs::write(bench.path("a.sql"), "\u{feff}-- a comment\nDELETE FROM c;").unwrap();
     let run = bench.run(&["explain", "app.db", "--file", "a.sql"]);
@@ -244,7 +245,7 @@ fn explain_error(bench: &Bench, error: &str) -> (i32, Value) {
 }
 
 #[test]
-fn an_error_is_explained_by_its_statement_or_by_what_it_names() {
+fn error_text_is_explained_by_statement_or_constraint_name() {
     let bench = fixture("multi-source-sync");
     let wrapped = "sqlalchemy.exc.IntegrityError: (sqlite3.IntegrityError) FOREIGN KEY constraint failed\n\
                    [SQL: INSERT INTO sync_run (knowledge_base_id) VALUES (?)]\n[parameters: (22,)]";
@@ -274,9 +275,9 @@ fn an_error_is_explained_by_its_statement_or_by_what_it_names() {
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
 }
 
-/// Nothing but "FOREIGN KEY constraint failed", as SQLite says it: what the database makes likely, and no more.
+/// SQLite's error says only "FOREIGN KEY constraint failed". The explanation lists what the database makes likely.
 #[test]
-fn a_bare_error_names_who_can_have_refused() {
+fn bare_error_lists_relations_that_may_have_failed() {
     let bare = "sqlite3.IntegrityError: FOREIGN KEY constraint failed";
     for (name, first) in [
         ("media-sources", "source_stage_statuses(source_id)->media_sources(source_id)"),
@@ -314,9 +315,9 @@ fn a_bare_error_names_who_can_have_refused() {
     assert!(named.contains(&"c(a)->a(id)") && !named.contains(&"late(p)->p(id)"), "{named:?}");
 }
 
-/// Nothing that a terminal would obey leaves the report, wherever it came from.
+/// No terminal escape sequence leaves the report, whether it comes from a statement, a name or a value.
 #[test]
-fn escapes_in_statements_names_and_values_stay_inert() {
+fn terminal_escapes_stay_inert() {
     let bench = Bench::new(
         "CREATE TABLE \"p\x1b[31m\"(id TEXT PRIMARY KEY); \
          CREATE TABLE \"c\u{202e}\"(\"r\x07\" TEXT REFERENCES \"p\x1b[31m\" ON DELETE CASCADE); \
@@ -341,9 +342,9 @@ fn escapes_in_statements_names_and_values_stay_inert() {
     }
 }
 
-/// Rows that are only in the write-ahead log are in the copy, and the log stays as it was.
+/// The copy contains rows that are only in the write-ahead log. The log stays unchanged.
 #[test]
-fn a_database_in_use_is_copied_as_it_is() {
+fn database_with_open_wal_is_copied_whole() {
     let bench =
         Bench::new("PRAGMA journal_mode = WAL; CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p)");
     let writer = rusqlite::Connection::open(bench.path("app.db")).unwrap();
@@ -360,7 +361,7 @@ fn a_database_in_use_is_copied_as_it_is() {
 }
 
 #[test]
-fn a_time_limit_ends_a_statement_without_end() {
+fn endless_statement_ends_at_the_time_limit() {
     let sql =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) DELETE FROM c WHERE id IN (SELECT i FROM n)";
     let run = Bench::new(FAMILY).run(&["explain", "app.db", sql, "--timeout", "200ms"]);
@@ -369,7 +370,7 @@ fn a_time_limit_ends_a_statement_without_end() {
 }
 
 #[test]
-fn what_is_not_to_be_shown_is_hidden_in_statements_too() {
+fn redacted_values_are_hidden_in_statements() {
     let bench = fixture("media-sources");
     std::fs::write(bench.path("fk-doctor.toml"), "[redact]\nvalues = \"mask\"\n").unwrap();
     let sql = "INSERT INTO source_stage_statuses(source_id, stage, status) VALUES ('secret', 'queue', 'waiting')";
@@ -380,10 +381,10 @@ fn what_is_not_to_be_shown_is_hidden_in_statements_too() {
     }
 }
 
-/// The error of the first story as programs, shells and people write it down. Whatever stands around it, the reference is
-/// found, its key where the text has it, and no text ends in a syntax error.
+/// The texts are the error of the first story as programs, shells and people write it. In each of them the reference
+/// is found, with its key where the text has one. No text leads to a syntax error.
 #[test]
-fn an_error_is_read_out_of_whatever_text_it_stands_in() {
+fn error_inside_any_text_is_recognised() {
     let bench = fixture("media-sources");
     let insert = "INSERT INTO source_stage_statuses (source_id, stage, status) VALUES";
     let failed = "FOREIGN KEY constraint failed";
@@ -441,7 +442,7 @@ fn an_error_is_read_out_of_whatever_text_it_stands_in() {
         assert!(!told["constraints"].to_string().contains("syntax error"), "{text}\n{report:#}");
         assert!(!told["message"].to_string().contains("syntax error"), "{text}\n{report:#}");
     }
-    // Cut off anywhere, it says something about the foreign key, and never about SQL.
+    // A text cut at any position gets an answer about the foreign key, and never one about SQL.
     for text in with_key.iter().chain(&without_key) {
         for end in (0..text.len()).step_by(23).filter(|end| text.is_char_boundary(*end)) {
             let run = bench.run(&["explain", "app.db", "--error", &text[..end], "--format", "json"]);
@@ -454,7 +455,7 @@ fn an_error_is_read_out_of_whatever_text_it_stands_in() {
             }
         }
     }
-    // A table that is not there is told, with the nearest that is.
+    // An unknown table is reported with the nearest existing name.
     let (code, report) = explain_error(
         &bench,
         &format!("{failed}\n[SQL: INSERT INTO source_stage_status (source_id) VALUES (?)]\n[parameters: (1,)]"),

@@ -1,6 +1,6 @@
-//! Random schemas, rows and statements: what `explain` says is what SQLite does when the statement is really run.
+//! Compares `explain` with SQLite on random schemas, rows and statements: SQLite must do what was explained.
 //!
-//! `FK_DOCTOR_CASES` sets how many statements there are; the seed is fixed, so a failure repeats.
+//! `FK_DOCTOR_CASES` sets the number of statements. The seed is fixed, so a failure repeats.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ use rusqlite::Connection;
 
 const USUAL_CASES: usize = 400;
 const TABLES: usize = 4;
-/// A foreign key that no index makes a parent key for: a write that looks at it is refused.
+/// A foreign key whose parent key has no unique index: SQLite refuses a write that checks it.
 const BROKEN: &str = "FOREIGN KEY (v)";
 const ACTIONS: [&str; 7] = ["NO ACTION", "RESTRICT", "SET NULL", "SET NULL", "SET DEFAULT", "CASCADE", "CASCADE"];
 
@@ -36,7 +36,8 @@ fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
     from[rng.usize(..from.len())]
 }
 
-/// Four tables that refer to each other and themselves; keys are numbers, texts or pairs, with or without rowid.
+/// Returns four tables that refer to each other and to themselves. Keys are numbers, texts or pairs, with or without
+/// rowid.
 fn schema(rng: &mut Rng, one_deferred_in: u8) -> String {
     let mut sql = String::new();
     for table in 0..TABLES {
@@ -126,7 +127,7 @@ fn a_statement(rng: &mut Rng) -> String {
     }
 }
 
-/// Orphans by relation, as (child, the foreign key's number): their rows.
+/// The number of orphans by relation. A relation is the child and the number of its foreign key, such as `("t1", 0)`.
 type Orphans = BTreeMap<(String, i64), u64>;
 
 fn orphans(database: &Connection) -> Orphans {
@@ -180,12 +181,12 @@ fn names_a_relation(told: &Explained) -> bool {
 }
 
 #[test]
-fn sqlite_does_what_is_said() {
+fn random_statement_behaves_as_explained() {
     let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
     let mut rng = Rng::with_seed(20_261_121);
     let folder = tempfile::tempdir().unwrap();
     let (mut accepted, mut refused, mut references, mut followed) = (0, 0, 0, 0);
-    // A row that a trigger changes and the statement then renames is not found again.
+    // If a trigger changes a row and the statement then changes its key, the row is not found again.
     let mut nameless = 0;
     for case in 0..cases {
         let path = folder.path().join(format!("{case}.db"));
@@ -212,7 +213,7 @@ fn sqlite_does_what_is_said() {
         };
 
         real.execute_batch("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = OFF").unwrap();
-        // `foreign_key_check` stops at a broken definition, and counts nothing in a table that is gone.
+        // `foreign_key_check` stops at a broken definition, and counts nothing in a dropped table.
         let counts = !seed.contains(BROKEN) && !sql.starts_with("DROP");
         let before = if counts { (rows(&real), orphans(&real)) } else { (Vec::new(), Orphans::new()) };
         let outcome = real.execute_batch(&sql);
@@ -230,7 +231,7 @@ fn sqlite_does_what_is_said() {
             assert!(nameless * 300 <= cases.max(300), "references that refuse have no name\n{}", context());
         }
         if outcome.is_ok() && counts {
-            // Every table has as many rows as the effects say.
+            // The number of rows of every table equals the explained effects.
             for (table, (was, is)) in before.0.iter().zip(rows(&real)).enumerate() {
                 let effect = told.effects.iter().find(|effect| effect.table == format!("t{table}"));
                 let change = effect.map_or(0, |effect| effect.inserted as i64 - effect.deleted as i64);
@@ -256,9 +257,9 @@ fn sqlite_does_what_is_said() {
     assert!(accepted * 5 > cases && references * 20 > cases && followed * 60 > cases, "the cases are worth judging");
 }
 
-/// Transactions of several statements: each gets SQLite's verdict, and a COMMIT that is refused names what it waits for.
+/// Every statement of a transaction gets SQLite's verdict. A refused COMMIT names the relations that are violated.
 #[test]
-fn transaction_gets_the_verdicts_of_sqlite() {
+fn random_transaction_gets_the_verdicts_of_sqlite() {
     let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
     let mut rng = Rng::with_seed(20_261_128);
     let folder = tempfile::tempdir().unwrap();
@@ -291,11 +292,12 @@ fn transaction_gets_the_verdicts_of_sqlite() {
     }
     println!("{refused} of {} transactions refused by COMMIT, {nameless} without a name", cases / 4);
     assert!(refused * 80 > cases, "the cases are worth judging: {refused}");
-    // After REPLACE and a cascade SQLite counts rows that are gone.
+    // After REPLACE and a cascade, SQLite counts rows that no longer exist.
     assert!(nameless * 5 <= refused, "{nameless} of {refused} have no name");
 }
 
-/// Every new orphan is named; what is named beyond that was an orphan before, in a relation the statement touches.
+/// Checks that every new orphan is named. Any other named row was an orphan before, in a relation that the statement
+/// touches.
 fn check_references(told: &Explained, before: &Orphans, after: &Orphans, context: &dyn Fn() -> String) {
     let mut named: BTreeMap<(String, i64), u64> = BTreeMap::new();
     for reason in &told.reasons {
@@ -306,7 +308,7 @@ fn check_references(told: &Explained, before: &Orphans, after: &Orphans, context
         }
         let relation = &told.schema.relations[finding.relation];
         let child = told.schema.child(relation).name.table.clone();
-        // SQLite numbers a table's foreign keys from the last to the first.
+        // SQLite numbers the foreign keys of a table from the last to the first.
         let is_later_of_child =
             |id: &RelationId| *id > finding.relation && told.schema.relations[*id].child == relation.child;
         let place = told.schema.relations.ids().filter(is_later_of_child).count();
@@ -323,10 +325,10 @@ fn check_references(told: &Explained, before: &Orphans, after: &Orphans, context
     }
 }
 
-/// Rows of the tables of a random family: their key, and what each of their references holds.
+/// The rows of each table of a random family: the key of a row, and the value of each of its references.
 type Family = Vec<BTreeMap<i64, Vec<Option<i64>>>>;
 
-/// What a delete takes along, found by hand: rows deleted and rows set to NULL, by child and reference.
+/// Computes the effects of a delete without SQL. Returns the rows deleted and set to NULL, by child and reference.
 fn by_hand(
     family: &Family,
     parents: &[Vec<(usize, bool)>],
@@ -379,9 +381,9 @@ fn flattened(branches: &[CascadeBranch], into: &mut BTreeMap<(usize, usize), (u6
     }
 }
 
-/// Families whose references all cascade or go NULL, cycles included: the tree is what follows, relation by relation.
+/// All references of a family are CASCADE or SET NULL, with cycles. The blast radius equals the effects by relation.
 #[test]
-fn the_blast_radius_is_exact() {
+fn blast_radius_of_a_random_delete_is_exact() {
     let mut rng = Rng::with_seed(7);
     let folder = tempfile::tempdir().unwrap();
     let mut rows_followed = 0;

@@ -1,4 +1,4 @@
-//! Statements whose verdict or reason is easily missed: `explain` gives the verdict that SQLite gives, and names the relation.
+//! Statements with an unexpected verdict or reason. `explain` gives SQLite's verdict and names the relation.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -7,7 +7,7 @@ use common::Bench;
 use rusqlite::Connection;
 use serde_json::Value;
 
-/// Verdict of each statement: `None` if SQLite accepts it, else SQLite's message.
+/// Returns the verdict on each statement: `None` if SQLite accepts it, else SQLite's message.
 fn of_sqlite(seed: &str, statements: &[&str]) -> Vec<Option<String>> {
     let database = Connection::open_in_memory().unwrap();
     database.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
@@ -48,7 +48,7 @@ const DEFERRED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY);
     CREATE TABLE now(id INTEGER PRIMARY KEY, r REFERENCES p(id));";
 
 #[test]
-fn deferred_violation_is_still_counted_after_a_statement_that_touches_no_row() {
+fn deferred_violation_is_still_counted_after_a_statement_without_rows() {
     let insert = "INSERT INTO c VALUES (1, 'missing')";
     for between in ["DELETE FROM c WHERE id = 99", "UPDATE c SET r = 3 WHERE id = 99", "INSERT INTO c VALUES (2, 5)"] {
         check(DEFERRED, &["BEGIN", insert, between, "COMMIT"], &["c(r)->p(id)"]);
@@ -73,7 +73,7 @@ fn transaction_keeps_the_record_of_a_replacing_statement() {
 }
 
 #[test]
-fn definition_that_is_rolled_back_leaves_the_record_whole() {
+fn definition_rolled_back_leaves_the_record_whole() {
     let statements = ["BEGIN", "CREATE TABLE a(x REFERENCES p(id))", "ROLLBACK", "INSERT INTO c VALUES (1, 'missing')"];
     check(DEFERRED, &statements, &["c(r)->p(id)"]);
     let rolled_back = ["BEGIN", "SAVEPOINT s", "DROP TABLE now", "ROLLBACK TO s", "INSERT INTO now VALUES (1, 8)"];
@@ -83,7 +83,7 @@ fn definition_that_is_rolled_back_leaves_the_record_whole() {
 const MISMATCHED: &str = "CREATE TABLE p(a); CREATE TABLE c(x REFERENCES p(nope)); INSERT INTO p VALUES (7);";
 
 #[test]
-fn single_insert_into_the_parent_of_a_broken_relation_is_accepted() {
+fn single_insert_into_parent_of_broken_relation_is_accepted() {
     check(MISMATCHED, &["INSERT INTO p VALUES (1)"], &[]);
     check(MISMATCHED, &["UPDATE p SET a = 2"], &[]);
     check(MISMATCHED, &["INSERT OR IGNORE INTO p VALUES (1)", "INSERT INTO p DEFAULT VALUES"], &[]);
@@ -101,7 +101,7 @@ fn single_insert_into_the_parent_of_a_broken_relation_is_accepted() {
 }
 
 #[test]
-fn single_insert_that_adopts_an_orphan_is_refused_for_its_own_missing_parent() {
+fn single_insert_adopting_an_orphan_is_refused_for_its_own_parent() {
     let seed = "CREATE TABLE n(id INTEGER PRIMARY KEY, up INT REFERENCES n(id)); INSERT INTO n VALUES (5, 7);";
     check(seed, &["INSERT INTO n VALUES (7, 99)"], &["n(up)->n(id)"]);
     check(seed, &["INSERT INTO n VALUES (7, 99), (8, NULL)"], &["n(up)->n(id)"]);
@@ -115,12 +115,12 @@ const REFERRED: &str = "CREATE TABLE p(a INTEGER PRIMARY KEY, b UNIQUE);
     CREATE TABLE c(d REFERENCES p(a)); INSERT INTO p VALUES (1, 1), (2, 2); INSERT INTO c VALUES (1);";
 
 #[test]
-fn dropped_table_names_the_rows_that_still_refer_to_it() {
+fn dropped_table_names_rows_that_still_refer_to_it() {
     check(REFERRED, &["DROP TABLE p"], &["c(d)->p(a)"]);
     check(REFERRED, &["DROP TABLE IF EXISTS main.\"P\""], &["c(d)->p(a)"]);
     check(REFERRED, &["DROP TABLE c"], &[]);
     check(REFERRED, &["BEGIN", "DELETE FROM c", "DROP TABLE p", "COMMIT"], &[]);
-    // Its own triggers do not run, and those of tables that follow do.
+    // DROP TABLE does not run the table's own triggers. It runs those of the tables that cascade from it.
     let own = format!("{REFERRED} CREATE TRIGGER g BEFORE DELETE ON p BEGIN DELETE FROM c; END;");
     check(&own, &["DROP TABLE p"], &["c(d)->p(a)"]);
     let grand = "CREATE TABLE p(a INTEGER PRIMARY KEY); CREATE TABLE c(a INTEGER PRIMARY KEY REFERENCES p(a) ON DELETE CASCADE);
@@ -138,7 +138,7 @@ fn restricting(action: &str) -> String {
 }
 
 #[test]
-fn restrict_that_does_not_wait_for_the_end_is_named() {
+fn restrict_before_the_statement_ends_is_named() {
     let both = restricting("ON DELETE RESTRICT ON UPDATE RESTRICT");
     check(&both, &["INSERT OR REPLACE INTO p VALUES (1, 5)"], &["c(d)->p(a)"]);
     check(&both, &["REPLACE INTO p VALUES (1, 1), (2, 2)"], &["c(d)->p(a)"]);
@@ -157,7 +157,7 @@ fn restrict_that_does_not_wait_for_the_end_is_named() {
 }
 
 #[test]
-fn restrict_that_refuses_before_later_rows_go_is_named() {
+fn restrict_before_later_deletes_is_named() {
     let seed = "CREATE TABLE n(id INTEGER PRIMARY KEY, up REFERENCES n(id) ON DELETE RESTRICT);
         INSERT INTO n VALUES (1, NULL), (2, 1), (3, 1);";
     check(seed, &["DELETE FROM n"], &["n(up)->n(id)"]);
@@ -166,7 +166,7 @@ fn restrict_that_refuses_before_later_rows_go_is_named() {
 }
 
 #[test]
-fn parent_replaced_by_its_rowid_is_seen() {
+fn parent_replaced_by_rowid_is_counted() {
     let seed = "CREATE TABLE p(a UNIQUE, b); CREATE TABLE c(d REFERENCES p(a));
         INSERT INTO p(rowid, a, b) VALUES (1, 1, 1), (2, 2, 2); INSERT INTO c VALUES (1);";
     for sql in [
@@ -180,7 +180,7 @@ fn parent_replaced_by_its_rowid_is_seen() {
 }
 
 #[test]
-fn row_that_is_its_own_parent_only_after_a_conversion_is_named() {
+fn row_that_is_its_own_parent_only_after_conversion_is_named() {
     let number = "CREATE TABLE n(id TEXT PRIMARY KEY, up INT REFERENCES n(id));";
     check(number, &["INSERT INTO n VALUES ('7', 7)"], &["n(up)->n(id)"]);
     check(number, &["INSERT INTO n VALUES ('8', NULL), ('9', 9)"], &["n(up)->n(id)"]);
@@ -200,7 +200,7 @@ fn row_that_is_its_own_parent_only_after_a_conversion_is_named() {
 }
 
 #[test]
-fn update_of_a_table_that_refers_to_itself_checks_that_reference() {
+fn update_of_self_referencing_table_checks_that_reference() {
     let seed =
         "CREATE TABLE n(id INT PRIMARY KEY, up REFERENCES n(id) ON UPDATE CASCADE); INSERT INTO n VALUES (3, 9);";
     check(seed, &["UPDATE n SET id = 4"], &["n(up)->n(id)"]);

@@ -201,75 +201,75 @@ fn survive_with(keep: &str, options: &[&str], mode: &str, batch: &[&'static str]
 }
 
 #[test]
-fn killed_at_every_write_with_a_rollback_journal() {
+fn kill_at_any_write_with_rollback_journal_is_recovered() {
     survive("delete", WHOLE, "signal=KILL", "");
 }
 
 #[test]
-fn killed_at_every_write_of_batches_with_a_rollback_journal() {
+fn kill_at_any_batch_write_with_rollback_journal_is_recovered() {
     survive("delete", IN_BATCHES, "signal=KILL", "");
 }
 
 #[test]
-fn killed_at_every_write_with_a_write_ahead_log() {
+fn kill_at_any_write_with_wal_is_recovered() {
     survive("wal", WHOLE, "signal=KILL", "");
 }
 
 #[test]
-fn killed_at_every_write_of_batches_with_a_write_ahead_log() {
+fn kill_at_any_batch_write_with_wal_is_recovered() {
     survive("wal", IN_BATCHES, "signal=KILL", "");
 }
 
 #[test]
-fn a_full_disk_at_every_write_with_a_rollback_journal() {
+fn full_disk_at_any_write_with_rollback_journal_is_recovered() {
     survive("delete", WHOLE, "error=ENOSPC", "+");
 }
 
 #[test]
-fn a_full_disk_at_every_write_of_batches_with_a_rollback_journal() {
+fn full_disk_at_any_batch_write_with_rollback_journal_is_recovered() {
     survive("delete", IN_BATCHES, "error=ENOSPC", "+");
 }
 
 #[test]
-fn a_full_disk_at_every_write_with_a_write_ahead_log() {
+fn full_disk_at_any_write_with_wal_is_recovered() {
     survive("wal", WHOLE, "error=ENOSPC", "+");
 }
 
 #[test]
-fn a_full_disk_at_every_write_of_batches_with_a_write_ahead_log() {
+fn full_disk_at_any_batch_write_with_wal_is_recovered() {
     survive("wal", IN_BATCHES, "error=ENOSPC", "");
 }
 
 #[test]
-fn a_failing_disk_at_every_write_with_a_rollback_journal() {
+fn disk_error_at_any_write_with_rollback_journal_is_recovered() {
     survive("delete", WHOLE, "error=EIO", "");
 }
 
 #[test]
-fn a_failing_disk_at_every_write_of_batches_with_a_rollback_journal() {
+fn disk_error_at_any_batch_write_with_rollback_journal_is_recovered() {
     survive("delete", IN_BATCHES, "error=EIO", "");
 }
 
 #[test]
-fn a_failing_disk_at_every_write_with_a_write_ahead_log() {
+fn disk_error_at_any_write_with_wal_is_recovered() {
     survive("wal", WHOLE, "error=EIO", "");
 }
 
 #[test]
-fn a_failing_disk_at_every_write_of_batches_with_a_write_ahead_log() {
+fn disk_error_at_any_batch_write_with_wal_is_recovered() {
     survive("wal", IN_BATCHES, "error=EIO", "");
 }
 
 const IN_A_FILE: &str = "file = \"gone.ndjson\"\n";
 
 #[test]
-fn killed_while_a_file_keeps_the_rows() {
+fn kill_during_quarantine_to_file_is_recovered() {
     survive_keeping(IN_A_FILE, "delete", WHOLE, "signal=KILL", "");
     survive_keeping(IN_A_FILE, "wal", IN_BATCHES, "signal=KILL", "");
 }
 
 #[test]
-fn a_full_disk_while_a_file_keeps_the_rows() {
+fn full_disk_during_quarantine_to_file_is_recovered() {
     survive_keeping(IN_A_FILE, "wal", WHOLE, "error=ENOSPC", "+");
     survive_keeping(IN_A_FILE, "delete", IN_BATCHES, "error=EIO", "");
 }
@@ -280,13 +280,13 @@ const PREVENT: &str = "[[treat]]\naction = \"prevent\"\n";
 const REDEFINED: &[&str] = &["--relax", "d(c)", "--enforce", "d(id) -> c(id)"];
 
 #[test]
-fn killed_while_definitions_change() {
+fn kill_during_schema_change_is_recovered() {
     survive_with(PREVENT, REDEFINED, "delete", WHOLE, "signal=KILL", "");
     survive_with(PREVENT, REDEFINED, "wal", IN_BATCHES, "signal=KILL", "");
 }
 
 #[test]
-fn a_failing_disk_while_definitions_change() {
+fn disk_error_during_schema_change_is_recovered() {
     survive_with(PREVENT, REDEFINED, "wal", WHOLE, "error=ENOSPC", "+");
     survive_with(PREVENT, REDEFINED, "delete", IN_BATCHES, "error=EIO", "");
 }

@@ -33,7 +33,7 @@ impl Outcome {
 /// civitai #3647: a cleaner deleted live rows whose relations declare SET NULL. What is declared decides, and where NULL is
 /// not allowed nothing happens instead.
 #[test]
-fn declared_set_null_never_deletes() {
+fn declared_set_null_deletes_no_row() {
     let follow = "id = \"f\"\neven-if-parent-lost = true\n[relation]\nchild = \"*\"\n[limits]\nmax-share = 1.0\n[[treat]]\naction = \"follow\"\n";
     let seed = "CREATE TABLE image(id INTEGER PRIMARY KEY); \
         CREATE TABLE user(id INTEGER PRIMARY KEY, avatar INT REFERENCES image(id) ON DELETE SET NULL); \
@@ -49,7 +49,7 @@ fn declared_set_null_never_deletes() {
 
 /// hermes-agent #71803: nearly all rows were saved, and then deleted as orphans because the small parent table was lost.
 #[test]
-fn a_lost_parent_table_takes_nothing_along() {
+fn lost_parent_table_deletes_no_row() {
     let rows: String = (0..500).map(|i| format!("INSERT INTO message VALUES ({i}, 's{}', 'text');", i % 20)).collect();
     let seed = format!(
         "CREATE TABLE session(id TEXT PRIMARY KEY NOT NULL, title TEXT); \
@@ -73,7 +73,7 @@ fn a_lost_parent_table_takes_nothing_along() {
 /// hermes-agent #71807: placeholders shared one UNIQUE title, all but one were ignored, and the messages of the others were
 /// deleted.
 #[test]
-fn placeholders_are_never_ignored() {
+fn placeholder_with_unique_conflict_is_not_ignored() {
     let rows: String = (0..200).map(|i| format!("INSERT INTO message VALUES ({i}, 's{}');", i % 50)).collect();
     let seed = format!(
         "CREATE TABLE session(id TEXT PRIMARY KEY NOT NULL, title TEXT NOT NULL UNIQUE ON CONFLICT IGNORE); \
@@ -95,7 +95,7 @@ fn placeholders_are_never_ignored() {
 
 /// sequencescape #2887: restore what another source knows, keep the old value of the rest, make the unknown a parent.
 #[test]
-fn what_is_known_is_restored_and_the_rest_is_kept() {
+fn known_keys_are_restored_and_unknown_keys_kept() {
     let seed = "CREATE TABLE study(id INTEGER PRIMARY KEY, name TEXT NOT NULL); \
         CREATE TABLE sample(id INTEGER PRIMARY KEY, study INT REFERENCES study(id)); \
         CREATE TABLE warehouse(old INT, new INT); INSERT INTO warehouse VALUES (7, 1); INSERT INTO study VALUES (1, 'a'), (2, 'b'); \
@@ -112,7 +112,7 @@ fn what_is_known_is_restored_and_the_rest_is_kept() {
 
 /// pgferry #13: a cleanup after a migration turned an integrity error into the loss of data. More than a little is refused.
 #[test]
-fn more_than_a_little_is_not_cleaned_up() {
+fn mass_cleanup_is_refused() {
     let rows: String =
         (1..=1000).map(|i| format!("INSERT INTO c VALUES ({i}, {});", if i <= 60 { 5000 } else { i })).collect();
     let seed = format!(

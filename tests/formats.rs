@@ -20,7 +20,7 @@ fn shop() -> Bench {
 }
 
 #[test]
-fn one_scan_writes_every_format() {
+fn one_scan_writes_every_requested_format() {
     let bench = shop();
     let run = bench.run(&[
         "scan",
@@ -50,7 +50,7 @@ fn one_scan_writes_every_format() {
 
 /// The samples are few; the rows are all there.
 #[test]
-fn every_orphan_is_a_row_of_the_csv() {
+fn csv_lists_every_orphan() {
     let run = shop().run(&["scan", "app.db", "--format", "csv", "--samples", "1"]);
     assert_eq!(run.code, 1);
     let mut csv = csv::Reader::from_reader(run.stdout.as_bytes());
@@ -59,7 +59,7 @@ fn every_orphan_is_a_row_of_the_csv() {
 }
 
 #[test]
-fn two_reports_never_share_a_place() {
+fn two_reports_to_one_path_are_refused() {
     let bench = shop();
     for (arguments, place) in [
         (&["--format=json", "--format=csv"][..], "standard output"),
@@ -74,7 +74,7 @@ fn two_reports_never_share_a_place() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_an_error() {
+fn unwritable_report_is_an_error() {
     let run = shop().run(&["scan", "app.db", "--format", "csv=no/such/folder.csv"]);
     assert_eq!(run.code, 2);
     assert!(run.stderr.starts_with("error: could not write to no/such/folder.csv\nbecause: "), "{}", run.stderr);
@@ -83,7 +83,7 @@ fn a_report_that_cannot_be_written_is_an_error() {
 /// The umask decides, as it does for any file that a program makes; a file that was there keeps its mode.
 #[cfg(unix)]
 #[test]
-fn reports_have_the_mode_of_any_other_file() {
+fn report_file_mode_follows_umask() {
     use std::os::unix::fs::PermissionsExt;
     let bench = shop();
     let mode = |name| std::fs::metadata(bench.path(name)).unwrap().permissions().mode() & 0o777;
@@ -97,7 +97,7 @@ fn reports_have_the_mode_of_any_other_file() {
 }
 
 #[test]
-fn findings_stand_on_the_line_that_declares_them() {
+fn sarif_locates_findings_at_their_declaration() {
     let bench = shop();
     std::fs::write(bench.path("schema.sql"), SHOP).unwrap();
     let arguments = ["scan", "app.db", "--format", "sarif", "--schema-file", "schema.sql"];
@@ -124,7 +124,7 @@ fn findings_stand_on_the_line_that_declares_them() {
 }
 
 #[test]
-fn the_step_summary_is_added_to() {
+fn step_summary_is_appended_to() {
     let bench = shop();
     std::fs::write(bench.path("summary"), "before\n").unwrap();
     let page = bench.path("summary");
@@ -135,14 +135,14 @@ fn the_step_summary_is_added_to() {
 }
 
 #[test]
-fn quiet_says_nothing_beside_the_report() {
+fn quiet_prints_only_the_report() {
     let run = shop().run(&["--quiet", "scan", "app.db"]);
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));
 }
 
 /// Together the lines say what the JSON report says, in the same order.
 #[test]
-fn lines_are_the_parts_of_the_json_report() {
+fn ndjson_lines_equal_parts_of_the_json_report() {
     let bench = Bench::new(&format!(
         "{SHOP} CREATE TABLE line(o INTEGER REFERENCES orders(id), g INTEGER REFERENCES gone(id));"
     ));
@@ -169,7 +169,7 @@ fn lines_are_the_parts_of_the_json_report() {
 }
 
 #[test]
-fn rows_of_a_table_with_two_relations_count_once_and_warnings_apart() {
+fn row_with_two_relations_counts_once_and_warnings_apart() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT UNIQUE); INSERT INTO p VALUES (1, 'a');
         CREATE TABLE c(id INTEGER PRIMARY KEY, p INT REFERENCES p(id), code INT REFERENCES p(code));
@@ -189,7 +189,7 @@ fn rows_of_a_table_with_two_relations_count_once_and_warnings_apart() {
 }
 
 #[test]
-fn schema_never_calls_relations_good_whose_rows_it_does_not_read() {
+fn schema_summary_says_nothing_about_rows() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, p INT REFERENCES p(id));
         CREATE INDEX c_p ON c(p); INSERT INTO c VALUES (1, 99);",

@@ -70,7 +70,7 @@ impl World for Bench {
 }
 
 #[test]
-fn an_application_writes_between_plan_apply_and_undo() {
+fn application_writes_between_commands_are_kept() {
     let number = |name: &str, usual| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
     let (cases, first): (u64, u64) = (number("FK_DOCTOR_CASES", 60), number("FK_DOCTOR_FIRST", 0));
     let (mut tally, mut tried, mut kills) = (Tally::default(), 0, 0);
@@ -158,7 +158,7 @@ fn write_parents(bench: &Bench, stop: &AtomicBool) {
 }
 
 #[test]
-fn a_child_keeps_its_key_when_its_parent_came_before_its_batch() {
+fn child_whose_parent_arrives_before_its_batch_keeps_its_key() {
     for mode in ["WAL", "DELETE"] {
         for (name, treatment) in RACED {
             let bench = Bench::new(&format!(
@@ -283,7 +283,7 @@ fn at_once(database: &Connection, sql: &str) -> bool {
 /// What the application made itself, with the very values of a placeholder or with others, is the application's: it is neither
 /// changed nor taken back.
 #[test]
-fn a_parent_that_the_application_makes_first_stays_its_own() {
+fn parent_made_first_by_the_application_is_not_undone() {
     for mode in ["WAL", "DELETE"] {
         let bench = planned_placeholders(mode);
         let applied = beside(&bench, "apply", |database, key| {
@@ -316,7 +316,7 @@ fn a_parent_that_the_application_makes_first_stays_its_own() {
 /// The application refers to placeholders while they are taken back, in the same moment: each child that came first keeps its
 /// parent.
 #[test]
-fn a_placeholder_that_is_referred_to_meanwhile_is_not_taken_back() {
+fn placeholder_referred_to_during_undo_stays() {
     for mode in ["WAL", "DELETE"] {
         let bench = planned_placeholders(mode);
         assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);

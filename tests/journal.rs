@@ -7,7 +7,7 @@ use common::Bench;
 use rusqlite::Connection;
 
 #[test]
-fn a_hot_journal_is_never_read_past() {
+fn hot_journal_stops_the_scan() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p, pad); INSERT INTO c(pad) SELECT NULL",
     );

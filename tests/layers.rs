@@ -131,7 +131,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 
 /// One test, because reading the sources takes most of its time.
 #[test]
-fn source_keeps_to_the_architecture() {
+fn sources_obey_the_architecture() {
     let sources = source_paths::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     every_room_has_a_row(&sources);
     rooms_use_only_rooms_above_them(&sources);
@@ -258,7 +258,7 @@ fn nobody_imports_the_whole_crate(sources: &[Source]) {
 }
 
 #[test]
-fn every_file_of_tests_is_run() {
+fn test_file_without_module_is_reported() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     for (folder, program) in [(tests.clone(), "suite.rs"), (tests.join("servers"), "main.rs")] {
         let modules = std::fs::read_to_string(folder.join(program)).unwrap();

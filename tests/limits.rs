@@ -40,7 +40,7 @@ fn ten_columns() -> Bench {
 }
 
 #[test]
-fn ten_relations_of_one_table_share_its_limit() {
+fn relations_of_one_table_share_its_limit() {
     let bench = ten_columns();
     let (code, told, report) = planned(&bench, &rule("r", "c(*)", "", "set-null"));
     assert_eq!(code, 5, "{told}");
@@ -64,7 +64,7 @@ fn ten_relations_of_one_table_share_its_limit() {
 /// A row that several relations blank is one row.
 /// A script would go round the limits, and hold but the first of the changes.
 #[test]
-fn a_refused_repair_has_no_script() {
+fn refused_repair_prints_no_script() {
     let bench = ten_columns();
     bench.write("r.toml", &rule("r", "c(*)", "", "set-null"));
     let run = bench.run(&["repair", "app.db", "--rules", "r.toml", "--format", "sql"]);
@@ -74,7 +74,7 @@ fn a_refused_repair_has_no_script() {
 }
 
 #[test]
-fn a_row_counts_once() {
+fn row_changed_by_two_relations_counts_once() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id), s REFERENCES p(id));\n\
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) INSERT INTO c(id) SELECT i FROM n;\n\
@@ -90,7 +90,7 @@ fn a_row_counts_once() {
 }
 
 #[test]
-fn ten_tables_share_the_limit_of_the_plan() {
+fn tables_share_the_limit_of_the_plan() {
     let tables: Vec<String> = (0..10)
         .map(|i| {
             format!(
@@ -114,7 +114,7 @@ fn ten_tables_share_the_limit_of_the_plan() {
 
 /// One orphan of thirty takes all rows of two other tables along.
 #[test]
-fn dependants_count_in_their_own_tables() {
+fn dependants_count_against_their_own_table() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1);\n\
          CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\

@@ -135,23 +135,23 @@ fn repairs_are_planned(mode: &str) {
 }
 
 #[test]
-fn a_repair_is_planned_while_a_log_grows() {
+fn repair_is_planned_while_a_wal_grows() {
     repairs_are_planned("WAL");
 }
 
 #[test]
-fn a_repair_is_planned_while_a_rollback_journal_comes_and_goes() {
+fn repair_is_planned_while_a_rollback_journal_is_used() {
     repairs_are_planned("DELETE");
 }
 
 #[test]
-fn a_log_that_grows_and_is_copied_back() {
+fn scan_during_wal_writes_and_checkpoints_reads_one_snapshot() {
     let methods = scans_see_one_moment("WAL");
     assert!(methods.get("pages").is_some_and(|&count| count > 0), "{methods:?}");
 }
 
 #[test]
-fn a_rollback_journal_that_comes_and_goes() {
+fn scan_during_rollback_journal_writes_reads_one_snapshot() {
     let methods = scans_see_one_moment("DELETE");
     assert!(methods.get("pages").is_some_and(|&count| count > 0), "{methods:?}");
 }

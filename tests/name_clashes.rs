@@ -9,7 +9,7 @@ fn bench(names: &[String]) -> Bench {
 }
 
 #[test]
-fn scan_finds_the_orphans_of_tables_named_like_ours() {
+fn scan_of_tables_named_like_aliases_finds_orphans() {
     let names = names::names();
     let (code, report) = bench(&names).scan();
     assert_eq!((code, report["summary"]["unchecked"].as_u64()), (1, Some(0)), "{}", report["summary"]);
@@ -17,7 +17,7 @@ fn scan_finds_the_orphans_of_tables_named_like_ours() {
 }
 
 #[test]
-fn repair_treats_tables_named_like_ours() {
+fn repair_of_tables_named_like_aliases_treats_every_orphan() {
     let names = names::names();
     let bench = bench(&names);
     for round in 0..names::ROUNDS {
@@ -41,7 +41,7 @@ fn repair_treats_tables_named_like_ours() {
 }
 
 #[test]
-fn check_tries_rows_for_tables_named_like_ours() {
+fn check_of_tables_named_like_aliases_names_failing_rows() {
     let names = names::names();
     let bench = bench(&names);
     bench.write("rows.csv", names::ROWS);
@@ -54,7 +54,7 @@ fn check_tries_rows_for_tables_named_like_ours() {
 }
 
 #[test]
-fn explain_foresees_statements_about_tables_named_like_ours() {
+fn explain_of_tables_named_like_aliases_gives_effects() {
     let names = names::names();
     let bench = bench(&names);
     for (place, name) in names.iter().enumerate() {

@@ -187,7 +187,7 @@ pub(crate) fn assert_explained(statement: &str, outcome: &str, run: &Run) {
 }
 
 #[test]
-fn names_are_found_in_the_source() {
+fn aliases_are_read_from_the_source() {
     let names = names();
     for name in ["child", "parent", "key", "wanted", "sought", "o", "p", "i", "k0", "was", "gone", "walk", "met"] {
         assert!(names.iter().any(|known| known == name), "{name}: {names:?}");

@@ -191,7 +191,7 @@ fn verdict(database: &Connection, child: &str) -> rusqlite::Result<i64> {
 }
 
 #[test]
-fn sqlite_agrees_with_what_the_pages_say() {
+fn random_pages_are_judged_like_the_pragma() {
     let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
     let mut rng = Rng::with_seed(512);
     let (mut judged, mut orphans, mut refused) = (0, 0, 0);

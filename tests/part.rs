@@ -32,7 +32,7 @@ fn relation<'a>(report: &'a serde_json::Value, id: &str) -> &'a serde_json::Valu
 }
 
 #[test]
-fn a_condition_makes_coverage_partial() {
+fn condition_makes_coverage_partial() {
     let bench = bench("");
     let (code, report) = json(&bench, &["--where", "c: child.id > 3"]);
     assert_eq!((code, &report["verdict"], &report["summary"]["partial"]), (1, &"findings".into(), &1.into()));
@@ -55,7 +55,7 @@ fn a_condition_makes_coverage_partial() {
 }
 
 #[test]
-fn since_needs_to_know_the_time() {
+fn since_without_time_column_is_refused() {
     let run = bench("").run(&["scan", "app.db", "--since", "2026-02-01"]);
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("help: name the columns in fk-doctor.toml: [scan] time-columns"), "{}", run.stderr);
@@ -69,7 +69,7 @@ fn since_needs_to_know_the_time() {
 }
 
 #[test]
-fn faulty_conditions_are_told_before_the_work() {
+fn faulty_condition_is_reported_before_the_scan() {
     let bench = bench("");
     for (typed, error, because) in [
         ("c: child.nope = 1", "could not understand the condition for c", "no such column: child.nope"),
@@ -84,7 +84,7 @@ fn faulty_conditions_are_told_before_the_work() {
 
 /// A deleted parent orphans rows that did not change, so the parent's relations are looked at too.
 #[test]
-fn changed_tables_choose_relations_of_either_side() {
+fn changed_table_selects_relations_of_either_side() {
     let bench = bench("");
     let (code, report) = json(&bench, &["--changed-tables", "p"]);
     assert_eq!((code, report["relations"].as_array().unwrap().len()), (1, 1));
@@ -95,7 +95,7 @@ fn changed_tables_choose_relations_of_either_side() {
 }
 
 #[test]
-fn missing_keys_have_a_first_and_a_last_time() {
+fn missing_key_has_first_and_last_time() {
     let bench = bench("[scan]\ntime-columns = [\"made\"]\n");
     let (_, report) = json(&bench, &[]);
     let missing = &report["findings"].as_array().unwrap().iter().find(|finding| finding["code"] == "orphan").unwrap()["top_missing"];
@@ -114,7 +114,7 @@ fn missing_keys_have_a_first_and_a_last_time() {
 }
 
 #[test]
-fn every_scan_adds_a_line_to_the_history() {
+fn scan_adds_a_line_to_the_history() {
     let bench = bench("");
     for _ in 0..3 {
         assert_eq!(bench.run(&["scan", "app.db", "--history", "past.ndjson", "--format", "html=r.html"]).code, 1);

@@ -47,14 +47,14 @@ fn scan_as_reader(bench: &Bench) -> (i32, String, String) {
 const SEED: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p); INSERT INTO c VALUES (7)";
 
 #[test]
-fn a_read_only_directory_is_enough() {
+fn read_only_directory_is_scanned() {
     let (code, stdout, stderr) = scan_as_reader(&Bench::new(SEED));
     assert_eq!(code, 1, "{stderr}");
     assert!(stdout.contains("\"orphan_rows\": 1"), "{stdout}");
 }
 
 #[test]
-fn a_wal_database_at_rest_is_read_without_its_side_files() {
+fn wal_database_without_side_files_is_scanned() {
     let bench = Bench::new(&format!("PRAGMA journal_mode = WAL; {SEED}"));
     assert!(!bench.path("app.db-wal").exists(), "closed and checkpointed");
     let (code, stdout, stderr) = scan_as_reader(&bench);
@@ -64,7 +64,7 @@ fn a_wal_database_at_rest_is_read_without_its_side_files() {
 }
 
 #[test]
-fn a_wal_that_cannot_be_read_is_never_ignored() {
+fn unreadable_wal_stops_the_scan() {
     let bench = Bench::new(&format!("PRAGMA journal_mode = WAL; {SEED}"));
     let live = bench.path("app.db");
     let writer = Connection::open(&live).unwrap();
@@ -79,7 +79,7 @@ fn a_wal_that_cannot_be_read_is_never_ignored() {
 }
 
 #[test]
-fn a_pipe_is_refused_at_once() {
+fn pipe_is_refused_at_once() {
     let bench = Bench::new("");
     assert!(Command::new("mkfifo").arg(bench.path("pipe")).status().unwrap().success());
     let run = bench.run(&["scan", "pipe"]);

@@ -38,7 +38,7 @@ fn script(name: &str) -> String {
 }
 
 #[test]
-fn the_action_gives_its_inputs_to_the_script_as_data() {
+fn action_inputs_reach_the_script_as_data() {
     let text = text("action.yml");
     let action = yaml(&text);
     assert_eq!(action["runs"]["using"].as_str(), Some("composite"));
@@ -61,7 +61,7 @@ fn the_action_gives_its_inputs_to_the_script_as_data() {
 }
 
 #[test]
-fn the_action_annotates_and_writes_what_was_asked_for() {
+fn action_annotates_and_writes_requested_reports() {
     let bench = Bench::new(SEED);
     let (summary, output) = (bench.path("summary"), bench.path("output"));
     let variables = [
@@ -92,7 +92,7 @@ fn the_action_annotates_and_writes_what_was_asked_for() {
 }
 
 #[test]
-fn inputs_are_never_run() {
+fn action_input_with_shell_code_is_not_executed() {
     let bench = Bench::new(SEED);
     for name in ["$(touch owned)", "`touch owned`", "; touch owned", "--help", "a b*"] {
         let run =
@@ -104,7 +104,7 @@ fn inputs_are_never_run() {
 }
 
 #[test]
-fn the_hook_scans_each_file_of_a_commit() {
+fn hook_scans_each_file_of_a_commit() {
     let text = text(".pre-commit-hooks.yaml");
     let hooks = yaml(&text);
     let hook = &hooks[0];
@@ -124,7 +124,7 @@ fn the_hook_scans_each_file_of_a_commit() {
 }
 
 #[test]
-fn the_gitlab_example_asks_for_what_the_script_knows() {
+fn gitlab_example_uses_only_variables_of_the_script() {
     let text = text("ci/gitlab.yml");
     let job = &yaml(&text)["foreign-keys"];
     let script = std::fs::read_to_string(script("scan")).unwrap();

@@ -133,7 +133,7 @@ fn rule(id: &str, child: &str, treatment: &str) -> String {
 /// A key that another relation has a parent made for is adopted, and what goes is remembered as an orphan of both; text stays
 /// text in the fingerprint.
 #[test]
-fn a_new_parent_names_the_orphans_of_every_relation() {
+fn new_parent_lists_adopted_orphans_of_every_relation() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
          CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id), s REFERENCES p(id));\n\
@@ -164,7 +164,7 @@ fn a_new_parent_names_the_orphans_of_every_relation() {
 
 /// One parent may adopt more orphans than are asked about at a time.
 #[test]
-fn one_parent_adopts_thousands() {
+fn new_parent_lists_thousands_of_orphans() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)\n\
@@ -177,7 +177,7 @@ fn one_parent_adopts_thousands() {
 
 /// A row that was planned to lose its reference, and then has to go itself, goes before the row that it refers to.
 #[test]
-fn a_blanked_row_that_goes_goes_first() {
+fn deleted_row_with_cleared_reference_precedes_its_parent() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY);\n\
          CREATE TABLE x(id INTEGER PRIMARY KEY, r NOT NULL REFERENCES p(id));\n\
@@ -199,7 +199,7 @@ fn a_blanked_row_that_goes_goes_first() {
 
 /// A row that was to get another key and then goes leaves no record of a key that it never has.
 #[test]
-fn a_row_that_goes_leaves_no_record_of_a_new_key() {
+fn deleted_row_leaves_no_record_of_a_remap() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE map(old, new);\n\
          CREATE TABLE c(id INTEGER PRIMARY KEY, r NOT NULL REFERENCES p(id), s NOT NULL REFERENCES p(id));\n\

@@ -23,7 +23,7 @@ const REAL: &str = "INSERT INTO media_sources VALUES ('abc', 'vimeo', 'A film', 
     ON CONFLICT(source_id) DO UPDATE SET source_type = excluded.source_type, title = excluded.title, url = excluded.url";
 
 #[test]
-fn statuses_arrive_before_their_source() {
+fn status_before_its_source_gets_a_placeholder() {
     let bench = story();
     assert!(application(&bench).execute_batch(STATUS).is_err(), "this is what fails today");
     let dump = bench.dump();
@@ -72,7 +72,7 @@ fn statuses_arrive_before_their_source() {
 
 /// Without a plan at hand the triggers can be dropped, whatever orphans there are; and brought back.
 #[test]
-fn triggers_are_dropped_directly() {
+fn triggers_with_orphans_left_can_be_dropped() {
     let bench = story();
     let dump = bench.dump();
     let rule = ["repair", "app.db", "--rules", "media-sources", "--prevent", "-o", "plan", "--apply", "--no-backup"];
@@ -100,7 +100,7 @@ fn triggers_are_dropped_directly() {
 
 /// The script is what the plan does.
 #[test]
-fn the_script_prevents_too() {
+fn prevent_script_equals_the_plan() {
     let bench = story();
     let script = bench.run(&["repair", "app.db", "--rules", "media-sources", "--prevent", "--format", "sql"]).stdout;
     bench.execute(&script);
@@ -114,7 +114,7 @@ fn the_script_prevents_too() {
 
 /// Keys of several columns and odd names, `via`, defaults, columns that need a value, and a rule that changes.
 #[test]
-fn a_placeholder_has_all_that_it_needs() {
+fn trigger_placeholder_fills_every_required_column() {
     let bench = Bench::new(
         "CREATE TABLE \"odd \"\"p\"(b INT, a TEXT, n INT NOT NULL, t TEXT NOT NULL UNIQUE, j JSON NOT NULL,
              d TEXT NOT NULL DEFAULT 'given', g AS (n + 1), PRIMARY KEY(a, b)) STRICT, WITHOUT ROWID;"
@@ -164,7 +164,7 @@ fn a_placeholder_has_all_that_it_needs() {
 
 /// Only keys that `via` has get a placeholder: others are refused as before.
 #[test]
-fn via_decides_who_gets_a_placeholder() {
+fn trigger_with_via_makes_parents_only_for_via_keys() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT NOT NULL); CREATE TABLE known(k INT UNIQUE, v TEXT);
          INSERT INTO known VALUES (5, 'five'); CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id));",
@@ -183,7 +183,7 @@ fn via_decides_who_gets_a_placeholder() {
 }
 
 #[test]
-fn what_cannot_be_prevented_is_said() {
+fn unsupported_prevent_is_refused_with_reason() {
     let bench = Bench::new(
         "CREATE TABLE o(id INTEGER PRIMARY KEY); CREATE TABLE p(id INTEGER PRIMARY KEY, o INT NOT NULL REFERENCES o(id));
          CREATE TABLE c(id INTEGER PRIMARY KEY REFERENCES p(id), r INT REFERENCES p(id));",
@@ -214,7 +214,7 @@ fn what_cannot_be_prevented_is_said() {
 /// Whatever the columns' types and collations: a row that has its parent gets no other, and one that has none gets one
 /// that the database accepts as its parent.
 #[test]
-fn a_trigger_compares_as_the_foreign_key_does() {
+fn trigger_compares_keys_like_the_foreign_key() {
     let types = [
         "INTEGER PRIMARY KEY",
         "TEXT UNIQUE",
@@ -298,7 +298,7 @@ fn a_trigger_compares_as_the_foreign_key_does() {
 /// Triggers run in the application's SQLite. What a rule's expression takes is said before anything is written, and in the
 /// trigger; what is not said to be newer works in an older one, here Python's.
 #[test]
-fn a_trigger_says_which_version_of_sqlite_it_takes() {
+fn trigger_states_its_minimum_sqlite_version() {
     for (expression, takes) in [
         ("upper(key.r) || '!'", None),
         ("printf('%s-%d', key.r, length(key.r))", None),

@@ -44,7 +44,7 @@ fn every_report(bench: &Bench, more: &[&str], variables: &[(&str, &str)]) -> Vec
 }
 
 #[test]
-fn masked_values_are_in_no_report() {
+fn masked_values_appear_in_no_report() {
     let bench = Bench::new(SEED);
     for (format, report) in every_report(&bench, &["--redact"], &[]) {
         assert_eq!(canaries(&report), Vec::<String>::new(), "{format}: {report}");
@@ -56,7 +56,7 @@ fn masked_values_are_in_no_report() {
 }
 
 #[test]
-fn hashed_values_are_equal_where_the_values_are() {
+fn equal_values_have_equal_hashes() {
     let bench = Bench::new(SEED);
     for (format, report) in every_report(&bench, &["--redact=hash"], &[KEY]) {
         assert_eq!(canaries(&report), Vec::<String>::new(), "{format}");
@@ -74,7 +74,7 @@ fn hashed_values_are_equal_where_the_values_are() {
 }
 
 #[test]
-fn hashes_need_a_secret() {
+fn hash_without_secret_is_refused() {
     for variables in [&[][..], &[("FK_DOCTOR_REDACT_KEY", "short")]] {
         let run = Bench::new(SEED).run_in(&["scan", "app.db", "--redact=hash"], variables);
         assert_eq!(run.code, 2);
@@ -99,7 +99,7 @@ fn excluded_columns_are_always_masked() {
 }
 
 #[test]
-fn the_configuration_can_ask_for_it() {
+fn configuration_turns_redaction_on() {
     let bench = Bench::new(SEED);
     std::fs::write(bench.path("fk-doctor.toml"), "[redact]\nvalues = \"mask\"\n").unwrap();
     assert!(every_report(&bench, &[], &[]).iter().all(|(_, report)| canaries(report).is_empty()));
@@ -109,7 +109,7 @@ fn the_configuration_can_ask_for_it() {
 }
 
 #[test]
-fn a_password_is_in_no_error() {
+fn password_appears_in_no_error() {
     for source in
         ["postgres://me:canary@localhost:1/db", "mysql://me:canary@localhost:1/db?x=canary", "oracle://me:canary@h/db"]
     {
@@ -121,7 +121,7 @@ fn a_password_is_in_no_error() {
 
 /// What a repair would do is told without values; the plan itself is data and holds them.
 #[test]
-fn a_repair_is_previewed_without_values() {
+fn repair_preview_hides_values() {
     let bench = Bench::new(SEED);
     let rule = "id = \"blank\"\nexplain = \"Blank what is missing.\"\neven-if-parent-lost = true\n[relation]\nchild = \"orders(user_id)\"\nparent = \"users(id)\"\n\
                 [limits]\nmax-rows = 10\nmax-share = 1.0\n[[treat]]\naction = \"set-null\"\n";
@@ -146,7 +146,7 @@ fn a_repair_is_previewed_without_values() {
 }
 
 #[test]
-fn a_statement_is_explained_without_values() {
+fn explain_hides_values() {
     let bench = Bench::new(SEED);
     for format in ["table", "json"] {
         let sql = "UPDATE orders SET user_id = user_id + 1";
@@ -156,7 +156,7 @@ fn a_statement_is_explained_without_values() {
 }
 
 #[test]
-fn rows_of_a_file_are_checked_without_values() {
+fn check_hides_values() {
     let bench = Bench::new(SEED);
     std::fs::write(bench.path("rows.csv"), "ref,user_id,mail\ncanary-20,918273677,canary-21@example.org\n").unwrap();
     for format in ["table", "json"] {

@@ -43,7 +43,7 @@ fn foreseen(bench: &Bench) -> (u64, u64) {
 }
 
 #[test]
-fn what_is_planned_holds() {
+fn random_plan_applies_as_foreseen_and_is_undone() {
     let cases: u64 = std::env::var("FK_DOCTOR_CASES").map_or(40, |cases| cases.parse().unwrap());
     let (mut applied, mut changes, mut silenced) = (0, 0, 0);
     for seed in 0..cases {

@@ -24,26 +24,26 @@ fn table(heading: &str) -> Vec<String> {
 }
 
 #[test]
-fn exit_codes_are_those_of_the_code() {
+fn readme_exit_codes_equal_the_code() {
     let expected: Vec<String> =
         Exit::ALL.iter().map(|exit| format!("| {} | {} |", exit.code(), exit.meaning())).collect();
     assert_eq!(table("Exit codes"), expected);
 }
 
 #[test]
-fn finding_codes_are_those_of_the_code() {
+fn readme_finding_codes_equal_the_code() {
     let row = |code: &Code| format!("| `{}` | {} | {} |", code.name(), code.severity().name(), code.explanation());
     assert_eq!(table("Findings"), Code::ALL.iter().map(row).collect::<Vec<_>>());
 }
 
 #[test]
-fn formats_are_those_of_the_code() {
+fn readme_formats_equal_the_code() {
     let row = |format: &ScanFormat| format!("| `{}` | {} |", format.name(), format.explanation());
     assert_eq!(table("Formats"), ScanFormat::ALL.iter().map(row).collect::<Vec<_>>());
 }
 
 #[test]
-fn the_output_shown_is_real() {
+fn readme_output_is_real() {
     let bench = common::Bench::new("");
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/demo.sqlite");
     let run = bench.run(&["scan", demo]);
@@ -56,7 +56,7 @@ fn the_output_shown_is_real() {
 
 /// The rule shown is a rule, and the actions are those of the grammar.
 #[test]
-fn the_rule_shown_is_sound() {
+fn readme_rule_is_valid() {
     let readme = readme();
     let (_, section) = readme.split_once("## Repair\n").unwrap();
     let (_, rule) = section.split_once("```toml\n").unwrap();
@@ -77,7 +77,7 @@ fn contributing() -> String {
 
 /// The case that CONTRIBUTING.md shows can be read as a case.
 #[test]
-fn case_shown_to_contributors_is_sound() {
+fn contributing_case_is_valid() {
     let text = contributing();
     let (_, shown) = text.split_once("```toml\n").unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -94,7 +94,7 @@ fn case_shown_to_contributors_is_sound() {
 
 /// CONTRIBUTING.md lists the variables that the tests read, and no other.
 #[test]
-fn variables_of_the_tests_are_listed_for_contributors() {
+fn contributing_lists_every_test_variable() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut read = BTreeSet::new();
     let mut folders = vec![folder.join("tests"), folder.join("src")];

@@ -70,7 +70,7 @@ fn phase(bench: &Bench) -> String {
 
 /// Another row was blanked by hand, and the counter moved: neither says anything of the row whose parent came.
 #[test]
-fn row_that_found_its_parent_is_left_whatever_else_was_done() {
+fn row_whose_parent_arrived_is_left_alone() {
     let rules = rule("a(r)", "action = \"set-null\"") + &rule("b(r)", "action = \"set-null\"");
     for before in ["UPDATE a SET r = NULL WHERE id = 3", "INSERT INTO p VALUES (99, 'x'); DELETE FROM p WHERE id = 99"]
     {
@@ -94,7 +94,7 @@ fn row_that_found_its_parent_is_left_whatever_else_was_done() {
 
 /// A placeholder that was made for a row is not a parent that the row has found.
 #[test]
-fn parent_that_the_plan_itself_made_is_no_found_parent() {
+fn parent_made_by_the_plan_does_not_count_as_arrived() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE a(id INTEGER PRIMARY KEY, r REFERENCES p(id)); \
         CREATE TABLE b(id INTEGER PRIMARY KEY, r REFERENCES p(id)); \
         INSERT INTO p VALUES (1); INSERT INTO a VALUES (1, 7); INSERT INTO b VALUES (1, 7);";
@@ -111,7 +111,7 @@ fn parent_that_the_plan_itself_made_is_no_found_parent() {
 
 /// What somebody else had made alike is not ours to take back.
 #[test]
-fn placeholder_that_the_application_made_first_stays() {
+fn placeholder_made_first_by_the_application_stays() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
     bench.execute("INSERT INTO p VALUES (16, NULL)");
     let before = bench.dump();
@@ -128,7 +128,7 @@ fn placeholder_that_the_application_made_first_stays() {
 }
 
 #[test]
-fn undo_leaves_no_orphan_that_was_none() {
+fn undo_creates_no_orphan() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
     let before = bench.dump();
     done(&bench, "apply", &[], 0);
@@ -156,7 +156,7 @@ fn undo_leaves_no_orphan_that_was_none() {
 /// An orphan of the plan may go, or get another parent, without keeping its placeholder.
 /// A placeholder that stays keeps the parents that were made for it.
 #[test]
-fn undo_keeps_the_parents_of_a_placeholder_that_stays() {
+fn undo_keeps_parents_of_a_kept_placeholder() {
     let seed = "CREATE TABLE g(id INTEGER PRIMARY KEY); \
         CREATE TABLE p(id INTEGER PRIMARY KEY, g INTEGER NOT NULL REFERENCES g(id)); \
         CREATE TABLE z(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id)); \
@@ -176,7 +176,7 @@ fn undo_keeps_the_parents_of_a_placeholder_that_stays() {
 
 /// A run that goes round rows after a batch was committed does not make its tables again.
 #[test]
-fn tables_of_committed_batches_are_not_made_again() {
+fn table_of_a_committed_batch_is_not_created_again() {
     let seed = format!(
         "{SEED} CREATE TABLE log(x); INSERT INTO a VALUES (4, 19); CREATE TRIGGER t AFTER DELETE ON b WHEN old.note = 'z' \
          BEGIN INSERT INTO log VALUES (1); END;"
@@ -193,7 +193,7 @@ fn tables_of_committed_batches_are_not_made_again() {
 }
 
 #[test]
-fn undo_takes_a_placeholder_whose_orphans_are_gone() {
+fn undo_removes_placeholder_without_orphans() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
     done(&bench, "apply", &[], 0);
     bench.execute("DELETE FROM b WHERE id = 2; UPDATE b SET note = 'new' WHERE id = 3");
@@ -204,7 +204,7 @@ fn undo_takes_a_placeholder_whose_orphans_are_gone() {
 
 /// One placeholder that was filled in does not keep the rest.
 #[test]
-fn placeholder_that_was_filled_in_is_gone_round() {
+fn undo_skips_an_edited_placeholder() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
     done(&bench, "apply", &[], 0);
     bench.execute("UPDATE p SET name = 'filled' WHERE id = 16");
@@ -246,7 +246,7 @@ fn unit_is_changed_whole_or_not_at_all() {
 
 /// A row that came to refer to one that is to go keeps it.
 #[test]
-fn new_dependant_keeps_what_it_refers_to() {
+fn row_with_a_new_dependant_is_kept() {
     let seed = format!("{SEED} CREATE TABLE d(id INTEGER PRIMARY KEY, b INTEGER REFERENCES b(id));");
     let bench = planned(&seed, &rule("b(r)", "action = \"quarantine\""));
     bench.execute("INSERT INTO d VALUES (1, 2)");
@@ -257,7 +257,7 @@ fn new_dependant_keeps_what_it_refers_to() {
 
 /// A placeholder for which nobody is left is not made.
 #[test]
-fn placeholder_that_nobody_needs_is_not_made() {
+fn placeholder_without_orphans_is_not_made() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
     bench.execute("DELETE FROM b WHERE id = 2");
     assert!(plain(&done(&bench, "apply", &[], 5)).contains("p (id = 16) is needed by no row any more"));
@@ -266,7 +266,7 @@ fn placeholder_that_nobody_needs_is_not_made() {
 }
 
 #[test]
-fn status_tells_how_far_a_plan_is() {
+fn status_reports_progress_of_a_plan() {
     let bench = planned(SEED, &rule("b(r)", "action = \"set-null\""));
     let alone = bench.run(&["status", "plan.ndjson"]);
     assert!(plain(&alone).contains("○ plan.ndjson was not begun"), "{}", alone.stdout);
@@ -303,7 +303,7 @@ fn status_tells_how_far_a_plan_is() {
 
 /// Two plans have one table, and each its own record.
 #[test]
-fn plans_do_not_mix_their_records() {
+fn plans_keep_separate_records() {
     let bench = planned(&format!("{SEED} UPDATE a SET r = 15 WHERE id = 3"), &rule("a(r)", "action = \"set-null\""));
     bench.write("r.toml", &rule("b(r)", "action = \"set-null\""));
     assert_eq!(bench.run(&["repair", "app.db", "--rules", "r.toml", "-o", "other.ndjson"]).code, 0);
@@ -318,7 +318,7 @@ fn plans_do_not_mix_their_records() {
 }
 
 #[test]
-fn unrelated_definitions_may_come_and_go() {
+fn unrelated_definition_change_does_not_stop_a_plan() {
     let bench = planned(SEED, &rule("b(r)", "action = \"placeholder\""));
     bench.execute("CREATE TABLE stranger(x); CREATE INDEX ax ON a(id, r); CREATE VIEW v AS SELECT * FROM b;");
     // The index is of a table that refers to the same parent: what acts on it is a part of the plan.
@@ -366,7 +366,7 @@ fn many(rows: u32) -> String {
 
 /// Killed between two batches, and goes on after parents came for what was still to do.
 #[test]
-fn resumed_run_looks_at_its_rows_again() {
+fn resumed_run_checks_its_rows_again() {
     let bench = planned(&many(3_000), &rule("c(r)", "action = \"delete\"\nkeep = false"));
     let mut child = started(&bench, "apply", &["--batch", "10"]);
     let count = || bench.value("SELECT count(*) FROM c").parse::<u32>().unwrap();
@@ -390,7 +390,7 @@ fn resumed_run_looks_at_its_rows_again() {
 
 /// Who overwrites the plan in place while it waits for a lock does not get other bytes executed.
 #[test]
-fn bytes_that_nobody_reviewed_do_not_run() {
+fn plan_overwritten_while_waiting_is_not_executed() {
     let bench = planned(&many(2_000), &rule("c(r)", "action = \"set-null\""));
     let lock = Connection::open(bench.path("app.db")).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -437,7 +437,7 @@ fn two_runs_of_one_plan_exclude_each_other() {
 
 /// A copy of the plan has another lock: the record tells the first run that it was overtaken.
 #[test]
-fn run_that_was_overtaken_by_a_copy_of_its_plan_stops() {
+fn run_overtaken_by_a_copy_of_its_plan_stops() {
     let bench = planned(&many(4_000), &rule("c(r)", "action = \"set-null\""));
     std::fs::copy(bench.path("plan.ndjson"), bench.path("copy.ndjson")).unwrap();
     let first = started(&bench, "apply", &["--batch", "5"]);
@@ -455,7 +455,7 @@ fn run_that_was_overtaken_by_a_copy_of_its_plan_stops() {
 
 /// What stops a run after its first batch does not say that nothing was changed.
 #[test]
-fn run_that_stops_halfway_tells_what_was_committed() {
+fn run_stopped_halfway_reports_committed_changes() {
     let seed =
         many(50) + "CREATE TRIGGER t BEFORE UPDATE ON c WHEN OLD.id = 45 BEGIN SELECT RAISE(ABORT, 'the fuse'); END;";
     let bench = planned(&seed, &rule("c(r)", "action = \"set-null\""));
@@ -473,7 +473,7 @@ fn run_that_stops_halfway_tells_what_was_committed() {
 
 /// A row that has grown too long to be read is one that changed, and a long orphan does not keep its placeholder.
 #[test]
-fn row_of_any_length_is_gone_round() {
+fn overlong_row_is_skipped() {
     let bench = planned(SEED, &rule("b(r)", "action = \"set-null\""));
     bench.execute("UPDATE b SET note = zeroblob(30000000) WHERE id = 2");
     assert!(plain(&done(&bench, "apply", &[], 5)).contains("b (id = 2) is not as it was"));
@@ -489,7 +489,7 @@ fn row_of_any_length_is_gone_round() {
 
 /// A table of the user's that has the name of ours is told apart.
 #[test]
-fn table_of_the_user_with_the_name_of_the_record_is_named() {
+fn user_table_with_the_record_name_is_reported() {
     let bench = planned(SEED, &rule("b(r)", "action = \"set-null\""));
     bench.execute("CREATE TABLE fk_doctor_state(x)");
     for command in ["apply", "undo"] {
@@ -500,7 +500,7 @@ fn table_of_the_user_with_the_name_of_the_record_is_named() {
 
 /// One placeholder for very many orphans is taken back in a time that grows with them, and not with their square.
 #[test]
-fn parent_of_many_orphans_is_taken_back() {
+fn undo_of_parent_with_many_orphans_is_linear() {
     let rows: Vec<String> = (0..60_000).map(|id| format!("({id}, -1)")).collect();
     let seed = format!(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id)); \
@@ -516,7 +516,7 @@ fn parent_of_many_orphans_is_taken_back() {
 
 /// A counter that moved with the rows of a part of the plan goes back with them.
 #[test]
-fn counter_of_a_plan_that_was_cut_goes_back() {
+fn counter_of_a_cut_plan_is_restored() {
     let seed = format!(
         "{SEED} CREATE TRIGGER t BEFORE INSERT ON p WHEN NEW.id = 17 BEGIN SELECT RAISE(ABORT, 'the fuse'); END;"
     );
@@ -530,7 +530,7 @@ fn counter_of_a_plan_that_was_cut_goes_back() {
 
 /// Of a plan that was cut off, an orphan whose turn did not come may refer to a parent that was made for others.
 #[test]
-fn orphan_whose_turn_did_not_come_keeps_no_parent() {
+fn untreated_orphan_keeps_no_placeholder() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE q(id INTEGER PRIMARY KEY); \
         CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id), s INTEGER REFERENCES q(id)); \
         INSERT INTO p VALUES (1); INSERT INTO q VALUES (1); INSERT INTO c VALUES (1, 1, 1), (2, 7, 1), (3, 7, 9); \

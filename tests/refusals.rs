@@ -42,7 +42,7 @@ fn refuses(bench: &Bench, run: impl Fn() -> Run, why: &str) {
 }
 
 #[test]
-fn a_stale_plan_is_refused() {
+fn stale_plan_is_refused() {
     let stale = [
         ("UPDATE c SET r = 9 WHERE id = 2", "c (id = 2) is not as it was"),
         ("UPDATE c SET note = 'new' WHERE id = 2", "c (id = 2) is not as it was"),
@@ -74,7 +74,7 @@ fn a_stale_plan_is_refused() {
 }
 
 #[test]
-fn undo_refuses_rows_that_changed_since() {
+fn undo_of_changed_rows_is_refused() {
     for (change, why) in [
         ("UPDATE c SET r = 8 WHERE id = 2", "c (id = 2)"),
         ("UPDATE p SET name = 'real' WHERE id = 8", "p (id = 8)"),
@@ -95,7 +95,7 @@ fn undo_refuses_rows_that_changed_since() {
 }
 
 #[test]
-fn what_was_not_reviewed_does_not_run() {
+fn edited_plan_is_refused() {
     let bench = planned(SEED);
     let plan = std::fs::read(bench.path("plan.ndjson")).unwrap();
     let mut at = 0;
@@ -124,7 +124,7 @@ fn what_was_not_reviewed_does_not_run() {
 
 /// What a trigger does beyond the plan rolls the plan back; the triggers can be kept silent.
 #[test]
-fn triggers_do_not_smuggle() {
+fn trigger_with_extra_changes_rolls_back() {
     for (trigger, why) in [
         ("AFTER UPDATE ON c BEGIN DELETE FROM other; END", "changed 2 rows beyond the plan"),
         ("AFTER INSERT ON p BEGIN INSERT INTO log VALUES (new.id); END", "changed 1 row beyond the plan"),
@@ -149,14 +149,14 @@ fn triggers_do_not_smuggle() {
 
 /// A trigger that quietly makes another orphan is not believed, whatever the engine's commit says.
 #[test]
-fn a_new_orphan_anywhere_rolls_back() {
+fn new_orphan_anywhere_rolls_back() {
     let trigger = "CREATE TRIGGER t AFTER INSERT ON p BEGIN UPDATE c SET r = 1000 WHERE id = 1; END;";
     let bench = planned(&format!("{SEED}{trigger}"));
     refuses(&bench, || apply(&bench, &[]), "changed 1 row beyond the plan");
 }
 
 #[test]
-fn the_backup_is_made_and_is_whole() {
+fn backup_is_whole_and_overwrites_nothing() {
     use std::os::unix::fs::PermissionsExt;
     let bench = planned(SEED);
     std::fs::set_permissions(bench.path("app.db"), std::fs::Permissions::from_mode(0o640)).unwrap();
@@ -183,7 +183,7 @@ fn the_backup_is_made_and_is_whole() {
 
 /// A database that is damaged is not written to.
 #[test]
-fn damage_is_not_repaired_over() {
+fn damaged_database_is_not_written() {
     let rows: String = (10..400).map(|i| format!("INSERT INTO other VALUES ('{}');", "x".repeat(i))).collect();
     let bench = planned(&format!("{SEED} CREATE INDEX ox ON other(x); {rows}"));
     let mut file = std::fs::read(bench.path("app.db")).unwrap();
@@ -197,7 +197,7 @@ fn damage_is_not_repaired_over() {
 }
 
 #[test]
-fn another_writer_is_waited_for_and_named() {
+fn other_writer_is_waited_for_and_named() {
     let bench = planned(SEED);
     let other = rusqlite::Connection::open(bench.path("app.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -210,7 +210,7 @@ fn another_writer_is_waited_for_and_named() {
 
 /// Batches come to the same end, also in a write-ahead log.
 #[test]
-fn batches_come_to_the_same_end() {
+fn batches_give_the_same_result() {
     for mode in ["delete", "wal"] {
         let rows: String = (10..60).map(|i| format!("INSERT INTO c VALUES ({i}, {}, NULL);", 7 + i % 5)).collect();
         let seed = format!("PRAGMA journal_mode = {mode}; {SEED} {rows}");

@@ -286,22 +286,22 @@ fn shapes(numbers: std::ops::Range<u64>) {
 }
 
 #[test]
-fn odd_shapes_are_relaxed_and_taken_back_1() {
+fn random_table_is_relaxed_and_restored_part_1() {
     shapes(0..60);
 }
 
 #[test]
-fn odd_shapes_are_relaxed_and_taken_back_2() {
+fn random_table_is_relaxed_and_restored_part_2() {
     shapes(60..120);
 }
 
 #[test]
-fn odd_shapes_are_relaxed_and_taken_back_3() {
+fn random_table_is_relaxed_and_restored_part_3() {
     shapes(120..180);
 }
 
 #[test]
-fn odd_shapes_are_relaxed_and_taken_back_4() {
+fn random_table_is_relaxed_and_restored_part_4() {
     shapes(180..240);
 }
 
@@ -313,7 +313,7 @@ fn story() -> Bench {
 
 /// A later version of the application brings the relaxed table itself: the rule makes the same table of an earlier one.
 #[test]
-fn relaxed_table_is_what_the_application_itself_makes_later() {
+fn relaxed_table_equals_the_later_schema_of_the_application() {
     let seed = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/video-upscales-relaxed/seed.sql");
     let (earlier, later) = (story(), Bench::new(&std::fs::read_to_string(seed).unwrap()));
     earlier.run(&["repair", "app.db", "--rules", "video-upscales", "--apply", "--no-backup"]);
@@ -323,7 +323,7 @@ fn relaxed_table_is_what_the_application_itself_makes_later() {
 
 /// A plan is for the definition that was read.
 #[test]
-fn a_definition_that_was_changed_since_is_left_alone() {
+fn definition_changed_after_planning_is_refused() {
     let bench = story();
     bench.run(&["repair", "app.db", "--rules", "video-upscales", "-o", "plan.ndjson"]);
     bench.execute("ALTER TABLE veo3_video_upscales ADD COLUMN note");
@@ -334,7 +334,7 @@ fn a_definition_that_was_changed_since_is_left_alone() {
 
 /// Another connection that had read the definitions before sees the new ones.
 #[test]
-fn open_connections_see_the_new_definition() {
+fn open_connection_sees_the_relaxed_definition() {
     let bench = story();
     let other = Connection::open(bench.path("app.db")).unwrap();
     let insert = "INSERT INTO veo3_video_upscales(video_id, user_id, job_id) VALUES (NULL, 5, 5)";
@@ -345,7 +345,7 @@ fn open_connections_see_the_new_definition() {
 }
 
 #[test]
-fn what_cannot_be_relaxed_is_said() {
+fn unsupported_relax_is_refused_with_reason() {
     let bench = story();
     for (arguments, told) in [
         (&["--relax", "nothing(x)"][..], "the database has no relation nothing(x)"),
@@ -365,7 +365,7 @@ fn what_cannot_be_relaxed_is_said() {
 
 /// What can be pointed at its parent is, and then the rest need not be.
 #[test]
-fn rows_and_a_definition_change_by_one_plan() {
+fn one_plan_remaps_rows_and_relaxes_the_table() {
     for batch in [&[][..], &["--batch", "1"]] {
         let bench = Bench::new(
             "CREATE TABLE p(k TEXT PRIMARY KEY NOT NULL); INSERT INTO p VALUES ('a');
@@ -391,7 +391,7 @@ fn rows_and_a_definition_change_by_one_plan() {
 
 /// The foreign keys went by hand and NOT NULL stayed, on all columns or on some: what is left of the rule is done, and undone.
 #[test]
-fn a_half_relaxed_table_loses_not_null_too() {
+fn table_without_foreign_keys_still_loses_not_null() {
     let columns = |keys: &str| {
         format!(
             "CREATE TABLE videos(id TEXT PRIMARY KEY NOT NULL); CREATE TABLE users(id INTEGER PRIMARY KEY); \
@@ -446,7 +446,7 @@ fn a_half_relaxed_table_loses_not_null_too() {
 
 /// A column whose relation another rule treats keeps its NOT NULL, whatever a wider rule says.
 #[test]
-fn a_column_of_another_rule_keeps_not_null() {
+fn column_of_another_rule_keeps_not_null() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, a_id INT NOT NULL REFERENCES p(id), \
          b_id INT NOT NULL); INSERT INTO c VALUES (1, 5, 6)",

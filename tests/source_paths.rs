@@ -437,7 +437,7 @@ fn path_is_resolved_from_its_module() {
 }
 
 #[test]
-fn only_product_code_is_read() {
+fn test_code_is_not_read() {
     for text in [
         "// crate::c\n/* crate::c /* crate::c */ crate::c */",
         "const A: &str = \"crate::c \\\" crate::c\"; const B: &str = r#\"crate::c \" crate::c\"#; const C: char = '\"';",

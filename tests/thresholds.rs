@@ -27,7 +27,7 @@ fn threshold(limits: &str) -> String {
 }
 
 #[test]
-fn limits_make_notes_warnings_and_errors() {
+fn threshold_decides_severity_of_orphans() {
     for (limits, code, word) in [
         ("fail-if = \"> 1%\"", 0, "note"),
         ("fail-if = \">= 1%\"", 1, "error"),
@@ -49,7 +49,7 @@ fn limits_make_notes_warnings_and_errors() {
 }
 
 #[test]
-fn codes_have_the_severity_they_are_given() {
+fn configured_severity_overrides_a_code() {
     assert_eq!(with("[severity]\norphan = \"note\"\n", &[]).code, 0);
     let run = with("[severity]\norphan = \"note\"\nchild-not-indexed = \"error\"\n", &[]);
     assert_eq!(run.code, 1);
@@ -57,7 +57,7 @@ fn codes_have_the_severity_they_are_given() {
 }
 
 #[test]
-fn faults_are_shown_at_their_places() {
+fn faulty_thresholds_are_shown_with_their_line() {
     let run = with(
         "[severity]\norphn = \"note\"\norphan = \"bad\"\n[[threshold]]\nrelation = \"log\"\n[[threshold]]\nrelation = \"log\"\nwarn-if = \"10\"\n",
         &[],

@@ -74,7 +74,7 @@ const SIMPLE: &str = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); \
     INSERT INTO p VALUES (1, 'a'), (2, 'b'); INSERT INTO c VALUES (1, 1), (2, 7), (3, 7), (4, NULL);";
 
 #[test]
-fn set_null_blanks_the_reference() {
+fn set_null_clears_the_reference() {
     let case = Case::new(SIMPLE, &rule("c(r)", "[[treat]]\naction = \"set-null\""));
     case.repair();
     assert_eq!(case.bench.value("SELECT group_concat(coalesce(r, 'null')) FROM c"), "'1,null,null,null'");
@@ -84,7 +84,7 @@ fn set_null_blanks_the_reference() {
 }
 
 #[test]
-fn set_null_of_a_composite_spares_what_others_need() {
+fn set_null_of_composite_key_spares_shared_columns() {
     let seed = "CREATE TABLE t(id INTEGER PRIMARY KEY); CREATE TABLE p(a INT, b INT, PRIMARY KEY(a, b)); \
         CREATE TABLE c(id INTEGER PRIMARY KEY, a INT REFERENCES t(id), b INT, FOREIGN KEY(a, b) REFERENCES p(a, b)); \
         INSERT INTO t VALUES (1); INSERT INTO c VALUES (1, 1, 5);";
@@ -95,7 +95,7 @@ fn set_null_of_a_composite_spares_what_others_need() {
 }
 
 #[test]
-fn set_default_needs_its_parent() {
+fn set_default_without_parent_is_undecided() {
     let seed = SIMPLE.replace("r INTEGER", "r INTEGER DEFAULT 2");
     let case = Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"set-default\""));
     case.repair();
@@ -107,7 +107,7 @@ fn set_default_needs_its_parent() {
 }
 
 #[test]
-fn follow_does_what_was_declared() {
+fn follow_applies_the_declared_on_delete() {
     let case = Case::new(SIMPLE, &rule("c(r)", "[[treat]]\naction = \"follow\""));
     case.repair();
     assert_eq!(case.bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "3");
@@ -125,7 +125,7 @@ fn follow_does_what_was_declared() {
 
 /// Everything that depends on a row goes with it, each by its own policy, and nothing by a cascade that nobody saw.
 #[test]
-fn quarantine_keeps_the_whole_closure() {
+fn quarantine_table_keeps_row_and_dependants() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); \
         CREATE TABLE a(code TEXT PRIMARY KEY NOT NULL, r INT REFERENCES p(id), data BLOB); \
         CREATE TABLE b(x TEXT, y INT, a TEXT NOT NULL REFERENCES a(code), PRIMARY KEY(x, y)) WITHOUT ROWID; \
@@ -152,7 +152,7 @@ fn quarantine_keeps_the_whole_closure() {
 
 /// The same closure in a file, which is there before the rows go and never in the place of another.
 #[test]
-fn quarantine_into_a_file_keeps_the_whole_closure() {
+fn quarantine_file_keeps_row_and_dependants() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1); \
         CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id), pad); \
         CREATE TABLE d(k TEXT PRIMARY KEY, c INT REFERENCES c(id)); \
@@ -220,7 +220,7 @@ fn quarantine_into_a_file_keeps_the_whole_closure() {
 }
 
 #[test]
-fn delete_keeps_nothing_and_can_still_be_taken_back() {
+fn delete_without_keep_can_be_undone() {
     let seed = SIMPLE.replace("INTEGER PRIMARY KEY, r", "TEXT, r");
     let case = Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"delete\"\nkeep = false"));
     assert!(case.plan().stdout.states("2 orphan rows and all that depend on them go, and only the plan keeps them"));
@@ -232,7 +232,7 @@ fn delete_keeps_nothing_and_can_still_be_taken_back() {
 }
 
 #[test]
-fn sentinel_is_one_parent_for_all() {
+fn sentinel_is_shared_by_all_orphans() {
     let seed = SIMPLE
         .replace("name TEXT", "name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL CHECK (kind IN ('x', 'y')) DEFAULT 'x'")
         .replace("(1, 'a'), (2, 'b')", "(1, 'a', 'x')")
@@ -246,7 +246,7 @@ fn sentinel_is_one_parent_for_all() {
 }
 
 #[test]
-fn report_leaves_orphans_on_the_record() {
+fn report_action_leaves_orphans_and_lists_them() {
     let case = Case::new(SIMPLE, &rule("c(r)", "[[treat]]\naction = \"report\""));
     let planned = case.plan();
     assert_eq!(planned.code, 0, "{}", planned.stdout);
@@ -256,7 +256,7 @@ fn report_leaves_orphans_on_the_record() {
 }
 
 #[test]
-fn remap_by_query_table_and_file() {
+fn remap_by_query_table_or_file_finds_the_parent() {
     let seed = SIMPLE.to_owned() + "CREATE TABLE map(old INT, new INT); INSERT INTO map VALUES (7, 2), (8, 1), (8, 2);";
     let ways = [
         "to = \"SELECT id FROM p WHERE name = 'b'\"",
@@ -294,7 +294,7 @@ fn remap_by_query_table_and_file() {
 }
 
 #[test]
-fn keys_of_several_columns_are_pointed_elsewhere() {
+fn remap_of_composite_key_changes_all_columns() {
     let seed = "CREATE TABLE p(a INTEGER, b TEXT COLLATE NOCASE, PRIMARY KEY(a, b)); \
         CREATE TABLE c(id INTEGER PRIMARY KEY, a INT, b TEXT, FOREIGN KEY(a, b) REFERENCES p(a, b)); \
         CREATE TABLE map(a, b, x, y); INSERT INTO map VALUES (7, 'u', 1, 'One'), (8, 'v', 2, 'two'); \
@@ -336,7 +336,7 @@ fn keys_of_several_columns_are_pointed_elsewhere() {
 
 /// Rows that would meet in a UNIQUE are never lost: they stay, or are kept aside where that is written out.
 #[test]
-fn a_remap_that_collides_is_a_decision() {
+fn remap_with_unique_conflict_keeps_or_quarantines_the_row() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE map(old INT, new INT); \
         CREATE TABLE c(id INTEGER PRIMARY KEY, who TEXT, r INT REFERENCES p(id), UNIQUE(who, r) ON CONFLICT REPLACE); \
         INSERT INTO p VALUES (1); INSERT INTO map VALUES (7, 1), (8, 1); \
@@ -357,7 +357,7 @@ fn a_remap_that_collides_is_a_decision() {
 
 /// Every column that needs a value gets one: as given, by DEFAULT, or one that says nothing and is like no other.
 #[test]
-fn a_placeholder_satisfies_its_table() {
+fn placeholder_fills_every_required_column() {
     let seed = "CREATE TABLE kind(id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL UNIQUE); \
         CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT, slug TEXT NOT NULL UNIQUE, n INT NOT NULL, at DATETIME NOT NULL, \
             flag BOOLEAN NOT NULL DEFAULT 1, kind INT NOT NULL REFERENCES kind(id), up INT REFERENCES p(id), \
@@ -394,7 +394,7 @@ fn a_placeholder_satisfies_its_table() {
 }
 
 #[test]
-fn required_parents_end_also_in_circles() {
+fn placeholder_in_a_cycle_of_required_parents_is_decided() {
     let seed = "CREATE TABLE a(id INTEGER PRIMARY KEY, b INT NOT NULL REFERENCES b(id)); \
         CREATE TABLE b(id INTEGER PRIMARY KEY, d INT NOT NULL REFERENCES d(id)); \
         CREATE TABLE d(id INTEGER PRIMARY KEY, a INT NOT NULL REFERENCES a(id), self INT NOT NULL REFERENCES d(id)); \
@@ -410,7 +410,7 @@ fn required_parents_end_also_in_circles() {
 
 /// A key of its own is one that nobody has, and that no other orphan waits for.
 #[test]
-fn a_new_key_is_nobodys() {
+fn new_placeholder_key_is_unused() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); \
         CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id)); CREATE TABLE e(r INT REFERENCES p(id)); \
         INSERT INTO p VALUES (1, 'a'); INSERT INTO c VALUES (1, 50), (2, 51); INSERT INTO e VALUES (90);";
@@ -424,7 +424,7 @@ fn a_new_key_is_nobodys() {
 }
 
 #[test]
-fn several_rules_make_one_change_of_a_row() {
+fn several_rules_for_one_row_make_one_change() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE q(id INTEGER PRIMARY KEY); \
         CREATE TABLE c(id INTEGER PRIMARY KEY, r INT REFERENCES p(id), s INT REFERENCES q(id), t INT REFERENCES q(id)); \
         INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 7, 8, 9), (2, 1, 8, NULL);";
@@ -449,7 +449,7 @@ fn several_rules_make_one_change_of_a_row() {
 /// What would take more than was meant is refused whole, and nothing is written.
 /// A sentinel may have the key that is missing: its row is made, and the rows with that key need no change.
 #[test]
-fn a_sentinel_may_be_what_is_missing() {
+fn sentinel_with_the_missing_key_is_made() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
                 CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\
                 INSERT INTO c VALUES (1, 0), (2, 7), (3, '0');";
@@ -474,7 +474,7 @@ fn a_sentinel_may_be_what_is_missing() {
 /// One sentinel serves more keys than are asked about at a time, and more relations than one.
 /// Row 6 is to go, as it depends on row 2: it can be no sentinel, and it still goes.
 #[test]
-fn a_sentinel_does_not_bring_back_a_row_that_goes() {
+fn sentinel_key_of_a_deleted_row_is_undecided() {
     let seed = "CREATE TABLE d(id INTEGER PRIMARY KEY); \
         CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES d(id), up INTEGER REFERENCES c(id)); \
         INSERT INTO c VALUES (2, 9, NULL), (6, NULL, 2), (7, NULL, 3);";
@@ -498,7 +498,7 @@ fn a_sentinel_does_not_bring_back_a_row_that_goes() {
 
 /// A table of the user's that bears the name of ours, or is named in the rule by mistake.
 #[test]
-fn rows_are_not_kept_in_a_table_of_another_kind() {
+fn quarantine_table_of_another_shape_is_refused() {
     for (table, treatments) in [
         ("fk_doctor_quarantine", "[[treat]]\naction = \"quarantine\""),
         ("notes", "[[treat]]\naction = \"quarantine\"\ntable = \"notes\""),
@@ -515,7 +515,7 @@ fn rows_are_not_kept_in_a_table_of_another_kind() {
 
 /// Row 3 goes for its own missing key before row 4 is pointed at it.
 #[test]
-fn a_row_is_not_pointed_at_one_that_goes() {
+fn remap_to_a_deleted_row_is_undecided() {
     let seed = "CREATE TABLE d(id TEXT PRIMARY KEY, r TEXT REFERENCES d(id) ON DELETE CASCADE); \
         INSERT INTO d VALUES ('k3 ', 'k1'), ('k4', 'k3'), ('k5', 'k5');";
     let treatments = "[[treat]]\naction = \"remap\"\nnormalize = [\"trim\"]\n[[treat]]\naction = \"follow\"";
@@ -530,7 +530,7 @@ fn a_row_is_not_pointed_at_one_that_goes() {
 }
 
 #[test]
-fn one_sentinel_serves_every_key_and_relation() {
+fn sentinel_serves_many_keys_and_relations() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
                 CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id), s REFERENCES p(id));\n\
                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) INSERT INTO c SELECT i, i, -i FROM n;";
@@ -548,7 +548,7 @@ fn one_sentinel_serves_every_key_and_relation() {
 
 /// A key that other rows refer to stays, also where only another change of the plan refers to it.
 #[test]
-fn a_key_that_rows_refer_to_stays() {
+fn key_with_children_is_not_remapped() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE map(old, new); \
                 CREATE TABLE c(id INTEGER PRIMARY KEY REFERENCES p(id)); CREATE TABLE g(id INTEGER PRIMARY KEY, c REFERENCES c(id));\
                 INSERT INTO p VALUES (1), (2); INSERT INTO map VALUES (7, 1), (8, 2), (9, 8); INSERT INTO c VALUES (7), (8);";
@@ -574,7 +574,7 @@ fn a_key_that_rows_refer_to_stays() {
 
 /// A placeholder whose own key is the missing one changes no row either.
 #[test]
-fn a_new_key_may_be_the_missing_one() {
+fn placeholder_whose_new_key_is_the_missing_key_changes_no_child() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
                 CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\
                 INSERT INTO c VALUES (1, 5), (2, 6);";
@@ -594,7 +594,7 @@ fn a_new_key_may_be_the_missing_one() {
 
 /// The names of knowledge bases are compared letter by letter: `_` and `%` in them are no wildcards.
 #[test]
-fn names_are_no_patterns() {
+fn name_with_wildcard_characters_is_compared_literally() {
     let bench = Bench::new(
         "CREATE TABLE knowledge_base(id INTEGER PRIMARY KEY, name TEXT NOT NULL, source_type TEXT, source_config TEXT, rag_type TEXT, rag_config TEXT);\n\
          CREATE TABLE multi_source_knowledge_base(id INTEGER PRIMARY KEY, name TEXT NOT NULL, rag_type TEXT, rag_config TEXT);\n\
@@ -625,7 +625,7 @@ fn names_are_no_patterns() {
 
 /// A key that the parent's table cannot hold is undecided, and the others are not.
 #[test]
-fn a_key_of_the_wrong_type_is_undecided() {
+fn key_of_wrong_type_is_undecided() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT);\n\
                 CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\
                 INSERT INTO c VALUES (1, 'abc'), (2, 5), (3, x'00');";
@@ -654,7 +654,7 @@ fn a_key_of_the_wrong_type_is_undecided() {
 
 /// A rule's SQL that fails for one key says nothing of the others.
 #[test]
-fn sql_that_fails_for_one_key_leaves_that_key_undecided() {
+fn rule_sql_failing_for_one_key_leaves_others_decided() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE old(id INTEGER PRIMARY KEY, cfg TEXT);\n\
                 CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id));\n\
                 INSERT INTO old SELECT value, CASE value WHEN 5 THEN '{' ELSE '{\"n\": \"x\"}' END FROM json_each('[1,2,3,4,5,6,7]');\n\
@@ -672,7 +672,7 @@ fn sql_that_fails_for_one_key_leaves_that_key_undecided() {
 
 /// A row that is too long for a plan is undecided, and so is one that such a row depends on.
 #[test]
-fn a_row_that_is_too_long_is_undecided() {
+fn row_too_long_for_a_plan_is_undecided() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY);\n\
                 CREATE TABLE c(id INTEGER PRIMARY KEY, r REFERENCES p(id), body);\n\
                 CREATE TABLE d(id INTEGER PRIMARY KEY, c REFERENCES c(id), body);\n\
@@ -693,7 +693,7 @@ fn a_row_that_is_too_long_is_undecided() {
 
 /// Whether a unique index over an expression, or over a part of the rows, takes a row is known when the plan is made.
 #[test]
-fn every_unique_index_is_asked() {
+fn unique_index_conflict_is_decided_while_planning() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES (1, 'one'), (2, 'Two');\n\
                 CREATE UNIQUE INDEX p_name ON p(lower(name));\n\
                 CREATE TABLE map(old, new); INSERT INTO map VALUES (7, 1), (8, 2);\n\
@@ -721,7 +721,7 @@ fn every_unique_index_is_asked() {
 }
 
 #[test]
-fn limits_and_guards_refuse() {
+fn plan_over_limit_or_guard_is_refused() {
     let many: String = (0..40)
         .map(|i| format!("INSERT INTO p VALUES ({}, 'x'); INSERT INTO c VALUES ({}, {});", 100 + i, 100 + i, 100 + i))
         .collect();
@@ -762,7 +762,7 @@ fn limits_and_guards_refuse() {
 
 /// A sentinel that would be made where a row is to go does not bring that row back into the database.
 #[test]
-fn sentinel_on_a_row_that_goes_leaves_the_row_going() {
+fn sentinel_on_a_deleted_row_does_not_restore_it() {
     let seed = "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE a(id INTEGER PRIMARY KEY, r INT REFERENCES p(id)); \
         CREATE TABLE b(id INTEGER PRIMARY KEY, r INT REFERENCES a(id)); \
         INSERT INTO p VALUES (1), (2); INSERT INTO a VALUES (1, 1), (2, 2), (4, 99); INSERT INTO b VALUES (1, 1), (2, 2), (3, 5);";
@@ -776,7 +776,7 @@ fn sentinel_on_a_row_that_goes_leaves_the_row_going() {
 }
 
 #[test]
-fn remap_to_key_that_two_parents_have_is_undecided() {
+fn remap_to_ambiguous_parent_is_undecided() {
     let seed = "CREATE TABLE p(k INT); CREATE TABLE c(id INTEGER PRIMARY KEY, r INT); \
                 INSERT INTO p VALUES (2), (2), (3); INSERT INTO c VALUES (1, 7), (2, 3);";
     let remap = |key: &str| rule("c(r)", &format!("[[treat]]\naction = \"remap\"\nto = \"SELECT {key}\""));

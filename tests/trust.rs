@@ -13,7 +13,7 @@ fn told(run: &common::Run) {
 }
 
 #[test]
-fn what_is_no_database_is_named() {
+fn file_that_is_no_database_is_named() {
     let bench = Bench::new("CREATE TABLE t(a)");
     let whole = std::fs::read(bench.path("app.db")).unwrap();
     std::fs::create_dir(bench.path("folder")).unwrap();
@@ -40,7 +40,7 @@ fn what_is_no_database_is_named() {
 }
 
 #[test]
-fn a_lock_is_waited_for_and_named() {
+fn lock_is_waited_for_and_named() {
     let bench = Bench::new("CREATE TABLE t(a)");
     let writer = Connection::open(bench.path("app.db")).unwrap();
     writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -51,7 +51,7 @@ fn a_lock_is_waited_for_and_named() {
 }
 
 #[test]
-fn rows_that_are_only_in_the_wal_are_seen() {
+fn rows_only_in_the_wal_are_read() {
     let bench =
         Bench::new("PRAGMA journal_mode = WAL; CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(r REFERENCES p)");
     let writer = Connection::open(bench.path("app.db")).unwrap();
@@ -61,7 +61,7 @@ fn rows_that_are_only_in_the_wal_are_seen() {
 }
 
 #[test]
-fn a_report_never_overwrites_the_database() {
+fn report_over_the_database_is_refused() {
     let bench = Bench::new("CREATE TABLE t(a)");
     let before = std::fs::read(bench.path("app.db")).unwrap();
     let run = bench.run(&["scan", "app.db", "--output", "./app.db"]);
@@ -71,7 +71,7 @@ fn a_report_never_overwrites_the_database() {
 }
 
 #[test]
-fn a_filter_that_chooses_nothing_is_an_error() {
+fn filter_without_match_is_an_error() {
     let bench = Bench::new("CREATE TABLE parent(id INTEGER PRIMARY KEY); CREATE TABLE child(r REFERENCES parent)");
     let run = bench.run(&["scan", "app.db", "--table", "chlid"]);
     assert_eq!(run.code, 2);
@@ -79,7 +79,7 @@ fn a_filter_that_chooses_nothing_is_an_error() {
 }
 
 #[test]
-fn escapes_in_names_and_values_stay_inert() {
+fn terminal_escapes_stay_inert() {
     let bench = Bench::new(
         "CREATE TABLE \"p\x1b[31m\"(id TEXT PRIMARY KEY); CREATE TABLE \"c\u{202e}\n\"(\"r\x07\" TEXT REFERENCES \"p\x1b[31m\"); \
          INSERT INTO \"c\u{202e}\n\" VALUES ('\x1b]0;owned\x07')",
@@ -94,7 +94,7 @@ fn escapes_in_names_and_values_stay_inert() {
 
 /// A row that its parent's index has lost is not an orphan.
 #[test]
-fn a_lost_index_entry_is_told_from_an_orphan() {
+fn lost_index_entry_is_no_orphan() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY, k TEXT); CREATE UNIQUE INDEX pk ON p(k);
          CREATE TABLE c(id INTEGER PRIMARY KEY, r TEXT REFERENCES p(k)); INSERT INTO p VALUES (1, 'a');
@@ -115,7 +115,7 @@ fn a_lost_index_entry_is_told_from_an_orphan() {
 }
 
 #[test]
-fn an_unknown_collation_leaves_its_relation_unchecked() {
+fn unknown_collation_leaves_relation_unchecked() {
     let bench = Bench::new(
         "CREATE TABLE p(k TEXT PRIMARY KEY); CREATE TABLE c(r TEXT REFERENCES p(k)); INSERT INTO c VALUES ('a');
          CREATE TABLE q(id INTEGER PRIMARY KEY); CREATE TABLE d(r REFERENCES q); INSERT INTO d VALUES (5);
@@ -129,7 +129,7 @@ fn an_unknown_collation_leaves_its_relation_unchecked() {
 }
 
 #[test]
-fn an_index_of_the_child_that_lost_a_row_is_not_walked() {
+fn child_index_without_a_row_is_not_used() {
     let bench = Bench::new(
         "CREATE TABLE p(id INTEGER PRIMARY KEY);
          CREATE TABLE c(id INTEGER PRIMARY KEY, r INTEGER REFERENCES p(id), pad TEXT); CREATE INDEX cr ON c(r);

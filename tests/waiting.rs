@@ -44,7 +44,7 @@ fn went_well(what: &str, run: &Run) {
 }
 
 #[test]
-fn a_lock_that_is_held_for_a_while_is_waited_for() {
+fn lock_released_in_time_is_waited_for() {
     for mode in MODES {
         for lock in ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"] {
             let bench = bench(mode);
@@ -70,7 +70,7 @@ fn a_lock_that_is_held_for_a_while_is_waited_for() {
 
 /// The lock is there most of the time: every step of a run meets it sooner or later.
 #[test]
-fn a_lock_that_comes_and_goes_is_waited_for_at_every_step() {
+fn recurring_lock_is_waited_for_at_every_step() {
     for mode in MODES {
         for round in 0..3 {
             let bench = bench(mode);
@@ -101,7 +101,7 @@ fn a_lock_that_comes_and_goes_is_waited_for_at_every_step() {
 
 /// Who is told to wait longer has waited as long as was said.
 #[test]
-fn a_lock_that_stays_is_an_error_after_the_wait_and_not_before() {
+fn lock_that_stays_is_an_error_only_after_the_wait() {
     for mode in MODES {
         let bench = bench(mode);
         went_well("repair", &bench.run(COMMANDS[1]));

@@ -80,7 +80,7 @@ fn essence(report: &Value) -> Value {
 }
 
 #[test]
-fn all_engines_agree_on_the_same_rows() {
+fn engines_agree_on_the_same_rows() {
     let mut rng = Rng::with_seed(11);
     for round in 0..4 {
         let seed = seed(&mut rng);

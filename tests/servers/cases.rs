@@ -62,7 +62,7 @@ fn on(engine: Engine, kind: Kind) -> usize {
 
 /// On an engine for which no server is here, `Patient::new` reports why no case was run.
 #[test]
-fn every_case_of_a_server_prints_what_is_expected() {
+fn server_cases_print_expected_files() {
     let run =
         [on(Engine::Postgres, Kind::Postgres), on(Engine::Mariadb, Kind::Mariadb), on(Engine::Mysql, Kind::Mysql)];
     println!("cases run on PostgreSQL, MariaDB and MySQL: {run:?}");
@@ -70,7 +70,7 @@ fn every_case_of_a_server_prints_what_is_expected() {
 
 /// Where servers are required, every case runs on at least one engine. SQLite is always here.
 #[test]
-fn every_case_runs_on_an_engine() {
+fn case_runs_on_at_least_one_engine() {
     let is_here = |engine: &Engine| {
         let variable = match engine {
             Engine::Sqlite => return true,

@@ -23,7 +23,7 @@ fn port(server: &Server) -> &str {
 }
 
 #[test]
-fn postgres_encryption_is_as_its_own_clients_name_it() {
+fn postgres_tls_options_follow_libpq() {
     let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
     let certificate = std::env::var("FK_DOCTOR_TEST_CERTIFICATE").unwrap();
     let url = |host: &str, query: &str| format!("postgres://postgres@{host}:{}/{}?{query}", port(&server), server.name);
@@ -50,7 +50,7 @@ fn postgres_encryption_is_as_its_own_clients_name_it() {
 }
 
 #[test]
-fn mariadb_encryption_is_as_its_own_clients_name_it() {
+fn mariadb_tls_options_follow_its_client() {
     for server in Server::mysql_family("CREATE TABLE t(id int)") {
         let certificate = std::env::var("FK_DOCTOR_TEST_CERTIFICATE").unwrap();
         let url = |scheme: &str, host: &str, query: &str| {
@@ -70,7 +70,7 @@ fn mariadb_encryption_is_as_its_own_clients_name_it() {
 }
 
 #[test]
-fn postgres_takes_what_its_environment_says() {
+fn postgres_environment_variables_are_used() {
     let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
     let everything =
         [("PGHOST", "127.0.0.1"), ("PGPORT", port(&server)), ("PGDATABASE", &server.name), ("PGUSER", "postgres")];
@@ -78,7 +78,7 @@ fn postgres_takes_what_its_environment_says() {
 }
 
 #[test]
-fn passwords_come_from_where_they_are_kept_and_go_nowhere() {
+fn postgres_password_is_found_and_never_printed() {
     let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
     // Who is called so has to give a password; tests/run says so in pg_hba.conf.
     let created = server.attempt("CREATE ROLE knows_a_password LOGIN PASSWORD 'open:sesame'");
@@ -99,7 +99,7 @@ fn passwords_come_from_where_they_are_kept_and_go_nowhere() {
 }
 
 #[test]
-fn mariadb_passwords_too() {
+fn mariadb_password_is_found_and_never_printed() {
     for server in Server::mysql_family("CREATE TABLE t(id int)") {
         let user = &server.name;
         server.execute(&format!(
@@ -114,7 +114,7 @@ fn mariadb_passwords_too() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named() {
+fn unreachable_server_is_named() {
     let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
     for (url, why) in [
         ("postgres://u:hunter2@127.0.0.1:1/d", "refused"),
@@ -138,7 +138,7 @@ fn a_server_that_is_not_there_is_named() {
 
 /// What is read at once takes no second connection.
 #[test]
-fn a_small_database_is_scanned_over_one_connection() {
+fn small_database_is_scanned_over_one_connection() {
     let tables = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE a(r int, FOREIGN KEY (r) REFERENCES p(id)); \
         CREATE TABLE z(r int, FOREIGN KEY (r) REFERENCES p(id)); INSERT INTO p VALUES (1); INSERT INTO a VALUES (1)";
     if let Some(server) = Server::postgres(tables) {

@@ -9,7 +9,7 @@ use super::patient::Patient;
 use super::patient::rule;
 
 #[test]
-fn endless_query_is_given_up() {
+fn endless_query_ends_at_the_time_limit() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY, n int); CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
         INSERT INTO p VALUES (1, 1); INSERT INTO c VALUES (1, 7)";
     for kind in KINDS {

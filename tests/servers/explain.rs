@@ -57,7 +57,7 @@ fn findings(statement: &Value) -> Vec<(String, u64, String)> {
 }
 
 #[test]
-fn every_reference_that_fails_is_named_and_not_only_the_first() {
+fn every_failing_reference_is_named() {
     for server in each() {
         let (code, report) = explain(&server, "INSERT INTO c VALUES (1, 99, 98), (2, 10, 97), (3, NULL, 98)");
         let statement = &report["statements"][0];
@@ -80,7 +80,7 @@ fn every_reference_that_fails_is_named_and_not_only_the_first() {
 }
 
 #[test]
-fn the_blast_radius_is_told_by_path_and_action() {
+fn delete_shows_its_blast_radius_by_path_and_action() {
     for server in each() {
         let (code, report) = explain(&server, "DELETE FROM p WHERE id < 3");
         let statement = &report["statements"][0];
@@ -112,7 +112,7 @@ fn the_blast_radius_is_told_by_path_and_action() {
 }
 
 #[test]
-fn other_refusals_are_named_in_the_servers_words() {
+fn other_refusal_quotes_the_server() {
     for server in each() {
         for (sql, code) in [
             ("INSERT INTO p VALUES (9, 'one')", "duplicate-key"),
@@ -133,7 +133,7 @@ fn other_refusals_are_named_in_the_servers_words() {
 }
 
 #[test]
-fn what_a_rollback_would_not_take_back_is_not_run() {
+fn statement_that_survives_rollback_is_not_run() {
     let forbidden = |server: &Server, sql: &str, why: &str| {
         let (code, report) = explain(server, sql);
         let statement = &report["statements"][0];
@@ -186,7 +186,7 @@ fn what_a_rollback_would_not_take_back_is_not_run() {
 }
 
 #[test]
-fn numbers_that_were_drawn_are_named() {
+fn drawn_sequence_numbers_are_reported() {
     for server in each() {
         let counter = if server.is_postgres() {
             "SELECT concat(last_value, is_called) FROM b_id_seq"
@@ -208,7 +208,7 @@ fn numbers_that_were_drawn_are_named() {
 
 /// MariaDB, and MySQL before 9.6, store a row anew whose primary key changes, and then check what it refers to.
 #[test]
-fn an_orphan_that_cannot_be_moved_is_named() {
+fn orphan_whose_key_update_fails_is_named() {
     for server in mysql_family("SET foreign_key_checks = 0; INSERT INTO c VALUES (40, 99, NULL)") {
         let move_it = "UPDATE c SET id = 41 WHERE id = 40";
         server.execute("SET foreign_key_checks = 1; BEGIN");
@@ -229,7 +229,7 @@ fn an_orphan_that_cannot_be_moved_is_named() {
 }
 
 #[test]
-fn a_transaction_of_the_script_is_none_of_the_database() {
+fn script_transaction_does_not_reach_the_database() {
     for server in each() {
         let sql = "BEGIN; DELETE FROM c; DELETE FROM a; COMMIT; INSERT INTO b(id, a) VALUES (1, 10); ROLLBACK";
         let (code, report) = explain(&server, sql);
@@ -248,7 +248,7 @@ fn a_transaction_of_the_script_is_none_of_the_database() {
 }
 
 #[test]
-fn placeholders_get_their_values() {
+fn parameter_gets_its_value() {
     if let Some(server) = postgres("") {
         let run = server.run(&[
             "explain",
@@ -280,7 +280,7 @@ fn placeholders_get_their_values() {
 }
 
 #[test]
-fn what_triggers_do_is_counted_by_the_server() {
+fn trigger_effects_are_counted() {
     let Some(server) = postgres(
         "CREATE TABLE seen(id int);
          CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
@@ -299,7 +299,7 @@ fn what_triggers_do_is_counted_by_the_server() {
 
 /// A row that another session holds is waited for, and not for ever.
 #[test]
-fn a_lock_is_waited_for_and_not_for_ever() {
+fn lock_is_waited_for_up_to_the_limit() {
     for server in each() {
         server.beside("BEGIN; UPDATE c SET p = 1 WHERE id = 30");
         let run = server.run(&["explain", &server.url(), "DELETE FROM c WHERE id = 30", "--wait", "1s"]);
@@ -311,7 +311,7 @@ fn a_lock_is_waited_for_and_not_for_ever() {
 
 /// The three errors that people came with, on servers.
 #[test]
-fn the_three_stories_name_the_failing_reference() {
+fn reported_user_errors_name_the_failing_reference() {
     let stories = "CREATE TABLE media_sources(source_id varchar(40) PRIMARY KEY, title varchar(40) NOT NULL);
         CREATE TABLE source_stage_statuses(id int PRIMARY KEY, source_id varchar(40) NOT NULL,
             FOREIGN KEY (source_id) REFERENCES media_sources(source_id) ON DELETE CASCADE);
@@ -362,7 +362,7 @@ fn the_three_stories_name_the_failing_reference() {
 
 /// Whatever is written in another way than usual is foreseen, or it is said that it is not.
 #[test]
-fn statements_of_every_shape_are_told_honestly() {
+fn unusual_statement_is_explained_or_marked_unknown() {
     let Some(server) = postgres(
         "CREATE SCHEMA s; CREATE TABLE s.pair(x int, y int, PRIMARY KEY (x, y)); INSERT INTO s.pair VALUES (1, 1), (1, 2);
          CREATE TABLE \"Odd \"\"one\"(id int, x int, y int, FOREIGN KEY (x, y) REFERENCES s.pair MATCH FULL ON DELETE SET NULL);
@@ -404,7 +404,7 @@ fn statements_of_every_shape_are_told_honestly() {
 
 /// Result types that the driver has to ask the server for, or that have no binary form.
 #[test]
-fn result_of_any_type_is_let_go_by_and_hides_no_refusal() {
+fn result_of_any_type_hides_no_failure() {
     let Some(server) = postgres(
         "CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE DOMAIN short AS varchar(5) CHECK (length(VALUE) < 4);
          CREATE TYPE pair AS (x int, y mood); CREATE EXTENSION IF NOT EXISTS plpgsql;

@@ -249,19 +249,19 @@ fn check_effects(told: &Value, before: &State, after: &State, sql: &str, context
 }
 
 #[test]
-fn postgres_does_what_is_said() {
+fn random_statement_on_postgres_behaves_as_explained() {
     let Some(tally) = compare(Kind::Postgres) else { return };
     report("PostgreSQL", &tally);
 }
 
 #[test]
-fn mariadb_does_what_is_said() {
+fn random_statement_on_mariadb_behaves_as_explained() {
     let Some(tally) = compare(Kind::Mariadb) else { return };
     report("MariaDB", &tally);
 }
 
 #[test]
-fn mysql_does_what_is_said() {
+fn random_statement_on_mysql_behaves_as_explained() {
     let Some(tally) = compare(Kind::Mysql) else { return };
     report("MySQL", &tally);
 }

@@ -71,7 +71,7 @@ impl World for Patient {
 }
 
 #[test]
-fn an_application_writes_between_plan_apply_and_undo_on_servers() {
+fn application_writes_between_commands_are_kept_on_servers() {
     let number = |name: &str, usual| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
     let (cases, first): (u64, u64) = (number("FK_DOCTOR_CASES", 8), number("FK_DOCTOR_FIRST", 0));
     for kind in KINDS {
@@ -139,7 +139,7 @@ fn write_parents<T>(patient: &Patient, running: &std::thread::ScopedJoinHandle<'
 }
 
 #[test]
-fn a_child_of_a_server_keeps_its_key_when_its_parent_came_before_its_batch() {
+fn server_child_whose_parent_arrives_before_its_batch_keeps_its_key() {
     for kind in KINDS {
         for (name, treatment) in [
             ("set-null", "action = \"set-null\""),

@@ -131,7 +131,7 @@ fn cut_off(patient: &Patient, command: &str, after: Duration, by_its_life: bool)
 }
 
 #[test]
-fn cut_off_at_any_moment_it_goes_on_to_the_same_end() {
+fn repair_cut_off_at_any_moment_resumes_to_the_same_result() {
     let moments: usize = std::env::var("FK_DOCTOR_MOMENTS").map_or(6, |moments| moments.parse().unwrap());
     for kind in KINDS {
         let Some(patient) = patient(kind) else { continue };
@@ -252,7 +252,7 @@ fn forward(mut client: TcpStream, mut server: TcpStream, cut: Cut, at: usize, co
 }
 
 #[test]
-fn a_commit_whose_answer_is_lost_is_read_from_the_rows() {
+fn commit_without_answer_is_decided_from_the_rows() {
     for kind in KINDS {
         let Some(patient) = patient(kind) else { continue };
         patient.planned();
@@ -291,7 +291,7 @@ fn a_commit_whose_answer_is_lost_is_read_from_the_rows() {
 
 /// Two wait for each other, the server ends the repair, and it is begun again.
 #[test]
-fn a_deadlock_begins_the_whole_transaction_again() {
+fn deadlock_victim_is_retried_whole() {
     for kind in KINDS {
         let Some(patient) = patient(kind) else { continue };
         patient.planned();

@@ -40,7 +40,7 @@ const POSTGRES_WAITING: &str = "SELECT pid::text FROM pg_stat_activity \
     WHERE datname = current_database() AND application_name = 'fk-doctor' AND wait_event_type = 'Lock'";
 
 #[test]
-fn postgres_a_lock_is_waited_for_as_long_as_is_said() {
+fn postgres_lock_is_waited_for_up_to_the_limit() {
     let Some(server) = Server::postgres(TABLES) else { return };
     server.beside("BEGIN; LOCK TABLE a IN ACCESS EXCLUSIVE MODE");
     let scan = |options: &[&str]| scan_beside_a_lock(&server, options, POSTGRES_WAITING, || {});
@@ -52,7 +52,7 @@ fn postgres_a_lock_is_waited_for_as_long_as_is_said() {
 }
 
 #[test]
-fn postgres_a_lost_connection_is_made_anew_for_the_rest() {
+fn postgres_lost_connection_is_reopened_for_other_relations() {
     let Some(server) = Server::postgres(TABLES) else { return };
     server.beside("BEGIN; LOCK TABLE a IN ACCESS EXCLUSIVE MODE");
     let end = || {
@@ -64,7 +64,7 @@ fn postgres_a_lost_connection_is_made_anew_for_the_rest() {
 }
 
 #[test]
-fn postgres_a_server_that_goes_away_ends_the_scan() {
+fn postgres_server_shutdown_ends_the_scan() {
     let Some(server) = Server::postgres(TABLES) else { return };
     for workers in [&["--wait", "60s"][..], &["--wait", "60s", "--jobs", "2"]] {
         server.beside("BEGIN; LOCK TABLE a IN ACCESS EXCLUSIVE MODE");
@@ -79,7 +79,7 @@ fn postgres_a_server_that_goes_away_ends_the_scan() {
 }
 
 #[test]
-fn mariadb_a_lost_connection_leaves_the_rest_unchecked() {
+fn mariadb_lost_connection_leaves_other_relations_unchecked() {
     for server in Server::mysql_family(TABLES) {
         server.beside("LOCK TABLES a WRITE");
         let waiting = format!(

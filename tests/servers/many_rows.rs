@@ -73,67 +73,67 @@ fn treated_everywhere(treatments: &str) {
 }
 
 #[test]
-fn placeholder_with_the_missing_key() {
+fn placeholder_with_missing_key_repairs_many_rows() {
     treated_everywhere("action = \"placeholder\"\nvalues = { name = \"{key.r}\" }\nrecord = \"made\"");
 }
 
 #[test]
-fn placeholder_with_a_key_of_its_own() {
+fn placeholder_with_new_key_repairs_many_rows() {
     treated_everywhere("action = \"placeholder\"\nkey = \"new\"\nrecord = \"made\"");
 }
 
 #[test]
-fn sentinel() {
+fn sentinel_repairs_many_rows() {
     treated_everywhere("action = \"sentinel\"\nkey = -1\nvalues = { name = \"unknown\" }");
 }
 
 #[test]
-fn set_null() {
+fn set_null_repairs_many_rows() {
     treated_everywhere("action = \"set-null\"");
 }
 
 #[test]
-fn set_default() {
+fn set_default_repairs_many_rows() {
     treated_everywhere("action = \"set-default\"");
 }
 
 #[test]
-fn quarantine_into_a_table() {
+fn quarantine_table_keeps_many_rows() {
     treated_everywhere("action = \"quarantine\"");
 }
 
 #[test]
-fn quarantine_into_a_file() {
+fn quarantine_file_keeps_many_rows() {
     treated_everywhere("action = \"quarantine\"\nfile = \"kept.ndjson\"");
 }
 
 #[test]
-fn delete() {
+fn delete_removes_many_rows() {
     treated_everywhere("action = \"delete\"\nkeep = false");
 }
 
 #[test]
-fn follow() {
+fn follow_repairs_many_rows() {
     treated_everywhere("action = \"follow\"");
 }
 
 #[test]
-fn remap_by_a_query() {
+fn remap_by_query_repairs_many_rows() {
     treated_everywhere("action = \"remap\"\nto = \"SELECT id FROM p WHERE id = 1 + key.r % 2\"\nrecord = \"kept\"");
 }
 
 #[test]
-fn remap_by_a_table() {
+fn remap_by_table_repairs_many_rows() {
     treated_everywhere("action = \"remap\"\ntable = \"moved(old -> new)\"");
 }
 
 #[test]
-fn remap_by_a_file() {
+fn remap_by_file_repairs_many_rows() {
     treated_everywhere("action = \"remap\"\nmap = \"moved.csv\"");
 }
 
 #[test]
-fn remap_by_a_normal_form() {
+fn remap_by_normalize_repairs_many_rows() {
     for kind in KINDS {
         let text = if kind == Kind::Postgres { "varchar(40)" } else { "varchar(40) COLLATE utf8mb4_bin" };
         let (rows, keys) = (numbers(ROWS), numbers(ROWS / 2));
@@ -150,7 +150,7 @@ fn remap_by_a_normal_form() {
 
 /// Nothing is changed by it.
 #[test]
-fn report() {
+fn report_of_many_rows_changes_nothing() {
     for kind in KINDS {
         let Some(patient) = Patient::new(kind, &seed()) else { continue };
         patient.rules(&rule("c(r)", "action = \"report\""));
@@ -163,7 +163,7 @@ fn report() {
 
 /// A staging table is read while what it holds is tried.
 #[test]
-fn staging_table() {
+fn staging_table_with_many_rows_is_checked() {
     for kind in KINDS {
         let rows = numbers(ROWS);
         let seed = format!(
@@ -182,7 +182,7 @@ fn staging_table() {
 
 /// Three sessions, each asked in the middle of the answer of another.
 #[test]
-fn session_answers_in_the_middle_of_another_answer() {
+fn session_answers_while_another_session_streams() {
     for kind in KINDS {
         let Some(patient) = Patient::new(kind, &seed()) else { continue };
         let patience = WaitLimits { lock_wait: Duration::from_secs(5), deadline: Deadline::default() };

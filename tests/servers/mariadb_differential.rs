@@ -126,7 +126,7 @@ fn case(server: &Server, rng: &mut Rng, number: usize) -> Option<String> {
 }
 
 #[test]
-fn every_kind_of_key_is_judged_as_the_server_does() {
+fn random_mariadb_keys_are_judged_like_the_server() {
     for server in Server::mysql_family("SET sql_mode = ''") {
         let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
         let mut rng = Rng::with_seed(7);

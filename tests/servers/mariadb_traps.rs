@@ -29,18 +29,18 @@ macro_rules! traps {
 }
 
 traps! {
-    m01_checks_that_were_off_leave_orphans: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY fk(r) REFERENCES p(id)); CREATE TABLE d(r int) | INSERT INTO c VALUES(1,99); INSERT INTO d VALUES(77); ALTER TABLE d ADD FOREIGN KEY(r) REFERENCES p(id)" => ["orphan", "orphan"];
-    m04_the_collation_decides: "CREATE TABLE p(k varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY); CREATE TABLE c(r varchar(20) COLLATE utf8mb4_general_ci, FOREIGN KEY(r) REFERENCES p(k)); INSERT INTO p VALUES('Abc'); INSERT INTO c VALUES('abc'),('ÁBC'),('Abc ') | INSERT INTO c VALUES('abd')" => ["orphan"];
-    m05_unsigned_keys_are_whole: "CREATE TABLE p(id bigint unsigned PRIMARY KEY); CREATE TABLE c3(r bigint unsigned, FOREIGN KEY(r) REFERENCES p(id)); INSERT INTO p VALUES(18446744073709551615); INSERT INTO c3 VALUES(18446744073709551615) | INSERT INTO c3 VALUES(18446744073709551614)" => ["orphan"];
-    m10_a_zero_date_is_a_date: "SET sql_mode=''; CREATE TABLE p(d date PRIMARY KEY); CREATE TABLE c(d date NOT NULL, FOREIGN KEY(d) REFERENCES p(d)); CREATE TABLE e(d date NOT NULL, FOREIGN KEY(d) REFERENCES p(d)); CREATE TABLE q(d date PRIMARY KEY); CREATE TABLE f(d date NOT NULL, FOREIGN KEY(d) REFERENCES q(d)); INSERT INTO p VALUES('0000-00-00'); INSERT INTO c VALUES('0000-00-00'),('2024-02-31') | INSERT INTO f VALUES('0000-00-00')" => ["orphan"];
-    m11_references_beside_a_column_count: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(r int REFERENCES p(id)) | INSERT INTO c VALUES(9)" => ["orphan"];
-    m16_generated_columns_are_keys_too: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c2(a int, r int AS (a+1) STORED, FOREIGN KEY(r) REFERENCES p(id)) | INSERT INTO c2(a) VALUES(1)" => ["orphan"];
-    m20_names_may_be_anything: "CREATE TABLE P(Id int PRIMARY KEY); CREATE TABLE p(other int PRIMARY KEY); CREATE TABLE `we``ird.t\n;--`(`sel\"ect?` int, FOREIGN KEY(`SEL\"ECT?`) REFERENCES P(ID)) | INSERT INTO `we``ird.t\n;--` VALUES(1)" => ["orphan"];
-    values_of_every_kind_are_shown: "CREATE TABLE p(a binary(2), b bit(4), d datetime(3), e enum('x','y'), n decimal(6,2), f double, PRIMARY KEY(a,b,d,e,n,f)); CREATE TABLE c(a binary(2), b bit(4), d datetime(3), e enum('x','y'), n decimal(6,2), f double, FOREIGN KEY(a,b,d,e,n,f) REFERENCES p(a,b,d,e,n,f)) | INSERT INTO c VALUES(x'00ff',b'101','2024-01-01 10:00:00.125','y',1.50,0.5)" => ["orphan"];
+    foreign_key_checks_off_leave_orphans: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY fk(r) REFERENCES p(id)); CREATE TABLE d(r int) | INSERT INTO c VALUES(1,99); INSERT INTO d VALUES(77); ALTER TABLE d ADD FOREIGN KEY(r) REFERENCES p(id)" => ["orphan", "orphan"];
+    collation_decides: "CREATE TABLE p(k varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY); CREATE TABLE c(r varchar(20) COLLATE utf8mb4_general_ci, FOREIGN KEY(r) REFERENCES p(k)); INSERT INTO p VALUES('Abc'); INSERT INTO c VALUES('abc'),('ÁBC'),('Abc ') | INSERT INTO c VALUES('abd')" => ["orphan"];
+    unsigned_bigint_keys_are_exact: "CREATE TABLE p(id bigint unsigned PRIMARY KEY); CREATE TABLE c3(r bigint unsigned, FOREIGN KEY(r) REFERENCES p(id)); INSERT INTO p VALUES(18446744073709551615); INSERT INTO c3 VALUES(18446744073709551615) | INSERT INTO c3 VALUES(18446744073709551614)" => ["orphan"];
+    zero_date_is_a_key: "SET sql_mode=''; CREATE TABLE p(d date PRIMARY KEY); CREATE TABLE c(d date NOT NULL, FOREIGN KEY(d) REFERENCES p(d)); CREATE TABLE e(d date NOT NULL, FOREIGN KEY(d) REFERENCES p(d)); CREATE TABLE q(d date PRIMARY KEY); CREATE TABLE f(d date NOT NULL, FOREIGN KEY(d) REFERENCES q(d)); INSERT INTO p VALUES('0000-00-00'); INSERT INTO c VALUES('0000-00-00'),('2024-02-31') | INSERT INTO f VALUES('0000-00-00')" => ["orphan"];
+    inline_references_are_scanned: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(r int REFERENCES p(id)) | INSERT INTO c VALUES(9)" => ["orphan"];
+    generated_column_as_key_is_scanned: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c2(a int, r int AS (a+1) STORED, FOREIGN KEY(r) REFERENCES p(id)) | INSERT INTO c2(a) VALUES(1)" => ["orphan"];
+    names_with_any_character_are_scanned: "CREATE TABLE P(Id int PRIMARY KEY); CREATE TABLE p(other int PRIMARY KEY); CREATE TABLE `we``ird.t\n;--`(`sel\"ect?` int, FOREIGN KEY(`SEL\"ECT?`) REFERENCES P(ID)) | INSERT INTO `we``ird.t\n;--` VALUES(1)" => ["orphan"];
+    key_values_of_every_type_are_shown: "CREATE TABLE p(a binary(2), b bit(4), d datetime(3), e enum('x','y'), n decimal(6,2), f double, PRIMARY KEY(a,b,d,e,n,f)); CREATE TABLE c(a binary(2), b bit(4), d datetime(3), e enum('x','y'), n decimal(6,2), f double, FOREIGN KEY(a,b,d,e,n,f) REFERENCES p(a,b,d,e,n,f)) | INSERT INTO c VALUES(x'00ff',b'101','2024-01-01 10:00:00.125','y',1.50,0.5)" => ["orphan"];
 }
 
 #[test]
-fn m03_a_parents_key_need_not_be_unique() {
+fn parent_key_without_unique_is_scanned() {
     let sql = with_checks_off(
         "CREATE TABLE p(id int, KEY(id)); CREATE TABLE c(r int, FOREIGN KEY(r) REFERENCES p(id)); INSERT INTO p VALUES(1),(1),(NULL); INSERT INTO c VALUES(1) | INSERT INTO c VALUES(2)",
     );
@@ -49,13 +49,13 @@ fn m03_a_parents_key_need_not_be_unique() {
 }
 
 #[test]
-fn m19_history_is_left_alone() {
+fn system_versioned_history_is_not_scanned() {
     let sql = "CREATE TABLE p(id int PRIMARY KEY) | CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY(r) REFERENCES p(id)) WITH SYSTEM VERSIONING; INSERT INTO c VALUES(1,99),(2,98); DELETE FROM c WHERE id=1";
     let _ = held(Server::mariadb(&with_checks_off(sql)).into_iter().collect(), &["orphan"]);
 }
 
 #[test]
-fn m02_tables_that_keep_no_foreign_keys_can_be_configured() {
+fn myisam_table_can_have_configured_relations() {
     for (server, _) in trap(
         "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(r int) ENGINE=MyISAM; INSERT INTO c VALUES(99); \
          CREATE TABLE d(r int) PARTITION BY HASH(r) PARTITIONS 2; INSERT INTO d VALUES(1); INSERT INTO p VALUES(1)",
@@ -73,7 +73,7 @@ fn m02_tables_that_keep_no_foreign_keys_can_be_configured() {
 }
 
 #[test]
-fn m14_a_parent_in_another_database() {
+fn parent_in_another_database_is_scanned() {
     for server in Server::mysql_family("SELECT 1") {
         let other = format!("{}_other", server.name);
         server.execute(&format!(
@@ -98,7 +98,7 @@ fn reader(server: &Server, tables: &[&str]) -> String {
 }
 
 #[test]
-fn m18_who_may_only_read_sees_every_key_of_what_is_read() {
+fn reader_sees_every_foreign_key_of_readable_tables() {
     for (server, _) in trap(
         "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE q(id int PRIMARY KEY); \
          CREATE TABLE c(r int, s int, FOREIGN KEY(r) REFERENCES p(id) ON DELETE CASCADE, FOREIGN KEY(s) REFERENCES q(id)) \
@@ -117,7 +117,7 @@ fn m18_who_may_only_read_sees_every_key_of_what_is_read() {
 }
 
 #[test]
-fn workers_agree() {
+fn workers_give_the_same_report() {
     let seed = include_str!("../data/multi-source-sync.sql");
     for (server, report) in trap(&format!("SELECT 1 | {seed}"), &["orphan"]) {
         assert_eq!(report["findings"][0]["diagnosis"][0]["evidence"], "22 is multi_source_knowledge_base(id)");

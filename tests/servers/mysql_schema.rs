@@ -52,7 +52,7 @@ fn foreign_keys(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn foreign_keys_are_relaxed_and_come_back_exactly() {
+fn foreign_keys_are_relaxed_and_restored_exactly() {
     for server in Server::mysql_family(ODD) {
         let before = definitions(&server);
         let url = server.url();
@@ -88,7 +88,7 @@ fn foreign_keys_are_relaxed_and_come_back_exactly() {
 
 /// What was cut off in the middle goes on, or goes back.
 #[test]
-fn half_a_change_is_gone_on_with_or_taken_back() {
+fn interrupted_change_is_resumed_or_undone() {
     for server in Server::mysql_family(ODD) {
         let before = definitions(&server);
         let url = server.url();
@@ -112,7 +112,7 @@ fn half_a_change_is_gone_on_with_or_taken_back() {
 }
 
 #[test]
-fn a_clean_relation_is_declared_with_its_index() {
+fn clean_relation_is_declared_with_its_index() {
     let seed = "CREATE TABLE posts(id int PRIMARY KEY); CREATE TABLE comments(id int PRIMARY KEY, post_id int);
         INSERT INTO posts VALUES (1); INSERT INTO comments VALUES (1, 1), (2, NULL), (3, 9)";
     for server in Server::mysql_family(seed) {
@@ -179,7 +179,7 @@ action = "prevent"
 "#;
 
 #[test]
-fn statuses_arrive_before_their_source() {
+fn status_before_its_source_gets_a_placeholder() {
     for server in Server::mysql_family(MEDIA) {
         let url = server.url();
         server.bench.write("r.toml", RULE);
@@ -221,7 +221,7 @@ fn statuses_arrive_before_their_source() {
 
 /// Columns with a default of every kind lose NOT NULL and get it back, and nothing else of them changes.
 #[test]
-fn defaults_of_every_kind_come_back() {
+fn defaults_of_every_kind_are_restored() {
     let columns = [
         "int NOT NULL DEFAULT (1 + 1) COMMENT 'x''y\\\\z'",
         "varchar(20) COLLATE utf8mb4_bin NOT NULL DEFAULT 'it''s \\\\ \"q\" \u{e9}'",

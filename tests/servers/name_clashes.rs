@@ -20,7 +20,7 @@ fn on_each(test: impl Fn(&Patient, &[String], char)) {
 }
 
 #[test]
-fn repair_treats_tables_named_like_ours() {
+fn repair_of_tables_named_like_aliases_treats_every_orphan() {
     on_each(|patient, names, quote| {
         let (kind, before) = (patient.kind, patient.dump());
         assert_eq!(patient.orphans(), names.len() as u64, "{kind:?}");
@@ -40,7 +40,7 @@ fn repair_treats_tables_named_like_ours() {
 }
 
 #[test]
-fn check_tries_rows_for_tables_named_like_ours() {
+fn check_of_tables_named_like_aliases_names_failing_rows() {
     on_each(|patient, names, _| {
         let url = patient.server.url();
         patient.server.bench.write("rows.csv", names::ROWS);
@@ -55,7 +55,7 @@ fn check_tries_rows_for_tables_named_like_ours() {
 }
 
 #[test]
-fn explain_foresees_statements_about_tables_named_like_ours() {
+fn explain_of_tables_named_like_aliases_gives_effects() {
     on_each(|patient, names, quote| {
         let url = patient.server.url();
         for (place, name) in names.iter().enumerate() {

@@ -8,7 +8,7 @@ use super::patient::rule;
 
 /// Keys of bytes: `0a` beside `000a`, and no others.
 #[test]
-fn normal_form_finds_parents_whose_keys_are_bytes() {
+fn normalized_remap_finds_binary_keys() {
     for kind in KINDS {
         let (bytes, a, padded, b) = match kind {
             Kind::Postgres => ("bytea", "'\\x0a'", "'\\x000a'", "'\\xff'"),
@@ -32,7 +32,7 @@ fn normal_form_finds_parents_whose_keys_are_bytes() {
 
 /// Bits are numbers in files, in keys that the configuration ignores, and in normal forms.
 #[test]
-fn bits_are_numbers() {
+fn bit_keys_are_read_as_numbers() {
     let seed = "CREATE TABLE p(id bit(8) PRIMARY KEY, b bit(1), w bit(64)); INSERT INTO p VALUES (5, 1, 1); \
         CREATE TABLE c(id int PRIMARY KEY, r bit(8), FOREIGN KEY (r) REFERENCES p(id)); INSERT INTO c VALUES (1, 7), (2, 5)";
     for kind in MYSQL_FAMILY {
@@ -58,7 +58,7 @@ fn bits_are_numbers() {
 
 /// A statement that is suggested can be run as it stands.
 #[test]
-fn suggested_insert_is_read_by_its_engine() {
+fn suggested_insert_runs_on_its_engine() {
     for kind in KINDS {
         let quote = if kind == Kind::Postgres { '"' } else { '`' };
         let q = |name: &str| format!("{quote}{name}{quote}");

@@ -10,7 +10,7 @@ use super::patient::rule;
 
 /// A key that other rows refer to stays: a server would carry the change on to them, or leave them without a parent.
 #[test]
-fn a_key_that_rows_refer_to_stays() {
+fn key_with_children_is_not_remapped() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE moved(id int PRIMARY KEY, old int, new int); \
         CREATE TABLE c(id int PRIMARY KEY, r int NULL UNIQUE, FOREIGN KEY (r) REFERENCES p(id)); \
         CREATE TABLE g(id int PRIMARY KEY, c int, FOREIGN KEY (c) REFERENCES c(r) ON UPDATE SET NULL); \
@@ -39,7 +39,7 @@ fn a_key_that_rows_refer_to_stays() {
 
 /// A column that follows every change by itself stays as it was, and undo brings nothing else back.
 #[test]
-fn columns_that_follow_every_update_stay() {
+fn on_update_column_keeps_its_value() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); \
         CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id), \
             at timestamp(6) NULL DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP(6), \
@@ -56,7 +56,7 @@ fn columns_that_follow_every_update_stay() {
 
 /// The names of knowledge bases are compared letter by letter: `_` and `%` in them are no wildcards.
 #[test]
-fn names_are_no_patterns() {
+fn name_with_wildcard_characters_is_compared_literally() {
     let columns = "id int PRIMARY KEY, name varchar(40) NOT NULL";
     let more = "rag_type varchar(9), rag_config varchar(9)";
     let seed = format!(
@@ -83,7 +83,7 @@ fn names_are_no_patterns() {
 
 /// Whether a unique index over an expression, or over a part of the rows, takes a row is known when the plan is made.
 #[test]
-fn every_unique_index_is_asked() {
+fn unique_index_conflict_is_decided_while_planning() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY, name varchar(40)); INSERT INTO p VALUES (1, 'one'), (2, 'Two'); \
         CREATE UNIQUE INDEX p_name ON p(lower(name)); \
         CREATE TABLE moved(id int PRIMARY KEY, old int, new int); INSERT INTO moved VALUES (1, 7, 1), (2, 8, 2); \
@@ -110,7 +110,7 @@ fn every_unique_index_is_asked() {
 
 /// Rows that need each other in a circle are no surprise when the plan is applied.
 #[test]
-fn circles_are_decided_when_the_plan_is_made() {
+fn cycle_of_rows_is_decided_while_planning() {
     let needed = "CREATE TABLE p(id int PRIMARY KEY, q int NOT NULL); CREATE TABLE q(id int PRIMARY KEY, p int NOT NULL); \
         ALTER TABLE p ADD FOREIGN KEY (q) REFERENCES q(id); ALTER TABLE q ADD FOREIGN KEY (p) REFERENCES p(id); \
         CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); INSERT INTO c VALUES (1, 7)";

@@ -12,7 +12,7 @@ fn story() -> String {
 }
 
 #[test]
-fn an_id_of_the_wrong_table_is_named() {
+fn id_of_another_table_is_diagnosed_as_wrong_table() {
     let Some(server) = Server::postgres(&story()) else { return };
     let (code, report) = server.scan();
     assert_eq!(code, 1);
@@ -27,7 +27,7 @@ fn an_id_of_the_wrong_table_is_named() {
 }
 
 #[test]
-fn workers_agree() {
+fn workers_give_the_same_report() {
     let Some(server) = Server::postgres(&story()) else { return };
     let one = server.run(&["scan", &server.url(), "--format", "json", "--jobs", "1"]);
     let eight = server.run(&["scan", &server.url(), "--format", "json", "--jobs", "8"]);
@@ -36,7 +36,7 @@ fn workers_agree() {
 
 /// Large children of whole numbers are judged by a bitmap; the join says the same.
 #[test]
-fn a_bitmap_of_keys_agrees_with_the_join() {
+fn bitmap_of_keys_agrees_with_the_join() {
     let seed = "CREATE TABLE p(id int8 PRIMARY KEY); INSERT INTO p SELECT i * 3 - 6000 FROM generate_series(1, 9000) AS i;
         CREATE DOMAIN whole AS int4; CREATE TABLE q(id whole UNIQUE); INSERT INTO q SELECT i FROM generate_series(1, 100) AS i;
         INSERT INTO q VALUES (NULL);
@@ -87,7 +87,7 @@ fn a_bitmap_of_keys_agrees_with_the_join() {
 /// What a configuration relates may be a view; no view is read that it does not name. What a server says of values is
 /// told without them.
 #[test]
-fn views_may_be_children_of_configured_relations() {
+fn view_can_be_child_of_configured_relation() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); INSERT INTO p VALUES (1); CREATE TABLE t(r int); INSERT INTO t VALUES (1), (2);
         CREATE VIEW v AS SELECT r FROM t; CREATE MATERIALIZED VIEW m AS SELECT r + 1 AS r FROM t;
         CREATE VIEW broken AS SELECT ('number ' || r)::int AS r FROM t";

@@ -182,7 +182,7 @@ fn case(rng: &mut Rng, number: usize) -> String {
 }
 
 #[test]
-fn every_kind_of_key_is_judged_as_the_server_does() {
+fn random_postgres_keys_are_judged_like_the_server() {
     let Some(server) = Server::postgres(SETUP) else { return };
     let cases = std::env::var("FK_DOCTOR_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(USUAL_CASES);
     let mut rng = Rng::with_seed(7);

@@ -52,7 +52,7 @@ fn foreign_keys(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn every_kind_of_foreign_key_is_relaxed_and_comes_back_exactly() {
+fn foreign_keys_of_every_kind_are_relaxed_and_restored_exactly() {
     let Some(server) = Server::postgres(ODD) else { return };
     if server.postgres_version() >= 18 {
         server.execute("COMMENT ON CONSTRAINT \"it 'is'\" ON \"odd child\" IS 'a name of its own'");
@@ -96,7 +96,7 @@ const SHOP: &str = "CREATE TABLE posts(id int PRIMARY KEY, slug text UNIQUE); CR
     INSERT INTO posts VALUES (1, 'a'); INSERT INTO comments VALUES (1, 1, 'a'), (2, NULL, NULL);";
 
 #[test]
-fn a_clean_relation_is_declared_with_its_index() {
+fn clean_relation_is_declared_with_its_index() {
     let Some(server) = Server::postgres(SHOP) else { return };
     let before = constraints(&server);
     let url = server.url();
@@ -137,7 +137,7 @@ fn a_clean_relation_is_declared_with_its_index() {
 }
 
 #[test]
-fn what_is_not_clean_or_not_unique_is_not_declared() {
+fn relation_with_orphans_or_duplicate_parents_is_not_declared() {
     let Some(server) = Server::postgres(SHOP) else { return };
     let url = server.url();
     server.execute("INSERT INTO comments VALUES (3, 98), (4, 99), (5, 99)");
@@ -162,7 +162,7 @@ fn what_is_not_clean_or_not_unique_is_not_declared() {
 
 /// Rows are mended, a key that was never validated is, and both are taken back.
 #[test]
-fn a_key_that_was_not_valid_is_validated() {
+fn foreign_key_not_valid_is_validated() {
     let Some(server) = Server::postgres(SHOP) else { return };
     server.execute(
         "INSERT INTO comments VALUES (3, 98);
@@ -189,7 +189,7 @@ fn a_key_that_was_not_valid_is_validated() {
 
 /// A lock that somebody holds is waited for, and not for ever.
 #[test]
-fn a_held_lock_is_not_waited_for_for_ever() {
+fn held_lock_ends_the_repair_at_the_limit() {
     let Some(server) = Server::postgres(ODD) else { return };
     let url = server.url();
     server.run(&["repair", &url, "--relax", "late(r)", "-o", "plan"]);
@@ -228,7 +228,7 @@ action = "prevent"
 "#;
 
 #[test]
-fn statuses_arrive_before_their_source() {
+fn status_before_its_source_gets_a_placeholder() {
     let Some(server) = Server::postgres(MEDIA) else { return };
     let url = server.url();
     server.bench.write("r.toml", RULE);

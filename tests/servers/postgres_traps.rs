@@ -19,24 +19,24 @@ macro_rules! traps {
 }
 
 traps! {
-    p01_a_key_not_valid_says_so: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int); INSERT INTO c VALUES(1,99); ALTER TABLE c ADD CONSTRAINT fk FOREIGN KEY(r) REFERENCES p NOT VALID" => ["not-validated", "orphan"];
-    p02_orphans_below_a_valid_key: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p); ALTER TABLE c DISABLE TRIGGER ALL; INSERT INTO c VALUES(1,99); ALTER TABLE c ENABLE TRIGGER ALL; SET session_replication_role = replica; INSERT INTO c VALUES(2,98)" => ["orphan"];
-    p02_switched_off_triggers_are_named: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p); ALTER TABLE p DISABLE TRIGGER ALL" => ["triggers-disabled"];
-    p03_half_a_key_breaks_match_full: "CREATE TABLE p(a int,b int,PRIMARY KEY(a,b)); CREATE TABLE cs(x int,y int,FOREIGN KEY(x,y) REFERENCES p); CREATE TABLE cf(x int,y int,FOREIGN KEY(x,y) REFERENCES p MATCH FULL); INSERT INTO cs VALUES(1,NULL); SET session_replication_role = replica; INSERT INTO cf VALUES(1,NULL),(NULL,NULL)" => ["orphan"];
-    p08_numeric_children_cannot_be_but_int_may_refer_to_numeric: "CREATE TABLE p(id numeric PRIMARY KEY); CREATE TABLE c(r int REFERENCES p); INSERT INTO p VALUES(1.00); INSERT INTO c VALUES(1); SET session_replication_role = replica; INSERT INTO c VALUES(2)" => ["orphan", "type-mismatch"];
-    p08_widths_of_integers_compare_as_they_are: "CREATE TABLE p(id bigint PRIMARY KEY); CREATE TABLE c(r smallint REFERENCES p, s int REFERENCES p); INSERT INTO p VALUES(1); INSERT INTO c VALUES(1,1)" => [];
-    p08_text_that_meets_padded_text_is_padded: "CREATE TABLE p(k char(5) PRIMARY KEY); CREATE TABLE c(r text REFERENCES p); INSERT INTO p VALUES('a'); INSERT INTO c VALUES('a ')" => ["type-mismatch"];
-    p09_equal_numbers_may_look_different: "CREATE TABLE p(id numeric PRIMARY KEY); CREATE TABLE c(r numeric REFERENCES p); INSERT INTO p VALUES(1.0),('NaN'); INSERT INTO c VALUES(1.00),('NaN'); CREATE TABLE q(id float8 PRIMARY KEY); CREATE TABLE d(r float8 REFERENCES q); INSERT INTO q VALUES('NaN'),(0); INSERT INTO d VALUES('NaN'),('-0')" => [];
-    p21_citext_compares_by_its_own_operator: "CREATE EXTENSION citext; CREATE TABLE p(id citext PRIMARY KEY); CREATE TABLE c(r citext REFERENCES p); INSERT INTO p VALUES('Ab'); INSERT INTO c VALUES('aB'); SET session_replication_role = replica; INSERT INTO c VALUES('x')" => ["orphan"];
-    p28_any_full_unique_index_is_a_key: "CREATE TABLE p(id int, k int); CREATE UNIQUE INDEX u ON p(k); CREATE TABLE c2(r int REFERENCES p(k)); INSERT INTO p VALUES(1,NULL),(2,5); INSERT INTO c2 VALUES(5)" => [];
-    p32_generated_columns_are_keys_too: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(raw int, r int GENERATED ALWAYS AS (raw+1) STORED REFERENCES p); SET session_replication_role = replica; INSERT INTO c VALUES(1)" => ["orphan"];
-    p33_dropped_columns_leave_gaps: "CREATE TABLE p(gone int, id int PRIMARY KEY); ALTER TABLE p DROP COLUMN gone; CREATE TABLE c(gone int, r int REFERENCES p); ALTER TABLE c DROP COLUMN gone; SET session_replication_role = replica; INSERT INTO c VALUES(7)" => ["orphan"];
-    names_may_be_anything: "CREATE SCHEMA \"od\"\"d.schema\"; CREATE TABLE \"od\"\"d.schema\".\"we'ird\n$$\\t\"(\"sel\"\"ect\" int PRIMARY KEY); CREATE TABLE \"$1\"(\"a,) --\" int CONSTRAINT \"x;y\" REFERENCES \"od\"\"d.schema\".\"we'ird\n$$\\t\"); SET session_replication_role = replica; INSERT INTO \"$1\" VALUES(1)" => ["orphan"];
-    rows_without_a_key_are_named_by_their_address: "CREATE TABLE p(id int PRIMARY KEY) PARTITION BY HASH(id); CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0); CREATE TABLE c(r int REFERENCES p, j json, t timestamptz) PARTITION BY LIST(r); CREATE TABLE c0 PARTITION OF c DEFAULT; SET session_replication_role = replica; INSERT INTO c VALUES(1,'{\"a\":1}','2024-01-01'),(2,NULL,NULL)" => ["orphan"];
+    foreign_key_not_valid_is_reported: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int); INSERT INTO c VALUES(1,99); ALTER TABLE c ADD CONSTRAINT fk FOREIGN KEY(r) REFERENCES p NOT VALID" => ["not-validated", "orphan"];
+    orphan_below_a_valid_foreign_key_is_found: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p); ALTER TABLE c DISABLE TRIGGER ALL; INSERT INTO c VALUES(1,99); ALTER TABLE c ENABLE TRIGGER ALL; SET session_replication_role = replica; INSERT INTO c VALUES(2,98)" => ["orphan"];
+    disabled_triggers_are_reported: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p); ALTER TABLE p DISABLE TRIGGER ALL" => ["triggers-disabled"];
+    partial_null_key_breaks_match_full: "CREATE TABLE p(a int,b int,PRIMARY KEY(a,b)); CREATE TABLE cs(x int,y int,FOREIGN KEY(x,y) REFERENCES p); CREATE TABLE cf(x int,y int,FOREIGN KEY(x,y) REFERENCES p MATCH FULL); INSERT INTO cs VALUES(1,NULL); SET session_replication_role = replica; INSERT INTO cf VALUES(1,NULL),(NULL,NULL)" => ["orphan"];
+    int_child_of_numeric_parent_is_compared: "CREATE TABLE p(id numeric PRIMARY KEY); CREATE TABLE c(r int REFERENCES p); INSERT INTO p VALUES(1.00); INSERT INTO c VALUES(1); SET session_replication_role = replica; INSERT INTO c VALUES(2)" => ["orphan", "type-mismatch"];
+    integers_of_different_width_compare_by_value: "CREATE TABLE p(id bigint PRIMARY KEY); CREATE TABLE c(r smallint REFERENCES p, s int REFERENCES p); INSERT INTO p VALUES(1); INSERT INTO c VALUES(1,1)" => [];
+    text_child_of_char_parent_is_padded: "CREATE TABLE p(k char(5) PRIMARY KEY); CREATE TABLE c(r text REFERENCES p); INSERT INTO p VALUES('a'); INSERT INTO c VALUES('a ')" => ["type-mismatch"];
+    equal_numbers_with_different_text_match: "CREATE TABLE p(id numeric PRIMARY KEY); CREATE TABLE c(r numeric REFERENCES p); INSERT INTO p VALUES(1.0),('NaN'); INSERT INTO c VALUES(1.00),('NaN'); CREATE TABLE q(id float8 PRIMARY KEY); CREATE TABLE d(r float8 REFERENCES q); INSERT INTO q VALUES('NaN'),(0); INSERT INTO d VALUES('NaN'),('-0')" => [];
+    citext_key_compares_by_its_own_operator: "CREATE EXTENSION citext; CREATE TABLE p(id citext PRIMARY KEY); CREATE TABLE c(r citext REFERENCES p); INSERT INTO p VALUES('Ab'); INSERT INTO c VALUES('aB'); SET session_replication_role = replica; INSERT INTO c VALUES('x')" => ["orphan"];
+    full_unique_index_is_a_parent_key: "CREATE TABLE p(id int, k int); CREATE UNIQUE INDEX u ON p(k); CREATE TABLE c2(r int REFERENCES p(k)); INSERT INTO p VALUES(1,NULL),(2,5); INSERT INTO c2 VALUES(5)" => [];
+    generated_column_as_key_is_scanned: "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(raw int, r int GENERATED ALWAYS AS (raw+1) STORED REFERENCES p); SET session_replication_role = replica; INSERT INTO c VALUES(1)" => ["orphan"];
+    dropped_column_shifts_no_column_numbers: "CREATE TABLE p(gone int, id int PRIMARY KEY); ALTER TABLE p DROP COLUMN gone; CREATE TABLE c(gone int, r int REFERENCES p); ALTER TABLE c DROP COLUMN gone; SET session_replication_role = replica; INSERT INTO c VALUES(7)" => ["orphan"];
+    names_with_any_character_are_scanned: "CREATE SCHEMA \"od\"\"d.schema\"; CREATE TABLE \"od\"\"d.schema\".\"we'ird\n$$\\t\"(\"sel\"\"ect\" int PRIMARY KEY); CREATE TABLE \"$1\"(\"a,) --\" int CONSTRAINT \"x;y\" REFERENCES \"od\"\"d.schema\".\"we'ird\n$$\\t\"); SET session_replication_role = replica; INSERT INTO \"$1\" VALUES(1)" => ["orphan"];
+    row_without_key_is_named_by_its_ctid: "CREATE TABLE p(id int PRIMARY KEY) PARTITION BY HASH(id); CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0); CREATE TABLE c(r int REFERENCES p, j json, t timestamptz) PARTITION BY LIST(r); CREATE TABLE c0 PARTITION OF c DEFAULT; SET session_replication_role = replica; INSERT INTO c VALUES(1,'{\"a\":1}','2024-01-01'),(2,NULL,NULL)" => ["orphan"];
 }
 
 #[test]
-fn p10_the_parents_collation_decides() {
+fn parent_collation_decides() {
     let Some(server) =
         Server::postgres("CREATE COLLATION ci (provider=icu, locale='und-u-ks-level2', deterministic=false)")
     else {
@@ -53,7 +53,7 @@ fn p10_the_parents_collation_decides() {
 
 /// What is enforced no more, or not yet, is looked at all the same.
 #[test]
-fn keys_that_are_not_enforced_are_scanned() {
+fn foreign_key_not_enforced_is_scanned() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int CONSTRAINT a REFERENCES p NOT ENFORCED, s int CONSTRAINT b REFERENCES p);
         INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1, 1), (2, 5, 1)";
     let Some(server) = Server::postgres_since(18, seed) else { return };
@@ -68,7 +68,7 @@ fn keys_that_are_not_enforced_are_scanned() {
 
 /// A stay may be covered by several periods of its room together, which no comparison of two rows can tell.
 #[test]
-fn temporal_keys_are_read_and_left_unchecked() {
+fn temporal_key_is_listed_and_unchecked() {
     let seed = "CREATE TABLE rooms(id int4range, valid daterange, PRIMARY KEY (id, valid WITHOUT OVERLAPS));
         CREATE TABLE stays(id int PRIMARY KEY, room int4range, during daterange,
             FOREIGN KEY (room, PERIOD during) REFERENCES rooms(id, PERIOD valid));
@@ -82,7 +82,7 @@ fn temporal_keys_are_read_and_left_unchecked() {
 }
 
 #[test]
-fn p04_partitions_are_counted_once() {
+fn partition_rows_are_counted_once() {
     let made = trap(
         "CREATE TABLE p(id int PRIMARY KEY) PARTITION BY RANGE(id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM(0) TO(100); \
          CREATE TABLE p2 PARTITION OF p FOR VALUES FROM(100) TO(200); \
@@ -98,7 +98,7 @@ fn p04_partitions_are_counted_once() {
 }
 
 #[test]
-fn p05_rows_of_tables_that_inherit_are_not_in_the_key() {
+fn inherited_rows_are_not_part_of_the_key() {
     let made = trap(
         "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE p_sub() INHERITS(p); CREATE TABLE c(id int, r int REFERENCES p); \
          CREATE TABLE c_sub() INHERITS(c); INSERT INTO p_sub VALUES(5); INSERT INTO c_sub VALUES(1,6); \
@@ -110,7 +110,7 @@ fn p05_rows_of_tables_that_inherit_are_not_in_the_key() {
 }
 
 #[test]
-fn p11_the_columns_that_set_null_sets_are_known() {
+fn set_null_column_list_is_read() {
     let made = trap(
         "CREATE TABLE p(a int,b int,PRIMARY KEY(a,b)); \
          CREATE TABLE c(a int NOT NULL,b int,FOREIGN KEY(a,b) REFERENCES p ON DELETE SET NULL (b) DEFERRABLE)",
@@ -129,7 +129,7 @@ fn role(server: &Server) -> String {
 }
 
 #[test]
-fn p12_rows_that_are_hidden_leave_a_relation_unchecked() {
+fn row_level_security_leaves_relation_unchecked() {
     let made = trap(
         "CREATE TABLE p(id int PRIMARY KEY, tenant text); CREATE TABLE c(id int, r int REFERENCES p); \
          INSERT INTO p VALUES(1,'a'),(2,'b'); INSERT INTO c VALUES(1,1),(2,2); ALTER TABLE p ENABLE ROW LEVEL SECURITY; \
@@ -147,7 +147,7 @@ fn p12_rows_that_are_hidden_leave_a_relation_unchecked() {
 }
 
 #[test]
-fn p12_a_repair_under_row_level_security_is_never_greener_than_its_exit_code() {
+fn repair_under_row_level_security_is_never_greener_than_its_exit_code() {
     let made = trap(
         "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int REFERENCES p); \
          CREATE TABLE d(id int PRIMARY KEY, r int REFERENCES c); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1, 2); \
@@ -179,7 +179,7 @@ fn p12_a_repair_under_row_level_security_is_never_greener_than_its_exit_code() {
 }
 
 #[test]
-fn p13_what_may_not_be_read_is_said() {
+fn unreadable_table_is_reported_as_unchecked() {
     let made = trap(
         "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int, r int REFERENCES p); \
          CREATE TABLE d(id int, r int REFERENCES p); SET session_replication_role = replica; INSERT INTO d VALUES (1,1)",
@@ -197,7 +197,7 @@ fn p13_what_may_not_be_read_is_said() {
 }
 
 #[test]
-fn p14_names_of_constraints_may_repeat() {
+fn constraint_name_used_twice_is_scanned() {
     let made = trap(
         "CREATE SCHEMA s; CREATE TABLE p1(id int PRIMARY KEY); CREATE TABLE s.p1(id int PRIMARY KEY); \
          CREATE TABLE c1(x int, CONSTRAINT fk FOREIGN KEY(x) REFERENCES p1); \
@@ -212,7 +212,7 @@ fn p14_names_of_constraints_may_repeat() {
 
 /// Whatever an owner of tables wrote must not run with the rights of who scans them.
 #[test]
-fn p15_a_schema_cannot_run_code_as_the_scanner() {
+fn schema_code_does_not_run_as_the_scanner() {
     let hostile = "CREATE TABLE public.ran(what text); GRANT INSERT ON ran TO PUBLIC;
         CREATE SCHEMA m;
         CREATE FUNCTION m.note(what text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'ran %', what; END $$;
@@ -257,7 +257,7 @@ fn p15_a_schema_cannot_run_code_as_the_scanner() {
 
 /// The server evaluates the constants of an index's condition while it plans a query.
 #[test]
-fn p15_an_index_cannot_run_code_as_the_scanner() {
+fn index_code_does_not_run_as_the_scanner() {
     let Some(server) =
         Server::postgres("CREATE SCHEMA m; CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE q(id int PRIMARY KEY)")
     else {
@@ -287,7 +287,7 @@ fn p15_an_index_cannot_run_code_as_the_scanner() {
 }
 
 #[test]
-fn p26_values_are_data_whatever_the_server_takes_for_quotes() {
+fn values_with_quotes_and_backslashes_stay_data() {
     let sql = "CREATE TABLE p(k text PRIMARY KEY); CREATE TABLE c(r text REFERENCES p);
         SET session_replication_role = replica; INSERT INTO c VALUES (E'a\\\\'), ('''; DROP TABLE p; --'), ('$$'), (E'x\\ny')";
     let Some(server) = Server::postgres(sql) else { return };
@@ -297,7 +297,7 @@ fn p26_values_are_data_whatever_the_server_takes_for_quotes() {
 }
 
 #[test]
-fn p27_an_index_that_lost_a_row_makes_no_orphans() {
+fn corrupt_parent_index_makes_no_orphans() {
     let sql = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int, r int REFERENCES p); INSERT INTO p VALUES(1);
         UPDATE pg_index SET indisready = false WHERE indexrelid = 'p_pkey'::regclass; INSERT INTO p VALUES(2);
         UPDATE pg_index SET indisready = true WHERE indexrelid = 'p_pkey'::regclass;
@@ -318,7 +318,7 @@ fn p27_an_index_that_lost_a_row_makes_no_orphans() {
 }
 
 #[test]
-fn p31_escapes_in_data_stay_inert() {
+fn terminal_escapes_stay_inert() {
     let sql =
         "CREATE TABLE p(k text PRIMARY KEY); CREATE TABLE c(r text REFERENCES p); CREATE TABLE q(k bytea PRIMARY KEY);
         CREATE TABLE d(r bytea REFERENCES q); SET session_replication_role = replica;

@@ -21,7 +21,7 @@ fn user(patient: &Patient, name: &str, privileges: &str) -> String {
 }
 
 #[test]
-fn plan_of_a_reader_is_applied_by_the_owner() {
+fn plan_made_by_a_reader_is_applied_by_the_owner() {
     for kind in MYSQL_FAMILY {
         let Some(patient) = Patient::new(kind, SEED) else { continue };
         let server = &patient.server;
@@ -44,7 +44,7 @@ fn plan_of_a_reader_is_applied_by_the_owner() {
 
 /// The text of a trigger is shown to few: the plan says so.
 #[test]
-fn plan_says_that_a_trigger_is_hidden() {
+fn plan_warns_of_a_hidden_trigger() {
     for kind in MYSQL_FAMILY {
         let Some(patient) = Patient::new(kind, SEED) else { continue };
         let server = &patient.server;

@@ -63,7 +63,7 @@ fn decisions(report: &Value) -> Value {
 }
 
 #[test]
-fn what_is_planned_holds_on_servers() {
+fn random_plan_on_a_server_applies_as_foreseen_and_is_undone() {
     let cases: u64 = std::env::var("FK_DOCTOR_CASES").map_or(4, |cases| cases.parse().unwrap());
     let first: u64 = std::env::var("FK_DOCTOR_FIRST").map_or(0, |first| first.parse().unwrap());
     let mut changes = 0;

@@ -26,7 +26,7 @@ fn refused_and_overridden(patient: &Patient, url: &str, why: &str) {
 }
 
 #[test]
-fn postgres_database_that_is_read_only_is_left_alone() {
+fn postgres_read_only_database_is_not_written() {
     let Some(patient) = Patient::new(Kind::Postgres, SEED) else { return };
     patient.rules(&rule("c(r)", "action = \"quarantine\""));
     patient.planned();
@@ -37,7 +37,7 @@ fn postgres_database_that_is_read_only_is_left_alone() {
 
 /// What the URL says is meant for this connection.
 #[test]
-fn postgres_url_decides_for_itself() {
+fn postgres_url_option_overrides_read_only_default() {
     let Some(patient) = Patient::new(Kind::Postgres, SEED) else { return };
     patient.rules(&rule("c(r)", "action = \"set-null\""));
     patient.planned();
@@ -56,7 +56,7 @@ fn postgres_url_decides_for_itself() {
 
 /// The server is everybody's here, so that only one user's sessions are read-only.
 #[test]
-fn mysql_session_that_is_read_only_is_left_alone() {
+fn mysql_read_only_session_is_not_written() {
     for kind in MYSQL_FAMILY {
         let Some(patient) = Patient::new(kind, SEED) else { continue };
         let (server, user) = (&patient.server, format!("{}_r", patient.server.name));

@@ -179,7 +179,7 @@ fn planned_as(patient: &Patient, url: &str, treatment: &str) {
 }
 
 #[test]
-fn state_of_a_plan_is_recorded_in_the_database() {
+fn plan_state_is_recorded_in_the_database() {
     on_each(SEED, |patient| {
         planned(patient, "action = \"set-null\"");
         let before = patient.dump();
@@ -209,7 +209,7 @@ fn state_of_a_plan_is_recorded_in_the_database() {
 }
 
 #[test]
-fn run_that_was_killed_is_recorded_as_far_as_it_came() {
+fn killed_run_is_recorded_up_to_its_last_commit() {
     on_each(&many(), |patient| {
         planned(patient, "action = \"set-null\"");
         let url = patient.server.url();
@@ -240,7 +240,7 @@ fn run_that_was_killed_is_recorded_as_far_as_it_came() {
 
 /// What somebody else had made alike is not ours to take back.
 #[test]
-fn placeholder_of_a_server_that_the_application_made_first_stays() {
+fn server_placeholder_made_first_by_the_application_stays() {
     on_each(SEED, |patient| {
         for options in [&[][..], &["--batch", "1"]] {
             planned(patient, "action = \"placeholder\"\nvalues = { name = \"made\" }");
@@ -266,7 +266,7 @@ fn placeholder_of_a_server_that_the_application_made_first_stays() {
 }
 
 #[test]
-fn role_that_may_make_no_table_keeps_the_record_beside_the_plan() {
+fn role_without_create_table_records_beside_the_plan() {
     on_each(SEED, |patient| {
         let (url, role) = limited(patient);
         planned_as(patient, &url, "action = \"set-null\"");
@@ -311,7 +311,7 @@ fn copied_alone(patient: &Patient) {
 }
 
 #[test]
-fn run_with_its_record_beside_the_plan_can_be_killed_at_any_moment() {
+fn killed_run_with_record_beside_the_plan_resumes() {
     on_each(&many(), |patient| {
         let (url, role) = limited(patient);
         planned_as(patient, &url, "action = \"set-null\"");
@@ -387,7 +387,7 @@ fn end_connections_of(patient: &Patient) {
 
 /// The table that an owner's run made is not for everybody.
 #[test]
-fn table_of_states_that_a_role_may_not_use_is_told() {
+fn unusable_state_table_is_reported() {
     on_each(SEED, |patient| {
         patient.rules(&rule("b(r)", "action = \"set-null\""));
         patient.repair();
@@ -417,7 +417,7 @@ fn table_of_states_that_a_role_may_not_use_is_told() {
 
 /// Who may only read sees less of the definitions than their owner; what a plan rests on is the same for both.
 #[test]
-fn plan_of_a_role_that_may_only_read_is_applied_by_another() {
+fn plan_made_by_a_reader_is_applied_by_another_role() {
     on_each(SEED, |patient| {
         let (server, role) = (&patient.server, format!("{}_r", patient.server.name));
         server.execute(&match patient.kind {
@@ -460,7 +460,7 @@ fn beside_a_lock(patient: &Patient, row: usize, arguments: &[&str], meanwhile: i
 }
 
 #[test]
-fn two_runs_of_one_plan_on_a_server_exclude_each_other() {
+fn two_server_runs_of_one_plan_exclude_each_other() {
     on_each(SEED, |patient| {
         planned(patient, "action = \"set-null\"");
         copied(patient);
@@ -492,7 +492,7 @@ fn two_runs_of_one_plan_on_a_server_exclude_each_other() {
 
 /// The same plan may be at work on a copy of the database: a server may know one name for all of its databases.
 #[test]
-fn runs_of_one_plan_on_two_databases_do_not_exclude_each_other() {
+fn runs_on_two_databases_do_not_exclude_each_other() {
     for kind in KINDS {
         let (Some(one), Some(other)) = (Patient::new(kind, SEED), Patient::new(kind, SEED)) else { continue };
         planned(&one, "action = \"set-null\"");
@@ -507,7 +507,7 @@ fn runs_of_one_plan_on_two_databases_do_not_exclude_each_other() {
 }
 
 #[test]
-fn run_whose_connection_was_lost_excludes_others_again() {
+fn run_after_lost_connection_excludes_others_again() {
     on_each(&many(), |patient| {
         planned(patient, "action = \"set-null\"");
         copied(patient);
@@ -534,7 +534,7 @@ fn first_column(patient: &Patient) -> String {
 
 /// The row of another plan is not yet committed when the run that made the table fails and clears it away.
 #[test]
-fn table_with_the_rows_of_another_is_not_cleared_away() {
+fn quarantine_table_with_rows_of_another_plan_is_not_dropped() {
     for kind in MYSQL_FAMILY {
         let Some(patient) = Patient::new(kind, SEED) else { continue };
         let server = &patient.server;
@@ -580,7 +580,7 @@ fn table_with_the_rows_of_another_is_not_cleared_away() {
 
 /// A table alike that somebody else made stays, even if it is empty, whether the plan fails or is taken back.
 #[test]
-fn table_that_the_plan_did_not_make_stays() {
+fn table_made_by_others_is_not_dropped() {
     on_each(SEED, |patient| {
         let server = &patient.server;
         planned(patient, "action = \"quarantine\"");
@@ -614,7 +614,7 @@ fn table_that_the_plan_did_not_make_stays() {
 
 /// A server that makes a table at once may have made it for a run that was killed before it could record that.
 #[test]
-fn table_that_a_killed_run_has_made_goes_with_its_last_row() {
+fn table_made_by_a_killed_run_is_dropped_with_its_last_row() {
     for kind in MYSQL_FAMILY {
         let Some(patient) = Patient::new(kind, SEED) else { continue };
         planned(&patient, "action = \"quarantine\"");
@@ -636,7 +636,7 @@ fn table_that_a_killed_run_has_made_goes_with_its_last_row() {
 
 /// Another plan is about to keep its rows in the table from which the last row goes.
 #[test]
-fn undo_waits_for_the_rows_of_another_in_its_table() {
+fn undo_waits_for_rows_of_another_plan_in_its_table() {
     on_each(SEED, |patient| {
         planned(patient, "action = \"quarantine\"");
         ended(patient, patient.apply(&[]), 0, "is repaired");
@@ -672,7 +672,7 @@ fn is_waiting(patient: &Patient) -> bool {
 
 /// A role that may make tables, and neither claim nor drop them.
 #[test]
-fn empty_table_that_a_role_may_not_drop_stays() {
+fn empty_table_without_drop_privilege_stays() {
     on_each(SEED, |patient| {
         let (url, role) = limited(patient);
         let server = &patient.server;
@@ -693,7 +693,7 @@ fn empty_table_that_a_role_may_not_drop_stays() {
 }
 
 #[test]
-fn undo_on_a_server_leaves_no_orphan_that_was_none() {
+fn server_undo_creates_no_orphan() {
     on_each(SEED, |patient| {
         let server = &patient.server;
         planned(patient, "action = \"placeholder\"");
@@ -728,7 +728,7 @@ fn undo_on_a_server_leaves_no_orphan_that_was_none() {
 
 /// A row comes back, and another of its parents is gone.
 #[test]
-fn row_of_a_server_does_not_come_back_without_its_other_parent() {
+fn server_row_without_its_other_parent_is_not_restored() {
     on_each(SEED, |patient| {
         planned(patient, "action = \"quarantine\"");
         ended(patient, patient.apply(&[]), 0, "is repaired");
@@ -747,7 +747,7 @@ fn row_of_a_server_does_not_come_back_without_its_other_parent() {
 }
 
 #[test]
-fn rows_that_do_not_fit_are_left_by_a_server_too() {
+fn server_skip_changed_leaves_changed_rows() {
     let seed = format!(
         "{SEED}; CREATE TABLE d(id int PRIMARY KEY, b int, FOREIGN KEY (b) REFERENCES b(id) ON DELETE CASCADE)"
     );
@@ -801,7 +801,7 @@ fn rows_that_do_not_fit_are_left_by_a_server_too() {
 
 /// A row that somebody holds is waited for. It is not left as one that the database refuses.
 #[test]
-fn lock_that_is_held_too_long_is_no_row_that_is_refused() {
+fn lock_timeout_is_not_a_skipped_row() {
     on_each(SEED, |patient| {
         planned(patient, "action = \"set-null\"");
         let before = patient.dump();
@@ -818,7 +818,7 @@ fn lock_that_is_held_too_long_is_no_row_that_is_refused() {
 }
 
 #[test]
-fn connection_that_is_lost_in_batches_tells_what_was_committed() {
+fn connection_lost_between_batches_reports_committed_changes() {
     on_each(&many(), |patient| {
         planned(patient, "action = \"set-null\"");
         for options in [&["--batch", "10"][..], &["--batch", "10", "--skip-changed"]] {
@@ -854,7 +854,7 @@ fn common_number(text: &str) -> usize {
 
 /// InnoDB counts nothing of what it does along relations: one that came since, and a row that came since, refuse the plan.
 #[test]
-fn cascades_that_no_counter_shows_refuse_the_plan() {
+fn cascade_without_a_counter_is_refused() {
     for kind in MYSQL_FAMILY {
         for action in ["SET NULL", "CASCADE"] {
             let seed = format!(

@@ -22,7 +22,7 @@ pub(crate) fn story(kind: Kind) -> Option<Patient> {
 }
 
 #[test]
-fn sync_runs_find_their_knowledge_base() {
+fn multi_source_sync_rule_remaps_sync_runs() {
     for kind in KINDS {
         let Some(patient) = story(kind) else { continue };
         let server = &patient.server;
@@ -57,7 +57,7 @@ fn sync_runs_find_their_knowledge_base() {
 
 /// A stage status is written before its media source exists.
 #[test]
-fn media_sources_are_queued() {
+fn media_sources_rule_queues_placeholders() {
     let seed = "CREATE TABLE media_sources(source_id varchar(20) COLLATE utf8mb4_bin PRIMARY KEY, source_type varchar(20) NOT NULL, \
             title varchar(80) NOT NULL, url varchar(200) NOT NULL UNIQUE); \
         CREATE TABLE source_stage_statuses(id int PRIMARY KEY, source_id varchar(20) COLLATE utf8mb4_bin NOT NULL, metadata json, \
@@ -94,7 +94,7 @@ fn media_sources_are_queued() {
 
 /// The third story takes a foreign key out of a definition.
 #[test]
-fn a_plan_is_refused_where_rows_or_bytes_changed() {
+fn plan_with_changed_rows_or_bytes_is_refused() {
     for kind in KINDS {
         let Some(patient) = story(kind) else { continue };
         let server = &patient.server;
@@ -141,7 +141,7 @@ fn a_plan_is_refused_where_rows_or_bytes_changed() {
 
 /// The script does what the plan does.
 #[test]
-fn the_script_is_the_plan() {
+fn script_equals_the_plan() {
     for kind in KINDS {
         let (Some(patient), Some(other)) = (story(kind), story(kind)) else { continue };
         let set_times = || {
@@ -169,7 +169,7 @@ fn the_script_is_the_plan() {
 
 /// What a trigger does beyond the plan takes everything back.
 #[test]
-fn a_trigger_that_does_more_rolls_back() {
+fn trigger_with_extra_changes_rolls_back() {
     for kind in KINDS {
         let Some(patient) = story(kind) else { continue };
         let server = &patient.server;
@@ -211,7 +211,7 @@ fn a_trigger_that_does_more_rolls_back() {
 
 /// Whoever could add the missing parent is waited for, and not for ever.
 #[test]
-fn a_writer_to_the_parent_is_waited_for() {
+fn writer_to_the_parent_is_waited_for_up_to_the_limit() {
     for kind in KINDS {
         let Some(patient) = story(kind) else { continue };
         patient.planned();
@@ -238,7 +238,7 @@ fn a_writer_to_the_parent_is_waited_for() {
 
 /// What could not be rolled back or taken back is not begun.
 #[test]
-fn tables_that_roll_nothing_back_are_left_alone() {
+fn table_without_transactions_is_refused() {
     for kind in MYSQL_FAMILY {
         let history = if kind == Kind::Mariadb { "WITH SYSTEM VERSIONING" } else { "" };
         let seed = format!(
@@ -271,7 +271,7 @@ fn tables_that_roll_nothing_back_are_left_alone() {
 
 /// Zero dates, the largest number, invisible and computed columns, bits, shapes, other character sets.
 #[test]
-fn values_come_back_as_they_were() {
+fn undo_restores_values_of_every_type() {
     for (kind, uuid) in [(Kind::Mariadb, "uuid"), (Kind::Mysql, "varchar(40)")] {
         let seed = format!(
             "SET sql_mode = 'ALLOW_INVALID_DATES'; CREATE TABLE p(id bigint unsigned PRIMARY KEY); \
@@ -301,7 +301,7 @@ fn values_come_back_as_they_were() {
 
 /// Without a compatible knowledge base, 22 gets a placeholder; a role that owns the tables can do that, and not undo it.
 #[test]
-fn an_owner_repairs_and_is_told_what_undo_takes() {
+fn owner_repairs_and_learns_the_privileges_for_undo() {
     let Some(patient) = story(Kind::Postgres) else { return };
     let server: &Server = &patient.server;
     let role = format!("{}_owner", server.name);
@@ -335,7 +335,7 @@ fn an_owner_repairs_and_is_told_what_undo_takes() {
 
 /// A plan is made over two connections, and whether they see one moment is told to who may know.
 #[test]
-fn mysql_tells_who_may_know_whether_two_see_one_moment() {
+fn mysql_reports_whether_sessions_share_one_snapshot() {
     let Some(patient) = story(Kind::Mysql) else { return };
     let server = &patient.server;
     let user = format!("{}_u", server.name);
@@ -356,7 +356,7 @@ fn mysql_tells_who_may_know_whether_two_see_one_moment() {
 
 /// A script finds each row by all that it held, and takes it away without what depends on it.
 #[test]
-fn a_script_takes_rows_away_as_the_plan_does() {
+fn script_deletes_the_rows_of_the_plan() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, j json, g geometry, b bit(64), \
             FOREIGN KEY (r) REFERENCES p(id) ON DELETE CASCADE); \
         CREATE TABLE d(id int PRIMARY KEY, c int, FOREIGN KEY (c) REFERENCES c(id) ON DELETE CASCADE); \
@@ -379,7 +379,7 @@ fn a_script_takes_rows_away_as_the_plan_does() {
 
 /// A role that may not make tables: the record is the journal beside the plan, which tells how far the plan is.
 #[test]
-fn mariadb_repairs_for_a_role_that_may_not_make_tables() {
+fn mariadb_role_without_create_table_repairs_with_a_journal() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
         INSERT INTO p VALUES (1); SET SESSION foreign_key_checks = 0; INSERT INTO c VALUES (1, 1), (2, 7);";
     let Some(server) = Server::mariadb(seed) else { return };
@@ -411,7 +411,7 @@ fn mariadb_repairs_for_a_role_that_may_not_make_tables() {
 
 /// Rows of a table without a key have no names, so they are counted: undo leaves none without a parent that it had not found.
 #[test]
-fn undo_leaves_no_new_orphan_in_a_table_without_a_key() {
+fn undo_leaves_no_new_orphan_in_table_without_key() {
     let tables = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(id int, r int); INSERT INTO p VALUES (1); \
         INSERT INTO c VALUES (1, 1), (2, 7);";
     let postgres = format!("{tables} ALTER TABLE c ADD FOREIGN KEY (r) REFERENCES p(id) NOT VALID;");

@@ -14,7 +14,7 @@ const SIMPLE: &str = "CREATE TABLE p(id int PRIMARY KEY, name varchar(40)); \
     INSERT INTO moved VALUES (1, 7, 2), (2, 8, 1), (3, 8, 2)";
 
 #[test]
-fn rows_lose_their_reference_or_get_the_default() {
+fn set_null_and_set_default_change_the_reference() {
     on_each(SIMPLE, |p| {
         p.treated("action = \"set-null\"", || assert_eq!(p.column("c", "r"), "1,null,null,null"));
         p.treated("action = \"follow\"", || assert_eq!(p.column("c", "r"), "1,null,null,null"));
@@ -31,7 +31,7 @@ fn rows_lose_their_reference_or_get_the_default() {
 }
 
 #[test]
-fn rows_are_pointed_elsewhere() {
+fn remap_changes_the_reference() {
     on_each(SIMPLE, |p| {
         p.server.bench.write("map.csv", "old,new\n7,2\n8,1\n");
         for way in [
@@ -62,7 +62,7 @@ fn rows_are_pointed_elsewhere() {
 
 /// Rows that would meet in a UNIQUE are never lost.
 #[test]
-fn a_remap_that_collides_is_a_decision() {
+fn remap_with_unique_conflict_keeps_or_quarantines_the_row() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE moved(id int PRIMARY KEY, old int, new int); \
         CREATE TABLE c(id int PRIMARY KEY, who varchar(9), r int, UNIQUE (who, r), FOREIGN KEY (r) REFERENCES p(id)); \
         INSERT INTO p VALUES (1); INSERT INTO moved VALUES (1, 7, 1), (2, 8, 1); \
@@ -79,7 +79,7 @@ fn a_remap_that_collides_is_a_decision() {
 
 /// Everything that depends on a row goes with it, each by its own policy.
 #[test]
-fn quarantine_keeps_the_whole_closure() {
+fn quarantine_keeps_row_and_dependants() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); \
         CREATE TABLE c(id varchar(9) PRIMARY KEY, r int, note varchar(40), FOREIGN KEY (r) REFERENCES p(id)); \
         CREATE TABLE b(x varchar(9), id int, a varchar(9) NOT NULL, PRIMARY KEY (x, id), \
@@ -102,7 +102,7 @@ fn quarantine_keeps_the_whole_closure() {
 /// A row that is an orphan itself also goes with another orphan, and with a row that goes with it: always before what it
 /// refers to, so that no cascade of the server takes it first.
 #[test]
-fn who_refers_to_a_row_goes_before_it() {
+fn dependant_is_deleted_before_its_parent() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); \
         CREATE TABLE z(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); \
         CREATE TABLE m(id int PRIMARY KEY, z int, FOREIGN KEY (z) REFERENCES z(id) ON DELETE CASCADE); \
@@ -124,7 +124,7 @@ fn who_refers_to_a_row_goes_before_it() {
 
 /// Every column that needs a value gets one.
 #[test]
-fn a_placeholder_satisfies_its_table() {
+fn placeholder_fills_every_required_column() {
     let seed = "CREATE TABLE kind(id int PRIMARY KEY, label varchar(40) NOT NULL UNIQUE); \
         CREATE TABLE p(id int PRIMARY KEY, slug varchar(40) NOT NULL UNIQUE, n int NOT NULL CHECK (n >= 0), at timestamp NOT NULL, \
             flag int NOT NULL DEFAULT 1, kind int NOT NULL, up int, FOREIGN KEY (kind) REFERENCES kind(id), \
@@ -152,7 +152,7 @@ fn a_placeholder_satisfies_its_table() {
 }
 
 #[test]
-fn a_near_miss_finds_its_parent() {
+fn near_miss_is_remapped_to_its_parent() {
     for kind in KINDS {
         let text = if kind == Kind::Postgres { "varchar(40)" } else { "varchar(40) COLLATE utf8mb4_bin" };
         let seed = format!(
@@ -173,7 +173,7 @@ fn a_near_miss_finds_its_parent() {
 
 /// Without a primary key, rows are found by another key that tells them apart; without any, they are left alone.
 #[test]
-fn rows_without_a_primary_key() {
+fn row_without_primary_key_is_found_by_another_key() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE c(code varchar(9) NOT NULL UNIQUE, id int, r int); \
         CREATE TABLE e(id int, r int); ALTER TABLE c ADD FOREIGN KEY (r) REFERENCES p(id); \
         ALTER TABLE e ADD FOREIGN KEY (r) REFERENCES p(id) ON DELETE CASCADE; \
@@ -194,7 +194,7 @@ fn rows_without_a_primary_key() {
 
 /// A row that breaks a CHECK goes and comes back: where the server did not look, or does not look.
 #[test]
-fn what_breaks_a_check_comes_back() {
+fn row_that_breaks_a_check_is_restored() {
     for (kind, check, loose) in [
         (Kind::Mariadb, "CHECK (n > 0)", "SET check_constraint_checks = 0;"),
         (Kind::Mysql, "CHECK (n > 0) NOT ENFORCED", ""),
@@ -211,7 +211,7 @@ fn what_breaks_a_check_comes_back() {
 
 /// A DEFAULT that is computed is read as the server means it, quotes and all.
 #[test]
-fn a_computed_default_is_what_the_server_makes_of_it() {
+fn computed_default_is_evaluated_by_the_server() {
     let seed = "CREATE TABLE p(id varchar(20) PRIMARY KEY); \
         CREATE TABLE c(id int PRIMARY KEY, r varchar(20) DEFAULT (concat('it''s', '\\\\', 2)), FOREIGN KEY (r) REFERENCES p(id)); \
         INSERT INTO p VALUES ('it''s\\\\2'); INSERT INTO c VALUES (1, 'x'); INSERT INTO c(id) VALUES (2)";
@@ -223,7 +223,7 @@ fn a_computed_default_is_what_the_server_makes_of_it() {
 
 /// Foreign keys went by hand and NOT NULL stayed: what is left of the rule is done, and taken back exactly.
 #[test]
-fn a_half_relaxed_table_loses_not_null_too() {
+fn table_without_foreign_keys_still_loses_not_null() {
     let seed = "CREATE TABLE p(id int PRIMARY KEY); \
                 CREATE TABLE c(id int PRIMARY KEY, a_id int NOT NULL, b_id int NOT NULL DEFAULT 3, made varchar(9) NOT NULL, \
                 CONSTRAINT to_p FOREIGN KEY (b_id) REFERENCES p(id)); CREATE INDEX i ON c(a_id); INSERT INTO p VALUES (3); \
