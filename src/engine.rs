@@ -21,12 +21,17 @@ use crate::sql::Sql;
 
 mod catalog_row;
 pub(crate) mod mysql;
+mod orphan_list;
 pub(crate) mod postgres;
+mod read_at;
 pub mod sqlite;
 pub mod trial;
 mod wire;
 pub mod write;
 
+pub use orphan_list::OrphanGroup;
+pub use orphan_list::OrphanList;
+pub use orphan_list::OrphanStream;
 pub use trial::Trial;
 
 /// An opened database.
@@ -145,12 +150,14 @@ pub enum StorageAnswer {
 pub struct StorageReading {
     pub method: Method,
     pub counts: Counts,
+    /// Orphans that need no second opinion. They are no suspects.
+    pub orphans: OrphanList,
     pub suspects: Suspects,
     /// The index in which the engine looks the parent up holds exactly the parent's keys.
     pub index_is_proven: bool,
 }
 
-/// Rows whose parent was not found; the engine judges them. All others are certainly no orphans.
+/// Rows whose parent was not found and that are not proven to be orphans; the engine judges them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Suspects {
     /// The addresses of these rows, in ascending order.

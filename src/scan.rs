@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use crate::engine::EngineError;
+use crate::engine::OrphanList;
 use crate::engine::Session;
 use crate::engine::Suspects;
 use crate::model::examination::Counts;
@@ -22,11 +23,13 @@ use crate::sql;
 
 mod gather;
 mod orphan_row;
+mod proven;
 mod work;
 
 use gather::Gatherer;
 pub use orphan_row::OrphanColumns;
 pub use orphan_row::OrphanRow;
+use orphan_row::is_named_by_address;
 
 /// How many missing keys of a relation are kept for diagnosis and repair drafts; those with the most rows.
 pub const KEPT_KEYS: usize = 200;
@@ -57,7 +60,8 @@ pub struct Tally {
     pub method: Method,
     /// Why no faster method was possible, where there is one.
     pub method_reason: Option<String>,
-    /// The rows to ask about, should its orphans be asked for again.
+    /// Orphans that are known without asking, and the rows to ask about, should its orphans be asked for again.
+    pub orphans: OrphanList,
     pub suspects: Suspects,
     pub index_is_proven: bool,
 }
@@ -74,6 +78,7 @@ impl Default for Tally {
             false_orphans: None,
             method: Method::Sql,
             method_reason: None,
+            orphans: OrphanList::default(),
             suspects: Suspects::Many,
             index_is_proven: false,
         }
@@ -188,7 +193,7 @@ pub fn tally(
     question: &sql::Sql,
     samples: usize,
 ) -> Result<Tally, EngineError> {
-    Gatherer::new(schema, relation, samples, &|_| false).gather(session, question)
+    Gatherer { schema, relation, samples, is_known: &|_, _| false }.gather(session, question)
 }
 
 fn among(suspects: &Suspects, index_is_proven: bool) -> sql::ScanHints<'_> {
@@ -208,7 +213,16 @@ pub fn each_orphan(
     each: &mut dyn FnMut(Sample<Value>),
 ) -> Result<(), EngineError> {
     let columns = OrphanColumns::of(schema, relation);
-    let mut question = sql::of(schema).orphans(schema, relation, &tally.among());
+    if let (false, Suspects::Rows(suspects)) = (tally.orphans.is_empty(), &tally.suspects)
+        && is_named_by_address(schema.child(relation))
+    {
+        return each_proven(schema, session, &columns, (relation, tally, suspects), each);
+    }
+    let hints = match tally.orphans.is_empty() {
+        true => tally.among(),
+        false => sql::ScanHints { rows: None, index_is_proven: tally.index_is_proven },
+    };
+    let mut question = sql::of(schema).orphans(schema, relation, &hints);
     if tally.false_orphans.is_some() {
         question = sql::of(schema).without_indexes(&question).unwrap_or(question);
     }
@@ -218,4 +232,31 @@ pub fn each_orphan(
         }
         Ok(())
     })
+}
+
+/// Merges proven orphans with those among the suspects. Rows are named by their addresses.
+fn each_proven(
+    schema: &Schema,
+    session: &mut dyn Session,
+    columns: &OrphanColumns<'_>,
+    (relation, tally, suspects): (&Relation, &Tally, &[i64]),
+    each: &mut dyn FnMut(Sample<Value>),
+) -> Result<(), EngineError> {
+    let mut stream = tally.orphans.stream()?;
+    if !suspects.is_empty() {
+        let question = sql::of(schema).orphans(schema, relation, &tally.among());
+        columns.each_row(session, &question, |row| {
+            let address = row.name.first().and_then(Value::as_integer);
+            let is_before = |key: &Key, proven| proven::order(key, row.key).then(Some(proven).cmp(&address)).is_lt();
+            while let Some((key, proven)) = stream.next_row_if(is_before)? {
+                each(columns.sample_at(proven, key));
+            }
+            each(columns.sample(&row));
+            Ok::<(), EngineError>(())
+        })?;
+    }
+    while let Some((key, row)) = stream.next_row()? {
+        each(columns.sample_at(row, key));
+    }
+    Ok(())
 }

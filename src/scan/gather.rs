@@ -6,85 +6,108 @@ use super::FalseOrphans;
 use super::KEPT_KEYS;
 use super::Tally;
 use super::orphan_row::OrphanColumns;
-use super::orphan_row::OrphanRow;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::model::finding::MissingKey;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
+use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
-/// Folds the stream of orphans, which come sorted by missing key, into a tally; holds no more than it will return.
+/// A relation, and how much to tell of its orphans.
+#[derive(Clone, Copy)]
 pub(super) struct Gatherer<'a> {
-    schema: &'a Schema,
-    relation: &'a Relation,
-    samples: usize,
-    is_known: &'a dyn Fn(&MissingKey<Value>) -> bool,
-    group: Option<i64>,
-    current: Option<MissingKey<Value>>,
-    tally: Tally,
+    pub(super) schema: &'a Schema,
+    pub(super) relation: &'a Relation,
+    /// Rows to show of each missing key.
+    pub(super) samples: usize,
+    /// True if a missing key is known already with so many rows.
+    pub(super) is_known: &'a dyn Fn(&Key, u64) -> bool,
 }
 
-impl<'a> Gatherer<'a> {
-    pub(super) fn new(
-        schema: &'a Schema,
-        relation: &'a Relation,
-        samples: usize,
-        is_known: &'a dyn Fn(&MissingKey<Value>) -> bool,
-    ) -> Self {
-        Gatherer { schema, relation, samples, is_known, group: None, current: None, tally: Tally::default() }
-    }
-
-    /// Asks the question and folds the answer.
-    pub(super) fn gather(mut self, session: &mut dyn Session, question: &Sql) -> Result<Tally, EngineError> {
-        let columns = OrphanColumns::of(self.schema, self.relation);
-        columns.each_row(session, question, |row| {
-            self.take(&columns, &row);
-            Ok::<(), EngineError>(())
+impl Gatherer<'_> {
+    /// Asks the question and folds the answer into a tally without counts. Holds no more than it returns.
+    pub(super) fn gather(&self, session: &mut dyn Session, question: &Sql) -> Result<Tally, EngineError> {
+        let mut tally = Tally::default();
+        let mut top = Vec::new();
+        tally.false_orphans = self.each_missing_key(session, question, &mut |missing| {
+            if tally.add_key(self, &missing.key, missing.rows) {
+                keep_most_frequent(&mut top, missing, |missing| missing.rows);
+            }
+            Ok(())
         })?;
-        self.close_group();
-        Ok(self.tally)
+        tally.top = top;
+        Ok(tally)
     }
 
-    fn take(&mut self, columns: &OrphanColumns<'_>, row: &OrphanRow<'_>) {
-        if row.is_present {
-            let found = self.tally.false_orphans.get_or_insert(FalseOrphans { rows: 0, samples: Vec::new() });
-            found.rows += 1;
-            if found.samples.len() < self.samples {
-                found.samples.push(columns.sample(row));
+    /// Asks for orphans, which come sorted by missing key. Calls `each` with every missing key. Returns the rows that only
+    /// look like orphans.
+    pub(super) fn each_missing_key(
+        &self,
+        session: &mut dyn Session,
+        question: &Sql,
+        each: &mut dyn FnMut(MissingKey<Value>) -> Result<(), EngineError>,
+    ) -> Result<Option<FalseOrphans>, EngineError> {
+        let columns = OrphanColumns::of(self.schema, self.relation);
+        let mut false_orphans: Option<FalseOrphans> = None;
+        let mut group = None;
+        let mut current: Option<MissingKey<Value>> = None;
+        columns.each_row(session, question, |row| {
+            if row.is_present {
+                let found = false_orphans.get_or_insert(FalseOrphans { rows: 0, samples: Vec::new() });
+                found.rows += 1;
+                if found.samples.len() < self.samples {
+                    found.samples.push(columns.sample(&row));
+                }
+                return Ok::<(), EngineError>(());
             }
-            return;
-        }
-        if self.group != row.group || self.current.is_none() {
-            self.close_group();
-            self.group = row.group;
-            self.current = Some(MissingKey { key: row.key.to_vec(), rows: 0, samples: Vec::new(), span: None });
-        }
-        if let Some(current) = &mut self.current {
-            current.rows += 1;
-            if current.samples.len() < self.samples {
-                current.samples.push(columns.sample(row));
+            if group != row.group || current.is_none() {
+                let next = MissingKey { key: row.key.to_vec(), rows: 0, samples: Vec::new(), span: None };
+                if let Some(missing) = current.replace(next) {
+                    each(missing)?;
+                }
+                group = row.group;
             }
-        }
+            if let Some(current) = &mut current {
+                current.rows += 1;
+                if current.samples.len() < self.samples {
+                    current.samples.push(columns.sample(&row));
+                }
+            }
+            Ok(())
+        })?;
+        current.map_or(Ok(()), each)?;
+        Ok(false_orphans)
     }
+}
 
-    fn close_group(&mut self) {
-        let Some(missing) = self.current.take() else { return };
-        if (self.is_known)(&missing) {
-            self.tally.known_rows += missing.rows;
-            self.tally.known_keys += 1;
-            return;
-        }
-        self.tally.orphan_rows += missing.rows;
-        self.tally.missing_keys += 1;
-        let top = &mut self.tally.top;
-        if top.len() == KEPT_KEYS && top.last().is_some_and(|least| least.rows >= missing.rows) {
-            return;
-        }
-        // Groups come in the engine's order of keys, which therefore decides among equals.
-        let place = top.partition_point(|other| Reverse(other.rows) <= Reverse(missing.rows));
-        top.insert(place, missing);
+impl Tally {
+    /// Counts a missing key. Returns true if it is not known already.
+    pub(super) fn add_key(&mut self, gatherer: &Gatherer<'_>, key: &Key, rows: u64) -> bool {
+        let is_known = (gatherer.is_known)(key, rows);
+        let (all_rows, all_keys) = match is_known {
+            true => (&mut self.known_rows, &mut self.known_keys),
+            false => (&mut self.orphan_rows, &mut self.missing_keys),
+        };
+        *all_rows += rows;
+        *all_keys += 1;
+        !is_known
+    }
+}
+
+/// True if a missing key with so many rows is among the most frequent. Keys come in the engine's order, which therefore
+/// decides among equals.
+pub(super) fn is_frequent<T>(top: &[T], rows: u64, rows_of: impl Fn(&T) -> u64) -> bool {
+    top.len() < KEPT_KEYS || top.last().is_some_and(|least| rows_of(least) < rows)
+}
+
+/// Adds a missing key to the most frequent ones, if it is one of them.
+pub(super) fn keep_most_frequent<T>(top: &mut Vec<T>, missing: T, rows_of: impl Fn(&T) -> u64) {
+    let rows = rows_of(&missing);
+    if is_frequent(top, rows, &rows_of) {
+        let position = top.partition_point(|other| Reverse(rows_of(other)) <= Reverse(rows));
+        top.insert(position, missing);
         top.truncate(KEPT_KEYS);
     }
 }

@@ -35,9 +35,17 @@ pub struct OrphanRow<'r> {
     pub key: &'r [Value],
     /// The key as the child stores it.
     stored: &'r [Value],
-    name: &'r [Value],
+    pub(super) name: &'r [Value],
     /// True if the parent is there, only not in its index.
     pub is_present: bool,
+}
+
+/// True if the rows of a table are named by their addresses.
+pub(super) fn is_named_by_address(table: &Table) -> bool {
+    match table.address_column {
+        Some(column) => table.primary_key == [column],
+        None => table.row_address.as_deref().is_some_and(|address| sql::row_name_columns(table) == [address]),
+    }
 }
 
 impl<'a> OrphanColumns<'a> {
@@ -97,6 +105,12 @@ impl<'a> OrphanColumns<'a> {
             named[..key_width].to_vec()
         };
         Sample { row: name, key: row.stored.to_vec() }
+    }
+
+    /// The row as reports show it, where rows are named by their addresses.
+    pub(super) fn sample_at(&self, address: i64, key: &[Value]) -> Sample<Value> {
+        let name = self.names.first().map(|name| (*name).to_owned());
+        Sample { row: name.into_iter().map(|name| (name, Value::Integer(address))).collect(), key: key.to_vec() }
     }
 
     /// The columns that name the row for good.

@@ -7,10 +7,12 @@ use super::FalseOrphans;
 use super::ScanOptions;
 use super::among;
 use super::gather::Gatherer;
+use super::proven;
 use super::run_in_parallel;
 use crate::engine::Damage;
 use crate::engine::EngineError;
 use crate::engine::Inclusion;
+use crate::engine::OrphanList;
 use crate::engine::Session;
 use crate::engine::StorageAnswer;
 use crate::engine::StorageReadOptions;
@@ -18,14 +20,13 @@ use crate::engine::StorageReading;
 use crate::engine::Suspects;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
-use crate::model::finding::MissingKey;
 use crate::model::ids::IdVec;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::relation::Judge;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
-use crate::model::value::Value;
+use crate::model::value::Key;
 use crate::scan::ScanResult;
 use crate::scan::Tally;
 use crate::sql;
@@ -58,7 +59,7 @@ enum Route {
 impl Route {
     fn has_a_question(&self) -> bool {
         match self {
-            Route::Read(reading) => reading.suspects != Suspects::Rows(Vec::new()),
+            Route::Read(reading) => !reading.orphans.is_empty() || reading.suspects != Suspects::Rows(Vec::new()),
             Route::Ask { .. } => true,
             Route::Closed(_) => false,
         }
@@ -219,7 +220,7 @@ impl Work<'_> {
         let answer = if route.has_a_question() {
             self.orphans(schema, session, route, storage, wishes)
         } else {
-            Ok(Tally::default())
+            Ok(Tally { suspects: Suspects::Rows(Vec::new()), ..Tally::default() })
         };
         self.fact_of(route, answer)
     }
@@ -229,8 +230,8 @@ impl Work<'_> {
             (Route::Closed(why), _) => ScanResult::Unchecked(why.clone()),
             (_, Err(why)) => ScanResult::Unchecked(why),
             (Route::Read(reading), Ok(tally)) => {
-                let StorageReading { counts, method, suspects, index_is_proven } = reading.clone();
-                ScanResult::Checked(Tally { counts, method, suspects, index_is_proven, ..tally })
+                let StorageReading { counts, method, index_is_proven, .. } = *reading;
+                ScanResult::Checked(Tally { counts, method, index_is_proven, ..tally })
             }
             (Route::Ask { why }, Ok(tally)) => match &self.counts {
                 Some(Err(error)) => ScanResult::Unchecked(error.because()),
@@ -249,25 +250,32 @@ impl Work<'_> {
         storage: &Storage,
         wishes: &ScanOptions<'_>,
     ) -> Result<Tally, String> {
-        let among = match route {
-            Route::Read(reading) => among(&reading.suspects, reading.index_is_proven),
-            Route::Ask { .. } | Route::Closed(_) => sql::ScanHints::default(),
-        };
         if let Some(why) = storage.unreadable(schema, self.relation) {
             return Err(why);
         }
-        let is_known = |missing: &MissingKey<Value>| (wishes.is_known)(self.id, &missing.key, missing.rows);
-        let mut gather = |question: &Sql| {
-            let gatherer = Gatherer::new(schema, self.relation, wishes.samples, &is_known);
-            gatherer.gather(session, question).map_err(|error| error.because())
+        let is_known = |key: &Key, rows: u64| (wishes.is_known)(self.id, key, rows);
+        let gatherer = Gatherer { schema, relation: self.relation, samples: wishes.samples, is_known: &is_known };
+        let because = |error: EngineError| error.because();
+        let among = match route {
+            Route::Read(reading) if !reading.orphans.is_empty() => {
+                if let Some(tally) = proven::tally(&gatherer, session, reading).map_err(because)? {
+                    return Ok(tally);
+                }
+                sql::ScanHints { rows: None, index_is_proven: reading.index_is_proven }
+            }
+            Route::Read(reading) => among(&reading.suspects, reading.index_is_proven),
+            Route::Ask { .. } | Route::Closed(_) => sql::ScanHints::default(),
         };
         let question = sql::of(schema).orphans(schema, self.relation, &among);
-        let mut tally = gather(&question)?;
+        let mut tally = gatherer.gather(session, &question).map_err(because)?;
         if let Some(again) = second_opinion(schema, &tally, &among, &question) {
-            let confirmed = gather(&again)?;
+            let confirmed = gatherer.gather(session, &again).map_err(because)?;
             let rows = tally.orphan_rows.saturating_sub(confirmed.orphan_rows);
             let false_orphans = (rows > 0).then(|| FalseOrphans { rows, samples: Vec::new() });
             tally = Tally { false_orphans, ..confirmed };
+        }
+        if let Some(rows) = among.rows {
+            tally.suspects = Suspects::Rows(rows.to_vec());
         }
         let stale = storage.stale_index(schema, self.relation).filter(|_| tally.false_orphans.is_none());
         stale.map_or(Ok(tally), Err)
@@ -280,6 +288,7 @@ fn balanced(session: &mut dyn Session, question: &Sql) -> Route {
         Ok(&[rows, null_rows, ignored_rows, orphans]) => Route::Read(StorageReading {
             counts: Counts { rows, null_rows, ignored_rows },
             method: Method::Sql,
+            orphans: OrphanList::default(),
             suspects: if orphans == 0 { Suspects::Rows(Vec::new()) } else { Suspects::Many },
             index_is_proven: false,
         }),

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::session::PostgresSession;
 use super::transaction::Plans;
 use crate::engine::Inclusion;
+use crate::engine::OrphanList;
 use crate::engine::StorageAnswer;
 use crate::engine::StorageReadOptions;
 use crate::engine::StorageReading;
@@ -111,6 +112,7 @@ impl Judge<'_> {
             readings.push(StorageReading {
                 method: Method::KeyBitmap,
                 counts: Counts { rows, null_rows, ignored_rows: 0 },
+                orphans: OrphanList::default(),
                 suspects: match missing {
                     0 => Suspects::Rows(Vec::new()),
                     1..=MOST_SUSPECTS => self.suspects(table, *column, bitmap)?,

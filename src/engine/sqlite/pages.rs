@@ -15,7 +15,6 @@ pub mod key;
 pub mod keyset;
 pub mod layout;
 pub mod page;
-mod read_at;
 pub mod reading;
 pub mod record;
 pub mod source;

@@ -1,9 +1,9 @@
 //! Answers inclusions from the pages. It makes a plan, reads the parents' keys, then reads each child once for all its
 //! parents.
 //!
-//! A row whose key is among its parent's keys is certainly no orphan. Every other row is a suspect, which SQLite
-//! judges. Where a separate index serves a parent key, this module proves that the index holds exactly the table's
-//! keys.
+//! A row whose key is among its parent's keys is certainly no orphan. A row whose key is not among them certainly is
+//! one, if its key and all of its parent's keys can be compared here. Every other row is a suspect, which SQLite judges.
+//! Where a separate index serves a parent key, this module proves that the index holds exactly the table's keys.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,15 @@ use rayon::iter::ParallelIterator;
 use rusqlite::Connection;
 
 use super::fault::Fault;
+use super::key::Shape;
 use super::source::PageSource;
 use crate::engine::Deadline;
 use crate::engine::Inclusion;
+use crate::engine::OrphanList;
 use crate::engine::StorageReadOptions;
 use crate::engine::StorageReading;
+use crate::engine::orphan_list::OrphanCollector;
+use crate::engine::orphan_list::RunStore;
 use crate::model::catalog::Tables;
 
 mod child;
@@ -27,6 +31,9 @@ mod plan;
 
 use child::Tally;
 use meter::Meter;
+
+/// Proven orphans take this part of the memory for keys, and beyond it a temporary file.
+const SHARE_OF_ORPHANS: u64 = 4;
 
 /// Returns one reading per inclusion, or the reason why the pages cannot answer. `connection` must be inside the read
 /// transaction whose snapshot `source` reads.
@@ -63,6 +70,8 @@ pub fn judge_on_caller_threads(
 fn run(plan: &plan::ReadingPlan, source: &PageSource, meter: &Meter<'_>) -> Vec<Result<StorageReading, Fault>> {
     let mut tallies: BTreeMap<usize, Result<Tally, Fault>> = BTreeMap::new();
     let mut proven: BTreeMap<usize, bool> = BTreeMap::new();
+    let store = RunStore::new(meter.memory() / SHARE_OF_ORPHANS);
+    let mut orphans = collectors(plan, &store);
     for round in &plan.rounds {
         let sets: BTreeMap<usize, Result<parent::ParentKeys, Fault>> = round
             .parents
@@ -75,7 +84,7 @@ fn run(plan: &plan::ReadingPlan, source: &PageSource, meter: &Meter<'_>) -> Vec<
             }
         }
         let found: Vec<Vec<(usize, Result<Tally, Fault>)>> =
-            round.passes.par_iter().map(|pass| child::read(plan, pass, &sets, source, meter)).collect();
+            round.passes.par_iter().map(|pass| child::read(plan, pass, &sets, &orphans, source, meter)).collect();
         for (inclusion, tally) in found.into_iter().flatten() {
             match tallies.entry(inclusion) {
                 std::collections::btree_map::Entry::Vacant(entry) => {
@@ -93,7 +102,24 @@ fn run(plan: &plan::ReadingPlan, source: &PageSource, meter: &Meter<'_>) -> Vec<
         let planned = planned.as_ref().map_err(Clone::clone)?;
         let tally = tallies.remove(&inclusion).unwrap_or_else(|| Err(Fault::unsupported("its child was not read")))?;
         let index_is_proven = proven.get(&planned.parent).copied().unwrap_or(false);
-        Ok(tally.reading(planned.by_index, index_is_proven))
+        let orphans = orphans[inclusion].take().map(OrphanCollector::finish).transpose();
+        Ok(match orphans {
+            Ok(orphans) => tally.reading(planned.by_index, index_is_proven, orphans.unwrap_or_default()),
+            // The temporary file failed, so that SQLite must find the orphans.
+            Err(_) => tally.without_rows().reading(planned.by_index, index_is_proven, OrphanList::default()),
+        })
     });
     judged.collect()
+}
+
+/// Returns a collector for each inclusion whose orphans can be proven.
+fn collectors<'a>(plan: &plan::ReadingPlan, store: &'a RunStore) -> Vec<Option<OrphanCollector<'a>>> {
+    let of_inclusion = |planned: &Result<plan::Planned, Fault>| {
+        let planned = planned.as_ref().ok().filter(|planned| planned.proves_orphans)?;
+        Some(match plan.parents[planned.parent].comparison.shape() {
+            Shape::Integer => OrphanCollector::integers(store),
+            Shape::TwoIntegers | Shape::Hashed => OrphanCollector::keys(store),
+        })
+    };
+    plan.inclusions.iter().map(of_inclusion).collect()
 }

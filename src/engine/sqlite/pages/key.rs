@@ -96,6 +96,13 @@ impl KeyComparison {
         self.shape
     }
 
+    /// True if a key that no parent has is certainly none for SQLite: if all values of both sides can be compared here,
+    /// and their order is the order of their bytes.
+    pub fn proves_absence(&self, encoding: Encoding) -> bool {
+        let plain = |column: &Column| column.family != Family::Real && column.fold == Fold::Bytes;
+        self.shape != Shape::Hashed || (encoding == Encoding::Utf8 && self.columns.iter().all(plain))
+    }
+
     pub fn width(&self) -> usize {
         self.columns.len()
     }

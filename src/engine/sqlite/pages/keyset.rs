@@ -131,7 +131,8 @@ impl KeySet {
     }
 }
 
-fn parts(pair: u128) -> (i64, i64) {
+/// Returns the two integers of a pair.
+pub fn parts(pair: u128) -> (i64, i64) {
     (((pair >> 64) as u64).cast_signed(), (pair as u64).cast_signed())
 }
 

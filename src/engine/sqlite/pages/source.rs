@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::fault::Fault;
 use super::header;
 use super::header::FileHeader;
-use super::read_at::read_at;
 use super::wal::Overlay;
+use crate::engine::read_at::read_at;
 
 /// The size in bytes of one read of neighbouring pages: large enough to be fast, small enough for a processor's cache.
 const RUN: usize = 256 * 1024;

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::read_at::read_at;
+use crate::engine::read_at::read_at;
 
 const INDEX_HEADER: usize = 48;
 const LOG_HEADER: usize = 32;

@@ -9,6 +9,7 @@ use super::super::fault::Fault;
 use super::super::key::Key;
 use super::super::key::KeyComparison;
 use super::super::key::Shape;
+use super::super::keyset;
 use super::super::keyset::KeySet;
 use super::super::keyset::KeyShare;
 use super::super::layout::ColumnSource;
@@ -28,8 +29,12 @@ use super::parent::ParentKeys;
 use super::plan::Address;
 use super::plan::Pass;
 use super::plan::ReadingPlan;
+use crate::engine::OrphanList;
 use crate::engine::StorageReading;
 use crate::engine::Suspects;
+use crate::engine::orphan_list::KeyBytes;
+use crate::engine::orphan_list::OrphanBuffer;
+use crate::engine::orphan_list::OrphanCollector;
 use crate::model::examination::Counts;
 use crate::model::examination::Method;
 
@@ -75,7 +80,13 @@ impl Tally {
         self
     }
 
-    pub(super) fn reading(self, by_index: bool, index_is_proven: bool) -> StorageReading {
+    /// Returns the tally without its list of suspects: SQLite judges all rows.
+    pub(super) fn without_rows(self) -> Tally {
+        Tally { suspects: Suspects::Many, ..self }
+    }
+
+    /// A relation that SQLite judges as a whole has no proven orphans.
+    pub(super) fn reading(self, by_index: bool, index_is_proven: bool, orphans: OrphanList) -> StorageReading {
         let mut suspects = self.suspects;
         if let Suspects::Rows(rows) = &mut suspects {
             rows.sort_unstable();
@@ -83,6 +94,7 @@ impl Tally {
         StorageReading {
             method: if by_index { Method::IndexWalk } else { Method::Pages },
             counts: Counts { rows: self.rows, null_rows: self.null_rows, ignored_rows: 0 },
+            orphans: if suspects == Suspects::Many { OrphanList::default() } else { orphans },
             suspects,
             index_is_proven,
         }
@@ -95,6 +107,7 @@ pub(super) fn read(
     plan: &ReadingPlan,
     pass: &Pass,
     parents: &BTreeMap<usize, Result<ParentKeys, Fault>>,
+    orphans: &[Option<OrphanCollector<'_>>],
     source: &PageSource,
     meter: &Meter<'_>,
 ) -> Vec<(usize, Result<Tally, Fault>)> {
@@ -113,6 +126,7 @@ pub(super) fn read(
                     comparison: &plan.parents[probe.parent].comparison,
                     keys: &parent.keys,
                     share: probe.share,
+                    orphans: orphans[probe.inclusion].as_ref().filter(|_| parent.all_comparable),
                 });
             }
             Some(Err(fault)) => answers.push((probe.inclusion, Err(fault.clone()))),
@@ -128,6 +142,14 @@ pub(super) fn read(
         Err(fault) => answers.extend(inclusions.into_iter().map(|inclusion| (inclusion, Err(fault.clone())))),
     }
     answers
+}
+
+fn pair_bytes(pair: u128) -> KeyBytes {
+    let mut bytes = KeyBytes::default();
+    let (first, second) = keyset::parts(pair);
+    bytes.add_integer(first);
+    bytes.add_integer(second);
+    bytes
 }
 
 /// Returns the field of a key that is a single integer and whose parent keys are a complete bitmap.
@@ -163,6 +185,8 @@ struct Probe<'a> {
     comparison: &'a KeyComparison,
     keys: &'a KeySet,
     share: KeyShare,
+    /// Takes the orphans, if they can be proven.
+    orphans: Option<&'a OrphanCollector<'a>>,
 }
 
 /// The fields of a key that can be read without decoding the record, if its header is small.
@@ -219,29 +243,61 @@ struct Record {
 struct ProbeState<'a> {
     probe: &'a Probe<'a>,
     tally: Tally,
-    /// Keys of one page that are looked up together, so that the processor loads many cache lines at once.
-    pending: Vec<(Key, Option<i64>)>,
+    /// Keys of one page that are looked up together, so that the processor loads many cache lines at once. Each has the
+    /// position of its cell.
+    pending: Vec<(Key, usize)>,
+    /// The positions of those cells of the page whose keys no parent has.
+    missing: Vec<usize>,
+    orphans: Option<OrphanBuffer>,
 }
 
-impl ProbeState<'_> {
+impl<'a> ProbeState<'a> {
+    fn new(probe: &'a Probe<'a>, limit: usize, probes: usize) -> ProbeState<'a> {
+        let orphans = probe.orphans.map(|orphans| orphans.buffer(probes));
+        ProbeState { probe, tally: Tally::new(limit), pending: Vec::new(), missing: Vec::new(), orphans }
+    }
+
     #[inline(always)]
-    fn add_key(&mut self, key: Key, address: impl Fn() -> Option<i64>) {
+    fn add_key(&mut self, key: Key, position: usize, address: impl Fn() -> Option<i64>) {
         match key {
             Key::Null => self.tally.null_rows += 1,
             key if !self.probe.share.has(key) => {}
             Key::Outside => self.tally.suspect(address()),
             key => match self.probe.keys {
                 KeySet::Dense(_) | KeySet::Pairs { .. } if self.probe.keys.has(key) => {}
-                KeySet::Dense(_) | KeySet::Pairs { .. } => self.tally.suspect(address()),
-                _ => self.pending.push((key, address())),
+                _ => self.pending.push((key, position)),
             },
         }
     }
 
-    fn end_page(&mut self, rows: usize) {
-        self.tally.rows += rows as u64;
-        self.probe.keys.each_missing(&self.pending, |address| self.tally.suspect(address));
-        self.pending.clear();
+    /// Looks the pending keys up. Returns true if no parent has some of them.
+    fn find_missing(&mut self) -> bool {
+        self.missing.clear();
+        self.probe.keys.each_missing(&self.pending, |position| self.missing.push(position));
+        !self.missing.is_empty()
+    }
+
+    /// Adds a row whose key no parent has. `bytes` gives the key.
+    fn add_missing(&mut self, key: Key, address: Option<i64>, bytes: impl FnOnce() -> Option<KeyBytes>) {
+        let (Some(orphans), Some(row)) = (&mut self.orphans, address) else { return self.tally.suspect(address) };
+        match key {
+            Key::Integer(number) => orphans.add_integer(number, row),
+            _ => match bytes() {
+                Some(key) => orphans.add_key(key, row),
+                None => self.tally.suspect(address),
+            },
+        }
+        if let Some(collector) = self.probe.orphans.filter(|_| orphans.is_full()) {
+            collector.take(orphans);
+        }
+    }
+
+    /// Hands the orphans to the collector. `limit` is the most suspects that are listed. Returns the tally.
+    fn finish_piece(&mut self, limit: usize) -> Tally {
+        if let (Some(collector), Some(orphans)) = (self.probe.orphans, &mut self.orphans) {
+            collector.take(orphans);
+        }
+        std::mem::replace(&mut self.tally, Tally::new(limit))
     }
 }
 
@@ -252,11 +308,7 @@ impl ChildReader<'_> {
         let worker = || Worker {
             buffer: Vec::new(),
             record: Record { fields: Fields::new(&self.wanted), key: Vec::new() },
-            states: self
-                .probes
-                .iter()
-                .map(|probe| ProbeState { probe, tally: new_tally(), pending: Vec::new() })
-                .collect(),
+            states: self.probes.iter().map(|probe| ProbeState::new(probe, self.limit, self.probes.len())).collect(),
         };
         let pieces: Vec<TreePiece> = self.pass.tree.pieces().collect();
         let tallies = pieces
@@ -266,18 +318,19 @@ impl ChildReader<'_> {
                 let mut pages = 0;
                 self.pass.tree.each_page(source, piece, buffer, |page| {
                     pages += 1;
+                    let mut position = 0;
                     page.each_cell(|cell| {
+                        position += 1;
                         if self.all_parents_found(&cell) {
                             Ok(())
                         } else {
-                            self.look_up(page, cell, &reader, record, states)
+                            self.look_up(page, (cell, position - 1), &reader, record, states)
                         }
                     })?;
-                    states.iter_mut().for_each(|state| state.end_page(page.cell_count()));
-                    Ok(())
+                    self.end_page(page, &reader, record, states)
                 })?;
                 meter.pages_read(pages)?;
-                Ok(states.iter_mut().map(|state| std::mem::replace(&mut state.tally, new_tally())).collect())
+                Ok(states.iter_mut().map(|state| state.finish_piece(self.limit)).collect())
             })
             .try_reduce(
                 || self.probes.iter().map(|_| new_tally()).collect(),
@@ -295,7 +348,7 @@ impl ChildReader<'_> {
     fn look_up(
         &self,
         page: &Page<'_>,
-        cell: Cell<'_>,
+        (cell, position): (Cell<'_>, usize),
         reader: &RecordReader<'_>,
         record: &mut Record,
         states: &mut [ProbeState<'_>],
@@ -313,8 +366,61 @@ impl ChildReader<'_> {
                     state.probe.lookup.key(state.probe.comparison, &cell, fields, scratch)
                 }
             };
-            state.add_key(key, || self.address(&cell, fields));
+            state.add_key(key, position, || self.address(&cell, fields));
         }
+        Ok(())
+    }
+
+    /// Looks up the keys of a page that are pending, and adds the rows for which there is no parent.
+    fn end_page(
+        &self,
+        page: &Page<'_>,
+        reader: &RecordReader<'_>,
+        record: &mut Record,
+        states: &mut [ProbeState<'_>],
+    ) -> Result<(), Fault> {
+        for state in states {
+            state.tally.rows += page.cell_count() as u64;
+            if !state.pending.is_empty() {
+                if state.find_missing() {
+                    self.add_missing(page, reader, &mut record.fields, state)?;
+                }
+                state.pending.clear();
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn add_missing(
+        &self,
+        page: &Page<'_>,
+        reader: &RecordReader<'_>,
+        fields: &mut Fields,
+        state: &mut ProbeState<'_>,
+    ) -> Result<(), Fault> {
+        let missing = std::mem::take(&mut state.missing);
+        let shape = state.probe.comparison.shape();
+        let is_hashed = shape == Shape::Hashed && state.orphans.is_some();
+        let reads_record = is_hashed || matches!(self.pass.address, Address::Field(_));
+        // Both are in the order of the page.
+        let mut next = 0;
+        for &position in &missing {
+            while state.pending[next].1 != position {
+                next += 1;
+            }
+            let key = state.pending[next].0;
+            let cell = page.cell_number(position)?;
+            if reads_record {
+                reader.read(page, &cell, fields)?;
+            }
+            let probe = state.probe;
+            state.add_missing(key, self.address(&cell, fields), || match key {
+                Key::Wide(pair) if shape == Shape::TwoIntegers => Some(pair_bytes(pair)),
+                _ => probe.lookup.key_bytes(&cell, fields),
+            });
+        }
+        state.missing = missing;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use super::super::reading::FieldValue;
 use super::super::reading::Fields;
 use super::super::record::Stored;
 use super::plan::WIDEST_KEY;
+use crate::engine::orphan_list::KeyBytes;
 
 /// The position of each part of a key among the wanted fields of a record.
 pub(super) struct Lookup {
@@ -78,6 +79,21 @@ impl Lookup {
             Some(values) => comparison.key(values, scratch),
             None => Key::Outside,
         }
+    }
+
+    /// Returns the key's values as bytes that keep their order; `None` if a value is none that orphans are proven with.
+    pub(super) fn key_bytes(&self, cell: &Cell<'_>, fields: &Fields) -> Option<KeyBytes> {
+        let mut values = [Stored::Null; WIDEST_KEY];
+        let mut bytes = KeyBytes::default();
+        for value in self.values(cell, fields, &mut values)? {
+            match value {
+                Stored::Integer(number) => bytes.add_integer(*number),
+                Stored::Text(text) => bytes.add_text(text),
+                Stored::Blob(blob) => bytes.add_blob(blob),
+                Stored::Null | Stored::Real(_) => return None,
+            }
+        }
+        Some(bytes)
     }
 
     /// True if the second of two records certainly belongs before the first.

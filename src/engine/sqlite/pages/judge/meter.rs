@@ -21,6 +21,11 @@ impl<'a> Meter<'a> {
         Meter { done: AtomicU64::new(0), total: plan.leaves(), effort, deadline }
     }
 
+    /// Returns how much memory the keys of parents may take, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        self.effort.memory
+    }
+
     pub(super) fn pages_read(&self, pages: u64) -> Result<(), Fault> {
         if self.deadline.has_passed() {
             return Err(Fault::TimeLimit);

@@ -30,6 +30,8 @@ pub(super) struct ParentKeys {
     pub(super) keys: KeySet,
     /// True if the index in which SQLite looks keys up holds exactly the table's keys.
     pub(super) index_is_proven: bool,
+    /// True if no key of the table is one that only SQLite can compare.
+    pub(super) all_comparable: bool,
 }
 
 pub(super) fn read(
@@ -44,7 +46,7 @@ pub(super) fn read(
             KeyShare::Part { .. } => (first, last),
         };
         let keys = KeySet::Dense(rowids_between(&parent.table, first, last, source, meter)?);
-        return Ok(ParentKeys { keys, index_is_proven: true });
+        return Ok(ParentKeys { keys, index_is_proven: true, all_comparable: true });
     }
     let gathered = Mutex::new(Gathered::default());
     let merge_part = |mut part: Gathered| {
@@ -65,8 +67,9 @@ pub(super) fn read(
         Shape::TwoIntegers => KeySet::from_pairs(gathered.wide),
         Shape::Hashed => KeySet::from_hashes(gathered.wide),
     };
+    let all_comparable = table_digest.outside == 0;
     let Some((tree, fields)) = parent.index.as_ref().filter(|_| share.is_first()) else {
-        return Ok(ParentKeys { keys, index_is_proven: true });
+        return Ok(ParentKeys { keys, index_is_proven: true, all_comparable });
     };
     let key: Vec<ColumnSource> = fields.iter().map(|&field| ColumnSource::Field(field)).collect();
     let index = KeyTree { tree, key: &key, in_order: true };
@@ -74,7 +77,7 @@ pub(super) fn read(
     if index_digest != table_digest {
         return Err(Fault::unsupported("an index of the parent does not hold exactly the keys of its table"));
     }
-    Ok(ParentKeys { keys, index_is_proven: table_digest.outside == 0 })
+    Ok(ParentKeys { keys, index_is_proven: all_comparable, all_comparable })
 }
 
 #[derive(Default)]

@@ -22,6 +22,7 @@ use super::super::source::PageSource;
 use super::super::tree::PageClaims;
 use super::super::tree::Tree;
 use crate::engine::Inclusion;
+use crate::model::catalog::Family;
 use crate::model::catalog::Index;
 use crate::model::catalog::TableKind;
 use crate::model::catalog::Tables;
@@ -42,6 +43,9 @@ pub(super) struct Planned {
     pub(super) parent: usize,
     /// True if an index of the child is read instead of its table.
     pub(super) by_index: bool,
+    /// True if a row is certainly an orphan if its key is not among the parent's keys. This holds as long as every key of
+    /// the parent can be compared here.
+    pub(super) proves_orphans: bool,
 }
 
 /// A parent key: the trees that contain it, and how it compares.
@@ -142,13 +146,22 @@ pub(super) fn plan(
     let index_passes = passes.iter().filter(|pass| pass.table.is_some());
     let by_index: HashSet<usize> =
         index_passes.flat_map(|pass| pass.probes.iter().map(|probe| probe.inclusion)).collect();
+    let proves_orphans: Vec<bool> = inclusions
+        .iter()
+        .zip(&planned)
+        .map(|(inclusion, planned)| planned.as_ref().is_ok_and(|(_, probe)| planner.proves_orphans(inclusion, probe)))
+        .collect();
     let parents = planner.parents;
     let rounds = rounds(&parents, &mut passes, memory);
     let inclusions = planned
         .into_iter()
         .enumerate()
         .map(|(position, planned)| {
-            planned.map(|(_, probe)| Planned { parent: probe.parent, by_index: by_index.contains(&position) })
+            planned.map(|(_, probe)| Planned {
+                parent: probe.parent,
+                by_index: by_index.contains(&position),
+                proves_orphans: proves_orphans[position],
+            })
         })
         .collect();
     ReadingPlan { inclusions, parents, rounds }
@@ -186,6 +199,16 @@ impl ReadingPlanner<'_> {
         let key = stored(&layout, &inclusion.child_columns)?;
         let parent = self.parent(inclusion.parent, &inclusion.parent_columns, inclusion.key)?;
         Ok((inclusion.child, Probe { inclusion: position, parent, share: KeyShare::ALL, key }))
+    }
+
+    /// See [`Planned::proves_orphans`]. SQLite reads an integer of a REAL column as a real number, which this module does
+    /// not, and a row without an address cannot be asked for again.
+    fn proves_orphans(&self, inclusion: &Inclusion, probe: &Probe) -> bool {
+        let child = &self.tables[inclusion.child];
+        let is_real = |column: &usize| child.columns[*column].family == Family::Real;
+        child.row_address.is_some()
+            && !inclusion.child_columns.iter().any(is_real)
+            && self.parents[probe.parent].comparison.proves_absence(self.source.header.encoding)
     }
 
     fn table(&mut self, table: TableId) -> Result<TableLayout, Fault> {

@@ -1,0 +1,277 @@
+//! The tally of a relation whose storage proved orphans.
+//!
+//! The list of proven orphans gives the numbers and the most frequent keys. The engine is asked about three things only:
+//! the rows that stayed suspects; the rows that are shown, because their names can be other columns; and with them, as a
+//! check of the proof, at least one row of each key that is kept. If an answer contradicts the list, the list counts for
+//! nothing and the engine judges all rows.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use super::Tally;
+use super::gather::Gatherer;
+use super::gather::is_frequent;
+use super::gather::keep_most_frequent;
+use super::orphan_row::is_named_by_address;
+use crate::engine::EngineError;
+use crate::engine::OrphanStream;
+use crate::engine::Session;
+use crate::engine::StorageReading;
+use crate::engine::Suspects;
+use crate::model::finding::MissingKey;
+use crate::model::finding::Sample;
+use crate::model::value::Key;
+use crate::model::value::Value;
+use crate::sql;
+use crate::sql::ScanHints;
+
+/// The most rows that the engine is asked to name. If there are more, it judges all rows of the relation.
+const MOST_ROWS_NAMED: usize = 400_000;
+
+/// Returns the tally without counts; `None` if the engine must judge all rows.
+pub(super) fn tally(
+    gatherer: &Gatherer<'_>,
+    session: &mut dyn Session,
+    reading: &StorageReading,
+) -> Result<Option<Tally>, EngineError> {
+    let Suspects::Rows(suspects) = &reading.suspects else { return Ok(None) };
+    let mut merge = Merge {
+        gatherer,
+        stream: reading.orphans.stream()?,
+        rows: Vec::new(),
+        keys: 0,
+        tally: Tally::default(),
+        top: Vec::new(),
+        is_sound: true,
+    };
+    if !suspects.is_empty() {
+        let question = orphans_among(gatherer, suspects);
+        let false_orphans =
+            gatherer.each_missing_key(session, &question, &mut |missing| merge.add_suspects(missing))?;
+        merge.is_sound &= false_orphans.is_none();
+    }
+    merge.add_proven(None)?;
+    let Merge { mut tally, mut top, is_sound, .. } = merge;
+    if !is_sound || !list_rows(gatherer, reading, &mut top)? || !name_rows(gatherer, session, suspects, &mut top)? {
+        return Ok(None);
+    }
+    tally.top = top.into_iter().map(|key| key.missing).collect();
+    tally.suspects = reading.suspects.clone();
+    tally.orphans = reading.orphans.clone();
+    Ok(Some(tally))
+}
+
+fn orphans_among(gatherer: &Gatherer<'_>, rows: &[i64]) -> sql::Sql {
+    let hints = ScanHints { rows: Some(rows), index_is_proven: true };
+    sql::of(gatherer.schema).orphans(gatherer.schema, gatherer.relation, &hints)
+}
+
+/// A missing key with many rows.
+struct FrequentKey {
+    /// Its samples are suspects.
+    missing: MissingKey<Value>,
+    /// The position among all missing keys, in the engine's order.
+    position: u64,
+    /// The addresses of the first proven orphans.
+    rows: Vec<i64>,
+    proven: u64,
+}
+
+/// Merges the proven orphans with those that the engine found among the suspects.
+struct Merge<'a> {
+    gatherer: &'a Gatherer<'a>,
+    stream: OrphanStream<'a>,
+    /// The first addresses of the current key.
+    rows: Vec<i64>,
+    keys: u64,
+    tally: Tally,
+    top: Vec<FrequentKey>,
+    is_sound: bool,
+}
+
+impl Merge<'_> {
+    /// Adds orphans that the engine found, after the proven orphans of all keys before theirs.
+    fn add_suspects(&mut self, missing: MissingKey<Value>) -> Result<(), EngineError> {
+        let MissingKey { key, rows, samples, .. } = missing;
+        if !self.add_proven(Some(&key))? {
+            self.rows.clear();
+            self.add(&key, 0, rows, samples);
+            return Ok(());
+        }
+        let kept = self.gatherer.samples.max(1);
+        let Some(group) = self.stream.next_group(kept, &mut self.rows)? else { return Ok(()) };
+        // A key of several forms, such as 5 and 5.0, is shown as its first row has it, which only the engine can tell.
+        self.is_sound &= *group.key == key;
+        let proven = group.rows;
+        self.add(&key, proven, rows, samples);
+        Ok(())
+    }
+
+    /// Adds the proven orphans of every key before `end`. Returns true if the next key is equal to it.
+    fn add_proven(&mut self, end: Option<&Key>) -> Result<bool, EngineError> {
+        let kept = self.gatherer.samples.max(1);
+        loop {
+            if let Some(end) = end {
+                match self.stream.next_key().map(|key| order(key, end)) {
+                    None | Some(Ordering::Greater) => return Ok(false),
+                    Some(Ordering::Equal) => return Ok(true),
+                    Some(Ordering::Less) => {}
+                }
+            }
+            let Some(group) = self.stream.next_group(kept, &mut self.rows)? else { return Ok(false) };
+            let is_new = self.tally.add_key(self.gatherer, group.key, group.rows);
+            self.keys += 1;
+            if is_new && is_frequent(&self.top, group.rows, |key| key.missing.rows) {
+                let key = FrequentKey::new(group.key, self.keys, &self.rows, group.rows);
+                keep_most_frequent(&mut self.top, key, |key| key.missing.rows);
+            }
+        }
+    }
+
+    fn add(&mut self, key: &Key, proven: u64, suspects: u64, samples: Vec<Sample<Value>>) {
+        self.keys += 1;
+        if self.tally.add_key(self.gatherer, key, proven + suspects) {
+            let mut key = FrequentKey::new(key, self.keys, &self.rows, proven);
+            key.missing.rows += suspects;
+            key.missing.samples = samples;
+            keep_most_frequent(&mut self.top, key, |key| key.missing.rows);
+        }
+    }
+}
+
+impl FrequentKey {
+    fn new(key: &Key, position: u64, rows: &[i64], proven: u64) -> FrequentKey {
+        let missing = MissingKey { key: key.clone(), rows: proven, samples: Vec::new(), span: None };
+        FrequentKey { missing, position, rows: rows.to_vec(), proven }
+    }
+
+    fn is_mixed(&self) -> bool {
+        self.proven > 0 && self.missing.rows > self.proven
+    }
+}
+
+/// Where rows are not named by their addresses, lists all proven orphans of the keys, because any can be the first by
+/// name. Returns false if they are too many.
+fn list_rows(gatherer: &Gatherer<'_>, reading: &StorageReading, top: &mut [FrequentKey]) -> Result<bool, EngineError> {
+    if is_named_by_address(gatherer.schema.child(gatherer.relation)) {
+        return Ok(true);
+    }
+    let is_open = |key: &&mut FrequentKey| key.proven > key.rows.len() as u64;
+    let rows: u64 = top.iter().map(|key| key.proven).sum();
+    if rows > MOST_ROWS_NAMED as u64 {
+        return Ok(false);
+    }
+    let mut open: Vec<&mut FrequentKey> = top.iter_mut().filter(is_open).collect();
+    open.sort_by_key(|key| key.position);
+    let mut stream = reading.orphans.stream()?;
+    for key in open {
+        while stream.next_key().is_some_and(|next| *next != key.missing.key) {
+            stream.next_group(0, &mut Vec::new())?;
+        }
+        stream.next_group(MOST_ROWS_NAMED, &mut key.rows)?;
+    }
+    Ok(true)
+}
+
+/// Asks the engine for the rows to show. Returns false if its answer is not about exactly these rows.
+fn name_rows(
+    gatherer: &Gatherer<'_>,
+    session: &mut dyn Session,
+    suspects: &[i64],
+    top: &mut [FrequentKey],
+) -> Result<bool, EngineError> {
+    let any_mixed = top.iter().any(FrequentKey::is_mixed);
+    let mut rows: BTreeSet<i64> = top.iter().flat_map(|key| key.rows.iter().copied()).collect();
+    if any_mixed {
+        rows.extend(suspects);
+    }
+    let rows: Vec<i64> = rows.into_iter().collect();
+    let mut open: Vec<&mut FrequentKey> = top.iter_mut().filter(|key| key.proven > 0).collect();
+    open.sort_by_key(|key| key.position);
+    let mut open = open.into_iter().peekable();
+    let mut is_sound = true;
+    let question = orphans_among(gatherer, &rows);
+    let false_orphans = gatherer.each_missing_key(session, &question, &mut |named| {
+        let Some(key) = open.next_if(|key| key.missing.key == named.key) else {
+            // The answer also tells of suspects with other keys.
+            is_sound &= any_mixed;
+            return Ok(());
+        };
+        let suspects = key.missing.rows - key.proven;
+        is_sound &= named.rows == key.rows.len() as u64 + suspects;
+        key.missing.samples = named.samples;
+        Ok(())
+    })?;
+    Ok(is_sound && open.next().is_none() && false_orphans.is_none())
+}
+
+/// The engine's order of a key that parent and child store alike and any other key.
+pub(super) fn order(proven: &[Value], other: &[Value]) -> Ordering {
+    proven
+        .iter()
+        .zip(other)
+        .map(|(left, right)| order_of_values(left, right))
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
+}
+
+fn order_of_values(left: &Value, right: &Value) -> Ordering {
+    let class = |value: &Value| match value {
+        Value::Null => 0,
+        Value::Integer(_) | Value::Real(_) => 1,
+        Value::Text(_) => 2,
+        Value::Blob(_) => 3,
+    };
+    match (left, right) {
+        (Value::Integer(left), Value::Integer(right)) => left.cmp(right),
+        (Value::Integer(left), Value::Real(right)) => integer_and_real(*left, *right),
+        (Value::Real(left), Value::Integer(right)) => integer_and_real(*right, *left).reverse(),
+        (Value::Real(left), Value::Real(right)) => left.total_cmp(right),
+        (Value::Text(left), Value::Text(right)) | (Value::Blob(left), Value::Blob(right)) => left.cmp(right),
+        _ => class(left).cmp(&class(right)),
+    }
+}
+
+/// Compares exactly, without a loss of digits.
+fn integer_and_real(integer: i64, real: f64) -> Ordering {
+    // Every real number from here on is greater than every integer.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    if real >= BEYOND {
+        return Ordering::Less;
+    }
+    if real < -BEYOND {
+        return Ordering::Greater;
+    }
+    let whole = real.trunc();
+    integer.cmp(&(whole as i64)).then(if real > whole {
+        Ordering::Less
+    } else if real < whole {
+        Ordering::Greater
+    } else {
+        Ordering::Equal
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_and_reals_are_compared_exactly() {
+        for (integer, real, expected) in [
+            (5, 5.0, Ordering::Equal),
+            (5, 5.5, Ordering::Less),
+            (-5, -5.5, Ordering::Greater),
+            (0, -0.0, Ordering::Equal),
+            ((1 << 53) + 1, 9_007_199_254_740_992.0, Ordering::Greater),
+            (i64::MAX, 9_223_372_036_854_775_807.0, Ordering::Less),
+            (i64::MIN, -9_223_372_036_854_775_808.0, Ordering::Equal),
+            (i64::MIN, -1e300, Ordering::Greater),
+            (i64::MAX, f64::INFINITY, Ordering::Less),
+        ] {
+            let (left, right) = ([Value::Integer(integer)], [Value::Real(real)]);
+            assert_eq!(order(&left, &right), expected, "{integer} {real}");
+            assert_eq!(order(&right, &left), expected.reverse(), "{integer} {real}");
+        }
+    }
+}
