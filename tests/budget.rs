@@ -26,7 +26,7 @@ INSERT INTO child(s, t) VALUES (NULL, NULL), (-1, 'x'), (1.5, 2), ('130000000000
 INSERT INTO gaps SELECT i * 62 FROM n;
 INSERT INTO gaps SELECT (70000 + i) * 62 FROM n;
 INSERT INTO other SELECT i * 130000000000001 - (i % 5000 = 0), i * 124 - (i % 6000 = 0) FROM n;
-INSERT INTO other(g) VALUES (0), (-1), (140001 * 62), (9223372036854775807), (-9223372036854775808);
+INSERT INTO other(g) VALUES ('x'), ('62'), (1.5), (0), (-1), (140001 * 62), (9223372036854775807), (-9223372036854775808);
 ";
 
 /// Returns the report and the number of pages to read.

@@ -92,7 +92,20 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("std::process", &["main"]),
     ("std::env", &["internal_fault", "engine", "main"]),
     // Files.
-    ("std::fs", &["apply::journal", "engine::orphan_list", "engine::read_at", "engine::sqlite", "output", "plan_file", "quarantine_file", "run", "whole_file"]),
+    (
+        "std::fs",
+        &[
+            "apply::journal",
+            "engine::orphan_list",
+            "engine::read_at",
+            "engine::sqlite",
+            "output",
+            "plan_file",
+            "quarantine_file",
+            "run",
+            "whole_file",
+        ],
+    ),
     ("tempfile", &["engine", "run", "whole_file"]),
     // Clocks and threads.
     ("std::time::Instant", &["engine", "main", "run"]),

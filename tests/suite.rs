@@ -36,6 +36,7 @@ mod locks;
 mod meddling;
 mod name_clashes;
 mod names;
+mod orphans;
 mod pages;
 mod part;
 mod permissions;

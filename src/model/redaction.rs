@@ -134,8 +134,9 @@ impl Redaction {
                 ShownValue(value)
             } else {
                 let of_key = schema.child_column_names(relation).position(|column| column == name);
-                let excluded = self.excludes(&child.name.to_string(), &name)
-                    || of_key.is_some_and(|column| self.excludes_key_column(schema, relation, column));
+                let excluded = !self.columns.is_empty()
+                    && (self.excludes(&child.name.to_string(), &name)
+                        || of_key.is_some_and(|column| self.excludes_key_column(schema, relation, column)));
                 self.hide(excluded, &value)
             };
             (name, hidden)
@@ -201,6 +202,9 @@ impl Redaction {
     }
 
     fn excludes_key_column(&self, schema: &Schema, relation: &Relation, column: usize) -> bool {
+        if self.columns.is_empty() {
+            return false;
+        }
         let child = schema.child_column_names(relation).nth(column);
         let parent = relation.parent.column_names.get(column);
         child.is_some_and(|name| self.excludes(&schema.child(relation).name.to_string(), name))

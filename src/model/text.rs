@@ -25,9 +25,12 @@ pub fn visible_lines(text: &str) -> Cow<'_, str> {
 
 /// True for every character that [`visible`] writes out.
 pub fn is_unseen(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
     let code = u32::from(character);
     character.is_control()
-        || (character.is_whitespace() && character != ' ')
+        || character.is_whitespace()
         || matches!(code,
             0x00AD | 0x034F | 0x061C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F
             | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0x2800 | 0x3164

@@ -11,7 +11,7 @@ use std::io::Write;
 use crate::model::examination::Examination;
 use crate::model::finding::Code;
 use crate::model::finding::Sample;
-use crate::model::relation::Relation;
+use crate::model::ids::RelationId;
 use crate::model::schema::Schema;
 use crate::model::text::visible;
 use crate::report::json::Named;
@@ -22,22 +22,31 @@ const HEADER: [&str; 5] = ["relation", "child", "parent", "row", "key"];
 /// The file as it grows.
 pub struct Rows<W: Write> {
     out: csv::Writer<W>,
+    /// The cells of the relation that the last row was of.
+    relation: Option<(RelationId, [String; 3])>,
 }
 
 impl<W: Write> Rows<W> {
     pub fn new(out: W) -> io::Result<Rows<W>> {
         let mut out = csv::Writer::from_writer(out);
         out.write_record(HEADER)?;
-        Ok(Rows { out })
+        Ok(Rows { out, relation: None })
     }
 
-    pub fn orphan(&mut self, schema: &Schema, relation: &Relation, orphan: &Sample) -> io::Result<()> {
+    pub fn orphan(&mut self, schema: &Schema, id: RelationId, orphan: &Sample) -> io::Result<()> {
+        let relation = &schema.relations[id];
         let row = Named::new(orphan.row.iter().map(|(column, value)| (column.as_str(), value)));
         let key = Named::new(schema.child_column_names(relation).zip(&orphan.key));
-        let child = schema.child(relation).name.to_string();
-        let parent = relation.parent.name.to_string();
-        let cells = [&relation.id, &child, &parent, &compact(&row), &compact(&key)];
-        self.out.write_record(cells.map(|cell| inert(&visible(cell)).into_owned()))?;
+        let [row, key] = [compact(&row), compact(&key)];
+        if self.relation.as_ref().is_none_or(|(known, _)| *known != id) {
+            let cells =
+                [relation.id.clone(), schema.child(relation).name.to_string(), relation.parent.name.to_string()];
+            self.relation = Some((id, cells.map(|cell| harmless(&cell).into_owned())));
+        }
+        if let Some((_, cells)) = &self.relation {
+            let (row, key) = (harmless(&row), harmless(&key));
+            self.out.write_record(cells.iter().map(String::as_str).chain([&*row, &*key]))?;
+        }
         Ok(())
     }
 
@@ -53,9 +62,8 @@ pub(super) fn render(examination: &Examination) -> String {
         let mut rows = Rows::new(&mut bytes)?;
         let orphans = examination.findings.iter().filter(|finding| finding.code == Code::Orphan);
         for finding in orphans {
-            let relation = &examination.schema.relations[finding.relation];
             for sample in &finding.samples {
-                rows.orphan(&examination.schema, relation, sample)?;
+                rows.orphan(&examination.schema, finding.relation, sample)?;
             }
         }
         rows.finish()
@@ -64,6 +72,14 @@ pub(super) fn render(examination: &Examination) -> String {
         unreachable!("a Vec takes every byte: {fault}");
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A cell that neither a terminal nor a spreadsheet obeys.
+fn harmless(cell: &str) -> Cow<'_, str> {
+    match visible(cell) {
+        Cow::Borrowed(cell) => inert(cell),
+        Cow::Owned(cell) => Cow::Owned(inert(&cell).into_owned()),
+    }
 }
 
 /// What a spreadsheet takes for the start of a formula, in either width of the letters.

@@ -88,7 +88,7 @@ pub(super) fn stream_orphans(
     let unwritten = |error: std::io::Error| RunError::unwritten(file, &error);
     let mut stream = sink.stream(file).map_err(unwritten)?;
     let mut rows = Rows::new(&mut stream).map_err(unwritten)?;
-    for (relation, fact) in schema.relations.iter().zip(facts) {
+    for ((id, relation), fact) in schema.relations.entries().zip(facts) {
         let ScanResult::Checked(tally) = fact else { continue };
         if tally.orphan_rows + tally.known_rows == 0 {
             continue;
@@ -96,7 +96,7 @@ pub(super) fn stream_orphans(
         let mut fault = None;
         scan::each_orphan(schema, sessions[0].as_mut(), relation, tally, &mut |orphan| {
             if fault.is_none() {
-                fault = rows.orphan(schema, relation, &redaction.sample(schema, relation, orphan)).err();
+                fault = rows.orphan(schema, id, &redaction.sample(schema, relation, orphan)).err();
             }
         })
         .map_err(|error| quiet(redaction, error))?;

@@ -268,6 +268,6 @@ impl Found {
 }
 
 fn sorted<K: RunKey>(mut orphans: Orphans<K>) -> (u64, Vec<u8>) {
-    orphans.rows.sort_unstable();
+    K::sort(&mut orphans.rows);
     (orphans.rows.len() as u64, run::pack(&orphans.rows))
 }

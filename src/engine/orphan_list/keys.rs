@@ -19,6 +19,11 @@ pub(super) trait RunKey: Ord + Clone + Default + Send {
 
     /// Puts the key's values into `into`.
     fn show(&self, into: &mut Vec<Value>);
+
+    /// Sorts by key, then by address.
+    fn sort(orphans: &mut Vec<(Self, i64)>) {
+        orphans.sort_unstable();
+    }
 }
 
 impl RunKey for i64 {
@@ -43,6 +48,48 @@ impl RunKey for i64 {
             [Value::Integer(number)] => *number = *self,
             _ => *into = vec![Value::Integer(*self)],
         }
+    }
+
+    fn sort(orphans: &mut Vec<(i64, i64)>) {
+        if orphans.len() < DIGITS || orphans.len() > u32::MAX as usize {
+            orphans.sort_unstable();
+        } else if !orphans.is_sorted() {
+            if !orphans.is_sorted_by_key(|(_, row)| *row) {
+                sort_by_digits(orphans, |(_, row)| *row);
+            }
+            sort_by_digits(orphans, |(key, _)| *key);
+        }
+    }
+}
+
+/// A digit has eleven bits.
+const DIGITS: usize = 1 << 11;
+
+/// Sorts by a number, one digit after the other from the lowest on. Orphans with equal numbers keep their order.
+fn sort_by_digits(orphans: &mut Vec<(i64, i64)>, number: impl Fn(&(i64, i64)) -> i64) {
+    let bits = |orphan: &(i64, i64)| number(orphan).cast_unsigned() ^ 1 << 63;
+    let first = orphans.first().map_or(0, bits);
+    let varying = orphans.iter().fold(0, |varying, orphan| varying | (bits(orphan) ^ first));
+    let mut sorted = vec![(0, 0); orphans.len()];
+    for shift in (0..u64::BITS).step_by(11) {
+        let digit = |orphan: &(i64, i64)| (bits(orphan) >> shift) as usize % DIGITS;
+        if (varying >> shift) as usize % DIGITS == 0 {
+            continue;
+        }
+        let mut next = [0_u32; DIGITS];
+        for orphan in orphans.iter() {
+            next[digit(orphan)] += 1;
+        }
+        let mut start = 0;
+        for count in &mut next {
+            start += std::mem::replace(count, start);
+        }
+        for orphan in orphans.iter() {
+            let position = &mut next[digit(orphan)];
+            sorted[*position as usize] = *orphan;
+            *position += 1;
+        }
+        std::mem::swap(orphans, &mut sorted);
     }
 }
 

@@ -22,11 +22,11 @@ impl KeyShare {
         match (self, key) {
             (KeyShare::Part { of: 1, .. }, _) => true,
             (KeyShare::Between(from, to), Key::Integer(number)) => (from..=to).contains(&number),
-            (KeyShare::Between(..), _) => false,
+            (KeyShare::Between(..), Key::Wide(_)) => false,
             (KeyShare::Part { number, of }, Key::Integer(key)) => part(spread(key), of) == number,
             (KeyShare::Part { number, of }, Key::Wide(key)) => part((mixed(key) >> 64) as u64, of) == number,
             // Keys that no set holds belong to the first share.
-            (KeyShare::Part { number, .. }, Key::Null | Key::Outside) => number == 0,
+            (share, Key::Null | Key::Outside) => share.is_first(),
         }
     }
 
@@ -357,6 +357,11 @@ mod tests {
             let keys = [Key::Integer(number), Key::Wide(number.cast_unsigned().into()), Key::Outside, Key::Null];
             for key in keys {
                 let shares = (0..7).filter(|&part| KeyShare::Part { number: part, of: 7 }.has(key)).count();
+                assert_eq!(shares, 1, "{key:?}");
+            }
+            let ranges = [(i64::MIN, -1), (0, 12_344), (12_345, i64::MAX)];
+            for key in [Key::Integer(number), Key::Outside, Key::Null] {
+                let shares = ranges.iter().filter(|&&(from, to)| KeyShare::Between(from, to).has(key)).count();
                 assert_eq!(shares, 1, "{key:?}");
             }
         }

@@ -144,12 +144,14 @@ pub(super) fn read(
     answers
 }
 
-fn pair_bytes(pair: u128) -> KeyBytes {
-    let mut bytes = KeyBytes::default();
+/// Returns a key of integers as bytes; `None` for a hash, which does not hold its values.
+fn integer_bytes(key: Key, shape: Shape) -> Option<KeyBytes> {
+    let Key::Wide(pair) = key else { return None };
     let (first, second) = keyset::parts(pair);
+    let mut bytes = KeyBytes::default();
     bytes.add_integer(first);
     bytes.add_integer(second);
-    bytes
+    (shape == Shape::TwoIntegers).then_some(bytes)
 }
 
 /// Returns the field of a key that is a single integer and whose parent keys are a complete bitmap.
@@ -239,15 +241,21 @@ struct Record {
     key: Vec<u8>,
 }
 
+/// A cell of the page that is read.
+#[derive(Clone, Copy)]
+struct CellId {
+    position: usize,
+    rowid: i64,
+}
+
 /// A worker's state for one probe.
 struct ProbeState<'a> {
     probe: &'a Probe<'a>,
     tally: Tally,
-    /// Keys of one page that are looked up together, so that the processor loads many cache lines at once. Each has the
-    /// position of its cell.
-    pending: Vec<(Key, usize)>,
-    /// The positions of those cells of the page whose keys no parent has.
-    missing: Vec<usize>,
+    /// Keys of one page that are looked up together, so that the processor loads many cache lines at once.
+    pending: Vec<(Key, CellId)>,
+    /// The cells of the page whose keys no parent has.
+    missing: Vec<CellId>,
     orphans: Option<OrphanBuffer>,
 }
 
@@ -258,14 +266,14 @@ impl<'a> ProbeState<'a> {
     }
 
     #[inline(always)]
-    fn add_key(&mut self, key: Key, position: usize, address: impl Fn() -> Option<i64>) {
+    fn add_key(&mut self, key: Key, cell: CellId, address: impl Fn() -> Option<i64>) {
         match key {
             Key::Null => self.tally.null_rows += 1,
             key if !self.probe.share.has(key) => {}
             Key::Outside => self.tally.suspect(address()),
             key => match self.probe.keys {
                 KeySet::Dense(_) | KeySet::Pairs { .. } if self.probe.keys.has(key) => {}
-                _ => self.pending.push((key, position)),
+                _ => self.pending.push((key, cell)),
             },
         }
     }
@@ -273,7 +281,7 @@ impl<'a> ProbeState<'a> {
     /// Looks the pending keys up. Returns true if no parent has some of them.
     fn find_missing(&mut self) -> bool {
         self.missing.clear();
-        self.probe.keys.each_missing(&self.pending, |position| self.missing.push(position));
+        self.probe.keys.each_missing(&self.pending, |cell| self.missing.push(cell));
         !self.missing.is_empty()
     }
 
@@ -366,7 +374,8 @@ impl ChildReader<'_> {
                     state.probe.lookup.key(state.probe.comparison, &cell, fields, scratch)
                 }
             };
-            state.add_key(key, position, || self.address(&cell, fields));
+            let id = CellId { position, rowid: cell.rowid };
+            state.add_key(key, id, || self.address(&cell, fields));
         }
         Ok(())
     }
@@ -400,25 +409,24 @@ impl ChildReader<'_> {
         state: &mut ProbeState<'_>,
     ) -> Result<(), Fault> {
         let missing = std::mem::take(&mut state.missing);
-        let shape = state.probe.comparison.shape();
+        let (probe, shape) = (state.probe, state.probe.comparison.shape());
         let is_hashed = shape == Shape::Hashed && state.orphans.is_some();
         let reads_record = is_hashed || matches!(self.pass.address, Address::Field(_));
         // Both are in the order of the page.
         let mut next = 0;
-        for &position in &missing {
-            while state.pending[next].1 != position {
+        for &CellId { position, rowid } in &missing {
+            while state.pending[next].1.position != position {
                 next += 1;
             }
             let key = state.pending[next].0;
-            let cell = page.cell_number(position)?;
-            if reads_record {
-                reader.read(page, &cell, fields)?;
+            if !reads_record {
+                let address = (self.pass.address == Address::Rowid).then_some(rowid);
+                state.add_missing(key, address, || integer_bytes(key, shape));
+                continue;
             }
-            let probe = state.probe;
-            state.add_missing(key, self.address(&cell, fields), || match key {
-                Key::Wide(pair) if shape == Shape::TwoIntegers => Some(pair_bytes(pair)),
-                _ => probe.lookup.key_bytes(&cell, fields),
-            });
+            let cell = page.cell_number(position)?;
+            reader.read(page, &cell, fields)?;
+            state.add_missing(key, self.address(&cell, fields), || probe.lookup.key_bytes(&cell, fields));
         }
         state.missing = missing;
         Ok(())
