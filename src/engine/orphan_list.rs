@@ -17,6 +17,7 @@ mod keys;
 mod merge;
 mod run;
 
+pub(super) use collect::KeyKind;
 pub(super) use collect::OrphanBuffer;
 pub(super) use collect::OrphanCollector;
 pub(super) use collect::RunStore;
@@ -34,6 +35,8 @@ pub struct OrphanList {
 enum Runs {
     /// Every key is one integer.
     Integers(Vec<Run>),
+    /// Every key is two integers.
+    Pairs(Vec<Run>),
     Keys(Vec<Run>),
 }
 
@@ -50,7 +53,7 @@ impl OrphanList {
     pub fn len(&self) -> u64 {
         match self.runs.as_deref() {
             None => 0,
-            Some(Runs::Integers(runs) | Runs::Keys(runs)) => runs.iter().map(Run::entries).sum(),
+            Some(Runs::Integers(runs) | Runs::Pairs(runs) | Runs::Keys(runs)) => runs.iter().map(Run::entries).sum(),
         }
     }
 
@@ -59,6 +62,7 @@ impl OrphanList {
         let merge = match self.runs.as_deref() {
             None => Source::Integers(Merge::new(&[])?),
             Some(Runs::Integers(runs)) => Source::Integers(Merge::new(runs)?),
+            Some(Runs::Pairs(runs)) => Source::Pairs(Merge::new(runs)?),
             Some(Runs::Keys(runs)) => Source::Keys(Merge::new(runs)?),
         };
         Ok(OrphanStream { source: merge, key: Vec::new() })
@@ -92,6 +96,7 @@ pub struct OrphanStream<'a> {
 
 enum Source<'a> {
     Integers(Merge<'a, i64>),
+    Pairs(Merge<'a, (i64, i64)>),
     Keys(Merge<'a, KeyBytes>),
 }
 
@@ -113,6 +118,7 @@ impl OrphanStream<'_> {
     fn peek(&mut self) -> Option<i64> {
         match &self.source {
             Source::Integers(merge) => peek(merge, &mut self.key),
+            Source::Pairs(merge) => peek(merge, &mut self.key),
             Source::Keys(merge) => peek(merge, &mut self.key),
         }
     }
@@ -121,6 +127,7 @@ impl OrphanStream<'_> {
     pub fn next_row(&mut self) -> Result<Option<(&Key, i64)>, EngineError> {
         let row = match &mut self.source {
             Source::Integers(merge) => next_row(merge, &mut self.key)?,
+            Source::Pairs(merge) => next_row(merge, &mut self.key)?,
             Source::Keys(merge) => next_row(merge, &mut self.key)?,
         };
         Ok(row.map(|row| (&self.key, row)))
@@ -140,6 +147,7 @@ impl OrphanStream<'_> {
         rows.clear();
         let count = match &mut self.source {
             Source::Integers(merge) => next_group(merge, &mut self.key, kept, rows)?,
+            Source::Pairs(merge) => next_group(merge, &mut self.key, kept, rows)?,
             Source::Keys(merge) => next_group(merge, &mut self.key, kept, rows)?,
         };
         Ok((count > 0).then_some(OrphanGroup { key: &self.key, rows: count }))
@@ -198,7 +206,7 @@ mod tests {
     /// Gives the orphans to a collector in pieces, and reads its list.
     fn collected(memory: u64, orphans: &[(i64, i64)]) -> Vec<(i64, i64)> {
         let store = RunStore::new(memory);
-        let collector = OrphanCollector::integers(&store);
+        let collector = OrphanCollector::new(&store, KeyKind::Integer);
         for piece in orphans.chunks(700) {
             let mut buffer = collector.buffer(1);
             for &(key, row) in piece {
@@ -253,7 +261,7 @@ mod tests {
         let all: Vec<Vec<Value>> =
             (0..14).flat_map(|first| (0..14).map(move |second| vec![value(first), value(second)])).collect();
         let store = RunStore::new(0);
-        let collector = OrphanCollector::keys(&store);
+        let collector = OrphanCollector::new(&store, KeyKind::Other);
         for (row, key) in all.iter().enumerate().rev() {
             let mut bytes = KeyBytes::default();
             for value in key {

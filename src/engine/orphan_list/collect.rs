@@ -96,6 +96,7 @@ pub(in crate::engine) struct OrphanBuffer {
 
 enum Found {
     Integers(Orphans<i64>),
+    Pairs(Orphans<(i64, i64)>),
     Keys(Orphans<KeyBytes>),
 }
 
@@ -119,20 +120,23 @@ impl<K: RunKey> Orphans<K> {
 }
 
 impl OrphanBuffer {
-    /// Adds an orphan with a key of one integer.
+    /// Adds an orphan with a key of one integer. Only the buffer of a collector for such keys takes it.
     #[inline]
     pub(in crate::engine) fn add_integer(&mut self, key: i64, row: i64) {
-        match &mut self.found {
-            Found::Integers(orphans) => orphans.add(key, row),
-            Found::Keys(orphans) => {
-                let mut bytes = KeyBytes::default();
-                bytes.add_integer(key);
-                orphans.add(bytes, row);
-            }
+        if let Found::Integers(orphans) = &mut self.found {
+            orphans.add(key, row);
         }
     }
 
-    /// Adds an orphan with another key. Only a collector for such keys has a buffer that takes it.
+    /// Adds an orphan with a key of two integers. Only the buffer of a collector for such keys takes it.
+    #[inline]
+    pub(in crate::engine) fn add_pair(&mut self, key: (i64, i64), row: i64) {
+        if let Found::Pairs(orphans) = &mut self.found {
+            orphans.add(key, row);
+        }
+    }
+
+    /// Adds an orphan with another key. Only the buffer of a collector for such keys takes it.
     pub(in crate::engine) fn add_key(&mut self, key: KeyBytes, row: i64) {
         if let Found::Keys(orphans) = &mut self.found {
             orphans.add(key, row);
@@ -148,10 +152,18 @@ impl OrphanBuffer {
     }
 }
 
+/// The keys of a relation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum KeyKind {
+    Integer,
+    TwoIntegers,
+    Other,
+}
+
 /// Takes the orphans of one relation.
 pub(in crate::engine) struct OrphanCollector<'a> {
     store: &'a RunStore,
-    integers: bool,
+    keys: KeyKind,
     held: Mutex<Held>,
 }
 
@@ -165,25 +177,15 @@ struct Held {
 }
 
 impl<'a> OrphanCollector<'a> {
-    /// For keys of one integer.
-    pub(in crate::engine) fn integers(store: &'a RunStore) -> OrphanCollector<'a> {
-        OrphanCollector::new(store, true)
-    }
-
-    /// For all other keys.
-    pub(in crate::engine) fn keys(store: &'a RunStore) -> OrphanCollector<'a> {
-        OrphanCollector::new(store, false)
-    }
-
-    fn new(store: &'a RunStore, integers: bool) -> OrphanCollector<'a> {
-        let held = Held { rest: Found::empty(integers), runs: Vec::new(), fault: None };
-        OrphanCollector { store, integers, held: Mutex::new(held) }
+    pub(in crate::engine) fn new(store: &'a RunStore, keys: KeyKind) -> OrphanCollector<'a> {
+        let held = Held { rest: Found::empty(keys), runs: Vec::new(), fault: None };
+        OrphanCollector { store, keys, held: Mutex::new(held) }
     }
 
     /// Returns an empty buffer, which is one of `count` that a thread fills at once.
     pub(in crate::engine) fn buffer(&self, count: usize) -> OrphanBuffer {
         let limit = (self.store.run_size / count.max(1)).max(1_024);
-        OrphanBuffer { found: Found::empty(self.integers), limit }
+        OrphanBuffer { found: Found::empty(self.keys), limit }
     }
 
     /// Takes what a thread has found, and leaves its buffer empty.
@@ -192,7 +194,7 @@ impl<'a> OrphanCollector<'a> {
         if bytes == 0 {
             return;
         }
-        let found = std::mem::replace(&mut buffer.found, Found::empty(self.integers));
+        let found = std::mem::replace(&mut buffer.found, Found::empty(self.keys));
         if bytes >= self.store.run_size / 2 {
             return self.make_run(found);
         }
@@ -201,7 +203,7 @@ impl<'a> OrphanCollector<'a> {
             let mut held = self.held();
             held.rest.append(found);
             let is_full = held.rest.bytes() >= self.store.run_size || is_too_much;
-            is_full.then(|| std::mem::replace(&mut held.rest, Found::empty(self.integers)))
+            is_full.then(|| std::mem::replace(&mut held.rest, Found::empty(self.keys)))
         };
         if let Some(full) = full {
             self.store.give_back(full.bytes());
@@ -211,7 +213,7 @@ impl<'a> OrphanCollector<'a> {
 
     /// Returns the list of all orphans; the fault if the temporary file failed.
     pub(in crate::engine) fn finish(self) -> io::Result<OrphanList> {
-        let rest = std::mem::replace(&mut self.held().rest, Found::empty(self.integers));
+        let rest = std::mem::replace(&mut self.held().rest, Found::empty(self.keys));
         if rest.bytes() > 0 {
             self.store.give_back(rest.bytes());
             self.make_run(rest);
@@ -220,16 +222,18 @@ impl<'a> OrphanCollector<'a> {
         if let Some(fault) = held.fault {
             return Err(fault);
         }
-        Ok(match (held.runs.is_empty(), self.integers) {
-            (true, _) => OrphanList::default(),
-            (false, true) => OrphanList::new(Runs::Integers(held.runs)),
-            (false, false) => OrphanList::new(Runs::Keys(held.runs)),
+        Ok(match self.keys {
+            _ if held.runs.is_empty() => OrphanList::default(),
+            KeyKind::Integer => OrphanList::new(Runs::Integers(held.runs)),
+            KeyKind::TwoIntegers => OrphanList::new(Runs::Pairs(held.runs)),
+            KeyKind::Other => OrphanList::new(Runs::Keys(held.runs)),
         })
     }
 
     fn make_run(&self, found: Found) {
         let (entries, bytes) = match found {
             Found::Integers(orphans) => sorted(orphans),
+            Found::Pairs(orphans) => sorted(orphans),
             Found::Keys(orphans) => sorted(orphans),
         };
         let kept = self.store.keep(entries, bytes);
@@ -246,13 +250,18 @@ impl<'a> OrphanCollector<'a> {
 }
 
 impl Found {
-    fn empty(integers: bool) -> Found {
-        if integers { Found::Integers(Orphans::default()) } else { Found::Keys(Orphans::default()) }
+    fn empty(keys: KeyKind) -> Found {
+        match keys {
+            KeyKind::Integer => Found::Integers(Orphans::default()),
+            KeyKind::TwoIntegers => Found::Pairs(Orphans::default()),
+            KeyKind::Other => Found::Keys(Orphans::default()),
+        }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Found::Integers(orphans) => orphans.bytes,
+            Found::Pairs(orphans) => orphans.bytes,
             Found::Keys(orphans) => orphans.bytes,
         }
     }
@@ -260,9 +269,10 @@ impl Found {
     fn append(&mut self, other: Found) {
         match (self, other) {
             (Found::Integers(orphans), Found::Integers(more)) => orphans.append(more),
+            (Found::Pairs(orphans), Found::Pairs(more)) => orphans.append(more),
             (Found::Keys(orphans), Found::Keys(more)) => orphans.append(more),
             // All buffers of a collector hold the same kind of key.
-            (Found::Integers(_), Found::Keys(_)) | (Found::Keys(_), Found::Integers(_)) => {}
+            (Found::Integers(_) | Found::Pairs(_) | Found::Keys(_), _) => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::run::RunReader;
+use super::run::push_step;
 use super::run::push_varint;
 use crate::model::value::Value;
 
@@ -58,6 +59,34 @@ impl RunKey for i64 {
                 sort_by_digits(orphans, |(_, row)| *row);
             }
             sort_by_digits(orphans, |(key, _)| *key);
+        }
+    }
+}
+
+/// Two integers.
+impl RunKey for (i64, i64) {
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+
+    #[inline]
+    fn pack(&self, before: &(i64, i64), into: &mut Vec<u8>) {
+        self.0.pack(&before.0, into);
+        push_step(self.1.wrapping_sub(before.1), into);
+    }
+
+    #[inline]
+    fn unpack(&mut self, from: &mut RunReader<'_>) -> io::Result<()> {
+        self.0.unpack(from)?;
+        self.1 = self.1.wrapping_add(from.step()?);
+        Ok(())
+    }
+
+    #[inline]
+    fn show(&self, into: &mut Vec<Value>) {
+        match into.as_mut_slice() {
+            [Value::Integer(first), Value::Integer(second)] => (*first, *second) = *self,
+            _ => *into = vec![Value::Integer(self.0), Value::Integer(self.1)],
         }
     }
 }

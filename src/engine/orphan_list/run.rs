@@ -52,11 +52,16 @@ pub(super) fn pack<K: RunKey>(orphans: &[(K, i64)]) -> Vec<u8> {
     let mut before = &first;
     for orphan in orphans {
         orphan.0.pack(&before.0, &mut bytes);
-        let step = orphan.1.wrapping_sub(before.1);
-        push_varint((step << 1 ^ step >> 63).cast_unsigned(), &mut bytes);
+        push_step(orphan.1.wrapping_sub(before.1), &mut bytes);
         before = orphan;
     }
     bytes
+}
+
+/// Appends a difference, so that a small one is short in either direction.
+#[inline]
+pub(super) fn push_step(step: i64, into: &mut Vec<u8>) {
+    push_varint((step << 1 ^ step >> 63).cast_unsigned(), into);
 }
 
 /// Appends a number, seven bits a byte, the lowest first.
@@ -96,9 +101,15 @@ impl<'a> RunReader<'a> {
         }
         self.entries_left -= 1;
         key.unpack(self)?;
-        let step = self.varint()?;
-        *row = row.wrapping_add((step >> 1).cast_signed() ^ -(step & 1).cast_signed());
+        *row = row.wrapping_add(self.step()?);
         Ok(true)
+    }
+
+    /// Reads a difference.
+    #[inline]
+    pub(super) fn step(&mut self) -> io::Result<i64> {
+        let step = self.varint()?;
+        Ok((step >> 1).cast_signed() ^ -(step & 1).cast_signed())
     }
 
     #[inline]

@@ -19,6 +19,7 @@ use crate::engine::Inclusion;
 use crate::engine::OrphanList;
 use crate::engine::StorageReadOptions;
 use crate::engine::StorageReading;
+use crate::engine::orphan_list::KeyKind;
 use crate::engine::orphan_list::OrphanCollector;
 use crate::engine::orphan_list::RunStore;
 use crate::model::catalog::Tables;
@@ -116,10 +117,12 @@ fn run(plan: &plan::ReadingPlan, source: &PageSource, meter: &Meter<'_>) -> Vec<
 fn collectors<'a>(plan: &plan::ReadingPlan, store: &'a RunStore) -> Vec<Option<OrphanCollector<'a>>> {
     let of_inclusion = |planned: &Result<plan::Planned, Fault>| {
         let planned = planned.as_ref().ok().filter(|planned| planned.proves_orphans)?;
-        Some(match plan.parents[planned.parent].comparison.shape() {
-            Shape::Integer => OrphanCollector::integers(store),
-            Shape::TwoIntegers | Shape::Hashed => OrphanCollector::keys(store),
-        })
+        let keys = match plan.parents[planned.parent].comparison.shape() {
+            Shape::Integer => KeyKind::Integer,
+            Shape::TwoIntegers => KeyKind::TwoIntegers,
+            Shape::Hashed => KeyKind::Other,
+        };
+        Some(OrphanCollector::new(store, keys))
     };
     plan.inclusions.iter().map(of_inclusion).collect()
 }

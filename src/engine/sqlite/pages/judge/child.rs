@@ -144,16 +144,6 @@ pub(super) fn read(
     answers
 }
 
-/// Returns a key of integers as bytes; `None` for a hash, which does not hold its values.
-fn integer_bytes(key: Key, shape: Shape) -> Option<KeyBytes> {
-    let Key::Wide(pair) = key else { return None };
-    let (first, second) = keyset::parts(pair);
-    let mut bytes = KeyBytes::default();
-    bytes.add_integer(first);
-    bytes.add_integer(second);
-    (shape == Shape::TwoIntegers).then_some(bytes)
-}
-
 /// Returns the field of a key that is a single integer and whose parent keys are a complete bitmap.
 fn bitmap_field(probe: &super::plan::Probe, parent: &ParentKeys) -> Option<usize> {
     match (&probe.key[..], &parent.keys) {
@@ -285,11 +275,14 @@ impl<'a> ProbeState<'a> {
         !self.missing.is_empty()
     }
 
-    /// Adds a row whose key no parent has. `bytes` gives the key.
+    /// Adds a row whose key no parent has. `bytes` gives a key that is not made of integers.
     fn add_missing(&mut self, key: Key, address: Option<i64>, bytes: impl FnOnce() -> Option<KeyBytes>) {
         let (Some(orphans), Some(row)) = (&mut self.orphans, address) else { return self.tally.suspect(address) };
         match key {
             Key::Integer(number) => orphans.add_integer(number, row),
+            Key::Wide(pair) if self.probe.comparison.shape() == Shape::TwoIntegers => {
+                orphans.add_pair(keyset::parts(pair), row);
+            }
             _ => match bytes() {
                 Some(key) => orphans.add_key(key, row),
                 None => self.tally.suspect(address),
@@ -421,7 +414,7 @@ impl ChildReader<'_> {
             let key = state.pending[next].0;
             if !reads_record {
                 let address = (self.pass.address == Address::Rowid).then_some(rowid);
-                state.add_missing(key, address, || integer_bytes(key, shape));
+                state.add_missing(key, address, || None);
                 continue;
             }
             let cell = page.cell_number(position)?;
