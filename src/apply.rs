@@ -77,9 +77,9 @@ impl Direction {
 }
 
 /// What is to be done, and how.
-pub struct Order<'a> {
+pub struct RunOptions<'a> {
     pub schema: &'a Schema,
-    pub surgery: &'static dyn Repair,
+    pub sql: &'static dyn Repair,
     pub direction: Direction,
     /// Changes in one transaction; all of them if `None`.
     pub batch: Option<usize>,
@@ -92,14 +92,14 @@ pub struct Order<'a> {
     pub progress: Progress<'a>,
 }
 
-impl Order<'_> {
+impl RunOptions<'_> {
     fn facts(&self) -> &'static Facts {
         self.schema.database.engine.facts()
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Done {
+pub struct RunSummary {
     pub made: u64,
     pub changed: u64,
     pub deleted: u64,
@@ -117,7 +117,7 @@ pub struct Done {
     pub journal: Option<std::path::PathBuf>,
 }
 
-impl Done {
+impl RunSummary {
     /// How many changes were made.
     pub fn total(&self) -> u64 {
         self.made + self.changed + self.deleted + self.redefined
@@ -135,7 +135,7 @@ impl Done {
     }
 
     /// With what earlier transactions of this run did.
-    fn after(mut self, before: &Done) -> Done {
+    fn after(mut self, before: &RunSummary) -> RunSummary {
         self.made += before.made;
         self.changed += before.changed;
         self.deleted += before.deleted;
@@ -183,13 +183,13 @@ const DETOURS: u32 = 100;
 /// Goes through with a plan. `admit` looks at the database first; `secure` is called once, when everything fits, before
 /// the first change. A transaction that others got in the way of is begun again, as after a crash.
 fn run(
-    order: &Order<'_>,
+    options: &RunOptions<'_>,
     plan: &mut PlanFile,
     writer: &mut dyn Writer,
     admit: Step<'_>,
     secure: Step<'_>,
-) -> Result<Done, ApplyError> {
-    let mut before = Done::default();
+) -> Result<RunSummary, ApplyError> {
+    let mut before = RunSummary::default();
     let (mut made, mut barred, mut is_careful) = (Vec::new(), BTreeMap::new(), false);
     let mut is_secured = false;
     let mut secure = |writer: &mut dyn Writer| {
@@ -203,7 +203,7 @@ fn run(
     let (mut attempts, mut detours) = (1, 0);
     let mut ours_before = None;
     loop {
-        let mut walk = Walk::new(order, plan, made, barred, is_careful);
+        let mut walk = Walk::new(options, plan, made, barred, is_careful);
         let halt = match walk.go(writer, admit, &mut secure) {
             Ok(mut done) => {
                 done.already += ours_before.unwrap_or(walk.ours_before);
@@ -218,7 +218,7 @@ fn run(
             Halt::Error(error) => {
                 if !writer.lost_conflict() || attempts == ATTEMPTS {
                     walk.clear_away(writer);
-                    return Err(in_part(error, order.direction, before.total()));
+                    return Err(in_part(error, options.direction, before.total()));
                 }
                 attempts += 1;
             }
@@ -226,13 +226,13 @@ fn run(
                 walk.clear_away(writer);
                 let why = "rows keep changing while the plan is at work".to_owned();
                 let help = "try again when less is written, with smaller batches: --batch 100";
-                let refused = ApplyError::refused(order.direction, why, help);
-                return Err(in_part(refused, order.direction, before.total()));
+                let refused = ApplyError::refused(options.direction, why, help);
+                return Err(in_part(refused, options.direction, before.total()));
             }
             Halt::Again => detours += 1,
         }
         (barred, is_careful) = (walk.barred, walk.is_careful);
-        made = if order.facts().defines_at_once() { walk.made } else { walk.made_for_good };
+        made = if options.facts().defines_at_once() { walk.made } else { walk.made_for_good };
     }
 }
 
@@ -246,13 +246,13 @@ fn in_part(error: ApplyError, direction: Direction, committed: u64) -> ApplyErro
 
 /// Keeps writers from both sides of every relation that the plan has a part in: none may add the missing parent meanwhile,
 /// or another orphan.
-fn locks(order: &Order<'_>, header: &Header) -> Option<Sql> {
-    let relations = order.schema.relations.iter();
+fn locks(options: &RunOptions<'_>, header: &Header) -> Option<Sql> {
+    let relations = options.schema.relations.iter();
     let touched = relations.filter(|relation| header.forecasts.iter().any(|forecast| forecast.relation == relation.id));
     let tables: Vec<&Table> = touched
-        .flat_map(|relation| std::iter::once(order.schema.child(relation)).chain(order.schema.parent(relation)))
+        .flat_map(|relation| std::iter::once(options.schema.child(relation)).chain(options.schema.parent(relation)))
         .collect();
-    order.surgery.lock(&tables)
+    options.sql.lock(&tables)
 }
 
 /// The tables of a plan by name, with those that it makes.
@@ -283,10 +283,10 @@ impl ApplyError {
     }
 
     /// True if the database could not be reached or read, rather than the plan refused.
-    pub fn is_of_the_engine(&self) -> bool {
+    pub fn is_engine_error(&self) -> bool {
         match self {
             ApplyError::Engine(_) => true,
-            ApplyError::Partly { error, .. } => error.is_of_the_engine(),
+            ApplyError::Partly { error, .. } => error.is_engine_error(),
             _ => false,
         }
     }

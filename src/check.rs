@@ -40,7 +40,7 @@ mod refusals;
 use refusals::Refusals;
 
 /// Lines of one source; there is room for as many sources as anybody names.
-pub const PLACES: u64 = 1 << 40;
+pub const LINES_PER_SOURCE: u64 = 1 << 40;
 
 /// Puts the records of one source into a trial, one after another.
 pub struct Check<'a> {
@@ -141,14 +141,14 @@ impl<'a> Check<'a> {
             ordinal += 1;
             let place = address.as_integer().and_then(|address| u64::try_from(address).ok()).unwrap_or(ordinal);
             if fault.is_none() {
-                fault = self.take(&columns, place.min(PLACES - 1), values.to_vec()).err();
+                fault = self.take(&columns, place.min(LINES_PER_SOURCE - 1), values.to_vec()).err();
             }
         })?;
         fault.map_or(Ok(()), Err)
     }
 
     /// A function that takes the records of the source at hand.
-    pub fn taker(&mut self) -> impl FnMut(Record) -> Result<(), CheckError> + use<'_, 'a> {
+    pub fn record_sink(&mut self) -> impl FnMut(Record) -> Result<(), CheckError> + use<'_, 'a> {
         let mut known: Option<(Rc<[String]>, Vec<usize>)> = None;
         move |record| {
             if !known.as_ref().is_some_and(|(names, _)| Rc::ptr_eq(names, &record.columns)) {
@@ -191,7 +191,7 @@ impl<'a> Check<'a> {
         let Some((table, loaded)) = self.loads.last_mut() else { return Ok(()) };
         let table = *table;
         loaded.rows += 1;
-        let place = i64::try_from(number * PLACES + line).unwrap_or(i64::MAX);
+        let place = i64::try_from(number * LINES_PER_SOURCE + line).unwrap_or(i64::MAX);
         if self.waiting.as_ref().is_some_and(|waiting| waiting.table != table || waiting.columns != columns) {
             self.put_waiting()?;
         }
@@ -344,6 +344,6 @@ fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: Tabl
 
 fn place_of(loads: &[(TableId, LoadSource)], place: i64) -> (String, u64) {
     let place = u64::try_from(place).unwrap_or(0);
-    let load = usize::try_from(place / PLACES).ok().and_then(|number| loads.get(number.checked_sub(1)?));
-    (load.map_or_else(String::new, |(_, load)| load.source.clone()), place % PLACES)
+    let load = usize::try_from(place / LINES_PER_SOURCE).ok().and_then(|number| loads.get(number.checked_sub(1)?));
+    (load.map_or_else(String::new, |(_, load)| load.source.clone()), place % LINES_PER_SOURCE)
 }

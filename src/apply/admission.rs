@@ -3,7 +3,7 @@
 
 use super::ApplyError;
 use super::Direction;
-use super::Order;
+use super::RunOptions;
 use super::definitions::definitions;
 use super::fingerprint;
 use crate::engine::ReadOnly;
@@ -61,21 +61,21 @@ pub fn refuse_unfit_plan(
 
 /// Refuses a database whose definitions, of the tables that the plan touches, are not those of the plan.
 pub(super) fn refuse_other_definitions(
-    order: &Order<'_>,
+    options: &RunOptions<'_>,
     header: &Header,
     session: &mut dyn Session,
 ) -> Result<(), ApplyError> {
-    let (definitions, _) = definitions(order.schema, session, order.surgery)?;
-    let differing = fingerprint::differing(order.schema, &definitions, header);
+    let (definitions, _) = definitions(options.schema, session, options.sql)?;
+    let differing = fingerprint::differing(options.schema, &definitions, header);
     if differing.is_empty() {
         return Ok(());
     }
     let names: Vec<&str> = differing.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
     let whose = if names.is_empty() { String::new() } else { format!(": see {}", names.join(", ")) };
     let why = format!("the database's definitions are not those that the plan was made for{whose}");
-    let help = match order.direction {
+    let help = match options.direction {
         Direction::Apply => "nothing was changed: make a new plan with `fk-doctor repair`",
         Direction::Undo => "nothing was changed: bring these definitions back as they were, then take the plan back",
     };
-    Err(ApplyError::refused(order.direction, why, help))
+    Err(ApplyError::refused(options.direction, why, help))
 }

@@ -34,11 +34,11 @@ pub(super) struct Batch {
 impl Walk<'_> {
     /// Changes all rows, batch by batch.
     pub(super) fn change_all(&mut self, writer: &mut dyn Writer) -> Result<(), Halt> {
-        let batch = self.order.batch.unwrap_or(usize::MAX);
+        let batch = self.options.batch.unwrap_or(usize::MAX);
         let total = self.reading.plan.changes();
         let (mut step, mut in_batch) = (0, 0);
         while step < total {
-            (self.order.progress)(total + step, 2 * total);
+            (self.options.progress)(total + step, 2 * total);
             let mut portion = self.reading.portion(step, batch.saturating_sub(in_batch).clamp(1, CHUNK))?;
             step += portion.lines.len();
             in_batch += portion.lines.len();
@@ -52,12 +52,12 @@ impl Walk<'_> {
             }
         }
         self.is_sound(writer, true)?;
-        let defines_at_once = self.order.facts().defines_at_once();
+        let defines_at_once = self.options.facts().defines_at_once();
         if !defines_at_once {
             self.redefine(writer, Side::After)?;
             self.leave_no_empty_tables(writer)?;
         }
-        match self.order.direction {
+        match self.options.direction {
             Direction::Apply => self.verify(writer, VerifyAt::BeforeCommit)?,
             Direction::Undo => self.count_after(writer)?,
         }
@@ -72,8 +72,8 @@ impl Walk<'_> {
         }
         self.keep_parents(writer, portion)?;
         let mut misfits = Misfits::default();
-        misfits.gather(portion, self.order.direction);
-        if !misfits.is_empty() && !self.order.skip_changed {
+        misfits.gather(portion, self.options.direction);
+        if !misfits.is_empty() && !self.options.skip_changed {
             return Err(self.misfit(&misfits, false).into());
         }
         let mut changed = 0;
@@ -111,7 +111,7 @@ impl Walk<'_> {
         batch.last = batch.last.max(last);
         batch.changed += changed;
         for line in &portion.lines {
-            match (line.fit, self.order.direction) {
+            match (line.fit, self.options.direction) {
                 (Fit::Left(why), _) => {
                     batch.left.insert(line.position as u64, why);
                 }
@@ -134,7 +134,7 @@ impl Walk<'_> {
         if !is_last {
             return Ok(false);
         }
-        if self.order.skip_changed {
+        if self.options.skip_changed {
             self.bar_suspects();
             return Err(Halt::Again);
         }
@@ -149,7 +149,7 @@ impl Walk<'_> {
             for (position, why) in batch.left {
                 state::skip(&mut left, position, why);
             }
-            let operation = match self.order.direction {
+            let operation = match self.options.direction {
                 Direction::Apply => Operation::Apply,
                 Direction::Undo => Operation::Undo,
             };
@@ -190,7 +190,7 @@ impl Walk<'_> {
 
     pub(super) fn count_after(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
         for (relation, before) in self.counts_before.clone() {
-            let id = &self.order.schema.relations[relation].id;
+            let id = &self.options.schema.relations[relation].id;
             let forecast = self.reading.plan.header.forecasts.iter().find(|forecast| forecast.relation == *id);
             let known = forecast.map_or(0, |forecast| forecast.rows_before);
             let after = self.count_orphans(writer, relation)?;

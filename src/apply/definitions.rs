@@ -11,17 +11,17 @@ use crate::sql::repair::Repair;
 pub fn definitions(
     schema: &Schema,
     session: &mut dyn Session,
-    surgery: &dyn Repair,
+    sql: &dyn Repair,
 ) -> Result<(Vec<Definition>, bool), EngineError> {
-    let mut definitions = listed(session, surgery)?;
-    let are_some_hidden = surgery.complete(schema, &mut definitions);
+    let mut definitions = listed(session, sql)?;
+    let are_some_hidden = sql.complete(schema, &mut definitions);
     Ok((definitions, are_some_hidden))
 }
 
 /// The definitions as the database lists them, without those that a dialect derives from the schema.
-pub(super) fn listed(session: &mut dyn Session, surgery: &dyn Repair) -> Result<Vec<Definition>, EngineError> {
+pub(super) fn listed(session: &mut dyn Session, sql: &dyn Repair) -> Result<Vec<Definition>, EngineError> {
     let mut definitions = Vec::new();
-    session.each_row(&surgery.definitions(), &mut |row| {
+    session.each_row(&sql.definitions(), &mut |row| {
         let text = |place: usize| match row.get(place) {
             Some(Value::Text(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
             _ => String::new(),

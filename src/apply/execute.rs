@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::ApplyError;
 use super::Direction;
-use super::Done;
-use super::Order;
+use super::RunOptions;
+use super::RunSummary;
 use super::admission;
 use super::exclusive;
 use super::exclusive::PlanLock;
@@ -18,7 +18,7 @@ use crate::plan_file::PlanFile;
 use crate::quarantine_file::QuarantineFiles;
 
 /// How a run treats the database, beside its order.
-pub struct Conduct<'a> {
+pub struct ExecuteOptions<'a> {
     pub lock: PlanLock,
     /// The identity of the database.
     pub identity: &'a str,
@@ -29,39 +29,39 @@ pub struct Conduct<'a> {
 
 /// The outcome of a run.
 pub struct Execution {
-    pub done: Done,
+    pub done: RunSummary,
     /// The backup, if one was made.
     pub backup: Option<PathBuf>,
 }
 
 /// Applies a plan or takes it back. After a refusal the database is as it was.
 pub fn execute(
-    order: &Order<'_>,
+    options: &RunOptions<'_>,
     plan: &mut PlanFile,
     database: &mut dyn Database,
-    conduct: Conduct<'_>,
+    settings: ExecuteOptions<'_>,
 ) -> Result<Execution, ApplyError> {
-    let mut kept = match order.direction {
+    let mut kept = match options.direction {
         Direction::Apply => Some(QuarantineFiles::write(plan)?),
         // The rows come back from the plan.
         Direction::Undo => None,
     };
-    let takes_back = order.direction == Direction::Undo && plan.changes() > 0;
-    let mut writer = database.writer(WriteOptions { no_triggers: conduct.no_triggers, takes_back })?;
-    exclusive::exclude_other_runs(order.direction, plan, conduct.lock, conduct.identity, writer.as_mut())?;
+    let takes_back = options.direction == Direction::Undo && plan.changes() > 0;
+    let mut writer = database.writer(WriteOptions { no_triggers: settings.no_triggers, takes_back })?;
+    exclusive::exclude_other_runs(options.direction, plan, settings.lock, settings.identity, writer.as_mut())?;
     let header = plan.header.clone();
-    let mut admit = |writer: &mut dyn Writer| admission::refuse_other_definitions(order, &header, writer);
+    let mut admit = |writer: &mut dyn Writer| admission::refuse_other_definitions(options, &header, writer);
     let mut backup = None;
     let mut secure = |writer: &mut dyn Writer| {
-        refuse_damage(order.direction, writer)?;
-        if let Some(file) = &conduct.backup {
+        refuse_damage(options.direction, writer)?;
+        if let Some(file) = &settings.backup {
             writer.back_up(file)?;
             backup = Some(file.clone());
         }
         Ok(kept.as_mut().map_or(Ok(()), QuarantineFiles::publish)?)
     };
-    let done = super::run(order, plan, writer.as_mut(), &mut admit, &mut secure);
-    if let (Err(ApplyError::Refused { .. }), None, Some(kept)) = (&done, order.batch, kept) {
+    let done = super::run(options, plan, writer.as_mut(), &mut admit, &mut secure);
+    if let (Err(ApplyError::Refused { .. }), None, Some(kept)) = (&done, options.batch, kept) {
         // Everything was rolled back, and every row is where it was.
         kept.remove();
     }

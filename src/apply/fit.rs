@@ -33,7 +33,7 @@ impl Walk<'_> {
         let ours = &self.record()?.state.ours;
         for line in &mut portion.lines {
             let is_ours = ours.contains(line.position);
-            line.fit = match (self.order.direction, self.barred.get(&line.position)) {
+            line.fit = match (self.options.direction, self.barred.get(&line.position)) {
                 (Direction::Apply, _) if is_ours => Fit::Done,
                 (Direction::Undo, _) if !is_ours => Fit::Done,
                 (_, Some(SkipReason::Already)) => Fit::Already,
@@ -42,7 +42,7 @@ impl Walk<'_> {
             };
         }
         self.compare(session, portion)?;
-        match self.order.direction {
+        match self.options.direction {
             Direction::Apply => {
                 self.still_missing(session, portion)?;
                 self.still_orphans(session, portion)?;
@@ -128,12 +128,12 @@ impl Walk<'_> {
             Stored::TooLong => Some(RowName::new()),
             Stored::Nothing => None,
         };
-        Ok(stored_rows::read(session, self.order.surgery, table, rows)?.into_iter().map(image).collect())
+        Ok(stored_rows::read(session, self.options.sql, table, rows)?.into_iter().map(image).collect())
     }
 
     /// A parent that is to be made may be there by now, as another row.
     fn still_missing(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
-        let schema = self.order.schema;
+        let schema = self.options.schema;
         let mut by_relation: BTreeMap<RelationId, Vec<(usize, Key)>> = BTreeMap::new();
         for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
             let (None, Some(image)) = (&line.change.before, &line.change.after) else { continue };
@@ -156,8 +156,8 @@ impl Walk<'_> {
             let Some(table) = parent.table else { continue };
             for some in keys.chunks(CHUNK) {
                 let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
-                let question = self.order.surgery.present(&schema.tables[table], &parent.columns, &asked);
-                session.numbered(&question, asked.len(), &mut |number, _| {
+                let query = self.options.sql.present(&schema.tables[table], &parent.columns, &asked);
+                session.numbered(&query, asked.len(), &mut |number, _| {
                     portion.lines[some[number].0].fit = Fit::Left(SkipReason::FoundParent);
                 })?;
             }
@@ -174,15 +174,15 @@ impl Walk<'_> {
             }
         }
         for (id, places) in by_relation {
-            let Some(index) = self.order.schema.relations.position(|relation| relation.id == id) else {
+            let Some(index) = self.options.schema.relations.position(|relation| relation.id == id) else {
                 return Err(
                     self.refused(format!("there is no relation {id} any more"), "nothing was changed: make a new plan")
                 );
             };
-            let relation = &self.order.schema.relations[index];
+            let relation = &self.options.schema.relations[index];
             let places: Vec<usize> = places
                 .into_iter()
-                .filter(|&place| is_child_of(self.order.schema, relation, &portion.lines[place].change))
+                .filter(|&place| is_child_of(self.options.schema, relation, &portion.lines[place].change))
                 .collect();
             let rows: Vec<&RowName> = places.iter().map(|&place| &portion.lines[place].change.row).collect();
             let orphans = self.orphans_among(session, relation, &rows)?;
@@ -209,8 +209,8 @@ impl Walk<'_> {
     ) -> Result<Vec<bool>, ApplyError> {
         let mut orphans = vec![false; rows.len()];
         for (some, orphans) in rows.chunks(CHUNK).zip(orphans.chunks_mut(CHUNK)) {
-            let question = self.order.surgery.orphans_at(self.order.schema, relation, some);
-            session.numbered(&question, some.len(), &mut |number, _| orphans[number] = true)?;
+            let query = self.options.sql.orphans_at(self.options.schema, relation, some);
+            session.numbered(&query, some.len(), &mut |number, _| orphans[number] = true)?;
         }
         Ok(orphans)
     }
@@ -222,7 +222,7 @@ impl Walk<'_> {
         relation: RelationId,
         rows: &[Option<&RowName>],
     ) -> Result<Vec<bool>, ApplyError> {
-        let schema = self.order.schema;
+        let schema = self.options.schema;
         let about = &schema.relations[relation];
         let mut ours = vec![false; rows.len()];
         let Some(parent) = about.parent.table.filter(|_| !self.made_keys.is_empty()) else { return Ok(ours) };
@@ -236,8 +236,8 @@ impl Walk<'_> {
             .collect();
         for some in keys.chunks(CHUNK) {
             let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
-            let question = self.order.surgery.present(&schema.tables[parent], &about.parent.columns, &asked);
-            session.numbered(&question, asked.len(), &mut |number, stored| {
+            let query = self.options.sql.present(&schema.tables[parent], &about.parent.columns, &asked);
+            session.numbered(&query, asked.len(), &mut |number, stored| {
                 ours[some[number].0] = self.made_keys.contains(&key_fingerprint(relation, stored));
             })?;
         }

@@ -68,7 +68,7 @@ impl Foreseen {
 impl Walk<'_> {
     /// Learns what a line refers to, or is to be referred to by.
     fn foresee_references(&mut self, line: &Line) {
-        let schema = self.order.schema;
+        let schema = self.options.schema;
         let change = &line.change;
         let (Some(image), Fit::Ready) = (&change.after, line.fit) else { return };
         let (mut keys, mut references) = (Vec::new(), Vec::new());
@@ -91,14 +91,14 @@ impl Walk<'_> {
 
     /// Learns what the lines of a portion are to do.
     pub(super) fn foresee(&mut self, portion: &Portion) {
-        let schema = self.order.schema;
+        let schema = self.options.schema;
         for line in &portion.lines {
             let change = &line.change;
             if change.after.is_none() && !matches!(line.fit, Fit::Done | Fit::Left(_)) {
                 self.foreseen.going.insert(row_fingerprint(&change.table.to_string(), &change.row));
             }
-            if self.order.direction == Direction::Apply {
-                if self.order.skip_changed {
+            if self.options.direction == Direction::Apply {
+                if self.options.skip_changed {
                     self.foresee_references(line);
                 }
                 if line.fit == Fit::Done {
@@ -133,7 +133,7 @@ impl Walk<'_> {
     /// Remembers the keys of a parent that this plan made.
     pub(super) fn made(&mut self, change: &Change) {
         let (ChangeRole::Parent, None, Some(image)) = (change.role(), &change.before, &change.after) else { return };
-        let schema = self.order.schema;
+        let schema = self.options.schema;
         for (index, relation) in schema.relations.entries() {
             if is_its_parent(schema, relation, change) {
                 let names = schema.parent_columns(relation).map(|column| column.name.as_str());

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
-use super::Done;
-use super::Order;
+use super::RunOptions;
+use super::RunSummary;
 use super::record::Record;
 use super::walk::Walk;
 use crate::engine::Session;
@@ -50,9 +50,13 @@ impl Observed {
 }
 
 /// Reads the record, and the rows that the plan changed.
-pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session) -> Result<Observed, ApplyError> {
+pub fn observe(
+    options: &RunOptions<'_>,
+    plan: &mut PlanFile,
+    session: &mut dyn Session,
+) -> Result<Observed, ApplyError> {
     let total = plan.changes();
-    let mut walk = Walk::new(order, plan, Vec::new(), BTreeMap::new(), false);
+    let mut walk = Walk::new(options, plan, Vec::new(), BTreeMap::new(), false);
     let state = walk.read_record(session)?;
     let mut observed = Observed {
         phase: state.phase.or((state.entries > 0).then_some(Phase::Applying)),
@@ -68,9 +72,9 @@ pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session
         *observed.left.entry(*why).or_default() += 1;
     }
     let ours: Vec<usize> = (0..total).filter(|&position| state.ours.contains(position)).collect();
-    let mut since = Done::default();
+    let mut since = RunSummary::default();
     for some in ours.chunks(CHUNK) {
-        (order.progress)(some[0], total);
+        (options.progress)(some[0], total);
         let changes =
             some.iter().map(|&position| walk.reading.plan.change(position)).collect::<Result<Vec<Change>, _>>()?;
         let mut tables: Vec<String> = changes.iter().map(|change| change.table.to_string()).collect();
@@ -96,10 +100,10 @@ pub fn observe(order: &Order<'_>, plan: &mut PlanFile, session: &mut dyn Session
 }
 
 /// Removes the record of a plan, and with the last record the table that holds them.
-pub fn forget(order: &Order<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+pub fn forget(options: &RunOptions<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Result<(), ApplyError> {
     writer.begin(None)?;
     let forgotten =
-        Record::load(writer, order, (plan.path(), plan.digest()), ("", "")).and_then(|record| record.forget(writer));
+        Record::load(writer, options, (plan.path(), plan.digest()), ("", "")).and_then(|record| record.forget(writer));
     match forgotten {
         Ok(()) => {
             let _ = writer.commit()?;
@@ -113,13 +117,13 @@ pub fn forget(order: &Order<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Re
 }
 
 /// An order that only looks.
-impl<'a> Order<'a> {
-    pub fn to_look(
+impl<'a> RunOptions<'a> {
+    pub fn read_only(
         schema: &'a crate::model::schema::Schema,
-        surgery: &'static dyn crate::sql::repair::Repair,
+        sql: &'static dyn crate::sql::repair::Repair,
         progress: crate::scan::Progress<'a>,
-    ) -> Order<'a> {
+    ) -> RunOptions<'a> {
         let direction = Direction::Apply;
-        Order { schema, surgery, direction, batch: None, skip_changed: false, run: "", at: "", progress }
+        RunOptions { schema, sql, direction, batch: None, skip_changed: false, run: "", at: "", progress }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::ApplyError;
 use super::journal::Journal;
-use crate::apply::Order;
+use crate::apply::RunOptions;
 use crate::engine::EngineError;
 use crate::engine::Session;
 use crate::engine::write::Writer;
@@ -25,7 +25,7 @@ use crate::sql::repair::Repair;
 const CHUNK: i64 = 400;
 
 pub(super) struct Record {
-    surgery: &'static dyn Repair,
+    sql: &'static dyn Repair,
     facts: &'static Facts,
     /// The digest of the plan.
     plan: String,
@@ -65,14 +65,14 @@ impl Record {
     /// What is recorded of a plan by now.
     pub(super) fn load(
         session: &mut dyn Session,
-        order: &Order<'_>,
+        options: &RunOptions<'_>,
         plan: (&Path, &str),
         run: (&str, &str),
     ) -> Result<Record, ApplyError> {
-        let surgery = order.surgery;
+        let sql = options.sql;
         let mut record = Record {
-            surgery,
-            facts: order.facts(),
+            sql,
+            facts: options.facts(),
             plan: plan.1.to_owned(),
             run: run.0.to_owned(),
             at: run.1.to_owned(),
@@ -83,7 +83,7 @@ impl Record {
             is_hidden: false,
             pending: None,
         };
-        let access = access(session, surgery)?;
+        let access = access(session, sql)?;
         if let Some(Access { may_read: true, may_write }) = access {
             let entries = record.entries(session)?;
             record.has_header = !entries.is_empty();
@@ -130,7 +130,7 @@ impl Record {
     }
 
     fn grant(&self) -> String {
-        let statement = self.surgery.grant_state();
+        let statement = self.sql.grant_state();
         format!("nothing was changed: the owner of {} can allow it: {statement}", state::TABLE)
     }
 
@@ -151,7 +151,7 @@ impl Record {
         let names: Vec<RowName> = numbers.map(|number| self.name(number)).collect();
         let names: Vec<&RowName> = names.iter().collect();
         let mut entries = Vec::new();
-        let asked = session.each_row(&self.surgery.rows_at(&state::table(), &names), &mut |row| {
+        let asked = session.each_row(&self.sql.rows_at(&state::table(), &names), &mut |row| {
             entries.push(StateEntry::read(row.get(2..).unwrap_or_default()));
         });
         asked.map_err(|error| match error {
@@ -203,22 +203,22 @@ impl Record {
             }
             Home::Table { .. } => return self.move_to(Journal::of(plan)).map(|()| false),
         }
-        let may_create = match self.surgery.may_create_state() {
-            Some(question) => {
+        let may_create = match self.sql.may_create_state() {
+            Some(query) => {
                 let mut may = false;
-                writer.each_row(&question, &mut |_| may = true)?;
+                writer.each_row(&query, &mut |_| may = true)?;
                 may
             }
             None => true,
         };
-        let made = if may_create { writer.change(&self.surgery.create_state()).map(|_| true) } else { Ok(false) };
+        let made = if may_create { writer.change(&self.sql.create_state()).map(|_| true) } else { Ok(false) };
         match made {
             Ok(true) => self.home = Home::Table { may_write: true },
             Ok(false) => self.move_to(Journal::of(plan))?,
             // Where a table is made at once, the attempt has left nothing behind.
             Err(EngineError::Unwritable { .. } | EngineError::Failed { .. }) if self.facts.defines_at_once() => {
                 // Somebody else may have made it in the same moment. A lost connection is told by the question.
-                match access(writer, self.surgery)? {
+                match access(writer, self.sql)? {
                     Some(access) => self.home = Home::Table { may_write: access.may_write },
                     None => self.move_to(Journal::of(plan))?,
                 }
@@ -236,12 +236,12 @@ impl Record {
 
     /// Tries statements that would write nothing, where the server tells a role's privileges in no other way.
     fn may_write(&self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
-        for attempt in self.surgery.try_state() {
+        for attempt in self.sql.try_state() {
             match writer.change(&attempt) {
                 Ok(_) => {}
                 // A lost connection is told by the next question.
                 Err(EngineError::Failed { .. }) => {
-                    access(writer, self.surgery)?;
+                    access(writer, self.sql)?;
                     return Ok(false);
                 }
                 Err(error) => return Err(error.into()),
@@ -279,7 +279,7 @@ impl Record {
             Home::Table { .. } => {
                 let table = state::table();
                 let row = entry.row(&self.plan);
-                writer.change(&self.surgery.insert(&table, &self.name(entry.number), &row))?;
+                writer.change(&self.sql.insert(&table, &self.name(entry.number), &row))?;
             }
             Home::Journal(journal) => journal.intend(&entry, &self.plan)?,
         }
@@ -294,9 +294,9 @@ impl Record {
         } else if let Home::Table { .. } = self.home {
             let (table, name, row) = (state::table(), self.name(0), header.row(&self.plan));
             let statement = if self.has_header {
-                self.surgery.update(&table, &name, &row.without("plan").without("number"))
+                self.sql.update(&table, &name, &row.without("plan").without("number"))
             } else {
-                self.surgery.insert(&table, &name, &row)
+                self.sql.insert(&table, &name, &row)
             };
             writer.change(&statement)?;
             self.has_header = true;
@@ -328,15 +328,15 @@ impl Record {
         let Home::Table { .. } = self.home else { return Ok(()) };
         let table = state::table();
         for number in 0..=self.state.entries {
-            writer.change(&self.surgery.delete(&table, &self.name(number)))?;
+            writer.change(&self.sql.delete(&table, &self.name(number)))?;
         }
         let mut is_empty = true;
-        writer.each_row(&self.surgery.largest(&table, "number"), &mut |row| {
+        writer.each_row(&self.sql.largest(&table, "number"), &mut |row| {
             is_empty = row.first().is_none_or(|largest| *largest == Value::Null);
         })?;
         // Where a table is dropped at once, another run may be about to write to it: it stays, empty.
         if is_empty && !self.facts.defines_at_once() {
-            writer.define(&self.surgery.drop(&NewTable { name: table.name, columns: Vec::new() }))?;
+            writer.define(&self.sql.drop(&NewTable { name: table.name, columns: Vec::new() }))?;
         }
         Ok(())
     }
@@ -368,9 +368,9 @@ impl Record {
 }
 
 /// `None` if the table is not there.
-fn access(session: &mut dyn Session, surgery: &'static dyn Repair) -> Result<Option<Access>, EngineError> {
+fn access(session: &mut dyn Session, sql: &'static dyn Repair) -> Result<Option<Access>, EngineError> {
     let mut access = None;
-    session.each_row(&surgery.has_state(), &mut |row| {
+    session.each_row(&sql.has_state(), &mut |row| {
         let is = |place: usize| row.get(place).and_then(Value::as_integer) == Some(1);
         access = Some(Access { may_read: is(0), may_write: is(1) });
     })?;

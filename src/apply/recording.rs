@@ -34,9 +34,9 @@ impl Walk<'_> {
     pub(super) fn load(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
         let is_first = self.record.is_none();
         let plan = (self.reading.plan.path(), self.reading.plan.digest());
-        let run = (self.order.run, self.order.at);
-        let mut record = Record::load(writer, self.order, plan, run)?;
-        if self.order.direction == Direction::Undo || journal::begun(plan.0).is_some() {
+        let run = (self.options.run, self.options.at);
+        let mut record = Record::load(writer, self.options, plan, run)?;
+        if self.options.direction == Direction::Undo || journal::begun(plan.0).is_some() {
             record.refuse_if_hidden()?;
         }
         if let Some(entry) = record.in_doubt.take() {
@@ -47,7 +47,7 @@ impl Walk<'_> {
             }
         }
         if is_first {
-            self.ours_before = match self.order.direction {
+            self.ours_before = match self.options.direction {
                 Direction::Apply => record.state.ours.len(),
                 Direction::Undo => record.state.taken_back.len(),
             };
@@ -59,7 +59,7 @@ impl Walk<'_> {
     /// What the record says, for a session that only reads.
     pub(super) fn read_record(&mut self, session: &mut dyn Session) -> Result<PlanState, ApplyError> {
         let plan = (self.reading.plan.path(), self.reading.plan.digest());
-        let mut record = Record::load(session, self.order, plan, ("", ""))?;
+        let mut record = Record::load(session, self.options, plan, ("", ""))?;
         record.refuse_if_hidden()?;
         if let Some(entry) = record.in_doubt.take()
             && self.is_committed(session, &entry, &record.state)?
@@ -109,7 +109,7 @@ impl Walk<'_> {
         // To write it twice does no harm, so a commit whose answer was lost is tried once more.
         for _ in 0..2 {
             writer.begin(None)?;
-            if !self.order.facts().defines_at_once() {
+            if !self.options.facts().defines_at_once() {
                 self.leave_no_empty_tables(writer)?;
             }
             self.record_mut()?.write_phase(writer, phase)?;
@@ -121,14 +121,14 @@ impl Walk<'_> {
     }
 
     pub(super) fn last_phase(&self) -> Phase {
-        match self.order.direction {
+        match self.options.direction {
             Direction::Apply => Phase::Applied,
             Direction::Undo => Phase::TakenBack,
         }
     }
 
     pub(super) fn phase(&self) -> Phase {
-        match self.order.direction {
+        match self.options.direction {
             Direction::Apply => Phase::Applying,
             Direction::Undo => Phase::TakingBack,
         }
@@ -136,7 +136,7 @@ impl Walk<'_> {
 
     pub(super) fn mark(&self) -> Result<(), ApplyError> {
         let plan = &self.reading.plan;
-        journal::mark(plan.path(), plan.digest(), &plan.header.database, self.order.run, self.order.at)
+        journal::mark(plan.path(), plan.digest(), &plan.header.database, self.options.run, self.options.at)
     }
 
     pub(super) fn prepare_record(&mut self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
@@ -147,7 +147,7 @@ impl Walk<'_> {
     /// Records something other than rows: a table that was made, a definition that is about to change. Where such a thing
     /// ends the transaction, the entry has one of its own.
     pub(super) fn note(&mut self, writer: &mut dyn Writer, operation: Operation) -> Result<(), ApplyError> {
-        if !self.order.facts().defines_at_once() {
+        if !self.options.facts().defines_at_once() {
             return self.note_here(writer, operation).map(|_| ());
         }
         writer.rollback();

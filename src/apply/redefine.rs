@@ -55,12 +55,12 @@ impl Walk<'_> {
                 ImageMatch::Before => {
                     // Where it is committed at once, the record claims it before it is changed, and gives it up after it was
                     // changed back: whatever happens in between, it can be taken back.
-                    if self.order.direction == Direction::Apply {
+                    if self.options.direction == Direction::Apply {
                         self.note(writer, Operation::Define(place))?;
                     }
                     self.redefine_one(writer, &change, &definitions)
                         .inspect_err(|_| self.take_back_at_once(writer, &change))?;
-                    if self.order.direction == Direction::Undo {
+                    if self.options.direction == Direction::Undo {
                         self.note(writer, Operation::Undefine(place))?;
                     }
                     self.done.redefined += 1;
@@ -80,8 +80,8 @@ impl Walk<'_> {
     /// What no rollback undoes is done the other way round, as far as it was done.
     fn take_back_at_once(&self, writer: &mut dyn Writer, change: &Redefinition) {
         let is_done = self.definitions(writer).is_ok_and(|now| change.compared_with(&now) != ImageMatch::Before);
-        if let (true, true, Ok(dialect)) = (self.order.facts().defines_at_once(), is_done, self.redefining()) {
-            for step in dialect.steps(self.order.schema, &change.clone().inverse()) {
+        if let (true, true, Ok(dialect)) = (self.options.facts().defines_at_once(), is_done, self.redefining()) {
+            for step in dialect.steps(self.options.schema, &change.clone().inverse()) {
                 if let Step::Statement(statement) = step {
                     // The failure is what is told; the same command goes on from either state.
                     let _ = writer.define(&statement);
@@ -94,7 +94,7 @@ impl Walk<'_> {
     fn redefinitions(&self, side: Side) -> Result<Vec<(usize, Redefinition)>, ApplyError> {
         let ours = &self.record()?.state.defined;
         let all = self.reading.plan.header.redefinitions.iter().enumerate();
-        Ok(match self.order.direction {
+        Ok(match self.options.direction {
             Direction::Apply => all
                 .filter(|(_, change)| change.comes_last() == (side == Side::After))
                 .map(|(place, change)| (place, change.clone()))
@@ -108,7 +108,7 @@ impl Walk<'_> {
     }
 
     fn definitions(&self, session: &mut dyn Session) -> Result<Vec<Definition>, ApplyError> {
-        Ok(definitions::listed(session, self.order.surgery)?)
+        Ok(definitions::listed(session, self.options.sql)?)
     }
 
     fn redefine_one(
@@ -118,11 +118,11 @@ impl Walk<'_> {
         definitions: &[Definition],
     ) -> Result<(), ApplyError> {
         let dialect = self.redefining()?;
-        if self.order.direction == Direction::Undo {
+        if self.options.direction == Direction::Undo {
             self.refuse_new_nulls(writer, change)?;
         }
         let before = self.shape(writer, change)?;
-        for step in dialect.steps(self.order.schema, change) {
+        for step in dialect.steps(self.options.schema, change) {
             let done = match &step {
                 Step::Statement(statement) => writer.define(statement),
                 Step::Replacement(statement) => writer.redefine(statement),
@@ -146,7 +146,7 @@ impl Walk<'_> {
             let why = format!("the new definition of {} would change more than was planned", change.name);
             return Err(self.refused(why, self.nothing()));
         }
-        if self.order.direction == Direction::Apply { self.prove(writer, change) } else { Ok(()) }
+        if self.options.direction == Direction::Apply { self.prove(writer, change) } else { Ok(()) }
     }
 
     /// Only what was named is another in what the database makes of the table.
@@ -158,7 +158,7 @@ impl Walk<'_> {
         let no_more = |rows: &Shape, may_be_not_null: bool| {
             rows.iter().all(|row| is(row, "reference") || (may_be_not_null && is(row, "not null") && is_named(row)))
         };
-        let is_undo = self.order.direction == Direction::Undo;
+        let is_undo = self.options.direction == Direction::Undo;
         let is_table = change.kind == DefinitionKind::Table;
         !is_table
             || (references(&lost) == change.dropped.len()
@@ -168,7 +168,7 @@ impl Walk<'_> {
     }
 
     fn prove(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<(), ApplyError> {
-        for proof in self.redefining()?.proofs(self.order.schema, change) {
+        for proof in self.redefining()?.proofs(self.options.schema, change) {
             let mut found = false;
             match writer.each_row(&proof, &mut |_| found = true) {
                 Err(EngineError::Failed { why }) => {
@@ -187,13 +187,13 @@ impl Walk<'_> {
 
     fn redefining(&self) -> Result<&'static dyn Redefine, ApplyError> {
         let refused = || {
-            let title = self.order.schema.database.engine.title();
+            let title = self.options.schema.database.engine.title();
             self.refused(
                 format!("the plan changes definitions, which this version does not do on {title}"),
                 self.nothing(),
             )
         };
-        self.order.surgery.redefining().ok_or_else(refused)
+        self.options.sql.redefining().ok_or_else(refused)
     }
 
     fn refuse_new_nulls(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<(), ApplyError> {
@@ -210,14 +210,14 @@ impl Walk<'_> {
 
     fn shape(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<Shape, ApplyError> {
         let mut shape = Shape::new();
-        if let Some(question) = self.redefining()?.shape(&change.table) {
-            writer.each_row(&question, &mut |row| shape.push(row.to_vec()))?;
+        if let Some(query) = self.redefining()?.shape(&change.table) {
+            writer.each_row(&query, &mut |row| shape.push(row.to_vec()))?;
         }
         Ok(shape)
     }
 
     fn nothing(&self) -> &'static str {
-        if self.order.facts().defines_at_once() && self.done.redefined > 0 { SOMETHING } else { NOTHING }
+        if self.options.facts().defines_at_once() && self.done.redefined > 0 { SOMETHING } else { NOTHING }
     }
 
     fn defined_otherwise(&self, change: &Redefinition) -> ApplyError {

@@ -62,7 +62,7 @@ impl Walk<'_> {
 
     /// True if some line does not fit that did before.
     fn keep_parents_once(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<bool, ApplyError> {
-        let schema = self.order.schema;
+        let schema = self.options.schema;
         let mut any = false;
         for index in self.watched.clone() {
             let relation = &schema.relations[index];
@@ -88,17 +88,17 @@ impl Walk<'_> {
         index: RelationId,
         places: &[usize],
     ) -> Result<bool, ApplyError> {
-        let schema = self.order.schema;
+        let schema = self.options.schema;
         let relation = &schema.relations[index];
         let child = schema.child(relation);
         let names: Arc<[String]> = identity_columns(child).into_iter().map(str::to_owned).collect();
         let parents: Vec<&RowName> = places.iter().map(|&place| &portion.lines[place].change.row).collect();
         let mut children: Vec<(usize, RowName)> = Vec::new();
-        let question = self.order.surgery.children_of(schema, relation, &parents);
-        session.numbered(&question, parents.len(), &mut |number, values| {
+        let query = self.options.sql.children_of(schema, relation, &parents);
+        session.numbered(&query, parents.len(), &mut |number, values| {
             children.push((places[number], RowName::of(&names, values.to_vec())));
         })?;
-        if names.is_empty() && self.order.direction == Direction::Undo {
+        if names.is_empty() && self.options.direction == Direction::Undo {
             // Such rows have no names: they are counted at the end.
             self.foreseen.counted.insert(index);
             return Ok(false);
@@ -156,11 +156,11 @@ impl Walk<'_> {
         relation: RelationId,
         rows: Vec<(usize, RowName)>,
     ) -> Result<Vec<(usize, Option<u64>)>, ApplyError> {
-        if self.order.direction == Direction::Apply {
+        if self.options.direction == Direction::Apply {
             return Ok(rows.into_iter().map(|(place, _)| (place, None)).collect());
         }
-        let relation = &self.order.schema.relations[relation];
-        let child = self.order.schema.child(relation);
+        let relation = &self.options.schema.relations[relation];
+        let child = self.options.schema.child(relation);
         // Nothing else of a row is read: it may be of any size.
         let mut narrow = child.clone();
         let is_told = |place: usize| {
@@ -184,7 +184,7 @@ impl Walk<'_> {
 
     /// After rows were written: those that have no parent, and had none to lose, are suspects until the commit.
     pub(super) fn look_for_parents(&mut self, session: &mut dyn Session, portion: &Portion) -> Result<(), ApplyError> {
-        let schema = self.order.schema;
+        let schema = self.options.schema;
         for index in self.watched.clone() {
             let relation = &schema.relations[index];
             let concerned: Vec<&Line> = portion
@@ -209,7 +209,7 @@ impl Walk<'_> {
 
     /// After parents were made: one to which no row refers any more was not to be made.
     pub(super) fn look_for_children(&mut self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), Halt> {
-        let schema = self.order.schema;
+        let schema = self.options.schema;
         let is_made = |line: &Line| {
             let adopts = line.change.adopts.as_ref().is_some_and(|adopts| !adopts.is_empty());
             line.fit == Fit::Ready && adopts && line.change.before.is_none()
@@ -224,8 +224,8 @@ impl Walk<'_> {
             for some in concerned.chunks(CHUNK) {
                 let parents: Vec<&RowName> = some.iter().map(|&place| &portion.lines[place].change.row).collect();
                 let mut needed = BTreeSet::new();
-                let question = self.order.surgery.children_of(schema, relation, &parents);
-                session.numbered(&question, parents.len(), &mut |number, _| {
+                let query = self.options.sql.children_of(schema, relation, &parents);
+                session.numbered(&query, parents.len(), &mut |number, _| {
                     needed.insert(some[number]);
                 })?;
                 places.retain(|place| !needed.contains(place));
@@ -238,11 +238,11 @@ impl Walk<'_> {
             portion.lines[place].fit = Fit::Left(SkipReason::Needless);
             self.barred.insert(portion.lines[place].position, SkipReason::Needless);
         }
-        if self.order.skip_changed {
+        if self.options.skip_changed {
             return Err(Halt::Again);
         }
         let mut misfits = Misfits::default();
-        misfits.gather(portion, self.order.direction);
+        misfits.gather(portion, self.options.direction);
         Err(self.misfit(&misfits, false).into())
     }
 
@@ -253,7 +253,7 @@ impl Walk<'_> {
             by_relation.entry(suspect.relation).or_default().push(suspect);
         }
         for (relation, suspects) in by_relation {
-            let relation = &self.order.schema.relations[relation];
+            let relation = &self.options.schema.relations[relation];
             let rows: Vec<&RowName> = suspects.iter().map(|suspect| &suspect.row).collect();
             let orphans = self.orphans_among(session, relation, &rows)?;
             self.suspects.extend(suspects.into_iter().zip(orphans).filter(|(_, orphan)| *orphan).map(|(one, _)| one));
@@ -264,8 +264,8 @@ impl Walk<'_> {
     /// A sentence on the suspects that are left.
     pub(super) fn told_suspects(&self) -> String {
         let told = self.suspects.iter().take(3).map(|suspect| {
-            let relation = &self.order.schema.relations[suspect.relation];
-            let child = &self.order.schema.child(relation).name;
+            let relation = &self.options.schema.relations[suspect.relation];
+            let child = &self.options.schema.child(relation).name;
             format!("{child} ({}) would have no parent in {}", text::named(suspect.row.iter()), relation.parent.name)
         });
         let told: Vec<String> = told.collect();
@@ -282,7 +282,7 @@ impl Walk<'_> {
     }
 
     fn may_be_orphan(&self, change: &Change, relation: &Relation) -> bool {
-        match self.order.direction {
+        match self.options.direction {
             Direction::Apply => change.orphan_of.contains(&relation.id),
             Direction::Undo => was_orphan_of(change, relation),
         }

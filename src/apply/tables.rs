@@ -13,13 +13,13 @@ use crate::model::value::Value;
 impl Walk<'_> {
     /// Whether any was made.
     pub(super) fn make_tables(&mut self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
-        if self.order.direction == Direction::Undo {
+        if self.options.direction == Direction::Undo {
             return Ok(false);
         }
         for new in self.reading.plan.header.creates.clone() {
             let name = new.name.to_string();
             if self.absent.contains(&name) {
-                writer.change(&self.order.surgery.create_marked(&new, self.reading.plan.digest()))?;
+                writer.change(&self.options.sql.create_marked(&new, self.reading.plan.digest()))?;
                 self.made.push(new);
                 self.note(writer, Operation::Create(name))?;
             }
@@ -29,7 +29,7 @@ impl Walk<'_> {
 
     /// After a failure: tables that the rollback left behind.
     pub(super) fn clear_away(&self, writer: &mut dyn Writer) {
-        for new in self.made.iter().filter(|_| self.order.facts().defines_at_once()) {
+        for new in self.made.iter().filter(|_| self.options.facts().defines_at_once()) {
             // The failure is what is told; an empty table harms nobody.
             let _ = self.drop_if_empty(writer, new, &new.as_table());
         }
@@ -37,25 +37,25 @@ impl Walk<'_> {
 
     /// The table is claimed first, so that what another session has written and not yet committed is waited for and seen.
     fn drop_if_empty(&self, writer: &mut dyn Writer, new: &NewTable, table: &Table) -> Result<(), ApplyError> {
-        let surgery = self.order.surgery;
-        if let Some(question) = surgery.may_drop(new, self.reading.plan.digest()) {
+        let sql = self.options.sql;
+        if let Some(query) = sql.may_drop(new, self.reading.plan.digest()) {
             let mut may = false;
-            writer.each_row(&question, &mut |_| may = true)?;
+            writer.each_row(&query, &mut |_| may = true)?;
             if !may {
                 return Ok(());
             }
         }
-        if let Some(claim) = surgery.claim(new) {
+        if let Some(claim) = sql.claim(new) {
             writer.define(&claim)?;
         }
         let mut last = Value::Null;
-        let question = surgery.largest(table, &new.columns[0]);
-        let looked = writer.each_row(&question, &mut |row| last = row.first().cloned().unwrap_or(Value::Null));
+        let query = sql.largest(table, &new.columns[0]);
+        let looked = writer.each_row(&query, &mut |row| last = row.first().cloned().unwrap_or(Value::Null));
         let dropped = match looked {
-            Ok(()) if last == Value::Null => writer.define(&surgery.drop(new)),
+            Ok(()) if last == Value::Null => writer.define(&sql.drop(new)),
             looked => looked,
         };
-        if let Some(release) = surgery.release() {
+        if let Some(release) = sql.release() {
             writer.define(&release)?;
         }
         Ok(dropped?)
@@ -63,18 +63,18 @@ impl Walk<'_> {
 
     /// Tables that the plan made go with their last row.
     pub(super) fn leave_no_empty_tables(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        if self.order.direction == Direction::Apply {
+        if self.options.direction == Direction::Apply {
             return Ok(());
         }
         let created = &self.record()?.state.created;
         for new in &self.reading.plan.header.creates {
             let name = new.name.to_string();
             // Where a table is made at once, its mark says whose it is: a run may have been killed before it could record it.
-            let may_be_ours = created.contains(&name) || self.order.facts().defines_at_once();
-            let Some(table) = self.order.schema.table(&name).filter(|_| may_be_ours) else { continue };
-            let dropped = self.drop_if_empty(writer, new, &self.order.schema.tables[table]);
+            let may_be_ours = created.contains(&name) || self.options.facts().defines_at_once();
+            let Some(table) = self.options.schema.table(&name).filter(|_| may_be_ours) else { continue };
+            let dropped = self.drop_if_empty(writer, new, &self.options.schema.tables[table]);
             // Where the rows are committed before, an empty table harms nobody: a role that may not drop it leaves it.
-            if !self.order.facts().defines_at_once() {
+            if !self.options.facts().defines_at_once() {
                 dropped?;
             }
         }

@@ -22,11 +22,11 @@ impl Walk<'_> {
     /// adds is one. In batches every row was looked at in its own transaction, and others may have added orphans since.
     pub(super) fn verify(&mut self, writer: &mut dyn Writer, moment: VerifyAt) -> Result<(), ApplyError> {
         let forecasts = &self.reading.plan.header.forecasts.clone();
-        let mut touched = self.order.schema.clone();
+        let mut touched = self.options.schema.clone();
         touched.relations.retain(|relation| forecasts.iter().any(|forecast| forecast.relation == relation.id));
         let facts = scanned(writer, &touched);
         refuse_if_lost(writer, &facts)?;
-        if self.order.skip_changed && moment == VerifyAt::BeforeBatches {
+        if self.options.skip_changed && moment == VerifyAt::BeforeBatches {
             let counts = touched.relations.iter().zip(&facts).filter_map(|(relation, fact)| match fact {
                 ScanResult::Checked(tally) => Some((relation.id.clone(), tally.orphan_rows)),
                 ScanResult::Unchecked(_) => None,
@@ -53,7 +53,7 @@ impl Walk<'_> {
             };
             let help = match moment {
                 VerifyAt::BeforeBatches => "nothing was changed: orphans were added since; make a new plan",
-                VerifyAt::BeforeCommit if self.order.batch.is_some() => {
+                VerifyAt::BeforeCommit if self.options.batch.is_some() => {
                     "the last batch was rolled back; `fk-doctor undo` takes the others back; then make a new plan"
                 }
                 VerifyAt::BeforeCommit => {
@@ -69,7 +69,7 @@ impl Walk<'_> {
     fn most(&self, forecast: &OrphanForecast, moment: VerifyAt) -> u64 {
         match moment {
             VerifyAt::BeforeBatches => forecast.rows_before,
-            VerifyAt::BeforeCommit if self.order.skip_changed && self.order.batch.is_some() => u64::MAX,
+            VerifyAt::BeforeCommit if self.options.skip_changed && self.options.batch.is_some() => u64::MAX,
             VerifyAt::BeforeCommit => {
                 let left = self.left_orphans.get(&forecast.relation).copied().unwrap_or_default();
                 let before = self.orphans_before.get(&forecast.relation).copied().unwrap_or_default();
@@ -97,14 +97,14 @@ impl Walk<'_> {
 
     /// How many orphans a relation has now.
     pub(super) fn count_orphans(&self, writer: &mut dyn Writer, relation: RelationId) -> Result<u64, ApplyError> {
-        let mut one = self.order.schema.clone();
-        one.relations = IdVec::from(vec![self.order.schema.relations[relation].clone()]);
+        let mut one = self.options.schema.clone();
+        one.relations = IdVec::from(vec![self.options.schema.relations[relation].clone()]);
         let facts = scanned(writer, &one);
         refuse_if_lost(writer, &facts)?;
         match facts.into_iter().next() {
             Some(ScanResult::Checked(tally)) => Ok(tally.orphan_rows),
             Some(ScanResult::Unchecked(why)) => {
-                let why = format!("{} cannot be checked any more: {why}", self.order.schema.relations[relation].id);
+                let why = format!("{} cannot be checked any more: {why}", self.options.schema.relations[relation].id);
                 Err(self.refused(why, "nothing was changed"))
             }
             None => Ok(0),

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
-use super::Done;
-use super::Order;
+use super::RunOptions;
+use super::RunSummary;
 use super::Step;
 use super::batches::Batch;
 use super::fit::Misfits;
@@ -45,7 +45,7 @@ pub(super) enum Side {
 }
 
 pub(super) struct Walk<'w> {
-    pub(super) order: &'w Order<'w>,
+    pub(super) options: &'w RunOptions<'w>,
     pub(super) reading: Reading<'w>,
     /// Tables by name, with those that the plan makes.
     pub(super) tables: BTreeMap<String, Table>,
@@ -66,8 +66,8 @@ pub(super) struct Walk<'w> {
     pub(super) made_keys: HashSet<u64>,
     pub(super) suspects: Vec<Suspect>,
     /// Done in transactions that may still be rolled back, and in those that were committed.
-    pub(super) done: Done,
-    pub(super) committed: Done,
+    pub(super) done: RunSummary,
+    pub(super) committed: RunSummary,
     /// How many changes were made before this run.
     pub(super) ours_before: u64,
     /// The changes of the transaction at hand: the first and the last position, how many were made, and which were left.
@@ -106,20 +106,20 @@ struct Found {
 impl<'w> Walk<'w> {
     /// `made` are tables of the plan that are there although the schema does not know them.
     pub(super) fn new(
-        order: &'w Order<'w>,
+        options: &'w RunOptions<'w>,
         plan: &'w mut PlanFile,
         made: Vec<NewTable>,
         barred: BTreeMap<usize, SkipReason>,
         is_careful: bool,
     ) -> Walk<'w> {
-        let tables = tables_by_name(order.schema, &plan.header.creates);
-        let is_absent = |new: &&NewTable| order.schema.table(&new.name.to_string()).is_none() && !made.contains(new);
+        let tables = tables_by_name(options.schema, &plan.header.creates);
+        let is_absent = |new: &&NewTable| options.schema.table(&new.name.to_string()).is_none() && !made.contains(new);
         let absent = plan.header.creates.iter().filter(is_absent).map(|new| new.name.to_string()).collect();
-        let watched = watched(order.schema, &plan.header);
+        let watched = watched(options.schema, &plan.header);
         Walk {
-            order,
+            options,
             watched,
-            reading: Reading::new(plan, order.direction),
+            reading: Reading::new(plan, options.direction),
             tables,
             absent,
             made_for_good: made.clone(),
@@ -130,8 +130,8 @@ impl<'w> Walk<'w> {
             foreseen: Foreseen::default(),
             made_keys: HashSet::new(),
             suspects: Vec::new(),
-            done: Done::default(),
-            committed: Done::default(),
+            done: RunSummary::default(),
+            committed: RunSummary::default(),
             ours_before: 0,
             batch: None,
             orphans_before: BTreeMap::new(),
@@ -141,8 +141,13 @@ impl<'w> Walk<'w> {
         }
     }
 
-    pub(super) fn go(&mut self, writer: &mut dyn Writer, admit: Step<'_>, secure: Step<'_>) -> Result<Done, Halt> {
-        let is_undo = self.order.direction == Direction::Undo;
+    pub(super) fn go(
+        &mut self,
+        writer: &mut dyn Writer,
+        admit: Step<'_>,
+        secure: Step<'_>,
+    ) -> Result<RunSummary, Halt> {
+        let is_undo = self.options.direction == Direction::Undo;
         loop {
             self.begin(writer)?;
             admit(writer)?;
@@ -150,17 +155,17 @@ impl<'w> Walk<'w> {
             let is_fresh = self.record()?.state.entries == 0;
             if is_undo && is_fresh {
                 writer.rollback();
-                return Ok(Done { never_applied: true, ..Done::default() });
+                return Ok(RunSummary { never_applied: true, ..RunSummary::default() });
             }
             let found = self.look_at_all(writer)?;
-            if !found.misfits.is_empty() && !self.order.skip_changed {
+            if !found.misfits.is_empty() && !self.options.skip_changed {
                 return Err(self.misfit(&found.misfits, true).into());
             }
             if found.ready == 0 {
                 self.finish_without_changes(writer, &found)?;
                 return Ok(std::mem::take(&mut self.done));
             }
-            let looks_before = (self.order.batch.is_some() && is_fresh) || self.order.skip_changed;
+            let looks_before = (self.options.batch.is_some() && is_fresh) || self.options.skip_changed;
             if looks_before && !is_undo {
                 self.verify(writer, VerifyAt::BeforeBatches)?;
             }
@@ -169,7 +174,7 @@ impl<'w> Walk<'w> {
             // What is defined at once ends the transaction: what was looked at is looked at again.
             let is_defined =
                 self.prepare_record(writer)? | self.make_tables(writer)? | self.redefine(writer, Side::Before)?;
-            if !is_defined || !self.order.facts().defines_at_once() {
+            if !is_defined || !self.options.facts().defines_at_once() {
                 break;
             }
         }
@@ -177,7 +182,7 @@ impl<'w> Walk<'w> {
             self.count_before(writer)?;
         }
         self.change_all(writer)?;
-        if self.order.facts().defines_at_once() {
+        if self.options.facts().defines_at_once() {
             self.redefine(writer, Side::After)?;
             self.leave_no_empty_tables(writer)?;
             self.close(writer)?;
@@ -187,7 +192,7 @@ impl<'w> Walk<'w> {
     }
 
     pub(super) fn begin(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        Ok(writer.begin(locks(self.order, &self.reading.plan.header).as_ref())?)
+        Ok(writer.begin(locks(self.options, &self.reading.plan.header).as_ref())?)
     }
 
     /// Looks at every definition and row before anything is written.
@@ -198,12 +203,12 @@ impl<'w> Walk<'w> {
         let total = self.reading.plan.changes();
         let mut step = 0;
         while step < total {
-            (self.order.progress)(step, 2 * total);
+            (self.options.progress)(step, 2 * total);
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             self.fit(writer, &mut portion)?;
             self.foresee(&portion);
-            let is_fresh = self.order.direction == Direction::Apply && self.record()?.state.ours.is_empty();
+            let is_fresh = self.options.direction == Direction::Apply && self.record()?.state.ours.is_empty();
             for line in &portion.lines {
                 match line.fit {
                     Fit::Ready => found.ready += 1,
@@ -215,13 +220,13 @@ impl<'w> Walk<'w> {
                     Fit::Done | Fit::Moved | Fit::Left(_) => {}
                 }
             }
-            found.misfits.gather(&portion, self.order.direction);
+            found.misfits.gather(&portion, self.options.direction);
         }
-        if !found.misfits.is_empty() && self.order.direction == Direction::Apply {
+        if !found.misfits.is_empty() && self.options.direction == Direction::Apply {
             let needless = self.foreseen.needless_parents();
             self.barred.extend(needless.into_iter().map(|position| (position, SkipReason::Needless)));
         }
-        let is_one = self.order.batch.is_none() && found.misfits.is_empty();
+        let is_one = self.options.batch.is_none() && found.misfits.is_empty();
         self.is_sure = is_one && found.ready >= total as u64 && found.already == 0;
         Ok(found)
     }
@@ -243,7 +248,7 @@ impl<'w> Walk<'w> {
             }
         }
         writer.rollback();
-        if self.order.facts().defines_at_once() {
+        if self.options.facts().defines_at_once() {
             self.leave_no_empty_tables(writer)?;
         }
         // What was defined at once a moment ago is not what was so already.
@@ -256,7 +261,7 @@ impl<'w> Walk<'w> {
     }
 
     pub(super) fn misfit(&self, misfits: &Misfits, is_before: bool) -> ApplyError {
-        let help = match (self.order.direction, is_before) {
+        let help = match (self.options.direction, is_before) {
             (Direction::Apply, true) => {
                 "nothing was changed: make a new plan with `fk-doctor repair`, or add --skip-changed to leave these rows as they are"
             }
@@ -271,6 +276,6 @@ impl<'w> Walk<'w> {
     }
 
     pub(super) fn refused(&self, why: String, help: &str) -> ApplyError {
-        ApplyError::Refused { doing: self.order.direction.doing(), why, help: help.to_owned() }
+        ApplyError::Refused { doing: self.options.direction.doing(), why, help: help.to_owned() }
     }
 }

@@ -21,13 +21,13 @@ impl Walk<'_> {
     pub(super) fn write_one(&mut self, writer: &mut dyn Writer, line: &Line) -> Result<(), Halt> {
         let change = &line.change;
         let table = self.table(&change.table.to_string())?.clone();
-        let surgery = self.order.surgery;
+        let sql = self.options.sql;
         let row = if change.before.is_none() { &with_address(&table, change) } else { &change.row };
-        let statement = surgery.statement(&table, row, change);
+        let statement = sql.statement(&table, row, change);
         let before = if self.is_careful { writer.changed_so_far()? } else { 0 };
         let mut changed = writer.change(&statement);
         if let (Err(EngineError::Failed { .. }), ChangeRole::Parent) = (&changed, change.role())
-            && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.lost_conflict())
+            && let Some(unenforced) = sql.unenforced(&statement).filter(|_| !writer.lost_conflict())
         {
             // Of parents that need each other, one has to be there first.
             changed = writer.change(&unenforced);
@@ -48,7 +48,7 @@ impl Walk<'_> {
             Err(other) => return Err(other.into()),
         };
         if let Some((why, is_trigger)) = why {
-            if self.order.skip_changed {
+            if self.options.skip_changed {
                 self.barred.insert(line.position, SkipReason::Refused);
                 return Err(Halt::Again);
             }
@@ -84,7 +84,7 @@ impl Walk<'_> {
     /// What goes with a change that was made.
     fn follow_up(&mut self, writer: &mut dyn Writer, table: &Table, change: &Change) -> Result<(), ApplyError> {
         if let (ChangeRole::Parent, None, Some(after)) = (change.role(), &change.before, &change.after) {
-            for advance in self.order.surgery.advance(table, after) {
+            for advance in self.options.sql.advance(table, after) {
                 writer.each_row(&advance, &mut |_| {})?;
             }
             self.made(change);
@@ -99,7 +99,7 @@ impl Walk<'_> {
 
     /// Where a trigger can store something else than was written, what was stored is read back.
     pub(super) fn check_stored(&mut self, writer: &mut dyn Writer, portion: &Portion) -> Result<(), Halt> {
-        if self.order.facts().stores_as_written {
+        if self.options.facts().stores_as_written {
             return Ok(());
         }
         for (table, places) in portion.by_table(|line| line.fit == Fit::Ready) {
@@ -107,7 +107,7 @@ impl Walk<'_> {
             let now = self.standings(writer, &table, &changes)?;
             let Some((place, _)) = places.iter().zip(now).find(|(_, now)| *now != ImageMatch::After) else { continue };
             let line = &portion.lines[*place];
-            if self.order.skip_changed {
+            if self.options.skip_changed {
                 self.barred.insert(line.position, SkipReason::Refused);
                 return Err(Halt::Again);
             }
@@ -118,7 +118,7 @@ impl Walk<'_> {
     }
 
     fn without_triggers(&self) -> &'static str {
-        if self.order.facts().can_silence_triggers {
+        if self.options.facts().can_silence_triggers {
             "nothing was changed: --no-triggers keeps triggers silent"
         } else {
             "nothing was changed: drop the trigger for the time of the repair"
