@@ -35,8 +35,8 @@ pub mod exclusive;
 pub mod execute;
 pub mod fingerprint;
 mod fit;
-mod foreseen;
 pub mod journal;
+mod lookahead;
 mod observe;
 mod portion;
 mod record;
@@ -175,10 +175,10 @@ pub enum ApplyError {
 type Step<'a> = &'a mut dyn FnMut(&mut dyn Writer) -> Result<(), ApplyError>;
 
 /// How often a transaction is begun that is chosen as deadlock victim, or cannot be serialized.
-const ATTEMPTS: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// How often a run begins again because rows turned out not to fit after others were written.
-const DETOURS: u32 = 100;
+const MAX_RESTARTS: u32 = 100;
 
 /// Goes through with a plan. `admit` looks at the database first; `secure` is called once, when everything fits, before
 /// the first change. A transaction that others got in the way of is begun again, as after a crash.
@@ -190,7 +190,7 @@ fn run(
     secure: Step<'_>,
 ) -> Result<RunSummary, ApplyError> {
     let mut before = RunSummary::default();
-    let (mut made, mut barred, mut is_careful) = (Vec::new(), BTreeMap::new(), false);
+    let (mut made, mut excluded, mut counts_each_change) = (Vec::new(), BTreeMap::new(), false);
     let mut is_secured = false;
     let mut secure = |writer: &mut dyn Writer| {
         if is_secured {
@@ -200,44 +200,44 @@ fn run(
         is_secured = true;
         Ok(())
     };
-    let (mut attempts, mut detours) = (1, 0);
-    let mut ours_before = None;
+    let (mut attempts, mut restarts) = (1, 0);
+    let mut applied_before = None;
     loop {
-        let mut walk = Walk::new(options, plan, made, barred, is_careful);
-        let halt = match walk.go(writer, admit, &mut secure) {
+        let mut walk = Walk::new(options, plan, made, excluded, counts_each_change);
+        let halt = match walk.run(writer, admit, &mut secure) {
             Ok(mut done) => {
-                done.already += ours_before.unwrap_or(walk.ours_before);
+                done.already += applied_before.unwrap_or(walk.applied_before);
                 return Ok(done.after(&before));
             }
             Err(halt) => halt,
         };
         writer.rollback();
-        ours_before = ours_before.or(Some(walk.ours_before));
+        applied_before = applied_before.or(Some(walk.applied_before));
         before = walk.committed.clone().after(&before);
         match halt {
             Halt::Error(error) => {
-                if !writer.lost_conflict() || attempts == ATTEMPTS {
-                    walk.clear_away(writer);
-                    return Err(in_part(error, options.direction, before.total()));
+                if !writer.lost_conflict() || attempts == MAX_ATTEMPTS {
+                    walk.drop_leftover_tables(writer);
+                    return Err(partly(error, options.direction, before.total()));
                 }
                 attempts += 1;
             }
-            Halt::Again if detours == DETOURS => {
-                walk.clear_away(writer);
+            Halt::Retry if restarts == MAX_RESTARTS => {
+                walk.drop_leftover_tables(writer);
                 let why = "rows keep changing while the plan is at work".to_owned();
                 let help = "try again when less is written, with smaller batches: --batch 100";
                 let refused = ApplyError::refused(options.direction, why, help);
-                return Err(in_part(refused, options.direction, before.total()));
+                return Err(partly(refused, options.direction, before.total()));
             }
-            Halt::Again => detours += 1,
+            Halt::Retry => restarts += 1,
         }
-        (barred, is_careful) = (walk.barred, walk.is_careful);
-        made = if options.facts().defines_at_once() { walk.made } else { walk.made_for_good };
+        (excluded, counts_each_change) = (walk.excluded, walk.counts_each_change);
+        made = if options.facts().defines_at_once() { walk.made } else { walk.committed_tables };
     }
 }
 
 /// What was committed before stays, whatever stopped the rest.
-fn in_part(error: ApplyError, direction: Direction, committed: u64) -> ApplyError {
+fn partly(error: ApplyError, direction: Direction, committed: u64) -> ApplyError {
     match committed {
         0 => error,
         _ => ApplyError::Partly { doing: direction.doing(), error: Box::new(error), committed },
@@ -307,13 +307,13 @@ impl ApplyError {
             ApplyError::Plan(error) => Some(error.help().to_owned()),
             ApplyError::Quarantine(error) => Some(error.help().to_owned()),
             ApplyError::Refused { help, .. } | ApplyError::Record { help, .. } => Some(help.clone()),
-            ApplyError::Partly { doing, error, committed } => Some(help_in_part(doing, error, *committed)),
+            ApplyError::Partly { doing, error, committed } => Some(help_if_partly(doing, error, *committed)),
         }
     }
 }
 
 /// What the error itself advises holds on; that nothing was changed does not.
-fn help_in_part(doing: &str, error: &ApplyError, committed: u64) -> String {
+fn help_if_partly(doing: &str, error: &ApplyError, committed: u64) -> String {
     let advice = error.help().unwrap_or_default();
     let advice =
         advice.strip_prefix(UNCHANGED).map_or(advice.clone(), |advice| advice.trim_start_matches(": ").to_owned());

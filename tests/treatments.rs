@@ -223,11 +223,7 @@ fn quarantine_file_keeps_row_and_dependants() {
 fn delete_without_keep_can_be_undone() {
     let seed = SIMPLE.replace("INTEGER PRIMARY KEY, r", "TEXT, r");
     let case = Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"delete\"\nkeep = false"));
-    assert!(
-        case.plan()
-            .stdout
-            .states("2 orphan rows and all rows that depend on them are deleted; only the plan keeps a copy")
-    );
+    assert!(case.plan().stdout.states("2 orphan rows and all dependent rows are deleted; only the plan keeps them"));
     std::fs::remove_file(case.bench.path("plan.ndjson")).unwrap();
     case.repair();
     assert_eq!(case.bench.value("SELECT count(*) FROM c"), "2");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
-use super::fit::Misfits;
+use super::fit::Mismatches;
 use super::portion::Fit;
 use super::portion::Portion;
 use super::portion::is_only_kept_out;
@@ -44,18 +44,18 @@ impl Walk<'_> {
             in_batch += portion.lines.len();
             self.change(writer, &mut portion)?;
             let is_whole = in_batch >= batch && step < total;
-            if is_whole && self.is_sound(writer, in_batch >= batch.saturating_mul(10))? {
+            if is_whole && self.check_pending_orphans(writer, in_batch >= batch.saturating_mul(10))? {
                 self.commit(writer, self.phase())?;
                 self.begin(writer)?;
-                self.stay_alone(writer)?;
+                self.refuse_if_overtaken(writer)?;
                 in_batch = 0;
             }
         }
-        self.is_sound(writer, true)?;
+        self.check_pending_orphans(writer, true)?;
         let defines_at_once = self.options.facts().defines_at_once();
         if !defines_at_once {
             self.redefine(writer, Side::After)?;
-            self.leave_no_empty_tables(writer)?;
+            self.drop_empty_tables(writer)?;
         }
         match self.options.direction {
             Direction::Apply => self.verify(writer, VerifyAt::BeforeCommit)?,
@@ -67,14 +67,14 @@ impl Walk<'_> {
     }
 
     pub(super) fn change(&mut self, writer: &mut dyn Writer, portion: &mut Portion) -> Result<(), Halt> {
-        if !self.is_sure || portion.lines.iter().any(|line| line.change.role() == ChangeRole::Counter) {
+        if !self.all_ready || portion.lines.iter().any(|line| line.change.role() == ChangeRole::Counter) {
             self.fit(writer, portion)?;
         }
-        self.keep_parents(writer, portion)?;
-        let mut misfits = Misfits::default();
-        misfits.gather(portion, self.options.direction);
-        if !misfits.is_empty() && !self.options.skip_changed {
-            return Err(self.misfit(&misfits, false).into());
+        self.skip_needed_parents(writer, portion)?;
+        let mut mismatches = Mismatches::default();
+        mismatches.collect(portion, self.options.direction);
+        if !mismatches.is_empty() && !self.options.skip_changed {
+            return Err(self.mismatch_error(&mismatches, false).into());
         }
         let mut changed = 0;
         let changed_before = writer.changed_so_far()?;
@@ -90,15 +90,15 @@ impl Walk<'_> {
                 Fit::Left(why) if is_only_kept_out(&line.change, why) => {}
                 Fit::Left(why) => {
                     self.done.leave(&line.change, why);
-                    self.leave_orphans(&line.change);
+                    self.count_left_orphans(&line.change);
                 }
                 Fit::Done | Fit::Moved => {}
             }
         }
         self.check_count(portion, changed, writer.changed_so_far()?.saturating_sub(changed_before))?;
         self.check_stored(writer, portion)?;
-        self.look_for_parents(writer, portion)?;
-        self.look_for_children(writer, portion)?;
+        self.find_new_orphans(writer, portion)?;
+        self.check_adopting_parents(writer, portion)?;
         self.extend_batch(portion, changed);
         Ok(())
     }
@@ -126,20 +126,20 @@ impl Walk<'_> {
 
     /// True if no row is without its parent that a later change is to bring. At the end of a batch that cannot wait, such a
     /// row does not fit.
-    pub(super) fn is_sound(&mut self, writer: &mut dyn Writer, is_last: bool) -> Result<bool, Halt> {
-        self.clear_suspects(writer)?;
-        if self.suspects.is_empty() {
+    pub(super) fn check_pending_orphans(&mut self, writer: &mut dyn Writer, is_last: bool) -> Result<bool, Halt> {
+        self.clear_pending_orphans(writer)?;
+        if self.pending_orphans.is_empty() {
             return Ok(true);
         }
         if !is_last {
             return Ok(false);
         }
         if self.options.skip_changed {
-            self.bar_suspects();
-            return Err(Halt::Again);
+            self.exclude_pending_orphans();
+            return Err(Halt::Retry);
         }
         let help = "the transaction was rolled back; --skip-changed leaves such rows as they are";
-        Err(self.refused(self.told_suspects(), help).into())
+        Err(self.refused(self.describe_pending_orphans(), help).into())
     }
 
     pub(super) fn commit(&mut self, writer: &mut dyn Writer, phase: Phase) -> Result<(), ApplyError> {
@@ -161,27 +161,27 @@ impl Walk<'_> {
             self.record_mut()?.write_phase(writer, phase)?;
         }
         match (writer.commit(), number) {
-            (Ok(CommitOutcome::Committed), Some(number)) => self.record()?.settle(number, true)?,
+            (Ok(CommitOutcome::Committed), Some(number)) => self.record()?.finish_entry(number, true)?,
             (Ok(CommitOutcome::Unknown(why)), Some(number)) => {
-                self.find_out(writer, number, &why)?;
+                self.resolve_lost_commit(writer, number, &why)?;
                 self.record_mut()?.repeat_phase(phase);
             }
             (Ok(_), None) => {}
             (Err(error), number) => {
                 // The failure is what is told; that nothing was committed is learnt from the rows, should this fail too.
-                let _ = number.map(|number| self.record()?.settle(number, false));
+                let _ = number.map(|number| self.record()?.finish_entry(number, false));
                 return Err(error.into());
             }
         }
-        self.record_mut()?.settle_phase()?;
+        self.record_mut()?.commit_phase()?;
         self.committed = self.done.clone();
-        self.made_for_good = self.made.clone();
+        self.committed_tables = self.made.clone();
         Ok(())
     }
 
     /// Relations in which the plan does not know its orphans by name may have as many more as it had found.
     pub(super) fn count_before(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
-        for relation in self.foreseen.counted.clone() {
+        for relation in self.lookahead.counted.clone() {
             let orphans = self.count_orphans(writer, relation)?;
             self.counts_before.insert(relation, orphans);
         }

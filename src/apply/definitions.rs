@@ -22,7 +22,7 @@ pub fn definitions(
 pub(super) fn listed(session: &mut dyn Session, sql: &dyn Repair) -> Result<Vec<Definition>, EngineError> {
     let mut definitions = Vec::new();
     session.each_row(&sql.definitions(), &mut |row| {
-        let text = |place: usize| match row.get(place) {
+        let text = |index: usize| match row.get(index) {
             Some(Value::Text(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
             _ => String::new(),
         };

@@ -30,7 +30,7 @@ pub fn lock_plan(direction: Direction, plan: &mut PlanFile, is_on_server: bool) 
     if is_on_server && began.is_none() {
         return Ok(PlanLock::Taken);
     }
-    Err(at_work(direction, &began.map(|mark| mark.run).unwrap_or_default()))
+    Err(another_run_error(direction, &began.map(|mark| mark.run).unwrap_or_default()))
 }
 
 /// Keeps out every other run of the plan in this database. A server may hold one name for all of its databases, so the
@@ -44,15 +44,15 @@ pub(super) fn exclude_other_runs(
 ) -> Result<(), ApplyError> {
     let name = plan_file::digest([identity.as_bytes(), plan.digest().as_bytes()]);
     if let Some(who) = writer.exclude(&name)? {
-        return Err(at_work(direction, &who));
+        return Err(another_run_error(direction, &who));
     }
     match lock {
         PlanLock::Ours => Ok(()),
-        PlanLock::Taken => Err(at_work(direction, "")),
+        PlanLock::Taken => Err(another_run_error(direction, "")),
     }
 }
 
-fn at_work(direction: Direction, who: &str) -> ApplyError {
+fn another_run_error(direction: Direction, who: &str) -> ApplyError {
     let who = if who.is_empty() { String::new() } else { format!(" ({who})") };
     let why = format!("another run of this plan is at work{who}");
     let help = "nothing was changed: let that run end; `fk-doctor status` tells how far it is";

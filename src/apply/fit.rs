@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::ApplyError;
 use super::CHUNK;
 use super::Direction;
-use super::foreseen::key_fingerprint;
+use super::lookahead::key_fingerprint;
 use super::portion::Fit;
 use super::portion::Portion;
 use super::portion::is_only_kept_out;
@@ -32,10 +32,10 @@ impl Walk<'_> {
     pub(super) fn fit(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         let ours = &self.record()?.state.ours;
         for line in &mut portion.lines {
-            let is_ours = ours.contains(line.position);
-            line.fit = match (self.options.direction, self.barred.get(&line.position)) {
-                (Direction::Apply, _) if is_ours => Fit::Done,
-                (Direction::Undo, _) if !is_ours => Fit::Done,
+            let is_applied = ours.contains(line.position);
+            line.fit = match (self.options.direction, self.excluded.get(&line.position)) {
+                (Direction::Apply, _) if is_applied => Fit::Done,
+                (Direction::Undo, _) if !is_applied => Fit::Done,
                 (_, Some(SkipReason::Already)) => Fit::Already,
                 (_, Some(why)) => Fit::Left(*why),
                 _ => Fit::Ready,
@@ -55,12 +55,12 @@ impl Walk<'_> {
 
     /// Compares every row with its images.
     fn compare(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
-        for (table, places) in portion.by_table(|line| line.fit == Fit::Ready) {
-            let changes: Vec<&Change> = places.iter().map(|&place| &portion.lines[place].change).collect();
-            let standings = self.standings(session, &table, &changes)?;
-            for (place, standing) in places.into_iter().zip(standings) {
-                let line = &mut portion.lines[place];
-                line.fit = match standing {
+        for (table, indexes) in portion.by_table(|line| line.fit == Fit::Ready) {
+            let changes: Vec<&Change> = indexes.iter().map(|&index| &portion.lines[index].change).collect();
+            let compare_rows = self.compare_rows(session, &table, &changes)?;
+            for (index, row_match) in indexes.into_iter().zip(compare_rows) {
+                let line = &mut portion.lines[index];
+                line.fit = match row_match {
                     ImageMatch::Before => Fit::Ready,
                     ImageMatch::After if line.change.role() == ChangeRole::Counter => Fit::Moved,
                     ImageMatch::After => Fit::Already,
@@ -85,7 +85,7 @@ impl Walk<'_> {
             }
             let Some(image) = line.change.before.as_ref() else { continue };
             let table = image.get("name").and_then(Value::as_text).unwrap_or_default();
-            let Some(reached) = self.foreseen.reached.get(table) else { continue };
+            let Some(reached) = self.lookahead.reached.get(table) else { continue };
             let now = self.rows(session, &line.change.table.to_string(), &[&line.change.row])?.pop().flatten();
             if now.as_ref().and_then(|now| now.get("seq")).and_then(Value::as_integer) == Some(*reached) {
                 line.fit = Fit::Ready;
@@ -94,7 +94,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    pub(super) fn standings(
+    pub(super) fn compare_rows(
         &self,
         session: &mut dyn Session,
         table: &str,
@@ -135,7 +135,7 @@ impl Walk<'_> {
     fn still_missing(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         let schema = self.options.schema;
         let mut by_relation: BTreeMap<RelationId, Vec<(usize, Key)>> = BTreeMap::new();
-        for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
+        for (index, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
             let (None, Some(image)) = (&line.change.before, &line.change.after) else { continue };
             for reason in line.change.reasons.iter().filter(|reason| reason.role == ChangeRole::Parent) {
                 let Some(relation) = schema.relations.position(|relation| relation.id == reason.relation) else {
@@ -148,17 +148,17 @@ impl Walk<'_> {
                 }
                 let names = schema.parent_columns(&schema.relations[relation]).map(|column| column.name.as_str());
                 let keys = by_relation.entry(relation).or_default();
-                keys.extend(image.key(names).filter(|key| !key.contains(&Value::Null)).map(|key| (place, key)));
+                keys.extend(image.key(names).filter(|key| !key.contains(&Value::Null)).map(|key| (index, key)));
             }
         }
         for (relation, keys) in by_relation {
             let parent = &schema.relations[relation].parent;
             let Some(table) = parent.table else { continue };
-            for some in keys.chunks(CHUNK) {
-                let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
+            for chunk in keys.chunks(CHUNK) {
+                let asked: Vec<&Key> = chunk.iter().map(|(_, key)| key).collect();
                 let query = self.options.sql.present(&schema.tables[table], &parent.columns, &asked);
                 session.numbered(&query, asked.len(), &mut |number, _| {
-                    portion.lines[some[number].0].fit = Fit::Left(SkipReason::FoundParent);
+                    portion.lines[chunk[number].0].fit = Fit::Left(SkipReason::FoundParent);
                 })?;
             }
         }
@@ -168,32 +168,32 @@ impl Walk<'_> {
     /// An orphan may have found a parent since: then it is no longer ours to change.
     fn still_orphans(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         let mut by_relation: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (place, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
+        for (index, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
             for reason in line.change.reasons.iter().filter(|reason| reason.role == ChangeRole::Orphan) {
-                by_relation.entry(reason.relation.clone()).or_default().push(place);
+                by_relation.entry(reason.relation.clone()).or_default().push(index);
             }
         }
-        for (id, places) in by_relation {
-            let Some(index) = self.options.schema.relations.position(|relation| relation.id == id) else {
+        for (id, indexes) in by_relation {
+            let Some(relation_id) = self.options.schema.relations.position(|relation| relation.id == id) else {
                 return Err(
                     self.refused(format!("there is no relation {id} any more"), "nothing was changed: make a new plan")
                 );
             };
-            let relation = &self.options.schema.relations[index];
-            let places: Vec<usize> = places
+            let relation = &self.options.schema.relations[relation_id];
+            let indexes: Vec<usize> = indexes
                 .into_iter()
-                .filter(|&place| is_child_of(self.options.schema, relation, &portion.lines[place].change))
+                .filter(|&index| is_child_of(self.options.schema, relation, &portion.lines[index].change))
                 .collect();
-            let rows: Vec<&RowName> = places.iter().map(|&place| &portion.lines[place].change.row).collect();
+            let rows: Vec<&RowName> = indexes.iter().map(|&index| &portion.lines[index].change.row).collect();
             let orphans = self.orphans_among(session, relation, &rows)?;
             let found: Vec<usize> =
-                places.into_iter().zip(orphans).filter(|(_, is_orphan)| !is_orphan).map(|(place, _)| place).collect();
+                indexes.into_iter().zip(orphans).filter(|(_, is_orphan)| !is_orphan).map(|(index, _)| index).collect();
             let befores: Vec<Option<&RowName>> =
-                found.iter().map(|&place| portion.lines[place].change.before.as_ref()).collect();
-            let ours = self.are_parents_ours(session, index, &befores)?;
-            for (place, is_ours) in found.into_iter().zip(ours) {
-                if !is_ours {
-                    portion.lines[place].fit = Fit::Left(SkipReason::FoundParent);
+                found.iter().map(|&index| portion.lines[index].change.before.as_ref()).collect();
+            let ours = self.are_parents_from_plan(session, relation_id, &befores)?;
+            for (index, is_applied) in found.into_iter().zip(ours) {
+                if !is_applied {
+                    portion.lines[index].fit = Fit::Left(SkipReason::FoundParent);
                 }
             }
         }
@@ -208,15 +208,15 @@ impl Walk<'_> {
         rows: &[&RowName],
     ) -> Result<Vec<bool>, ApplyError> {
         let mut orphans = vec![false; rows.len()];
-        for (some, orphans) in rows.chunks(CHUNK).zip(orphans.chunks_mut(CHUNK)) {
-            let query = self.options.sql.orphans_at(self.options.schema, relation, some);
-            session.numbered(&query, some.len(), &mut |number, _| orphans[number] = true)?;
+        for (chunk, orphans) in rows.chunks(CHUNK).zip(orphans.chunks_mut(CHUNK)) {
+            let query = self.options.sql.orphans_at(self.options.schema, relation, chunk);
+            session.numbered(&query, chunk.len(), &mut |number, _| orphans[number] = true)?;
         }
         Ok(orphans)
     }
 
     /// Of each row whether the parent that it has found is one that this plan made.
-    fn are_parents_ours(
+    fn are_parents_from_plan(
         &self,
         session: &mut dyn Session,
         relation: RelationId,
@@ -229,16 +229,16 @@ impl Walk<'_> {
         let keys: Vec<(usize, Key)> = rows
             .iter()
             .enumerate()
-            .filter_map(|(place, row)| {
+            .filter_map(|(index, row)| {
                 let key = row.as_ref()?.key(schema.child_column_names(about));
-                key.filter(|key| !key.contains(&Value::Null)).map(|key| (place, key))
+                key.filter(|key| !key.contains(&Value::Null)).map(|key| (index, key))
             })
             .collect();
-        for some in keys.chunks(CHUNK) {
-            let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
+        for chunk in keys.chunks(CHUNK) {
+            let asked: Vec<&Key> = chunk.iter().map(|(_, key)| key).collect();
             let query = self.options.sql.present(&schema.tables[parent], &about.parent.columns, &asked);
             session.numbered(&query, asked.len(), &mut |number, stored| {
-                ours[some[number].0] = self.made_keys.contains(&key_fingerprint(relation, stored));
+                ours[chunk[number].0] = self.made_keys.contains(&key_fingerprint(relation, stored));
             })?;
         }
         Ok(ours)
@@ -255,13 +255,13 @@ const NAMED: usize = 3;
 
 /// Rows that keep a plan from going through.
 #[derive(Default)]
-pub(super) struct Misfits {
+pub(super) struct Mismatches {
     rows: u64,
     named: Vec<String>,
 }
 
-impl Misfits {
-    pub(super) fn gather(&mut self, portion: &Portion, direction: Direction) {
+impl Mismatches {
+    pub(super) fn collect(&mut self, portion: &Portion, direction: Direction) {
         for line in &portion.lines {
             let Fit::Left(why) = line.fit else { continue };
             if is_only_kept_out(&line.change, why) {

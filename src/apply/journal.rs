@@ -118,17 +118,17 @@ impl Journal {
     }
 
     /// Says that the record is kept here from now on.
-    pub(super) fn settle_in(&self) -> Result<(), ApplyError> {
+    pub(super) fn take_over(&self) -> Result<(), ApplyError> {
         self.write(&Line::Home)
     }
 
     /// Says what is about to be committed.
-    pub(super) fn intend(&self, entry: &StateEntry, plan: &str) -> Result<(), ApplyError> {
+    pub(super) fn write_intent(&self, entry: &StateEntry, plan: &str) -> Result<(), ApplyError> {
         self.write(&Line::Intent(fields(entry, plan)))
     }
 
     /// Says in which phase the plan is, once that is committed.
-    pub(super) fn head(&self, header: &StateEntry, plan: &str) -> Result<(), ApplyError> {
+    pub(super) fn write_header(&self, header: &StateEntry, plan: &str) -> Result<(), ApplyError> {
         self.write(&Line::Header(fields(header, plan)))
     }
 
@@ -144,7 +144,7 @@ impl Journal {
     }
 
     /// Says what became of it.
-    pub(super) fn settle(&self, number: i64, is_committed: bool) -> Result<(), ApplyError> {
+    pub(super) fn finish_entry(&self, number: i64, is_committed: bool) -> Result<(), ApplyError> {
         self.write(&if is_committed { Line::Done(number) } else { Line::Undone(number) })
     }
 
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(begun(&plan).map(|mark| mark.run).as_deref(), Some("r"));
         let journal = Journal::of(&plan);
         assert!(!journal.read().unwrap().is_home);
-        journal.settle_in().unwrap();
+        journal.take_over().unwrap();
         assert!(journal.read().unwrap().is_home);
         let entry = |number| StateEntry {
             number,
@@ -247,12 +247,12 @@ mod tests {
             run: "r".to_owned(),
             at: "now".to_owned(),
         };
-        journal.intend(&entry(1), "d").unwrap();
-        journal.settle(1, true).unwrap();
-        journal.intend(&entry(2), "d").unwrap();
+        journal.write_intent(&entry(1), "d").unwrap();
+        journal.finish_entry(1, true).unwrap();
+        journal.write_intent(&entry(2), "d").unwrap();
         let known = journal.read().unwrap();
         assert_eq!((known.entries, known.in_doubt), (vec![entry(1)], Some(entry(2))));
-        journal.settle(2, false).unwrap();
+        journal.finish_entry(2, false).unwrap();
         assert!(journal.read().unwrap().in_doubt.is_none());
         // A line that was cut off by a crash.
         let mut file = OpenOptions::new().append(true).open(journal.path()).unwrap();
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(journal.read().unwrap().entries.len(), 1);
         journal.forget().unwrap();
         let header = StateEntry { number: 0, operation: Operation::Header(Phase::Applied), ..entry(0) };
-        journal.head(&header, "d").unwrap();
+        journal.write_header(&header, "d").unwrap();
         let known = journal.read().unwrap();
         assert_eq!((known.header, known.entries, known.in_doubt), (Some(header), Vec::new(), None));
         assert_eq!(begun(&plan).map(|mark| mark.run).as_deref(), Some("r"));

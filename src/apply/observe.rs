@@ -73,22 +73,22 @@ pub fn observe(
     }
     let ours: Vec<usize> = (0..total).filter(|&position| state.ours.contains(position)).collect();
     let mut since = RunSummary::default();
-    for some in ours.chunks(CHUNK) {
-        (options.progress)(some[0], total);
+    for chunk in ours.chunks(CHUNK) {
+        (options.progress)(chunk[0], total);
         let changes =
-            some.iter().map(|&position| walk.reading.plan.change(position)).collect::<Result<Vec<Change>, _>>()?;
+            chunk.iter().map(|&position| walk.reading.plan.change(position)).collect::<Result<Vec<Change>, _>>()?;
         let mut tables: Vec<String> = changes.iter().map(|change| change.table.to_string()).collect();
         tables.sort();
         tables.dedup();
         for table in tables {
             let here: Vec<&Change> = changes.iter().filter(|change| change.table.to_string() == table).collect();
             // A table that is gone has none of its rows any more.
-            let standings = match walk.tables.contains_key(&table) {
-                true => walk.standings(session, &table, &here)?,
+            let compare_rows = match walk.tables.contains_key(&table) {
+                true => walk.compare_rows(session, &table, &here)?,
                 false => vec![ImageMatch::Other; here.len()],
             };
-            for (change, standing) in here.iter().zip(standings) {
-                if standing != ImageMatch::After && change.role() != ChangeRole::Counter {
+            for (change, row_match) in here.iter().zip(compare_rows) {
+                if row_match != ImageMatch::After && change.role() != ChangeRole::Counter {
                     since.leave(change, SkipReason::Changed);
                 }
             }

@@ -99,12 +99,12 @@ impl Portion {
     /// The lines of each unit, as ranges of `lines`.
     pub(super) fn units(&self) -> Vec<std::ops::Range<usize>> {
         let mut units: Vec<std::ops::Range<usize>> = Vec::new();
-        for place in 0..self.lines.len() {
+        for index in 0..self.lines.len() {
             match units.last_mut() {
-                Some(unit) if is_one_unit(&self.lines[unit.start].change, &self.lines[place].change) => {
-                    unit.end = place + 1;
+                Some(unit) if is_one_unit(&self.lines[unit.start].change, &self.lines[index].change) => {
+                    unit.end = index + 1;
                 }
-                _ => units.push(place..place + 1),
+                _ => units.push(index..index + 1),
             }
         }
         units
@@ -133,11 +133,11 @@ impl Portion {
     /// The places of lines with a fit, by table.
     pub(super) fn by_table(&self, is_wanted: impl Fn(&Line) -> bool) -> Vec<(String, Vec<usize>)> {
         let mut tables: Vec<(String, Vec<usize>)> = Vec::new();
-        for (place, line) in self.lines.iter().enumerate().filter(|(_, line)| is_wanted(line)) {
+        for (index, line) in self.lines.iter().enumerate().filter(|(_, line)| is_wanted(line)) {
             let name = line.change.table.to_string();
             match tables.iter_mut().find(|(table, _)| *table == name) {
-                Some((_, places)) => places.push(place),
-                None => tables.push((name, vec![place])),
+                Some((_, indexes)) => indexes.push(index),
+                None => tables.push((name, vec![index])),
             }
         }
         tables

@@ -229,7 +229,7 @@ impl Record {
     }
 
     fn move_to(&mut self, journal: Journal) -> Result<(), ApplyError> {
-        journal.settle_in()?;
+        journal.take_over()?;
         self.home = Home::Journal(journal);
         Ok(())
     }
@@ -281,7 +281,7 @@ impl Record {
                 let row = entry.row(&self.plan);
                 writer.change(&self.sql.insert(&table, &self.name(entry.number), &row))?;
             }
-            Home::Journal(journal) => journal.intend(&entry, &self.plan)?,
+            Home::Journal(journal) => journal.write_intent(&entry, &self.plan)?,
         }
         self.write_phase(writer, phase)
     }
@@ -342,9 +342,9 @@ impl Record {
     }
 
     /// What was written last was committed, or was not.
-    pub(super) fn settle(&self, number: i64, is_committed: bool) -> Result<(), ApplyError> {
+    pub(super) fn finish_entry(&self, number: i64, is_committed: bool) -> Result<(), ApplyError> {
         match &self.home {
-            Home::Journal(journal) => journal.settle(number, is_committed),
+            Home::Journal(journal) => journal.finish_entry(number, is_committed),
             _ => Ok(()),
         }
     }
@@ -359,9 +359,9 @@ impl Record {
     }
 
     /// The phase that was written last was committed: the journal, which no transaction takes back, learns it now.
-    pub(super) fn settle_phase(&mut self) -> Result<(), ApplyError> {
+    pub(super) fn commit_phase(&mut self) -> Result<(), ApplyError> {
         match (&self.home, self.pending.take()) {
-            (Home::Journal(journal), Some(header)) => journal.head(&header, &self.plan),
+            (Home::Journal(journal), Some(header)) => journal.write_header(&header, &self.plan),
             _ => Ok(()),
         }
     }
@@ -371,7 +371,7 @@ impl Record {
 fn access(session: &mut dyn Session, sql: &'static dyn Repair) -> Result<Option<Access>, EngineError> {
     let mut access = None;
     session.each_row(&sql.has_state(), &mut |row| {
-        let is = |place: usize| row.get(place).and_then(Value::as_integer) == Some(1);
+        let is = |index: usize| row.get(index).and_then(Value::as_integer) == Some(1);
         access = Some(Access { may_read: is(0), may_write: is(1) });
     })?;
     Ok(access)

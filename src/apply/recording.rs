@@ -18,7 +18,7 @@ use crate::model::state::PlanState;
 use crate::model::state::StateEntry;
 
 /// So many rows of a transaction are asked whether it was committed.
-const WITNESSES: usize = 100;
+const SAMPLED_ROWS: usize = 100;
 
 impl Walk<'_> {
     pub(super) fn record(&self) -> Result<&Record, ApplyError> {
@@ -41,13 +41,13 @@ impl Walk<'_> {
         }
         if let Some(entry) = record.in_doubt.take() {
             let is_committed = self.is_committed(writer, &entry, &record.state)?;
-            record.settle(entry.number, is_committed)?;
+            record.finish_entry(entry.number, is_committed)?;
             if is_committed {
                 record.state.add(&entry);
             }
         }
         if is_first {
-            self.ours_before = match self.options.direction {
+            self.applied_before = match self.options.direction {
                 Direction::Apply => record.state.ours.len(),
                 Direction::Undo => record.state.taken_back.len(),
             };
@@ -91,12 +91,12 @@ impl Walk<'_> {
                 continue;
             }
             let change = if entry.operation == Operation::Undo { change.inverse() } else { change };
-            match self.standings(session, &change.table.to_string(), &[&change])?[..] {
+            match self.compare_rows(session, &change.table.to_string(), &[&change])?[..] {
                 [ImageMatch::After] => after += 1,
                 [ImageMatch::Before] => before_it += 1,
                 _ => {}
             }
-            if after + before_it >= WITNESSES {
+            if after + before_it >= SAMPLED_ROWS {
                 break;
             }
         }
@@ -110,14 +110,14 @@ impl Walk<'_> {
         for _ in 0..2 {
             writer.begin(None)?;
             if !self.options.facts().defines_at_once() {
-                self.leave_no_empty_tables(writer)?;
+                self.drop_empty_tables(writer)?;
             }
             self.record_mut()?.write_phase(writer, phase)?;
             if writer.commit()? == CommitOutcome::Committed {
                 break;
             }
         }
-        self.record_mut()?.settle_phase()
+        self.record_mut()?.commit_phase()
     }
 
     pub(super) fn last_phase(&self) -> Phase {
@@ -155,7 +155,7 @@ impl Walk<'_> {
         let number = self.note_here(writer, operation)?;
         match writer.commit()? {
             CommitOutcome::Committed => Ok(()),
-            CommitOutcome::Unknown(why) => self.find_out(writer, number, &why),
+            CommitOutcome::Unknown(why) => self.resolve_lost_commit(writer, number, &why),
         }
     }
 
@@ -167,12 +167,12 @@ impl Walk<'_> {
         let number = entry.number;
         record.write(writer, entry, phase)?;
         // The journal holds such a thing to be done: what becomes of the rows is told by their own entries.
-        record.settle(number, true)?;
+        record.finish_entry(number, true)?;
         Ok(number)
     }
 
     /// Two runs of one plan exclude each other. Should a lock have failed to tell, the record does.
-    pub(super) fn stay_alone(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+    pub(super) fn refuse_if_overtaken(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
         match self.record()?.is_overtaken(writer)? {
             None => Ok(()),
             Some(other) => Err(self.refused(
@@ -184,7 +184,12 @@ impl Walk<'_> {
 
     /// The answer to a commit was lost: the record says what became of it. It is read as a writer reads, so that the server
     /// has to settle it first.
-    pub(super) fn find_out(&mut self, writer: &mut dyn Writer, number: i64, lost: &str) -> Result<(), ApplyError> {
+    pub(super) fn resolve_lost_commit(
+        &mut self,
+        writer: &mut dyn Writer,
+        number: i64,
+        lost: &str,
+    ) -> Result<(), ApplyError> {
         let read = self.begin(writer).and_then(|()| self.load(writer));
         writer.rollback();
         let (why, help) = match read {

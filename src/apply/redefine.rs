@@ -38,7 +38,7 @@ impl Walk<'_> {
             match change.compared_with(&definitions) {
                 ImageMatch::Before => *ready += 1,
                 ImageMatch::After => *already += 1,
-                ImageMatch::Other => return Err(self.defined_otherwise(change)),
+                ImageMatch::Other => return Err(self.other_definition_error(change)),
             }
         }
         Ok(())
@@ -47,7 +47,7 @@ impl Walk<'_> {
     /// Whether any was changed.
     pub(super) fn redefine(&mut self, writer: &mut dyn Writer, side: Side) -> Result<bool, ApplyError> {
         let mut is_changed = false;
-        for (place, change) in self.redefinitions(side)? {
+        for (index, change) in self.redefinitions(side)? {
             let definitions = self.definitions(writer)?;
             match change.compared_with(&definitions) {
                 // Where a change is committed at once, it is met again.
@@ -56,17 +56,17 @@ impl Walk<'_> {
                     // Where it is committed at once, the record claims it before it is changed, and gives it up after it was
                     // changed back: whatever happens in between, it can be taken back.
                     if self.options.direction == Direction::Apply {
-                        self.note(writer, Operation::Define(place))?;
+                        self.note(writer, Operation::Define(index))?;
                     }
                     self.redefine_one(writer, &change, &definitions)
                         .inspect_err(|_| self.take_back_at_once(writer, &change))?;
                     if self.options.direction == Direction::Undo {
-                        self.note(writer, Operation::Undefine(place))?;
+                        self.note(writer, Operation::Undefine(index))?;
                     }
                     self.done.redefined += 1;
                     is_changed = true;
                 }
-                ImageMatch::Other => return Err(self.defined_otherwise(&change)),
+                ImageMatch::Other => return Err(self.other_definition_error(&change)),
             }
         }
         if let Some(damage) = writer.database_damage().map(|damage| damage.filter(|_| is_changed))? {
@@ -97,12 +97,12 @@ impl Walk<'_> {
         Ok(match self.options.direction {
             Direction::Apply => all
                 .filter(|(_, change)| change.comes_last() == (side == Side::After))
-                .map(|(place, change)| (place, change.clone()))
+                .map(|(index, change)| (index, change.clone()))
                 .collect(),
             Direction::Undo => all
                 .rev()
-                .filter(|(place, change)| change.comes_last() == (side == Side::Before) && ours.contains(place))
-                .map(|(place, change)| (place, change.clone().inverse()))
+                .filter(|(index, change)| change.comes_last() == (side == Side::Before) && ours.contains(index))
+                .map(|(index, change)| (index, change.clone().inverse()))
                 .collect(),
         })
     }
@@ -220,7 +220,7 @@ impl Walk<'_> {
         if self.options.facts().defines_at_once() && self.done.redefined > 0 { SOMETHING } else { NOTHING }
     }
 
-    fn defined_otherwise(&self, change: &Redefinition) -> ApplyError {
+    fn other_definition_error(&self, change: &Redefinition) -> ApplyError {
         let what = match change.kind {
             DefinitionKind::Table => change.name.clone(),
             kind => format!("the {} {} of {}", kind.name(), change.name, change.table),
@@ -238,7 +238,7 @@ fn differences(first: Shape, mut second: Shape) -> (Shape, Shape) {
     let mut lost = Shape::new();
     for row in first {
         match second.iter().position(|other| *other == row) {
-            Some(place) => drop(second.swap_remove(place)),
+            Some(index) => drop(second.swap_remove(index)),
             None => lost.push(row),
         }
     }

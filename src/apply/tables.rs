@@ -12,7 +12,7 @@ use crate::model::value::Value;
 
 impl Walk<'_> {
     /// Whether any was made.
-    pub(super) fn make_tables(&mut self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
+    pub(super) fn create_tables(&mut self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
         if self.options.direction == Direction::Undo {
             return Ok(false);
         }
@@ -28,7 +28,7 @@ impl Walk<'_> {
     }
 
     /// After a failure: tables that the rollback left behind.
-    pub(super) fn clear_away(&self, writer: &mut dyn Writer) {
+    pub(super) fn drop_leftover_tables(&self, writer: &mut dyn Writer) {
         for new in self.made.iter().filter(|_| self.options.facts().defines_at_once()) {
             // The failure is what is told; an empty table harms nobody.
             let _ = self.drop_if_empty(writer, new, &new.as_table());
@@ -62,7 +62,7 @@ impl Walk<'_> {
     }
 
     /// Tables that the plan made go with their last row.
-    pub(super) fn leave_no_empty_tables(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
+    pub(super) fn drop_empty_tables(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
         if self.options.direction == Direction::Apply {
             return Ok(());
         }

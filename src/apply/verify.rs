@@ -79,7 +79,7 @@ impl Walk<'_> {
     }
 
     /// Counts the orphans that a change would have healed, and that are left.
-    pub(super) fn leave_orphans(&mut self, change: &Change) {
+    pub(super) fn count_left_orphans(&mut self, change: &Change) {
         let forecasts = &self.reading.plan.header.forecasts;
         for reason in &change.reasons {
             *self.left_orphans.entry(reason.relation.clone()).or_default() += 1;
@@ -121,7 +121,7 @@ fn refuse_if_lost(writer: &mut dyn Writer, facts: &ScanResults) -> Result<(), Ap
 }
 
 fn scanned(writer: &mut dyn Writer, schema: &Schema) -> ScanResults {
-    let wishes = ScanOptions { samples: 1, memory: 0, threads: 1, progress: &|_, _| {}, is_known: &|_, _, _| false };
+    let options = ScanOptions { samples: 1, memory: 0, threads: 1, progress: &|_, _| {}, is_known: &|_, _, _| false };
     let mut sessions: [Box<dyn Session + '_>; 1] = [Box::new(writer)];
-    scan::scan(schema, &mut sessions, &wishes)
+    scan::scan(schema, &mut sessions, &options)
 }

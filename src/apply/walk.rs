@@ -11,14 +11,14 @@ use super::RunOptions;
 use super::RunSummary;
 use super::Step;
 use super::batches::Batch;
-use super::fit::Misfits;
-use super::foreseen::Foreseen;
+use super::fit::Mismatches;
 use super::locks;
+use super::lookahead::Lookahead;
 use super::portion::Fit;
 use super::portion::Reading;
 use super::portion::is_only_kept_out;
 use super::record::Record;
-use super::references::Suspect;
+use super::references::PendingOrphan;
 use super::references::watched;
 use super::tables_by_name;
 use crate::engine::write::Writer;
@@ -53,23 +53,23 @@ pub(super) struct Walk<'w> {
     pub(super) absent: BTreeSet<String>,
     /// Tables that were made, and those whose making was committed.
     pub(super) made: Vec<NewTable>,
-    pub(super) made_for_good: Vec<NewTable>,
+    pub(super) committed_tables: Vec<NewTable>,
     /// Changes that are not to be tried: they turned out not to fit after others were written.
-    pub(super) barred: BTreeMap<usize, SkipReason>,
+    pub(super) excluded: BTreeMap<usize, SkipReason>,
     /// What every single change does is counted, so that one that does more than was planned is named.
-    pub(super) is_careful: bool,
+    pub(super) counts_each_change: bool,
     pub(super) record: Option<Record>,
     /// Only of relations that were checked when the plan was made is it known which orphans there were: their positions.
     pub(super) watched: Vec<RelationId>,
-    pub(super) foreseen: Foreseen,
+    pub(super) lookahead: Lookahead,
     /// Keys of the parents that the plan made.
     pub(super) made_keys: HashSet<u64>,
-    pub(super) suspects: Vec<Suspect>,
+    pub(super) pending_orphans: Vec<PendingOrphan>,
     /// Done in transactions that may still be rolled back, and in those that were committed.
     pub(super) done: RunSummary,
     pub(super) committed: RunSummary,
     /// How many changes were made before this run.
-    pub(super) ours_before: u64,
+    pub(super) applied_before: u64,
     /// The changes of the transaction at hand: the first and the last position, how many were made, and which were left.
     pub(super) batch: Option<Batch>,
     /// How many orphans each relation had before the first change, where those do not refuse the plan.
@@ -77,7 +77,7 @@ pub(super) struct Walk<'w> {
     /// Orphans that were left as they are, by relation.
     pub(super) left_orphans: BTreeMap<String, u64>,
     /// The first look at all rows still holds: it was in the same transaction, and every row is to be changed.
-    pub(super) is_sure: bool,
+    pub(super) all_ready: bool,
     /// Orphans of relations in which they can only be counted, before the first change.
     pub(super) counts_before: BTreeMap<RelationId, u64>,
 }
@@ -86,7 +86,7 @@ pub(super) struct Walk<'w> {
 pub(super) enum Halt {
     Error(ApplyError),
     /// Some changes were barred: everything that is not committed is tried again without them.
-    Again,
+    Retry,
 }
 
 impl<E: Into<ApplyError>> From<E> for Halt {
@@ -100,7 +100,7 @@ impl<E: Into<ApplyError>> From<E> for Halt {
 struct Found {
     ready: u64,
     already: u64,
-    misfits: Misfits,
+    mismatches: Mismatches,
 }
 
 impl<'w> Walk<'w> {
@@ -109,8 +109,8 @@ impl<'w> Walk<'w> {
         options: &'w RunOptions<'w>,
         plan: &'w mut PlanFile,
         made: Vec<NewTable>,
-        barred: BTreeMap<usize, SkipReason>,
-        is_careful: bool,
+        excluded: BTreeMap<usize, SkipReason>,
+        counts_each_change: bool,
     ) -> Walk<'w> {
         let tables = tables_by_name(options.schema, &plan.header.creates);
         let is_absent = |new: &&NewTable| options.schema.table(&new.name.to_string()).is_none() && !made.contains(new);
@@ -122,26 +122,26 @@ impl<'w> Walk<'w> {
             reading: Reading::new(plan, options.direction),
             tables,
             absent,
-            made_for_good: made.clone(),
+            committed_tables: made.clone(),
             made,
-            barred,
-            is_careful,
+            excluded,
+            counts_each_change,
             record: None,
-            foreseen: Foreseen::default(),
+            lookahead: Lookahead::default(),
             made_keys: HashSet::new(),
-            suspects: Vec::new(),
+            pending_orphans: Vec::new(),
             done: RunSummary::default(),
             committed: RunSummary::default(),
-            ours_before: 0,
+            applied_before: 0,
             batch: None,
             orphans_before: BTreeMap::new(),
             left_orphans: BTreeMap::new(),
-            is_sure: false,
+            all_ready: false,
             counts_before: BTreeMap::new(),
         }
     }
 
-    pub(super) fn go(
+    pub(super) fn run(
         &mut self,
         writer: &mut dyn Writer,
         admit: Step<'_>,
@@ -157,23 +157,23 @@ impl<'w> Walk<'w> {
                 writer.rollback();
                 return Ok(RunSummary { never_applied: true, ..RunSummary::default() });
             }
-            let found = self.look_at_all(writer)?;
-            if !found.misfits.is_empty() && !self.options.skip_changed {
-                return Err(self.misfit(&found.misfits, true).into());
+            let found = self.inspect_all(writer)?;
+            if !found.mismatches.is_empty() && !self.options.skip_changed {
+                return Err(self.mismatch_error(&found.mismatches, true).into());
             }
             if found.ready == 0 {
                 self.finish_without_changes(writer, &found)?;
                 return Ok(std::mem::take(&mut self.done));
             }
-            let looks_before = (self.options.batch.is_some() && is_fresh) || self.options.skip_changed;
-            if looks_before && !is_undo {
+            let verifies_first = (self.options.batch.is_some() && is_fresh) || self.options.skip_changed;
+            if verifies_first && !is_undo {
                 self.verify(writer, VerifyAt::BeforeBatches)?;
             }
             secure(writer)?;
             self.mark()?;
             // What is defined at once ends the transaction: what was looked at is looked at again.
             let is_defined =
-                self.prepare_record(writer)? | self.make_tables(writer)? | self.redefine(writer, Side::Before)?;
+                self.prepare_record(writer)? | self.create_tables(writer)? | self.redefine(writer, Side::Before)?;
             if !is_defined || !self.options.facts().defines_at_once() {
                 break;
             }
@@ -184,7 +184,7 @@ impl<'w> Walk<'w> {
         self.change_all(writer)?;
         if self.options.facts().defines_at_once() {
             self.redefine(writer, Side::After)?;
-            self.leave_no_empty_tables(writer)?;
+            self.drop_empty_tables(writer)?;
             self.close(writer)?;
         }
         self.done.journal = self.record()?.journal().map(std::path::Path::to_owned);
@@ -196,10 +196,10 @@ impl<'w> Walk<'w> {
     }
 
     /// Looks at every definition and row before anything is written.
-    fn look_at_all(&mut self, writer: &mut dyn Writer) -> Result<Found, ApplyError> {
+    fn inspect_all(&mut self, writer: &mut dyn Writer) -> Result<Found, ApplyError> {
         let mut found = Found::default();
         self.inspect_definitions(writer, &mut found.ready, &mut found.already)?;
-        self.foreseen = Foreseen::default();
+        self.lookahead = Lookahead::default();
         let total = self.reading.plan.changes();
         let mut step = 0;
         while step < total {
@@ -207,27 +207,27 @@ impl<'w> Walk<'w> {
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             self.fit(writer, &mut portion)?;
-            self.foresee(&portion);
+            self.look_ahead(&portion);
             let is_fresh = self.options.direction == Direction::Apply && self.record()?.state.ours.is_empty();
             for line in &portion.lines {
                 match line.fit {
                     Fit::Ready => found.ready += 1,
                     // Others have moved the counter before we did: it is not ours to move back.
                     Fit::Already | Fit::Moved if is_fresh && line.change.role() == ChangeRole::Counter => {
-                        self.barred.insert(line.position, SkipReason::Already);
+                        self.excluded.insert(line.position, SkipReason::Already);
                     }
                     Fit::Already => found.already += 1,
                     Fit::Done | Fit::Moved | Fit::Left(_) => {}
                 }
             }
-            found.misfits.gather(&portion, self.options.direction);
+            found.mismatches.collect(&portion, self.options.direction);
         }
-        if !found.misfits.is_empty() && self.options.direction == Direction::Apply {
-            let needless = self.foreseen.needless_parents();
-            self.barred.extend(needless.into_iter().map(|position| (position, SkipReason::Needless)));
+        if !found.mismatches.is_empty() && self.options.direction == Direction::Apply {
+            let needless = self.lookahead.needless_parents();
+            self.excluded.extend(needless.into_iter().map(|position| (position, SkipReason::Needless)));
         }
-        let is_one = self.options.batch.is_none() && found.misfits.is_empty();
-        self.is_sure = is_one && found.ready >= total as u64 && found.already == 0;
+        let is_one = self.options.batch.is_none() && found.mismatches.is_empty();
+        self.all_ready = is_one && found.ready >= total as u64 && found.already == 0;
         Ok(found)
     }
 
@@ -235,7 +235,7 @@ impl<'w> Walk<'w> {
     fn finish_without_changes(&mut self, writer: &mut dyn Writer, found: &Found) -> Result<(), Halt> {
         let total = self.reading.plan.changes();
         let mut step = 0;
-        while !found.misfits.is_empty() && step < total {
+        while !found.mismatches.is_empty() && step < total {
             let mut portion = self.reading.portion(step, CHUNK)?;
             step += portion.lines.len();
             self.fit(writer, &mut portion)?;
@@ -249,7 +249,7 @@ impl<'w> Walk<'w> {
         }
         writer.rollback();
         if self.options.facts().defines_at_once() {
-            self.leave_no_empty_tables(writer)?;
+            self.drop_empty_tables(writer)?;
         }
         // What was defined at once a moment ago is not what was so already.
         self.done.already += found.already.saturating_sub(self.done.redefined);
@@ -260,7 +260,7 @@ impl<'w> Walk<'w> {
         Ok(())
     }
 
-    pub(super) fn misfit(&self, misfits: &Misfits, is_before: bool) -> ApplyError {
+    pub(super) fn mismatch_error(&self, mismatches: &Mismatches, is_before: bool) -> ApplyError {
         let help = match (self.options.direction, is_before) {
             (Direction::Apply, true) => {
                 "nothing was changed: make a new plan with `fk-doctor repair`, or add --skip-changed to leave these rows as they are"
@@ -272,7 +272,7 @@ impl<'w> Walk<'w> {
                 "nothing was changed: add --skip-changed to take back the rest and leave these rows as they are"
             }
         };
-        self.refused(misfits.sentence(), help)
+        self.refused(mismatches.sentence(), help)
     }
 
     pub(super) fn refused(&self, why: String, help: &str) -> ApplyError {

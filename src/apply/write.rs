@@ -24,7 +24,7 @@ impl Walk<'_> {
         let sql = self.options.sql;
         let row = if change.before.is_none() { &with_address(&table, change) } else { &change.row };
         let statement = sql.statement(&table, row, change);
-        let before = if self.is_careful { writer.changed_so_far()? } else { 0 };
+        let before = if self.counts_each_change { writer.changed_so_far()? } else { 0 };
         let mut changed = writer.change(&statement);
         if let (Err(EngineError::Failed { .. }), ChangeRole::Parent) = (&changed, change.role())
             && let Some(unenforced) = sql.unenforced(&statement).filter(|_| !writer.lost_conflict())
@@ -32,7 +32,7 @@ impl Walk<'_> {
             // Of parents that need each other, one has to be there first.
             changed = writer.change(&unenforced);
         }
-        if self.is_careful && changed.is_ok() {
+        if self.counts_each_change && changed.is_ok() {
             changed = Ok(writer.changed_so_far()?.saturating_sub(before));
         }
         let why = match changed {
@@ -49,8 +49,8 @@ impl Walk<'_> {
         };
         if let Some((why, is_trigger)) = why {
             if self.options.skip_changed {
-                self.barred.insert(line.position, SkipReason::Refused);
-                return Err(Halt::Again);
+                self.excluded.insert(line.position, SkipReason::Refused);
+                return Err(Halt::Retry);
             }
             let help = if is_trigger {
                 self.without_triggers()
@@ -68,9 +68,9 @@ impl Walk<'_> {
         if changed == planned {
             return Ok(());
         }
-        if !self.is_careful {
-            self.is_careful = true;
-            return Err(Halt::Again);
+        if !self.counts_each_change {
+            self.counts_each_change = true;
+            return Err(Halt::Retry);
         }
         let table = portion.lines.first().map_or(String::new(), |line| line.change.table.to_string());
         let why = format!(
@@ -102,14 +102,14 @@ impl Walk<'_> {
         if self.options.facts().stores_as_written {
             return Ok(());
         }
-        for (table, places) in portion.by_table(|line| line.fit == Fit::Ready) {
-            let changes: Vec<&Change> = places.iter().map(|&place| &portion.lines[place].change).collect();
-            let now = self.standings(writer, &table, &changes)?;
-            let Some((place, _)) = places.iter().zip(now).find(|(_, now)| *now != ImageMatch::After) else { continue };
-            let line = &portion.lines[*place];
+        for (table, indexes) in portion.by_table(|line| line.fit == Fit::Ready) {
+            let changes: Vec<&Change> = indexes.iter().map(|&index| &portion.lines[index].change).collect();
+            let now = self.compare_rows(writer, &table, &changes)?;
+            let Some((index, _)) = indexes.iter().zip(now).find(|(_, now)| *now != ImageMatch::After) else { continue };
+            let line = &portion.lines[*index];
             if self.options.skip_changed {
-                self.barred.insert(line.position, SkipReason::Refused);
-                return Err(Halt::Again);
+                self.excluded.insert(line.position, SkipReason::Refused);
+                return Err(Halt::Retry);
             }
             let why = format!("{} was stored otherwise than was planned, by a trigger", row_of(&line.change));
             return Err(self.refused(why, self.without_triggers()).into());

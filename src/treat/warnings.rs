@@ -32,7 +32,7 @@ pub(super) fn warnings(schema: &Schema, definitions: &[Definition], forecast: &R
         for share in deletes {
             let rows = plural(share.rows, "orphan row");
             warnings.push(format!(
-                "{}: {rows} and all rows that depend on them are deleted; only the plan keeps a copy",
+                "{}: {rows} and all dependent rows are deleted; only the plan keeps them",
                 of_relation.id
             ));
         }

@@ -257,7 +257,10 @@ fn table_without_transactions_is_refused() {
         patient.rules(&rule("c(r)", "action = \"quarantine\"\ntable = \"kept\""));
         let refused = patient.plan();
         let told = refused.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(refused.code == 5 && told.contains("the rows cannot be kept in kept: it is stored by MyISAM"), "{told}");
+        assert!(
+            refused.code == 5 && told.contains("the rows cannot be kept in kept: it is stored by MyISAM"),
+            "{told}"
+        );
         patient.server.execute("DROP TABLE kept");
         if kind == Kind::Mariadb {
             patient.rules(&rule("h(r)", "action = \"set-null\""));

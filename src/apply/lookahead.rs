@@ -24,7 +24,7 @@ use crate::plan_file;
 
 /// What was learnt of the whole plan before the first change.
 #[derive(Default)]
-pub(super) struct Foreseen {
+pub(super) struct Lookahead {
     /// Rows that the walk takes away, by table and name.
     pub(super) going: HashSet<u64>,
     /// Orphans that come back when the plan is taken back, by relation, name and key.
@@ -48,7 +48,7 @@ struct Made {
     is_adopting: bool,
 }
 
-impl Foreseen {
+impl Lookahead {
     /// The parents that are to be made, and that no change refers to which is still to be made.
     pub(super) fn needless_parents(&self) -> Vec<usize> {
         let mut wanted = self.wanted.clone();
@@ -67,7 +67,7 @@ impl Foreseen {
 
 impl Walk<'_> {
     /// Learns what a line refers to, or is to be referred to by.
-    fn foresee_references(&mut self, line: &Line) {
+    fn look_ahead_at_references(&mut self, line: &Line) {
         let schema = self.options.schema;
         let change = &line.change;
         let (Some(image), Fit::Ready) = (&change.after, line.fit) else { return };
@@ -83,40 +83,40 @@ impl Walk<'_> {
         }
         if change.role() == ChangeRole::Parent && change.before.is_none() {
             let is_adopting = change.adopts.as_ref().is_none_or(|adopts| !adopts.is_empty());
-            self.foreseen.parents.push(Made { position: line.position, keys, references, is_adopting });
+            self.lookahead.parents.push(Made { position: line.position, keys, references, is_adopting });
         } else {
-            self.foreseen.wanted.extend(references);
+            self.lookahead.wanted.extend(references);
         }
     }
 
     /// Learns what the lines of a portion are to do.
-    pub(super) fn foresee(&mut self, portion: &Portion) {
+    pub(super) fn look_ahead(&mut self, portion: &Portion) {
         let schema = self.options.schema;
         for line in &portion.lines {
             let change = &line.change;
             if change.after.is_none() && !matches!(line.fit, Fit::Done | Fit::Left(_)) {
-                self.foreseen.going.insert(row_fingerprint(&change.table.to_string(), &change.row));
+                self.lookahead.going.insert(row_fingerprint(&change.table.to_string(), &change.row));
             }
             if self.options.direction == Direction::Apply {
                 if self.options.skip_changed {
-                    self.foresee_references(line);
+                    self.look_ahead_at_references(line);
                 }
                 if line.fit == Fit::Done {
                     self.made(change);
                 }
                 continue;
             }
-            let is_ours = line.fit != Fit::Done;
-            if is_ours && change.role() == ChangeRole::Parent {
+            let is_applied = line.fit != Fit::Done;
+            if is_applied && change.role() == ChangeRole::Parent {
                 let largest = change.row.iter().filter_map(|(_, value)| value.as_integer()).max();
-                let reached = self.foreseen.reached.entry(change.table.table.clone()).or_insert(i64::MIN);
+                let reached = self.lookahead.reached.entry(change.table.table.clone()).or_insert(i64::MIN);
                 *reached = largest.map_or(*reached, |largest| largest.max(*reached));
             }
             for (index, relation) in schema.relations.entries() {
                 // Rows without names, and those that an older plan did not name, are counted before anything changes.
                 let is_counted = change.adopts.is_none() || identity_columns(schema.child(relation)).is_empty();
-                if is_ours && is_counted && is_its_parent(schema, relation, change) {
-                    self.foreseen.counted.insert(index);
+                if is_applied && is_counted && is_its_parent(schema, relation, change) {
+                    self.lookahead.counted.insert(index);
                 }
                 // Where the plan was cut off, a row that it did not come to is still the orphan that the plan had found.
                 if let Some(image) = &change.after
@@ -124,7 +124,7 @@ impl Walk<'_> {
                     && schema.child(relation).name == change.table
                 {
                     let name = orphan_name(schema.child(relation), &change.row, image, relation);
-                    self.foreseen.returning.insert(orphan_fingerprint(index, plan_file::fingerprint(&name)));
+                    self.lookahead.returning.insert(orphan_fingerprint(index, plan_file::fingerprint(&name)));
                 }
             }
         }
