@@ -1,5 +1,5 @@
-//! The rows of a plan, changed batch by batch: each batch looks at its rows, changes them and is committed with its entry in
-//! the record.
+//! Changes the rows of a plan batch by batch. Each batch checks its rows, changes them, and commits them with an entry in the
+//! record.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::model::state::Operation;
 use crate::model::state::Phase;
 use crate::model::state::SkipReason;
 
-/// The changes of the transaction at hand: the first and the last position, how many were made, and which were left.
+/// The changes of the current transaction: their first and last position, the number of changes made, and the skipped ones.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) first: u64,
@@ -84,7 +84,7 @@ impl Walk<'_> {
                     self.write_one(writer, line)?;
                     changed += 1;
                 }
-                // A counter is no row that anybody made.
+                // A counter does not count as a row.
                 Fit::Already if line.change.role() == ChangeRole::Counter => {}
                 Fit::Already => self.done.already += 1,
                 Fit::Left(why) if is_only_kept_out(&line.change, why) => {}
@@ -115,7 +115,7 @@ impl Walk<'_> {
                 (Fit::Left(why), _) => {
                     batch.left.insert(line.position as u64, why);
                 }
-                // What was taken back by hand is no longer ours either.
+                // A row that already has its new values was not changed by this plan, so undo must not take it back.
                 (Fit::Already, Direction::Apply) => {
                     batch.left.insert(line.position as u64, SkipReason::Already);
                 }
@@ -124,8 +124,8 @@ impl Walk<'_> {
         }
     }
 
-    /// True if no row is without its parent that a later change is to bring. At the end of a batch that cannot wait, such a
-    /// row does not fit.
+    /// True if no row waits for a parent that a later change inserts. If the batch must end now, such a row is an error, or is
+    /// skipped.
     pub(super) fn check_pending_orphans(&mut self, writer: &mut dyn Writer, is_last: bool) -> Result<bool, Halt> {
         self.clear_pending_orphans(writer)?;
         if self.pending_orphans.is_empty() {
@@ -138,7 +138,7 @@ impl Walk<'_> {
             self.exclude_pending_orphans();
             return Err(Halt::Retry);
         }
-        let help = "the transaction was rolled back; --skip-changed leaves such rows as they are";
+        let help = "the transaction was rolled back; to leave such rows as they are, add --skip-changed";
         Err(self.refused(self.describe_pending_orphans(), help).into())
     }
 
@@ -168,7 +168,7 @@ impl Walk<'_> {
             }
             (Ok(_), None) => {}
             (Err(error), number) => {
-                // The failure is what is told; that nothing was committed is learnt from the rows, should this fail too.
+                // The error of the commit is reported. If this entry cannot be written either, the next run examines the rows.
                 let _ = number.map(|number| self.record()?.finish_entry(number, false));
                 return Err(error.into());
             }
@@ -179,7 +179,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Relations in which the plan does not know its orphans by name may have as many more as it had found.
+    /// Counts the orphans of relations whose orphans the plan does not know by name.
     pub(super) fn count_before(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
         for relation in self.lookahead.counted.clone() {
             let orphans = self.count_orphans(writer, relation)?;
@@ -188,6 +188,7 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Refuses if such a relation has more orphans than before and more than the plan had found.
     pub(super) fn count_after(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
         for (relation, before) in self.counts_before.clone() {
             let id = &self.options.schema.relations[relation].id;
@@ -196,7 +197,9 @@ impl Walk<'_> {
             let after = self.count_orphans(writer, relation)?;
             if after > before.max(known) {
                 let why = format!("{id} would have {after} orphan rows, and the plan had found {known}");
-                return Err(self.refused(why, "nothing was changed: rows refer by now to what the plan made"));
+                return Err(
+                    self.refused(why, "nothing was changed: other rows now refer to rows that the plan inserted")
+                );
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Reads the definitions of a database, which a plan rests on and may change.
+//! Reads the definitions of a database, which a plan depends on and may change.
 
 use crate::engine::EngineError;
 use crate::engine::Session;
@@ -7,7 +7,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::repair::Repair;
 
-/// Returns all definitions, and true if some that may be there are hidden from this user.
+/// Returns all definitions, and true if some definitions may be hidden from this user.
 pub fn definitions(
     schema: &Schema,
     session: &mut dyn Session,
@@ -18,7 +18,7 @@ pub fn definitions(
     Ok((definitions, are_some_hidden))
 }
 
-/// The definitions as the database lists them, without those that a dialect derives from the schema.
+/// Returns the definitions as the database lists them, without those that are derived from the schema.
 pub(super) fn listed(session: &mut dyn Session, sql: &dyn Repair) -> Result<Vec<Definition>, EngineError> {
     let mut definitions = Vec::new();
     session.each_row(&sql.definitions(), &mut |row| {

@@ -1,5 +1,5 @@
-//! One run of a plan on a database: other runs are kept out, the database is backed up, rows that go are kept in files,
-//! and then the plan is applied or taken back.
+//! One run of a plan on a database. It excludes other runs, backs up the database, writes deleted rows to files, and then
+//! applies the plan or takes it back.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -17,13 +17,13 @@ use crate::engine::write::Writer;
 use crate::plan_file::PlanFile;
 use crate::quarantine_file::QuarantineFiles;
 
-/// How a run treats the database, beside its order.
+/// Options of a run beyond [`RunOptions`].
 pub struct ExecuteOptions<'a> {
     pub lock: PlanLock,
     /// The identity of the database.
     pub identity: &'a str,
     pub no_triggers: bool,
-    /// The file for a backup, where one is wanted.
+    /// The file for a backup, if a backup is requested.
     pub backup: Option<PathBuf>,
 }
 
@@ -62,7 +62,7 @@ pub fn execute(
     };
     let done = super::run(options, plan, writer.as_mut(), &mut admit, &mut secure);
     if let (Err(ApplyError::Refused { .. }), None, Some(kept)) = (&done, options.batch, kept) {
-        // Everything was rolled back, and every row is where it was.
+        // Everything was rolled back, so no row was deleted.
         kept.remove();
     }
     Ok(Execution { done: done?, backup })
@@ -71,16 +71,16 @@ pub fn execute(
 fn refuse_damage(direction: Direction, writer: &mut dyn Writer) -> Result<(), ApplyError> {
     let Some(damage) = writer.database_damage()? else { return Ok(()) };
     let why = format!("the database is damaged ({damage})");
-    let help = "nothing was changed: restore it, or save what can be read: sqlite3 damaged.db .recover";
+    let help = "nothing was changed: restore the database, or save its readable rows: sqlite3 damaged.db .recover";
     Err(ApplyError::refused(direction, why, help))
 }
 
-/// Returns a name for the backup of a database file before this plan, which no other file has yet.
+/// Returns an unused file name for the backup of a database before this plan.
 pub fn backup_path(database: &Path, schema_digest: &str) -> PathBuf {
     free_path(database, &format!("backup-{}", &schema_digest[..8.min(schema_digest.len())]), "")
 }
 
-/// Returns a name beside a file that no other file has yet, such as `app.db.plan-0badcafe-2.ndjson`.
+/// Returns an unused file name beside a file, such as `app.db.plan-0badcafe-2.ndjson`.
 pub fn free_path(beside: &Path, purpose: &str, ending: &str) -> PathBuf {
     let name = |number: u32| {
         let mut name = beside.as_os_str().to_owned();

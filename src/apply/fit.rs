@@ -1,5 +1,5 @@
-//! How the rows of a plan stand in the transaction at hand: each as it was, or as it is to become, or elsewhere. A row is
-//! changed only if it equals its image and, where it was an orphan, its key still has no parent.
+//! Compares the rows of a plan with the database, in the current transaction. A row may equal its image before, its image after,
+//! or neither. A row is changed only if it equals its image and, if it was an orphan, its key still has no parent.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ use crate::stored_rows;
 use crate::stored_rows::Stored;
 
 impl Walk<'_> {
-    /// Sets the fit of every line. Lines that the record knows to be done are not looked at.
+    /// Sets the fit of every line. It does not compare lines that the record lists as done.
     pub(super) fn fit(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         let ours = &self.record()?.state.ours;
         for line in &mut portion.lines {
@@ -64,8 +64,8 @@ impl Walk<'_> {
                     ImageMatch::Before => Fit::Ready,
                     ImageMatch::After if line.change.role() == ChangeRole::Counter => Fit::Moved,
                     ImageMatch::After => Fit::Already,
-                    // A counter moves by itself when rows are made, and further when others make rows: it is only
-                    // brought to where the plan says if nobody else has moved it.
+                    // The engine advances a counter when rows are inserted. The plan sets it only if no other session has
+                    // advanced it.
                     ImageMatch::Other if line.change.role() == ChangeRole::Counter => Fit::Already,
                     ImageMatch::Other => Fit::Left(SkipReason::Changed),
                 };
@@ -74,11 +74,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Of a plan that was cut off, a counter may have moved with the rows that were made, and not yet to where the plan says:
-    /// it goes back as well, if it stands at the last of them.
+    /// Includes counters of a plan that was interrupted. Such a counter has advanced with the inserted rows, but not to its planned
+    /// value. Undo resets it if it has the number of the last inserted row.
     fn counters_of_a_part(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         for line in &mut portion.lines {
-            // Where others had moved it before, that is recorded, and it stays.
+            // If another session had advanced it before, the record says so, and the counter stays.
             let is_left = self.record()?.state.left.contains_key(&line.position);
             if line.fit != Fit::Done || line.change.role() != ChangeRole::Counter || is_left {
                 continue;
@@ -94,6 +94,7 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Compares each change with the row in the database.
     pub(super) fn compare_rows(
         &self,
         session: &mut dyn Session,
@@ -105,7 +106,7 @@ impl Walk<'_> {
         Ok(changes.iter().zip(now).map(|(change, now)| change.compared_with(now.as_ref())).collect())
     }
 
-    /// The rows with these names as the database has them.
+    /// Returns the rows with these names as the database has them.
     pub(super) fn rows(
         &self,
         session: &mut dyn Session,
@@ -115,8 +116,8 @@ impl Walk<'_> {
         self.rows_of(session, self.table(table)?, rows)
     }
 
-    /// The rows with these names, of a table with some of its columns. The image of a row that is too long to be read has no
-    /// columns: it is not as any plan has it.
+    /// Returns the rows with these names, from a table with some of its columns. A row that is too long to be read has an image
+    /// without columns, which equals no image of a plan.
     pub(super) fn rows_of(
         &self,
         session: &mut dyn Session,
@@ -131,7 +132,7 @@ impl Walk<'_> {
         Ok(stored_rows::read(session, self.options.sql, table, rows)?.into_iter().map(image).collect())
     }
 
-    /// A parent that is to be made may be there by now, as another row.
+    /// Skips parents that would be inserted if another row has their key by now.
     fn still_missing(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         let schema = self.options.schema;
         let mut by_relation: BTreeMap<RelationId, Vec<(usize, Key)>> = BTreeMap::new();
@@ -141,7 +142,7 @@ impl Walk<'_> {
                 let Some(relation) = schema.relations.position(|relation| relation.id == reason.relation) else {
                     continue;
                 };
-                // The parents that a made row itself takes are made for the same relation.
+                // The parents that a new row itself requires have the same relation as their reason.
                 let is_its_parent = schema.parent(&schema.relations[relation]).map(|parent| &parent.name);
                 if is_its_parent != Some(&line.change.table) {
                     continue;
@@ -165,7 +166,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// An orphan may have found a parent since: then it is no longer ours to change.
+    /// Skips rows that are no longer orphans.
     fn still_orphans(&self, session: &mut dyn Session, portion: &mut Portion) -> Result<(), ApplyError> {
         let mut by_relation: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, line) in portion.lines.iter().enumerate().filter(|(_, line)| line.fit == Fit::Ready) {
@@ -175,9 +176,10 @@ impl Walk<'_> {
         }
         for (id, indexes) in by_relation {
             let Some(relation_id) = self.options.schema.relations.position(|relation| relation.id == id) else {
-                return Err(
-                    self.refused(format!("there is no relation {id} any more"), "nothing was changed: make a new plan")
-                );
+                return Err(self.refused(
+                    format!("the relation {id} does not exist any more"),
+                    "nothing was changed: make a new plan with `fk-doctor repair`",
+                ));
             };
             let relation = &self.options.schema.relations[relation_id];
             let indexes: Vec<usize> = indexes
@@ -200,7 +202,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Of each row whether it is an orphan of the relation now.
+    /// Returns for each row true if it is an orphan of the relation now.
     pub(super) fn orphans_among(
         &self,
         session: &mut dyn Session,
@@ -215,7 +217,7 @@ impl Walk<'_> {
         Ok(orphans)
     }
 
-    /// Of each row whether the parent that it has found is one that this plan made.
+    /// Returns for each row true if its parent was inserted by this plan.
     fn are_parents_from_plan(
         &self,
         session: &mut dyn Session,
@@ -245,15 +247,15 @@ impl Walk<'_> {
     }
 }
 
-/// A change may name relations of other rows that it was made for.
+/// True if the changed row is in the child table of the relation. A change may name relations of other tables as its reason.
 fn is_child_of(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     schema.child(relation).name == change.table
 }
 
-/// How many rows that do not fit are named.
+/// The number of mismatching rows that a message names.
 const NAMED: usize = 3;
 
-/// Rows that keep a plan from going through.
+/// Rows that differ from the plan, so that it cannot be applied.
 #[derive(Default)]
 pub(super) struct Mismatches {
     rows: u64,
@@ -286,16 +288,16 @@ impl Mismatches {
     }
 }
 
-/// Reads after a row.
+/// Returns the reason as words that follow the name of a row.
 fn reason(why: SkipReason, direction: Direction) -> &'static str {
     match why {
-        SkipReason::Already => "is already so",
+        SkipReason::Already => "already has its new values",
         SkipReason::Changed if direction == Direction::Undo => "is not as it was when the plan was applied",
         SkipReason::Changed => "is not as it was when the plan was made",
         SkipReason::FoundParent => "has its parent by now",
-        SkipReason::Referred => "is referred to by rows that came since",
+        SkipReason::Referred => "is referred to by rows that were added since",
         SkipReason::NoParent => "would have no parent",
-        SkipReason::Bound => "was to change with a row that does not fit",
+        SkipReason::Bound => "belongs to a row that differs from the plan",
         SkipReason::Needless => "is needed by no row any more",
         SkipReason::Refused => "is refused by the database",
     }

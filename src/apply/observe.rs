@@ -1,4 +1,4 @@
-//! How a plan stands to a database, without changing anything: what the record says of it, and what others changed since.
+//! The state of a plan in a database: its record, and the rows that other sessions changed since. Observing changes nothing.
 
 use crate::model::value::Value;
 use std::collections::BTreeMap;
@@ -20,22 +20,22 @@ use crate::model::state::SkipReason;
 use crate::model::state::SkippedRow;
 use crate::plan_file::PlanFile;
 
-/// What is known of a plan in a database.
+/// The state of a plan in a database.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
     /// `None` if the database has no record of the plan.
     pub phase: Option<Phase>,
-    /// The run that wrote last, and when.
+    /// The run that wrote last, and the time.
     pub run: String,
     pub at: String,
     pub total: u64,
-    /// How many changes are made now, by this plan.
+    /// The number of changes of this plan that are in effect.
     pub ours: u64,
-    /// Definitions that are changed by this plan.
+    /// The number of definitions that this plan has changed.
     pub defined: u64,
-    /// How many changes were left, by reason.
+    /// The number of skipped changes, by reason.
     pub left: BTreeMap<SkipReason, u64>,
-    /// Of those that are ours: rows that others changed since, and the first of them.
+    /// The number of rows that this plan changed and that other sessions changed since, and the first of them.
     pub changed_since: u64,
     pub changed_rows: Vec<SkippedRow<Value>>,
     /// The file that holds the record, if the database does not.
@@ -49,7 +49,7 @@ impl Observed {
     }
 }
 
-/// Reads the record, and the rows that the plan changed.
+/// Reads the record and the rows that the plan changed.
 pub fn observe(
     options: &RunOptions<'_>,
     plan: &mut PlanFile,
@@ -82,7 +82,7 @@ pub fn observe(
         tables.dedup();
         for table in tables {
             let here: Vec<&Change> = changes.iter().filter(|change| change.table.to_string() == table).collect();
-            // A table that is gone has none of its rows any more.
+            // A table that was dropped has no rows.
             let compare_rows = match walk.tables.contains_key(&table) {
                 true => walk.compare_rows(session, &table, &here)?,
                 false => vec![ImageMatch::Other; here.len()],
@@ -99,7 +99,7 @@ pub fn observe(
     Ok(observed)
 }
 
-/// Removes the record of a plan, and with the last record the table that holds them.
+/// Removes the record of a plan. With the last record it drops the state table.
 pub fn forget(options: &RunOptions<'_>, plan: &PlanFile, writer: &mut dyn Writer) -> Result<(), ApplyError> {
     writer.begin(None)?;
     let forgotten =
@@ -116,8 +116,8 @@ pub fn forget(options: &RunOptions<'_>, plan: &PlanFile, writer: &mut dyn Writer
     }
 }
 
-/// An order that only looks.
 impl<'a> RunOptions<'a> {
+    /// Returns options for a run that only reads.
     pub fn read_only(
         schema: &'a crate::model::schema::Schema,
         sql: &'static dyn crate::sql::repair::Repair,

@@ -1,6 +1,5 @@
-//! What the changes of a portion do to rows that refer to them, and to the rows that they themselves refer to. No change
-//! leaves an orphan behind that was none before; the only exceptions are, when a plan is taken back, the orphans that the
-//! plan had found.
+//! Checks the references to and from the changed rows of a portion. No change may create an orphan. The only exceptions are the
+//! orphans that the plan had found, which undo restores.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -35,18 +34,18 @@ use crate::model::state::SkipReason;
 use crate::model::text;
 use crate::plan_file;
 
-/// A row without a parent in the transaction at hand, which a later change of the plan is to heal.
+/// A row without a parent in the current transaction, which a later change of the plan repairs.
 #[derive(Debug, Clone)]
 pub(super) struct PendingOrphan {
     relation: RelationId,
     row: RowName,
-    /// The change that made it one.
+    /// The position of the change that made the row an orphan.
     position: usize,
 }
 
 impl Walk<'_> {
-    /// Before rows go, or leave a key: lines to which rows refer that are to stay do not fit. One that stays may itself refer
-    /// to another that was to go, so they are looked at until nothing changes.
+    /// Skips deletes and key changes of rows to which other rows refer. A skipped row may itself refer to another row that would be
+    /// deleted, so this repeats until nothing changes.
     pub(super) fn skip_needed_parents(
         &mut self,
         session: &mut dyn Session,
@@ -55,7 +54,7 @@ impl Walk<'_> {
         loop {
             for line in portion.lines.iter().filter(|line| matches!(line.fit, Fit::Left(_))) {
                 let change = &line.change;
-                self.lookahead.going.remove(&row_fingerprint(&change.table.to_string(), &change.row));
+                self.lookahead.deleted.remove(&row_fingerprint(&change.table.to_string(), &change.row));
             }
             if !self.skip_needed_parents_once(session, portion)? {
                 return Ok(());
@@ -64,7 +63,7 @@ impl Walk<'_> {
         }
     }
 
-    /// True if some line does not fit that did before.
+    /// Returns true if another line is skipped.
     fn skip_needed_parents_once(
         &mut self,
         session: &mut dyn Session,
@@ -88,7 +87,7 @@ impl Walk<'_> {
         Ok(any)
     }
 
-    /// True if some line does not fit.
+    /// Skips the lines to which other rows refer. Returns true if any line is skipped.
     fn skip_referenced_rows(
         &mut self,
         session: &mut dyn Session,
@@ -107,12 +106,12 @@ impl Walk<'_> {
             children.push((indexes[number], RowName::of(&names, values.to_vec())));
         })?;
         if names.is_empty() && self.options.direction == Direction::Undo {
-            // Such rows have no names: they are counted at the end.
+            // Rows without names are counted at the end.
             self.lookahead.counted.insert(relation_id);
             return Ok(false);
         }
         let table = child.name.to_string();
-        // Rows that this very portion takes away, or gives another reference.
+        // Rows that this portion deletes, or whose reference it changes.
         let leaving: HashSet<u64> = portion
             .lines
             .iter()
@@ -126,31 +125,31 @@ impl Walk<'_> {
             .filter(|line| matches!(line.fit, Fit::Left(_)) && line.change.table == child.name)
             .map(|line| row_fingerprint(&table, &line.change.row))
             .collect();
-        let mut strangers: Vec<(usize, RowName)> = Vec::new();
+        let mut other_rows: Vec<(usize, RowName)> = Vec::new();
         for (index, row) in children {
             let fingerprint = row_fingerprint(&table, &row);
             if leaving.contains(&fingerprint) {
-                // It is looked at once it is written.
-            } else if self.lookahead.going.contains(&fingerprint) && !staying.contains(&fingerprint) {
+                // The row is checked after it was written.
+            } else if self.lookahead.deleted.contains(&fingerprint) && !staying.contains(&fingerprint) {
                 self.pending_orphans.push(PendingOrphan {
                     relation: relation_id,
                     row,
                     position: portion.lines[index].position,
                 });
             } else {
-                strangers.push((index, row));
+                other_rows.push((index, row));
             }
         }
         let mut any = false;
         let mut adopted: HashMap<usize, HashSet<u64>> = HashMap::new();
-        for (index, fingerprint) in self.fingerprints(session, relation_id, strangers)? {
+        for (index, fingerprint) in self.fingerprints(session, relation_id, other_rows)? {
             let line = &mut portion.lines[index];
             let adopted = adopted.entry(index).or_insert_with(|| adopted_by(&line.change, &relation.id));
             let is_known = fingerprint.is_some_and(|fingerprint| {
                 self.lookahead.returning.contains(&orphan_fingerprint(relation_id, fingerprint))
                     || adopted.contains(&fingerprint)
             });
-            // Of an older plan only the number of orphans is known.
+            // A plan of an older version contains only the number of orphans.
             let is_counted = line.change.adopts.is_none() && self.lookahead.counted.contains(&relation_id);
             if !is_known && !is_counted {
                 line.fit = Fit::Left(SkipReason::Referred);
@@ -160,8 +159,8 @@ impl Walk<'_> {
         Ok(any)
     }
 
-    /// Of each row of a child, which comes with a number, the fingerprint of its name and key. None is known where no orphan
-    /// may come back.
+    /// Returns for each numbered row of a child the fingerprint of its name and key, for example `(3, Some(0x5eed))`. For apply
+    /// it returns no fingerprints, because no orphan is restored.
     fn fingerprints(
         &self,
         session: &mut dyn Session,
@@ -173,7 +172,7 @@ impl Walk<'_> {
         }
         let relation = &self.options.schema.relations[relation];
         let child = self.options.schema.child(relation);
-        // Nothing else of a row is read: it may be of any size.
+        // Other columns are not read, because they may be of any size.
         let mut narrow = child.clone();
         let is_needed = |index: usize| {
             let is_name = identity_columns(child).contains(&child.columns[index].name.as_str());
@@ -194,7 +193,7 @@ impl Walk<'_> {
         Ok(fingerprints)
     }
 
-    /// After rows were written: those that have no parent, and had none to lose, are suspects until the commit.
+    /// Records the written rows that have no parent now. A later change must give them a parent before the commit.
     pub(super) fn find_new_orphans(&mut self, session: &mut dyn Session, portion: &Portion) -> Result<(), ApplyError> {
         let schema = self.options.schema;
         for relation_id in self.watched.clone() {
@@ -217,7 +216,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// After parents were made: one to which no row refers any more was not to be made.
+    /// Checks that rows refer to the inserted parents. A parent without such a row is skipped or is an error.
     pub(super) fn check_adopting_parents(
         &mut self,
         session: &mut dyn Session,
@@ -261,7 +260,7 @@ impl Walk<'_> {
         Err(self.mismatch_error(&mismatches, false).into())
     }
 
-    /// Forgets the suspects that have found their parents, or are gone.
+    /// Removes the pending orphans that have a parent now or were deleted.
     pub(super) fn clear_pending_orphans(&mut self, session: &mut dyn Session) -> Result<(), ApplyError> {
         let mut by_relation: BTreeMap<RelationId, Vec<PendingOrphan>> = BTreeMap::new();
         for pending in std::mem::take(&mut self.pending_orphans) {
@@ -271,26 +270,31 @@ impl Walk<'_> {
             let relation = &self.options.schema.relations[relation];
             let rows: Vec<&RowName> = pending_orphans.iter().map(|pending| &pending.row).collect();
             let orphans = self.orphans_among(session, relation, &rows)?;
-            self.pending_orphans
-                .extend(pending_orphans.into_iter().zip(orphans).filter(|(_, orphan)| *orphan).map(|(one, _)| one));
+            self.pending_orphans.extend(
+                pending_orphans
+                    .into_iter()
+                    .zip(orphans)
+                    .filter(|(_, is_orphan)| *is_orphan)
+                    .map(|(pending, _)| pending),
+            );
         }
         Ok(())
     }
 
-    /// A sentence on the suspects that are left.
+    /// Returns a sentence about the pending orphans.
     pub(super) fn describe_pending_orphans(&self) -> String {
-        let told = self.pending_orphans.iter().take(3).map(|pending| {
+        let sentences = self.pending_orphans.iter().take(3).map(|pending| {
             let relation = &self.options.schema.relations[pending.relation];
             let child = &self.options.schema.child(relation).name;
             format!("{child} ({}) would have no parent in {}", text::named(pending.row.iter()), relation.parent.name)
         });
-        let told: Vec<String> = told.collect();
-        let more = self.pending_orphans.len().saturating_sub(told.len());
+        let sentences: Vec<String> = sentences.collect();
+        let more = self.pending_orphans.len().saturating_sub(sentences.len());
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        format!("{}{more}", told.join("; "))
+        format!("{}{more}", sentences.join("; "))
     }
 
-    /// The changes that made suspects are not tried again.
+    /// Excludes the changes that made pending orphans from the next attempt.
     pub(super) fn exclude_pending_orphans(&mut self) {
         for pending in std::mem::take(&mut self.pending_orphans) {
             self.excluded.insert(pending.position, SkipReason::NoParent);
@@ -305,7 +309,7 @@ impl Walk<'_> {
     }
 }
 
-/// The relations that were checked when the plan was made.
+/// Returns the relations that were checked when the plan was made.
 pub(super) fn watched(schema: &Schema, header: &Header) -> Vec<RelationId> {
     let is_watched = |relation: &Relation| {
         !matches!(relation.judge, Judge::Incomparable(_))
@@ -320,7 +324,7 @@ fn adopted_by(change: &Change, relation: &str) -> HashSet<u64> {
     adopted.flat_map(|adopted| adopted.rows.iter().copied()).collect()
 }
 
-/// The row goes, or gets another key in the eyes of the relation.
+/// True if the row is deleted or gets another key for this relation.
 fn leaves_key(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     match (&change.before, &change.after) {
         (Some(_), None) => true,
@@ -332,7 +336,7 @@ fn leaves_key(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     }
 }
 
-/// The row is new, or gets another reference.
+/// True if the row is new or gets another reference.
 fn takes_reference(schema: &Schema, relation: &Relation, change: &Change) -> bool {
     match (&change.before, &change.after) {
         (None, Some(_)) => true,

@@ -1,5 +1,5 @@
-//! Tables that a plan brings along, to keep what it takes away or replaces: made before their first row, and gone with
-//! their last one. Nobody drops a table that another made, or that may have rows in the moment in which it is dropped.
+//! Tables that a plan creates to keep deleted rows and old keys. They are created before their first row and dropped with their
+//! last row. A run never drops a table that another program created, or one that may get rows while it is dropped.
 
 use super::ApplyError;
 use super::Direction;
@@ -11,7 +11,7 @@ use crate::model::state::Operation;
 use crate::model::value::Value;
 
 impl Walk<'_> {
-    /// Whether any was made.
+    /// Creates the missing tables of the plan. Returns true if any was created.
     pub(super) fn create_tables(&mut self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
         if self.options.direction == Direction::Undo {
             return Ok(false);
@@ -27,15 +27,15 @@ impl Walk<'_> {
         Ok(!std::mem::take(&mut self.absent).is_empty())
     }
 
-    /// After a failure: tables that the rollback left behind.
+    /// Drops the empty tables that a rollback left behind after a failure.
     pub(super) fn drop_leftover_tables(&self, writer: &mut dyn Writer) {
         for new in self.made.iter().filter(|_| self.options.facts().defines_at_once()) {
-            // The failure is what is told; an empty table harms nobody.
+            // The first error is reported. An empty table does no harm.
             let _ = self.drop_if_empty(writer, new, &new.as_table());
         }
     }
 
-    /// The table is claimed first, so that what another session has written and not yet committed is waited for and seen.
+    /// Drops a table if it is empty. It locks the table first, so that it sees rows that another session commits meanwhile.
     fn drop_if_empty(&self, writer: &mut dyn Writer, new: &NewTable, table: &Table) -> Result<(), ApplyError> {
         let sql = self.options.sql;
         if let Some(query) = sql.may_drop(new, self.reading.plan.digest()) {
@@ -50,10 +50,10 @@ impl Walk<'_> {
         }
         let mut last = Value::Null;
         let query = sql.largest(table, &new.columns[0]);
-        let looked = writer.each_row(&query, &mut |row| last = row.first().cloned().unwrap_or(Value::Null));
-        let dropped = match looked {
+        let outcome = writer.each_row(&query, &mut |row| last = row.first().cloned().unwrap_or(Value::Null));
+        let dropped = match outcome {
             Ok(()) if last == Value::Null => writer.define(&sql.drop(new)),
-            looked => looked,
+            failed => failed,
         };
         if let Some(release) = sql.release() {
             writer.define(&release)?;
@@ -61,7 +61,7 @@ impl Walk<'_> {
         Ok(dropped?)
     }
 
-    /// Tables that the plan made go with their last row.
+    /// Drops the tables that the plan created and that are empty now.
     pub(super) fn drop_empty_tables(&mut self, writer: &mut dyn Writer) -> Result<(), ApplyError> {
         if self.options.direction == Direction::Apply {
             return Ok(());
@@ -69,11 +69,12 @@ impl Walk<'_> {
         let created = &self.record()?.state.created;
         for new in &self.reading.plan.header.creates {
             let name = new.name.to_string();
-            // Where a table is made at once, its mark says whose it is: a run may have been killed before it could record it.
+            // If CREATE TABLE is committed at once, a run may be killed before it records the table. The table's mark then shows its
+            // origin.
             let may_be_ours = created.contains(&name) || self.options.facts().defines_at_once();
             let Some(table) = self.options.schema.table(&name).filter(|_| may_be_ours) else { continue };
             let dropped = self.drop_if_empty(writer, new, &self.options.schema.tables[table]);
-            // Where the rows are committed before, an empty table harms nobody: a role that may not drop it leaves it.
+            // If the rows are committed already, an empty table does no harm. A role without the privilege leaves it.
             if !self.options.facts().defines_at_once() {
                 dropped?;
             }

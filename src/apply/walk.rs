@@ -1,4 +1,4 @@
-//! The walk over a plan: transaction by transaction, each of which looks at its rows before it changes them.
+//! The walk over a plan, transaction by transaction. Each transaction compares its rows with the plan before it changes them.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -29,63 +29,64 @@ use crate::model::plan::NewTable;
 use crate::model::state::SkipReason;
 use crate::plan_file::PlanFile;
 
-/// Which count of the forecast the orphans are held against.
+/// The time of a verification, which decides the number of orphans that is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum VerifyAt {
-    /// Nothing has changed yet, and batches cannot be rolled back together.
+    /// Before the first change, because batches cannot be rolled back together.
     BeforeBatches,
     BeforeCommit,
 }
 
-/// The side of the row changes on which a definition changes.
+/// The time of a change of a definition: before or after the rows change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Before,
     After,
 }
 
+/// The state of a walk over a plan.
 pub(super) struct Walk<'w> {
     pub(super) options: &'w RunOptions<'w>,
     pub(super) reading: Reading<'w>,
-    /// Tables by name, with those that the plan makes.
+    /// Tables by name, including those that the plan creates.
     pub(super) tables: BTreeMap<String, Table>,
-    /// Tables of the plan that are not there yet.
+    /// Tables of the plan that do not exist yet.
     pub(super) absent: BTreeSet<String>,
-    /// Tables that were made, and those whose making was committed.
+    /// Tables that this run created, and those of them that are committed.
     pub(super) made: Vec<NewTable>,
     pub(super) committed_tables: Vec<NewTable>,
-    /// Changes that are not to be tried: they turned out not to fit after others were written.
+    /// Changes that this attempt skips, because an earlier attempt found a conflict after it wrote other rows.
     pub(super) excluded: BTreeMap<usize, SkipReason>,
-    /// What every single change does is counted, so that one that does more than was planned is named.
+    /// True if the affected rows are counted after each change, to name a change that affects more rows than planned.
     pub(super) counts_each_change: bool,
     pub(super) record: Option<Record>,
-    /// Only of relations that were checked when the plan was made is it known which orphans there were: their positions.
+    /// The relations that were checked when the plan was made. The orphans of other relations are unknown.
     pub(super) watched: Vec<RelationId>,
     pub(super) lookahead: Lookahead,
-    /// Keys of the parents that the plan made.
+    /// Fingerprints of the keys of the parents that the plan inserted.
     pub(super) made_keys: HashSet<u64>,
     pub(super) pending_orphans: Vec<PendingOrphan>,
-    /// Done in transactions that may still be rolled back, and in those that were committed.
+    /// The changes including those of the open transaction, and the changes that were committed.
     pub(super) done: RunSummary,
     pub(super) committed: RunSummary,
-    /// How many changes were made before this run.
+    /// The number of changes that were in effect before this run.
     pub(super) applied_before: u64,
-    /// The changes of the transaction at hand: the first and the last position, how many were made, and which were left.
+    /// The changes of the current transaction.
     pub(super) batch: Option<Batch>,
-    /// How many orphans each relation had before the first change, where those do not refuse the plan.
+    /// With `--skip-changed`, the number of orphans that each relation had before the first change.
     pub(super) orphans_before: BTreeMap<String, u64>,
-    /// Orphans that were left as they are, by relation.
+    /// The number of orphans that were skipped, by relation.
     pub(super) left_orphans: BTreeMap<String, u64>,
-    /// The first look at all rows still holds: it was in the same transaction, and every row is to be changed.
+    /// True if the first inspection found all rows ready, in the same transaction. The rows need no second comparison then.
     pub(super) all_ready: bool,
-    /// Orphans of relations in which they can only be counted, before the first change.
+    /// The number of orphans before the first change, for relations whose orphans can only be counted.
     pub(super) counts_before: BTreeMap<RelationId, u64>,
 }
 
-/// Why a walk ends early.
+/// The reason why a walk ends early.
 pub(super) enum Halt {
     Error(ApplyError),
-    /// Some changes were barred: everything that is not committed is tried again without them.
+    /// Some changes were excluded. All changes that are not committed are tried again without them.
     Retry,
 }
 
@@ -95,7 +96,7 @@ impl<E: Into<ApplyError>> From<E> for Halt {
     }
 }
 
-/// What the first look at all rows found.
+/// The result of the first inspection of all rows.
 #[derive(Default)]
 struct Found {
     ready: u64,
@@ -104,7 +105,7 @@ struct Found {
 }
 
 impl<'w> Walk<'w> {
-    /// `made` are tables of the plan that are there although the schema does not know them.
+    /// Returns a walk before its first step. `made` are tables that an earlier attempt created after the schema was read.
     pub(super) fn new(
         options: &'w RunOptions<'w>,
         plan: &'w mut PlanFile,
@@ -171,7 +172,7 @@ impl<'w> Walk<'w> {
             }
             secure(writer)?;
             self.mark()?;
-            // What is defined at once ends the transaction: what was looked at is looked at again.
+            // A definition that is committed at once ends the transaction, so the rows are inspected again.
             let is_defined =
                 self.prepare_record(writer)? | self.create_tables(writer)? | self.redefine(writer, Side::Before)?;
             if !is_defined || !self.options.facts().defines_at_once() {
@@ -195,7 +196,7 @@ impl<'w> Walk<'w> {
         Ok(writer.begin(locks(self.options, &self.reading.plan.header).as_ref())?)
     }
 
-    /// Looks at every definition and row before anything is written.
+    /// Compares every definition and row with the plan before anything is written.
     fn inspect_all(&mut self, writer: &mut dyn Writer) -> Result<Found, ApplyError> {
         let mut found = Found::default();
         self.inspect_definitions(writer, &mut found.ready, &mut found.already)?;
@@ -212,7 +213,7 @@ impl<'w> Walk<'w> {
             for line in &portion.lines {
                 match line.fit {
                     Fit::Ready => found.ready += 1,
-                    // Others have moved the counter before we did: it is not ours to move back.
+                    // Another session advanced the counter before this run, so undo must not reset it.
                     Fit::Already | Fit::Moved if is_fresh && line.change.role() == ChangeRole::Counter => {
                         self.excluded.insert(line.position, SkipReason::Already);
                     }
@@ -226,12 +227,12 @@ impl<'w> Walk<'w> {
             let needless = self.lookahead.needless_parents();
             self.excluded.extend(needless.into_iter().map(|position| (position, SkipReason::Needless)));
         }
-        let is_one = self.options.batch.is_none() && found.mismatches.is_empty();
-        self.all_ready = is_one && found.ready >= total as u64 && found.already == 0;
+        let is_single_batch = self.options.batch.is_none() && found.mismatches.is_empty();
+        self.all_ready = is_single_batch && found.ready >= total as u64 && found.already == 0;
         Ok(found)
     }
 
-    /// Nothing is left to do, and nothing is written but that it was all done.
+    /// Ends a run that has nothing to change. It only records that the plan is complete.
     fn finish_without_changes(&mut self, writer: &mut dyn Writer, found: &Found) -> Result<(), Halt> {
         let total = self.reading.plan.changes();
         let mut step = 0;
@@ -251,7 +252,7 @@ impl<'w> Walk<'w> {
         if self.options.facts().defines_at_once() {
             self.drop_empty_tables(writer)?;
         }
-        // What was defined at once a moment ago is not what was so already.
+        // A definition that this run changed at once does not count as already changed.
         self.done.already += found.already.saturating_sub(self.done.redefined);
         let phase = self.record()?.state.phase;
         if phase.is_some_and(|phase| phase != self.last_phase()) {

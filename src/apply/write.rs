@@ -1,4 +1,4 @@
-//! One change, written and held against what was planned: one row, and nothing beyond it.
+//! Writes one change, and checks that it affected exactly one row.
 
 use super::ApplyError;
 use super::portion::Fit;
@@ -29,7 +29,7 @@ impl Walk<'_> {
         if let (Err(EngineError::Failed { .. }), ChangeRole::Parent) = (&changed, change.role())
             && let Some(unenforced) = sql.unenforced(&statement).filter(|_| !writer.lost_conflict())
         {
-            // Of parents that need each other, one has to be there first.
+            // If two parents require each other, one is inserted while its foreign key is not enforced.
             changed = writer.change(&unenforced);
         }
         if self.counts_each_change && changed.is_ok() {
@@ -37,7 +37,7 @@ impl Walk<'_> {
         }
         let why = match changed {
             Ok(1) => None,
-            Ok(0) => Some((format!("{} did not change: a trigger kept it as it was", row_of(change)), true)),
+            Ok(0) => Some((format!("{} did not change: a trigger prevented the change", row_of(change)), true)),
             Ok(rows) => {
                 let more = plural(rows - 1, "row");
                 Some((format!("changing {} changed {more} beyond the plan, by a trigger", row_of(change)), true))
@@ -63,7 +63,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Triggers and cascades may have changed more rows than the plan. Which change it was is found by counting after each.
+    /// Checks the number of affected rows, because triggers and cascades may change further rows. If it is wrong, a second attempt
+    /// counts after each change and so finds the change at fault.
     pub(super) fn check_count(&mut self, portion: &Portion, planned: u64, changed: u64) -> Result<(), Halt> {
         if changed == planned {
             return Ok(());
@@ -81,7 +82,7 @@ impl Walk<'_> {
         Err(self.refused(why, self.without_triggers()).into())
     }
 
-    /// What goes with a change that was made.
+    /// Advances the counter of the table after a change, and counts the change.
     fn follow_up(&mut self, writer: &mut dyn Writer, table: &Table, change: &Change) -> Result<(), ApplyError> {
         if let (ChangeRole::Parent, None, Some(after)) = (change.role(), &change.before, &change.after) {
             for advance in self.options.sql.advance(table, after) {
@@ -97,7 +98,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Where a trigger can store something else than was written, what was stored is read back.
+    /// Reads the written rows back, if triggers of this engine can store other values than were written.
     pub(super) fn check_stored(&mut self, writer: &mut dyn Writer, portion: &Portion) -> Result<(), Halt> {
         if self.options.facts().stores_as_written {
             return Ok(());
@@ -111,7 +112,7 @@ impl Walk<'_> {
                 self.excluded.insert(line.position, SkipReason::Refused);
                 return Err(Halt::Retry);
             }
-            let why = format!("{} was stored otherwise than was planned, by a trigger", row_of(&line.change));
+            let why = format!("a trigger stored {} with other values than planned", row_of(&line.change));
             return Err(self.refused(why, self.without_triggers()).into());
         }
         Ok(())
@@ -119,15 +120,18 @@ impl Walk<'_> {
 
     fn without_triggers(&self) -> &'static str {
         if self.options.facts().can_silence_triggers {
-            "nothing was changed: --no-triggers keeps triggers silent"
+            "nothing was changed: add --no-triggers to disable triggers"
         } else {
-            "nothing was changed: drop the trigger for the time of the repair"
+            "nothing was changed: drop the trigger, repeat the command, and create the trigger again"
         }
     }
 
     pub(super) fn table(&self, name: &str) -> Result<&Table, ApplyError> {
-        self.tables
-            .get(name)
-            .ok_or_else(|| self.refused(format!("there is no table {name}"), "nothing was changed: make a new plan"))
+        self.tables.get(name).ok_or_else(|| {
+            self.refused(
+                format!("there is no table {name}"),
+                "nothing was changed: make a new plan with `fk-doctor repair`",
+            )
+        })
     }
 }
