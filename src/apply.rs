@@ -324,7 +324,7 @@ fn help_if_partly(doing: &str, error: &ApplyError, committed: u64) -> String {
     let so_far = format!(
         "{changes} committed before {stay}: repeat the command to continue from there, or run `fk-doctor {other}` to take them back"
     );
-    if advice.is_empty() || advice == "run the same command again" { so_far } else { format!("{so_far}; {advice}") }
+    if advice.is_empty() || advice == "repeat the command" { so_far } else { format!("{so_far}; {advice}") }
 }
 
 /// The start of the help of an error after which the database is as it was.

@@ -168,7 +168,7 @@ fn orphan_added_after_planning_stops_enforce() {
     let dump = bench.dump();
     let applied = bench.run(&["apply", "app.db", "plan"]);
     assert_eq!(applied.code, 5, "{}", applied.stdout);
-    assert!(applied.stderr.contains("has orphans, as the database itself finds"), "{}", applied.stderr);
+    assert!(applied.stderr.contains("has orphans, as the database's own check found"), "{}", applied.stderr);
     assert_eq!(bench.dump(), dump);
 }
 
