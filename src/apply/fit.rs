@@ -156,9 +156,9 @@ impl Walk<'_> {
             let parent = &schema.relations[relation].parent;
             let Some(table) = parent.table else { continue };
             for chunk in keys.chunks(CHUNK) {
-                let asked: Vec<&Key> = chunk.iter().map(|(_, key)| key).collect();
-                let query = self.options.sql.present(&schema.tables[table], &parent.columns, &asked);
-                session.numbered(&query, asked.len(), &mut |number, _| {
+                let wanted: Vec<&Key> = chunk.iter().map(|(_, key)| key).collect();
+                let query = self.options.sql.present(&schema.tables[table], &parent.columns, &wanted);
+                session.numbered(&query, wanted.len(), &mut |number, _| {
                     portion.lines[chunk[number].0].fit = Fit::Left(SkipReason::FoundParent);
                 })?;
             }
@@ -237,9 +237,9 @@ impl Walk<'_> {
             })
             .collect();
         for chunk in keys.chunks(CHUNK) {
-            let asked: Vec<&Key> = chunk.iter().map(|(_, key)| key).collect();
-            let query = self.options.sql.present(&schema.tables[parent], &about.parent.columns, &asked);
-            session.numbered(&query, asked.len(), &mut |number, stored| {
+            let wanted: Vec<&Key> = chunk.iter().map(|(_, key)| key).collect();
+            let query = self.options.sql.present(&schema.tables[parent], &about.parent.columns, &wanted);
+            session.numbered(&query, wanted.len(), &mut |number, stored| {
                 ours[chunk[number].0] = self.made_keys.contains(&key_fingerprint(relation, stored));
             })?;
         }

@@ -144,7 +144,7 @@ impl Walk<'_> {
     }
 }
 
-/// Returns a key as text, so that a number and its text are equal. `None` if a column is NULL or missing.
+/// Returns a key as text in lower case, so that a number and its text are equal. `None` if a column is NULL or missing.
 fn loose_key<'n>(relation: &Relation, names: impl Iterator<Item = &'n str>, image: &Row) -> Option<String> {
     let mut key = relation.parent.name.to_string();
     for name in names {

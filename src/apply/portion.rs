@@ -110,8 +110,8 @@ impl Portion {
         units
     }
 
-    /// Makes each unit all or nothing. If one line is skipped, or another session already made the main change, the other lines
-    /// are skipped too. A record that is not written then counts as done.
+    /// Makes each unit all or nothing. If one line is skipped, the other lines are skipped too. If another session already made the
+    /// main change, the other lines are also skipped, except that a line of a record table counts as done.
     pub(super) fn unite(&mut self) {
         for unit in self.units() {
             let lines = &mut self.lines[unit];

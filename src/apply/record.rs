@@ -152,10 +152,10 @@ impl Record {
         let names: Vec<RowName> = numbers.map(|number| self.name(number)).collect();
         let names: Vec<&RowName> = names.iter().collect();
         let mut entries = Vec::new();
-        let asked = session.each_row(&self.sql.rows_at(&state::table(), &names), &mut |row| {
+        let outcome = session.each_row(&self.sql.rows_at(&state::table(), &names), &mut |row| {
             entries.push(StateEntry::read(row.get(2..).unwrap_or_default()));
         });
-        asked.map_err(|error| match error {
+        outcome.map_err(|error| match error {
             EngineError::Failed { why } => ApplyError::Record {
                 what: format!("read {}", state::TABLE),
                 why,

@@ -1,5 +1,5 @@
 //! Verifies the changes before the commit: no relation may have more orphans than the plan forecasts. A successful commit is no
-//! proof, because the engine does not check every relation.
+//! proof, because the engine's own count of violations can be wrong.
 
 use super::ApplyError;
 use super::walk::VerifyAt;

@@ -5,7 +5,7 @@ use crate::model::relation::Origin;
 use crate::model::schema::Schema;
 
 /// Returns the names of the tables with parents first, and the cycles, for example `(["a", "b", "c"], [["b", "c"]])`. The
-/// tables of a cycle are listed together, after the parents of all of them.
+/// tables of a cycle are listed together.
 pub(super) fn of(schema: &Schema, tables: &[TableId]) -> (Vec<String>, Vec<Vec<String>>) {
     let mut open: Vec<TableId> = Vec::new();
     for &table in tables {

@@ -84,7 +84,7 @@ impl<'a> Planner<'a> {
             }
             let treatment = &treatment.value;
             let open_groups: Vec<&Group> = open.iter().map(|&index| &groups[index]).collect();
-            // If another relation made the plan create this parent, the key needs no treatment.
+            // A parent that the plan already creates also serves this relation, so the key needs no treatment.
             let planned = match treatment {
                 Treatment::Remap(_) => vec![false; open_groups.len()],
                 _ => self.planned(case, &open_groups)?,
