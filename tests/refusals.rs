@@ -56,9 +56,9 @@ fn stale_plan_is_refused() {
         ("INSERT INTO c VALUES (5, 99, NULL)", "c(r)->p(id) has 1 orphan row (such as id = 5)"),
         ("DELETE FROM p WHERE id = 1", "could not apply the plan"),
         ("ALTER TABLE c ADD COLUMN more", "definitions of the database differ from those that the plan was made for"),
-        ("ALTER TABLE p RENAME COLUMN name TO title", "definitions are not those"),
-        ("CREATE TRIGGER t AFTER UPDATE ON c BEGIN SELECT 1; END", "definitions are not those"),
-        ("DROP INDEX cr", "definitions are not those"),
+        ("ALTER TABLE p RENAME COLUMN name TO title", "definitions of the database differ"),
+        ("CREATE TRIGGER t AFTER UPDATE ON c BEGIN SELECT 1; END", "definitions of the database differ"),
+        ("DROP INDEX cr", "definitions of the database differ"),
         (
             "CREATE TABLE kept(id INTEGER PRIMARY KEY, rule, relation, child_table, child_row, original_key, new_key); INSERT INTO kept(id) VALUES (1)",
             "kept (id = 1) is not as it was",

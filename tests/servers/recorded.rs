@@ -395,7 +395,8 @@ fn unusable_state_table_is_reported() {
         if patient.kind == Kind::Postgres {
             patient.server.execute(&format!("REVOKE ALL ON fk_doctor_state FROM {role}"));
             for command in [["undo", &url, "plan.ndjson"], ["status", "plan.ndjson", &url]] {
-                let run = ended(patient, patient.server.run(&command), 5, "the record of the plan may be in it");
+                let run =
+                    ended(patient, patient.server.run(&command), 5, "the record of the plan may be in this table");
                 assert!(run.stderr.contains("GRANT SELECT, INSERT, UPDATE ON fk_doctor_state"), "{}", run.stderr);
             }
         } else {
