@@ -1,7 +1,7 @@
 //! Finds every foreign-key relationship of a database and every row that breaks one, and says why.
 //!
 //! [`scan()`] reads a database and returns an [`Examination`]: a [`Coverage`] for each [`Relation`], and every
-//! [`Finding`]. The program of the same name does more, such as repairs; its parts are no public interface.
+//! [`Finding`]. The program of the same name does more, such as repairs; its parts are not a public interface.
 //!
 //! The rest of this page is the map of the source code.
 //!
@@ -66,10 +66,10 @@ pub use model::value::Value;
 /// # )?;
 /// # let path = path.to_string_lossy();
 /// use fk_doctor::Code;
-/// use fk_doctor::Verdict;
+/// use fk_doctor::ScanVerdict;
 ///
 /// let examination = fk_doctor::scan(&path)?;
-/// assert_eq!(examination.verdict(), Verdict::Findings);
+/// assert_eq!(examination.verdict(), ScanVerdict::Findings);
 ///
 /// let orphans = &examination.findings[0];
 /// assert_eq!(orphans.code, Code::Orphan);

@@ -138,7 +138,7 @@ impl PlanFile {
             line.clear();
             let length = (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(unreadable)? as u64;
             if length == 0 || line.last() != Some(&b'\n') {
-                return Err(untrusted("it has no last line: it was cut off"));
+                return Err(untrusted("it has no last line: it is incomplete"));
             }
             let text = std::str::from_utf8(&line[..line.len() - 1]).map_err(|_| untrusted("it is not text"))?;
             if header.is_none() {
@@ -146,10 +146,10 @@ impl PlanFile {
             } else if wire::is_trailer(text) {
                 let digest = hexadecimal(&digest.finalize());
                 if text != wire::trailer(offsets.len() as u64 - 1, &digest) {
-                    return Err(untrusted("its digest is not that of its lines: it was changed after it was made"));
+                    return Err(untrusted("its digest does not match its lines: it was changed after it was written"));
                 }
                 if !file.fill_buf().map_err(unreadable)?.is_empty() {
-                    return Err(untrusted("there is something after its last line"));
+                    return Err(untrusted("there is text after its last line"));
                 }
                 break digest;
             }
