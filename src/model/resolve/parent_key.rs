@@ -170,7 +170,7 @@ fn key_of(facts: &Facts, table: &Table, key: &ForeignKey, parent: &mut Parent, d
     }
     let defect = why_unusable(facts, table, &parent.columns);
     let because = format!(
-        "{} refuses every write to this child (foreign key mismatch: {}); fk-doctor compares the values by the rules of \
+        "{} refuses every write that this foreign key concerns (foreign key mismatch: {}); fk-doctor compares the values by the rules of \
          the engine",
         facts.title,
         defect.code.name()
