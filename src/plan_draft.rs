@@ -105,7 +105,7 @@ impl PlanDraft {
 
     /// Stores a change, unless it changes nothing.
     fn insert(&mut self, change: &Change, unit: Unit) -> Result<()> {
-        self.remove(&change.table, &change.row)?;
+        self.take_away(&change.table, &change.row)?;
         if change.changes_nothing() {
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl PlanDraft {
     }
 
     /// Removes the change of a row. Returns the change, if there was one.
-    pub fn remove(&mut self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
+    pub fn take_away(&mut self, table: &TableName, row: &RowName) -> Result<Option<Change>> {
         let Some((position, change)) = self.find(table, row)? else { return Ok(None) };
         self.store
             .prepare_cached("DELETE FROM change WHERE step = ?1 AND unit = ?2 AND number = ?3")?

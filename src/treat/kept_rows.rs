@@ -52,7 +52,7 @@ impl<'a> Planner<'a> {
                 said.is_some_and(|said| said.is_same(value) || said.is_same(&self.sql.recorded(value.clone())))
             };
             if member.role() == ChangeRole::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
-                self.draft.remove(&member.table, &member.row)?;
+                self.draft.take_away(&member.table, &member.row)?;
             }
         }
         Ok(())

@@ -244,7 +244,7 @@ impl<'a> Planner<'a> {
         let _ = rehearsal.attempt(&sql.delete(about, row))?;
         // A planned update or delete of this row belongs to a row that existed before.
         let is_made = self.draft.get(&about.name, row)?.is_some_and(|planned| planned.before.is_none());
-        let was_planned = is_made && self.draft.remove(&about.name, row)?.is_some();
+        let was_planned = is_made && self.draft.take_away(&about.name, row)?.is_some();
         if let Some(made) = self.new_parents.made.get_mut(&table) {
             made.is_stale |= was_planned && largest(row) == made.reached;
         }

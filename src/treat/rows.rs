@@ -155,7 +155,7 @@ impl<'a> Planner<'a> {
     ) -> Result<(), TreatError> {
         if !planned.reasons.is_empty() {
             self.remove_key_record(planned)?;
-            self.draft.remove(&planned.table, &planned.row)?;
+            self.draft.take_away(&planned.table, &planned.row)?;
         }
         let made = match (case.relation.parent.table, self.reference(case.relation, image)) {
             (Some(parent), Some(key)) => self.made_key(parent, &case.relation.parent.columns, &key)?,
