@@ -138,7 +138,7 @@ impl PlanFile {
             line.clear();
             let length = (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(unreadable)? as u64;
             if length == 0 || line.last() != Some(&b'\n') {
-                return Err(untrusted("it has no last line: it is incomplete"));
+                return Err(untrusted("it has no last line: it was cut off"));
             }
             let text = std::str::from_utf8(&line[..line.len() - 1]).map_err(|_| untrusted("it is not text"))?;
             if header.is_none() {
