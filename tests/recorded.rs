@@ -83,7 +83,7 @@ fn row_whose_parent_arrived_is_left_alone() {
             assert!(plain(&refused).contains("b (id = 2) has its parent by now"), "{}", refused.stderr);
             assert_eq!(bench.dump(), dump);
             let skipped = done(&bench, "apply", &[options, &["--skip-changed"]].concat(), 6);
-            assert!(plain(&skipped).states("1 row had found their parent"), "{}", skipped.stdout);
+            assert!(plain(&skipped).states("1 row has a parent by now"), "{}", skipped.stdout);
             assert_eq!(bench.value("SELECT r FROM b WHERE id = 2"), "16");
             assert_eq!(bench.value("SELECT r FROM b WHERE id = 3"), "NULL");
             done(&bench, "undo", &[], 0);
@@ -116,7 +116,7 @@ fn placeholder_made_first_by_the_application_stays() {
     bench.execute("INSERT INTO p VALUES (16, NULL)");
     let before = bench.dump();
     let applied = done(&bench, "apply", &[], 0);
-    assert!(plain(&applied).states("1 row made; 1 was so already"), "{}", applied.stdout);
+    assert!(plain(&applied).states("1 row made; 1 was already as planned"), "{}", applied.stdout);
     assert_eq!(status(&bench)["state"]["left"], serde_json::json!({ "already": 2 }));
     done(&bench, "undo", &[], 0);
     assert_eq!(
@@ -388,7 +388,7 @@ fn resumed_run_checks_its_rows_again() {
     assert!(plain(&refused).contains("has its parent by now; and 2 more rows"), "{}", refused.stderr);
     assert_eq!(count(), left);
     let skipped = done(&bench, "apply", &["--batch", "10", "--skip-changed"], 6);
-    assert!(plain(&skipped).states("5 rows had found their parent"), "{}", skipped.stdout);
+    assert!(plain(&skipped).states("5 rows have a parent by now"), "{}", skipped.stdout);
     assert_eq!(count(), 5);
     done(&bench, "undo", &["--batch", "100"], 0);
     assert_eq!(count(), 3_000);

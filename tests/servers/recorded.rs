@@ -246,7 +246,7 @@ fn server_placeholder_made_first_by_the_application_stays() {
             planned(patient, "action = \"placeholder\"\nvalues = { name = \"made\" }");
             patient.server.execute("INSERT INTO p VALUES (16, 'made')");
             let before = patient.dump();
-            ended(patient, patient.apply(options), 0, "2 rows made; 1 was so already");
+            ended(patient, patient.apply(options), 0, "2 rows made; 1 was already as planned");
             assert_eq!(status(patient)["state"]["left"], json!({ "already": 1 }));
             patient.take_back(&before);
             patient.server.execute("UPDATE b SET r = NULL WHERE id = 2; DELETE FROM p WHERE id = 16");
