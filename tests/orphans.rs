@@ -205,3 +205,19 @@ fn proven_orphans_are_told_as_by_sql() {
     println!("{orphans} orphans, {proven} of them proven, {mixed} relations with both kinds");
     assert!(proven > 0 && proven < orphans && mixed > 0);
 }
+
+#[test]
+fn full_temporary_folder_leaves_orphans_to_sqlite() {
+    let bench = Bench::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY);
+         CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p);
+         WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 90000)
+         INSERT INTO c SELECT i, i * 7919 % 1000000007 FROM r;",
+    );
+    let scan = ["scan", "app.db", "--format", "json", "--memory", "1MB"];
+    let proven = bench.run(&scan);
+    let missing = bench.path("missing");
+    let judged = bench.run_in(&scan, &[("TMPDIR", missing.to_str().unwrap())]);
+    assert!(proven.stdout.contains("\"orphan_rows\": 90000"), "{}", proven.stdout);
+    assert_eq!(judged.stdout, proven.stdout);
+}

@@ -25,8 +25,8 @@ use crate::model::value::Value;
 use crate::sql;
 use crate::sql::ScanHints;
 
-/// The most rows that the engine is asked to name. If there are more, it judges all rows of the relation.
-const MOST_ROWS_NAMED: usize = 400_000;
+/// The most rows that the engine is asked to put in the order of their names. If there are more, it judges all rows.
+const MOST_ROWS_ORDERED: u64 = 1_000_000;
 
 /// Returns the tally without counts; `None` if the engine must judge all rows.
 pub(super) fn tally(
@@ -52,7 +52,10 @@ pub(super) fn tally(
     }
     merge.add_proven(None)?;
     let Merge { mut tally, mut top, is_sound, .. } = merge;
-    if !is_sound || !list_rows(gatherer, reading, &mut top)? || !name_rows(gatherer, session, suspects, &mut top)? {
+    let is_sound = is_sound
+        && find_first_rows(gatherer, session, reading, &mut top)?
+        && name_rows(gatherer, session, suspects, &mut top)?;
+    if !is_sound {
         return Ok(None);
     }
     tally.top = top.into_iter().map(|key| key.missing).collect();
@@ -72,7 +75,7 @@ struct FrequentKey {
     missing: MissingKey<Value>,
     /// The position among all missing keys, in the engine's order.
     position: u64,
-    /// The addresses of the first proven orphans.
+    /// The addresses of the proven orphans that can be shown.
     rows: Vec<i64>,
     proven: u64,
 }
@@ -150,27 +153,50 @@ impl FrequentKey {
     }
 }
 
-/// Where rows are not named by their addresses, lists all proven orphans of the keys, because any can be the first by
-/// name. Returns false if they are too many.
-fn list_rows(gatherer: &Gatherer<'_>, reading: &StorageReading, top: &mut [FrequentKey]) -> Result<bool, EngineError> {
-    if is_named_by_address(gatherer.schema.child(gatherer.relation)) {
+/// Where rows are not named by their addresses, finds the first rows by name of every key with more rows than are kept.
+/// Returns false if there are too many.
+fn find_first_rows(
+    gatherer: &Gatherer<'_>,
+    session: &mut dyn Session,
+    reading: &StorageReading,
+    top: &mut [FrequentKey],
+) -> Result<bool, EngineError> {
+    let child = gatherer.schema.child(gatherer.relation);
+    let kept = gatherer.samples.max(1);
+    let mut open: Vec<&mut FrequentKey> = top.iter_mut().filter(|key| key.proven > kept as u64).collect();
+    if is_named_by_address(child) || open.is_empty() {
         return Ok(true);
     }
-    let is_open = |key: &&mut FrequentKey| key.proven > key.rows.len() as u64;
-    let rows: u64 = top.iter().map(|key| key.proven).sum();
-    if rows > MOST_ROWS_NAMED as u64 {
+    if open.iter().map(|key| key.proven).sum::<u64>() > MOST_ROWS_ORDERED {
         return Ok(false);
     }
-    let mut open: Vec<&mut FrequentKey> = top.iter_mut().filter(is_open).collect();
     open.sort_by_key(|key| key.position);
+    let mut keys_of_rows: Vec<(i64, usize)> = Vec::new();
     let mut stream = reading.orphans.stream()?;
-    for key in open {
+    let mut rows = Vec::new();
+    for (position, key) in open.iter_mut().enumerate() {
         while stream.next_key().is_some_and(|next| *next != key.missing.key) {
-            stream.next_group(0, &mut Vec::new())?;
+            stream.next_group(0, &mut rows)?;
         }
-        stream.next_group(MOST_ROWS_NAMED, &mut key.rows)?;
+        stream.next_group(usize::MAX, &mut rows)?;
+        keys_of_rows.extend(rows.iter().map(|&row| (row, position)));
+        key.rows.clear();
     }
-    Ok(true)
+    keys_of_rows.sort_unstable();
+    let rows: Vec<i64> = keys_of_rows.iter().map(|&(row, _)| row).collect();
+    let Some(question) = sql::of(gatherer.schema).rows_by_name(child, &rows) else { return Ok(false) };
+    let mut found = 0;
+    session.each_row(&question, &mut |answer| {
+        let Some(row) = answer.first().and_then(Value::as_integer) else { return };
+        if let Ok(position) = keys_of_rows.binary_search_by_key(&row, |&(row, _)| row) {
+            found += 1;
+            let key = &mut open[keys_of_rows[position].1];
+            if key.rows.len() < kept {
+                key.rows.push(row);
+            }
+        }
+    })?;
+    Ok(found == keys_of_rows.len())
 }
 
 /// Asks the engine for the rows to show. Returns false if its answer is not about exactly these rows.

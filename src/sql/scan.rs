@@ -156,6 +156,12 @@ pub trait Scan: Grammar {
         ))
     }
 
+    /// Returns the addresses of these rows of a table in the order of the rows' names: rows of one number, such as (7). `None`
+    /// if the engine is not asked for that.
+    fn rows_by_name(&self, _: &Table, _rows: &[i64]) -> Option<Sql> {
+        None
+    }
+
     /// Returns the same question, to be answered without indexes; `None` if the first answer used none.
     fn without_indexes(&self, _: &Sql) -> Option<Sql> {
         None

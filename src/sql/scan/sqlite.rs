@@ -85,6 +85,14 @@ impl Scan for Sqlite {
         )))
     }
 
+    fn rows_by_name(&self, table: &Table, rows: &[i64]) -> Option<Sql> {
+        let address = table.row_address.as_deref()?;
+        let mut query = self.query();
+        let source = source_of_rows(&mut query, table, address, rows);
+        let names: Vec<String> = row_name_columns(table).iter().map(|name| self.of("child", name)).collect();
+        Some(query.finish(format!("SELECT suspect.{} FROM {source} ORDER BY {}", self.number(), names.join(", "))))
+    }
+
     fn shared_keys(&self, _: &Schema, table: &Table, columns: &[usize]) -> Option<Sql> {
         let key: Vec<String> = columns.iter().map(|&column| self.of("parent", &table.columns[column].name)).collect();
         let complete: Vec<String> = key.iter().map(|column| self.not_null(column)).collect();
@@ -162,16 +170,7 @@ fn grouped(
     let condition = only.map_or_else(|| condition.to_owned(), |only| format!("{only} AND {condition}"));
     let with = if suspect_index { truth(schema, relation) } else { grammar.before_parents(schema, relation) };
     let source = match (among.rows, &child.row_address) {
-        (Some(rows), Some(address)) => {
-            let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
-            let rows = query.parameter(Value::Text(format!("[{}]", rows.join(",")).into_bytes()));
-            let number = grammar.number();
-            format!(
-                "(SELECT value AS {number} FROM json_each({rows})) AS suspect CROSS JOIN {} ON {} = suspect.{number}",
-                grammar.source(None, child, "child", Reading::WholeTable),
-                grammar.of("child", address),
-            )
-        }
+        (Some(rows), Some(address)) => source_of_rows(&mut query, child, address, rows),
         _ => {
             let reading = if only.is_none() { Reading::WholeTable } else { Reading::AnyIndex };
             grammar.source(None, child, "child", reading)
@@ -185,6 +184,18 @@ fn grouped(
         comma = if identity.is_empty() { "" } else { ", " },
         identity = identity.join(", "),
     ))
+}
+
+/// Returns the rows of a table at these addresses.
+fn source_of_rows(query: &mut Query, table: &Table, address: &str, rows: &[i64]) -> String {
+    let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
+    let rows = query.parameter(Value::Text(format!("[{}]", rows.join(",")).into_bytes()));
+    let number = Sqlite.number();
+    format!(
+        "(SELECT value AS {number} FROM json_each({rows})) AS suspect CROSS JOIN {} ON {} = suspect.{number}",
+        Sqlite.source(None, table, "child", Reading::WholeTable),
+        Sqlite.of("child", address),
+    )
 }
 
 /// Returns the parent's keys as its table has them, without its indexes. SQLite builds them when they are first asked for and
