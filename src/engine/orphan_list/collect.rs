@@ -33,7 +33,7 @@ struct StoreState {
     end: u64,
 }
 
-const LARGEST_RUN: u64 = 4 << 20;
+const LARGEST_RUN: u64 = 1 << 20;
 const SMALLEST_RUN: u64 = 16 << 10;
 
 impl RunStore {
