@@ -46,8 +46,8 @@ pub fn execute(
         // The rows come back from the plan.
         Direction::Undo => None,
     };
-    let takes_back = order.direction == Direction::Undo && plan.changes() > 0;
-    let mut writer = database.writer(WriteOptions { no_triggers: conduct.no_triggers, takes_back })?;
+    let undo = order.direction == Direction::Undo && plan.changes() > 0;
+    let mut writer = database.writer(WriteOptions { no_triggers: conduct.no_triggers, undo })?;
     exclusive::exclude_other_runs(order.direction, plan, conduct.lock, conduct.identity, writer.as_mut())?;
     let header = plan.header.clone();
     let mut admit = |writer: &mut dyn Writer| admission::refuse_other_definitions(order, &header, writer);

@@ -36,25 +36,25 @@ pub(super) mod writer;
 pub(super) mod writing;
 
 /// How long to wait for a server that does not answer at all, unless the URL says otherwise.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A database of no more bytes is scanned before another connection would be there.
-const SMALL: i64 = 32 << 20;
+const SMALL_DATABASE: i64 = 32 << 20;
 
 /// Whether a database of so many bytes is small; where they are not known, it is not.
 pub(super) fn is_small(bytes: Option<i64>) -> bool {
-    bytes.is_some_and(|bytes| bytes <= SMALL)
+    bytes.is_some_and(|bytes| bytes <= SMALL_DATABASE)
 }
 
 /// How much later than the server we give up on an answer ourselves, should it not keep the time.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_millis(500);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What a refusal is about, as far as the server tells it apart from its words.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct About {
+pub(super) struct RefusalDetails {
     pub(super) table: Option<String>,
     pub(super) column: Option<String>,
     pub(super) detail: Option<String>,
@@ -67,15 +67,15 @@ pub(super) enum Failure {
     Refused {
         code: String,
         message: String,
-        about: About,
+        about: RefusalDetails,
     },
     /// The address, or what the environment adds to it, makes no sense.
-    Misspelt {
+    InvalidAddress {
         why: String,
         help: String,
     },
     /// There is no server to be heard any more, or never was.
-    Unreached {
+    Unreachable {
         why: String,
     },
     TimeLimit,
@@ -85,7 +85,7 @@ impl Failure {
     pub(super) fn why(&self) -> String {
         match self {
             Failure::Refused { message, .. } => message.clone(),
-            Failure::Unreached { why } | Failure::Misspelt { why, .. } => why.clone(),
+            Failure::Unreachable { why } | Failure::InvalidAddress { why, .. } => why.clone(),
             Failure::TimeLimit => "the time limit was reached".to_owned(),
         }
     }
@@ -103,18 +103,18 @@ impl From<sqlx::Error> for Failure {
                 about: about(error.as_ref()),
                 message: error.message().to_owned(),
             },
-            sqlx::Error::Io(error) => Failure::Unreached { why: error.to_string() },
-            sqlx::Error::Tls(error) => Failure::Unreached { why: format!("no encrypted connection: {error}") },
-            sqlx::Error::Configuration(error) => Failure::Unreached { why: error.to_string() },
-            other => Failure::Unreached { why: other.to_string() },
+            sqlx::Error::Io(error) => Failure::Unreachable { why: error.to_string() },
+            sqlx::Error::Tls(error) => Failure::Unreachable { why: format!("no encrypted connection: {error}") },
+            sqlx::Error::Configuration(error) => Failure::Unreachable { why: error.to_string() },
+            other => Failure::Unreachable { why: other.to_string() },
         }
     }
 }
 
-fn about(error: &dyn DatabaseError) -> About {
-    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return About::default() };
+fn about(error: &dyn DatabaseError) -> RefusalDetails {
+    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return RefusalDetails::default() };
     let owned = |text: Option<&str>| text.map(str::to_owned);
-    About { table: owned(error.table()), column: owned(error.column()), detail: owned(error.detail()) }
+    RefusalDetails { table: owned(error.table()), column: owned(error.column()), detail: owned(error.detail()) }
 }
 
 /// A connection that is the catalog's, and a worker's too.
@@ -142,7 +142,7 @@ impl<C> Clone for Shared<C> {
 pub(super) fn opened<S: Send>(wanted: usize, open: impl Fn() -> Result<S, Failure> + Sync) -> Result<Vec<S>, Failure> {
     let answers: Vec<Result<S, Failure>> = std::thread::scope(|scope| {
         let opening: Vec<_> = (0..wanted).map(|_| scope.spawn(&open)).collect();
-        let gone = || Err(Failure::Unreached { why: "the thread that opened it ended".to_owned() });
+        let gone = || Err(Failure::Unreachable { why: "the thread that opened it ended".to_owned() });
         opening.into_iter().map(|thread| thread.join().unwrap_or_else(|_| gone())).collect()
     });
     let (mut open, mut failed) = (Vec::new(), None);
@@ -160,41 +160,42 @@ pub(super) fn opened<S: Send>(wanted: usize, open: impl Fn() -> Result<S, Failur
 
 /// How often to see whether a server that has long been silent is still there.
 #[derive(Debug, Clone, Copy)]
-struct Pulse {
-    every: Duration,
-    patience: Duration,
+struct Heartbeat {
+    interval: Duration,
+    connect_timeout: Duration,
     /// It is given up after so many failures in a row.
-    times: usize,
+    max_failures: usize,
 }
 
-const PULSE: Pulse = Pulse { every: Duration::from_secs(60), patience: CONNECT, times: 3 };
+const HEARTBEAT: Heartbeat =
+    Heartbeat { interval: Duration::from_secs(60), connect_timeout: CONNECT_TIMEOUT, max_failures: 3 };
 
-pub(super) struct Line<C: Connection> {
+pub(super) struct BlockingConnection<C: Connection> {
     // Both `None` once they are of no use. Before the runtime, because they must be dropped before it.
     open: Option<C>,
     relay: Option<Relay>,
     options: C::Options,
-    is_final: IsFinal,
+    ends_connection: EndsConnection,
     runtime: Runtime,
 }
 
 /// Whether a server that refuses with this code ends the connection.
-pub(super) type IsFinal = fn(&str) -> bool;
+pub(super) type EndsConnection = fn(&str) -> bool;
 
-impl<C: Connection<Options: Route>> Line<C> {
+impl<C: Connection<Options: Route>> BlockingConnection<C> {
     pub(super) fn open(
         options: C::Options,
-        is_final: IsFinal,
-        patience: Option<Duration>,
+        ends_connection: EndsConnection,
+        connect_timeout: Option<Duration>,
         deadline: &Deadline,
-    ) -> Result<Line<C>, Failure> {
+    ) -> Result<BlockingConnection<C>, Failure> {
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::Unreached { why: error.to_string() })?;
-        let limit = patience.unwrap_or(CONNECT);
+        let runtime = runtime.map_err(|error| Failure::Unreachable { why: error.to_string() })?;
+        let limit = connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         let limit = deadline.remaining().map_or(limit, |left| left.min(limit));
         let silent = || {
             let seconds = limit.as_secs_f64().ceil();
-            Failure::Unreached { why: format!("no answer within {seconds:.0} seconds") }
+            Failure::Unreachable { why: format!("no answer within {seconds:.0} seconds") }
         };
         let open = within(&runtime, Some(limit), async {
             let (connection, relay) = match Relay::open(&options).await? {
@@ -204,7 +205,7 @@ impl<C: Connection<Options: Route>> Line<C> {
             Ok::<_, sqlx::Error>((connection, relay))
         });
         let (open, relay) = open.ok_or_else(silent)??;
-        Ok(Line { open: Some(open), relay, options, is_final, runtime })
+        Ok(BlockingConnection { open: Some(open), relay, options, ends_connection, runtime })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -218,7 +219,7 @@ impl<C: Connection<Options: Route>> Line<C> {
         question: impl AsyncFnOnce(&mut C) -> Result<(), sqlx::Error>,
     ) -> Result<(), Failure> {
         let Some(connection) = &mut self.open else { return Err(closed()) };
-        let answer = heard::<C, ()>(&self.runtime, &self.options, deadline, question(connection));
+        let answer = wait_for::<C, ()>(&self.runtime, &self.options, deadline, question(connection));
         self.after(answer)
     }
 
@@ -235,7 +236,7 @@ impl<C: Connection<Options: Route>> Line<C> {
         let mut answer = question(connection);
         let read = loop {
             page.clear();
-            let filled = heard::<C, bool>(&self.runtime, &self.options, deadline, pages::fill(&mut answer, &mut page));
+            let filled = wait_for::<C, bool>(&self.runtime, &self.options, deadline, pages::fill(&mut answer, &mut page));
             // Rows that came before a failure are rows.
             each(&page);
             match filled {
@@ -250,27 +251,27 @@ impl<C: Connection<Options: Route>> Line<C> {
 
     /// Gives the connection up if it is broken off, or failed in a way after which there is nothing more to be heard.
     fn after(&mut self, answer: Result<(), Failure>) -> Result<(), Failure> {
-        let is_over = match &answer {
-            Err(Failure::Unreached { .. } | Failure::TimeLimit) => true,
-            Err(Failure::Refused { code, .. }) => (self.is_final)(code),
-            Ok(()) | Err(Failure::Misspelt { .. }) => false,
+        let is_lost = match &answer {
+            Err(Failure::Unreachable { .. } | Failure::TimeLimit) => true,
+            Err(Failure::Refused { code, .. }) => (self.ends_connection)(code),
+            Ok(()) | Err(Failure::InvalidAddress { .. }) => false,
         };
-        if is_over {
+        if is_lost {
             self.open = None;
             if let Some(relay) = self.relay.take() {
-                within(&self.runtime, Some(GOODBYE), relay.cut());
+                within(&self.runtime, Some(CLOSE_TIMEOUT), relay.cut());
             }
         }
         answer
     }
 }
 
-impl<C: Connection> Drop for Line<C> {
+impl<C: Connection> Drop for BlockingConnection<C> {
     /// Without a goodbye the server would log that a client vanished.
     fn drop(&mut self) {
         if let Some(connection) = self.open.take() {
             let relay = self.relay.take();
-            within(&self.runtime, Some(GOODBYE), async {
+            within(&self.runtime, Some(CLOSE_TIMEOUT), async {
                 let _ = connection.close().await;
                 if let Some(relay) = relay {
                     relay.finish().await;
@@ -282,13 +283,13 @@ impl<C: Connection> Drop for Line<C> {
 
 /// Ends when the server cannot be reached any more. A network that fails says nothing to who only waits for an answer,
 /// so further connections are made from time to time. A server that refuses one is there.
-async fn silence<C: Connection>(options: &C::Options, pulse: Pulse) {
+async fn unreachable<C: Connection>(options: &C::Options, heartbeat: Heartbeat) {
     let mut failures = 0;
-    while failures < pulse.times {
-        tokio::time::sleep(pulse.every / if failures == 0 { 1 } else { 10 }).await;
-        match tokio::time::timeout(pulse.patience, options.connect()).await {
+    while failures < heartbeat.max_failures {
+        tokio::time::sleep(heartbeat.interval / if failures == 0 { 1 } else { 10 }).await;
+        match tokio::time::timeout(heartbeat.connect_timeout, options.connect()).await {
             Ok(Ok(connection)) => {
-                let _ = tokio::time::timeout(GOODBYE, connection.close()).await;
+                let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection.close()).await;
                 failures = 0;
             }
             Ok(Err(sqlx::Error::Database(_))) => failures = 0,
@@ -301,7 +302,7 @@ async fn silence<C: Connection>(options: &C::Options, pulse: Pulse) {
 pub(super) fn refuse_unknown(address: &Address, known: &[&str]) -> Result<(), Failure> {
     let unknown = address.parameters().map(|(name, _)| name).find(|name| !known.contains(&name.as_str()));
     let Some(unknown) = unknown else { return Ok(()) };
-    Err(Failure::Misspelt {
+    Err(Failure::InvalidAddress {
         why: format!("the URL's parameter {unknown} is not known"),
         help: match nearest(&unknown, known.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
@@ -333,18 +334,18 @@ pub(super) fn without_values(message: &str) -> String {
 
 /// `connect_timeout=SECONDS`, as PostgreSQL's own clients have it.
 pub(super) fn connect_timeout(text: &str) -> Result<Duration, Failure> {
-    text.parse().map(Duration::from_secs).map_err(|_| Failure::Misspelt {
+    text.parse().map(Duration::from_secs).map_err(|_| Failure::InvalidAddress {
         why: format!("connect_timeout is {text}"),
         help: "give whole seconds: connect_timeout=5".to_owned(),
     })
 }
 
 fn closed() -> Failure {
-    Failure::Unreached { why: "it was closed".to_owned() }
+    Failure::Unreachable { why: "it was closed".to_owned() }
 }
 
 /// Waits for an answer for as long as there is time and the server is there.
-fn heard<C: Connection, T>(
+fn wait_for<C: Connection, T>(
     runtime: &Runtime,
     options: &C::Options,
     deadline: &Deadline,
@@ -352,10 +353,10 @@ fn heard<C: Connection, T>(
 ) -> Result<T, Failure> {
     let limit = deadline.remaining().map(|left| left + GRACE);
     let answer = within(runtime, limit, async {
-        let silence = pin!(silence::<C>(options, PULSE));
+        let silence = pin!(unreachable::<C>(options, HEARTBEAT));
         match select(pin!(answer), silence).await {
             Either::Left((answer, _)) => answer.map_err(Failure::from),
-            Either::Right(_) => Err(Failure::Unreached { why: "the server does not answer any more".to_owned() }),
+            Either::Right(_) => Err(Failure::Unreachable { why: "the server does not answer any more".to_owned() }),
         }
     });
     answer.unwrap_or(Err(Failure::TimeLimit))
@@ -389,8 +390,8 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let options = sqlx::postgres::PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
         let brief = Duration::from_millis(5);
-        let pulse = Pulse { every: brief, patience: brief, times: 3 };
+        let heartbeat = Heartbeat { interval: brief, connect_timeout: brief, max_failures: 3 };
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        assert_eq!(within(&runtime, None, silence::<sqlx::PgConnection>(&options, pulse)), Some(()));
+        assert_eq!(within(&runtime, None, unreachable::<sqlx::PgConnection>(&options, heartbeat)), Some(()));
     }
 }

@@ -141,7 +141,7 @@ impl ServerExplainer<'_> {
     /// Forecasts a statement, and then runs it.
     fn explain_allowed(&mut self, explained: &mut Explained) -> Result<(), EngineError> {
         let counters = self.trial.counters()?;
-        let before = self.trial.written()?;
+        let before = self.trial.write_counts()?;
         let forecast = match explained.statement.kind {
             StatementKind::Insert | StatementKind::Update | StatementKind::Delete => {
                 self.forecast(&explained.statement)
@@ -247,7 +247,7 @@ impl ServerExplainer<'_> {
         explained: &mut Explained,
         before: Option<Vec<WriteCounts>>,
     ) -> Result<(), EngineError> {
-        let (Some(before), Some(after)) = (before, self.trial.written()?) else { return Ok(()) };
+        let (Some(before), Some(after)) = (before, self.trial.write_counts()?) else { return Ok(()) };
         for WriteCounts { table: name, inserted, updated, deleted } in after {
             let earlier = before.iter().find(|known| known.table == name);
             let since = |now: u64, then: Option<u64>| now.saturating_sub(then.unwrap_or(0));

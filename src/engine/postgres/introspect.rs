@@ -32,7 +32,7 @@ use crate::model::ids::TableId;
 /// The schema whose tables go by their name alone; always this one, so that a relation's id does not depend on who asks.
 pub(super) const DEFAULT_SCHEMA: &str = "public";
 
-pub(super) fn catalog(keeper: &mut Connection, deadline: &Deadline) -> Result<Catalog, Failure> {
+pub(super) fn catalog(exporter: &mut Connection, deadline: &Deadline) -> Result<Catalog, Failure> {
     let mut database = DatabaseName {
         engine: Engine::Postgres,
         name: String::new(),
@@ -40,30 +40,30 @@ pub(super) fn catalog(keeper: &mut Connection, deadline: &Deadline) -> Result<Ca
         default_schema: Some(DEFAULT_SCHEMA.to_owned()),
     };
     let identity = "SELECT current_database()::text, split_part(current_setting('server_version'), ' ', 1)";
-    each(keeper, deadline, identity, |row| {
+    each(exporter, deadline, identity, |row| {
         database.name = row.text();
         database.version = row.text();
     })?;
     let mut tables = Tables::default();
-    each(keeper, deadline, include_str!("tables.sql"), |row| tables.add(row))?;
-    each(keeper, deadline, include_str!("columns.sql"), |row| tables.add_column(row))?;
-    each(keeper, deadline, include_str!("partitions.sql"), |row| tables.add_partition(row))?;
-    each(keeper, deadline, include_str!("indexes.sql"), |row| tables.add_index_column(row))?;
-    each(keeper, deadline, include_str!("foreign_code.sql"), |row| tables.shun(row))?;
+    each(exporter, deadline, include_str!("tables.sql"), |row| tables.add(row))?;
+    each(exporter, deadline, include_str!("columns.sql"), |row| tables.add_column(row))?;
+    each(exporter, deadline, include_str!("partitions.sql"), |row| tables.add_partition(row))?;
+    each(exporter, deadline, include_str!("indexes.sql"), |row| tables.add_index_column(row))?;
+    each(exporter, deadline, include_str!("foreign_code.sql"), |row| tables.shun(row))?;
     let mut keys = Keys { known: &tables, last: None, found: Vec::new() };
-    each(keeper, deadline, include_str!("foreign_keys.sql"), |row| keys.add_column(row))?;
+    each(exporter, deadline, include_str!("foreign_keys.sql"), |row| keys.add_column(row))?;
     let mut foreign_keys = keys.found;
     foreign_keys.sort_by_key(|key| key.child);
     Ok(Catalog { database, names: NameRule::Exact, tables: tables.found, foreign_keys })
 }
 
 fn each(
-    keeper: &mut Connection,
+    exporter: &mut Connection,
     deadline: &Deadline,
     question: &str,
     mut take: impl FnMut(&mut CatalogRow<'_>),
 ) -> Result<(), Failure> {
-    keeper.ask(question, &[], deadline, &mut |values| take(&mut CatalogRow::new(values)))
+    exporter.ask(question, &[], deadline, &mut |values| take(&mut CatalogRow::new(values)))
 }
 
 #[derive(Default)]

@@ -40,14 +40,14 @@ pub(super) fn judge(
     session: &mut PostgresSession,
     tables: &Tables,
     inclusions: &[Inclusion],
-    effort: &StorageReadOptions<'_>,
+    options: &StorageReadOptions<'_>,
 ) -> Vec<StorageAnswer> {
     let mut answers = vec![StorageAnswer::AskSql { why: None }; inclusions.len()];
     let mut children: BTreeMap<TableId, Vec<usize>> = BTreeMap::new();
     for (place, inclusion) in inclusions.iter().enumerate().filter(|(_, inclusion)| is_suitable(tables, inclusion)) {
         children.entry(inclusion.child).or_default().push(place);
     }
-    let mut judge = Judge { session, tables, bitmaps: HashMap::new(), memory: effort.memory };
+    let mut judge = Judge { session, tables, bitmaps: HashMap::new(), memory: options.memory };
     for (done, (child, places)) in children.iter().enumerate() {
         let asked: Vec<&Inclusion> = places.iter().map(|&place| &inclusions[place]).collect();
         match judge.child(*child, &asked) {
@@ -62,7 +62,7 @@ pub(super) fn judge(
             // What is wrong will show, and be told, when the same is asked of a join.
             Err(_) => {}
         }
-        (effort.progress)(done + 1, children.len());
+        (options.progress)(done + 1, children.len());
     }
     answers
 }

@@ -9,22 +9,22 @@ use crate::engine::WaitLimits;
 const WORK_MEM: &str = "64MB";
 
 /// What starts a transaction; one that is given a snapshot sees what the transaction saw that exported it.
-pub(super) fn begin(snapshot: Option<&Snapshot>, patience: &WaitLimits) -> String {
+pub(super) fn begin(snapshot: Option<&Snapshot>, limits: &WaitLimits) -> String {
     let same_moment =
         snapshot.map(|snapshot| format!("SET TRANSACTION SNAPSHOT '{}';", snapshot.0)).unwrap_or_default();
     // A role's settings may be anybody's: search_path first, because what follows it is looked up.
-    format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {same_moment} {}", settings(patience))
+    format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {same_moment} {}", settings(limits))
 }
 
 /// Starts a transaction that writes: whoever would be in its way is locked out at its beginning, so it sees what is there.
-pub(super) fn begin_writing(patience: &WaitLimits) -> String {
-    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {}; SET CONSTRAINTS ALL DEFERRED", settings(patience))
+pub(super) fn begin_writing(limits: &WaitLimits) -> String {
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {}; SET CONSTRAINTS ALL DEFERRED", settings(limits))
 }
 
 /// Neither triggers nor foreign keys are heard, but for those that are for replicas.
 pub(super) const AS_REPLICA: &str = "SET LOCAL session_replication_role = replica";
 
-pub(super) fn settings(patience: &WaitLimits) -> String {
+pub(super) fn settings(limits: &WaitLimits) -> String {
     // Values are the same text whoever reads them.
     format!(
         "SET LOCAL search_path = pg_catalog, pg_temp;
@@ -44,13 +44,13 @@ pub(super) fn settings(patience: &WaitLimits) -> String {
          SET LOCAL bytea_output = 'hex';
          SELECT set_config(name, '5s', true) FROM (VALUES ('client_connection_check_interval')) AS newer(name)
              WHERE current_setting(name, true) IS NOT NULL",
-        milliseconds(Some(patience.lock_wait)),
+        milliseconds(Some(limits.lock_wait)),
     )
 }
 
 /// Lets a question run no longer than is left.
-pub(super) fn begin_question(plans: Plans, patience: &WaitLimits) -> String {
-    let limit = milliseconds(patience.deadline.remaining());
+pub(super) fn begin_question(plans: Plans, limits: &WaitLimits) -> String {
+    let limit = milliseconds(limits.deadline.remaining());
     let plans = match plans {
         Plans::Any => "",
         Plans::TablesOnly => {
@@ -62,8 +62,8 @@ pub(super) fn begin_question(plans: Plans, patience: &WaitLimits) -> String {
 }
 
 /// Lets the next statements run no longer than is left.
-pub(super) fn statement_limit(patience: &WaitLimits) -> String {
-    format!("SET LOCAL statement_timeout = {}", milliseconds(patience.deadline.remaining()))
+pub(super) fn statement_limit(limits: &WaitLimits) -> String {
+    format!("SET LOCAL statement_timeout = {}", milliseconds(limits.deadline.remaining()))
 }
 
 /// By which ways the server may look for an answer.

@@ -16,7 +16,7 @@ use crate::engine::trial::StatementExecution;
 use crate::engine::trial::Trial;
 use crate::engine::trial::WriteCounts;
 use crate::engine::wire::Failure;
-use crate::engine::wire::trial::Stage;
+use crate::engine::wire::trial::TrialConnection;
 use crate::model::catalog::Catalog;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
@@ -28,7 +28,7 @@ use crate::source::Address;
 use crate::sql::Sql;
 
 /// Settings that decide what a statement means.
-const MEANING: [&str; 9] = [
+const SETTINGS: [&str; 9] = [
     "search_path",
     "row_security",
     "standard_conforming_strings",
@@ -57,52 +57,52 @@ const NAMED: &str = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_
 
 pub(super) struct PostgresTrial {
     address: Address,
-    patience: WaitLimits,
+    limits: WaitLimits,
     connection: Connection,
     /// What those settings are for the role.
-    theirs: Vec<Value>,
+    user_settings: Vec<Value>,
     /// Whether they hold at the moment.
     as_user: bool,
     in_transaction: bool,
 }
 
 impl PostgresTrial {
-    pub(super) fn open(address: &Address, patience: &WaitLimits) -> Result<PostgresTrial, EngineError> {
+    pub(super) fn open(address: &Address, limits: &WaitLimits) -> Result<PostgresTrial, EngineError> {
         let begun = || {
-            let mut connection = Connection::open(address, &patience.deadline)?;
-            connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ".to_owned(), &patience.deadline)?;
+            let mut connection = Connection::open(address, &limits.deadline)?;
+            connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ".to_owned(), &limits.deadline)?;
             let settings: Vec<String> =
-                MEANING.iter().map(|name| format!("pg_catalog.current_setting('{name}')")).collect();
-            let mut theirs = Vec::new();
+                SETTINGS.iter().map(|name| format!("pg_catalog.current_setting('{name}')")).collect();
+            let mut user_settings = Vec::new();
             let question = format!("SELECT {}", settings.join(", "));
-            connection.ask(&question, &[], &patience.deadline, &mut |row| theirs = row.to_vec())?;
-            connection.run(transaction::settings(patience), &patience.deadline)?;
-            Ok((connection, theirs))
+            connection.ask(&question, &[], &limits.deadline, &mut |row| user_settings = row.to_vec())?;
+            connection.run(transaction::settings(limits), &limits.deadline)?;
+            Ok((connection, user_settings))
         };
-        let (connection, theirs) = begun().map_err(|failure: Failure| failure::of_the_database(&failure, address))?;
-        let (address, patience) = (address.clone(), patience.clone());
-        Ok(PostgresTrial { address, patience, connection, theirs, as_user: false, in_transaction: false })
+        let (connection, user_settings) = begun().map_err(|failure: Failure| failure::database_error(&failure, address))?;
+        let (address, limits) = (address.clone(), limits.clone());
+        Ok(PostgresTrial { address, limits, connection, user_settings, as_user: false, in_transaction: false })
     }
 
     /// From here on names mean what they mean to the role, or to us.
-    fn speak_as_user(&mut self, as_user: bool) -> Result<(), EngineError> {
+    fn use_settings_of_user(&mut self, as_user: bool) -> Result<(), EngineError> {
         if self.as_user == as_user {
             return Ok(());
         }
         self.as_user = as_user;
         if !as_user {
-            return self.run(&transaction::settings(&self.patience));
+            return self.run(&transaction::settings(&self.limits));
         }
-        let set = MEANING.iter().enumerate();
+        let set = SETTINGS.iter().enumerate();
         let set: Vec<String> =
             set.map(|(i, name)| format!("pg_catalog.set_config('{name}', ${}::text, true)", i + 1)).collect();
         let question = format!("SELECT {}", set.join(", "));
-        let done = self.connection.ask(&question, &self.theirs, &self.patience.deadline, &mut |_| {});
-        done.map_err(|failure| failure::of_a_question(failure, &self.address))
+        let done = self.connection.ask(&question, &self.user_settings, &self.limits.deadline, &mut |_| {});
+        done.map_err(|failure| failure::query_error(failure, &self.address))
     }
 
     fn limit(&mut self) -> Result<(), EngineError> {
-        self.run(&transaction::statement_limit(&self.patience))
+        self.run(&transaction::statement_limit(&self.limits))
     }
 
     /// Runs all of it, or leaves no trace.
@@ -162,19 +162,19 @@ impl PostgresTrial {
     }
 }
 
-impl Stage for PostgresTrial {
+impl TrialConnection for PostgresTrial {
     fn run(&mut self, statements: &str) -> Result<(), EngineError> {
-        let done = self.connection.run(statements.to_owned(), &self.patience.deadline);
-        done.map_err(|failure| failure::of_a_question(failure, &self.address))
+        let done = self.connection.run(statements.to_owned(), &self.limits.deadline);
+        done.map_err(|failure| failure::query_error(failure, &self.address))
     }
 
     fn each(&mut self, question: &str, given: &[Value], each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        let answer = self.connection.ask(question, given, &self.patience.deadline, each);
-        answer.map_err(|failure| failure::of_a_question(failure, &self.address))
+        let answer = self.connection.ask(question, given, &self.limits.deadline, each);
+        answer.map_err(|failure| failure::query_error(failure, &self.address))
     }
 
     fn attempt(&mut self, text: &str, given: &[Value]) -> Result<Option<Refusal>, EngineError> {
-        let done = self.connection.execute(text, given, &self.patience.deadline);
+        let done = self.connection.execute(text, given, &self.limits.deadline);
         match done {
             Ok(()) => Ok(None),
             Err(failure) => failure::refusal(failure, &self.address).map(Some),
@@ -184,7 +184,7 @@ impl Stage for PostgresTrial {
 
 impl Session for PostgresTrial {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        self.speak_as_user(false)?;
+        self.use_settings_of_user(false)?;
         self.limit()?;
         self.run("SAVEPOINT fk_doctor_question")?;
         let answer = self.each(sql.text(), sql.parameters(), each);
@@ -201,23 +201,23 @@ impl Session for PostgresTrial {
 
 impl Trial for PostgresTrial {
     fn catalog(&mut self) -> Result<Catalog, EngineError> {
-        self.speak_as_user(false)?;
-        introspect::catalog(&mut self.connection, &self.patience.deadline)
-            .map_err(|failure| failure::of_the_database(&failure, &self.address))
+        self.use_settings_of_user(false)?;
+        introspect::catalog(&mut self.connection, &self.limits.deadline)
+            .map_err(|failure| failure::database_error(&failure, &self.address))
     }
 
     fn prepare(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
-        self.speak_as_user(false)?;
+        self.use_settings_of_user(false)?;
         self.all_or_nothing(preparations)
     }
 
     fn prepare_as_user(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
-        self.speak_as_user(true)?;
+        self.use_settings_of_user(true)?;
         self.all_or_nothing(preparations)
     }
 
     fn execute(&mut self, statement: &Statement) -> Result<StatementExecution, EngineError> {
-        self.speak_as_user(true)?;
+        self.use_settings_of_user(true)?;
         self.limit()?;
         if statement.kind == StatementKind::Transaction {
             return Ok(StatementExecution { refusal: self.transaction(statement)?, writes: Vec::new() });
@@ -235,7 +235,7 @@ impl Trial for PostgresTrial {
     }
 
     fn insert_rows(&mut self, insert: &[Sql], collisions: Option<&Sql>) -> Result<InsertOutcome, EngineError> {
-        self.speak_as_user(true)?;
+        self.use_settings_of_user(true)?;
         self.put_rows(insert, collisions)
     }
 
@@ -244,25 +244,25 @@ impl Trial for PostgresTrial {
     }
 
     fn table_named(&mut self, typed: &str, _: &[&str]) -> Result<Option<TableName>, EngineError> {
-        self.speak_as_user(true)?;
+        self.use_settings_of_user(true)?;
         let mut found = None;
         self.each(NAMED, &[Value::text(typed)], &mut |row| found = table_name(row))?;
         Ok(found)
     }
 
     fn triggers_of(&mut self, table: &Table) -> Result<Vec<String>, EngineError> {
-        self.speak_as_user(false)?;
+        self.use_settings_of_user(false)?;
         let schema = table.name.schema.as_deref().unwrap_or(introspect::DEFAULT_SCHEMA);
         self.names(TRIGGERS, &[Value::text(schema), Value::text(&table.name.table)])
     }
 
     fn counters(&mut self) -> Result<Vec<(String, i64)>, EngineError> {
-        self.speak_as_user(false)?;
-        self.standings(COUNTERS)
+        self.use_settings_of_user(false)?;
+        self.named_numbers(COUNTERS)
     }
 
-    fn written(&mut self) -> Result<Option<Vec<WriteCounts>>, EngineError> {
-        self.speak_as_user(false)?;
+    fn write_counts(&mut self) -> Result<Option<Vec<WriteCounts>>, EngineError> {
+        self.use_settings_of_user(false)?;
         let mut found = Vec::new();
         self.each(WRITTEN, &[], &mut |row| {
             let number = |place: usize| row[place].as_integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);

@@ -58,7 +58,7 @@ const READING: [&str; 8] = [
 pub(super) struct SqliteTrial {
     connection: Connection,
     name: std::path::PathBuf,
-    patience: WaitLimits,
+    limits: WaitLimits,
     watch: Arc<Mutex<Watch>>,
 }
 
@@ -75,22 +75,22 @@ struct Watch {
 pub(super) fn copy(
     source: &Connection,
     path: &Path,
-    patience: &WaitLimits,
+    limits: &WaitLimits,
     progress: &dyn Fn(usize, usize),
 ) -> Result<SqliteTrial, EngineError> {
     space::refuse_without_space(source, path)?;
-    let no_room = |why: String| EngineError::Unreadable {
+    let no_space = |why: String| EngineError::Unreadable {
         what: format!("{} into a private copy", path.display()),
         why,
         help: "set TMPDIR to a folder with as much room as the database takes".to_owned(),
     };
-    let broken = |error: rusqlite::Error| no_room(error.to_string());
+    let broken = |error: rusqlite::Error| no_space(error.to_string());
     // A database without a name: it spills to a file that goes with the connection.
     let mut connection = Connection::open("").map_err(broken)?;
     {
         let backup = Backup::new(source, &mut connection).map_err(broken)?;
         loop {
-            if patience.deadline.has_passed() {
+            if limits.deadline.has_passed() {
                 return Err(EngineError::TimeLimit);
             }
             let more = backup.step(STRIDE).map_err(broken)? != rusqlite::backup::StepResult::Done;
@@ -103,12 +103,12 @@ pub(super) fn copy(
         }
     }
     let watch = Arc::new(Mutex::new(Watch::default()));
-    confine(&mut connection, patience, &watch).map_err(broken)?;
-    Ok(SqliteTrial { connection, name: path.to_owned(), patience: patience.clone(), watch })
+    confine(&mut connection, limits, &watch).map_err(broken)?;
+    Ok(SqliteTrial { connection, name: path.to_owned(), limits: limits.clone(), watch })
 }
 
 /// Configures the connection like an application's, except that it cannot reach anything outside the copy.
-fn confine(connection: &mut Connection, patience: &WaitLimits, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
+fn confine(connection: &mut Connection, limits: &WaitLimits, watch: &Arc<Mutex<Watch>>) -> rusqlite::Result<()> {
     for (setting, value) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -122,7 +122,7 @@ fn confine(connection: &mut Connection, patience: &WaitLimits, watch: &Arc<Mutex
     connection.execute_batch(
         "PRAGMA synchronous = OFF; PRAGMA recursive_triggers = OFF; PRAGMA mmap_size = 0; PRAGMA cache_size = -32000",
     )?;
-    let deadline = patience.deadline.clone();
+    let deadline = limits.deadline.clone();
     connection.progress_handler(10_000, Some(move || deadline.has_passed()))?;
     let watch = Arc::clone(watch);
     connection.authorizer(Some(move |context: AuthContext<'_>| guard(&mut held(&watch), &context)))
@@ -229,7 +229,7 @@ fn step_through(connection: &Connection, statement: &Statement) -> rusqlite::Res
 
 impl Session for SqliteTrial {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        if self.patience.deadline.has_passed() {
+        if self.limits.deadline.has_passed() {
             return Err(EngineError::TimeLimit);
         }
         session::run(&self.connection, sql, each).map_err(|error| failure::failed(&error))
@@ -262,31 +262,31 @@ impl Trial for SqliteTrial {
             return self.run(statement);
         }
         self.batch("SAVEPOINT fk_doctor_try")?;
-        let mut performance = self.run(statement)?;
-        if performance.refusal.is_some() {
+        let mut execution = self.run(statement)?;
+        if execution.refusal.is_some() {
             self.undo()?;
         } else if let Err(error) = self.connection.execute_batch("RELEASE fk_doctor_try") {
             // The end of the statement is the end of its transaction: what was deferred is looked at now.
-            performance.refusal = Some(failure::refusal(&error));
+            execution.refusal = Some(failure::refusal(&error));
             self.undo()?;
         }
-        Ok(performance)
+        Ok(execution)
     }
 
     fn simulate(
         &mut self,
         statement: &Statement,
-        leniency: ForeignKeyMode,
+        mode: ForeignKeyMode,
         look: &mut dyn FnMut(&mut dyn Trial, &StatementExecution) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let deferred = self.defers()?;
         self.batch("SAVEPOINT fk_doctor_try")?;
-        match leniency {
+        match mode {
             ForeignKeyMode::Ignore => self.enforce(false)?,
             ForeignKeyMode::ActOnly => self.batch("PRAGMA defer_foreign_keys = ON")?,
         }
-        let performance = self.run(statement);
-        let looked = performance.and_then(|performance| look(self, &performance));
+        let execution = self.run(statement);
+        let looked = execution.and_then(|execution| look(self, &execution));
         // OFF forgets the violations that earlier statements left for COMMIT; the way back to the savepoint restores them.
         let reset = if deferred { Ok(()) } else { self.batch("PRAGMA defer_foreign_keys = OFF") };
         let undone = self.undo();

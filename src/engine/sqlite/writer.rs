@@ -25,11 +25,11 @@ use crate::sql::Sql;
 pub(super) struct SqliteWriter {
     connection: Connection,
     path: std::path::PathBuf,
-    patience: WaitLimits,
+    limits: WaitLimits,
 }
 
 /// Opens an existing file. A missing file is never created.
-pub(super) fn connect(path: &Path, patience: &WaitLimits, options: WriteOptions) -> Result<SqliteWriter, EngineError> {
+pub(super) fn connect(path: &Path, limits: &WaitLimits, options: WriteOptions) -> Result<SqliteWriter, EngineError> {
     let prepared = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(open::plain(path), flags)?;
@@ -38,13 +38,13 @@ pub(super) fn connect(path: &Path, patience: &WaitLimits, options: WriteOptions)
         connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1_000)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, !options.no_triggers)?;
         // These read the definitions first, for which another program's lock can be in the way.
-        failure::retry_while_busy(patience.lock_wait, || {
+        failure::retry_while_busy(limits.lock_wait, || {
             connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA recursive_triggers = OFF")
         })?;
         Ok(connection)
     };
     let connection = prepared().map_err(|error| failure::unwritable(path, &error))?;
-    let writer = SqliteWriter { connection, path: path.to_owned(), patience: patience.clone() };
+    let writer = SqliteWriter { connection, path: path.to_owned(), limits: limits.clone() };
     writer.switch_enforcement_off()?;
     Ok(writer)
 }
@@ -53,7 +53,7 @@ impl SqliteWriter {
     /// Rolls back the hot journal of a writer that died. SQLite does this at the first read.
     pub(super) fn roll_back_hot_journal(&self) -> Result<(), EngineError> {
         let read = || self.connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()));
-        failure::retry_while_busy(self.patience.lock_wait, read)
+        failure::retry_while_busy(self.limits.lock_wait, read)
             .map_err(|error| failure::unwritable(&self.path, &error))
     }
 
@@ -124,7 +124,7 @@ impl Session for SqliteWriter {
 
 impl Writer for SqliteWriter {
     fn begin(&mut self, _: Option<&Sql>) -> Result<(), EngineError> {
-        failure::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("BEGIN IMMEDIATE"))
+        failure::retry_while_busy(self.limits.lock_wait, || self.connection.execute_batch("BEGIN IMMEDIATE"))
             .map_err(|error| failure::unwritable(&self.path, &error))
     }
 
@@ -145,7 +145,7 @@ impl Writer for SqliteWriter {
     }
 
     fn commit(&mut self) -> Result<CommitOutcome, EngineError> {
-        let committed = failure::retry_while_busy(self.patience.lock_wait, || self.connection.execute_batch("COMMIT"));
+        let committed = failure::retry_while_busy(self.limits.lock_wait, || self.connection.execute_batch("COMMIT"));
         committed.map(|()| CommitOutcome::Committed).map_err(|error| {
             self.rollback();
             failure::unwritable(&self.path, &error)
