@@ -76,7 +76,8 @@ pub trait Database {
         Err(EngineError::Unreadable {
             what: "the planned schema".to_owned(),
             why: "fk-doctor would have to create the planned tables on the server".to_owned(),
-            help: "write the planned foreign keys as [[relation]] in fk-doctor.toml, then run fk-doctor scan".to_owned(),
+            help: "write the planned foreign keys as [[relation]] in fk-doctor.toml, then run fk-doctor scan"
+                .to_owned(),
         })
     }
 
@@ -91,8 +92,8 @@ pub trait Session: Send {
     /// Calls `each` with every row of the answer.
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError>;
 
-    /// Calls `each` with every row of an answer whose first column is an index below `asked`: with the index, and with the
-    /// other columns. A row with another index is an error.
+    /// Calls `each` with every row of an answer whose first column is an index below `asked`: with the index, and with
+    /// the other columns. A row with another index is an error.
     fn numbered(&mut self, sql: &Sql, asked: usize, each: &mut dyn FnMut(usize, &[Value])) -> Result<(), EngineError> {
         let mut wrong = None;
         self.each_row(sql, &mut |row| {
@@ -119,8 +120,8 @@ pub trait Session: Send {
     }
 }
 
-/// A query if every complete key of one table is among the keys of another. Tables, columns and the index for lookups are
-/// given by their positions in the catalog.
+/// A query if every complete key of one table is among the keys of another. Tables, columns and the index for lookups
+/// are given by their positions in the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inclusion {
     pub child: TableId,
@@ -248,9 +249,7 @@ impl EngineError {
     fn wrong_index(found: &str, asked: usize) -> EngineError {
         EngineError::Unreadable {
             what: "an answer of the database".to_owned(),
-            why: format!(
-                "a row begins with {found} instead of an index below {asked}"
-            ),
+            why: format!("a row begins with {found} instead of an index below {asked}"),
             help: "nothing was changed: please report this defect of fk-doctor".to_owned(),
         }
     }

@@ -33,8 +33,8 @@ use session::PostgresSession;
 use transaction::Snapshot;
 use trial::PostgresTrial;
 
-/// One row, such as (0, 1, 'role'): if the server is a standby, if transactions are read-only by default, and the source
-/// of that default.
+/// One row, such as (0, 1, 'role'): if the server is a standby, if transactions are read-only by default, and the
+/// source of that default.
 const READ_ONLY: &str = "SELECT pg_catalog.pg_is_in_recovery(), setting = 'on', CASE source WHEN 'user' THEN 'role' \
      WHEN 'database user' THEN 'role in this database' WHEN 'client' THEN 'URL or PGOPTIONS' ELSE source END \
      FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'";

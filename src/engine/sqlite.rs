@@ -102,9 +102,8 @@ impl Database for SqliteDatabase {
     }
 
     fn rehearsal(&mut self) -> Result<Box<dyn Rehearsal>, EngineError> {
-        let built = failure::retry_while_busy(self.limits.lock_wait, || {
-            rehearsal::build(&self.first, &self.limits.deadline)
-        });
+        let built =
+            failure::retry_while_busy(self.limits.lock_wait, || rehearsal::build(&self.first, &self.limits.deadline));
         let rehearsal = built.map_err(|error| failure::unreadable(&self.path, &error))?;
         Ok(Box::new(rehearsal))
     }

@@ -1,5 +1,5 @@
-//! A trial runs statements without a lasting effect. For a file it is a private copy; on a server it is a transaction of
-//! the database itself, which is always rolled back.
+//! A trial runs statements without a lasting effect. For a file it is a private copy; on a server it is a transaction
+//! of the database itself, which is always rolled back.
 
 use std::path::Path;
 

@@ -1,7 +1,6 @@
-//! A line to a server: the one place where answers that come some day become answers that are there.
+//! Blocking connections to servers on top of an asynchronous driver.
 //!
-//! A line keeps its runtime to itself, so that it can be used by whichever thread holds it, and nothing outside of the
-//! servers' engines knows that there is such a thing.
+//! Each connection has its own runtime, so that any thread can use it. No code outside this module is asynchronous.
 
 use std::future::Future;
 use std::pin::pin;
@@ -35,24 +34,24 @@ pub(super) mod trial;
 pub(super) mod writer;
 pub(super) mod writing;
 
-/// How long to wait for a server that does not answer at all, unless the URL says otherwise.
+/// The longest wait for a connection, unless the URL sets another.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A database of no more bytes is scanned before another connection would be there.
+/// The size in bytes up to which one session scans a database before a second connection would be open.
 const SMALL_DATABASE: i64 = 32 << 20;
 
-/// Whether a database of so many bytes is small; where they are not known, it is not.
+/// True if a database of this size is small. False if the size is unknown.
 pub(super) fn is_small(bytes: Option<i64>) -> bool {
     bytes.is_some_and(|bytes| bytes <= SMALL_DATABASE)
 }
 
-/// How much later than the server we give up on an answer ourselves, should it not keep the time.
+/// The time after the server's own time limit at which the client gives up.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How long a goodbye may take.
+/// The longest wait for a connection to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What a refusal is about, as far as the server tells it apart from its words.
+/// The parts of a refusal that the server sends separately from its message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct RefusalDetails {
     pub(super) table: Option<String>,
@@ -60,21 +59,21 @@ pub(super) struct RefusalDetails {
     pub(super) detail: Option<String>,
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The server refused, with its code and its words.
+    /// The server refused the statement, with this code and message.
     Refused {
         code: String,
         message: String,
         about: RefusalDetails,
     },
-    /// The address, or what the environment adds to it, makes no sense.
+    /// The URL or an environment variable is invalid.
     InvalidAddress {
         why: String,
         help: String,
     },
-    /// There is no server to be heard any more, or never was.
+    /// The server cannot be reached, or the connection was lost.
     Unreachable {
         why: String,
     },
@@ -96,11 +95,11 @@ impl From<sqlx::Error> for Failure {
         match error {
             sqlx::Error::Database(error) => Failure::Refused {
                 code: match error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-                    // MySQL gives most of its errors one and the same SQLSTATE.
+                    // Most MySQL errors share one SQLSTATE.
                     Some(error) => error.number().to_string(),
                     None => error.code().unwrap_or_default().into_owned(),
                 },
-                about: about(error.as_ref()),
+                about: details_of(error.as_ref()),
                 message: error.message().to_owned(),
             },
             sqlx::Error::Io(error) => Failure::Unreachable { why: error.to_string() },
@@ -111,13 +110,13 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-fn about(error: &dyn DatabaseError) -> RefusalDetails {
+fn details_of(error: &dyn DatabaseError) -> RefusalDetails {
     let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return RefusalDetails::default() };
     let owned = |text: Option<&str>| text.map(str::to_owned);
     RefusalDetails { table: owned(error.table()), column: owned(error.column()), detail: owned(error.detail()) }
 }
 
-/// A connection that is the catalog's, and a worker's too.
+/// A connection that the catalog and a worker share.
 pub(super) struct Shared<C>(Arc<Mutex<C>>);
 
 impl<C> Shared<C> {
@@ -125,7 +124,7 @@ impl<C> Shared<C> {
         Shared(Arc::new(Mutex::new(connection)))
     }
 
-    /// Whoever holds it leaves it as it was, a panic or not.
+    /// Locks the connection. It is intact even if the last holder panicked.
     pub(super) fn lock(&self) -> MutexGuard<'_, C> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,18 +136,18 @@ impl<C> Clone for Shared<C> {
     }
 }
 
-/// Opens so many at once: encryption takes several answers of the server, each of which may be long in coming. The
-/// first failure is told where none was opened; fewer than were wanted will do.
+/// Opens `wanted` sessions in parallel, because encryption takes several round trips for each. Returns fewer if some
+/// fail, and the first failure if all fail.
 pub(super) fn opened<S: Send>(wanted: usize, open: impl Fn() -> Result<S, Failure> + Sync) -> Result<Vec<S>, Failure> {
     let answers: Vec<Result<S, Failure>> = std::thread::scope(|scope| {
         let opening: Vec<_> = (0..wanted).map(|_| scope.spawn(&open)).collect();
-        let gone = || Err(Failure::Unreachable { why: "the thread that opened it ended".to_owned() });
-        opening.into_iter().map(|thread| thread.join().unwrap_or_else(|_| gone())).collect()
+        let ended = || Err(Failure::Unreachable { why: "the thread that opened it ended".to_owned() });
+        opening.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
     });
     let (mut open, mut failed) = (Vec::new(), None);
     for answer in answers {
         match answer {
-            Ok(one) => open.push(one),
+            Ok(session) => open.push(session),
             Err(failure) => failed = failed.or(Some(failure)),
         }
     }
@@ -158,20 +157,21 @@ pub(super) fn opened<S: Send>(wanted: usize, open: impl Fn() -> Result<S, Failur
     }
 }
 
-/// How often to see whether a server that has long been silent is still there.
+/// The checks that a server still exists while it does not answer.
 #[derive(Debug, Clone, Copy)]
 struct Heartbeat {
     interval: Duration,
     connect_timeout: Duration,
-    /// It is given up after so many failures in a row.
+    /// The number of consecutive failures after which the server counts as lost.
     max_failures: usize,
 }
 
 const HEARTBEAT: Heartbeat =
     Heartbeat { interval: Duration::from_secs(60), connect_timeout: CONNECT_TIMEOUT, max_failures: 3 };
 
+/// A connection that blocks until the server answers.
 pub(super) struct BlockingConnection<C: Connection> {
-    // Both `None` once they are of no use. Before the runtime, because they must be dropped before it.
+    // Both are `None` after the connection is lost. They come first, because they must be dropped before the runtime.
     open: Option<C>,
     relay: Option<Relay>,
     options: C::Options,
@@ -179,7 +179,7 @@ pub(super) struct BlockingConnection<C: Connection> {
     runtime: Runtime,
 }
 
-/// Whether a server that refuses with this code ends the connection.
+/// True if a server that refuses with this code closes the connection.
 pub(super) type EndsConnection = fn(&str) -> bool;
 
 impl<C: Connection<Options: Route>> BlockingConnection<C> {
@@ -212,7 +212,7 @@ impl<C: Connection<Options: Route>> BlockingConnection<C> {
         self.open.is_some()
     }
 
-    /// Asks something of the connection whose answer nobody wants.
+    /// Runs a query and ignores its answer.
     pub(super) fn ask(
         &mut self,
         deadline: &Deadline,
@@ -223,8 +223,8 @@ impl<C: Connection<Options: Route>> BlockingConnection<C> {
         self.after(answer)
     }
 
-    /// Asks something of the connection, and calls `each` with every page of the answer. The runtime is not at work
-    /// meanwhile: `each` may ask other connections.
+    /// Runs a query, and calls `each` with every page of the answer. The runtime rests meanwhile, so `each` may query
+    /// other connections.
     pub(super) fn read<P, G: Page<P>>(
         &mut self,
         deadline: &Deadline,
@@ -236,8 +236,9 @@ impl<C: Connection<Options: Route>> BlockingConnection<C> {
         let mut answer = question(connection);
         let read = loop {
             page.clear();
-            let filled = wait_for::<C, bool>(&self.runtime, &self.options, deadline, pages::fill(&mut answer, &mut page));
-            // Rows that came before a failure are rows.
+            let filled =
+                wait_for::<C, bool>(&self.runtime, &self.options, deadline, pages::fill(&mut answer, &mut page));
+            // Rows before a failure are passed on as well.
             each(&page);
             match filled {
                 Ok(true) => {}
@@ -249,7 +250,7 @@ impl<C: Connection<Options: Route>> BlockingConnection<C> {
         self.after(read)
     }
 
-    /// Gives the connection up if it is broken off, or failed in a way after which there is nothing more to be heard.
+    /// Drops the connection after a failure that makes it unusable.
     fn after(&mut self, answer: Result<(), Failure>) -> Result<(), Failure> {
         let is_lost = match &answer {
             Err(Failure::Unreachable { .. } | Failure::TimeLimit) => true,
@@ -267,7 +268,7 @@ impl<C: Connection<Options: Route>> BlockingConnection<C> {
 }
 
 impl<C: Connection> Drop for BlockingConnection<C> {
-    /// Without a goodbye the server would log that a client vanished.
+    /// Closes the connection properly, because otherwise the server logs a lost client.
     fn drop(&mut self) {
         if let Some(connection) = self.open.take() {
             let relay = self.relay.take();
@@ -281,8 +282,8 @@ impl<C: Connection> Drop for BlockingConnection<C> {
     }
 }
 
-/// Ends when the server cannot be reached any more. A network that fails says nothing to who only waits for an answer,
-/// so further connections are made from time to time. A server that refuses one is there.
+/// Ends when the server cannot be reached any more. A client that waits for an answer does not notice a failed network,
+/// so this function opens a new connection from time to time. A server that refuses it still exists.
 async fn unreachable<C: Connection>(options: &C::Options, heartbeat: Heartbeat) {
     let mut failures = 0;
     while failures < heartbeat.max_failures {
@@ -298,7 +299,7 @@ async fn unreachable<C: Connection>(options: &C::Options, heartbeat: Heartbeat) 
     }
 }
 
-/// Refuses what a driver would pass over in silence: a slip in `sslmode` must not cost the encryption.
+/// Refuses parameters that the driver would ignore. A misspelt `sslmode` must not disable encryption.
 pub(super) fn refuse_unknown(address: &Address, known: &[&str]) -> Result<(), Failure> {
     let unknown = address.parameters().map(|(name, _)| name).find(|name| !known.contains(&name.as_str()));
     let Some(unknown) = unknown else { return Ok(()) };
@@ -306,12 +307,12 @@ pub(super) fn refuse_unknown(address: &Address, known: &[&str]) -> Result<(), Fa
         why: format!("the URL's parameter {unknown} is not known"),
         help: match nearest(&unknown, known.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("there are {}", known.join(", ")),
+            None => format!("the known parameters are {}", known.join(", ")),
         },
     })
 }
 
-/// A server's words without what it quotes, which may be a row's value.
+/// Returns a server's message without its quoted parts, which may be values of a row.
 pub(super) fn without_values(message: &str) -> String {
     let mut shown = String::new();
     let mut quote = None;
@@ -332,7 +333,7 @@ pub(super) fn without_values(message: &str) -> String {
     shown
 }
 
-/// `connect_timeout=SECONDS`, as PostgreSQL's own clients have it.
+/// Parses `connect_timeout=SECONDS`, a parameter of PostgreSQL's own clients.
 pub(super) fn connect_timeout(text: &str) -> Result<Duration, Failure> {
     text.parse().map(Duration::from_secs).map_err(|_| Failure::InvalidAddress {
         why: format!("connect_timeout is {text}"),
@@ -341,10 +342,10 @@ pub(super) fn connect_timeout(text: &str) -> Result<Duration, Failure> {
 }
 
 fn closed() -> Failure {
-    Failure::Unreachable { why: "it was closed".to_owned() }
+    Failure::Unreachable { why: "the connection was closed".to_owned() }
 }
 
-/// Waits for an answer for as long as there is time and the server is there.
+/// Waits for an answer until the deadline, or until the server cannot be reached.
 fn wait_for<C: Connection, T>(
     runtime: &Runtime,
     options: &C::Options,
@@ -362,7 +363,7 @@ fn wait_for<C: Connection, T>(
     answer.unwrap_or(Err(Failure::TimeLimit))
 }
 
-/// Waits for an answer; `None` if it did not come within the limit, where there is one.
+/// Waits for an answer. Returns `None` if it did not arrive within the limit.
 fn within<T>(runtime: &Runtime, limit: Option<Duration>, answer: impl Future<Output = T>) -> Option<T> {
     runtime.block_on(async {
         match limit {
@@ -377,15 +378,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_quoted_is_not_told() {
+    fn quoted_parts_of_a_message_are_removed() {
         let message = "invalid input syntax for type integer: \"4111 1111\"";
         assert_eq!(without_values(message), "invalid input syntax for type integer: \"…\"");
         assert_eq!(without_values("Incorrect value: 'it\"s"), "Incorrect value: '…");
     }
 
     #[test]
-    fn a_server_that_falls_silent_is_given_up() {
-        // It lets connections wait and never says a word.
+    fn silent_server_counts_as_lost() {
+        // This server accepts connections and never answers.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let options = sqlx::postgres::PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);

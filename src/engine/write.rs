@@ -1,6 +1,7 @@
 //! The interface with which repairs are rehearsed, applied and undone.
 //!
-//! The stages of a repair decide which rows change, and compare the result with the plan. An engine only runs statements.
+//! The stages of a repair decide which rows change, and compare the result with the plan. An engine only runs
+//! statements.
 
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
-/// Private scratch tables with the definitions of the real tables, but without rows, triggers and foreign keys. They show
-/// how a row would be stored, and if the table would accept it.
+/// Private scratch tables with the definitions of the real tables, but without rows, triggers and foreign keys. They
+/// show how a row would be stored, and if the table would accept it.
 pub trait Rehearsal: Session {
     /// Creates a scratch table.
     fn create_table(&mut self, statement: &Sql) -> Result<TableCreation, EngineError>;
@@ -49,14 +50,15 @@ pub trait Writer: Session {
         Ok(None)
     }
 
-    /// Begins a transaction that excludes other writers until its end, with this lock statement if the engine needs one.
+    /// Begins a transaction that excludes other writers until its end, with this lock statement if the engine needs
+    /// one.
     fn begin(&mut self, lock: Option<&Sql>) -> Result<(), EngineError>;
 
     /// Runs a statement that changes rows. Returns at least the number of rows that the statement itself changed.
     fn change(&mut self, statement: &Sql) -> Result<u64, EngineError>;
 
-    /// Returns a counter of the rows that this session has changed, triggers and cascades included. Only differences between
-    /// two calls are meaningful.
+    /// Returns a counter of the rows that this session has changed, triggers and cascades included. Only differences
+    /// between two calls are meaningful.
     fn changed_so_far(&mut self) -> Result<u64, EngineError>;
 
     /// Runs a statement that creates or drops a definition, and changes no row.

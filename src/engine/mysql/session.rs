@@ -1,4 +1,4 @@
-//! A worker: a connection inside a read-only transaction.
+//! The session of a worker: a connection inside a read-only transaction.
 
 use super::connection::Connection;
 use super::failure;
@@ -30,7 +30,7 @@ impl MysqlSession {
         Ok(MysqlSession::over(Shared::new(connection), address, limits, server))
     }
 
-    /// A session on a connection that has the settings.
+    /// Returns a session on a connection that already has the settings.
     pub(super) fn over(
         connection: Shared<Connection>,
         address: &Address,

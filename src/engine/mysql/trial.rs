@@ -79,10 +79,10 @@ impl MysqlTrial {
 
     /// Runs a query of this program, after renewing the copies of scratch tables that it needs.
     fn ask(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        for twin in sql.twins() {
-            if !self.copies.contains_key(&twin.name) {
-                twin.renewal.iter().try_for_each(|statement| self.each(statement, &[], &mut |_| {}))?;
-                self.copies.insert(twin.name.clone(), twin.of.clone());
+        for copy in sql.twins() {
+            if !self.copies.contains_key(&copy.name) {
+                copy.renewal.iter().try_for_each(|statement| self.each(statement, &[], &mut |_| {}))?;
+                self.copies.insert(copy.name.clone(), copy.of.clone());
             }
         }
         self.each(sql.text(), sql.parameters(), each)
@@ -111,14 +111,14 @@ impl MysqlTrial {
     /// Runs a transaction statement of the script. Its transactions are savepoints within the trial's transaction.
     fn transaction(&mut self, statement: &Statement) -> Result<Option<Refusal>, EngineError> {
         let words = statement.text.to_ascii_uppercase();
-        let to_a_point = words.contains(" TO ");
+        let to_savepoint = words.contains(" TO ");
         match words.split_whitespace().next() {
             Some("BEGIN" | "START") => {
                 self.in_transaction = true;
                 self.run("SAVEPOINT fk_doctor_transaction")?;
             }
             Some("COMMIT") => self.in_transaction = false,
-            Some("ROLLBACK") if !to_a_point => {
+            Some("ROLLBACK") if !to_savepoint => {
                 if self.in_transaction {
                     self.run("ROLLBACK TO SAVEPOINT fk_doctor_transaction")?;
                 }

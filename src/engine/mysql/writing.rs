@@ -1,4 +1,4 @@
-//! The MySQL and MariaDB part of trying and making a repair.
+//! The MySQL and MariaDB part of rehearsing and applying a repair.
 //!
 //! The writing transaction is serializable: until its end no other session can change what it has read, the absence of
 //! a parent included. Therefore it needs no further lock. After a deadlock the server rolls one transaction back, and
@@ -107,11 +107,11 @@ impl WriterConnection for Connection {
     }
 
     fn privileges(_: WriteOptions) -> &'static str {
-        "nothing was changed: it takes SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE and DROP where rows are kept"
+        "nothing was changed: this user needs SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE and DROP for quarantine tables"
     }
 }
 
-/// At most 64 characters.
+/// Returns the name of the advisory lock, which has at most 64 characters.
 fn lock_name(name: &str) -> String {
     let digits: String = name.chars().filter(char::is_ascii_hexdigit).take(40).collect();
     format!("fk-doctor {digits}")

@@ -22,8 +22,8 @@ use super::failure::ends_connection;
 use super::value;
 use crate::engine::Deadline;
 use crate::engine::wire;
-use crate::engine::wire::Failure;
 use crate::engine::wire::BlockingConnection;
+use crate::engine::wire::Failure;
 use crate::engine::wire::relay::Route;
 use crate::model::value::Value;
 use crate::source::Address;
@@ -75,9 +75,9 @@ impl Connection {
     /// Runs one statement of the user and ignores its rows. It is prepared, because a prepared text is a single
     /// statement.
     ///
-    /// The driver asks the server about a result type that it does not know, between the preparation and the execution. An
-    /// unnamed statement would be lost by then, so this one has a name. Without parameters it runs by its text, because some
-    /// types have no binary form, in which the driver would ask for the rows.
+    /// The driver asks the server about a result type that it does not know, between the preparation and the execution.
+    /// An unnamed statement would be lost by then, so this one has a name. Without parameters it runs by its text,
+    /// because some types have no binary form, in which the driver would ask for the rows.
     pub(super) fn execute(&mut self, text: &str, given: &[Value], deadline: &Deadline) -> Result<(), Failure> {
         let arguments = value::arguments(given)?;
         let text = || AssertSqlSafe(text.to_owned());

@@ -1,4 +1,4 @@
-//! A worker: a connection whose transaction shares the snapshot of all workers.
+//! The session of a worker: a connection whose transaction shares the snapshot of all workers.
 
 use super::connection::Connection;
 use super::failure;
@@ -28,7 +28,7 @@ pub(super) struct PostgresSession {
     address: Address,
     limits: WaitLimits,
     connection: Shared<Connection>,
-    /// `None` where the server exports none, or this is the exporter's own connection: this worker is then the only one.
+    /// `None` if this session is the only one, because the server exports no snapshot or only one session was wanted.
     snapshot: Option<Snapshot>,
 }
 
@@ -44,25 +44,25 @@ impl PostgresSession {
         Ok(PostgresSession { snapshot: snapshot.cloned(), ..session })
     }
 
-    /// A session on a connection whose transaction has begun.
+    /// Returns a session on a connection whose transaction has begun.
     pub(super) fn over(connection: Shared<Connection>, address: &Address, limits: &WaitLimits) -> PostgresSession {
         PostgresSession { address: address.clone(), limits: limits.clone(), connection, snapshot: None }
     }
 
-    /// Each query has its own savepoint, so that an error does not abort the transaction and locks are released after
-    /// the query.
+    /// Runs a query inside its own savepoint, so that an error does not abort the transaction and locks are released
+    /// after the query.
     pub(super) fn question(&mut self, sql: &Sql, plans: Plans, each: &mut dyn FnMut(&[Value])) -> Result<(), Failure> {
         self.within_savepoint(plans, |connection, deadline| {
             connection.ask(sql.text(), sql.parameters(), deadline, each)
         })
     }
 
-    /// The whole numbers of an answer that is one column of them, read from the table itself.
+    /// Calls `each` with every number of an answer that is one integer column, read without an index.
     pub(super) fn whole_numbers(&mut self, sql: &Sql, each: &mut dyn FnMut(i64)) -> Result<(), Failure> {
         self.within_savepoint(Plans::TablesOnly, |connection, deadline| connection.copy(sql.text(), deadline, each))
     }
 
-    /// The bytes of a table, without its indexes and what is stored beside it.
+    /// Returns the size of a table in bytes, without its indexes and its TOAST table.
     pub(super) fn size_of(&mut self, table: &Table) -> Result<u64, Failure> {
         let schema = table.name.schema.as_deref().unwrap_or(DEFAULT_SCHEMA);
         let name = format!("{}.{}", quoted(schema), quoted(&table.name.table));

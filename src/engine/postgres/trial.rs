@@ -1,7 +1,7 @@
 //! The trial in PostgreSQL: one transaction of the database itself, which is never committed.
 //!
-//! A statement runs as its author would run it, with the settings of the role; everything of ours runs with settings
-//! of ours. Rows that it writes are locked until the end, as they would be, and every wait has a limit.
+//! A statement of the user runs with the settings of the role; queries of fk-doctor run with their own settings. Rows
+//! that a statement writes stay locked until the end of the trial, and every wait has a limit.
 
 use super::connection::Connection;
 use super::failure;
@@ -27,7 +27,7 @@ use crate::model::value::Value;
 use crate::source::Address;
 use crate::sql::Sql;
 
-/// Settings that decide what a statement means.
+/// The settings that affect the meaning of a statement.
 const SETTINGS: [&str; 9] = [
     "search_path",
     "row_security",
@@ -44,7 +44,7 @@ const SETTINGS: [&str; 9] = [
 const WRITTEN: &str = "SELECT schemaname::text, relname::text, n_tup_ins, n_tup_upd, n_tup_del FROM pg_catalog.pg_stat_xact_user_tables \
      WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND schemaname !~ '^pg_temp' ORDER BY 1, 2";
 
-/// A sequence that this role may not see is not told.
+/// Rows such as ('orders_id_seq', 17). Sequences that this role may not see are missing.
 const COUNTERS: &str = "SELECT CASE schemaname WHEN 'public' THEN '' ELSE schemaname || '.' END || sequencename::text, \
      coalesce(last_value, 0)::int8 FROM pg_catalog.pg_sequences ORDER BY 1";
 
@@ -59,9 +59,9 @@ pub(super) struct PostgresTrial {
     address: Address,
     limits: WaitLimits,
     connection: Connection,
-    /// What those settings are for the role.
+    /// The role's values of [`SETTINGS`].
     user_settings: Vec<Value>,
-    /// Whether they hold at the moment.
+    /// True if the role's settings are active.
     as_user: bool,
     in_transaction: bool,
 }
@@ -79,12 +79,13 @@ impl PostgresTrial {
             connection.run(transaction::settings(limits), &limits.deadline)?;
             Ok((connection, user_settings))
         };
-        let (connection, user_settings) = begun().map_err(|failure: Failure| failure::database_error(&failure, address))?;
+        let (connection, user_settings) =
+            begun().map_err(|failure: Failure| failure::database_error(&failure, address))?;
         let (address, limits) = (address.clone(), limits.clone());
         Ok(PostgresTrial { address, limits, connection, user_settings, as_user: false, in_transaction: false })
     }
 
-    /// From here on names mean what they mean to the role, or to us.
+    /// Activates the settings of the role, or those of fk-doctor.
     fn use_settings_of_user(&mut self, as_user: bool) -> Result<(), EngineError> {
         if self.as_user == as_user {
             return Ok(());
@@ -105,7 +106,7 @@ impl PostgresTrial {
         self.run(&transaction::statement_limit(&self.limits))
     }
 
-    /// Runs all of it, or leaves no trace.
+    /// Runs all statements, or rolls them back.
     fn all_or_nothing(&mut self, preparations: &[Sql]) -> Result<(), EngineError> {
         self.limit()?;
         self.run("SAVEPOINT fk_doctor_arrange")?;
@@ -120,15 +121,15 @@ impl PostgresTrial {
         done
     }
 
-    /// What is deferred to the end of the transaction, looked at now; it stays deferred.
-    fn deferred(&mut self) -> Result<Option<Refusal>, EngineError> {
+    /// Checks the deferred constraints now. They stay deferred.
+    fn check_deferred(&mut self) -> Result<Option<Refusal>, EngineError> {
         self.run("SAVEPOINT fk_doctor_end")?;
         let refusal = self.attempt("SET CONSTRAINTS ALL IMMEDIATE", &[])?;
         self.run("ROLLBACK TO SAVEPOINT fk_doctor_end; RELEASE SAVEPOINT fk_doctor_end")?;
         Ok(refusal)
     }
 
-    /// Transactions of the script are savepoints in ours.
+    /// Runs a transaction statement of the script. Its transactions are savepoints within the trial's transaction.
     fn transaction(&mut self, statement: &Statement) -> Result<Option<Refusal>, EngineError> {
         let words = statement.text.to_ascii_uppercase();
         let is = |word: &str| words.starts_with(word);
@@ -137,16 +138,16 @@ impl PostgresTrial {
             self.run("SAVEPOINT fk_doctor_transaction")?;
             return Ok(None);
         }
-        let to_a_point = words.contains(" TO ");
-        if is("COMMIT") || (is("END") && !to_a_point) {
-            let refusal = if self.in_transaction { self.deferred()? } else { None };
+        let to_savepoint = words.contains(" TO ");
+        if is("COMMIT") || (is("END") && !to_savepoint) {
+            let refusal = if self.in_transaction { self.check_deferred()? } else { None };
             if refusal.is_some() {
                 self.run("ROLLBACK TO SAVEPOINT fk_doctor_transaction")?;
             }
             self.in_transaction = false;
             return Ok(refusal);
         }
-        if is("ROLLBACK") && !to_a_point {
+        if is("ROLLBACK") && !to_savepoint {
             if self.in_transaction {
                 self.run("ROLLBACK TO SAVEPOINT fk_doctor_transaction")?;
             }
@@ -225,7 +226,7 @@ impl Trial for PostgresTrial {
         self.run("SAVEPOINT fk_doctor_try")?;
         let mut refusal = self.attempt(&statement.text, &statement.parameters)?;
         if refusal.is_none() && !self.in_transaction {
-            refusal = self.deferred()?;
+            refusal = self.check_deferred()?;
         }
         if refusal.is_some() {
             self.run("ROLLBACK TO SAVEPOINT fk_doctor_try")?;
@@ -265,7 +266,7 @@ impl Trial for PostgresTrial {
         self.use_settings_of_user(false)?;
         let mut found = Vec::new();
         self.each(WRITTEN, &[], &mut |row| {
-            let number = |place: usize| row[place].as_integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+            let number = |column: usize| row[column].as_integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
             if let Some(table) = table_name(row) {
                 found.push(WriteCounts { table, inserted: number(2), updated: number(3), deleted: number(4) });
             }
@@ -274,7 +275,7 @@ impl Trial for PostgresTrial {
     }
 }
 
-/// A schema and a table, as an answer begins with them.
+/// Returns the table of a row that begins with a schema and a table.
 fn table_name(row: &[Value]) -> Option<TableName> {
     let (schema, table) = (row.first()?.as_text()?, row.get(1)?.as_text()?);
     let schema = (schema != introspect::DEFAULT_SCHEMA).then(|| schema.to_owned());

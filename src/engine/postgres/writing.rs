@@ -1,8 +1,8 @@
-//! The PostgreSQL part of trying and making a repair.
+//! The PostgreSQL part of rehearsing and applying a repair.
 //!
 //! Foreign keys stay enforced while a plan is applied, because it inserts parents before their children. Only to
-//! restore orphans or to disable triggers, the session sets session_replication_role to replica, which few roles may
-//! do.
+//! restore orphans or to disable triggers, the session sets session_replication_role to replica, which requires a
+//! privilege.
 
 use super::connection::Connection;
 use super::failure;
@@ -27,7 +27,7 @@ impl WriterConnection for Connection {
 
     const NUMBER: &'static str = "SELECT pg_catalog.pg_backend_pid()";
 
-    /// The room is one transaction, which is never committed, and which a failure would end.
+    /// The rehearsal is a transaction that is never committed. Without a savepoint a failure would abort it.
     const ATTEMPT: Option<AttemptSavepoint> = Some(AttemptSavepoint {
         before: "SAVEPOINT attempt",
         done: "RELEASE SAVEPOINT attempt; SAVEPOINT attempt",
@@ -116,14 +116,14 @@ impl WriterConnection for Connection {
 
     fn privileges(options: WriteOptions) -> &'static str {
         if options.undo {
-            "nothing was changed: orphans come back only through a superuser, or a role that may SET session_replication_role"
+            "nothing was changed: only a superuser, or a role that may SET session_replication_role, can restore orphans"
         } else {
-            "nothing was changed: both tables of a relation must be writable, and --no-triggers needs a role that may SET session_replication_role"
+            "nothing was changed: this role must be able to write both tables of a relation, and --no-triggers needs a role that may SET session_replication_role"
         }
     }
 }
 
-/// The first digits of a name as the number of an advisory lock.
+/// Returns the first digits of a name as the number of an advisory lock.
 fn lock_number(name: &str) -> i64 {
     let digits = name.get(..16).unwrap_or(name);
     u64::from_str_radix(digits, 16).unwrap_or(0).cast_signed()

@@ -91,8 +91,8 @@ fn with_tables(refusal: Refusal) -> Refusal {
     Refusal { table, parent, ..refusal }
 }
 
-/// Reads `no such table: t`, `no such column: t.a`, `table t has no column named a`. SQLite puts the schema before a table that
-/// a foreign key refers to: `no such table: main.t`.
+/// Reads `no such table: t`, `no such column: t.a`, `table t has no column named a`. SQLite puts the schema before a
+/// table that a foreign key refers to: `no such table: main.t`.
 fn with_unknown_name(refusal: Refusal) -> Refusal {
     let message = &refusal.message;
     let named = |text: &str| text.rsplit('.').next().unwrap_or(text).trim_matches('"').to_owned();
@@ -107,8 +107,8 @@ fn with_unknown_name(refusal: Refusal) -> Refusal {
     Refusal { parent, unknown, ..refusal }
 }
 
-/// Reads `malformed database schema (v) - near "SELEC": syntax error`: a definition that this SQLite does not parse, which
-/// may be another version's, or edited by hand. The rows of a file with such a view or trigger are whole.
+/// Reads `malformed database schema (v) - near "SELEC": syntax error`: a definition that this SQLite does not parse,
+/// which may be another version's, or edited by hand. The rows of a file with such a view or trigger are whole.
 fn unparsed_definition(path: &Path, error: &rusqlite::Error) -> Option<(String, String)> {
     let message = plain(error);
     let (name, why) = message.strip_prefix("malformed database schema (")?.split_once(") - ")?;

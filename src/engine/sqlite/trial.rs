@@ -287,7 +287,8 @@ impl Trial for SqliteTrial {
         }
         let execution = self.run(statement);
         let looked = execution.and_then(|execution| look(self, &execution));
-        // OFF forgets the violations that earlier statements left for COMMIT; the way back to the savepoint restores them.
+        // OFF forgets the violations that earlier statements left for COMMIT; the way back to the savepoint restores
+        // them.
         let reset = if deferred { Ok(()) } else { self.batch("PRAGMA defer_foreign_keys = OFF") };
         let undone = self.undo();
         self.enforce(true)?;

@@ -53,12 +53,11 @@ impl SqliteWriter {
     /// Rolls back the hot journal of a writer that died. SQLite does this at the first read.
     pub(super) fn roll_back_hot_journal(&self) -> Result<(), EngineError> {
         let read = || self.connection.query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()));
-        failure::retry_while_busy(self.limits.lock_wait, read)
-            .map_err(|error| failure::unwritable(&self.path, &error))
+        failure::retry_while_busy(self.limits.lock_wait, read).map_err(|error| failure::unwritable(&self.path, &error))
     }
 
-    /// SQLite's own way to change a definition without touching a row: the text is replaced, and a new number of the schema
-    /// makes every connection read it again. The lock on definitions is open only meanwhile.
+    /// SQLite's own way to change a definition without touching a row: the text is replaced, and a new number of the
+    /// schema makes every connection read it again. The lock on definitions is open only meanwhile.
     fn with_writable_schema<T>(&self, write: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
         let failed = |error: rusqlite::Error| failure::failed(&error);
         let version = session::schema_version(&self.connection).map_err(failed)?;

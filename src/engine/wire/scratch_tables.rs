@@ -26,28 +26,28 @@ pub(in crate::engine) struct ScratchTables<C> {
 
 impl<C: WriterConnection> ScratchTables<C> {
     pub(in crate::engine) fn open(address: &Address, limits: &WaitLimits) -> Result<ScratchTables<C>, EngineError> {
-        let entered = C::open(address, limits).and_then(|mut connection| {
+        let restricted = C::open(address, limits).and_then(|mut connection| {
             connection.restrict_to_temporary_tables(limits)?;
             Ok(connection)
         });
-        let connection = entered.map_err(|failure| C::database_error(&failure, address))?;
+        let connection = restricted.map_err(|failure| C::database_error(&failure, address))?;
         Ok(ScratchTables { address: address.clone(), limits: limits.clone(), connection, is_ready: false })
     }
 
     /// Runs a statement, and returns the server's refusal where it refuses this statement alone.
-    fn try_out(&mut self, statement: &Sql) -> Result<Option<Failure>, EngineError> {
+    fn try_statement(&mut self, statement: &Sql) -> Result<Option<Failure>, EngineError> {
         let deadline = &self.limits.deadline;
         let failed = |failure| C::query_error(failure, &self.address);
         if let Some(attempt) = C::ATTEMPT.filter(|_| !self.is_ready) {
             self.connection.run(attempt.before.to_owned(), deadline).map_err(failed)?;
         }
-        let tried = self.connection.ask(statement.text(), statement.parameters(), deadline, &mut |_| {});
+        let answer = self.connection.ask(statement.text(), statement.parameters(), deadline, &mut |_| {});
         if let Some(attempt) = C::ATTEMPT.filter(|_| self.connection.is_open()) {
-            let end = if tried.is_ok() { attempt.done } else { attempt.failed };
+            let end = if answer.is_ok() { attempt.done } else { attempt.failed };
             self.connection.run(end.to_owned(), deadline).map_err(failed)?;
             self.is_ready = true;
         }
-        match tried {
+        match answer {
             Ok(()) => Ok(None),
             Err(failure @ Failure::Refused { .. }) if self.connection.is_open() => Ok(Some(failure)),
             Err(other) => Err(failed(other)),
@@ -79,11 +79,11 @@ impl<C: WriterConnection + Send> Rehearsal for ScratchTables<C> {
         if let Some([open, _]) = C::ALLOW_TABLES {
             run(self, open)?;
         }
-        let furnished = self.try_out(statement)?;
+        let refused = self.try_statement(statement)?;
         if let Some([_, close]) = C::ALLOW_TABLES {
             run(self, close)?;
         }
-        match furnished {
+        match refused {
             None => Ok(TableCreation::Ready),
             Some(Failure::Refused { code, message, .. }) if C::kind(&code) == ServerErrorKind::Other => {
                 Ok(TableCreation::Impossible(message))
@@ -93,7 +93,7 @@ impl<C: WriterConnection + Send> Rehearsal for ScratchTables<C> {
     }
 
     fn attempt(&mut self, statement: &Sql) -> Result<Attempt, EngineError> {
-        match self.try_out(statement)? {
+        match self.try_statement(statement)? {
             None => Ok(Attempt::Accepted),
             Some(Failure::Refused { code, message, .. }) if C::kind(&code) == ServerErrorKind::Row => {
                 Ok(Attempt::Refused(C::row_refusal(&code, &message)))

@@ -149,7 +149,7 @@ impl<C: WriterConnection + Send> Session for ServerWriter<C> {
         answer.map_err(|failure| self.failed(failure))
     }
 
-    /// The server finds damage when it reads, and says so.
+    /// The server itself reports damage when it reads.
     fn damage(&mut self, _: &Table) -> Result<Option<Damage>, EngineError> {
         Ok(None)
     }
@@ -249,7 +249,7 @@ impl<C: WriterConnection + Send> Writer for ServerWriter<C> {
         self.lost_conflict
     }
 
-    /// The server finds damage when it reads, and says so.
+    /// The server itself reports damage when it reads.
     fn database_damage(&mut self) -> Result<Option<String>, EngineError> {
         Ok(None)
     }

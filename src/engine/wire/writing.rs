@@ -1,4 +1,4 @@
-//! The differences between servers in trying and making a repair. The common parts are in [`super::writer`] and
+//! The differences between servers when a repair is rehearsed or applied. The common parts are in [`super::writer`] and
 //! [`super::scratch_tables`].
 
 use super::Failure;
