@@ -386,7 +386,10 @@ fn unusual_statement_is_explained_or_marked_unknown() {
     for (sql, why) in [
         ("INSERT INTO c VALUES (1, 99, 98) ON CONFLICT DO NOTHING", "cannot analyse this kind of statement"),
         ("INSERT INTO seen VALUES (1, 99, 98)", "not an ordinary table"),
-        ("WITH moved AS (DELETE FROM n RETURNING id) INSERT INTO c SELECT id, 99, 98 FROM moved", "cannot analyse this kind of statement"),
+        (
+            "WITH moved AS (DELETE FROM n RETURNING id) INSERT INTO c SELECT id, 99, 98 FROM moved",
+            "cannot analyse this kind of statement",
+        ),
         ("MERGE INTO c USING (SELECT 1) AS x ON false WHEN NOT MATCHED THEN INSERT VALUES (1, 99, 98)", ""),
     ] {
         let (code, one) = told(sql);

@@ -12,7 +12,7 @@ use super::file;
 use crate::engine::EngineError;
 use crate::engine::WaitLimits;
 
-/// How the file is read.
+/// The way in which the file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// With SQLite's locks, so that no writer can change what is read.

@@ -19,6 +19,7 @@ use crate::model::refusal::Refusal;
 use crate::model::value::Value;
 use crate::sql::Sql;
 
+/// A temporary database inside one transaction.
 pub(super) struct RehearsalDatabase {
     connection: Connection,
 }
@@ -74,7 +75,7 @@ impl Rehearsal for RehearsalDatabase {
         let message = match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => failure::plain(&error),
             Some(ErrorCode::TypeMismatch) => {
-                "datatype mismatch: an INTEGER PRIMARY KEY holds whole numbers alone".to_owned()
+                "datatype mismatch: an INTEGER PRIMARY KEY accepts only integers".to_owned()
             }
             Some(ErrorCode::TooBig) => "a value would be longer than 10 MB".to_owned(),
             _ => return Err(failure::failed(&error)),

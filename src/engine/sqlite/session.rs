@@ -1,4 +1,4 @@
-//! One connection inside its snapshot: answers SQL, checks storage, and reads the pages.
+//! The session of a worker: a connection inside its snapshot that runs queries, checks storage and reads pages.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::sql::Sql;
 use crate::sql::quoted;
 
 pub(super) struct SqliteSession {
-    // First, because it must be closed before the handles beside it.
+    // The connection comes first, because it must be closed before the file handles.
     connection: Connection,
     limits: WaitLimits,
     storage: Storage,

@@ -88,7 +88,7 @@ pub(super) fn connect(
     failure::retry_while_busy(limits.lock_wait, || begin(&connections[0]))?;
     let mode: String = connections[0].query_row("PRAGMA main.journal_mode", [], |row| row.get(0))?;
     if access == Access::Immutable || mode != "wal" {
-        // The file cannot change any more. A connection that fails now would wait for a writer that waits for us.
+        // The file cannot change any more. A connection that fails now waits for a writer that waits for this process.
         let in_time = connections.iter().skip(1).take_while(|connection| begin(connection).is_ok()).count();
         connections.truncate(1 + in_time);
         return Ok((connections, Snapshot::File));
@@ -109,7 +109,7 @@ pub(super) fn connect(
     Ok((connections, Snapshot::Unknown))
 }
 
-/// A transaction has a snapshot only after its first read.
+/// Begins a transaction and reads once, because only then does the transaction have a snapshot.
 pub(super) fn begin(connection: &Connection) -> Result<()> {
     if connection.is_autocommit() {
         connection.execute_batch("BEGIN")?;
