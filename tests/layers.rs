@@ -1,6 +1,6 @@
-//! The architecture as a table: which room of `src/` may use which, and who may touch the world outside.
+//! The architecture as a table: which part of `src/` may use which, and which may access the outside world.
 //!
-//! A room is a file or folder directly under `src/`. Every room has a row. A row that nobody needs any more is an error.
+//! A part is a file or folder directly under `src/`. Every part has a row. A row without a file is an error.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::source_paths;
@@ -11,9 +11,9 @@ use std::path::Path;
 
 use source_paths::Source;
 
-/// Each room and the rooms that it uses. A room uses only rooms above it, so that data flows one way.
+/// Each part and the parts that it uses. A part uses only parts above it, so that data flows one way.
 const ROOMS: &[(&str, &[&str])] = &[
-    // Values, and what follows from them.
+    // Data types and the functions on them.
     ("exit", &[]),
     ("whole_file", &[]),
     ("model", &[]),
@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan_file", &["model"]),
     ("quarantine_file", &["model", "plan_file", "whole_file"]),
     ("history_file", &["model"]),
-    // What is printed.
+    // Output.
     ("report", &["model"]),
     // Stages.
     ("scan", &["engine", "model", "sql"]),
@@ -40,11 +40,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan_draft", &["model", "plan_file"]),
     ("treat", &["engine", "model", "plan_draft", "plan_file", "scan", "sql", "stored_rows"]),
     ("apply", &["engine", "model", "plan_file", "quarantine_file", "scan", "sql", "stored_rows"]),
-    // The front door for other programs.
+    // The interface for other programs.
     ("library", &["engine", "engines", "examine", "model", "scan", "source"]),
-    // What was typed.
+    // Arguments and configuration.
     ("cli", &["config", "examine", "intake", "model", "report", "sql"]),
-    // The commands, which know every stage.
+    // The commands, which use every stage.
     (
         "run",
         &[
@@ -76,12 +76,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["apply", "internal_fault", "cli", "exit", "explain", "model", "output", "report", "run", "scan"]),
 ];
 
-/// Modules that use a room against the order, each with the reason.
+/// Modules that use a part against the order, each with the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// Paths and macros that only these modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
-    // Only `main` prints and exits, and the sink that it hands to `run`. These macros panic on a closed pipe.
+    // Only `main` and the sink that it passes to `run` may print and exit. These macros panic on a closed pipe.
     ("println!", &[]),
     ("print!", &[]),
     ("eprintln!", &[]),
@@ -98,7 +98,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("std::time::Instant", &["engine", "main", "run"]),
     ("std::time::SystemTime", &["engine::sqlite", "main"]),
     ("std::thread", &["engine", "library", "main", "run", "scan"]),
-    // One engine is known only to its room and to the table of engines, and a driver only to its engine.
+    // Only the engine's part and the table of engines know an engine, and only the engine knows its driver.
     ("crate::engine::sqlite", &["engine", "engines"]),
     ("crate::engine::postgres", &["engine", "engines"]),
     ("crate::engine::mysql", &["engine", "engines"]),
@@ -106,26 +106,26 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("sqlx", &["engine::mysql", "engine::postgres", "engine::wire"]),
     ("tokio", &["engine::wire"]),
     ("std::net", &[]),
-    // A plan is drafted in a database of its own.
+    // A plan is drafted in a separate database.
     ("rusqlite::Connection", &["engine::sqlite", "plan_draft"]),
     ("rusqlite", &["engine::sqlite", "plan_draft", "run", "treat"]),
-    // Texts.
+    // Text formats.
     ("toml", &["config"]),
     ("clap", &["cli", "main"]),
     ("serde", &["apply::journal", "history_file", "intake", "plan_file", "report"]),
     ("comfy_table", &["main", "report"]),
 ];
 
-/// Modules within the rooms that a room uses, and that it must not use all the same.
+/// Modules that a part must not use, although it uses their part.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    // Engines answer questions and decide nothing.
+    // Engines answer queries and make no decisions.
     ("engine", &["crate::model::finding", "crate::model::relation", "crate::model::schema"]),
     ("engine::sqlite", &["crate::engine::mysql", "crate::engine::postgres", "crate::engine::wire"]),
     ("engine::postgres", &["crate::engine::mysql", "crate::engine::sqlite"]),
     ("engine::mysql", &["crate::engine::postgres", "crate::engine::sqlite"]),
     ("engine::wire", &["crate::engine::mysql", "crate::engine::postgres", "crate::engine::sqlite"]),
     ("plan_file", &["crate::treat"]),
-    // SQL that others wrote is taken apart, and never becomes a statement of fk-doctor.
+    // SQL of other authors is parsed, but never becomes a statement of fk-doctor.
     ("sql::read", &["crate::sql::grammar", "crate::sql::phrases", "crate::sql::query"]),
 ];
 
@@ -145,7 +145,7 @@ fn is_within(path: &str, outer: &str) -> bool {
     path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// The path of a module without `crate::`, as the tables name it.
+/// Returns the path of a module without `crate::`, as the tables name it.
 fn short(module: &str) -> &str {
     module.strip_prefix("crate::").unwrap_or("")
 }
@@ -154,7 +154,7 @@ fn room(path: &str) -> &str {
     short(path).split("::").next().unwrap()
 }
 
-/// Every use that a module makes of another room: the module, the room, and where.
+/// Returns every use of another part by a module: the module, the part, and the location.
 fn uses(sources: &[Source]) -> BTreeMap<(&str, &str), String> {
     let mut uses = BTreeMap::new();
     for source in sources.iter().filter(|source| source.module != "crate") {
@@ -250,7 +250,7 @@ fn forbidden_modules_are_not_used(sources: &[Source]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// An import of everything hides which room a name comes from.
+/// A glob import hides from which part a name comes.
 fn nobody_imports_the_whole_crate(sources: &[Source]) {
     for source in sources {
         assert!(!source.mentions.contains_key("crate::*"), "src/{} imports crate::*", source.file);

@@ -1,6 +1,6 @@
-//! Random schemas with circles, composite keys, UNIQUE, CHECK and every kind of table, random damage and random rules:
-//! what is planned can be applied, comes to what was foreseen, changes nothing the second time, and is taken back whole.
-//! `FK_DOCTOR_CASES` sets how many.
+//! Random schemas with cycles, composite keys, UNIQUE, CHECK and every kind of table, random damage and random rules.
+//! Every plan can be applied, has the forecast result, changes nothing the second time, and can be undone completely.
+//! `FK_DOCTOR_CASES` sets the number of cases.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -12,7 +12,7 @@ use fastrand::Rng;
 use generated::Made;
 use rusqlite::Connection;
 
-/// Triggers that write a log, for each table one or for none.
+/// Triggers that write a log, for each table or for none.
 fn triggers(random: &mut Rng, made: &Made) -> String {
     if random.u8(0..3) > 0 {
         return String::new();
@@ -34,7 +34,7 @@ fn orphans(path: &std::path::Path) -> u64 {
     count.unsigned_abs()
 }
 
-/// How many changes a plan has, and how many orphans it foresees.
+/// Returns the number of changes of a plan, and the number of orphans that it forecasts.
 fn foreseen(bench: &Bench) -> (u64, u64) {
     let json = bench.run(&["repair", "app.db", "--rules", "r.toml", "--format", "json"]);
     let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap_or_else(|_| panic!("{}", json.stderr));

@@ -1,4 +1,4 @@
-//! What a scan says of files that are no database, cannot be read, or want to harm; and what it leaves alone.
+//! Scans of files that are not a database, cannot be read, or are malicious, and of files that must stay unchanged.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -92,7 +92,7 @@ fn terminal_escapes_stay_inert() {
     }
 }
 
-/// A row that its parent's index has lost is not an orphan.
+/// A row that is missing from its parent's index is not an orphan.
 #[test]
 fn lost_index_entry_is_no_orphan() {
     let bench = Bench::new(

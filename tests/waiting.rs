@@ -1,5 +1,5 @@
-//! Another program writes: every command waits for its lock as long as `--wait` says, whatever the journal is, and wherever
-//! in its run it meets the lock.
+//! Another program writes. Every command waits for its lock as long as `--wait` says, whatever the journal mode is, and
+//! at any step of its run.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -68,7 +68,7 @@ fn lock_released_in_time_is_waited_for() {
     }
 }
 
-/// The lock is there most of the time: every step of a run meets it sooner or later.
+/// The lock is held most of the time, so every step of a run waits for it sooner or later.
 #[test]
 fn recurring_lock_is_waited_for_at_every_step() {
     for mode in MODES {
@@ -99,7 +99,7 @@ fn recurring_lock_is_waited_for_at_every_step() {
     }
 }
 
-/// Who is told to wait longer has waited as long as was said.
+/// A command that advises a longer wait has waited for the whole time.
 #[test]
 fn lock_that_stays_is_an_error_only_after_the_wait() {
     for mode in MODES {

@@ -1,4 +1,4 @@
-//! Ways to reach a server, and what is said where it cannot be reached: why, and the next step, never a password.
+//! Ways to connect to a server, and the messages of a failure: the reason and the next step, never a password.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -9,7 +9,7 @@ fn scan_with(server: &Server, url: &str, environment: &[(&str, &str)]) -> Run {
     server.bench.run_in(&["scan", url], environment)
 }
 
-/// Whether the scan came through; else the whole of what was told.
+/// Returns an error with the whole output if the scan failed.
 fn told(run: &Run) -> Result<(), String> {
     match run.code {
         0 => Ok(()),
@@ -80,7 +80,7 @@ fn postgres_environment_variables_are_used() {
 #[test]
 fn postgres_password_is_found_and_never_printed() {
     let Some(server) = Server::postgres("CREATE TABLE t(id int)") else { return };
-    // Who is called so has to give a password; tests/run says so in pg_hba.conf.
+    // This user needs a password, because `tests/run` says so in pg_hba.conf.
     let created = server.attempt("CREATE ROLE knows_a_password LOGIN PASSWORD 'open:sesame'");
     assert!(created.is_ok() || created.unwrap_err().to_string().contains("already exists"));
     let url = server.url_as("knows_a_password");
@@ -127,7 +127,7 @@ fn unreachable_server_is_named() {
     }
     let missing = told(&scan_with(&server, &format!("{}/nosuch", server.address), &[])).unwrap_err();
     assert!(missing.contains("database \"nosuch\" does not exist"), "{missing}");
-    // A door that nobody opens.
+    // A port on which no server listens.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     for scheme in ["postgres", "mysql"] {
         let url = format!("{scheme}://u@{}/d?connect_timeout=1", silent.local_addr().unwrap());
@@ -136,7 +136,7 @@ fn unreachable_server_is_named() {
     }
 }
 
-/// What is read at once takes no second connection.
+/// A small database needs no second connection.
 #[test]
 fn small_database_is_scanned_over_one_connection() {
     let tables = "CREATE TABLE p(id int PRIMARY KEY); CREATE TABLE a(r int, FOREIGN KEY (r) REFERENCES p(id)); \
