@@ -12,7 +12,7 @@ use std::path::Path;
 use source_paths::Source;
 
 /// Each part and the parts that it uses. A part uses only parts above it, so that data flows one way.
-const ROOMS: &[(&str, &[&str])] = &[
+const PARTS: &[(&str, &[&str])] = &[
     // Data types and the functions on them.
     ("exit", &[]),
     ("whole_file", &[]),
@@ -133,8 +133,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 #[test]
 fn sources_obey_the_architecture() {
     let sources = source_paths::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    every_room_has_a_row(&sources);
-    rooms_use_only_rooms_above_them(&sources);
+    every_part_has_a_row(&sources);
+    parts_use_only_parts_above_them(&sources);
     reserved_paths_are_used_only_by_their_modules(&sources);
     forbidden_modules_are_not_used(&sources);
     nobody_imports_the_whole_crate(&sources);
@@ -150,7 +150,7 @@ fn short(module: &str) -> &str {
     module.strip_prefix("crate::").unwrap_or("")
 }
 
-fn room(path: &str) -> &str {
+fn part(path: &str) -> &str {
     short(path).split("::").next().unwrap()
 }
 
@@ -159,8 +159,8 @@ fn uses(sources: &[Source]) -> BTreeMap<(&str, &str), String> {
     let mut uses = BTreeMap::new();
     for source in sources.iter().filter(|source| source.module != "crate") {
         for (path, line) in source.mentions.iter().filter(|(path, _)| path.starts_with("crate::")) {
-            if room(path) != room(&source.module) {
-                uses.entry((short(&source.module), room(path)))
+            if part(path) != part(&source.module) {
+                uses.entry((short(&source.module), part(path)))
                     .or_insert(format!("src/{}:{line} mentions {path}", source.file));
             }
         }
@@ -168,36 +168,36 @@ fn uses(sources: &[Source]) -> BTreeMap<(&str, &str), String> {
     uses
 }
 
-fn every_room_has_a_row(sources: &[Source]) {
-    let rooms: BTreeSet<&str> =
-        sources.iter().map(|source| room(&source.module)).filter(|room| !room.is_empty()).collect();
-    let rows: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
-    assert_eq!(rows.len(), ROOMS.len(), "a room has two rows");
-    let missing: Vec<_> = rooms.difference(&rows).collect();
-    assert!(missing.is_empty(), "{missing:?}: give each room a row in ROOMS");
-    let stale: Vec<_> = rows.difference(&rooms).collect();
-    assert!(stale.is_empty(), "{stale:?}: no such room; remove the row from ROOMS");
+fn every_part_has_a_row(sources: &[Source]) {
+    let parts: BTreeSet<&str> =
+        sources.iter().map(|source| part(&source.module)).filter(|part| !part.is_empty()).collect();
+    let rows: BTreeSet<&str> = PARTS.iter().map(|(part, _)| *part).collect();
+    assert_eq!(rows.len(), PARTS.len(), "a part has two rows");
+    let missing: Vec<_> = parts.difference(&rows).collect();
+    assert!(missing.is_empty(), "{missing:?}: give each part a row in PARTS");
+    let stale: Vec<_> = rows.difference(&parts).collect();
+    assert!(stale.is_empty(), "{stale:?}: no such part; remove the row from PARTS");
 }
 
-fn rooms_use_only_rooms_above_them(sources: &[Source]) {
+fn parts_use_only_parts_above_them(sources: &[Source]) {
     let uses = uses(sources);
     let mut wrong = Vec::new();
-    for (index, (room, may_use)) in ROOMS.iter().enumerate() {
-        for used in may_use.iter().filter(|used| !ROOMS[..index].iter().any(|(above, _)| above == *used)) {
-            wrong.push(format!("ROOMS: {used} does not stand above {room}"));
+    for (index, (part, may_use)) in PARTS.iter().enumerate() {
+        for used in may_use.iter().filter(|used| !PARTS[..index].iter().any(|(above, _)| above == *used)) {
+            wrong.push(format!("PARTS: {used} is not above {part}"));
         }
         for used in may_use.iter().filter(|used| {
-            !uses.keys().any(|(module, of)| self::room(&format!("crate::{module}")) == *room && of == *used)
+            !uses.keys().any(|(module, of)| self::part(&format!("crate::{module}")) == *part && of == *used)
         }) {
-            wrong.push(format!("ROOMS: {room} does not use {used} any more; take it out of the row"));
+            wrong.push(format!("PARTS: {part} does not use {used} any more; take it out of the row"));
         }
     }
     let is_exception = |module: &str, used: &str| {
         EXCEPTIONS.iter().any(|(of, exception, _)| is_within(module, of) && *exception == used)
     };
     for ((module, used), mention) in &uses {
-        let Some((_, may_use)) = ROOMS.iter().find(|(room, _)| is_within(module, room)) else {
-            continue; // `every_room_has_a_row` reports it.
+        let Some((_, may_use)) = PARTS.iter().find(|(part, _)| is_within(module, part)) else {
+            continue; // `every_part_has_a_row` reports it.
         };
         if !may_use.contains(used) && !is_exception(module, used) {
             wrong.push(format!("{mention}: {module} may not use {used}"));

@@ -6,7 +6,8 @@ use crate::common;
 use common::Bench;
 use rusqlite::Connection;
 
-fn told(run: &common::Run) {
+/// Checks that an error has its three parts.
+fn assert_three_parts(run: &common::Run) {
     for label in ["error: ", "because: ", "help: "] {
         assert!(run.stderr.contains(label), "{label} is missing: {}", run.stderr);
     }
@@ -29,12 +30,12 @@ fn file_that_is_no_database_is_named() {
         let run = bench.run(&["scan", name]);
         assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{name}: {}", run.stderr);
         assert!(run.stderr.contains(word), "{name}: {}", run.stderr);
-        told(&run);
+        assert_three_parts(&run);
     }
     for name in ["folder", "missing"] {
         let run = bench.run(&["scan", name]);
         assert_eq!(run.code, 3, "{name}");
-        told(&run);
+        assert_three_parts(&run);
     }
     assert!(!bench.path("missing").exists(), "nothing is created");
 }
@@ -47,7 +48,7 @@ fn lock_is_waited_for_and_named() {
     let run = bench.run(&["scan", "app.db", "--wait", "100ms"]);
     assert_eq!(run.code, 3);
     assert!(run.stderr.contains("another program holds a lock"), "{}", run.stderr);
-    told(&run);
+    assert_three_parts(&run);
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn report_over_the_database_is_refused() {
     let before = std::fs::read(bench.path("app.db")).unwrap();
     let run = bench.run(&["scan", "app.db", "--output", "./app.db"]);
     assert_eq!(run.code, 2);
-    told(&run);
+    assert_three_parts(&run);
     assert!(std::fs::read(bench.path("app.db")).unwrap() == before);
 }
 

@@ -33,10 +33,10 @@ const COMMANDS: [&[&str]; 5] = [
     &["repair", "app.db", "--rules", "r.toml", "-o", "second.ndjson", "--apply", "--no-backup"],
 ];
 
-fn went_well(what: &str, run: &Run) {
+fn assert_success(command: &str, run: &Run) {
     assert!(
-        run.code == 0 || (run.code == 1 && what.contains("scan")),
-        "{what}: {}\n{}{}",
+        run.code == 0 || (run.code == 1 && command.contains("scan")),
+        "{command}: {}\n{}{}",
         run.code,
         run.stdout,
         run.stderr
@@ -61,7 +61,7 @@ fn lock_released_in_time_is_waited_for() {
                     });
                     bench.run(&[command, &["--wait", "20s"]].concat())
                 });
-                went_well(&what, &run);
+                assert_success(&what, &run);
                 assert!(start.elapsed() < Duration::from_secs(15), "{what}");
             }
         }
@@ -89,7 +89,7 @@ fn recurring_lock_is_waited_for_at_every_step() {
                 let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     for command in COMMANDS {
                         let run = bench.run(&[command, &["--wait", "60s"]].concat());
-                        went_well(&format!("{mode} {round} {command:?}"), &run);
+                        assert_success(&format!("{mode} {round} {command:?}"), &run);
                     }
                 }));
                 stop.store(true, Ordering::Relaxed);
@@ -104,7 +104,7 @@ fn recurring_lock_is_waited_for_at_every_step() {
 fn lock_that_stays_is_an_error_only_after_the_wait() {
     for mode in MODES {
         let bench = bench(mode);
-        went_well("repair", &bench.run(COMMANDS[1]));
+        assert_success("repair", &bench.run(COMMANDS[1]));
         let writer = Connection::open(bench.path("app.db")).unwrap();
         writer.busy_timeout(Duration::from_secs(60)).unwrap();
         for (command, is_meant_to_work_then) in [(COMMANDS[4], false), (COMMANDS[2], true), (COMMANDS[3], true)] {
@@ -120,7 +120,7 @@ fn lock_that_stays_is_an_error_only_after_the_wait() {
             assert!(start.elapsed() >= Duration::from_millis(700), "{what} after {:?}", start.elapsed());
             writer.execute_batch("ROLLBACK").unwrap();
             if is_meant_to_work_then {
-                went_well(&what, &bench.run(command));
+                assert_success(&what, &bench.run(command));
             }
         }
     }

@@ -194,7 +194,7 @@ fn session_answers_while_another_session_streams() {
         let keys = sql::repair::of(&schema).unwrap().definitions();
         let mut sessions = database.sessions(2).unwrap();
         let (first, rest) = sessions.split_first_mut().unwrap();
-        let mut room = database.rehearsal().unwrap();
+        let mut rehearsal = database.rehearsal().unwrap();
         let (mut rows, mut inner, mut innermost) = (0, 0, 0);
         first
             .each_row(&orphans, &mut |_| {
@@ -204,7 +204,7 @@ fn session_answers_while_another_session_streams() {
                     second
                         .each_row(&keys, &mut |_| {
                             inner += 1;
-                            room.each_row(&keys, &mut |_| innermost += 1).unwrap();
+                            rehearsal.each_row(&keys, &mut |_| innermost += 1).unwrap();
                         })
                         .unwrap();
                 }

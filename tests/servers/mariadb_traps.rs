@@ -9,10 +9,10 @@ use super::server::orphans;
 
 /// The part after `|` runs with checks off.
 fn trap(sql: &str, expected: &[&str]) -> Vec<(Server, Value)> {
-    held(Server::mysql_family(&with_checks_off(sql)), expected)
+    with_reports(Server::mysql_family(&with_checks_off(sql)), expected)
 }
 
-fn held(servers: Vec<Server>, expected: &[&str]) -> Vec<(Server, Value)> {
+fn with_reports(servers: Vec<Server>, expected: &[&str]) -> Vec<(Server, Value)> {
     let reported = servers.into_iter().map(|server| {
         let report = expect(&server, expected);
         (server, report)
@@ -45,13 +45,13 @@ fn parent_key_without_unique_is_scanned() {
         "CREATE TABLE p(id int, KEY(id)); CREATE TABLE c(r int, FOREIGN KEY(r) REFERENCES p(id)); INSERT INTO p VALUES(1),(1),(NULL); INSERT INTO c VALUES(1) | INSERT INTO c VALUES(2)",
     );
     let newer = format!("SET restrict_fk_on_non_standard_key = OFF; {sql}");
-    let _ = held([Server::mariadb(&sql), Server::mysql(&newer)].into_iter().flatten().collect(), &["orphan"]);
+    let _ = with_reports([Server::mariadb(&sql), Server::mysql(&newer)].into_iter().flatten().collect(), &["orphan"]);
 }
 
 #[test]
 fn system_versioned_history_is_not_scanned() {
     let sql = "CREATE TABLE p(id int PRIMARY KEY) | CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY(r) REFERENCES p(id)) WITH SYSTEM VERSIONING; INSERT INTO c VALUES(1,99),(2,98); DELETE FROM c WHERE id=1";
-    let _ = held(Server::mariadb(&with_checks_off(sql)).into_iter().collect(), &["orphan"]);
+    let _ = with_reports(Server::mariadb(&with_checks_off(sql)).into_iter().collect(), &["orphan"]);
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(crate) fn seed(kind: Kind, made: &Made, bench: &Bench) -> String {
 }
 
 /// Returns the report of a dry run.
-fn foreseen(patient: &Patient) -> Value {
+fn forecast(patient: &Patient) -> Value {
     let json = patient.server.run(&["repair", &patient.server.url(), "--rules", "r.toml", "--format", "json"]);
     let report: Value = serde_json::from_str(&json.stdout).unwrap_or_else(|_| panic!("{}", json.stderr));
     common::assert_obeys("repair", &report);
@@ -65,7 +65,7 @@ fn decisions(report: &Value) -> Value {
 }
 
 #[test]
-fn random_plan_on_a_server_applies_as_foreseen_and_is_undone() {
+fn random_plan_on_a_server_applies_as_forecast_and_is_undone() {
     let cases: u64 = std::env::var("FK_DOCTOR_CASES").map_or(4, |cases| cases.parse().unwrap());
     let first: u64 = std::env::var("FK_DOCTOR_FIRST").map_or(0, |first| first.parse().unwrap());
     let mut changes = 0;
@@ -84,7 +84,7 @@ fn random_plan_on_a_server_applies_as_foreseen_and_is_undone() {
             let before = patient.dump();
             let planned = patient.plan();
             assert!([0, 1].contains(&planned.code), "{context}\n{}{}", planned.stdout, planned.stderr);
-            let report = foreseen(&patient);
+            let report = forecast(&patient);
             assert_eq!(patient.dump(), before, "{context}");
             let after = report["summary"]["orphan_rows_after"].as_u64().unwrap();
             changes += report["summary"]["changes"].as_u64().unwrap();
@@ -97,7 +97,7 @@ fn random_plan_on_a_server_applies_as_foreseen_and_is_undone() {
                 applied.stderr
             );
             let left = patient.orphans();
-            assert!(left <= after, "{context}\n{}\n{left} orphans, foreseen {after}", planned.stdout);
+            assert!(left <= after, "{context}\n{}\n{left} orphans instead of {after}", planned.stdout);
             let healed = patient.dump();
             let again = patient.apply(&["--leave-undecided"]);
             let told = format!("{context}\n{}{}", again.stdout, again.stderr);
