@@ -55,11 +55,11 @@ pub(super) fn deferred(schema: &Schema, failing: &FailingRows) -> String {
 fn would_fail(schema: &Schema, failing: &FailingRows, options: &ExplainOptions<'_>) -> Finding<Value> {
     let relation = &schema.relations[failing.relation];
     let tally = &failing.tally;
-    let one = tally.orphan_rows == 1;
+    let is_single = tally.orphan_rows == 1;
     let mut message = which_rows_fail(schema, failing);
     if failing.failed_before > 0 {
         let which = match failing.failed_before {
-            _ if one => "it".to_owned(),
+            _ if is_single => "it".to_owned(),
             all if all == tally.orphan_rows => "they".to_owned(),
             some => format!("{} of them", text::count(some)),
         };
@@ -85,7 +85,7 @@ fn would_fail(schema: &Schema, failing: &FailingRows, options: &ExplainOptions<'
 fn which_rows_fail(schema: &Schema, failing: &FailingRows) -> String {
     let relation = &schema.relations[failing.relation];
     let (tally, parent) = (&failing.tally, &relation.parent.name);
-    let one = tally.orphan_rows == 1;
+    let is_single = tally.orphan_rows == 1;
     let rows = text::plural(tally.orphan_rows, "row");
     let keys = text::plural(tally.missing_keys, "key");
     let child = &schema.child(relation).name;
@@ -93,13 +93,13 @@ fn which_rows_fail(schema: &Schema, failing: &FailingRows) -> String {
         FailureKind::Written => {
             format!(
                 "{rows} written to {child} {} to {keys} that {parent} does not have",
-                if one { "refers" } else { "refer" }
+                if is_single { "refers" } else { "refer" }
             )
         }
         FailureKind::ParentRemoved => {
             format!(
                 "{rows} of {child} {} to {keys} removed from {parent}",
-                if one { "still refers" } else { "still refer" }
+                if is_single { "still refers" } else { "still refer" }
             )
         }
         FailureKind::Restricted(event) => {
@@ -110,7 +110,7 @@ fn which_rows_fail(schema: &Schema, failing: &FailingRows) -> String {
             format!(
                 "{rows} of {child} {} to {keys} of {parent} that the statement {verb}; {action} refuses that at once, \
                  although the key exists again after the statement",
-                if one { "refers" } else { "refer" }
+                if is_single { "refers" } else { "refer" }
             )
         }
         FailureKind::RestrictedUntilLater(event) => {
@@ -121,16 +121,16 @@ fn which_rows_fail(schema: &Schema, failing: &FailingRows) -> String {
             format!(
                 "{rows} of {child} {} to {keys} of {parent} when the statement {verb} {}; {action} refuses that at once, \
                  although {} after the statement",
-                if one { "refers" } else { "refer" },
+                if is_single { "refers" } else { "refer" },
                 if tally.missing_keys == 1 { "it" } else { "them" },
-                if one { "the row no longer refers to it" } else { "the rows no longer refer to it" }
+                if is_single { "the row no longer refers to it" } else { "the rows no longer refer to it" }
             )
         }
         FailureKind::SelfReference => {
             format!(
                 "{rows} written to {child} {}, in another type or spelling than its key; the engine compares the \
                  stored values",
-                if one { "refers to itself" } else { "refer to themselves" }
+                if is_single { "refers to itself" } else { "refer to themselves" }
             )
         }
     }

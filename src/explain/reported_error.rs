@@ -170,11 +170,7 @@ fn explain_relation(
     options: &ExplainOptions<'_>,
 ) {
     let relation = &schema.relations[index];
-    let grave = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
-    explained.reasons.extend(grave.map(|defect| {
-        let finding = findings::plain(index, relation, defect.code, defect.message.clone(), defect.help.clone());
-        StatementReason::Relation(finding)
-    }));
+    explained.reasons.extend(serious_defects(index, relation));
     if reported_error.kind == ErrorKind::Mismatch {
         return;
     }
@@ -230,6 +226,15 @@ fn explain_relation(
         parent_key_changed: false,
     };
     explained.reasons.push(reasons::of_rows(schema, &failing, options));
+}
+
+/// Returns a reason for each defect of the relation that is an error.
+fn serious_defects(index: RelationId, relation: &Relation) -> impl Iterator<Item = StatementReason> {
+    let serious = relation.defects.iter().filter(|defect| defect.code.severity() == Severity::Error);
+    serious.map(move |defect| {
+        let finding = findings::plain(index, relation, defect.code, defect.message.clone(), defect.help.clone());
+        StatementReason::Relation(finding)
+    })
 }
 
 /// Returns the key that the error names, in the relation's column order and with the types of the columns.
