@@ -1,4 +1,4 @@
-//! The formats of a scan as a user gets them: several from one run, each a file like any other file, each well formed.
+//! The formats of a scan: one run writes several, each is an ordinary file, and each is well formed.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -48,7 +48,7 @@ fn one_scan_writes_every_requested_format() {
     assert!(read("r.txt").starts_with("::error file=fk-doctor.toml,line=1,"));
 }
 
-/// The samples are few; the rows are all there.
+/// The number of samples is limited; the number of rows is complete.
 #[test]
 fn csv_lists_every_orphan() {
     let run = shop().run(&["scan", "app.db", "--format", "csv", "--samples", "1"]);
@@ -80,7 +80,7 @@ fn unwritable_report_is_an_error() {
     assert!(run.stderr.starts_with("error: could not write to no/such/folder.csv\nbecause: "), "{}", run.stderr);
 }
 
-/// The umask decides, as it does for any file that a program makes; a file that was there keeps its mode.
+/// The umask decides the mode of a new file. An existing file keeps its mode.
 #[cfg(unix)]
 #[test]
 fn report_file_mode_follows_umask() {
@@ -140,7 +140,7 @@ fn quiet_prints_only_the_report() {
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));
 }
 
-/// Together the lines say what the JSON report says, in the same order.
+/// Together the lines contain the same data as the JSON report, in the same order.
 #[test]
 fn ndjson_lines_equal_parts_of_the_json_report() {
     let bench = Bench::new(&format!(

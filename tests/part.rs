@@ -1,4 +1,4 @@
-//! Scans of a part say that they are; scans over time are remembered.
+//! A partial scan is reported as partial. A history of scans is kept.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;
@@ -82,7 +82,7 @@ fn faulty_condition_is_reported_before_the_scan() {
     assert_eq!(bench.run(&["scan", "app.db", "--where", "c"]).code, 2);
 }
 
-/// A deleted parent orphans rows that did not change, so the parent's relations are looked at too.
+/// A deleted parent orphans rows that did not change, so the relations of the parent are checked as well.
 #[test]
 fn changed_table_selects_relations_of_either_side() {
     let bench = bench("");

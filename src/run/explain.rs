@@ -13,9 +13,9 @@ use crate::engine::Trial;
 use crate::engines;
 use crate::exit::Exit;
 use crate::explain;
-use crate::explain::Wishes;
+use crate::explain::ExplainOptions;
 use crate::explain::error_text;
-use crate::explain::error_text::Complaint;
+use crate::explain::error_text::ReportedError;
 use crate::model::explanation::Explanation;
 use crate::model::explanation::StatementVerdict;
 use crate::model::facts::TrialKind;
@@ -38,7 +38,8 @@ pub fn explain(
     let question = Question::new(&database, &typed.answer, global, surroundings)?;
     let wanted = wanted(typed, statement)?;
     let mut database = engines::open(&question.source, &question.patience)?;
-    let (samples, redaction) = (question.samples, &question.redaction);
+    let address = question.source.to_string();
+    let options = ExplainOptions { database: &address, samples: question.samples, redaction: &question.redaction };
     let explanation = match wanted {
         Wanted::Statements(text, parameters) => {
             let mut trial = database.trial(progress)?;
@@ -47,18 +48,17 @@ pub fn explain(
             let statements = statements::statements(schema.database.engine, &text);
             let given = |one| Statement { parameters: parameters.clone(), ..one };
             let statements = statements.into_iter().map(given).collect();
-            explain::explain(trial.as_mut(), schema, Wishes { statements, samples, redaction })?
+            explain::explain(trial.as_mut(), schema, statements, &options)?
         }
-        Wanted::Errors(complaints) => {
+        Wanted::Errors(reported_errors) => {
             let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             let mut trial = match schema.database.engine.facts().trial {
                 TrialKind::Copy => Some(database.trial(progress)?),
                 TrialKind::OnServer => None,
             };
             let mut session = database.session()?;
-            let wishes = Wishes { statements: Vec::new(), samples, redaction };
             let trial = trial.as_mut().map(|trial| trial.as_mut() as &mut dyn Trial);
-            explain::explain_errors(trial, session.as_mut(), schema, &complaints, &wishes)?
+            explain::explain_errors(trial, session.as_mut(), schema, &reported_errors, &options)?
         }
     };
     let exit = exit(&explanation);
@@ -77,7 +77,7 @@ fn told_apart(typed: &cli::ExplainArgs, surroundings: &Surroundings) -> (Option<
 enum Wanted {
     /// Their text, and a value for each placeholder.
     Statements(String, Vec<Value>),
-    Errors(Vec<Complaint>),
+    Errors(Vec<ReportedError>),
 }
 
 fn wanted(typed: &cli::ExplainArgs, statement: Option<String>) -> Result<Wanted, RunError> {
@@ -86,15 +86,15 @@ fn wanted(typed: &cli::ExplainArgs, statement: Option<String>) -> Result<Wanted,
         return Ok(Wanted::Statements(statements(statement, typed.file.as_deref())?, parameters));
     };
     let text = if error == "-" { text_of(Ok(std::io::stdin()), "standard input")? } else { error.clone() };
-    let complaints = error_text::complaints(&text);
-    if complaints.is_empty() {
+    let reported_errors = error_text::reported_errors(&text);
+    if reported_errors.is_empty() {
         return Err(RunError::Input {
             what: "the error".to_owned(),
             why: "no error about a foreign key was found in the text".to_owned(),
             help: "give the whole message with its details, or a log on standard input: --error -".to_owned(),
         });
     }
-    Ok(Wanted::Errors(complaints))
+    Ok(Wanted::Errors(reported_errors))
 }
 
 fn statements(typed: Option<String>, file: Option<&Path>) -> Result<String, RunError> {
