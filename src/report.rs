@@ -41,7 +41,7 @@ use crate::model::schema::Schema;
 
 /// What a report for people is written on. Reports for machines ignore it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Paper {
+pub struct TerminalStyle {
     /// Columns of the terminal; `None` where there is none.
     pub width: Option<usize>,
     pub color: bool,
@@ -173,9 +173,9 @@ impl AnswerFormat {
 
 /// The report of a scan, ending in a newline. It holds what the examination holds; the formats that stream can say
 /// more, see [`csv::Rows`].
-pub fn scan(examination: &Examination, format: ScanFormat, paper: &Paper) -> String {
+pub fn scan(examination: &Examination, format: ScanFormat, terminal: &TerminalStyle) -> String {
     match format {
-        ScanFormat::Table => table::render(examination, paper),
+        ScanFormat::Table => table::render(examination, terminal),
         ScanFormat::Json => json::examination::render(examination),
         ScanFormat::Ndjson => ndjson::render(examination),
         ScanFormat::Junit => junit::render(examination),
@@ -188,9 +188,9 @@ pub fn scan(examination: &Examination, format: ScanFormat, paper: &Paper) -> Str
 }
 
 /// The picture of a schema, ending in a newline.
-pub fn schema(schema: &Schema, format: SchemaFormat, paper: &Paper) -> String {
+pub fn schema(schema: &Schema, format: SchemaFormat, terminal: &TerminalStyle) -> String {
     match format {
-        SchemaFormat::Table => overview::render(schema, paper),
+        SchemaFormat::Table => overview::render(schema, terminal),
         SchemaFormat::Json => json::schema::render(schema),
         SchemaFormat::Mermaid => mermaid::render(schema),
         SchemaFormat::Dot => dot::render(schema),
@@ -198,34 +198,34 @@ pub fn schema(schema: &Schema, format: SchemaFormat, paper: &Paper) -> String {
 }
 
 /// The report of a repair that is planned, ending in a newline.
-pub fn repair(said: &repair::Said<'_>, format: RepairFormat, paper: &Paper) -> String {
+pub fn repair(report: &repair::RepairReport<'_>, format: RepairFormat, terminal: &TerminalStyle) -> String {
     match format {
-        RepairFormat::Json => json::repair::render(said),
-        RepairFormat::Table | RepairFormat::Sql => repair::render(said, paper),
+        RepairFormat::Json => json::repair::render(report),
+        RepairFormat::Table | RepairFormat::Sql => repair::render(report, terminal),
     }
 }
 
 /// What applying a plan, or taking it back, came to, ending in a newline.
-pub fn applied(said: &applied::Said<'_>, format: AnswerFormat, paper: &Paper) -> String {
+pub fn applied(report: &applied::ApplyReport<'_>, format: AnswerFormat, terminal: &TerminalStyle) -> String {
     match format {
-        AnswerFormat::Table => applied::render(said, paper),
-        AnswerFormat::Json => json::applied::render(said),
+        AnswerFormat::Table => applied::render(report, terminal),
+        AnswerFormat::Json => json::applied::render(report),
     }
 }
 
 /// How far a plan is, ending in a newline.
-pub fn status(said: &status::Said<'_>, format: AnswerFormat, paper: &Paper) -> String {
+pub fn status(report: &status::StatusReport<'_>, format: AnswerFormat, terminal: &TerminalStyle) -> String {
     match format {
-        AnswerFormat::Table => status::render(said, paper),
-        AnswerFormat::Json => json::status::render(said),
+        AnswerFormat::Table => status::render(report, terminal),
+        AnswerFormat::Json => json::status::render(report),
     }
 }
 
 /// Why statements fail and what they do, ending in a newline.
-pub fn explanation(told: &Explanation, format: AnswerFormat, paper: &Paper) -> String {
+pub fn explanation(explained: &Explanation, format: AnswerFormat, terminal: &TerminalStyle) -> String {
     match format {
-        AnswerFormat::Table => explanation::render(told, paper),
-        AnswerFormat::Json => json::explanation::render(told),
+        AnswerFormat::Table => explanation::render(explained, terminal),
+        AnswerFormat::Json => json::explanation::render(explained),
     }
 }
 
@@ -235,9 +235,9 @@ pub fn suggestion(examination: &Examination) -> String {
 }
 
 /// Which rows of a load would fail, ending in a newline.
-pub fn checked(checked: &CheckResult, format: AnswerFormat, paper: &Paper) -> String {
+pub fn checked(checked: &CheckResult, format: AnswerFormat, terminal: &TerminalStyle) -> String {
     match format {
-        AnswerFormat::Table => checked::render(checked, paper),
+        AnswerFormat::Table => checked::render(checked, terminal),
         AnswerFormat::Json => json::checked::render(checked),
     }
 }

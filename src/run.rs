@@ -17,18 +17,18 @@ use crate::model::redaction::Redaction;
 use crate::model::redaction::Secret;
 use crate::model::redaction::Values;
 use crate::model::schema::Schema;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 use crate::source::Source;
 
 mod apply;
 mod check;
+mod command_setup;
 mod config_file;
 mod correct_load;
 mod error;
 mod explain;
 mod plan_path;
 mod planned_schema_check;
-mod question;
 mod repair;
 mod reports;
 mod rule_files;
@@ -59,11 +59,11 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
 /// What the program runs in; passed in, so that a run depends on nothing else.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct Environment {
     pub directory: PathBuf,
     pub database_url: Option<String>,
     pub cores: usize,
-    pub paper: Paper,
+    pub terminal: TerminalStyle,
     /// The page that GitHub shows for a step of a workflow.
     pub step_summary: Option<PathBuf>,
     /// What hashes of hidden values are keyed by.
@@ -82,8 +82,8 @@ pub struct Outcome {
     pub exit: Exit,
 }
 
-fn source(typed: &Option<String>, surroundings: &Surroundings) -> Result<Source, RunError> {
-    let text = typed.as_deref().or(surroundings.database_url.as_deref()).unwrap_or_default();
+fn source(typed: &Option<String>, environment: &Environment) -> Result<Source, RunError> {
+    let text = typed.as_deref().or(environment.database_url.as_deref()).unwrap_or_default();
     Source::parse(text).map_err(RunError::Source)
 }
 
@@ -105,7 +105,7 @@ fn outputs<F: Copy>(
         !places.insert(place)
     });
     match taken {
-        Some((_, file)) => Err(RunError::shared_place(file.as_deref())),
+        Some((_, file)) => Err(RunError::shared_output(file.as_deref())),
         None => Ok(outputs),
     }
 }
@@ -113,21 +113,21 @@ fn outputs<F: Copy>(
 /// Renders one report for each output. Colours and the terminal's width are for standard output only.
 fn documents<F: Copy>(
     outputs: Vec<(F, Option<PathBuf>)>,
-    surroundings: &Surroundings,
-    render: impl Fn(F, &Paper) -> String,
+    environment: &Environment,
+    render: impl Fn(F, &TerminalStyle) -> String,
 ) -> Vec<(Option<PathBuf>, String)> {
     let document = |(format, file): (F, Option<PathBuf>)| {
-        let paper = if file.is_some() { Paper::default() } else { surroundings.paper };
-        (file, render(format, &paper))
+        let terminal = if file.is_some() { TerminalStyle::default() } else { environment.terminal };
+        (file, render(format, &terminal))
     };
     outputs.into_iter().map(document).collect()
 }
 
 /// Which values may be shown: what was typed overrules the configuration.
-fn redaction(typed: Option<Values>, file: &ConfigFile, surroundings: &Surroundings) -> Result<Redaction, RunError> {
+fn redaction(typed: Option<Values>, file: &ConfigFile, environment: &Environment) -> Result<Redaction, RunError> {
     let settings = &file.config.redact;
     let values = typed.or(settings.values).unwrap_or_default();
-    let secret = surroundings.redact_key.as_deref().filter(|key| key.chars().count() >= 16).map(Secret::new);
+    let secret = environment.redact_key.as_deref().filter(|key| key.chars().count() >= 16).map(Secret::new);
     if values == Values::Hashed && secret.is_none() {
         return Err(ExamineError::NoRedactKey { action: "hash the values of rows" }.into());
     }
@@ -140,12 +140,12 @@ fn sessions(
     database: &mut dyn Database,
     schema: &Schema,
     asked: Option<usize>,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<Vec<Box<dyn Session>>, EngineError> {
     if asked.is_none() && database.is_small() {
         return Ok(vec![database.session()?]);
     }
-    database.sessions(asked.unwrap_or(surroundings.cores).min(schema.relations.len()).max(1))
+    database.sessions(asked.unwrap_or(environment.cores).min(schema.relations.len()).max(1))
 }
 
 /// A slip such as `-o app.db` must not cost the database, nor the way back from a repair.

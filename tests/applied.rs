@@ -157,7 +157,7 @@ fn progress_reaches_the_last_row() {
     );
     let path = |name: &str| bench.path(name).to_str().unwrap().to_owned();
     let (database, plan, rule) = (path("app.db"), path("plan.ndjson"), path("r.toml"));
-    let surroundings = run::Surroundings { directory: bench.path("."), cores: 2, ..run::Surroundings::default() };
+    let environment = run::Environment { directory: bench.path("."), cores: 2, ..run::Environment::default() };
     for arguments in [
         vec!["repair", &database, "--rules", &rule, "-o", &plan],
         vec!["apply", &database, &plan, "--no-backup"],
@@ -167,9 +167,9 @@ fn progress_reaches_the_last_row() {
         let told: Mutex<Vec<(usize, usize)>> = Mutex::default();
         let progress = |done: usize, total: usize| told.lock().unwrap().push((done, total));
         match &cli.command {
-            Command::Repair(typed) => run::repair(typed, &cli.global, &surroundings, &progress),
-            Command::Apply(typed) => run::apply(Direction::Apply, typed, &cli.global, &surroundings, &progress),
-            Command::Undo(typed) => run::apply(Direction::Undo, typed, &cli.global, &surroundings, &progress),
+            Command::Repair(typed) => run::repair(typed, &cli.global, &environment, &progress),
+            Command::Apply(typed) => run::apply(Direction::Apply, typed, &cli.global, &environment, &progress),
+            Command::Undo(typed) => run::apply(Direction::Undo, typed, &cli.global, &environment, &progress),
             _ => unreachable!(),
         }
         .unwrap();

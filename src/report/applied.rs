@@ -10,11 +10,11 @@ use crate::model::state::SkippedRow;
 use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 use crate::report::headline::Tone;
-use crate::report::layout::Ink;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
+use crate::report::layout::Style;
 
 const LABEL: u16 = 9;
 
@@ -22,7 +22,7 @@ const LABEL: u16 = 9;
 const SHOWN: usize = 10;
 
 /// What was done, and what a scan of the whole database found afterwards.
-pub struct Said<'a> {
+pub struct ApplyReport<'a> {
     pub is_undo: bool,
     pub database: &'a DatabaseName,
     pub typed: &'a str,
@@ -51,7 +51,7 @@ pub struct Said<'a> {
     pub orphan_rows: u64,
 }
 
-impl Said<'_> {
+impl ApplyReport<'_> {
     pub(super) fn rows_left(&self) -> u64 {
         self.left.values().sum()
     }
@@ -119,80 +119,80 @@ fn told_left(left: &BTreeMap<SkipReason, u64>) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn render(said: &Said<'_>, paper: &Paper) -> String {
-    let mut sheet = Sheet::new(paper);
-    let (tone, line) = said.headline();
-    let ink = match tone {
-        Tone::Good => Ink::Good,
-        Tone::Neutral => Ink::Plain,
-        Tone::Bad | Tone::Doubtful => Ink::Doubtful,
+pub(super) fn render(report: &ApplyReport<'_>, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
+    let (tone, line) = report.headline();
+    let style = match tone {
+        Tone::Good => Style::Good,
+        Tone::Neutral => Style::Plain,
+        Tone::Bad | Tone::Doubtful => Style::Doubtful,
     };
-    sheet.line(0, vec![Piece::new(tone.mark(), ink), Piece::new(line, ink)]);
+    sheet.line(0, vec![Piece::new(tone.mark(), style), Piece::new(line, style)]);
     let mut labelled =
-        |label: &str, ink, text: String| sheet.labelled(LABEL, Piece::new(label, ink), Piece::plain(text));
-    if said.total() > 0 {
-        labelled("changes", Ink::Dim, changes(said));
+        |label: &str, style, text: String| sheet.labelled(LABEL, Piece::new(label, style), Piece::plain(text));
+    if report.total() > 0 {
+        labelled("changes", Style::Dim, changes(report));
     }
-    if said.rows_left() > 0 {
-        labelled("left", Ink::Doubtful, told_left(said.left));
-        for row in said.left_rows.iter().take(SHOWN) {
-            labelled("", Ink::Dim, format!("{} ({}) {}", row.table, text::row(&row.row), row.why.phrase(1)));
+    if report.rows_left() > 0 {
+        labelled("left", Style::Doubtful, told_left(report.left));
+        for row in report.left_rows.iter().take(SHOWN) {
+            labelled("", Style::Dim, format!("{} ({}) {}", row.table, text::row(&row.row), row.why.phrase(1)));
         }
-        let more = said.rows_left().saturating_sub(SHOWN as u64);
+        let more = report.rows_left().saturating_sub(SHOWN as u64);
         if more > 0 {
-            labelled("", Ink::Dim, format!("and {}: --format json lists them", plural(more, "more row")));
+            labelled("", Style::Dim, format!("and {}: --format json lists them", plural(more, "more row")));
         }
     }
-    if let Some(journal) = said.journal {
+    if let Some(journal) = report.journal {
         let why = "this role may not make tables, so the state of the plan is recorded there: keep it beside the plan";
-        labelled("state", Ink::Dim, format!("{}: {why}", journal.display()));
+        labelled("state", Style::Dim, format!("{}: {why}", journal.display()));
     }
-    if let Some(mark) = said.missing_mark {
+    if let Some(mark) = report.missing_mark {
         let why = "a plan that was applied by a role that may not make tables has its record in this file, which is not there";
         labelled(
             "record",
-            Ink::Dim,
+            Style::Dim,
             format!("{}: {why}; if there was one, bring it back and try again", mark.display()),
         );
     }
-    if let Some(backup) = said.backup {
-        labelled("backup", Ink::Dim, backup.display().to_string());
+    if let Some(backup) = report.backup {
+        labelled("backup", Style::Dim, backup.display().to_string());
     }
-    for file in said.kept {
-        let but = if said.rows_left() > 0 { "; those that were left in the database are in it too" } else { "" };
-        labelled("kept", Ink::Dim, format!("rows that went are in {}{but}", file.display()));
+    for file in report.kept {
+        let but = if report.rows_left() > 0 { "; those that were left in the database are in it too" } else { "" };
+        labelled("kept", Style::Dim, format!("rows that went are in {}{but}", file.display()));
     }
-    labelled("scan", if said.orphan_rows == 0 { Ink::Dim } else { Ink::Doubtful }, scan(said));
-    if !said.is_undo {
-        labelled("undo", Ink::Dim, format!("fk-doctor undo {} {}", said.typed, said.plan.display()));
+    labelled("scan", if report.orphan_rows == 0 { Style::Dim } else { Style::Doubtful }, scan(report));
+    if !report.is_undo {
+        labelled("undo", Style::Dim, format!("fk-doctor undo {} {}", report.typed, report.plan.display()));
     }
     sheet.finish()
 }
 
 /// Returns for example `3 rows made, 1 row changed; 2 were already so`.
-fn changes(said: &Said<'_>) -> String {
+fn changes(report: &ApplyReport<'_>) -> String {
     let part = |number: u64, verb: &str| (number > 0).then(|| format!("{} {verb}", plural(number, "row")));
-    let parts = [part(said.made, "made"), part(said.changed, "changed"), part(said.deleted, "deleted")];
-    let defined = (said.redefined > 0).then(|| format!("{} changed", plural(said.redefined, "definition")));
+    let parts = [part(report.made, "made"), part(report.changed, "changed"), part(report.deleted, "deleted")];
+    let defined = (report.redefined > 0).then(|| format!("{} changed", plural(report.redefined, "definition")));
     let mut line = parts.into_iter().flatten().chain(defined).collect::<Vec<_>>().join(", ");
-    if said.already > 0 {
-        line.push_str(&format!("; {} {}", count(said.already), SkipReason::Already.phrase(said.already)));
+    if report.already > 0 {
+        line.push_str(&format!("; {} {}", count(report.already), SkipReason::Already.phrase(report.already)));
     }
     line
 }
 
 /// Returns for example `4 relations checked, 2 orphan rows left; 1 could not be checked`.
-fn scan(said: &Said<'_>) -> String {
-    let checked = plural(said.relations - said.unchecked, "relation");
-    let mut scan = if said.relations == said.unchecked {
+fn scan(report: &ApplyReport<'_>) -> String {
+    let checked = plural(report.relations - report.unchecked, "relation");
+    let mut scan = if report.relations == report.unchecked {
         "no relation was checked".to_owned()
-    } else if said.orphan_rows == 0 {
+    } else if report.orphan_rows == 0 {
         format!("{checked} checked, no orphans")
     } else {
-        format!("{checked} checked, {} left", plural(said.orphan_rows, "orphan row"))
+        format!("{checked} checked, {} left", plural(report.orphan_rows, "orphan row"))
     };
-    if said.unchecked > 0 {
-        scan.push_str(&format!("; {} could not be checked", count(said.unchecked)));
+    if report.unchecked > 0 {
+        scan.push_str(&format!("; {} could not be checked", count(report.unchecked)));
     }
     scan
 }

@@ -11,23 +11,23 @@ use crate::model::schema::side;
 use crate::model::text::count;
 use crate::model::text::named;
 use crate::model::text::plural;
-use crate::report::Paper;
-use crate::report::layout::Ink;
+use crate::report::TerminalStyle;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
+use crate::report::layout::Style;
 use crate::report::table;
 use crate::report::table::labelled;
 
-pub(super) fn render(checked: &CheckResult, paper: &Paper) -> String {
-    let mut sheet = Sheet::new(paper);
+pub(super) fn render(checked: &CheckResult, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
     headline(&mut sheet, checked);
     for load in &checked.loads {
         let line = format!("{}: {} for {}", load.source, plural(load.rows, "row"), load.table);
-        sheet.line(2, vec![Piece::new(line, Ink::Dim)]);
+        sheet.line(2, vec![Piece::new(line, Style::Dim)]);
     }
     for finding in &checked.findings {
         sheet.blank();
-        sheet.heading(table::grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Ink::Strong));
+        sheet.heading(table::grade(finding.code, finding.severity), Piece::new(&finding.relation_id, Style::Strong));
         sheet.line(2, vec![Piece::plain(&finding.message)]);
         table::missing_keys(&mut sheet, &checked.schema, finding);
         table::samples(&mut sheet, finding);
@@ -47,14 +47,14 @@ pub(super) fn render(checked: &CheckResult, paper: &Paper) -> String {
 fn headline(sheet: &mut Sheet, checked: &CheckResult) {
     let all = plural(checked.rows(), "row");
     let name = &checked.schema.database.name;
-    let (mark, ink, line) = if checked.is_clean() {
-        ("✓", Ink::Good, format!("{all} would be taken by {name}"))
+    let (mark, style, line) = if checked.is_clean() {
+        ("✓", Style::Good, format!("{all} would be taken by {name}"))
     } else if checked.would_fail == 0 {
-        ("✗", Ink::Bad, format!("{name} would refuse every row: its definitions are broken"))
+        ("✗", Style::Bad, format!("{name} would refuse every row: its definitions are broken"))
     } else {
-        ("✗", Ink::Bad, format!("{} of {all} would be refused by {name}", count(checked.would_fail)))
+        ("✗", Style::Bad, format!("{} of {all} would be refused by {name}", count(checked.would_fail)))
     };
-    sheet.line(0, vec![Piece::new(mark, ink), Piece::new(line, ink)]);
+    sheet.line(0, vec![Piece::new(mark, style), Piece::new(line, style)]);
 }
 
 fn constraint(sheet: &mut Sheet, refused: &RefusedRows) {
@@ -64,7 +64,7 @@ fn constraint(sheet: &mut Sheet, refused: &RefusedRows) {
         Some(table) => side(table, about.columns.iter().map(String::as_str)),
         None => String::new(),
     };
-    sheet.heading(table::grade(about.code, Severity::Error), Piece::new(place, Ink::Strong));
+    sheet.heading(table::grade(about.code, Severity::Error), Piece::new(place, Style::Strong));
     sheet.line(2, vec![Piece::plain(format!("{}: {}", plural(refused.rows, "row"), about.message))]);
     let lines: Vec<String> = refused.samples.iter().map(shown).collect();
     let more = refused.rows.saturating_sub(refused.samples.len() as u64);

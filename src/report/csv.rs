@@ -14,7 +14,7 @@ use crate::model::finding::Sample;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::visible;
-use crate::report::json::Named;
+use crate::report::json::NamedValues;
 use crate::report::json::compact;
 
 const HEADER: [&str; 5] = ["relation", "child", "parent", "row", "key"];
@@ -32,8 +32,8 @@ impl<W: Write> Rows<W> {
     }
 
     pub fn orphan(&mut self, schema: &Schema, relation: &Relation, orphan: &Sample) -> io::Result<()> {
-        let row = Named::new(orphan.row.iter().map(|(column, value)| (column.as_str(), value)));
-        let key = Named::new(schema.child_column_names(relation).zip(&orphan.key));
+        let row = NamedValues::new(orphan.row.iter().map(|(column, value)| (column.as_str(), value)));
+        let key = NamedValues::new(schema.child_column_names(relation).zip(&orphan.key));
         let child = schema.child(relation).name.to_string();
         let parent = relation.parent.name.to_string();
         let cells = [&relation.id, &child, &parent, &compact(&row), &compact(&key)];

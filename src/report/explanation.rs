@@ -12,25 +12,28 @@ use crate::model::explanation::StatementVerdict;
 use crate::model::finding::Severity;
 use crate::model::schema::side;
 use crate::model::text::plural;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 use crate::report::layout::Grid;
-use crate::report::layout::Ink;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
+use crate::report::layout::Style;
 use crate::report::table;
 use crate::report::table::labelled;
 
 /// A statement is shown this long at most.
 const LONGEST: usize = 200;
 
-pub(super) fn render(explanation: &Explanation, paper: &Paper) -> String {
-    let mut sheet = Sheet::new(paper);
+pub(super) fn render(explanation: &Explanation, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
     let several = explanation.statements.len() > 1;
     if several {
         summary(&mut sheet, explanation);
     }
     if explanation.statements.is_empty() {
-        sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new("there is no statement to explain", Ink::Strong)]);
+        sheet.line(
+            0,
+            vec![Piece::new("○", Style::Strong), Piece::new("there is no statement to explain", Style::Strong)],
+        );
     }
     for explained in &explanation.statements {
         if several {
@@ -48,23 +51,23 @@ fn summary(sheet: &mut Sheet, explanation: &Explanation) {
     let skipped = |explained: &&Explained| matches!(explained.verdict, StatementVerdict::Skipped(_));
     let skipped = explanation.statements.iter().filter(skipped).count();
     if failing == 0 && skipped == 0 {
-        sheet.line(0, vec![Piece::new("✓", Ink::Good), Piece::new(format!("{all} pass on {name}"), Ink::Good)]);
+        sheet.line(0, vec![Piece::new("✓", Style::Good), Piece::new(format!("{all} pass on {name}"), Style::Good)]);
     } else if failing == 0 {
         // A statement that was not run has not passed.
         let line = format!("{} of {all} pass on {name}, {skipped} not run", explanation.statements.len() - skipped);
-        sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new(line, Ink::Strong)]);
+        sheet.line(0, vec![Piece::new("○", Style::Strong), Piece::new(line, Style::Strong)]);
     } else {
         let line = format!("{failing} of {all} would fail on {name}");
-        sheet.line(0, vec![Piece::new("✗", Ink::Bad), Piece::new(line, Ink::Bad)]);
+        sheet.line(0, vec![Piece::new("✗", Style::Bad), Piece::new(line, Style::Bad)]);
     }
 }
 
 fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
-    let (mark, ink) = match &explained.verdict {
-        StatementVerdict::Accepted if explained.reasons.is_empty() => ("✓", Ink::Good),
-        StatementVerdict::Accepted => ("!", Ink::Doubtful),
-        StatementVerdict::Skipped(_) => ("○", Ink::Strong),
-        StatementVerdict::Refused(_) | StatementVerdict::Forbidden(_) => ("✗", Ink::Bad),
+    let (mark, style) = match &explained.verdict {
+        StatementVerdict::Accepted if explained.reasons.is_empty() => ("✓", Style::Good),
+        StatementVerdict::Accepted => ("!", Style::Doubtful),
+        StatementVerdict::Skipped(_) => ("○", Style::Strong),
+        StatementVerdict::Refused(_) | StatementVerdict::Forbidden(_) => ("✗", Style::Bad),
     };
     let place = if several { format!("line {}: ", explained.statement.line) } else { String::new() };
     let said = match &explained.verdict {
@@ -73,17 +76,17 @@ fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
         StatementVerdict::Forbidden(why) => format!("not run: {why}"),
         StatementVerdict::Skipped(why) => format!("not run: {why}"),
     };
-    sheet.line(0, vec![Piece::new(mark, ink), Piece::new(format!("{place}{said}"), ink)]);
+    sheet.line(0, vec![Piece::new(mark, style), Piece::new(format!("{place}{said}"), style)]);
     // An error that somebody brought is its own statement.
     if !said.ends_with(&explained.statement.text) {
-        sheet.line(2, vec![Piece::new(shortened(&explained.statement.text), Ink::Dim)]);
+        sheet.line(2, vec![Piece::new(shortened(&explained.statement.text), Style::Dim)]);
     }
     for reason in &explained.reasons {
         sheet.blank();
         match reason {
             StatementReason::Relation(finding) => {
                 let heading = table::grade(finding.code, finding.severity);
-                sheet.heading(heading, Piece::new(&finding.relation_id, Ink::Strong));
+                sheet.heading(heading, Piece::new(&finding.relation_id, Style::Strong));
                 sheet.line(2, vec![Piece::plain(&finding.message)]);
                 table::missing_keys(sheet, &explained.schema, finding);
                 table::samples(sheet, finding);
@@ -108,7 +111,7 @@ fn constraint_lines(sheet: &mut Sheet, constraint: &Constraint) {
         Some(table) => side(table, constraint.columns.iter().map(String::as_str)),
         None => String::new(),
     };
-    sheet.heading(table::grade(constraint.code, Severity::Error), Piece::new(place, Ink::Strong));
+    sheet.heading(table::grade(constraint.code, Severity::Error), Piece::new(place, Style::Strong));
     sheet.line(2, vec![Piece::plain(&constraint.message)]);
     if !constraint.help.is_empty() {
         labelled(sheet, "help", &constraint.help);
@@ -162,7 +165,7 @@ fn radius(sheet: &mut Sheet, branches: &[CascadeBranch]) {
     for parent in parents {
         let here: Vec<&CascadeBranch> = branches.iter().filter(|branch| branch.parent == parent).collect();
         let what = if here.iter().all(|branch| branch.event == Event::Delete) { "deleted" } else { "changed" };
-        rows.push(vec![Piece::new(parent, Ink::Strong), Piece::new("", Ink::Plain), Piece::new(what, Ink::Dim)]);
+        rows.push(vec![Piece::new(parent, Style::Strong), Piece::new("", Style::Plain), Piece::new(what, Style::Dim)]);
         add_rows(&mut rows, &here, "");
     }
     sheet.grid(Grid { indent: 2, numbers: &[], first: Some(7), header: &[], rows });
@@ -174,8 +177,8 @@ fn add_rows(rows: &mut Vec<Vec<Piece>>, branches: &[&CascadeBranch], indent: &st
         let child = side(&branch.child, branch.columns.iter().map(String::as_str));
         let line = format!("{indent}{} {child}", if is_last { "└─" } else { "├─" });
         let action = format!("ON {} {}", branch.event.name().to_uppercase(), branch.action.name());
-        let ink = if branch.blocking > 0 { Ink::Bad } else { Ink::Plain };
-        rows.push(vec![Piece::plain(line), Piece::new(action, Ink::Dim), Piece::new(outcome(branch), ink)]);
+        let style = if branch.blocking > 0 { Style::Bad } else { Style::Plain };
+        rows.push(vec![Piece::plain(line), Piece::new(action, Style::Dim), Piece::new(outcome(branch), style)]);
         let below: Vec<&CascadeBranch> = branch.below.iter().collect();
         add_rows(rows, &below, &format!("{indent}{}  ", if is_last { " " } else { "│" }));
     }

@@ -9,7 +9,6 @@ use crate::model::finding::Severity;
 use crate::model::text::plural;
 use crate::model::text::visible;
 use crate::report::headline::Headline;
-use crate::report::headline::open;
 use crate::report::wording;
 
 /// Annotations of one kind that GitHub shows for a step; what comes after them is dropped without a word.
@@ -18,7 +17,7 @@ const SHOWN: usize = 10;
 pub(super) fn render(examination: &Examination) -> String {
     let mut lines = Vec::new();
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
-        let found: Vec<&Finding> = open(examination).filter(|finding| finding.severity == severity).collect();
+        let found: Vec<&Finding> = examination.open_findings().filter(|finding| finding.severity == severity).collect();
         lines.extend(found.iter().take(SHOWN).map(|finding| annotation(examination, finding)));
         if found.len() > SHOWN {
             let more = plural((found.len() - SHOWN) as u64, &format!("more {}", severity.name()));

@@ -40,14 +40,9 @@ impl Headline {
     }
 
     /// Nothing stands against "clean".
-    pub(super) fn is_calm(&self) -> bool {
+    pub(super) fn is_clean(&self) -> bool {
         self.sentences.iter().all(|(tone, _)| matches!(tone, Tone::Good | Tone::Neutral))
     }
-}
-
-/// The findings that no baseline knows.
-pub(super) fn open(examination: &Examination) -> impl Iterator<Item = &Finding> + Clone {
-    examination.open_findings()
 }
 
 fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
@@ -65,7 +60,8 @@ fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
         (Severity::Warning, Tone::Doubtful, ", a warning"),
         (Severity::Note, Tone::Neutral, ", tolerated"),
     ] {
-        let orphans = open(examination).filter(|finding| finding.code == Code::Orphan && finding.severity == severity);
+        let orphans =
+            examination.open_findings().filter(|finding| finding.code == Code::Orphan && finding.severity == severity);
         let rows: u64 = orphans.clone().map(|finding| finding.rows).sum();
         if rows > 0 {
             let keys = plural(orphans.clone().map(|finding| finding.missing_keys).sum(), "missing key");
@@ -74,8 +70,9 @@ fn sentences(examination: &Examination) -> Vec<(Tone, String)> {
             found.push((tone, start, format!(" ({keys}){remark}")));
         }
     }
-    let defects =
-        open(examination).filter(|finding| finding.severity == Severity::Error && finding.code != Code::Orphan);
+    let defects = examination
+        .open_findings()
+        .filter(|finding| finding.severity == Severity::Error && finding.code != Code::Orphan);
     if defects.clone().next().is_some() {
         let number = plural(defects.clone().count() as u64, "defect");
         found.push((Tone::Bad, format!("{number} in {} of {all}", relations_of(defects)), String::new()));

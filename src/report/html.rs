@@ -101,7 +101,7 @@ fn header(examination: &Examination) -> String {
     }
     format!(
         "<header class=\"top\"><div>\n<div class=\"title\"><h1>Foreign keys of {}</h1>\
-         <span class=\"verdict {verdict}\">{verdict}</span></div>\n<ul class=\"said\">\n{}</ul>\n{}{}</div></header>\n",
+         <span class=\"verdict {verdict}\">{verdict}</span></div>\n<ul class=\"verdict-list\">\n{}</ul>\n{}{}</div></header>\n",
         escaped(&examination.schema.database.name),
         said.concat(),
         tiles(examination),

@@ -13,9 +13,9 @@ use crate::model::finding::Code;
 use crate::model::finding::Known;
 use crate::model::finding::Span;
 use crate::model::value::Value;
-use crate::report::Paper;
 use crate::report::ScanFormat;
 use crate::report::SchemaFormat;
+use crate::report::TerminalStyle;
 use crate::report::sample;
 use crate::report::scan;
 use crate::report::schema;
@@ -164,7 +164,7 @@ fn no_text_breaks_out_of_any_report() {
             continue;
         }
         for format in [SchemaFormat::Table, SchemaFormat::Json, SchemaFormat::Mermaid, SchemaFormat::Dot] {
-            sample::assert_harmless(&schema(&made.schema, format, &Paper::default()));
+            sample::assert_harmless(&schema(&made.schema, format, &TerminalStyle::default()));
         }
     }
 }
@@ -173,7 +173,7 @@ fn no_text_breaks_out_of_any_report() {
 #[test]
 fn no_text_breaks_out_of_the_page() {
     let page = |text: &str| {
-        let page = scan(&made_of(text), ScanFormat::Html, &Paper::default());
+        let page = scan(&made_of(text), ScanFormat::Html, &TerminalStyle::default());
         sample::assert_harmless(&page);
         elements(&page)
     };
@@ -198,7 +198,7 @@ struct Shape {
 impl Shape {
     fn of(made: &Examination) -> Shape {
         let report = |format| {
-            let report = scan(made, format, &Paper::default());
+            let report = scan(made, format, &TerminalStyle::default());
             sample::assert_harmless(&report);
             report
         };

@@ -59,14 +59,14 @@ struct Case<'a> {
     coverage: &'a Coverage,
     failing: Vec<&'a Finding>,
     /// Told, without failing the case.
-    told: Vec<&'a Finding>,
+    others: Vec<&'a Finding>,
 }
 
 impl<'a> Case<'a> {
     fn of(examination: &'a Examination, relation: RelationId, about: &'a Relation, coverage: &'a Coverage) -> Case<'a> {
         let own = examination.findings.iter().filter(|finding| finding.relation == relation);
-        let (failing, told) = own.partition(|finding| examination.fails(finding));
-        Case { about, class: examination.schema.child(about).name.to_string(), coverage, failing, told }
+        let (failing, others) = own.partition(|finding| examination.fails(finding));
+        Case { about, class: examination.schema.child(about).name.to_string(), coverage, failing, others }
     }
 
     /// A definition that is broken fails, whether or not the rows could be looked at.
@@ -92,7 +92,7 @@ impl<'a> Case<'a> {
                 0 => first.message.clone(),
                 more => format!("{} (and {})", first.message, plural(more as u64, "more finding")),
             };
-            let body: Vec<String> = self.failing.iter().map(|finding| told(examination, finding)).collect();
+            let body: Vec<String> = self.failing.iter().map(|finding| finding_text(examination, finding)).collect();
             lines.push(format!(
                 "      <failure type=\"{}\" message=\"{}\">{}</failure>",
                 first.code.name(),
@@ -110,12 +110,12 @@ impl<'a> Case<'a> {
     fn output(&self, examination: &Examination) -> Vec<String> {
         let shortfall = wording::shortfall(self.coverage).filter(|_| !self.is_skipped());
         let shortfall = shortfall.map(|reason| escaped(&format!("{}: {reason}", self.coverage.state.name())));
-        shortfall.into_iter().chain(self.told.iter().map(|finding| told(examination, finding))).collect()
+        shortfall.into_iter().chain(self.others.iter().map(|finding| finding_text(examination, finding))).collect()
     }
 }
 
 /// A finding in lines, each made safe.
-fn told(examination: &Examination, finding: &Finding) -> String {
+fn finding_text(examination: &Examination, finding: &Finding) -> String {
     let mut lines = vec![format!("{}[{}] {}", finding.severity.name(), finding.code.name(), finding.message)];
     if finding.known != Known::No {
         lines.extend(wording::known(finding).map(|known| format!("known: {known}")));

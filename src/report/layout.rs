@@ -14,7 +14,7 @@ use comfy_table::Width;
 use comfy_table::presets;
 
 use crate::model::text::visible;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 
 /// Width where there is no terminal.
 const USUAL: usize = 100;
@@ -30,7 +30,7 @@ pub(super) struct Sheet {
 
 /// What a piece of text means; colours follow from it, here and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(super) enum Style {
     Plain,
     Strong,
     Dim,
@@ -39,11 +39,11 @@ pub(super) enum Ink {
     Good,
 }
 
-/// Some text in one ink, made harmless.
+/// Some text in one style, made harmless.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
     text: String,
-    ink: Ink,
+    style: Style,
 }
 
 /// Rows of pieces in aligned columns.
@@ -59,25 +59,25 @@ pub(super) struct Grid {
 }
 
 impl Piece {
-    pub(super) fn new(text: impl AsRef<str>, ink: Ink) -> Piece {
-        Piece { text: visible(text.as_ref()).into_owned(), ink }
+    pub(super) fn new(text: impl AsRef<str>, style: Style) -> Piece {
+        Piece { text: visible(text.as_ref()).into_owned(), style }
     }
 
     pub(super) fn plain(text: impl AsRef<str>) -> Piece {
-        Piece::new(text, Ink::Plain)
+        Piece::new(text, Style::Plain)
     }
 
     /// Lines below each other in one cell.
-    pub(super) fn stack<T: AsRef<str>>(lines: impl IntoIterator<Item = T>, ink: Ink) -> Piece {
+    pub(super) fn stack<T: AsRef<str>>(lines: impl IntoIterator<Item = T>, style: Style) -> Piece {
         let lines: Vec<String> = lines.into_iter().map(|line| visible(line.as_ref()).into_owned()).collect();
-        Piece { text: lines.join("\n"), ink }
+        Piece { text: lines.join("\n"), style }
     }
 }
 
 impl Sheet {
-    pub(super) fn new(paper: &Paper) -> Sheet {
-        let width = paper.width.unwrap_or(USUAL).max(NARROWEST);
-        Sheet { width: u16::try_from(width).unwrap_or(u16::MAX), color: paper.color, text: String::new() }
+    pub(super) fn new(terminal: &TerminalStyle) -> Sheet {
+        let width = terminal.width.unwrap_or(USUAL).max(NARROWEST);
+        Sheet { width: u16::try_from(width).unwrap_or(u16::MAX), color: terminal.color, text: String::new() }
     }
 
     pub(super) fn width(&self) -> usize {
@@ -107,9 +107,9 @@ impl Sheet {
             table.force_no_tty();
         }
         if !grid.header.is_empty() {
-            table.set_header(grid.header.iter().map(|title| inked(&Piece::new(title, Ink::Dim))));
+            table.set_header(grid.header.iter().map(|title| styled(&Piece::new(title, Style::Dim))));
         }
-        table.add_rows(grid.rows.iter().map(|row| row.iter().map(inked).collect::<Vec<_>>()));
+        table.add_rows(grid.rows.iter().map(|row| row.iter().map(styled).collect::<Vec<_>>()));
         let last = table.column_count().saturating_sub(1);
         for (place, column) in table.column_iter_mut().enumerate() {
             let is_number = grid.numbers.contains(&place);
@@ -157,15 +157,15 @@ fn ruled() -> TableStyle {
     presets::NOTHING.header_separator(rule)
 }
 
-fn inked(piece: &Piece) -> Cell {
+fn styled(piece: &Piece) -> Cell {
     let cell = Cell::new(&piece.text);
-    match piece.ink {
-        Ink::Plain => cell,
+    match piece.style {
+        Style::Plain => cell,
         _ if piece.text.is_empty() => cell,
-        Ink::Strong => cell.add_attribute(Attribute::Bold),
-        Ink::Dim => cell.add_attribute(Attribute::Dim),
-        Ink::Bad => cell.fg(Color::Red).add_attribute(Attribute::Bold),
-        Ink::Doubtful => cell.fg(Color::Yellow).add_attribute(Attribute::Bold),
-        Ink::Good => cell.fg(Color::Green).add_attribute(Attribute::Bold),
+        Style::Strong => cell.add_attribute(Attribute::Bold),
+        Style::Dim => cell.add_attribute(Attribute::Dim),
+        Style::Bad => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+        Style::Doubtful => cell.fg(Color::Yellow).add_attribute(Attribute::Bold),
+        Style::Good => cell.fg(Color::Green).add_attribute(Attribute::Bold),
     }
 }

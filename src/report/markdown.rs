@@ -11,14 +11,14 @@ use crate::model::text::count;
 use crate::model::text::plural;
 use crate::model::text::visible;
 use crate::report::headline::Headline;
-use crate::report::headline::open;
 use crate::report::wording;
 
 pub(super) fn render(examination: &Examination) -> String {
     let mut lines = Vec::new();
     headline(&mut lines, examination);
     relations(&mut lines, examination);
-    let mut shown: Vec<&Finding> = open(examination).filter(|finding| finding.severity > Severity::Note).collect();
+    let mut shown: Vec<&Finding> =
+        examination.open_findings().filter(|finding| finding.severity > Severity::Note).collect();
     shown.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     for one in shown {
         finding(&mut lines, examination, one);
@@ -48,7 +48,8 @@ fn relations(lines: &mut Vec<String>, examination: &Examination) {
     let all = examination.schema.relations.entries().zip(&examination.relations);
     let mut rows = Vec::new();
     for ((relation, about), coverage) in all {
-        let codes: Vec<&str> = open(examination)
+        let codes: Vec<&str> = examination
+            .open_findings()
             .filter(|finding| finding.relation == relation && finding.severity > Severity::Note)
             .map(|finding| finding.code.name())
             .collect();

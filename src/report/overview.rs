@@ -6,18 +6,18 @@ use crate::model::relation::Defect;
 use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::text::plural;
-use crate::report::Paper;
+use crate::report::TerminalStyle;
 use crate::report::health::Health;
 use crate::report::layout::Grid;
-use crate::report::layout::Ink;
 use crate::report::layout::Piece;
 use crate::report::layout::Sheet;
+use crate::report::layout::Style;
 use crate::report::table::grade;
 use crate::report::table::labelled;
 use crate::report::table::relation;
 
-pub(super) fn render(schema: &Schema, paper: &Paper) -> String {
-    let mut sheet = Sheet::new(paper);
+pub(super) fn render(schema: &Schema, terminal: &TerminalStyle) -> String {
+    let mut sheet = Sheet::new(terminal);
     headline(&mut sheet, schema);
     relations(&mut sheet, schema);
     defects(&mut sheet, schema);
@@ -29,17 +29,17 @@ fn headline(sheet: &mut Sheet, schema: &Schema) {
     let tables = plural(schema.tables.len() as u64, "table");
     if schema.relations.is_empty() {
         let line = format!("{name} declares no foreign keys between its {tables}");
-        sheet.line(0, vec![Piece::new("○", Ink::Strong), Piece::new(line, Ink::Strong)]);
+        sheet.line(0, vec![Piece::new("○", Style::Strong), Piece::new(line, Style::Strong)]);
         return;
     }
     let number = |health| schema.relations.iter().filter(|relation| Health::of(relation) == health).count();
     let relations = plural(schema.relations.len() as u64, "relation");
     let (broken, doubtful) = (number(Health::Broken), number(Health::Warning));
-    let (mark, ink) = match (broken, doubtful) {
+    let (mark, style) = match (broken, doubtful) {
         // Nothing is known of the rows, which may be full of orphans.
-        (0, 0) => ("○", Ink::Strong),
-        (0, _) => ("!", Ink::Doubtful),
-        _ => ("✗", Ink::Bad),
+        (0, 0) => ("○", Style::Strong),
+        (0, _) => ("!", Style::Doubtful),
+        _ => ("✗", Style::Bad),
     };
     let mut line = format!("{relations} between {tables} in {name}");
     for (number, what) in [(broken, "broken"), (doubtful, "doubtful")] {
@@ -48,7 +48,7 @@ fn headline(sheet: &mut Sheet, schema: &Schema) {
         }
     }
     line.push_str("; no row was looked at");
-    sheet.line(0, vec![Piece::new(mark, ink), Piece::new(line, ink)]);
+    sheet.line(0, vec![Piece::new(mark, style), Piece::new(line, style)]);
 }
 
 fn relations(sheet: &mut Sheet, schema: &Schema) {
@@ -59,17 +59,17 @@ fn relations(sheet: &mut Sheet, schema: &Schema) {
     let room = sheet.width().saturating_sub(42);
     let row = |about| {
         let health = Health::of(about);
-        let ink = match health {
-            Health::Ok => Ink::Good,
-            Health::Note => Ink::Dim,
-            Health::Warning => Ink::Doubtful,
-            Health::Broken => Ink::Bad,
+        let style = match health {
+            Health::Ok => Style::Good,
+            Health::Note => Style::Dim,
+            Health::Warning => Style::Doubtful,
+            Health::Broken => Style::Bad,
         };
         vec![
             relation(schema, about, room),
             Piece::plain(about.on_delete.name()),
             Piece::plain(about.on_update.name()),
-            Piece::new(health.name(), ink),
+            Piece::new(health.name(), style),
         ]
     };
     let rows = schema.relations.iter().map(row).collect();
@@ -92,7 +92,7 @@ fn defects(sheet: &mut Sheet, schema: &Schema) {
 
 fn one(sheet: &mut Sheet, about: &Relation, defect: &Defect) {
     sheet.blank();
-    sheet.heading(grade(defect.code, defect.code.severity()), Piece::new(&about.id, Ink::Strong));
+    sheet.heading(grade(defect.code, defect.code.severity()), Piece::new(&about.id, Style::Strong));
     sheet.line(2, vec![Piece::plain(&defect.message)]);
     if !defect.help.is_empty() {
         labelled(sheet, "help", &defect.help);
@@ -104,12 +104,12 @@ fn notes(sheet: &mut Sheet, alike: &[(&Relation, &Defect)]) {
     let code = alike[0].1.code;
     sheet.blank();
     let number = plural(alike.len() as u64, "relation");
-    sheet.heading(grade(code, code.severity()), Piece::new(number, Ink::Strong));
+    sheet.heading(grade(code, code.severity()), Piece::new(number, Style::Strong));
     sheet.line(2, vec![Piece::plain(code.explanation())]);
     for (about, defect) in alike {
         sheet.line(2, vec![Piece::plain(&about.id)]);
         if !defect.help.is_empty() {
-            sheet.line(4, vec![Piece::new(&defect.help, Ink::Dim)]);
+            sheet.line(4, vec![Piece::new(&defect.help, Style::Dim)]);
         }
     }
 }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
-    const TERMINAL: Paper = Paper { width: Some(80), color: false };
+    const TERMINAL: TerminalStyle = TerminalStyle { width: Some(80), color: false };
 
     #[test]
     fn every_relation_is_listed_and_what_ails_it_said() {

@@ -19,18 +19,18 @@ use crate::report::health::Health;
 
 const SCAN_SCHEMA: &str = include_str!("../../schemas/scan.schema.json");
 const SCHEMA_SCHEMA: &str = include_str!("../../schemas/schema.schema.json");
-const PLAIN: Paper = Paper { width: Some(80), color: false };
+const PLAIN: TerminalStyle = TerminalStyle { width: Some(80), color: false };
 
 fn samples() -> [Examination; 5] {
     [sample::clean(), sample::no_relations(), sample::sick(), sample::incomplete(), sample::hostile()]
 }
 
 /// Every report of every sample.
-fn reports(paper: &Paper) -> Vec<String> {
+fn reports(terminal: &TerminalStyle) -> Vec<String> {
     let mut reports = Vec::new();
     for examination in samples() {
-        reports.extend(ScanFormat::ALL.map(|format| scan(&examination, format, paper)));
-        reports.extend(SchemaFormat::ALL.map(|format| schema(&examination.schema, format, paper)));
+        reports.extend(ScanFormat::ALL.map(|format| scan(&examination, format, terminal)));
+        reports.extend(SchemaFormat::ALL.map(|format| schema(&examination.schema, format, terminal)));
     }
     reports
 }
@@ -61,7 +61,7 @@ fn no_report_holds_a_character_that_a_terminal_obeys() {
 
 #[test]
 fn colour_is_the_only_escape_and_changes_no_word() {
-    let inked = reports(&Paper { color: true, ..PLAIN });
+    let inked = reports(&TerminalStyle { color: true, ..PLAIN });
     assert!(inked[0].contains("\u{1b}[1m"), "{:?}", inked[0]);
     for (inked, plain) in inked.iter().zip(reports(&PLAIN)) {
         let mut parts = inked.split("\u{1b}[");
@@ -80,9 +80,9 @@ fn colour_is_the_only_escape_and_changes_no_word() {
 fn no_line_for_a_terminal_is_wider_than_it_is() {
     for examination in samples() {
         for width in [60, 80, 120] {
-            let paper = Paper { width: Some(width), color: false };
-            let table = scan(&examination, ScanFormat::Table, &paper);
-            let overview = schema(&examination.schema, SchemaFormat::Table, &paper);
+            let terminal = TerminalStyle { width: Some(width), color: false };
+            let table = scan(&examination, ScanFormat::Table, &terminal);
+            let overview = schema(&examination.schema, SchemaFormat::Table, &terminal);
             for line in table.lines().chain(overview.lines()) {
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }
@@ -92,7 +92,7 @@ fn no_line_for_a_terminal_is_wider_than_it_is() {
 
 #[test]
 fn every_report_ends_in_one_newline() {
-    for report in reports(&Paper::default()) {
+    for report in reports(&TerminalStyle::default()) {
         assert!(report.ends_with('\n') && !report.ends_with("\n\n"), "{report:?}");
     }
 }

@@ -13,7 +13,6 @@ use crate::model::redaction::Values;
 use crate::model::relation::Relation;
 use crate::model::text;
 use crate::model::text::plural;
-use crate::report::headline::open;
 
 /// `case (3 rows): 'A' is missing, users(name) has 'a'`.
 pub(super) fn diagnosis(diagnosis: &Diagnosis) -> String {
@@ -53,7 +52,8 @@ pub(super) fn unlisted(finding: &Finding) -> Option<(u64, u64)> {
 
 /// The orphan rows and missing keys of a relation that no baseline knows.
 pub(super) fn open_orphans(examination: &Examination, about: &Relation) -> (u64, u64) {
-    let own = open(examination).find(|finding| finding.code == Code::Orphan && finding.relation_id == about.id);
+    let own =
+        examination.open_findings().find(|finding| finding.code == Code::Orphan && finding.relation_id == about.id);
     own.map_or((0, 0), |finding| (finding.rows, finding.missing_keys))
 }
 

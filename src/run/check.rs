@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::DEFAULT_MEMORY;
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
+use super::command_setup::CommandSetup;
 use super::correct_load;
-use super::correct_load::Places;
+use super::correct_load::CorrectedFiles;
 use super::planned_schema_check;
-use super::question::Question;
 use crate::check::Check;
 use crate::check::PLACES;
 use crate::cli;
@@ -41,53 +41,54 @@ const BUFFER: usize = 1 << 18;
 pub fn check(
     typed: &cli::CheckArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
-    let question = Question::new(&typed.database, &typed.answer, global, surroundings)?;
-    let mut database = engines::open(&question.source, &question.patience)?;
+    let setup = CommandSetup::new(&typed.database, &typed.answer, global, environment)?;
+    let mut database = engines::open(&setup.source, &setup.wait_limits)?;
     if let Some(planned) = &typed.against {
-        let config = &question.file.config;
+        let config = &setup.file.config;
         let settings = &config.scan;
-        let wishes = ScanOptions {
-            samples: question.samples,
+        let scan_options = ScanOptions {
+            samples: setup.samples,
             memory: settings.memory.unwrap_or(DEFAULT_MEMORY),
-            threads: settings.jobs.unwrap_or(surroundings.cores).max(1),
+            threads: settings.jobs.unwrap_or(environment.cores).max(1),
             progress,
             is_known: &|_, _, _| false,
         };
-        let view = FindingOptions {
-            redaction: &question.redaction,
+        let finding_options = FindingOptions {
+            redaction: &setup.redaction,
             policy: &config.policy,
             time_columns: &settings.time_columns,
             mark: &|finding| finding,
         };
-        let examination = planned_schema_check::hold(database.as_mut(), planned, &wishes, &view)?;
+        let examination = planned_schema_check::examine(database.as_mut(), planned, &scan_options, &finding_options)?;
         let exit = planned_schema_check::exit(&examination);
-        return Ok(question
-            .answered(exit, surroundings, |format, paper| planned_schema_check::render(&examination, format, paper)));
+        return Ok(setup.outcome(exit, environment, |format, terminal| {
+            planned_schema_check::render(&examination, format, terminal)
+        }));
     }
-    let checked = try_load(database.as_mut(), typed, &question, surroundings, progress)?;
+    let checked = try_load(database.as_mut(), typed, &setup, environment, progress)?;
     let all_is_well = match &checked.corrected {
         Some(corrected) => corrected.rest_rows == 0,
         None => checked.is_clean(),
     };
     let exit = if all_is_well { Exit::Clean } else { Exit::Findings };
-    Ok(question.answered(exit, surroundings, |format, paper| report::checked(&checked, format, paper)))
+    Ok(setup.outcome(exit, environment, |format, terminal| report::checked(&checked, format, terminal)))
 }
 
 /// Puts every row into a private copy of the database.
 fn try_load(
     database: &mut dyn Database,
     typed: &cli::CheckArgs,
-    question: &Question,
-    surroundings: &Surroundings,
+    setup: &CommandSetup,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<CheckResult, RunError> {
     let wanted = wanted(typed)?;
-    let places = typed.corrected.as_deref().map(Places::of);
-    if let Some(places) = &places {
-        fit_to_correct(&wanted, places, question)?;
+    let files = typed.corrected.as_deref().map(CorrectedFiles::of);
+    if let Some(files) = &files {
+        check_correction_files(&wanted, files, setup)?;
     }
     let mut trial = database.trial(progress)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
@@ -98,7 +99,7 @@ fn try_load(
         _ => None,
     };
     tables.extend(staging.map(|(_, table)| table));
-    let mut check = Check::begin(trial.as_mut(), schema, &tables, question.samples)?;
+    let mut check = Check::begin(trial.as_mut(), schema, &tables, setup.samples)?;
     let options = ReadOptions { columns: typed.columns.clone(), null: typed.null.clone() };
     let total = wanted.iter().map(|(_, path)| size(path)).sum();
     let mut before = 0;
@@ -107,7 +108,7 @@ fn try_load(
         let kind = kind(typed, path)?;
         check.source(table, &name);
         let advance = |read: usize| progress(before + read, total);
-        let reader = Advancing { source: open(path)?, read: 0, told: 0, advance: &advance };
+        let reader = CountingReader { source: open(path)?, read: 0, reported: 0, advance: &advance };
         intake::read(reader, kind, &options, &mut check.taker()).map_err(|fault| RunError::of_check(&name, fault))?;
         before += size(path);
     }
@@ -117,27 +118,31 @@ fn try_load(
             .staged(session.as_mut(), staging, table)
             .map_err(|fault| RunError::of_check("the staging table", fault))?;
     }
-    let mut checked = check.finish(&question.redaction)?;
-    if let (Some(places), [(_, file)]) = (&places, wanted.as_slice()) {
+    let mut checked = check.finish(&setup.redaction)?;
+    if let (Some(files), [(_, file)]) = (&files, wanted.as_slice()) {
         let schema = Arc::clone(&checked.schema);
-        let wanted = correct_load::Wanted {
+        let wanted = correct_load::CorrectionRequest {
             schema: &schema,
             table: tables[0],
             file,
             kind: kind(typed, file)?,
             options: &options,
             rules: &typed.rules,
-            places,
-            places_from: i64::try_from(PLACES).unwrap_or(i64::MAX),
+            files,
+            row_offset: i64::try_from(PLACES).unwrap_or(i64::MAX),
         };
         checked.corrected =
-            Some(correct_load::correct(trial.as_mut(), &wanted, &question.patience, surroundings, progress)?);
+            Some(correct_load::correct(trial.as_mut(), &wanted, &setup.wait_limits, environment, progress)?);
     }
     Ok(checked)
 }
 
 /// One file that can be read twice, and other names for what comes of it.
-fn fit_to_correct(wanted: &[(String, PathBuf)], places: &Places, question: &Question) -> Result<(), RunError> {
+fn check_correction_files(
+    wanted: &[(String, PathBuf)],
+    files: &CorrectedFiles,
+    setup: &CommandSetup,
+) -> Result<(), RunError> {
     let [(_, file)] = wanted else {
         return Err(RunError::Input {
             what: "the rows to correct".to_owned(),
@@ -146,8 +151,8 @@ fn fit_to_correct(wanted: &[(String, PathBuf)], places: &Places, question: &Ques
         });
     };
     let whole = |path: &Path| path.canonicalize().ok();
-    let is_read = |place: &&Path| whole(file).is_some() && whole(file) == whole(place);
-    let lost = if file == Path::new("-") { Some(file.as_path()) } else { places.all().into_iter().find(is_read) };
+    let is_read = |path: &&Path| whole(file).is_some() && whole(file) == whole(path);
+    let lost = if file == Path::new("-") { Some(file.as_path()) } else { files.all().into_iter().find(is_read) };
     if let Some(lost) = lost {
         return Err(RunError::Input {
             what: lost.display().to_string(),
@@ -155,8 +160,8 @@ fn fit_to_correct(wanted: &[(String, PathBuf)], places: &Places, question: &Ques
             help: "name a file of rows, and another one for --corrected".to_owned(),
         });
     }
-    super::refuse_to_overwrite(&question.source, places.all().into_iter())?;
-    match places.derived().into_iter().find(|place| place.exists()) {
+    super::refuse_to_overwrite(&setup.source, files.all().into_iter())?;
+    match files.derived().into_iter().find(|path| path.exists()) {
         Some(there) => Err(RunError::Input {
             what: "the rows to correct".to_owned(),
             why: format!("{} is there already, and may hold what an earlier run left", there.display()),
@@ -240,37 +245,37 @@ fn size(path: &Path) -> usize {
 }
 
 /// Tells how far a file was read, a thousand times at most.
-struct Advancing<'a> {
+struct CountingReader<'a> {
     source: Box<dyn BufRead>,
     read: usize,
-    told: usize,
+    reported: usize,
     advance: &'a dyn Fn(usize),
 }
 
-impl std::io::Read for Advancing<'_> {
+impl std::io::Read for CountingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.source.read(buffer)?;
-        self.went(read);
+        self.count(read);
         Ok(read)
     }
 }
 
-impl BufRead for Advancing<'_> {
+impl BufRead for CountingReader<'_> {
     fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
         self.source.fill_buf()
     }
 
     fn consume(&mut self, amount: usize) {
         self.source.consume(amount);
-        self.went(amount);
+        self.count(amount);
     }
 }
 
-impl Advancing<'_> {
-    fn went(&mut self, bytes: usize) {
+impl CountingReader<'_> {
+    fn count(&mut self, bytes: usize) {
         self.read += bytes;
-        if self.read - self.told >= BUFFER {
-            self.told = self.read;
+        if self.read - self.reported >= BUFFER {
+            self.reported = self.read;
             (self.advance)(self.read);
         }
     }

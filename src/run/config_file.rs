@@ -1,8 +1,8 @@
 //! The configuration as a file: found, read, and its faults shown at their places. Leaves out what its text means
 //! (`config`).
 
+use super::Environment;
 use super::RunError;
-use super::Surroundings;
 use crate::cli;
 use crate::config;
 use crate::config::Config;
@@ -24,10 +24,10 @@ pub(super) struct ConfigFile {
     pub(super) typed: Vec<(String, ConfiguredRelation)>,
 }
 
-pub(super) fn read(global: &cli::GlobalArgs, surroundings: &Surroundings) -> Result<ConfigFile, RunError> {
+pub(super) fn read(global: &cli::GlobalArgs, environment: &Environment) -> Result<ConfigFile, RunError> {
     let found = match &global.config {
         Some(path) => Some(path.clone()),
-        None => surroundings
+        None => environment
             .directory
             .ancestors()
             .map(|directory| directory.join("fk-doctor.toml"))
@@ -43,12 +43,12 @@ pub(super) fn read(global: &cli::GlobalArgs, surroundings: &Surroundings) -> Res
     };
     let text = std::fs::read_to_string(&path)
         .map_err(|error| RunError::ConfigFile { path: path.clone(), why: error.to_string() })?;
-    let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
+    let shown = path.strip_prefix(&environment.directory).unwrap_or(&path).display().to_string();
     match config::parse(&text) {
         Ok(config) => Ok(ConfigFile { path: shown, text, config, typed: Vec::new() }),
-        Err(faults) => {
-            Err(RunError::Config { rendered: config::fault::render(&faults, &text, &shown, surroundings.paper.color) })
-        }
+        Err(faults) => Err(RunError::Config {
+            rendered: config::fault::render(&faults, &text, &shown, environment.terminal.color),
+        }),
     }
 }
 
@@ -59,14 +59,14 @@ impl ConfigFile {
         entries.map(|entry| config::fault::line_number(&self.text, entry.child.span.start)).collect()
     }
 
-    fn faults(&self, faults: &[Fault], surroundings: &Surroundings) -> RunError {
-        RunError::Config { rendered: config::fault::render(faults, &self.text, &self.path, surroundings.paper.color) }
+    fn faults(&self, faults: &[Fault], environment: &Environment) -> RunError {
+        RunError::Config { rendered: config::fault::render(faults, &self.text, &self.path, environment.terminal.color) }
     }
 
-    pub(super) fn resolve(&self, database: &mut dyn Database, surroundings: &Surroundings) -> Result<Schema, RunError> {
+    pub(super) fn resolve(&self, database: &mut dyn Database, environment: &Environment) -> Result<Schema, RunError> {
         let catalog = database.catalog()?;
         for (text, relation) in &self.typed {
-            let color = surroundings.paper.color;
+            let color = environment.terminal.color;
             resolve::resolve(catalog.clone(), std::slice::from_ref(relation)).map_err(|faults| RunError::Config {
                 rendered: config::fault::render(&faults, text, "--enforce", color),
             })?;
@@ -74,7 +74,7 @@ impl ConfigFile {
         let typed = self.typed.iter().map(|(_, relation)| relation);
         let relations: Vec<ConfiguredRelation> = self.config.relations.iter().chain(typed).cloned().collect();
         let schema = resolve::resolve(catalog, &relations);
-        let schema = schema.map_err(|faults| self.faults(&faults, surroundings))?;
+        let schema = schema.map_err(|faults| self.faults(&faults, environment))?;
         let idle = self.config.policy.thresholds.iter().filter(|threshold| {
             !schema
                 .relations
@@ -88,7 +88,7 @@ impl ConfigFile {
                 help: Some("`fk-doctor schema` lists the relations".to_owned()),
             })
             .collect();
-        if faults.is_empty() { Ok(schema) } else { Err(self.faults(&faults, surroundings)) }
+        if faults.is_empty() { Ok(schema) } else { Err(self.faults(&faults, environment)) }
     }
 
     /// The operator's conditions are compiled before the work begins, and every fault is shown at its place.
@@ -96,7 +96,7 @@ impl ConfigFile {
         &self,
         schema: &Schema,
         session: &mut dyn Session,
-        surroundings: &Surroundings,
+        environment: &Environment,
     ) -> Result<(), RunError> {
         let mut faults = Vec::new();
         for wanted in &self.config.relations {
@@ -118,6 +118,6 @@ impl ConfigFile {
                 }));
             }
         }
-        if faults.is_empty() { Ok(()) } else { Err(self.faults(&faults, surroundings)) }
+        if faults.is_empty() { Ok(()) } else { Err(self.faults(&faults, environment)) }
     }
 }

@@ -37,11 +37,11 @@ pub enum RunError {
     #[error("read the history {}", path.display())]
     FaultyHistory { path: PathBuf, line: usize, why: String },
     #[error("write two reports to {name}")]
-    SharedPlace { name: String },
+    SharedOutput { name: String },
     #[error("write a report to {}", path.display())]
     WouldOverwrite { path: PathBuf, why: &'static str },
     #[error("write the plan {}", path.display())]
-    PlanThere { path: PathBuf, why: &'static str, help: &'static str },
+    PlanExists { path: PathBuf, why: &'static str, help: &'static str },
     #[error("read the rules {}", path.display())]
     Rules { path: PathBuf, why: String },
     #[error("{0}")]
@@ -80,8 +80,8 @@ impl RunError {
         }
     }
 
-    pub(super) fn shared_place(file: Option<&Path>) -> RunError {
-        RunError::SharedPlace { name: RunError::name(file) }
+    pub(super) fn shared_output(file: Option<&Path>) -> RunError {
+        RunError::SharedOutput { name: RunError::name(file) }
     }
 
     pub(super) fn unresolved() -> RunError {
@@ -117,8 +117,8 @@ impl RunError {
             RunError::Input { why, .. } => Some(why.clone()),
             RunError::Examine(error) => Some(error.because()),
             RunError::FaultyHistory { line, why, .. } => Some(format!("line {line}: {why}")),
-            RunError::SharedPlace { .. } => Some("one of them would be lost in the other".to_owned()),
-            RunError::WouldOverwrite { why, .. } | RunError::PlanThere { why, .. } => Some((*why).to_owned()),
+            RunError::SharedOutput { .. } => Some("one of them would be lost in the other".to_owned()),
+            RunError::WouldOverwrite { why, .. } | RunError::PlanExists { why, .. } => Some((*why).to_owned()),
             RunError::Rules { why, .. } => Some(why.clone()),
             RunError::Treat(TreatError::Engine(error)) => Some(error.because()),
             RunError::Treat(TreatError::PlanDraft(error)) => Some(error.to_string()),
@@ -136,7 +136,7 @@ impl RunError {
                 Some("name a file that can be read with --config, or leave the option out".to_owned())
             }
             RunError::Config { .. } => None,
-            RunError::PlanThere { help, .. } => Some((*help).to_owned()),
+            RunError::PlanExists { help, .. } => Some((*help).to_owned()),
             RunError::Input { help, .. } => Some(help.clone()),
             RunError::Examine(error) => Some(error.help()),
             RunError::Unreadable { option, .. } => {
@@ -145,7 +145,7 @@ impl RunError {
             RunError::FaultyHistory { .. } => {
                 Some("mend or remove the line, or name another file with --history".to_owned())
             }
-            RunError::SharedPlace { .. } => Some("give each a file of its own: --format F=FILE".to_owned()),
+            RunError::SharedOutput { .. } => Some("give each a file of its own: --format F=FILE".to_owned()),
             RunError::Unwritten { .. } | RunError::WouldOverwrite { .. } => {
                 Some("name another file with --output".to_owned())
             }

@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 use std::io::Read;
 use std::path::Path;
 
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
-use super::question::Question;
+use super::command_setup::CommandSetup;
 use crate::cli;
 use crate::engine::Trial;
 use crate::engines;
@@ -31,16 +31,16 @@ const LONGEST_TEXT: u64 = 64 * 1024 * 1024;
 pub fn explain(
     typed: &cli::ExplainArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Outcome, RunError> {
-    let (database, statement) = told_apart(typed, surroundings);
-    let question = Question::new(&database, &typed.answer, global, surroundings)?;
-    let wanted = wanted(typed, statement)?;
-    let mut database = engines::open(&question.source, &question.patience)?;
-    let (samples, redaction) = (question.samples, &question.redaction);
-    let explanation = match wanted {
-        Wanted::Statements(text, parameters) => {
+    let (database, statement) = split_arguments(typed, environment);
+    let setup = CommandSetup::new(&database, &typed.answer, global, environment)?;
+    let request = request(typed, statement)?;
+    let mut database = engines::open(&setup.source, &setup.wait_limits)?;
+    let (samples, redaction) = (setup.samples, &setup.redaction);
+    let explanation = match request {
+        Request::Statements(text, parameters) => {
             let mut trial = database.trial(progress)?;
             // What is configured concerns the scan; here it is the engine that judges.
             let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
@@ -49,41 +49,41 @@ pub fn explain(
             let statements = statements.into_iter().map(given).collect();
             explain::explain(trial.as_mut(), schema, Wishes { statements, samples, redaction })?
         }
-        Wanted::Errors(complaints) => {
+        Request::Errors(complaints) => {
             let schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             let mut trial = match schema.database.engine.facts().trial {
                 TrialKind::Copy => Some(database.trial(progress)?),
                 TrialKind::OnServer => None,
             };
             let mut session = database.session()?;
-            let wishes = Wishes { statements: Vec::new(), samples, redaction };
+            let options = Wishes { statements: Vec::new(), samples, redaction };
             let trial = trial.as_mut().map(|trial| trial.as_mut() as &mut dyn Trial);
-            explain::explain_errors(trial, session.as_mut(), schema, &complaints, &wishes)?
+            explain::explain_errors(trial, session.as_mut(), schema, &complaints, &options)?
         }
     };
     let exit = exit(&explanation);
-    Ok(question.answered(exit, surroundings, |format, paper| report::explanation(&explanation, format, paper)))
+    Ok(setup.outcome(exit, environment, |format, terminal| report::explanation(&explanation, format, terminal)))
 }
 
 /// With `DATABASE_URL` set, the one argument is the statement.
-fn told_apart(typed: &cli::ExplainArgs, surroundings: &Surroundings) -> (Option<String>, Option<String>) {
+fn split_arguments(typed: &cli::ExplainArgs, environment: &Environment) -> (Option<String>, Option<String>) {
     let is_statement = |text: &str| text.contains(char::is_whitespace) && !Path::new(text).exists();
     match (&typed.database, &typed.statement) {
-        (Some(only), None) if surroundings.database_url.is_some() && is_statement(only) => (None, Some(only.clone())),
+        (Some(only), None) if environment.database_url.is_some() && is_statement(only) => (None, Some(only.clone())),
         (database, statement) => (database.clone(), statement.clone()),
     }
 }
 
-enum Wanted {
+enum Request {
     /// Their text, and a value for each placeholder.
     Statements(String, Vec<Value>),
     Errors(Vec<Complaint>),
 }
 
-fn wanted(typed: &cli::ExplainArgs, statement: Option<String>) -> Result<Wanted, RunError> {
+fn request(typed: &cli::ExplainArgs, statement: Option<String>) -> Result<Request, RunError> {
     let Some(error) = &typed.error else {
         let parameters: Vec<Value> = typed.param.iter().map(|text| literal(text)).collect();
-        return Ok(Wanted::Statements(statements(statement, typed.file.as_deref())?, parameters));
+        return Ok(Request::Statements(statements(statement, typed.file.as_deref())?, parameters));
     };
     let text = if error == "-" { text_of(Ok(std::io::stdin()), "standard input")? } else { error.clone() };
     let complaints = error_text::complaints(&text);
@@ -94,7 +94,7 @@ fn wanted(typed: &cli::ExplainArgs, statement: Option<String>) -> Result<Wanted,
             help: "give the whole message with its details, or a log on standard input: --error -".to_owned(),
         });
     }
-    Ok(Wanted::Errors(complaints))
+    Ok(Request::Errors(complaints))
 }
 
 fn statements(typed: Option<String>, file: Option<&Path>) -> Result<String, RunError> {

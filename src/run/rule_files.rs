@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::Environment;
 use super::RunError;
-use super::Surroundings;
 use crate::config;
 use crate::config::rules;
 use crate::model::configured::Fault;
@@ -55,19 +55,19 @@ pub(super) struct TypedRule {
 }
 
 /// Reads everything that is named; the faults of all files at once.
-pub(super) fn read(paths: &[PathBuf], surroundings: &Surroundings) -> Result<RuleFiles, RunError> {
-    read_with(paths, Vec::new(), surroundings)
+pub(super) fn read(paths: &[PathBuf], environment: &Environment) -> Result<RuleFiles, RunError> {
+    read_with(paths, Vec::new(), environment)
 }
 
 /// Reads everything that is named, and adds rules that were typed.
 pub(super) fn read_with(
     paths: &[PathBuf],
     typed: Vec<TypedRule>,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<RuleFiles, RunError> {
     let mut reading = Reading::default();
     for (path, text) in texts(paths)? {
-        let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
+        let shown = path.strip_prefix(&environment.directory).unwrap_or(&path).display().to_string();
         let digest = plan_file::digest([text.as_bytes()]);
         let parsed = rules::parse(&text);
         reading.add(RuleFile { shown, text, digest }, &path, parsed);
@@ -78,7 +78,7 @@ pub(super) fn read_with(
         reading.add(file, Path::new(""), typed.rule.map(|rule| vec![rule]));
     }
     let Reading { read, faults } = reading;
-    if faults.is_empty() { Ok(read) } else { Err(read.render(&faults, surroundings)) }
+    if faults.is_empty() { Ok(read) } else { Err(read.render(&faults, environment)) }
 }
 
 #[derive(Default)]
@@ -115,10 +115,10 @@ impl Reading {
 
 impl RuleFiles {
     /// Faults of rules, each with the rule that has it.
-    pub(super) fn faulty(&self, faults: &[(RuleId, Fault)], surroundings: &Surroundings) -> RunError {
+    pub(super) fn faulty(&self, faults: &[(RuleId, Fault)], environment: &Environment) -> RunError {
         let by_file: Vec<(usize, Fault)> =
             faults.iter().map(|(rule, fault)| (self.file_of[*rule], fault.clone())).collect();
-        self.render(&by_file, surroundings)
+        self.render(&by_file, environment)
     }
 
     pub(super) fn digests(&self) -> Vec<RuleDigest> {
@@ -127,13 +127,13 @@ impl RuleFiles {
         rules.map(|(rule, file)| RuleDigest { id: rule.id.value.clone(), digest: digest(file) }).collect()
     }
 
-    fn render(&self, faults: &[(usize, Fault)], surroundings: &Surroundings) -> RunError {
+    fn render(&self, faults: &[(usize, Fault)], environment: &Environment) -> RunError {
         let mut rendered = String::new();
         for (position, file) in self.files.iter().enumerate() {
             let own: Vec<Fault> =
                 faults.iter().filter(|(of, _)| *of == position).map(|(_, fault)| fault.clone()).collect();
             if !own.is_empty() {
-                rendered.push_str(&config::fault::render(&own, &file.text, &file.shown, surroundings.paper.color));
+                rendered.push_str(&config::fault::render(&own, &file.text, &file.shown, environment.terminal.color));
             }
         }
         RunError::Config { rendered }

@@ -1,9 +1,9 @@
 //! `status`: a plan, and a database if one is named → how far the plan is, and what others changed since.
 
 use super::DEFAULT_WAIT;
+use super::Environment;
 use super::Outcome;
 use super::RunError;
-use super::Surroundings;
 use super::config_file;
 use crate::apply;
 use crate::apply::ApplyError;
@@ -22,8 +22,8 @@ use crate::model::state::Phase;
 use crate::plan_file::PlanFile;
 use crate::report;
 use crate::report::AnswerFormat;
-use crate::report::status::Said;
-use crate::report::status::State;
+use crate::report::status::RecordedState;
+use crate::report::status::StatusReport;
 use crate::scan::Progress;
 use crate::source::Source;
 use crate::sql;
@@ -31,7 +31,7 @@ use crate::sql;
 pub fn status(
     typed: &cli::repair::StatusArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<Outcome, RunError> {
     let outputs = super::outputs(&typed.format, &None, AnswerFormat::Table)?;
@@ -43,13 +43,13 @@ pub fn status(
     let is_at_work = !plan.lock();
     let mark = journal::begun(&typed.plan);
     let known = match &source {
-        Some(source) => Some(look(source, &mut plan, typed, global, surroundings, progress)?),
+        Some(source) => Some(observe(source, &mut plan, typed, global, environment, progress)?),
         None => None,
     };
     let address = source.as_ref().map(ToString::to_string).unwrap_or_default();
     let changed_rows = known.as_ref().map(|(_, observed)| redaction::skipped_rows(&observed.changed_rows));
     let changed_rows = changed_rows.unwrap_or_default();
-    let state = known.as_ref().map(|(database, observed)| State {
+    let state = known.as_ref().map(|(database, observed)| RecordedState {
         database,
         typed: &address,
         phase: observed.phase,
@@ -63,7 +63,7 @@ pub fn status(
         journal: observed.journal.as_deref(),
         is_forgotten: typed.forget,
     });
-    let said = Said {
+    let report = StatusReport {
         plan: &typed.plan,
         digest: plan.digest(),
         header: &plan.header,
@@ -72,23 +72,24 @@ pub fn status(
         is_at_work,
         state,
     };
-    let documents = super::documents(outputs, surroundings, |format, paper| report::status(&said, format, paper));
+    let documents =
+        super::documents(outputs, environment, |format, terminal| report::status(&report, format, terminal));
     Ok(Outcome { documents, exit: Exit::Clean })
 }
 
-fn look(
+fn observe(
     source: &Source,
     plan: &mut PlanFile,
     typed: &cli::repair::StatusArgs,
     global: &cli::GlobalArgs,
-    surroundings: &Surroundings,
+    environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<(DatabaseName, Observed), RunError> {
-    let patience = WaitLimits { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
-    let mut database = engines::open(source, &patience)?;
-    let schema = config_file::read(global, surroundings)?.resolve(database.as_mut(), surroundings)?;
-    let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
-    let order = Order::to_look(&schema, surgery, progress);
+    let wait_limits = WaitLimits { lock_wait: typed.wait.unwrap_or(DEFAULT_WAIT), deadline: Deadline::default() };
+    let mut database = engines::open(source, &wait_limits)?;
+    let schema = config_file::read(global, environment)?.resolve(database.as_mut(), environment)?;
+    let repair_sql = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
+    let order = Order::to_look(&schema, repair_sql, progress);
     let observed = apply::observe(&order, plan, database.session()?.as_mut())?;
     if typed.forget {
         may_be_forgotten(&observed)?;

@@ -23,7 +23,7 @@ pub(super) fn section(examination: &Examination) -> String {
         return String::new();
     }
     let cards: Vec<String> =
-        findings.iter().enumerate().map(|(place, finding)| card(examination, finding, place)).collect();
+        findings.iter().enumerate().map(|(index, finding)| card(examination, finding, index)).collect();
     let inside = format!("{}<div id=\"list\">\n{}</div>", tools(&findings), cards.concat());
     html::section("Findings", &plural(findings.len() as u64, "finding"), &inside)
 }
@@ -55,7 +55,7 @@ fn grade(finding: &Finding) -> &'static str {
     if finding.known == Known::Wholly { "known" } else { finding.severity.name() }
 }
 
-fn card(examination: &Examination, finding: &Finding, place: usize) -> String {
+fn card(examination: &Examination, finding: &Finding, index: usize) -> String {
     let grade = grade(finding);
     let weight = match (grade, finding.severity) {
         ("known", _) => 0,
@@ -63,7 +63,7 @@ fn card(examination: &Examination, finding: &Finding, place: usize) -> String {
         (_, Severity::Warning) => 2,
         (_, Severity::Error) => 3,
     };
-    let open = if place == 0 && weight > 1 { " open=\"\"" } else { "" };
+    let open = if index == 0 && weight > 1 { " open=\"\"" } else { "" };
     let figure = |number: u64, name: &str, class: &str| {
         if number == 0 {
             return format!("<span class=\"figure {class}\"></span>");
@@ -74,8 +74,8 @@ fn card(examination: &Examination, finding: &Finding, place: usize) -> String {
     };
     format!(
         "<details class=\"finding\" id=\"f-{}\" data-grade=\"{grade}\" data-weight=\"{weight}\" data-rows=\"{}\" \
-         data-keys=\"{}\" data-relation=\"{}\" data-place=\"{place}\"{open}>\n<summary><span class=\"grade {grade}\">{grade}</span>\
-         <span class=\"what\"><span class=\"id\">{}</span><span class=\"dim\">{} · {}</span></span>{}{}\
+         data-keys=\"{}\" data-relation=\"{}\" data-index=\"{index}\"{open}>\n<summary><span class=\"grade {grade}\">{grade}</span>\
+         <span class=\"about\"><span class=\"id\">{}</span><span class=\"dim\">{} · {}</span></span>{}{}\
          <span class=\"turn\" aria-hidden=\"true\">›</span></summary>\n<div class=\"inside\">\n{}</div>\n</details>\n",
         finding.id(),
         finding.rows,

@@ -13,7 +13,6 @@ use crate::model::finding::Severity;
 use crate::model::ids::RelationId;
 use crate::model::text;
 use crate::model::text::plural;
-use crate::report::headline::open;
 use crate::report::html;
 use crate::report::html::layered;
 use crate::report::html::layered::Drawing;
@@ -40,7 +39,7 @@ struct Line<'a> {
     class: &'static str,
     orphans: u64,
     finding: Option<&'a Finding>,
-    told: String,
+    summary: String,
 }
 
 pub(super) fn section(examination: &Examination) -> String {
@@ -74,7 +73,7 @@ fn ends(examination: &Examination, relation: RelationId) -> [(String, bool); 2] 
 fn line(examination: &Examination, relation: RelationId) -> Line<'_> {
     let about = &examination.schema.relations[relation];
     let coverage = &examination.relations[relation];
-    let own = || open(examination).filter(|finding| finding.relation == relation);
+    let own = || examination.open_findings().filter(|finding| finding.relation == relation);
     let orphans = own().find(|finding| finding.code == Code::Orphan);
     let gravest = own().max_by_key(|finding| finding.severity);
     let class = match gravest.map(|finding| finding.severity) {
@@ -84,13 +83,13 @@ fn line(examination: &Examination, relation: RelationId) -> Line<'_> {
         Some(Severity::Warning) => "doubtful",
         Some(Severity::Note) | None => "sound",
     };
-    let told = match (gravest.filter(|_| class != "sound"), coverage.state) {
+    let summary = match (gravest.filter(|_| class != "sound"), coverage.state) {
         (Some(finding), _) => finding.message.clone(),
         (None, CoverageState::Unchecked) => "not checked".to_owned(),
         (None, _) => "no orphans".to_owned(),
     };
     let orphans = orphans.map_or(0, |finding| finding.rows);
-    Line { relation, id: &about.id, class, orphans, finding: gravest.filter(|_| class != "sound"), told }
+    Line { relation, id: &about.id, class, orphans, finding: gravest.filter(|_| class != "sound"), summary }
 }
 
 /// Boxes in order of name, so that the picture does not depend on the order of the relations.
@@ -137,7 +136,7 @@ fn svg(drawing: &Drawing, boxes: &[Node<'_>], lines: &[Line<'_>], edges: &[Edge]
     }
     for (node, (at, (width, height))) in boxes.iter().zip(drawing.nodes.iter().zip(sizes)) {
         let class = if node.is_missing {
-            "node gone"
+            "node missing"
         } else if node.is_sick {
             "node sick"
         } else {
@@ -174,7 +173,7 @@ fn draw_line(svg: &mut String, line: &Line<'_>, points: &[Point], loop_size: Opt
          <polygon class=\"tip\" points=\"{tip}\"/>",
         line.class,
         escaped(line.id),
-        escaped(&line.told)
+        escaped(&line.summary)
     );
     if line.orphans > 0 {
         let label = text::count(line.orphans);
@@ -263,7 +262,7 @@ fn legend(lines: &[Line<'_>], boxes: &[Node<'_>]) -> String {
         .collect();
     if boxes.iter().any(|node| node.is_missing) {
         parts.push(
-            "<span><svg viewBox=\"0 0 44 16\" aria-hidden=\"true\"><g class=\"node gone\">\
+            "<span><svg viewBox=\"0 0 44 16\" aria-hidden=\"true\"><g class=\"node missing\">\
              <rect x=\"4\" y=\"2\" width=\"36\" height=\"12\" rx=\"3\"/></g></svg>no such table</span>"
                 .to_owned(),
         );

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::value::Value;
 use crate::report::sample;
 
-const TERMINAL: Paper = Paper { width: Some(80), color: false };
+const TERMINAL: TerminalStyle = TerminalStyle { width: Some(80), color: false };
 
 #[test]
 fn a_clean_scan_is_short() {
@@ -94,8 +94,8 @@ fn what_was_not_checked_is_said_first() {
 
 #[test]
 fn incomplete_never_looks_green() {
-    let green = render(&sample::clean(), &Paper { width: Some(80), color: true });
-    let unsure = render(&sample::incomplete(), &Paper { width: Some(80), color: true });
+    let green = render(&sample::clean(), &TerminalStyle { width: Some(80), color: true });
+    let unsure = render(&sample::incomplete(), &TerminalStyle { width: Some(80), color: true });
     assert!(green.contains('✓'));
     assert!(!unsure.contains('✓') && !unsure.contains("38;5;10m"), "{unsure}");
 }
