@@ -1,5 +1,5 @@
-//! Explanations for a terminal: for each statement the verdict, every reason with its rows and next step, what the
-//! statement does or would do, and the tree of what goes along.
+//! Explanations for a terminal. Each statement has its verdict, the reasons with rows and next steps, the rows that it
+//! changes or would change, and the tree of cascading changes.
 
 use crate::model::explanation::CascadeBranch;
 use crate::model::explanation::Constraint;
@@ -20,7 +20,7 @@ use crate::report::layout::Style;
 use crate::report::table;
 use crate::report::table::labelled;
 
-/// A statement is shown this long at most.
+/// The longest statement that is not shortened, in characters.
 const LONGEST: usize = 200;
 
 pub(super) fn render(explanation: &Explanation, terminal: &TerminalStyle) -> String {
@@ -69,16 +69,16 @@ fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
         StatementVerdict::Skipped(_) => ("○", Style::Strong),
         StatementVerdict::Refused(_) | StatementVerdict::Forbidden(_) => ("✗", Style::Bad),
     };
-    let place = if several { format!("line {}: ", explained.statement.line) } else { String::new() };
-    let said = match &explained.verdict {
+    let line = if several { format!("line {}: ", explained.statement.line) } else { String::new() };
+    let verdict = match &explained.verdict {
         StatementVerdict::Accepted => "accepted".to_owned(),
         StatementVerdict::Refused(refusal) => format!("refused: {}", refusal.message),
         StatementVerdict::Forbidden(why) => format!("not run: {why}"),
         StatementVerdict::Skipped(why) => format!("not run: {why}"),
     };
-    sheet.line(0, vec![Piece::new(mark, style), Piece::new(format!("{place}{said}"), style)]);
-    // An error that somebody brought is its own statement.
-    if !said.ends_with(&explained.statement.text) {
+    sheet.line(0, vec![Piece::new(mark, style), Piece::new(format!("{line}{verdict}"), style)]);
+    // An explained error text is itself the statement, and the verdict already quotes it.
+    if !verdict.ends_with(&explained.statement.text) {
         sheet.line(2, vec![Piece::new(shortened(&explained.statement.text), Style::Dim)]);
     }
     for reason in &explained.reasons {
@@ -99,26 +99,26 @@ fn statement(sheet: &mut Sheet, explained: &Explained, several: bool) {
     if follows && !(explained.reasons.is_empty() && explained.radius.is_empty()) {
         sheet.blank();
     }
-    what_it_does(sheet, explained);
+    effects(sheet, explained);
     radius(sheet, &explained.radius);
-    for remark in &explained.notes {
-        labelled(sheet, "note", remark);
+    for note in &explained.notes {
+        labelled(sheet, "note", note);
     }
 }
 
 fn constraint_lines(sheet: &mut Sheet, constraint: &Constraint) {
-    let place = match &constraint.table {
+    let heading = match &constraint.table {
         Some(table) => side(table, constraint.columns.iter().map(String::as_str)),
         None => String::new(),
     };
-    sheet.heading(table::grade(constraint.code, Severity::Error), Piece::new(place, Style::Strong));
+    sheet.heading(table::grade(constraint.code, Severity::Error), Piece::new(heading, Style::Strong));
     sheet.line(2, vec![Piece::plain(&constraint.message)]);
     if !constraint.help.is_empty() {
         labelled(sheet, "help", &constraint.help);
     }
 }
 
-/// One line of white space, and not too long.
+/// Returns the text on one line, shortened if it is long.
 fn shortened(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= LONGEST {
@@ -127,10 +127,10 @@ fn shortened(text: &str) -> String {
     line.chars().take(LONGEST).chain(['…']).collect()
 }
 
-fn what_it_does(sheet: &mut Sheet, explained: &Explained) {
+fn effects(sheet: &mut Sheet, explained: &Explained) {
     let is_refused = matches!(explained.verdict, StatementVerdict::Refused(_));
-    for (place, effect) in explained.effects.iter().enumerate() {
-        let label = match (place, is_refused) {
+    for (index, effect) in explained.effects.iter().enumerate() {
+        let label = match (index, is_refused) {
             (0, true) => "would",
             (0, false) => "does",
             _ => "",
@@ -153,7 +153,7 @@ fn in_words(effect: &Effect) -> String {
     format!("{} of {}{through}", parts.join(", "), effect.table)
 }
 
-/// The tree of what goes along: one line for each relation through which something follows.
+/// Shows the tree of cascading changes: one line for each relation that passes changes on or blocks them.
 fn radius(sheet: &mut Sheet, branches: &[CascadeBranch]) {
     if branches.is_empty() {
         return;
@@ -164,16 +164,20 @@ fn radius(sheet: &mut Sheet, branches: &[CascadeBranch]) {
     parents.dedup();
     for parent in parents {
         let here: Vec<&CascadeBranch> = branches.iter().filter(|branch| branch.parent == parent).collect();
-        let what = if here.iter().all(|branch| branch.event == Event::Delete) { "deleted" } else { "changed" };
-        rows.push(vec![Piece::new(parent, Style::Strong), Piece::new("", Style::Plain), Piece::new(what, Style::Dim)]);
+        let change = if here.iter().all(|branch| branch.event == Event::Delete) { "deleted" } else { "changed" };
+        rows.push(vec![
+            Piece::new(parent, Style::Strong),
+            Piece::new("", Style::Plain),
+            Piece::new(change, Style::Dim),
+        ]);
         add_rows(&mut rows, &here, "");
     }
     sheet.grid(Grid { indent: 2, numbers: &[], first: Some(7), header: &[], rows });
 }
 
 fn add_rows(rows: &mut Vec<Vec<Piece>>, branches: &[&CascadeBranch], indent: &str) {
-    for (place, branch) in branches.iter().enumerate() {
-        let is_last = place + 1 == branches.len();
+    for (index, branch) in branches.iter().enumerate() {
+        let is_last = index + 1 == branches.len();
         let child = side(&branch.child, branch.columns.iter().map(String::as_str));
         let line = format!("{indent}{} {child}", if is_last { "└─" } else { "├─" });
         let action = format!("ON {} {}", branch.event.name().to_uppercase(), branch.action.name());
@@ -193,18 +197,18 @@ fn outcome(branch: &CascadeBranch) -> String {
         let how = match branch.action.name() {
             "SET NULL" => "set to NULL",
             "SET DEFAULT" => "set to the default",
-            _ => "changed along",
+            _ => "updated to the new key",
         };
         parts.push(format!("{} {how}", plural(branch.changed, "row")));
     }
     if branch.blocking > 0 {
-        parts.push(format!("{} in the way", plural(branch.blocking, "row")));
+        parts.push(format!("{} blocking", plural(branch.blocking, "row")));
     }
     if branch.levels > 1 {
         parts.push(format!("{} levels deep", branch.levels));
     }
     if branch.shown_elsewhere {
-        parts.push("see above for what follows".to_owned());
+        parts.push("continued above".to_owned());
     }
     parts.join(", ")
 }

@@ -1,5 +1,5 @@
-//! The reports for machines, as JSON. What they look like is fixed by `schemas/*.schema.json`; the wire types are
-//! here and below, because no type of the model is a wire format. Leaves out: anything said for people only.
+//! The reports for programs, as JSON. `schemas/*.schema.json` defines them. The wire types are in this module and its
+//! submodules, because no type of the model is a wire format.
 
 pub(super) mod applied;
 pub(super) mod checked;
@@ -25,12 +25,12 @@ use crate::model::schema::Schema;
 use crate::model::text::is_unseen;
 use crate::model::value::Value;
 
-/// The whole document, ending in a newline.
+/// Returns the whole document, indented, ending in a newline.
 pub(super) fn document(report: &impl Serialize) -> String {
     serialized(report, PrettyFormatter::new()) + "\n"
 }
 
-/// On one line.
+/// Returns the value on one line, without a newline.
 pub(super) fn compact(report: &impl Serialize) -> String {
     serialized(report, CompactFormatter)
 }
@@ -39,8 +39,8 @@ fn serialized(report: &impl Serialize, layout: impl Formatter) -> String {
     let mut bytes = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, EscapeHidden(layout));
     if let Err(fault) = report.serialize(&mut serializer) {
-        // Neither a Vec nor a type below can refuse; half a report must not pass for a whole one.
-        unreachable!("a report that is no JSON: {fault}");
+        // Neither a Vec nor a type below can fail, and an incomplete report must not look complete.
+        unreachable!("the report cannot be written as JSON: {fault}");
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -79,7 +79,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What a relation is, in both reports.
+/// The definition of a relation, which the reports of scans and schemas share.
 #[derive(Serialize)]
 pub(super) struct WireRelation<'a> {
     id: &'a str,
@@ -109,13 +109,13 @@ impl<'a> WireRelation<'a> {
     }
 }
 
-/// A value that keeps its storage class: what JSON cannot hold as it is becomes an object that says so.
+/// A value that keeps its storage class. A value that JSON cannot hold becomes an object that names its class.
 struct WireValue<'a>(&'a ShownValue);
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum TaggedValue {
-    /// A real that is not a number of JSON.
+    /// A real that JSON cannot write as a number.
     Real(&'static str),
     /// Text that is not valid UTF-8.
     TextHex(String),
@@ -141,7 +141,7 @@ impl Serialize for WireValue<'_> {
     }
 }
 
-/// An object of columns and values, in the order given.
+/// A JSON object with a value for each column, in the given order.
 pub(super) struct NamedValues<'a>(Vec<(&'a str, &'a ShownValue)>);
 
 impl<'a> NamedValues<'a> {
@@ -152,7 +152,7 @@ impl<'a> NamedValues<'a> {
     pub(super) fn new(columns: impl IntoIterator<Item = (&'a str, &'a ShownValue)>) -> NamedValues<'a> {
         let mut named: Vec<(&str, &ShownValue)> = Vec::new();
         for (column, value) in columns {
-            // A key may name a column twice; it has one value all the same, and an object one place for it.
+            // A key may name a column twice. Both have the same value, and the object needs it once.
             if !named.iter().any(|(known, _)| *known == column) {
                 named.push((column, value));
             }
@@ -171,19 +171,19 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Laid out by another formatter, with what a terminal would obey or hide as `\u` escapes: the same JSON to a parser, and harmless
-/// to whoever looks at it. serde_json by itself escapes only what it must.
+/// A formatter that writes characters which a terminal would obey or hide as `\u` escapes. Parsers read the same JSON.
+/// serde_json itself escapes only what JSON requires. The inner formatter decides the layout.
 struct EscapeHidden<F>(F);
 
 impl<F: Formatter> Formatter for EscapeHidden<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut written = 0;
-        for (place, hidden) in fragment.char_indices().filter(|(_, character)| is_unseen(*character)) {
-            writer.write_all(&fragment.as_bytes()[written..place])?;
+        for (offset, hidden) in fragment.char_indices().filter(|(_, character)| is_unseen(*character)) {
+            writer.write_all(&fragment.as_bytes()[written..offset])?;
             for unit in hidden.encode_utf16(&mut [0; 2]) {
                 write!(writer, "\\u{unit:04x}")?;
             }
-            written = place + hidden.len_utf8();
+            written = offset + hidden.len_utf8();
         }
         writer.write_all(&fragment.as_bytes()[written..])
     }

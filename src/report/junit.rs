@@ -1,5 +1,5 @@
-//! The report of a scan as JUnit XML: one test case per relation, which passes, fails, or is skipped with the reason
-//! it was not checked. Leaves out: times, so that the same scan gives the same bytes.
+//! The report of a scan as JUnit XML. Each relation is a test case: it passes, fails, or is skipped with the reason why it
+//! was not checked. There are no times, so that equal scans give equal bytes.
 
 use crate::model::examination::Coverage;
 use crate::model::examination::CoverageState;
@@ -44,9 +44,9 @@ pub(super) fn render(examination: &Examination) -> String {
     for case in &cases {
         case.write(&mut lines, examination);
     }
-    let said: Vec<String> = wording::baseline(examination).iter().map(|sentence| escaped(sentence)).collect();
-    if !said.is_empty() {
-        lines.push(format!("    <system-out>baseline: {}</system-out>", said.join("\n")));
+    let baseline: Vec<String> = wording::baseline(examination).iter().map(|sentence| escaped(sentence)).collect();
+    if !baseline.is_empty() {
+        lines.push(format!("    <system-out>baseline: {}</system-out>", baseline.join("\n")));
     }
     lines.push("  </testsuite>".to_owned());
     lines.push("</testsuites>".to_owned());
@@ -58,7 +58,7 @@ struct Case<'a> {
     class: String,
     coverage: &'a Coverage,
     failing: Vec<&'a Finding>,
-    /// Told, without failing the case.
+    /// Findings that do not fail the case.
     others: Vec<&'a Finding>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Case<'a> {
         Case { about, class: examination.schema.child(about).name.to_string(), coverage, failing, others }
     }
 
-    /// A definition that is broken fails, whether or not the rows could be looked at.
+    /// True if the case is skipped. A relation with a broken definition fails instead, even if its rows were not checked.
     fn is_skipped(&self) -> bool {
         self.coverage.state == CoverageState::Unchecked && self.failing.is_empty()
     }
@@ -86,7 +86,7 @@ impl<'a> Case<'a> {
             let reason = wording::shortfall(self.coverage).unwrap_or_default();
             lines.push(format!("      <skipped message=\"{}\"/>", escaped(reason)));
         }
-        // One failure a case: readers of the format expect no more.
+        // One failure per case, as readers of the format expect.
         if let [first, rest @ ..] = self.failing.as_slice() {
             let message = match rest.len() {
                 0 => first.message.clone(),
@@ -114,7 +114,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// A finding in lines, each made safe.
+/// Returns a finding as escaped lines.
 fn finding_text(examination: &Examination, finding: &Finding) -> String {
     let mut lines = vec![format!("{}[{}] {}", finding.severity.name(), finding.code.name(), finding.message)];
     if finding.known != Known::No {

@@ -1,5 +1,5 @@
-//! A scan as lines of JSON, each written as soon as it is known: first what is scanned, then every relation and its
-//! findings, at last the verdict. Together the lines say what the JSON report says.
+//! A scan as lines of JSON, each written as soon as it is known. The first line describes the scan. Then each relation is
+//! followed by its findings, and the last line has the verdict. Together the lines hold the content of the JSON report.
 
 use std::io;
 use std::io::Write;
@@ -23,7 +23,7 @@ use crate::report::json::examination::WireExcluded;
 use crate::report::json::examination::WireFinding;
 use crate::report::json::examination::WireSummary;
 
-/// The file as it grows.
+/// Writes the lines, one at a time.
 pub struct Lines<W: Write> {
     out: W,
 }
@@ -48,7 +48,7 @@ impl<W: Write> Lines<W> {
         for finding in findings {
             self.line(&Line::Finding(WireFinding::of(schema, finding)))?;
         }
-        // Whoever reads along need not wait for more.
+        // A program that reads the stream gets each relation at once.
         self.out.flush()
     }
 
@@ -87,7 +87,7 @@ enum Line<'a> {
     },
 }
 
-/// All lines of an examination that is known already.
+/// Returns all lines of a finished examination.
 pub(super) fn render(examination: &Examination) -> String {
     let written = (|| {
         let schema = &examination.schema;

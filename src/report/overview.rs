@@ -1,5 +1,4 @@
-//! The schema for a terminal: every relation with its actions and its health, and what ails those that are not well.
-//! Leaves out: the rows, which only a scan looks at.
+//! The schema for a terminal: every relation with its actions and its health, then every defect. Only a scan reads rows.
 
 use crate::model::finding::Severity;
 use crate::model::relation::Defect;
@@ -34,20 +33,20 @@ fn headline(sheet: &mut Sheet, schema: &Schema) {
     }
     let number = |health| schema.relations.iter().filter(|relation| Health::of(relation) == health).count();
     let relations = plural(schema.relations.len() as u64, "relation");
-    let (broken, doubtful) = (number(Health::Broken), number(Health::Warning));
-    let (mark, style) = match (broken, doubtful) {
-        // Nothing is known of the rows, which may be full of orphans.
+    let (broken, with_warning) = (number(Health::Broken), number(Health::Warning));
+    let (mark, style) = match (broken, with_warning) {
+        // No tick: the rows were not read, and may be orphans.
         (0, 0) => ("○", Style::Strong),
         (0, _) => ("!", Style::Doubtful),
         _ => ("✗", Style::Bad),
     };
     let mut line = format!("{relations} between {tables} in {name}");
-    for (number, what) in [(broken, "broken"), (doubtful, "doubtful")] {
+    for (number, health) in [(broken, "broken"), (with_warning, "with a warning")] {
         if number > 0 {
-            line.push_str(&format!(", {number} {what}"));
+            line.push_str(&format!(", {number} {health}"));
         }
     }
-    line.push_str("; no row was looked at");
+    line.push_str("; no row was read");
     sheet.line(0, vec![Piece::new(mark, style), Piece::new(line, style)]);
 }
 
@@ -55,8 +54,8 @@ fn relations(sheet: &mut Sheet, schema: &Schema) {
     if schema.relations.is_empty() {
         return;
     }
-    // What the other columns take, at their usual widths.
-    let room = sheet.width().saturating_sub(42);
+    // 42 columns are for the other cells, at their usual widths.
+    let width = sheet.width().saturating_sub(42);
     let row = |about| {
         let health = Health::of(about);
         let style = match health {
@@ -66,7 +65,7 @@ fn relations(sheet: &mut Sheet, schema: &Schema) {
             Health::Broken => Style::Bad,
         };
         vec![
-            relation(schema, about, room),
+            relation(schema, about, width),
             Piece::plain(about.on_delete.name()),
             Piece::plain(about.on_update.name()),
             Piece::new(health.name(), style),
@@ -82,15 +81,15 @@ fn defects(sheet: &mut Sheet, schema: &Schema) {
     let mut all: Vec<(&Relation, &Defect)> =
         schema.relations.iter().flat_map(|about| about.defects.iter().map(move |defect| (about, defect))).collect();
     all.sort_by_key(|(_, defect)| (std::cmp::Reverse(defect.code.severity()), defect.code));
-    for alike in all.chunk_by(|(_, one), (_, other)| one.code == other.code) {
-        match alike {
-            [(_, first), _, ..] if first.code.severity() == Severity::Note => notes(sheet, alike),
-            several => several.iter().for_each(|(about, defect)| one(sheet, about, defect)),
+    for group in all.chunk_by(|(_, first), (_, second)| first.code == second.code) {
+        match group {
+            [(_, first), _, ..] if first.code.severity() == Severity::Note => notes(sheet, group),
+            several => several.iter().for_each(|(about, defect)| single_defect(sheet, about, defect)),
         }
     }
 }
 
-fn one(sheet: &mut Sheet, about: &Relation, defect: &Defect) {
+fn single_defect(sheet: &mut Sheet, about: &Relation, defect: &Defect) {
     sheet.blank();
     sheet.heading(grade(defect.code, defect.code.severity()), Piece::new(&about.id, Style::Strong));
     sheet.line(2, vec![Piece::plain(&defect.message)]);
@@ -99,14 +98,14 @@ fn one(sheet: &mut Sheet, about: &Relation, defect: &Defect) {
     }
 }
 
-/// Notes are many and alike: what they say is said once.
-fn notes(sheet: &mut Sheet, alike: &[(&Relation, &Defect)]) {
-    let code = alike[0].1.code;
+/// Shows notes with one code as a group, with one explanation.
+fn notes(sheet: &mut Sheet, group: &[(&Relation, &Defect)]) {
+    let code = group[0].1.code;
     sheet.blank();
-    let number = plural(alike.len() as u64, "relation");
+    let number = plural(group.len() as u64, "relation");
     sheet.heading(grade(code, code.severity()), Piece::new(number, Style::Strong));
     sheet.line(2, vec![Piece::plain(code.explanation())]);
-    for (about, defect) in alike {
+    for (about, defect) in group {
         sheet.line(2, vec![Piece::plain(&about.id)]);
         if !defect.help.is_empty() {
             sheet.line(4, vec![Piece::new(&defect.help, Style::Dim)]);
@@ -122,10 +121,10 @@ mod tests {
     const TERMINAL: TerminalStyle = TerminalStyle { width: Some(80), color: false };
 
     #[test]
-    fn every_relation_is_listed_and_what_ails_it_said() {
+    fn schema_with_defects_lists_relations_and_defects() {
         let expected = "\
-✗ 4 relations between 3 tables in shop.sqlite, 1 broken, 1 doubtful; no row was
-  looked at
+✗ 4 relations between 3 tables in shop.sqlite, 1 broken, 1 with a warning; no row
+  was read
 
   relation                            on delete  on update  definition
 ──────────────────────────────────────────────────────────────────────
@@ -152,7 +151,7 @@ note[child-not-indexed] order_items(order_id)->orders(id)
     }
 
     #[test]
-    fn notes_that_are_alike_are_told_together() {
+    fn notes_with_one_code_are_grouped() {
         let mut schema = sample::sick().schema;
         sample::defect(&mut schema, 0, crate::model::finding::Code::ChildNotIndexed, "no index", "create another");
         let expected = "
@@ -168,7 +167,7 @@ note[child-not-indexed] 2 relations
     }
 
     #[test]
-    fn without_relations_there_is_one_line() {
+    fn schema_without_relations_is_one_line() {
         let expected = "○ shop.sqlite declares no foreign keys between its 3 tables\n";
         assert_eq!(render(&sample::shop(), &TERMINAL), expected);
     }

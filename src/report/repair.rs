@@ -1,5 +1,5 @@
-//! The report of a repair that is planned, for a terminal: what each missing key gets, with examples, what stays undecided
-//! and why, what else will happen, and the next step. Leaves out: how lines are laid out (`layout`).
+//! The report of a planned repair for a terminal: the treatment of each missing key with examples, the undecided keys with
+//! reasons, the changes in total, and the next step. `layout` arranges the lines.
 
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use crate::model::schema::Schema;
 use crate::model::text;
 use crate::model::text::count;
 use crate::model::text::plural;
+use crate::model::text::shell;
 use crate::report::TerminalStyle;
 use crate::report::layout::Grid;
 use crate::report::layout::Piece;
@@ -20,18 +21,18 @@ use crate::report::layout::Sheet;
 use crate::report::layout::Style;
 use crate::report::table;
 
-/// Width that the labels at the end share.
+/// The common width of the labels at the end.
 const LABEL: u16 = 9;
 
-/// What is report of a repair.
+/// The content of the report of a planned repair.
 pub struct RepairReport<'a> {
     pub schema: &'a Schema,
     pub forecast: &'a RepairForecast,
-    /// Where the plan was written.
+    /// The file of the plan, if one was written.
     pub plan: Option<&'a Path>,
-    /// The database as it was typed.
-    pub database: Option<&'a str>,
-    /// The plan is applied right away.
+    /// The database as the next command names it, without a password.
+    pub database: &'a str,
+    /// True if the plan is applied at once.
     pub is_applied: bool,
 }
 
@@ -47,7 +48,7 @@ pub(super) fn render(report: &RepairReport<'_>, terminal: &TerminalStyle) -> Str
     }
     redefinitions(&mut sheet, report.forecast);
     refusals(&mut sheet, report.forecast);
-    aftermath(&mut sheet, report);
+    totals_and_next_step(&mut sheet, report);
     sheet.finish()
 }
 
@@ -66,13 +67,11 @@ fn headline(sheet: &mut Sheet, report: &RepairReport<'_>) {
     } else if forecast.redefinitions.is_empty() && !has_orphans {
         match unchecked {
             None if !forecast.warnings.is_empty() => {
-                let line = format!("{name} has no orphans, and what a rule asks for cannot be done as a whole");
+                let line = format!("{name} has no orphans, and some of the requested changes cannot be made");
                 ("○", Style::Strong, line)
             }
-            None => ("✓", Style::Good, format!("{name} has no orphans: nothing is to be repaired")),
-            Some(unchecked) => {
-                ("?", Style::Doubtful, format!("{unchecked} in {name}, and no orphans were found elsewhere"))
-            }
+            None => ("✓", Style::Good, format!("{name} has no orphans: there is nothing to repair")),
+            Some(unchecked) => ("?", Style::Doubtful, format!("{unchecked} in {name}, and the others have no orphans")),
         }
     } else if forecast.redefinitions.is_empty() && !is_treated {
         let (mark, style) = if unchecked.is_some() { ("?", Style::Doubtful) } else { ("○", Style::Strong) };
@@ -97,7 +96,7 @@ fn headline(sheet: &mut Sheet, report: &RepairReport<'_>) {
     }
 }
 
-/// Every relation with orphans, and what its missing keys get.
+/// Lists every relation with orphans, and the treatments of its missing keys.
 fn overview(sheet: &mut Sheet, report: &RepairReport<'_>) {
     let mut rows = Vec::new();
     for relation in &report.forecast.relations {
@@ -123,11 +122,11 @@ fn overview(sheet: &mut Sheet, report: &RepairReport<'_>) {
             lines.push(("no rule".to_owned(), relation.keys, relation.rows, Style::Dim));
         }
         let widest = 34;
-        let room = sheet.width().saturating_sub(widest);
+        let width = sheet.width().saturating_sub(widest);
         let about = report.schema.relations.get(relation.relation);
-        for (place, (treatment, keys, rows_of, style)) in lines.into_iter().enumerate() {
+        for (index, (treatment, keys, rows_of, style)) in lines.into_iter().enumerate() {
             let name = match about {
-                Some(about) if place == 0 => table::relation(report.schema, about, room),
+                Some(about) if index == 0 => table::relation(report.schema, about, width),
                 _ => Piece::plain(""),
             };
             rows.push(vec![
@@ -159,8 +158,8 @@ fn examples(sheet: &mut Sheet, relation: &RelationForecast) {
             sheet.line(2, vec![Piece::new(format!("by rule {rule}"), Style::Dim)]);
         }
         let rows = share.samples.iter().map(|sample| {
-            let (row, what) = change(sample);
-            vec![Piece::plain(row), Piece::plain(what)]
+            let (row, values) = change(sample);
+            vec![Piece::plain(row), Piece::plain(values)]
         });
         sheet.grid(Grid { indent: 2, numbers: &[], first: Some(LABEL), header: &[], rows: rows.collect() });
         let more = share.changes.saturating_sub(share.samples.len() as u64);
@@ -170,12 +169,12 @@ fn examples(sheet: &mut Sheet, relation: &RelationForecast) {
     }
 }
 
-/// A change in words: which row, and what becomes of it.
+/// Returns the row and its change, for example `("orders id = 7", "customer_id: 22 → NULL")`.
 fn change(sample: &ChangeSample) -> (String, String) {
     let name = format!("{} {}", sample.table, text::row(&sample.row));
     match (&sample.before, &sample.after) {
         (None, Some(after)) => (name, format!("new: {}", text::row(after))),
-        (Some(before), None) => (name, format!("goes: {}", text::row(before))),
+        (Some(before), None) => (name, format!("deleted: {}", text::row(before))),
         (Some(before), Some(after)) => (name, pairs(before, after)),
         (None, None) => (name, String::new()),
     }
@@ -211,7 +210,7 @@ fn undecided(sheet: &mut Sheet, schema: &Schema, relation: &RelationForecast) {
     }
 }
 
-/// What is declared otherwise then, table by table.
+/// Shows the changed definitions, table by table.
 fn redefinitions(sheet: &mut Sheet, forecast: &RepairForecast) {
     let mut last = None;
     let mut last_label = "";
@@ -223,8 +222,8 @@ fn redefinitions(sheet: &mut Sheet, forecast: &RepairForecast) {
             last_label = "";
         }
         for (label, relations) in [("drops", &change.dropped), ("declares", &change.declared)] {
-            for (place, relation) in relations.iter().enumerate() {
-                let label = if place == 0 { label } else { "" };
+            for (index, relation) in relations.iter().enumerate() {
+                let label = if index == 0 { label } else { "" };
                 sheet.labelled(LABEL, Piece::new(label, Style::Dim), Piece::plain(relation));
             }
         }
@@ -232,15 +231,15 @@ fn redefinitions(sheet: &mut Sheet, forecast: &RepairForecast) {
             sheet.labelled(LABEL, Piece::new("nullable", Style::Dim), Piece::plain(change.nullable.join(", ")));
         }
         if matches!(change.kind, DefinitionKind::Index | DefinitionKind::Trigger) {
-            let label = if change.after.is_some() { "makes" } else { "drops" };
+            let label = if change.after.is_some() { "creates" } else { "drops" };
             let label = if std::mem::replace(&mut last_label, label) == label { "" } else { label };
-            let what = format!("{} {}", change.kind.name(), change.name);
-            sheet.labelled(LABEL, Piece::new(label, Style::Dim), Piece::plain(what));
+            let object = format!("{} {}", change.kind.name(), change.name);
+            sheet.labelled(LABEL, Piece::new(label, Style::Dim), Piece::plain(object));
         }
     }
 }
 
-/// The tables that definitions change of, each once.
+/// Returns the tables whose definitions change, each once.
 fn redefined(forecast: &RepairForecast) -> Vec<String> {
     let mut tables: Vec<String> = Vec::new();
     for change in &forecast.redefinitions {
@@ -255,12 +254,12 @@ fn redefined(forecast: &RepairForecast) -> Vec<String> {
 fn refusals(sheet: &mut Sheet, forecast: &RepairForecast) {
     for refusal in &forecast.refusals {
         sheet.blank();
-        let whose = match (refusal.relation.is_empty(), refusal.rule.is_empty()) {
+        let subject = match (refusal.relation.is_empty(), refusal.rule.is_empty()) {
             (false, _) => refusal.relation.as_str(),
             (true, false) => "all relations of the rule",
             (true, true) => "the plan as a whole",
         };
-        sheet.heading(Piece::new("refused", Style::Bad), Piece::new(whose, Style::Strong));
+        sheet.heading(Piece::new("refused", Style::Bad), Piece::new(subject, Style::Strong));
         if !refusal.rule.is_empty() {
             sheet.labelled(LABEL, Piece::new("rule", Style::Dim), Piece::plain(&refusal.rule));
         }
@@ -273,11 +272,11 @@ fn refusals(sheet: &mut Sheet, forecast: &RepairForecast) {
     }
 }
 
-/// How many rows are taken away or blanked, beside the limits.
+/// Shows how many rows are deleted or lose their key, with the limits.
 fn limits(sheet: &mut Sheet, forecast: &RepairForecast) {
-    for (place, used) in forecast.limits.iter().enumerate() {
-        let label = if place == 0 { "limits" } else { "" };
-        let whose = used.rule.as_ref().map_or("all rules".to_owned(), |rule| format!("rule {rule}"));
+    for (index, used) in forecast.limits.iter().enumerate() {
+        let label = if index == 0 { "limits" } else { "" };
+        let scope = used.rule.as_ref().map_or("all rules".to_owned(), |rule| format!("rule {rule}"));
         let rows = match (&used.table, used.table_rows) {
             (Some(table), Some(of)) => format!("{} of the {} in {table}", count(used.rows), plural(of, "row")),
             _ => plural(used.rows, "row"),
@@ -286,37 +285,37 @@ fn limits(sheet: &mut Sheet, forecast: &RepairForecast) {
             (Some(most), _) => count(most),
             (None, share) => format!("{}%", (share.unwrap_or_default() * 10_000.0).round() / 100.0),
         };
-        sheet.labelled(LABEL, Piece::new(label, Style::Dim), Piece::plain(format!("{whose}: {rows}, at most {most}")));
+        sheet.labelled(LABEL, Piece::new(label, Style::Dim), Piece::plain(format!("{scope}: {rows}, at most {most}")));
     }
 }
 
-/// What changes in all, what will be left, and what to do next.
-fn aftermath(sheet: &mut Sheet, report: &RepairReport<'_>) {
+/// Shows the changes in total, the orphans that remain, and the next step.
+fn totals_and_next_step(sheet: &mut Sheet, report: &RepairReport<'_>) {
     let forecast = report.forecast;
-    let is_idle = forecast.relations.is_empty() && forecast.redefinitions.is_empty() && forecast.warnings.is_empty();
-    if !forecast.refusals.is_empty() || is_idle {
+    let is_empty = forecast.relations.is_empty() && forecast.redefinitions.is_empty() && forecast.warnings.is_empty();
+    if !forecast.refusals.is_empty() || is_empty {
         return;
     }
     sheet.blank();
-    for (place, table) in redefined(forecast).into_iter().enumerate() {
-        let label = if place == 0 { "changes" } else { "" };
-        let line = format!("{table}: its definition, and no row for that");
+    for (index, table) in redefined(forecast).into_iter().enumerate() {
+        let label = if index == 0 { "changes" } else { "" };
+        let line = format!("{table}: its definition, which changes no row");
         sheet.labelled(LABEL, Piece::new(label, Style::Dim), Piece::plain(line));
     }
-    for (place, table) in forecast.tables.iter().enumerate() {
-        let label = if place == 0 && forecast.redefinitions.is_empty() { "changes" } else { "" };
+    for (index, table) in forecast.tables.iter().enumerate() {
+        let label = if index == 0 && forecast.redefinitions.is_empty() { "changes" } else { "" };
         let is_new = forecast.creates.iter().any(|new| new.name.to_string() == table.table);
         let new = if is_new { " (a new table)" } else { "" };
         let line = format!("{}{new}: {}", table.table, numbers(table));
         sheet.labelled(LABEL, Piece::new(label, Style::Dim), Piece::plain(line));
     }
     for (file, rows) in &forecast.files {
-        let line = format!("{file}, beside the plan: {} that go", plural(*rows, "row"));
+        let line = format!("{file}, next to the plan: {}", plural(*rows, "deleted row"));
         sheet.labelled(LABEL, Piece::new("keeps", Style::Dim), Piece::plain(line));
     }
     limits(sheet, forecast);
-    for hazard in &forecast.warnings {
-        sheet.labelled(LABEL, Piece::new("hazard", Style::Doubtful), Piece::plain(hazard));
+    for warning in &forecast.warnings {
+        sheet.labelled(LABEL, Piece::new("warning", Style::Doubtful), Piece::plain(warning));
     }
     let after: u64 = forecast.relations.iter().map(|relation| relation.rows_after).sum();
     let before: u64 = forecast.relations.iter().map(|relation| relation.rows).sum();
@@ -324,25 +323,26 @@ fn aftermath(sheet: &mut Sheet, report: &RepairReport<'_>) {
         0 => String::new(),
         number => format!("; {} not checked", plural(number, "relation")),
     };
-    let line = format!("{} now, {} once it is applied{unchecked}", plural(before, "orphan row"), count(after));
+    let line = format!("{} now, {} after the plan is applied{unchecked}", plural(before, "orphan row"), count(after));
     sheet.labelled(LABEL, Piece::new("orphans", Style::Dim), Piece::plain(line));
     if report.is_applied || forecast.changes() == 0 {
         return;
     }
-    let database = report.database.unwrap_or("DB");
+    let database = shell(report.database);
+    let path = |plan: &Path| shell(&plan.display().to_string());
     let next = match report.plan {
-        // Without it a plan that leaves keys undecided is refused.
+        // `apply` refuses a plan with undecided keys without this option.
         Some(plan) if forecast.undecided_keys() > 0 => {
-            format!("fk-doctor apply {database} {} --leave-undecided", plan.display())
+            format!("fk-doctor apply {database} {} --leave-undecided", path(plan))
         }
-        Some(plan) => format!("fk-doctor apply {database} {}", plan.display()),
-        None => "write the plan with -o plan.ndjson and read it, or apply it at once with --apply".to_owned(),
+        Some(plan) => format!("fk-doctor apply {database} {}", path(plan)),
+        None => "add -o plan.ndjson to write the plan and read it, or --apply to apply it at once".to_owned(),
     };
     sheet.labelled(LABEL, Piece::new("next", Style::Dim), Piece::plain(next));
 }
 
 fn numbers(table: &TableChanges) -> String {
     let part = |number: u64, verb: &str| (number > 0).then(|| format!("{} {verb}", plural(number, "row")));
-    let parts = [part(table.made, "made"), part(table.changed, "changed"), part(table.deleted, "deleted")];
+    let parts = [part(table.made, "inserted"), part(table.changed, "updated"), part(table.deleted, "deleted")];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! How far a plan is, for a terminal.
+//! The state of a plan, for a terminal.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::report::layout::Style;
 
 const LABEL: u16 = 9;
 
-/// How many of the rows that others changed are named on a terminal.
+/// The number of rows changed by other programs that a terminal lists.
 const SHOWN: usize = 10;
 
 pub struct StatusReport<'a> {
@@ -28,29 +28,31 @@ pub struct StatusReport<'a> {
     pub digest: &'a str,
     pub header: &'a Header,
     pub changes: u64,
-    /// Who began the plan first, and when, as the mark beside it says.
+    /// The first run of the plan and its time, as the file next to the plan records them.
     pub begun: Option<(&'a str, &'a str)>,
-    /// Another run holds the plan at this moment.
-    pub is_at_work: bool,
-    /// What the database's own record says; `None` if no database was named.
+    /// True if another run holds the plan now.
+    pub is_running: bool,
+    /// The state that the database records, or `None` if no database was named.
     pub state: Option<RecordedState<'a>>,
 }
 
 pub struct RecordedState<'a> {
     pub database: &'a DatabaseName,
-    pub typed: &'a str,
+    /// The database as the next command names it, without a password.
+    pub address: &'a str,
     pub phase: Option<Phase>,
     pub run: &'a str,
     pub at: &'a str,
-    /// Changes and definitions that are made now, by this plan.
+    /// The changes of this plan that are in the database now.
     pub made: u64,
+    /// The definitions of this plan that are in the database now.
     pub defined: u64,
     pub left: &'a BTreeMap<SkipReason, u64>,
     pub changed_since: u64,
     pub changed_rows: &'a [SkippedRow],
     /// The file that holds the record, if the database does not.
     pub journal: Option<&'a Path>,
-    /// The record of the plan was removed.
+    /// True if the record of the plan was removed.
     pub is_forgotten: bool,
 }
 
@@ -74,22 +76,22 @@ pub(super) fn render(report: &StatusReport<'_>, terminal: &TerminalStyle) -> Str
             format!("{}, made for {}", size(report.changes, definitions), report.header.database),
         );
         if let Some((run, at)) = report.begun {
-            labelled("begun", Style::Dim, format!("{at}, by {run}"));
+            labelled("started", Style::Dim, format!("{at}, by {run}"));
         }
-        labelled("next", Style::Dim, format!("fk-doctor status {plan} DATABASE tells what its record says"));
+        labelled("next", Style::Dim, format!("fk-doctor status {plan} DATABASE shows the record in the database"));
         return sheet.finish();
     };
     labelled("plan", Style::Dim, size(report.changes, definitions));
     if state.phase.is_some() {
-        labelled("made", Style::Dim, format!("{} now", size(state.made, state.defined)));
+        labelled("applied", Style::Dim, format!("{} in the database now", size(state.made, state.defined)));
         for (why, rows) in state.left {
             labelled("left", Style::Dim, format!("{} {}", plural(*rows, "row"), why.phrase(*rows)));
         }
         if state.changed_since > 0 {
             labelled(
-                "since",
+                "changed",
                 Style::Doubtful,
-                format!("{} that it made were changed since", plural(state.changed_since, "row")),
+                format!("{} of the plan changed after it was applied", plural(state.changed_since, "row")),
             );
             for row in state.changed_rows.iter().take(SHOWN) {
                 labelled("", Style::Dim, format!("{} ({})", row.table, text::row(&row.row)));
@@ -101,7 +103,7 @@ pub(super) fn render(report: &StatusReport<'_>, terminal: &TerminalStyle) -> Str
         }
         labelled("last run", Style::Dim, format!("{}, {}", state.at, state.run));
         if let Some(journal) = state.journal {
-            labelled("record", Style::Dim, format!("{}: keep it beside the plan", journal.display()));
+            labelled("record", Style::Dim, format!("{}: keep it next to the plan", journal.display()));
         }
     }
     if let Some((label, step)) = next_step(report, state, &plan) {
@@ -112,17 +114,17 @@ pub(super) fn render(report: &StatusReport<'_>, terminal: &TerminalStyle) -> Str
 
 /// Returns the command to run next, with its label. `plan` is quoted for the shell.
 fn next_step(report: &StatusReport<'_>, state: &RecordedState<'_>, plan: &str) -> Option<(&'static str, String)> {
-    let database = shell(state.typed);
+    let database = shell(state.address);
     let skip = if state.changed_since > 0 { " --skip-changed" } else { "" };
     let apply = format!("fk-doctor apply {database} {plan}");
     let undo = format!("fk-doctor undo {database} {plan}{skip}");
     match state.phase {
-        _ if report.is_at_work || state.is_forgotten => None,
+        _ if report.is_running || state.is_forgotten => None,
         None => Some(("next", apply)),
-        Some(Phase::Applying) => Some(("next", format!("{apply} goes on; {undo} takes it back"))),
+        Some(Phase::Applying) => Some(("next", format!("{apply} resumes it; {undo} takes it back"))),
         Some(Phase::Applied) => Some(("undo", undo)),
-        Some(Phase::TakingBack) => Some(("next", format!("{undo} goes on"))),
-        // The rows that were left can still be taken back, once nothing stands in the way.
+        Some(Phase::TakingBack) => Some(("next", format!("{undo} resumes it"))),
+        // A later undo can still restore the rows that this one had to leave.
         Some(Phase::TakenBack) if state.made > 0 => Some(("next", undo)),
         Some(Phase::TakenBack) => {
             Some(("next", format!("fk-doctor status {plan} {database} --forget removes its record")))
@@ -134,32 +136,32 @@ fn headline(report: &StatusReport<'_>) -> (Tone, String) {
     let plan = report.plan.display();
     let Some(state) = &report.state else {
         return match report.begun {
-            _ if report.is_at_work => (Tone::Doubtful, format!("a run of {plan} is at work")),
-            Some(_) => (Tone::Doubtful, format!("{plan} was begun")),
-            None => (Tone::Neutral, format!("{plan} was not begun")),
+            _ if report.is_running => (Tone::Doubtful, format!("a run of {plan} is in progress")),
+            Some(_) => (Tone::Doubtful, format!("{plan} was started")),
+            None => (Tone::Neutral, format!("{plan} was never started")),
         };
     };
     let name = &state.database.name;
     let is_changed = state.changed_since > 0;
     match state.phase {
-        _ if report.is_at_work => (Tone::Doubtful, format!("a run of {plan} is at work on {name}")),
+        _ if report.is_running => (Tone::Doubtful, format!("a run of {plan} is in progress on {name}")),
         _ if state.is_forgotten => (Tone::Good, format!("the record of {plan} is removed from {name}")),
         None => (Tone::Neutral, format!("{plan} was never applied to {name}")),
         Some(Phase::Applying) => {
-            (Tone::Doubtful, format!("{plan} is applied to {name} in part: a run ended before its time"))
+            (Tone::Doubtful, format!("{plan} is applied to {name} in part: a run was interrupted"))
         }
         Some(Phase::Applied) if is_changed => {
-            (Tone::Doubtful, format!("{plan} is applied to {name}, and others changed rows of it since"))
+            (Tone::Doubtful, format!("{plan} is applied to {name}, and other programs changed its rows afterwards"))
         }
         Some(Phase::Applied) if !state.left.is_empty() => {
-            (Tone::Doubtful, format!("{plan} is applied to {name}, but for some rows"))
+            (Tone::Doubtful, format!("{plan} is applied to {name}, except for some rows"))
         }
         Some(Phase::Applied) => (Tone::Good, format!("{plan} is applied to {name}")),
         Some(Phase::TakingBack) => {
-            (Tone::Doubtful, format!("{plan} is taken back from {name} in part: a run ended before its time"))
+            (Tone::Doubtful, format!("{plan} is taken back from {name} in part: a run was interrupted"))
         }
         Some(Phase::TakenBack) if state.made > 0 => {
-            (Tone::Doubtful, format!("{plan} was taken back from {name}, but for some rows"))
+            (Tone::Doubtful, format!("{plan} was taken back from {name}, except for some rows"))
         }
         Some(Phase::TakenBack) => (Tone::Neutral, format!("{plan} was taken back from {name}")),
     }

@@ -1,4 +1,4 @@
-//! `apply` and `undo`: a plan and a database → the database after it, or before it.
+//! `apply` and `undo`: apply a plan to a database, or take it back.
 
 use crate::model::redaction;
 use std::path::Path;
@@ -52,16 +52,16 @@ pub fn apply(
     let outputs = super::outputs(&typed.format, &None, AnswerFormat::Table)?;
     let files = outputs.iter().filter_map(|(_, file)| file.as_deref());
     super::refuse_to_overwrite(&source, files.clone())?;
-    // A file that is not there yet is none that could be lost.
+    // A file that does not exist yet cannot be the plan.
     let is_the_plan = |file: &Path| file.canonicalize().is_ok_and(|file| typed.plan.canonicalize().ok() == Some(file));
     if files.into_iter().any(is_the_plan) {
-        return Err(RunError::WouldOverwrite { path: typed.plan.clone(), why: "that is the plan" });
+        return Err(RunError::WouldOverwrite { path: typed.plan.clone(), why: "this file is the plan" });
     }
     let plan_run = PlanRun { direction, source: &source, plan: &typed.plan, writing: &typed.writing, outputs };
     run_plan(plan_run, global, environment, progress)
 }
 
-/// What is to be done with a plan, and where it is told.
+/// A run of a plan: the direction, the database, the options, and the requested reports.
 pub(super) struct PlanRun<'g> {
     pub(super) direction: Direction,
     pub(super) source: &'g Source,
@@ -113,9 +113,9 @@ pub(super) fn run_plan(
     drop(database);
     let remaining = remaining(source, &wait_limits, global, environment)?;
     let exit = exit(direction, &execution.done, remaining);
-    // SQLite takes a table wherever it can be written to.
-    let may_be_lost = execution.done.never_applied && is_on_server && journal::begun(path).is_none();
-    let missing_mark = may_be_lost.then(|| journal::mark_of(path));
+    // On SQLite, whoever can write can also create the table of states.
+    let may_be_missing = execution.done.never_applied && is_on_server && journal::begun(path).is_none();
+    let missing_mark = may_be_missing.then(|| journal::mark_of(path));
     let report =
         Report { direction, database: &schema.database, source, plan: &plan, kept_files, missing_mark, remaining };
     Ok(Outcome { documents: report.documents(&execution, outputs, environment), exit })
@@ -136,7 +136,7 @@ fn exit(direction: Direction, done: &Done, remaining: Remaining) -> Exit {
     }
 }
 
-/// The parts of the report that the run itself does not know.
+/// The parts of the report that the execution does not return.
 struct Report<'a> {
     direction: Direction,
     database: &'a DatabaseName,
@@ -159,7 +159,7 @@ impl Report<'_> {
         let report = report::applied::ApplyReport {
             is_undo: self.direction == Direction::Undo,
             database: self.database,
-            typed: &self.source.to_string(),
+            address: &self.source.to_string(),
             plan: self.plan.path(),
             backup: execution.backup.as_deref(),
             kept: if self.direction == Direction::Apply { &self.kept_files } else { &[] },
@@ -182,7 +182,7 @@ impl Report<'_> {
     }
 }
 
-/// The outcome of a scan of the whole database afterwards.
+/// The result of a scan of the whole database after the run.
 #[derive(Debug, Clone, Copy)]
 struct Remaining {
     relations: u64,

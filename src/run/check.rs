@@ -1,4 +1,5 @@
-//! `check`: rows that would fail, before they are written; the load is tried where nothing of it stays.
+//! `check`: reports the rows of a load that would fail. It tries the load in a copy of the database, or in a transaction
+//! that it rolls back.
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -31,11 +32,12 @@ use crate::model::ids::TableId;
 use crate::model::resolve;
 use crate::model::schema::Schema;
 use crate::model::text;
+use crate::model::text::shell;
 use crate::report;
 use crate::scan::Progress;
 use crate::scan::ScanOptions;
 
-/// How much of a file is read at once.
+/// The number of bytes that are read from a file at once.
 const BUFFER: usize = 1 << 18;
 
 pub fn check(
@@ -69,15 +71,15 @@ pub fn check(
         }));
     }
     let checked = try_load(database.as_mut(), typed, &setup, environment, progress)?;
-    let all_is_well = match &checked.corrected {
+    let is_clean = match &checked.corrected {
         Some(corrected) => corrected.rest_rows == 0,
         None => checked.is_clean(),
     };
-    let exit = if all_is_well { Exit::Clean } else { Exit::Findings };
+    let exit = if is_clean { Exit::Clean } else { Exit::Findings };
     Ok(setup.outcome(exit, environment, |format, terminal| report::checked(&checked, format, terminal)))
 }
 
-/// Puts every row into a private copy of the database.
+/// Tries to insert every row, without changing the database.
 fn try_load(
     database: &mut dyn Database,
     typed: &cli::CheckArgs,
@@ -85,15 +87,15 @@ fn try_load(
     environment: &Environment,
     progress: Progress<'_>,
 ) -> Result<CheckResult, RunError> {
-    let wanted = wanted(typed)?;
+    let loads = loads(typed, &shell(&setup.source.to_string()))?;
     let files = typed.corrected.as_deref().map(CorrectedFiles::of);
     if let Some(files) = &files {
-        check_correction_files(&wanted, files, setup)?;
+        check_correction_files(&loads, files, setup)?;
     }
     let mut trial = database.trial(progress)?;
     let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
     let mut tables =
-        wanted.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<TableId>, RunError>>()?;
+        loads.iter().map(|(table, _)| table_of(&schema, table)).collect::<Result<Vec<TableId>, RunError>>()?;
     let staging = match (&typed.staging, &typed.table) {
         (Some(staging), Some(table)) => Some((table_of(&schema, staging)?, table_of(&schema, table)?)),
         _ => None,
@@ -101,9 +103,9 @@ fn try_load(
     tables.extend(staging.map(|(_, table)| table));
     let mut check = Check::begin(trial.as_mut(), schema, &tables, setup.samples)?;
     let options = ReadOptions { columns: typed.columns.clone(), null: typed.null.clone() };
-    let total = wanted.iter().map(|(_, path)| size(path)).sum();
+    let total = loads.iter().map(|(_, path)| size(path)).sum();
     let mut before = 0;
-    for (&table, (_, path)) in tables.iter().zip(&wanted) {
+    for (&table, (_, path)) in tables.iter().zip(&loads) {
         let name = path.display().to_string();
         let kind = kind(typed, path)?;
         check.source(table, &name);
@@ -119,9 +121,9 @@ fn try_load(
             .map_err(|fault| RunError::of_check("the staging table", fault))?;
     }
     let mut checked = check.finish(&setup.redaction)?;
-    if let (Some(files), [(_, file)]) = (&files, wanted.as_slice()) {
+    if let (Some(files), [(_, file)]) = (&files, loads.as_slice()) {
         let schema = Arc::clone(&checked.schema);
-        let wanted = correct_load::CorrectionRequest {
+        let loads = correct_load::CorrectionRequest {
             schema: &schema,
             table: tables[0],
             file,
@@ -132,18 +134,18 @@ fn try_load(
             row_offset: i64::try_from(PLACES).unwrap_or(i64::MAX),
         };
         checked.corrected =
-            Some(correct_load::correct(trial.as_mut(), &wanted, &setup.wait_limits, environment, progress)?);
+            Some(correct_load::correct(trial.as_mut(), &loads, &setup.wait_limits, environment, progress)?);
     }
     Ok(checked)
 }
 
-/// One file that can be read twice, and other names for what comes of it.
+/// Returns an error unless there is one file that can be read twice, and the output files are different ones.
 fn check_correction_files(
-    wanted: &[(String, PathBuf)],
+    loads: &[(String, PathBuf)],
     files: &CorrectedFiles,
     setup: &CommandSetup,
 ) -> Result<(), RunError> {
-    let [(_, file)] = wanted else {
+    let [(_, file)] = loads else {
         return Err(RunError::Input {
             what: "the rows to correct".to_owned(),
             why: "several files were given".to_owned(),
@@ -156,48 +158,51 @@ fn check_correction_files(
     if let Some(lost) = lost {
         return Err(RunError::Input {
             what: lost.display().to_string(),
-            why: "the rows are read twice, and must stay as they are meanwhile".to_owned(),
-            help: "name a file of rows, and another one for --corrected".to_owned(),
+            why: "fk-doctor reads the rows twice, so they cannot come from standard input or from an output file"
+                .to_owned(),
+            help: "name a file of rows, and a different file for --corrected".to_owned(),
         });
     }
     super::refuse_to_overwrite(&setup.source, files.all().into_iter())?;
     match files.derived().into_iter().find(|path| path.exists()) {
-        Some(there) => Err(RunError::Input {
+        Some(existing) => Err(RunError::Input {
             what: "the rows to correct".to_owned(),
-            why: format!("{} is there already, and may hold what an earlier run left", there.display()),
+            why: format!("{} already exists, and may hold rows of an earlier run", existing.display()),
             help: "move it away, or name another file with --corrected".to_owned(),
         }),
         None => Ok(()),
     }
 }
 
-/// Tables and the files for them, as typed.
-fn wanted(typed: &cli::CheckArgs) -> Result<Vec<(String, PathBuf)>, RunError> {
-    let mut wanted = Vec::new();
+/// Returns the name of each table with its file.
+fn loads(typed: &cli::CheckArgs, database: &str) -> Result<Vec<(String, PathBuf)>, RunError> {
+    let mut loads = Vec::new();
     match &typed.table {
-        Some(table) => wanted.extend(typed.files.iter().map(|file| (table.clone(), file.clone()))),
+        Some(table) => loads.extend(typed.files.iter().map(|file| (table.clone(), file.clone()))),
         None if typed.files.is_empty() => {}
         None => {
             return Err(RunError::Input {
-                what: "what the rows are for".to_owned(),
+                what: "the rows".to_owned(),
                 why: "a file was given, and no table".to_owned(),
-                help: "name it: fk-doctor check DB --table T FILE, or --load T=FILE".to_owned(),
+                help: format!("name the table: fk-doctor check {database} --table TABLE FILE, or --load TABLE=FILE"),
             });
         }
     }
-    wanted.extend(typed.load.iter().map(|load| (load.table.clone(), load.file.clone())));
-    if wanted.is_empty() && typed.staging.is_none() {
+    loads.extend(typed.load.iter().map(|load| (load.table.clone(), load.file.clone())));
+    if loads.is_empty() && typed.staging.is_none() {
         return Err(RunError::Input {
             what: "the rows to check".to_owned(),
             why: "no file was given".to_owned(),
-            help: "name them: fk-doctor check DB --table T FILE (- for standard input), or --load T=FILE".to_owned(),
+            help: format!(
+                "name a file: fk-doctor check {database} --table TABLE FILE (- for standard input), or --load TABLE=FILE"
+            ),
         });
     }
-    Ok(wanted)
+    Ok(loads)
 }
 
-fn table_of(schema: &Schema, wanted: &str) -> Result<TableId, RunError> {
-    let named = |name: &str| schema.names.same(name, wanted);
+fn table_of(schema: &Schema, name: &str) -> Result<TableId, RunError> {
+    let is_named = |other: &str| schema.names.same(other, name);
     let takes_rows = |table: &Table| match table.kind {
         TableKind::Table => true,
         TableKind::Partitioned => table.irreversible.is_none(),
@@ -206,16 +211,16 @@ fn table_of(schema: &Schema, wanted: &str) -> Result<TableId, RunError> {
     let tables = || schema.tables.iter().filter(|table| takes_rows(table));
     let position =
         |is_meant: &dyn Fn(&Table) -> bool| schema.tables.position(|table| takes_rows(table) && is_meant(table));
-    let found = position(&|table| named(&table.name.to_string()));
-    // The references of a partition are those of its table.
-    let found = found.or_else(|| position(&|table| table.partitions.iter().any(|part| named(&part.to_string()))));
+    let found = position(&|table| is_named(&table.name.to_string()));
+    // A partition has the foreign keys of its table.
+    let found = found.or_else(|| position(&|table| table.partitions.iter().any(|part| is_named(&part.to_string()))));
     found.ok_or_else(|| {
         let names: Vec<String> = tables().map(|table| table.name.to_string()).collect();
-        let help = match text::nearest(wanted, names.iter().map(String::as_str)) {
+        let help = match text::nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("the tables are {}", names.join(", ")),
         };
-        RunError::Input { what: format!("rows for {wanted}"), why: "there is no such table".to_owned(), help }
+        RunError::Input { what: format!("rows for {name}"), why: "there is no such table".to_owned(), help }
     })
 }
 
@@ -223,8 +228,8 @@ fn kind(typed: &cli::CheckArgs, path: &Path) -> Result<FileKind, RunError> {
     let by_name = FileKind::from_name(&path.display().to_string());
     typed.input.or(by_name).ok_or_else(|| RunError::Input {
         what: path.display().to_string(),
-        why: "its name does not tell what kind of file it is".to_owned(),
-        help: "say it: --input csv, tsv, json or ndjson".to_owned(),
+        why: "the file name has no known extension".to_owned(),
+        help: "name the format with --input: csv, tsv, json or ndjson".to_owned(),
     })
 }
 
@@ -244,7 +249,7 @@ fn size(path: &Path) -> usize {
     std::fs::metadata(path).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX))
 }
 
-/// Tells how far a file was read, a thousand times at most.
+/// Reports the number of bytes that were read from a file, once per buffer.
 struct CountingReader<'a> {
     source: Box<dyn BufRead>,
     read: usize,

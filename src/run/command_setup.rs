@@ -1,4 +1,4 @@
-//! What `check` and `explain` begin and end with alike: what is asked about which database, and where the answer goes.
+//! The common start and end of `check` and `explain`: the database, the options, and the outputs.
 
 use std::path::PathBuf;
 
@@ -48,7 +48,7 @@ impl CommandSetup {
         Ok(CommandSetup { source, file, redaction, samples, wait_limits, outputs })
     }
 
-    /// The answer in every form that was asked for; colours are for terminals.
+    /// Renders the answer in every requested format.
     pub(super) fn outcome(
         self,
         exit: Exit,

@@ -1,5 +1,4 @@
-//! The configuration as a file: found, read, and its faults shown at their places. Leaves out what its text means
-//! (`config`).
+//! Finds and reads the configuration file, and shows its faults with line and caret. `config` parses the text.
 
 use super::Environment;
 use super::RunError;
@@ -16,11 +15,11 @@ use crate::sql;
 
 /// A configuration and the text that its faults point into.
 pub(super) struct ConfigFile {
-    /// As the user knows it; empty where there is no file.
+    /// The path as shown to the user. It is empty if there is no file.
     pub(super) path: String,
     pub(super) text: String,
     pub(super) config: Config,
-    /// Relations that were typed with --enforce, each with its text.
+    /// The relations of the option --enforce, each with its text.
     pub(super) typed: Vec<(String, ConfiguredRelation)>,
 }
 
@@ -53,7 +52,7 @@ pub(super) fn read(global: &cli::GlobalArgs, environment: &Environment) -> Resul
 }
 
 impl ConfigFile {
-    /// The line of each relation's entry.
+    /// Returns the line of each configured relation.
     pub(super) fn relation_lines(&self) -> Vec<usize> {
         let entries = self.config.relations.iter();
         entries.map(|entry| config::fault::line_number(&self.text, entry.child.span.start)).collect()
@@ -91,7 +90,7 @@ impl ConfigFile {
         if faults.is_empty() { Ok(schema) } else { Err(self.faults(&faults, environment)) }
     }
 
-    /// The operator's conditions are compiled before the work begins, and every fault is shown at its place.
+    /// Compiles the configured conditions before the scan. The error shows every fault with its line.
     pub(super) fn check_conditions(
         &self,
         schema: &Schema,
@@ -99,22 +98,25 @@ impl ConfigFile {
         environment: &Environment,
     ) -> Result<(), RunError> {
         let mut faults = Vec::new();
-        for wanted in &self.config.relations {
-            for (condition, of_parent) in [(&wanted.condition, false), (&wanted.soft_deleted, true)] {
+        for entry in &self.config.relations {
+            for (condition, of_parent) in [(&entry.condition, false), (&entry.soft_deleted, true)] {
                 let Some(condition) = condition else { continue };
-                let mut speaking = schema.relations.iter().filter(|relation| {
+                let mut conditioned = schema.relations.iter().filter(|relation| {
                     let scope = &relation.scope;
                     let text = if of_parent { &scope.soft_deleted } else { &scope.condition };
                     text.as_ref() == Some(&condition.value)
                 });
-                let failure = speaking.find_map(|relation| {
+                let failure = conditioned.find_map(|relation| {
                     let check = sql::of(schema).condition_check(schema, relation, &condition.value, of_parent)?;
                     session.each_row(&check, &mut |_| {}).err()
                 });
                 faults.extend(failure.map(|error| Fault {
                     span: condition.span.clone(),
-                    message: format!("this does not compile: {}", error.because()),
-                    help: Some(format!("write it over {}", if of_parent { "parent.*" } else { "child.*" })),
+                    message: format!("the engine refuses this condition: {}", error.because()),
+                    help: Some(format!(
+                        "use only columns of {}",
+                        if of_parent { "the parent, as parent.column" } else { "the child, as child.column" }
+                    )),
                 }));
             }
         }

@@ -1,6 +1,5 @@
-//! `check --rules`: the rules of a repair treat rows before they are loaded. What they make of the rows goes to a corrected
-//! file, parents that have to be there first to a script, and every row that is left to a file of the rest: the lines of
-//! the two files are all the lines there were.
+//! `check --rules`: treats rows by repair rules before they are loaded. The rows that can be loaded go to a corrected file,
+//! their new parents to a script, and all other rows to a rest file. So each row of the input is in one of the two files.
 
 use std::io::Write;
 use std::path::Path;
@@ -36,7 +35,7 @@ use crate::sql::load;
 use crate::sql::load::TreatableLoad;
 use crate::whole_file::WholeFile;
 
-/// One file of rows that were put into a trial, and where what becomes of them goes.
+/// A file whose rows were put into a trial, and the files to write.
 pub(super) struct CorrectionRequest<'a> {
     pub(super) schema: &'a Schema,
     pub(super) table: TableId,
@@ -45,11 +44,11 @@ pub(super) struct CorrectionRequest<'a> {
     pub(super) options: &'a ReadOptions,
     pub(super) rules: &'a [PathBuf],
     pub(super) files: &'a CorrectedFiles,
-    /// The place of the line before the file's first.
+    /// The number of a row in the trial is this offset plus its line in the file.
     pub(super) row_offset: i64,
 }
 
-/// The files that are made: of `orders.csv`, `orders.rest.csv` and `orders.parents.sql`.
+/// The files to write. For `orders.csv` the others are `orders.rest.csv` and `orders.parents.sql`.
 pub(super) struct CorrectedFiles {
     corrected: PathBuf,
     rest: PathBuf,
@@ -71,13 +70,13 @@ impl CorrectedFiles {
         [&self.corrected, &self.rest, &self.parents]
     }
 
-    /// Those that nobody named.
+    /// Returns the files whose names are derived from the first.
     pub(super) fn derived(&self) -> [&Path; 2] {
         [&self.rest, &self.parents]
     }
 }
 
-/// Treats the rows in the trial, and writes the files.
+/// Treats the rows in the trial and writes the files.
 pub(super) fn correct(
     trial: &mut dyn Trial,
     request: &CorrectionRequest<'_>,
@@ -86,9 +85,9 @@ pub(super) fn correct(
     progress: Progress<'_>,
 ) -> Result<CorrectedLoad, RunError> {
     let separator = separator(request)?;
-    let help = "load the rows into a copy in SQLite, or repair the table once they are in";
+    let help = "load the rows into a SQLite copy, or load them first and then repair the table";
     let load = load::treatable(request.schema)
-        .ok_or_else(|| unfit(request.file, "rows are corrected on SQLite only, so far", help))?;
+        .ok_or_else(|| unfit(request.file, "fk-doctor corrects rows for SQLite only so far", help))?;
     let parents = treat(trial, load.as_ref(), request, wait_limits, environment, progress)?;
     let CorrectedFiles { corrected, rest, parents: script } = request.files;
     let mut done = CorrectedLoad {
@@ -123,7 +122,7 @@ pub(super) fn correct(
         let kept = left.finish().and_then(|file| file.sync()?.create_new());
         kept.map_err(|error| RunError::unwritten(Some(rest), &error))?;
     }
-    // It comes last, so that all that belongs to it is there too.
+    // The corrected file is written last: once it exists, the other files exist too.
     let kept = good.finish().and_then(|file| file.sync()?.replace());
     kept.map_err(|error| RunError::unwritten(Some(corrected), &error))?;
     Ok(done)
@@ -144,7 +143,7 @@ fn separator(request: &CorrectionRequest<'_>) -> Result<u8, RunError> {
 struct Split<'a> {
     request: &'a CorrectionRequest<'a>,
     load: &'a dyn TreatableLoad,
-    /// The columns that rules may change.
+    /// The key columns, which rules may change.
     keys: Vec<usize>,
     good: CsvWriter<WholeFile>,
     left: CsvWriter<WholeFile>,
@@ -165,7 +164,7 @@ impl Split<'_> {
         let mut row: Option<Vec<Value>> = None;
         let query = self.load.treated(schema, table, &self.keys, number);
         trial.each_row(&query, &mut |found| row = Some(found.to_vec()))?;
-        match row.and_then(|row| put_in(schema, table, &self.keys, &row, &mut record)) {
+        match row.and_then(|row| copy_changes(schema, table, &self.keys, &row, &mut record)) {
             Some(changed) => {
                 self.changed += u64::from(changed);
                 Ok(self.good.write_row(&record.columns, &record.values)?)
@@ -175,15 +174,14 @@ impl Split<'_> {
     }
 }
 
-/// Rows that have to be there before those of the file.
+/// The parents that must be inserted before the rows of the file.
 #[derive(Default)]
 struct Parents {
     script: String,
     rows: u64,
 }
 
-/// Plans on a copy of the trial, where the rules see the orphans of the load and no others, and makes the plan true in the
-/// trial.
+/// Makes a plan on a copy of the trial, where the rules see only the orphans of the load, and applies it to the trial.
 fn treat(
     trial: &mut dyn Trial,
     load: &dyn TreatableLoad,
@@ -240,7 +238,7 @@ fn treat(
     Ok(parents)
 }
 
-/// Columns that rules may change: those of keys.
+/// Returns the columns of the table's foreign keys, which rules may change.
 fn key_columns(schema: &Schema, table: TableId) -> Vec<usize> {
     let mut columns: Vec<usize> = Vec::new();
     let own = schema.relations.iter().filter(|relation| relation.origin == Origin::Declared && relation.child == table);
@@ -252,16 +250,17 @@ fn key_columns(schema: &Schema, table: TableId) -> Vec<usize> {
     columns
 }
 
-/// Puts what the rules changed into a record, and says whether anything did; `None` where the file has no such column. The
-/// answer has two values a column: whether it changed, and what to.
-fn put_in(schema: &Schema, table: TableId, keys: &[usize], row: &[Value], record: &mut Record) -> Option<bool> {
+/// Copies the changes of the rules into a record. `row` has two values per key column after the first value, for example
+/// `[…, 1, 22]`: the column changed, and its new value is 22. Returns true if anything changed, or `None` if the file lacks
+/// a changed column.
+fn copy_changes(schema: &Schema, table: TableId, keys: &[usize], row: &[Value], record: &mut Record) -> Option<bool> {
     let mut changed = false;
     for (&column, pair) in keys.iter().zip(row.get(1..).unwrap_or_default().chunks(2)) {
         let [Value::Integer(1), value] = pair else { continue };
         changed = true;
         let name = &schema.tables[table].columns[column].name;
-        let place = record.columns.iter().position(|known| schema.names.same(known.trim(), name))?;
-        record.values[place] = value.clone();
+        let position = record.columns.iter().position(|known| schema.names.same(known.trim(), name))?;
+        record.values[position] = value.clone();
     }
     Some(changed)
 }
@@ -274,7 +273,7 @@ fn unfit(file: &Path, why: &str, help: &str) -> RunError {
     RunError::Input { what: file.display().to_string(), why: why.to_owned(), help: help.to_owned() }
 }
 
-/// What can go wrong on the way, which ends in one error.
+/// The errors of a correction, which become one [`RunError`].
 enum Fault {
     Check(CheckError),
     Written(std::io::Error),

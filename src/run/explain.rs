@@ -1,4 +1,5 @@
-//! `explain`: why statements fail and what they would take along, tried where nothing of it stays.
+//! `explain`: why statements fail, and which rows they would change. It tries them in a copy of the database, or in a
+//! transaction that it rolls back.
 
 use std::io::IsTerminal;
 use std::io::Read;
@@ -25,7 +26,7 @@ use crate::model::value::Value;
 use crate::report;
 use crate::sql::read::statements;
 
-/// More text than this is not a statement.
+/// The longest text that is read as statements, in bytes.
 const LONGEST_TEXT: u64 = 64 * 1024 * 1024;
 
 pub fn explain(
@@ -42,11 +43,11 @@ pub fn explain(
     let explanation = match request {
         Request::Statements(text, parameters) => {
             let mut trial = database.trial(progress)?;
-            // What is configured concerns the scan; here it is the engine that judges.
+            // Configured relations concern only the scan. Here the engine decides.
             let schema = resolve::resolve(trial.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
             let statements = statements::statements(schema.database.engine, &text);
-            let given = |one| Statement { parameters: parameters.clone(), ..one };
-            let statements = statements.into_iter().map(given).collect();
+            let with_parameters = |statement| Statement { parameters: parameters.clone(), ..statement };
+            let statements = statements.into_iter().map(with_parameters).collect();
             explain::explain(trial.as_mut(), schema, Wishes { statements, samples, redaction })?
         }
         Request::Errors(complaints) => {
@@ -65,7 +66,7 @@ pub fn explain(
     Ok(setup.outcome(exit, environment, |format, terminal| report::explanation(&explanation, format, terminal)))
 }
 
-/// With `DATABASE_URL` set, the one argument is the statement.
+/// Returns the database and the statement. If `DATABASE_URL` is set, a single argument is the statement.
 fn split_arguments(typed: &cli::ExplainArgs, environment: &Environment) -> (Option<String>, Option<String>) {
     let is_statement = |text: &str| text.contains(char::is_whitespace) && !Path::new(text).exists();
     match (&typed.database, &typed.statement) {
@@ -75,7 +76,7 @@ fn split_arguments(typed: &cli::ExplainArgs, environment: &Environment) -> (Opti
 }
 
 enum Request {
-    /// Their text, and a value for each placeholder.
+    /// The text of the statements, and a value for each placeholder.
     Statements(String, Vec<Value>),
     Errors(Vec<Complaint>),
 }
@@ -112,12 +113,12 @@ fn statements(typed: Option<String>, file: Option<&Path>) -> Result<String, RunE
         }
         _ => text_of(Ok(std::io::stdin()), "standard input")?,
     };
-    // SQLite would take the text before a NUL for all of it.
+    // SQLite would ignore the text after a NUL.
     if text.contains('\0') {
         return Err(RunError::Input {
             what: "the statements".to_owned(),
-            why: "there is a NUL character in the text".to_owned(),
-            help: "remove it: an engine would stop reading there".to_owned(),
+            why: "the text contains a NUL character".to_owned(),
+            help: "remove it: an engine would ignore the text after it".to_owned(),
         });
     }
     Ok(text)
@@ -138,7 +139,7 @@ fn text_of<R: Read>(opened: std::io::Result<R>, name: &str) -> Result<String, Ru
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
-/// A parameter as it is typed: a number, `NULL`, `x'00ff'`, or text; in quotes it is text whatever it is.
+/// Returns the value of a parameter: a number, `NULL`, `x'00ff'`, or text. In quotes it is always text.
 fn literal(text: &str) -> Value {
     let quoted = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
     if let Some(inner) = quoted('\'').or_else(|| quoted('"')) {
@@ -150,7 +151,7 @@ fn literal(text: &str) -> Value {
     let blob =
         text.strip_prefix(['x', 'X']).and_then(|rest| rest.strip_prefix('\'')).and_then(|rest| rest.strip_suffix('\''));
     if let Some(digits) = blob.filter(|digits| digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit())) {
-        let byte = |place: usize| u8::from_str_radix(&digits[place..place + 2], 16).unwrap_or(0);
+        let byte = |index: usize| u8::from_str_radix(&digits[index..index + 2], 16).unwrap_or(0);
         return Value::Blob((0..digits.len()).step_by(2).map(byte).collect());
     }
     let number = || text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_keep_their_class() {
+    fn parameter_has_the_class_of_its_literal() {
         for (text, value) in [
             ("22", Value::Integer(22)),
             ("-1.5", Value::Real(-1.5)),

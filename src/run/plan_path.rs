@@ -1,5 +1,5 @@
-//! Where a plan is written: whole or not at all, and never over one that somebody may still need. A plan that was applied
-//! is the only way back.
+//! Writes the file of a plan, completely or not at all. It never overwrites a plan that was started, because only that
+//! file can take the changes back.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -24,7 +24,8 @@ use crate::sql;
 use crate::treat::Draft;
 use crate::whole_file::WholeFile;
 
-/// The plan that would be lost in a new one, if there is one and it may be.
+/// Returns the plan that the new plan would overwrite, or `None` if the file does not exist. It is an error if overwriting
+/// is not allowed.
 pub(super) fn existing_plan(path: &Path, overwrite: bool) -> Result<Option<PlanFile>, RunError> {
     if !path.exists() {
         return Ok(None);
@@ -33,15 +34,16 @@ pub(super) fn existing_plan(path: &Path, overwrite: bool) -> Result<Option<PlanF
     let (why, help) = match &existing {
         Ok(_) if overwrite => return Ok(existing.ok()),
         Ok(_) => (
-            "there is a plan already",
-            "name another file, or say --overwrite: a plan that was applied is kept even so",
+            "a plan already exists in this file",
+            "name another file with --output, or add --overwrite, which never repaths a plan that was applied",
         ),
-        Err(_) => ("there is another file already, and it is no plan", "name another file, or remove that one"),
+        Err(_) => ("this file exists and is not a plan", "name another file with --output, or remove this one"),
     };
     Err(RunError::PlanExists { path: path.to_owned(), why, help })
 }
 
-/// A plan that was begun anywhere is the way back: the mark beside it says so, and the record in the database.
+/// Returns an error if the existing plan was started, because `undo` needs it. The file next to the plan or the record in
+/// the database shows this.
 pub(super) fn refuse_if_begun(
     existing: &mut PlanFile,
     database: &mut dyn Database,
@@ -51,8 +53,8 @@ pub(super) fn refuse_if_begun(
     let path = existing.path().to_owned();
     let refused = || RunError::PlanExists {
         path: path.clone(),
-        why: "the plan that is there was applied, whole or in part, and is the way to take it back",
-        help: "name another file with --output, and keep that one",
+        why: "the plan in this file was applied, completely or in part, and `fk-doctor undo` needs it",
+        help: "name another file with --output, and keep this one",
     };
     if journal::begun(&path).is_some() || !existing.lock() {
         return Err(refused());
@@ -67,17 +69,18 @@ pub(super) fn refuse_if_begun(
     if observed.was_begun() { Err(refused()) } else { Ok(()) }
 }
 
-/// Rows that go are never kept in the place of something else.
+/// Returns an error if a quarantine file of the plan would overwrite an existing file or the plan.
 pub(super) fn refuse_kept_files(plan: &Path, header: &Header, source: &Source) -> Result<(), RunError> {
-    let places = quarantine_file::paths(plan, header);
-    crate::run::refuse_to_overwrite(source, places.iter().map(PathBuf::as_path))?;
-    match places.into_iter().find(|place| place.exists() || place == plan) {
+    let paths = quarantine_file::paths(plan, header);
+    crate::run::refuse_to_overwrite(source, paths.iter().map(PathBuf::as_path))?;
+    match paths.into_iter().find(|path| path.exists() || path == plan) {
         Some(path) => Err(RunError::Apply(ApplyError::Quarantine(QuarantineError::Taken { path }))),
         None => Ok(()),
     }
 }
 
-/// Where a plan goes that nobody named a place for: it has to be kept, because it is also the way back.
+/// Returns a free path next to the database, for a plan without `--output`. The plan must be written, because `undo` needs
+/// it.
 pub(super) fn beside(source: &Source, header: &Header) -> PathBuf {
     let database = source.file().unwrap_or(Path::new("fk-doctor"));
     let all: Vec<u8> = header.forecasts.iter().flat_map(|forecast| forecast.relation.bytes()).collect();
@@ -98,7 +101,7 @@ pub(super) fn write(path: &Path, header: &Header, draft: &Draft, over: bool) -> 
     if over { file.replace() } else { file.create_new() }.map_err(unwritten)
 }
 
-/// Why a plan could not be written down.
+/// The reason why a plan could not be written.
 enum WriteFailure {
     File(std::io::Error),
     PlanDraft(rusqlite::Error),

@@ -1,4 +1,4 @@
-//! `check --against`: today's rows held against the foreign keys of a planned schema, before the migration.
+//! `check --against`: checks the present rows against the foreign keys of a planned schema, before the migration.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::run::RunError;
 use crate::scan::ScanOptions;
 use crate::sql::read::statements;
 
-/// Today's rows, held against the foreign keys of a planned schema.
+/// Scans the present rows for orphans under the foreign keys of the planned schema in the script at `path`.
 pub(super) fn examine(
     database: &mut dyn Database,
     path: &Path,

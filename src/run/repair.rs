@@ -1,6 +1,5 @@
-//! `repair`: rules and a database → a report and a plan; with `--apply`, the plan is applied too.
+//! `repair`: makes a plan from rules and a database, and reports it. With `--apply` it also applies the plan.
 
-use std::path::Path;
 use std::path::PathBuf;
 
 use super::DEFAULT_WAIT;
@@ -17,7 +16,6 @@ use crate::engine::WaitLimits;
 use crate::engines;
 use crate::exit::Exit;
 use crate::model::forecast::RepairForecast;
-use crate::model::redaction::Redaction;
 use crate::report;
 use crate::report::AnswerFormat;
 use crate::report::RepairFormat;
@@ -33,7 +31,7 @@ pub(super) use planning::plan_for_schema;
 
 use planning::Planned;
 
-/// Reports that were asked for, each with its file.
+/// The requested reports, each with its file.
 type Outputs = Vec<(RepairFormat, Option<PathBuf>)>;
 
 pub fn repair(
@@ -65,7 +63,14 @@ pub fn repair(
         plan_path::refuse_kept_files(path, &planned.header, &source)?;
         plan_path::write(path, &planned.header, &planned.draft, typed.overwrite)?;
     }
-    let mut documents = documents(typed, outputs, &planned, plan.as_deref(), &redaction, environment)?;
+    let report = report::repair::RepairReport {
+        schema: &planned.schema,
+        forecast: &redaction.forecast(&planned.schema, &planned.draft.forecast),
+        plan: plan.as_deref(),
+        database: &source.to_string(),
+        is_applied: typed.apply,
+    };
+    let mut documents = documents(&report, outputs, &planned, environment)?;
     drop(database);
     let Some(plan) = plan.filter(|_| typed.apply) else {
         return Ok(Outcome { documents, exit: exit(&planned.draft.forecast, typed.apply) });
@@ -82,15 +87,15 @@ pub fn repair(
     Ok(Outcome { documents, exit: applied.exit })
 }
 
-/// Refuses outputs that would overwrite the database or the plan. The plan itself is looked at later.
+/// Returns an error if an output would overwrite the database or the plan. [`plan_path`] checks the plan's own file.
 fn outputs(typed: &cli::repair::RepairArgs, source: &Source) -> Result<Outputs, RunError> {
     let outputs = super::outputs(&typed.format, &None, RepairFormat::Table)?;
     let mut files = outputs.iter().filter_map(|(_, file)| file.as_deref());
     super::refuse_to_overwrite(source, files.clone())?;
     if let Some(plan) = typed.output.as_deref()
-        && files.any(|report| super::whereabouts(report) == super::whereabouts(plan))
+        && files.any(|report| super::absolute_path(report) == super::absolute_path(plan))
     {
-        return Err(RunError::WouldOverwrite { path: plan.to_owned(), why: "that is where the plan goes" });
+        return Err(RunError::WouldOverwrite { path: plan.to_owned(), why: "the plan is written to this file" });
     }
     super::refuse_the_database(source, typed.output.as_deref().into_iter())?;
     Ok(outputs)
@@ -102,7 +107,7 @@ fn plan_path(typed: &cli::repair::RepairArgs, source: &Source, planned: &Planned
     match (&typed.output, typed.apply) {
         _ if !forecast.refusals.is_empty() => None,
         (Some(path), _) => Some(path.clone()),
-        // Nothing is to be applied, and nobody asked for a plan that says so.
+        // There is nothing to apply, and no file was requested.
         (None, true) if forecast.changes() == 0 => None,
         (None, true) => Some(plan_path::beside(source, &planned.header)),
         (None, false) => None,
@@ -110,37 +115,28 @@ fn plan_path(typed: &cli::repair::RepairArgs, source: &Source, planned: &Planned
 }
 
 fn documents(
-    typed: &cli::repair::RepairArgs,
+    report: &report::repair::RepairReport<'_>,
     outputs: Outputs,
     planned: &Planned,
-    plan: Option<&Path>,
-    redaction: &Redaction,
     environment: &Environment,
 ) -> Result<Vec<(Option<PathBuf>, String)>, RunError> {
-    let report = report::repair::RepairReport {
-        schema: &planned.schema,
-        forecast: &redaction.forecast(&planned.schema, &planned.draft.forecast),
-        plan,
-        database: typed.database.as_deref(),
-        is_applied: typed.apply,
-    };
     let document = |(format, file): (RepairFormat, Option<PathBuf>)| {
         let terminal = if file.is_some() { TerminalStyle::default() } else { environment.terminal };
         let text = match format {
             RepairFormat::Sql => script::script(planned)?,
-            format => report::repair(&report, format, &terminal),
+            format => report::repair(report, format, &terminal),
         };
         Ok((file, text))
     };
     outputs.into_iter().map(document).collect()
 }
 
-/// The exit of a repair that applies nothing, because that was not asked for or there is nothing to apply.
-fn exit<V>(forecast: &RepairForecast<V>, is_to_apply: bool) -> Exit {
+/// Returns the exit code of a repair that applies nothing: `--apply` was not given, or the plan has no changes.
+fn exit<V>(forecast: &RepairForecast<V>, is_apply: bool) -> Exit {
     let leaves_orphans = forecast.relations.iter().any(|relation| relation.rows_after > 0);
     if !forecast.refusals.is_empty() {
         Exit::Refused
-    } else if is_to_apply && leaves_orphans {
+    } else if is_apply && leaves_orphans {
         Exit::NotClean
     } else if forecast.unchecked() > 0 {
         Exit::Incomplete

@@ -1,4 +1,4 @@
-//! The reports of one examination: those that are texts, and those that stream.
+//! The reports of a scan: those that are texts, and those that are streamed.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use crate::scan::ScanResults;
 
 pub(super) type Output = (ScanFormat, Option<PathBuf>);
 
-/// Every report that does not stream.
+/// Returns every report that is not streamed.
 pub(super) fn documents(
     examination: &Examination,
     outputs: Vec<Output>,
@@ -36,7 +36,7 @@ pub(super) fn documents(
     super::documents(whole, environment, |format, terminal| report::scan(examination, format, terminal))
 }
 
-/// The reports that are written while the scan goes on.
+/// The reports that are written during the scan.
 pub(super) struct StreamedReports {
     reports: Vec<StreamedReport>,
     fault: Option<RunError>,
@@ -81,7 +81,7 @@ impl StreamedReports {
     }
 }
 
-/// Every orphan, asked for once more in the same snapshot: no number of them is held in memory.
+/// Writes every orphan to a CSV report. It reads them again in the same snapshot, because they may not fit in memory.
 pub(super) fn stream_orphans(
     schema: &Schema,
     facts: &ScanResults,
@@ -111,14 +111,14 @@ pub(super) fn stream_orphans(
     stream.finish().map_err(unwritten)
 }
 
-/// The page that a workflow's run shows, where there is one.
+/// Appends the Markdown report to the summary of a workflow step, if there is one.
 pub(super) fn summarize(examination: &Examination, environment: &Environment, sink: &dyn Sink) -> Result<(), RunError> {
     let Some(page) = &environment.step_summary else { return Ok(()) };
     let text = report::scan(examination, ScanFormat::Markdown, &TerminalStyle::default());
     sink.append(page, &text).map_err(|error| RunError::unwritten(Some(page), &error))
 }
 
-/// An engine's error without the values that it may quote.
+/// Returns an engine's error without the values that it may quote.
 fn without_values(redaction: &Redaction, error: EngineError) -> EngineError {
     match error {
         EngineError::Failed { why } => EngineError::Failed { why: redaction.message(&why) },

@@ -1,4 +1,4 @@
-//! `rules`: what is wrong with rules, and which ones come with the program.
+//! `rules`: checks rules, lists those that come with the program, and suggests rules for a database.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub fn rules(
     Ok(Outcome { documents: vec![(None, text)], exit: Exit::Clean })
 }
 
-/// A whole scan, and what it suggests.
+/// Scans the database and returns the suggested rules.
 fn suggest(
     database: &Option<String>,
     timeout: Option<Duration>,
@@ -68,7 +68,7 @@ fn suggest(
         progress: &|_, _| {},
         is_known: &|_, _, _| false,
     };
-    Ok(report::suggestion(&examine::examine(schema, &mut sessions, &options)))
+    Ok(report::suggestion(&examine::examine(schema, &mut sessions, &options), &source.to_string()))
 }
 
 fn list() -> String {
@@ -88,9 +88,9 @@ fn check(
     environment: &Environment,
 ) -> Result<String, RunError> {
     let files = rule_files::read(paths, environment)?;
-    let sound = plural(files.rules.len() as u64, "rule");
+    let rules = plural(files.rules.len() as u64, "rule");
     let Some(database) = against else {
-        return Ok(format!("{sound} without a fault; --against DB also holds them against a database\n"));
+        return Ok(format!("{rules} without a fault; add --against DATABASE to check them against a database too\n"));
     };
     let source = Source::parse(database).map_err(RunError::Source)?;
     let wait_limits = WaitLimits { lock_wait: DEFAULT_WAIT, deadline: Deadline::after(timeout) };
@@ -104,7 +104,7 @@ fn check(
     if !faults.is_empty() {
         return Err(files.faulty(&faults, environment));
     }
-    let mut text = format!("{sound} without a fault\n");
+    let mut text = format!("{rules} without a fault\n");
     for (id, rule) in files.rules.entries() {
         let treats = schema.relations.iter().zip(&assigned).filter(|(_, assigned)| **assigned == Some(id));
         for (relation, _) in treats {
@@ -115,10 +115,10 @@ fn check(
             Some((&files.rules[first].id.value, &relation.id))
         });
         for (first, relation) in others {
-            text.push_str(&format!("  {} gives way to {first} for {relation}\n", rule.id.value));
+            text.push_str(&format!("  {} does not treat {relation}, because {first} comes first\n", rule.id.value));
         }
         if !assigned.iter().any(|rule| *rule == Some(id)) {
-            text.push_str(&format!("  {} treats nothing here\n", rule.id.value));
+            text.push_str(&format!("  {} treats no relation of this database\n", rule.id.value));
         }
     }
     Ok(crate::model::text::visible_lines(&text).into_owned())

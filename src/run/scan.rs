@@ -1,4 +1,4 @@
-//! `scan`: from what was typed to the reports of an examination.
+//! `scan`: reads the options and the files, scans the database, and writes the reports.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -65,11 +65,11 @@ pub fn scan(
     super::refuse_to_overwrite(&source, outputs.iter().filter_map(|(_, file)| file.as_deref()))?;
     let others = [&typed.write_baseline, &typed.history];
     super::refuse_to_overwrite(&source, others.into_iter().flatten().map(PathBuf::as_path))?;
-    // All files are read first: a fault in one must not cost a long scan.
+    // All files are read first, so that a fault in one of them does not waste a long scan.
     let file = config_file::read(global, environment)?;
     let settings = &file.config.scan;
     let redaction = super::redaction(typed.privacy.redact, &file, environment)?;
-    let fail_on = bar(typed, &file);
+    let fail_on = threshold(typed, &file);
     let old = typed.baseline.as_deref().map(|file| read_baseline(file, environment)).transpose()?;
     let today = &date::timestamp(environment.now)[..10];
     let baseline = BaselineRun::new(old, typed.write_baseline.is_some(), fail_on, &redaction, today)?;
@@ -109,7 +109,7 @@ pub fn scan(
     }
     let baseline = baseline.close(&mut examination, &all).as_ref().map(config::baseline::render);
     if let (Some(file), Some(past)) = (&typed.history, past) {
-        remember(file, past, &mut examination, environment, sink)?;
+        add_to_history(file, past, &mut examination, environment, sink)?;
     }
     streamed.finish(&examination)?;
     if outputs.iter().any(|(format, _)| *format == ScanFormat::Github) {
@@ -120,14 +120,14 @@ pub fn scan(
     Ok(Outcome { documents, exit: exit(&examination) })
 }
 
-/// A database that is ready to be asked, and what of it.
+/// An open database, and the relations to scan.
 struct Opened {
-    // Sessions end before the database they belong to.
+    // The sessions come first, so that they are dropped before their database.
     sessions: Vec<Box<dyn Session>>,
     database: Box<dyn Database>,
     schema: Schema,
     locations: IdVec<RelationId, FileLine>,
-    /// The ids of all relations, chosen or not.
+    /// The ids of all relations, selected or not.
     all: HashSet<String>,
     excluded: Vec<Excluded>,
 }
@@ -147,17 +147,17 @@ fn open(
     let whole = file.resolve(database.as_mut(), environment)?;
     let all = whole.relations.iter().map(|relation| relation.id.clone()).collect();
     let filters = Filters { tables: &typed.table, relations: &typed.relation, changed: &typed.changed_tables };
-    let (mut schema, not_chosen) = select(whole, &file.config.exclude, &filters)?;
+    let (mut schema, not_selected) = select(whole, &file.config.exclude, &filters)?;
     let lines = ConfigLines { path: &file.path, relations: &file.relation_lines() };
     let locations = locations(&schema, &lines, typed.schema_file.as_deref().map(read_schema_file).transpose()?);
-    let asked = typed.jobs.or(settings.jobs);
-    let mut sessions = super::sessions(database.as_mut(), &schema, asked, environment)?;
+    let requested = typed.jobs.or(settings.jobs);
+    let mut sessions = super::sessions(database.as_mut(), &schema, requested, environment)?;
     let first = sessions.first_mut().ok_or_else(RunError::unresolved)?;
     file.check_conditions(&schema, first.as_mut(), environment)?;
-    let wanted =
+    let narrowing =
         Narrowing { conditions: &typed.condition, since: typed.since.as_deref(), time_columns: &settings.time_columns };
-    narrow(&mut schema, &wanted, first.as_mut())?;
-    let excluded = [examine::excluded_tables(&schema), not_chosen].concat();
+    narrow(&mut schema, &narrowing, first.as_mut())?;
+    let excluded = [examine::excluded_tables(&schema), not_selected].concat();
     Ok(Opened { sessions, database, schema, locations, all, excluded })
 }
 
@@ -173,7 +173,7 @@ fn exit(examination: &Examination) -> Exit {
     }
 }
 
-fn bar(typed: &cli::ScanArgs, file: &ConfigFile) -> Option<Severity> {
+fn threshold(typed: &cli::ScanArgs, file: &ConfigFile) -> Option<Severity> {
     match typed.fail_on.or(file.config.scan.fail_on).unwrap_or(FailOn::At(Severity::Error)) {
         FailOn::At(severity) => Some(severity),
         FailOn::Never => None,
@@ -198,7 +198,7 @@ fn read_schema_file(path: &Path) -> Result<(String, String), RunError> {
     Ok((path.display().to_string(), String::from_utf8_lossy(&text).into_owned()))
 }
 
-/// The scans that a history holds; one that is not there yet holds none.
+/// Returns the scans in a history. A missing file is an empty history.
 fn read_history(file: &Path) -> Result<Vec<PastScan>, RunError> {
     let text = match std::fs::read_to_string(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
@@ -208,8 +208,8 @@ fn read_history(file: &Path) -> Result<Vec<PastScan>, RunError> {
     history_file::parse(&text).map_err(|(line, why)| RunError::FaultyHistory { path: file.to_owned(), line, why })
 }
 
-/// Adds this scan to the history; the examination gets those of its own database.
-fn remember(
+/// Adds this scan to the history, and copies the scans of the same database into the examination.
+fn add_to_history(
     file: &Path,
     past: Vec<PastScan>,
     examination: &mut Examination,
@@ -218,7 +218,7 @@ fn remember(
 ) -> Result<(), RunError> {
     let now = examination.past_scan(date::timestamp(environment.now));
     sink.append(file, &history_file::line(&now)).map_err(|error| RunError::unwritten(Some(file), &error))?;
-    examination.history = past.into_iter().filter(|moment| moment.database == now.database).collect();
+    examination.history = past.into_iter().filter(|past_scan| past_scan.database == now.database).collect();
     examination.history.push(now);
     Ok(())
 }

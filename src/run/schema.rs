@@ -1,4 +1,4 @@
-//! `schema`: every relation and its health, as a table or a picture. No row is read.
+//! `schema`: reports every relation and its health, as a table or a diagram. It reads no row.
 
 use super::DEFAULT_WAIT;
 use super::Environment;

@@ -1,4 +1,4 @@
-//! The findings of the page, one card each, which opens to the evidence and the next step.
+//! The findings of the page, one card each. A card opens to show the evidence and the next step.
 
 use crate::model::catalog::TableKind;
 use crate::model::examination::Examination;
@@ -14,7 +14,7 @@ use crate::report::wording;
 
 pub(super) fn section(examination: &Examination) -> String {
     let mut findings: Vec<&Finding> = examination.findings.iter().collect();
-    // The gravest first, then those with the most rows; what is known comes last.
+    // The most severe first, then those with the most rows. Findings in the baseline come last.
     findings.sort_by_key(|finding| {
         let is_known = finding.known == Known::Wholly;
         (is_known, std::cmp::Reverse(finding.severity), std::cmp::Reverse(finding.rows))
@@ -28,7 +28,7 @@ pub(super) fn section(examination: &Examination) -> String {
     html::section("Findings", &plural(findings.len() as u64, "finding"), &inside)
 }
 
-/// Hidden until the script is there to serve them.
+/// The search and filter controls, hidden until the script runs.
 fn tools(findings: &[&Finding]) -> String {
     let mut grades: Vec<&str> = findings.iter().map(|finding| grade(finding)).collect();
     grades.sort_unstable();
@@ -37,14 +37,14 @@ fn tools(findings: &[&Finding]) -> String {
         .into_iter()
         .filter(|grade| grades.contains(grade))
         .map(|grade| {
-            // Notes are many and seldom urgent.
+            // Notes are many and seldom urgent, so they are hidden at first.
             let checked = if grade != "note" || grades == ["note"] { " checked=\"\"" } else { "" };
             format!("<label><input type=\"checkbox\" value=\"{grade}\"{checked}/>{grade}</label>\n")
         })
         .collect();
     format!(
         "<div class=\"tools\" hidden=\"\">\n<input type=\"search\" placeholder=\"Search\" aria-label=\"Search the findings\"/>\n{}\
-         <select aria-label=\"Order\"><option value=\"weight\">gravest first</option><option value=\"rows\">most rows first</option>\
+         <select aria-label=\"Order\"><option value=\"weight\">most severe first</option><option value=\"rows\">most rows first</option>\
          <option value=\"keys\">most missing keys first</option><option value=\"relation\">by relation</option></select>\n\
          <output class=\"dim\"></output>\n</div>\n",
         boxes.concat()

@@ -1,4 +1,4 @@
-//! What applying a plan, or taking it back, came to, as JSON: `fk-doctor/apply@1`.
+//! The result of `apply` or `undo` as JSON: `fk-doctor/apply@1`.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ struct Report<'a> {
     scan: Scan,
 }
 
-/// Rows that were left as they are: how many for each reason, and the first of them.
+/// Rows that were left unchanged: their number by reason, and the first of them.
 #[derive(Serialize)]
 pub(super) struct WireSkippedRows<'a> {
     total: u64,
@@ -82,7 +82,7 @@ struct WireSkippedRow<'a> {
 }
 
 pub(super) fn skipped_rows<'a>(left: &BTreeMap<SkipReason, u64>, rows: &'a [SkippedRow]) -> WireSkippedRows<'a> {
-    let one = |row: &'a SkippedRow| WireSkippedRow {
+    let skipped_row = |row: &'a SkippedRow| WireSkippedRow {
         table: &row.table,
         row: NamedValues::of(&row.row),
         reason: row.why.name(),
@@ -90,7 +90,7 @@ pub(super) fn skipped_rows<'a>(left: &BTreeMap<SkipReason, u64>, rows: &'a [Skip
     WireSkippedRows {
         total: left.values().sum(),
         reasons: left.iter().filter(|(_, rows)| **rows > 0).map(|(why, rows)| (why.name(), *rows)).collect(),
-        rows: rows.iter().map(one).collect(),
+        rows: rows.iter().map(skipped_row).collect(),
     }
 }
 

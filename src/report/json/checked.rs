@@ -112,7 +112,7 @@ struct WireRefusedRow<'a> {
     source: &'a str,
     line: u64,
     key: Option<NamedValues<'a>>,
-    /// `table`, or the earlier row that has the key.
+    /// The text `table`, or the earlier row that has the key.
     taken_by: Option<WireKeyHolder<'a>>,
 }
 
@@ -124,13 +124,13 @@ enum WireKeyHolder<'a> {
 }
 
 impl<'a> WireRefusedRow<'a> {
-    fn of(place: &'a RefusedRow) -> WireRefusedRow<'a> {
-        let taken_by = place.taken.as_ref().map(|taken| match taken {
+    fn of(refused: &'a RefusedRow) -> WireRefusedRow<'a> {
+        let taken_by = refused.taken.as_ref().map(|taken| match taken {
             Taken::Table => WireKeyHolder::Table("table"),
             Taken::Row { source, line } => WireKeyHolder::Row { source, line: *line },
         });
-        let key = place.key.iter().map(|(column, value)| (column.as_str(), value));
-        let key = (!place.key.is_empty()).then(|| NamedValues::new(key));
-        WireRefusedRow { source: &place.source, line: place.line, key, taken_by }
+        let key = refused.key.iter().map(|(column, value)| (column.as_str(), value));
+        let key = (!refused.key.is_empty()).then(|| NamedValues::new(key));
+        WireRefusedRow { source: &refused.source, line: refused.line, key, taken_by }
     }
 }

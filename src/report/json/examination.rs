@@ -199,7 +199,7 @@ struct WireDiagnosis<'a> {
     evidence: &'a str,
 }
 
-/// What of a finding a baseline knows.
+/// The part of a finding that the baseline contains.
 #[derive(Serialize)]
 struct WireKnown {
     wholly: bool,

@@ -49,7 +49,7 @@ struct WireStatement<'a> {
     line: usize,
     statement: &'a str,
     verdict: &'static str,
-    /// The engine's own words, or why it was not run.
+    /// The message of the engine, or the reason why the statement was not run.
     message: Option<&'a str>,
     findings: Vec<WireFinding<'a>>,
     constraints: Vec<WireConstraint<'a>>,

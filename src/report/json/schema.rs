@@ -39,7 +39,7 @@ struct WireTable<'a> {
     name: &'a str,
     kind: &'static str,
     columns: Vec<WireColumn<'a>>,
-    /// Why a scan does not look at its rows, where it does not.
+    /// The reason why a scan skips the rows of this table, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     left_alone: Option<&'static str>,
 }
@@ -61,7 +61,7 @@ impl<'a> WireTable<'a> {
                 .columns
                 .iter()
                 .enumerate()
-                .map(|(place, column)| WireColumn::of(table, place, column))
+                .map(|(index, column)| WireColumn::of(table, index, column))
                 .collect(),
             left_alone,
         }
@@ -80,12 +80,12 @@ struct WireColumn<'a> {
 }
 
 impl<'a> WireColumn<'a> {
-    fn of(table: &Table, place: usize, column: &'a Column) -> WireColumn<'a> {
+    fn of(table: &Table, index: usize, column: &'a Column) -> WireColumn<'a> {
         WireColumn {
             name: &column.name,
             declared_type: &column.declared_type,
             not_null: column.not_null,
-            primary_key: table.primary_key.iter().position(|&key| key == place).map(|position| position + 1),
+            primary_key: table.primary_key.iter().position(|&key| key == index).map(|position| position + 1),
             generated: column.generated,
         }
     }

@@ -1,4 +1,4 @@
-//! How far a plan is, as JSON: `fk-doctor/status@1`.
+//! The state of a plan as JSON: `fk-doctor/status@1`.
 
 use std::collections::BTreeMap;
 

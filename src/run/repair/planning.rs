@@ -143,13 +143,13 @@ fn two_sessions(database: &mut dyn Database, cores: usize, wait: Duration) -> Re
         if start.elapsed() >= wait {
             return Err(too_busy());
         }
-        // The waiting writer goes first.
+        // Close the sessions, so that the waiting writer can commit.
         drop(sessions);
         std::thread::sleep(DELAY);
     }
 }
 
 fn too_busy() -> RunError {
-    let why = "other programs write to it too often for two sessions to see one moment".to_owned();
+    let why = "other programs write to it too often for two sessions to share one snapshot".to_owned();
     RunError::Engine(EngineError::Failed { why })
 }
