@@ -91,7 +91,7 @@ fn plan_that_was_begun_is_not_overwritten() {
         assert_eq!(there(), before);
     };
     assert_eq!(plan(&[]).code, 0);
-    refused(&[], "there is a plan already");
+    refused(&[], "a plan already exists in this file");
     bench.execute("INSERT INTO c VALUES (4, 9)");
     let first = there();
     assert_eq!(plan(&["--overwrite"]).code, 0);
@@ -99,23 +99,23 @@ fn plan_that_was_begun_is_not_overwritten() {
 
     // A plan that was applied, wholly or in part, is needed to undo it.
     assert_eq!(bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]).code, 0);
-    refused(&[], "there is a plan already");
-    refused(&["--overwrite"], "was applied, whole or in part, and is the way to take it back");
+    refused(&[], "a plan already exists in this file");
+    refused(&["--overwrite"], "was applied, completely or in part, and `fk-doctor undo` needs it");
     bench.execute("DELETE FROM p WHERE id = 9");
-    refused(&["--overwrite"], "the way to take it back");
+    refused(&["--overwrite"], "`fk-doctor undo` needs it");
     bench.execute("INSERT INTO p VALUES (9, NULL)");
     assert_eq!(bench.run(&["undo", "app.db", "plan.ndjson", "--no-backup"]).code, 0, "{}", bench.dump());
     // A plan that was begun is never overwritten, even if the database that records it no longer exists.
-    refused(&["--overwrite"], "the way to take it back");
+    refused(&["--overwrite"], "`fk-doctor undo` needs it");
     std::fs::remove_file(bench.path("app.db")).unwrap();
     bench.execute(SEED);
-    refused(&["--overwrite"], "the way to take it back");
+    refused(&["--overwrite"], "`fk-doctor undo` needs it");
     std::fs::remove_file(bench.path("plan.ndjson.begun")).unwrap();
     assert_eq!(plan(&["--overwrite"]).code, 0);
 
     bench.write("plan.ndjson", "notes");
-    refused(&[], "it is no plan");
-    refused(&["--overwrite"], "it is no plan");
+    refused(&[], "this file exists and is not a plan");
+    refused(&["--overwrite"], "this file exists and is not a plan");
 }
 
 /// No report of any command overwrites a plan that was begun, or the mark beside it, which may be its record.
@@ -207,7 +207,7 @@ fn plan_and_report_with_one_path_are_refused() {
             let arguments = ["repair", "app.db", "--rules", "r.toml", "-o", "plan.ndjson", "--format", report];
             let run = bench.run(&[&arguments, apply].concat());
             assert_eq!(run.code, 2, "{}{}", run.stdout, run.stderr);
-            assert!(run.stderr.contains("that is where the plan goes"), "{}", run.stderr);
+            assert!(run.stderr.contains("the plan is written to this file"), "{}", run.stderr);
             assert_eq!((bench.dump(), bench.path("plan.ndjson").exists()), (before.clone(), false));
         }
     }

@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn schema_with_defects_lists_relations_and_defects() {
         let expected = "\
-✗ 4 relations between 3 tables in shop.sqlite, 1 broken, 1 with a warning; no row
-  was read
+✗ 4 relations between 3 tables in shop.sqlite, 1 broken, 1 with a warning; no
+  row was read
 
   relation                            on delete  on update  definition
 ──────────────────────────────────────────────────────────────────────

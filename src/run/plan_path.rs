@@ -35,7 +35,7 @@ pub(super) fn existing_plan(path: &Path, overwrite: bool) -> Result<Option<PlanF
         Ok(_) if overwrite => return Ok(existing.ok()),
         Ok(_) => (
             "a plan already exists in this file",
-            "name another file with --output, or add --overwrite, which never repaths a plan that was applied",
+            "name another file with --output, or add --overwrite, which never replaces a plan that was applied",
         ),
         Err(_) => ("this file exists and is not a plan", "name another file with --output, or remove this one"),
     };
