@@ -197,6 +197,25 @@ fn empty_plan_with_apply_writes_nothing() {
     assert_eq!((run.code, files()), (0, count), "{}{}", run.stdout, run.stderr);
 }
 
+/// The suggested commands name the database, also one that `DATABASE_URL` names, and are quoted for the shell.
+#[test]
+fn next_command_is_quoted_for_the_shell() {
+    let bench = bench("placeholder");
+    std::fs::rename(bench.path("app.db"), bench.path("my app.db")).unwrap();
+    let arguments = ["repair", "--rules", "r.toml", "-o", "my plan"];
+    let planned = bench.run_in(&arguments, &[("DATABASE_URL", "my app.db")]);
+    assert!(planned.stdout.contains("fk-doctor apply 'my app.db' 'my plan'"), "{}{}", planned.stdout, planned.stderr);
+    let applied = bench.run(&["apply", "my app.db", "my plan", "--no-backup"]);
+    assert!(applied.stdout.contains("fk-doctor undo 'my app.db' 'my plan'"), "{}{}", applied.stdout, applied.stderr);
+    let forget = bench.run(&["status", "my plan", "my app.db", "--forget"]);
+    assert_eq!(forget.code, 5);
+    assert!(
+        forget.stderr.contains("first take the plan back: fk-doctor undo 'my app.db' 'my plan'"),
+        "{}",
+        forget.stderr
+    );
+}
+
 /// A plan and its report cannot share a path: with `--apply` the report would overwrite the plan that `undo` needs.
 #[test]
 fn plan_and_report_with_one_path_are_refused() {

@@ -26,7 +26,7 @@ pub(super) struct Drawing {
     pub(super) height: f64,
     /// The middle of each box.
     pub(super) nodes: Vec<Point>,
-    /// The points that each line goes through, in the order of the edges; from the box's side to the other's.
+    /// The points of each line, in the order of the edges. A line starts and ends at the side of a box.
     pub(super) lines: Vec<Vec<Point>>,
 }
 
