@@ -196,5 +196,5 @@ fn faulty_baseline_is_shown_with_its_line() {
     let run = bench.scan(&["--baseline", "none.toml"]);
     assert!(run.stderr.starts_with("error: could not read none.toml\n"), "{}", run.stderr);
     let run = bench.scan(&["--write-baseline", "app.db"]);
-    assert!(run.stderr.contains("that is the database itself"), "{}", run.stderr);
+    assert!(run.stderr.contains("this is the database itself"), "{}", run.stderr);
 }

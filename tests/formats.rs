@@ -69,7 +69,7 @@ fn two_reports_to_one_path_are_refused() {
         let run = bench.run(&[&["scan", "app.db"], arguments].concat());
         assert_eq!(run.code, 2, "{arguments:?}");
         assert!(run.stderr.starts_with(&format!("error: could not write two reports to {place}\n")), "{}", run.stderr);
-        assert!(run.stderr.contains("help: give each a file of its own: --format F=FILE"), "{}", run.stderr);
+        assert!(run.stderr.contains("help: give each report its own file: --format FORMAT=FILE"), "{}", run.stderr);
     }
 }
 
@@ -195,5 +195,5 @@ fn schema_summary_says_nothing_about_rows() {
         CREATE INDEX c_p ON c(p); INSERT INTO c VALUES (1, 99);",
     );
     let run = bench.run(&["schema", "app.db"]);
-    assert!(!run.stdout.contains('✓') && run.stdout.contains("no row was looked at"), "{}", run.stdout);
+    assert!(!run.stdout.contains('✓') && run.stdout.contains("no row was read"), "{}", run.stdout);
 }

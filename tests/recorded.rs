@@ -116,7 +116,7 @@ fn placeholder_made_first_by_the_application_stays() {
     bench.execute("INSERT INTO p VALUES (16, NULL)");
     let before = bench.dump();
     let applied = done(&bench, "apply", &[], 0);
-    assert!(plain(&applied).states("1 row made; 1 was already as planned"), "{}", applied.stdout);
+    assert!(plain(&applied).states("1 row inserted; 1 was already as planned"), "{}", applied.stdout);
     assert_eq!(status(&bench)["state"]["left"], serde_json::json!({ "already": 2 }));
     done(&bench, "undo", &[], 0);
     assert_eq!(
@@ -273,7 +273,7 @@ fn placeholder_without_orphans_is_not_made() {
 fn status_reports_progress_of_a_plan() {
     let bench = planned(SEED, &rule("b(r)", "action = \"set-null\""));
     let alone = bench.run(&["status", "plan.ndjson"]);
-    assert!(plain(&alone).contains("○ plan.ndjson was not begun"), "{}", alone.stdout);
+    assert!(plain(&alone).contains("○ plan.ndjson was never started"), "{}", alone.stdout);
     assert_eq!(phase(&bench), "never applied");
     let undone = done(&bench, "undo", &[], 0);
     assert!(plain(&undone).contains("○ app.db has no record that the plan was applied"), "{}", undone.stdout);
@@ -281,18 +281,18 @@ fn status_reports_progress_of_a_plan() {
     assert_eq!(forget().code, 5);
 
     done(&bench, "apply", &[], 0);
-    assert!(plain(&bench.run(&["status", "plan.ndjson"])).contains("? plan.ndjson was begun"));
+    assert!(plain(&bench.run(&["status", "plan.ndjson"])).contains("? plan.ndjson was started"));
     let report = status(&bench);
     assert_eq!(report["state"]["phase"], "applied");
     assert_eq!(report["state"]["made"]["changes"], 2);
-    assert!(plain(&forget()).contains("changes of it are in the database"));
+    assert!(plain(&forget()).contains("its changes are in the database"));
     let shown = bench.run(&["status", "plan.ndjson", "app.db"]);
     assert!(plain(&shown).contains("✓ plan.ndjson is applied to app.db"), "{}", shown.stdout);
     assert!(plain(&shown).contains("undo fk-doctor undo app.db plan.ndjson"), "{}", shown.stdout);
     bench.execute("UPDATE b SET note = 'new' WHERE id = 3");
     assert!(
         plain(&bench.run(&["status", "plan.ndjson", "app.db"]))
-            .states("1 row that it made were changed since b (id = 3)")
+            .states("1 row of the plan changed after it was applied b (id = 3)")
     );
     bench.execute("UPDATE b SET note = 'z' WHERE id = 3");
 
@@ -431,7 +431,8 @@ fn two_runs_of_one_plan_exclude_each_other() {
         assert!(told.contains(&format!("another run of this plan is active (process {} since ", first.id())), "{told}");
     }
     assert!(
-        plain(&bench.run(&["status", "plan.ndjson", "app.db"])).contains("a run of plan.ndjson is at work on app.db")
+        plain(&bench.run(&["status", "plan.ndjson", "app.db"]))
+            .contains("a run of plan.ndjson is in progress on app.db")
     );
     let _ = first.kill();
     first.wait().unwrap();

@@ -165,7 +165,7 @@ fn quarantine_file_keeps_row_and_dependants() {
     let report = serde_json::from_str(&planned.stdout).unwrap();
     common::assert_obeys("repair", &report);
     assert_eq!(report["files"], serde_json::json!([{ "file": "gone.ndjson", "rows": 4 }]));
-    assert!(case.plan().stdout.contains("gone.ndjson, beside the plan: 4 rows that go"));
+    assert!(case.plan().stdout.contains("gone.ndjson, next to the plan: 4 deleted rows"));
     let apply = || case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup"]);
     let there = || std::fs::read_to_string(case.bench.path("gone.ndjson"));
     assert!(there().is_err(), "nothing is kept before anything goes");
@@ -186,7 +186,7 @@ fn quarantine_file_keeps_row_and_dependants() {
 
     let applied = apply();
     assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
-    assert!(applied.stdout.contains("rows that went are in gone.ndjson"), "{}", applied.stdout);
+    assert!(applied.stdout.contains("deleted rows are in gone.ndjson"), "{}", applied.stdout);
     let kept = there().unwrap();
     let plan = std::fs::read_to_string(case.bench.path("plan.ndjson")).unwrap();
     let gone: Vec<&str> = plan.lines().filter(|line| line.contains("\"kept\":\"gone.ndjson\"")).collect();
@@ -214,7 +214,7 @@ fn quarantine_file_keeps_row_and_dependants() {
     for file in ["app.db", "app.db-wal"] {
         let slip = Case::new(seed, &rule(file)).plan();
         assert_eq!(slip.code, 2, "{file}: {}", slip.stderr);
-        assert!(slip.stderr.contains("that is the database itself"), "{file}: {}", slip.stderr);
+        assert!(slip.stderr.contains("this is the database itself"), "{file}: {}", slip.stderr);
     }
     Case::new(seed, &rule("x\"\ntable = \"y")).faulty("`table` already says where the rows are kept");
 }
@@ -250,7 +250,7 @@ fn report_action_leaves_orphans_and_lists_them() {
     let case = Case::new(SIMPLE, &rule("c(r)", "[[treat]]\naction = \"report\""));
     let planned = case.plan();
     assert_eq!(planned.code, 0, "{}", planned.stdout);
-    assert!(planned.stdout.states("2 orphan rows now, 2 once it is applied"), "{}", planned.stdout);
+    assert!(planned.stdout.states("2 orphan rows now, 2 after the plan is applied"), "{}", planned.stdout);
     assert_eq!(case.bench.run(&["apply", "app.db", "plan.ndjson"]).code, 6, "applied, and not clean");
     assert_eq!(case.bench.dump(), case.before);
 }

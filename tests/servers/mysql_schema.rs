@@ -208,7 +208,7 @@ fn status_before_its_source_gets_a_placeholder() {
         assert_eq!(server.texts("SELECT title FROM media_sources WHERE url = 'https://v/dQ'"), ["A song"]);
 
         let again = server.run(&["repair", &url, "--rules", "r.toml"]);
-        assert!(again.stdout.contains("nothing is to be repaired"), "{}", again.stdout);
+        assert!(again.stdout.contains("there is nothing to repair"), "{}", again.stdout);
         let dropped = server.run(&["repair", &url, "--no-prevent", "statuses(*)", "-o", "drop", "--apply"]);
         assert_eq!(dropped.code, 0, "{}{}", dropped.stdout, dropped.stderr);
         assert_eq!(definitions(&server)[..3], before[..3]);

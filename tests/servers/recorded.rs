@@ -193,7 +193,7 @@ fn plan_state_is_recorded_in_the_database() {
         let state = status(patient)["state"].clone();
         assert_eq!((&state["phase"], &state["made"]["changes"]), (&json!("applied"), &json!(3)));
         assert_eq!(state["journal"], Value::Null);
-        ended(patient, forget(), 5, "changes of it are in the database");
+        ended(patient, forget(), 5, "its changes are in the database");
         patient.server.execute("UPDATE b SET note = 'new' WHERE id = 3");
         let since = &status(patient)["state"]["changed_since"];
         assert_eq!(since["rows"], json!([{ "table": "b", "row": { "id": 3 }, "reason": "changed" }]));
@@ -246,7 +246,7 @@ fn server_placeholder_made_first_by_the_application_stays() {
             planned(patient, "action = \"placeholder\"\nvalues = { name = \"made\" }");
             patient.server.execute("INSERT INTO p VALUES (16, 'made')");
             let before = patient.dump();
-            ended(patient, patient.apply(options), 0, "2 rows made; 1 was already as planned");
+            ended(patient, patient.apply(options), 0, "2 rows inserted; 1 was already as planned");
             assert_eq!(status(patient)["state"]["left"], json!({ "already": 1 }));
             patient.take_back(&before);
             patient.server.execute("UPDATE b SET r = NULL WHERE id = 2; DELETE FROM p WHERE id = 16");
@@ -272,14 +272,14 @@ fn role_without_create_table_records_beside_the_plan() {
         planned_as(patient, &url, "action = \"set-null\"");
         let before = patient.dump();
         let run = |command: &str, plan: &str| patient.server.run(&[command, &url, plan]);
-        ended(patient, run("apply", "plan.ndjson"), 0, "plan.ndjson.begun: this role may not make tables");
+        ended(patient, run("apply", "plan.ndjson"), 0, "plan.ndjson.begun: this role cannot create tables");
         assert_eq!(blanked(patient), 3);
         assert!(!has_table(patient, "fk_doctor_state"), "{:?}", patient.kind);
         let state = status_at(patient, &url)["state"].clone();
         assert_eq!((&state["phase"], &state["made"]["changes"]), (&json!("applied"), &json!(3)), "{:?}", patient.kind);
         assert_eq!(state["journal"], "plan.ndjson.begun");
         let shown = patient.server.run(&["status", "plan.ndjson", &url]);
-        ended(patient, shown, 0, "record plan.ndjson.begun: keep it beside the plan");
+        ended(patient, shown, 0, "record plan.ndjson.begun: keep it next to the plan");
         ended(patient, run("apply", "plan.ndjson"), 0, "nothing was changed");
 
         // A plan has one record, wherever the plan is.
