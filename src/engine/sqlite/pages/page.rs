@@ -102,12 +102,6 @@ impl<'a> Page<'a> {
         Ok((first, last.or(first)))
     }
 
-    /// Returns a cell by its position in key order.
-    pub fn cell_number(&self, position: usize) -> Result<Cell<'a>, Fault> {
-        let address = self.addresses.chunks_exact(2).nth(position).unwrap_or(&[0, 0]);
-        self.cell_at(address).map(|(cell, ..)| cell).or_else(|problem| self.damaged(problem))
-    }
-
     /// Visits every cell in key order, after checking that it lies inside the page. Fails if two cells overlap.
     #[inline(always)]
     pub fn each_cell(&self, mut visit: impl FnMut(Cell<'a>) -> Result<(), Fault>) -> Result<(), Fault> {

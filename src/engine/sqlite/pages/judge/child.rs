@@ -231,64 +231,90 @@ struct Record {
     key: Vec<u8>,
 }
 
-/// A cell of the page that is read.
-#[derive(Clone, Copy)]
-struct CellId {
-    position: usize,
-    rowid: i64,
-}
-
 /// A worker's state for one probe.
 struct ProbeState<'a> {
     probe: &'a Probe<'a>,
     tally: Tally,
-    /// Keys of one page that are looked up together, so that the processor loads many cache lines at once.
-    pending: Vec<(Key, CellId)>,
-    /// The cells of the page whose keys no parent has.
-    missing: Vec<CellId>,
+    /// Keys of one page that are looked up together, so that the processor loads many cache lines at once. Each has its
+    /// position.
+    pending: Vec<(Key, usize)>,
+    /// The addresses of their rows.
+    addresses: Vec<Option<i64>>,
+    /// The positions of the keys that no parent has.
+    missing: Vec<usize>,
+    /// Orphans that are proven.
     orphans: Option<OrphanBuffer>,
 }
 
 impl<'a> ProbeState<'a> {
     fn new(probe: &'a Probe<'a>, limit: usize, probes: usize) -> ProbeState<'a> {
         let orphans = probe.orphans.map(|orphans| orphans.buffer(probes));
-        ProbeState { probe, tally: Tally::new(limit), pending: Vec::new(), missing: Vec::new(), orphans }
+        let tally = Tally::new(limit);
+        ProbeState { probe, tally, pending: Vec::new(), addresses: Vec::new(), missing: Vec::new(), orphans }
     }
 
     #[inline(always)]
-    fn add_key(&mut self, key: Key, cell: CellId, address: impl Fn() -> Option<i64>) {
+    fn add_key(&mut self, key: Key, address: impl Fn() -> Option<i64>) {
         match key {
             Key::Null => self.tally.null_rows += 1,
             key if !self.probe.share.has(key) => {}
             Key::Outside => self.tally.suspect(address()),
             key => match self.probe.keys {
                 KeySet::Dense(_) | KeySet::Pairs { .. } if self.probe.keys.has(key) => {}
-                _ => self.pending.push((key, cell)),
+                KeySet::Dense(_) | KeySet::Pairs { .. } => self.add_missing(key, address()),
+                _ => {
+                    self.pending.push((key, self.addresses.len()));
+                    self.addresses.push(address());
+                }
             },
         }
     }
 
-    /// Looks the pending keys up. Returns true if no parent has some of them.
-    fn find_missing(&mut self) -> bool {
-        self.missing.clear();
-        self.probe.keys.each_missing(&self.pending, |cell| self.missing.push(cell));
-        !self.missing.is_empty()
+    fn end_page(&mut self, rows: usize) {
+        self.tally.rows += rows as u64;
+        if self.pending.is_empty() {
+            return;
+        }
+        let mut missing = std::mem::take(&mut self.missing);
+        self.probe.keys.each_missing(&self.pending, |position| missing.push(position));
+        for position in missing.drain(..) {
+            self.add_missing(self.pending[position].0, self.addresses[position]);
+        }
+        self.missing = missing;
+        self.pending.clear();
+        self.addresses.clear();
     }
 
-    /// Adds a row whose key no parent has. `bytes` gives a key that is not made of integers.
-    fn add_missing(&mut self, key: Key, address: Option<i64>, bytes: impl FnOnce() -> Option<KeyBytes>) {
+    /// Adds a row whose key no parent has.
+    fn add_missing(&mut self, key: Key, address: Option<i64>) {
         let (Some(orphans), Some(row)) = (&mut self.orphans, address) else { return self.tally.suspect(address) };
-        match key {
-            Key::Integer(number) => orphans.add_integer(number, row),
-            Key::Wide(pair) if self.probe.comparison.shape() == Shape::TwoIntegers => {
-                orphans.add_pair(keyset::parts(pair), row);
-            }
-            _ => match bytes() {
-                Some(key) => orphans.add_key(key, row),
-                None => self.tally.suspect(address),
-            },
+        match (key, self.probe.comparison.shape()) {
+            (Key::Integer(number), _) => orphans.add_integer(number, row),
+            (Key::Wide(pair), Shape::TwoIntegers) => orphans.add_pair(keyset::parts(pair), row),
+            _ => return self.tally.suspect(address),
         }
-        if let Some(collector) = self.probe.orphans.filter(|_| orphans.is_full()) {
+        self.empty_full_buffer();
+    }
+
+    /// True if proven orphans have keys that are not in their [`Key`], which is a hash.
+    fn needs_bytes(&self) -> bool {
+        self.orphans.is_some() && self.probe.comparison.shape() == Shape::Hashed
+    }
+
+    /// Adds a row whose key no parent has; `None` stands for a key that is too long.
+    fn add_missing_bytes(&mut self, key: Option<KeyBytes>, address: Option<i64>) {
+        match (&mut self.orphans, key, address) {
+            (Some(orphans), Some(key), Some(row)) => orphans.add_key(key, row),
+            _ => return self.tally.suspect(address),
+        }
+        self.empty_full_buffer();
+    }
+
+    #[inline]
+    fn empty_full_buffer(&mut self) {
+        if let (Some(collector), Some(orphans)) = (self.probe.orphans, &mut self.orphans)
+            && orphans.is_full()
+        {
             collector.take(orphans);
         }
     }
@@ -319,16 +345,15 @@ impl ChildReader<'_> {
                 let mut pages = 0;
                 self.pass.tree.each_page(source, piece, buffer, |page| {
                     pages += 1;
-                    let mut position = 0;
                     page.each_cell(|cell| {
-                        position += 1;
                         if self.all_parents_found(&cell) {
                             Ok(())
                         } else {
-                            self.look_up(page, (cell, position - 1), &reader, record, states)
+                            self.look_up(page, cell, &reader, record, states)
                         }
                     })?;
-                    self.end_page(page, &reader, record, states)
+                    states.iter_mut().for_each(|state| state.end_page(page.cell_count()));
+                    Ok(())
                 })?;
                 meter.pages_read(pages)?;
                 Ok(states.iter_mut().map(|state| state.finish_piece(self.limit)).collect())
@@ -349,7 +374,7 @@ impl ChildReader<'_> {
     fn look_up(
         &self,
         page: &Page<'_>,
-        (cell, position): (Cell<'_>, usize),
+        cell: Cell<'_>,
         reader: &RecordReader<'_>,
         record: &mut Record,
         states: &mut [ProbeState<'_>],
@@ -367,61 +392,19 @@ impl ChildReader<'_> {
                     state.probe.lookup.key(state.probe.comparison, &cell, fields, scratch)
                 }
             };
-            let id = CellId { position, rowid: cell.rowid };
-            state.add_key(key, id, || self.address(&cell, fields));
-        }
-        Ok(())
-    }
-
-    /// Looks up the keys of a page that are pending, and adds the rows for which there is no parent.
-    fn end_page(
-        &self,
-        page: &Page<'_>,
-        reader: &RecordReader<'_>,
-        record: &mut Record,
-        states: &mut [ProbeState<'_>],
-    ) -> Result<(), Fault> {
-        for state in states {
-            state.tally.rows += page.cell_count() as u64;
-            if !state.pending.is_empty() {
-                if state.find_missing() {
-                    self.add_missing(page, reader, &mut record.fields, state)?;
+            if state.needs_bytes() && matches!(key, Key::Wide(_)) && state.probe.share.has(key) {
+                if !state.probe.keys.has(key) {
+                    if !is_read {
+                        reader.read(page, &cell, fields)?;
+                        is_read = true;
+                    }
+                    let bytes = state.probe.lookup.key_bytes(&cell, fields);
+                    state.add_missing_bytes(bytes, self.address(&cell, fields));
                 }
-                state.pending.clear();
-            }
-        }
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn add_missing(
-        &self,
-        page: &Page<'_>,
-        reader: &RecordReader<'_>,
-        fields: &mut Fields,
-        state: &mut ProbeState<'_>,
-    ) -> Result<(), Fault> {
-        let missing = std::mem::take(&mut state.missing);
-        let (probe, shape) = (state.probe, state.probe.comparison.shape());
-        let is_hashed = shape == Shape::Hashed && state.orphans.is_some();
-        let reads_record = is_hashed || matches!(self.pass.address, Address::Field(_));
-        // Both are in the order of the page.
-        let mut next = 0;
-        for &CellId { position, rowid } in &missing {
-            while state.pending[next].1.position != position {
-                next += 1;
-            }
-            let key = state.pending[next].0;
-            if !reads_record {
-                let address = (self.pass.address == Address::Rowid).then_some(rowid);
-                state.add_missing(key, address, || None);
                 continue;
             }
-            let cell = page.cell_number(position)?;
-            reader.read(page, &cell, fields)?;
-            state.add_missing(key, self.address(&cell, fields), || probe.lookup.key_bytes(&cell, fields));
+            state.add_key(key, || self.address(&cell, fields));
         }
-        state.missing = missing;
         Ok(())
     }
 

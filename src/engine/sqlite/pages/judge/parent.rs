@@ -53,21 +53,23 @@ pub(super) fn read(
         let mut gathered_so_far = gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         gathered_so_far.integers.append(&mut part.integers);
         gathered_so_far.wide.append(&mut part.wide);
+        gathered_so_far.outside += part.outside;
     };
     let collect_key = |part: &mut Gathered, key| match key {
         Key::Integer(number) if share.has(key) => part.integers.push(number),
         Key::Wide(wide) if share.has(key) => part.wide.push(wide),
-        _ => {}
+        Key::Outside => part.outside += 1,
+        Key::Null | Key::Integer(_) | Key::Wide(_) => {}
     };
     let table = KeyTree { tree: &parent.table, key: &parent.key, in_order: parent.table_is_looked_up };
     let table_digest = table.each_key(&parent.comparison, source, meter, collect_key, merge_part)?;
     let gathered = gathered.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let all_comparable = gathered.outside == 0;
     let keys = match parent.comparison.shape() {
         Shape::Integer => KeySet::from_integers(gathered.integers),
         Shape::TwoIntegers => KeySet::from_pairs(gathered.wide),
         Shape::Hashed => KeySet::from_hashes(gathered.wide),
     };
-    let all_comparable = table_digest.outside == 0;
     let Some((tree, fields)) = parent.index.as_ref().filter(|_| share.is_first()) else {
         return Ok(ParentKeys { keys, index_is_proven: true, all_comparable });
     };
@@ -84,6 +86,8 @@ pub(super) fn read(
 struct Gathered {
     integers: Vec<i64>,
     wide: Vec<u128>,
+    /// The number of keys that only SQLite can compare.
+    outside: u64,
 }
 
 /// Returns the bitmap of the rowids of a table from `first` to `last`.
