@@ -252,7 +252,7 @@ fn locks(order: &Order<'_>, header: &Header) -> Option<Sql> {
     let tables: Vec<&Table> = touched
         .flat_map(|relation| std::iter::once(order.schema.child(relation)).chain(order.schema.parent(relation)))
         .collect();
-    order.surgery.lock(&tables)
+    order.surgery.lock_tables(&tables)
 }
 
 /// The tables of a plan by name, with those that it makes.

@@ -97,7 +97,7 @@ impl<'a> Check<'a> {
             let help = "load the rows into a copy, and run `fk-doctor scan` on the copy".to_owned();
             EngineError::Unwritable { what, why, help }
         })?;
-        trial.prepare(&load.prepare(&schema, &distinct))?;
+        trial.prepare(&load.create_load_tables(&schema, &distinct))?;
         for &table in &distinct {
             count_on(trial, load.as_ref(), &schema, table)?;
         }
@@ -135,7 +135,7 @@ impl<'a> Check<'a> {
         let loaded = LoadSource { table: to.name.to_string(), source: from.name.to_string(), is_staged: true, rows: 0 };
         self.loads.push((table, loaded));
         let (mut ordinal, mut fault) = (0_u64, None);
-        let question = self.load.staged(&schema, staging, &sources);
+        let question = self.load.staged_rows(&schema, staging, &sources);
         session.each_row(&question, &mut |row| {
             let Some((address, values)) = row.split_first() else { return };
             ordinal += 1;
@@ -198,7 +198,7 @@ impl<'a> Check<'a> {
         let new = || Waiting { table, columns: columns.to_vec(), rows: Vec::new() };
         let waiting = self.waiting.get_or_insert_with(new);
         waiting.rows.push((place, values));
-        if waiting.rows.len() >= self.load.most_rows(columns.len()) {
+        if waiting.rows.len() >= self.load.max_rows_per_insert(columns.len()) {
             self.put_waiting()?;
         }
         Ok(())
@@ -215,7 +215,8 @@ impl<'a> Check<'a> {
         let [(place, values), ..] = rows else { return Ok(()) };
         let places: Vec<i64> = rows.iter().map(|(place, _)| *place).collect();
         let insert = self.load.insert(&self.schema, table, columns, rows);
-        let outcome = self.trial.insert_rows(&insert, self.load.collisions(&self.schema, table, &places).as_ref())?;
+        let outcome =
+            self.trial.insert_rows(&insert, self.load.unique_collisions(&self.schema, table, &places).as_ref())?;
         if !self.trial.holds_load() {
             let why = match outcome {
                 InsertOutcome::Refused(refusal) => refusal.message,
@@ -256,12 +257,12 @@ impl<'a> Check<'a> {
             if matches!(relation.judge, Judge::Incomparable(_)) {
                 continue;
             }
-            let question = self.load.orphans(&self.schema, index);
+            let question = self.load.loaded_orphans(&self.schema, index);
             let tally = scan::tally(&self.schema, self.trial, relation, &question, self.samples)?;
             if tally.orphan_rows == 0 {
                 continue;
             }
-            self.trial.prepare(&[self.load.note_orphans(&self.schema, index)])?;
+            self.trial.prepare(&[self.load.insert_orphan_positions(&self.schema, index)])?;
             let diagnosis = diagnose::diagnose(&self.schema, self.trial, relation, &tally, redaction);
             let finding = Finding { diagnosis, ..self.finding(index, &tally) };
             let samples = finding.samples.clone().into_iter().map(|sample| self.placed(relation.child, sample));
@@ -269,7 +270,7 @@ impl<'a> Check<'a> {
             found.push(redaction.finding(&self.schema, Finding { samples, ..finding }));
         }
         let session: &mut dyn Session = self.trial;
-        let orphans = session.numbers(&self.load.noted())?.first().copied().unwrap_or(0);
+        let orphans = session.numbers(&self.load.count_orphan_positions())?.first().copied().unwrap_or(0);
         let (order, cycles) = order::of(&self.schema, &tables);
         let name = |place: i64| place_of(&self.loads, place);
         let refused = self.refusals.finish(&name, redaction);
@@ -303,7 +304,7 @@ impl<'a> Check<'a> {
     /// A row of the load is named by the file and the line it comes from.
     fn placed(&mut self, table: TableId, sample: Sample<Value>) -> Sample<Value> {
         let mut place = None;
-        let question = self.load.place_of(&self.schema, table, &sample.row.iter().cloned().collect());
+        let question = self.load.position_of_row(&self.schema, table, &sample.row.iter().cloned().collect());
         let answered = self.trial.each_row(&question, &mut |row| place = row.first().and_then(Value::as_integer));
         match (answered, place) {
             (Ok(()), Some(place)) => {
@@ -323,7 +324,7 @@ impl<'a> Check<'a> {
 
 /// Columns that the engine counts up itself go on from the largest number there is, without drawing one from it.
 fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: TableId) -> Result<(), EngineError> {
-    let Some(question) = load.counted(schema, table) else { return Ok(()) };
+    let Some(question) = load.auto_increment_columns(schema, table) else { return Ok(()) };
     let mut counted = Vec::new();
     trial.each_row(&question, &mut |row| {
         if let [name, without_default] = row {
@@ -333,11 +334,13 @@ fn count_on(trial: &mut dyn Trial, load: &dyn Load, schema: &Schema, table: Tabl
     for (name, without_default) in counted {
         let place = schema.tables[table].columns.iter().position(|column| column.name == name);
         let Some(column) = place else { continue };
-        let Some(question) = load.next_number(schema, table, column) else { continue };
+        let Some(question) = load.next_auto_increment(schema, table, column) else { continue };
         let mut next = None;
         trial.each_row(&question, &mut |row| next = row.first().and_then(Value::as_integer))?;
         let Some(next) = next else { continue };
-        trial.prepare(&load.count_on(table, &CountingColumn { name: &name, column, without_default, next }))?;
+        trial.prepare(
+            &load.restart_auto_increment(table, &CountingColumn { name: &name, column, without_default, next }),
+        )?;
     }
     Ok(())
 }

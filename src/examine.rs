@@ -139,7 +139,7 @@ fn relation_result(
 /// Adds to the first missing keys of a finding when each occurs first and last. An engine that cannot say leaves it out.
 fn date(schema: &Schema, session: &mut dyn Session, relation: &Relation, column: &str, finding: &mut Finding<Value>) {
     let keys: Vec<&Key> = finding.top_missing.iter().map(|missing| &missing.key).collect();
-    let question = if keys.is_empty() { None } else { sql::of(schema).spans(schema, relation, column, &keys) };
+    let question = if keys.is_empty() { None } else { sql::of(schema).value_ranges(schema, relation, column, &keys) };
     let Some(question) = question else { return };
     let mut spans = Vec::new();
     // Without an answer there is no date, and nothing else is lost.

@@ -25,8 +25,8 @@ use crate::model::statement::Statement;
 use crate::model::statement::StatementKind;
 use crate::sql::read::statements::statement;
 use crate::sql::read::tokens::tokens_of;
-use crate::sql::witness;
-use crate::sql::witness::Recorder;
+use crate::sql::recorder;
+use crate::sql::recorder::Recorder;
 
 mod complaint;
 mod definitions;
@@ -53,7 +53,7 @@ pub struct Wishes<'a> {
 /// Explains statements one after another: each one sees what those before it did.
 pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Result<Explanation, EngineError> {
     let schema = Arc::new(schema);
-    let Some(witness) = witness::of(&schema) else { return server_forecast::explain(trial, schema, wishes) };
+    let Some(witness) = recorder::of(&schema) else { return server_forecast::explain(trial, schema, wishes) };
     let mut stage = Stage {
         trial,
         witness,
@@ -63,7 +63,7 @@ pub fn explain(trial: &mut dyn Trial, schema: Schema, wishes: Wishes<'_>) -> Res
         transaction_since: None,
         defines: false,
     };
-    stage.trial.prepare(&witness.install(&schema))?;
+    stage.trial.prepare(&witness.create_record(&schema))?;
     one_by_one(&mut stage, schema, wishes)
 }
 
@@ -312,7 +312,7 @@ impl Stage<'_> {
         let (schema, round, witness) = (Arc::clone(&self.schema), self.round, self.witness);
         let mut tables = Vec::new();
         self.trial.simulate(statement, ForeignKeyMode::Ignore, &mut |trial, performance| {
-            trial.prepare(&witness.complete(&schema))?;
+            trial.prepare(&witness.complete_record(&schema))?;
             tables = observe::effects(trial, witness, &schema, round, performance, &mut Vec::new())
                 .into_iter()
                 .filter(|(_, effect)| effect.deleted + effect.updated > 0)
@@ -333,7 +333,7 @@ impl Stage<'_> {
         let is_asked_for = self.trial.is_in_transaction();
         let mut result = (Seen::default(), None);
         self.trial.simulate(statement, leniency, &mut |trial, performance| {
-            trial.prepare(&witness.complete(&schema))?;
+            trial.prepare(&witness.complete_record(&schema))?;
             let mut seen = observe::everything(trial, witness, &schema, round, performance, shown);
             seen.refusal = performance.refusal.clone();
             seen.written = observe::written_tables(&schema, performance);
@@ -345,7 +345,7 @@ impl Stage<'_> {
     }
 
     fn look(&mut self, performance: &StatementExecution) -> Result<Seen, EngineError> {
-        self.trial.prepare(&self.witness.complete(&self.schema))?;
+        self.trial.prepare(&self.witness.complete_record(&self.schema))?;
         Ok(observe::everything(self.trial, self.witness, &self.schema, self.round, performance, &self.shown))
     }
 
@@ -385,7 +385,7 @@ impl Stage<'_> {
 
     fn has_conflict_clauses(&mut self) -> Result<bool, EngineError> {
         let session: &mut dyn Session = self.trial;
-        Ok(session.numbers(&self.witness.conflict_clauses())?.first().is_some_and(|&tables| tables > 0))
+        Ok(session.numbers(&self.witness.count_conflict_clauses())?.first().is_some_and(|&tables| tables > 0))
     }
 
     /// Runs the statement without the triggers of the witness on these tables; `None`: on any.
@@ -395,12 +395,12 @@ impl Stage<'_> {
         tables: Option<Vec<TableId>>,
     ) -> Result<StatementExecution, EngineError> {
         let tables = tables.unwrap_or_else(|| self.witness.recorded_tables(&self.schema));
-        self.trial.prepare(&self.witness.pause(&self.schema, &tables))?;
+        self.trial.prepare(&self.witness.drop_record_triggers(&self.schema, &tables))?;
         let performance = self.trial.execute(&told.statement)?;
         if self.defines && !self.trial.is_in_transaction() {
             self.define_again(None)?;
         } else {
-            self.trial.prepare(&self.witness.resume(&self.schema, &tables))?;
+            self.trial.prepare(&self.witness.create_record_triggers(&self.schema, &tables))?;
         }
         Ok(performance)
     }

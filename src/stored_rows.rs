@@ -63,7 +63,7 @@ fn read_chunk<S: Session + ?Sized>(
     }
     let stored = table.columns.iter().filter(|column| !column.generated);
     let columns: Arc<[String]> = stored.map(|column| column.name.clone()).collect();
-    session.numbered(&surgery.rows_at(table, names), names.len(), &mut |number, row| {
+    session.numbered(&surgery.rows_by_name(table, names), names.len(), &mut |number, row| {
         let [address, values @ ..] = row else { return };
         let columns = Row::of(&columns, values.to_vec());
         found[number] = Some(Image { address: address.as_integer(), columns });
@@ -80,7 +80,7 @@ fn read_short_rows<S: Session + ?Sized>(
     why: String,
 ) -> Result<Vec<Stored>, EngineError> {
     let mut found = vec![Stored::Nothing; names.len()];
-    if let Some(question) = surgery.long_rows(table, names, LONGEST) {
+    if let Some(question) = surgery.rows_longer_than(table, names, LONGEST) {
         session.numbered(&question, names.len(), &mut |number, _| found[number] = Stored::TooLong)?;
     }
     let short: Vec<usize> = (0..names.len()).filter(|&index| found[index] == Stored::Nothing).collect();

@@ -177,7 +177,7 @@ fn shape(number: u64) -> Shape {
 }
 
 fn words(text: &str) -> Vec<String> {
-    tokens(text).into_iter().map(|token| text[token.place].to_owned()).collect()
+    tokens(text).into_iter().map(|token| text[token.span].to_owned()).collect()
 }
 
 /// Everything but one table's text: what kind, which name, of which table, at which page.

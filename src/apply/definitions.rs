@@ -14,7 +14,7 @@ pub fn definitions(
     surgery: &dyn Repair,
 ) -> Result<(Vec<Definition>, bool), EngineError> {
     let mut definitions = listed(session, surgery)?;
-    let are_some_hidden = surgery.complete(schema, &mut definitions);
+    let are_some_hidden = surgery.fill_hidden_texts(schema, &mut definitions);
     Ok((definitions, are_some_hidden))
 }
 

@@ -156,7 +156,7 @@ impl Walk<'_> {
             let Some(table) = parent.table else { continue };
             for some in keys.chunks(CHUNK) {
                 let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
-                let question = self.order.surgery.present(&schema.tables[table], &parent.columns, &asked);
+                let question = self.order.surgery.present_keys(&schema.tables[table], &parent.columns, &asked);
                 session.numbered(&question, asked.len(), &mut |number, _| {
                     portion.lines[some[number].0].fit = Fit::Left(SkipReason::FoundParent);
                 })?;
@@ -209,7 +209,7 @@ impl Walk<'_> {
     ) -> Result<Vec<bool>, ApplyError> {
         let mut orphans = vec![false; rows.len()];
         for (some, orphans) in rows.chunks(CHUNK).zip(orphans.chunks_mut(CHUNK)) {
-            let question = self.order.surgery.orphans_at(self.order.schema, relation, some);
+            let question = self.order.surgery.orphans_by_name(self.order.schema, relation, some);
             session.numbered(&question, some.len(), &mut |number, _| orphans[number] = true)?;
         }
         Ok(orphans)
@@ -236,7 +236,7 @@ impl Walk<'_> {
             .collect();
         for some in keys.chunks(CHUNK) {
             let asked: Vec<&Key> = some.iter().map(|(_, key)| key).collect();
-            let question = self.order.surgery.present(&schema.tables[parent], &about.parent.columns, &asked);
+            let question = self.order.surgery.present_keys(&schema.tables[parent], &about.parent.columns, &asked);
             session.numbered(&question, asked.len(), &mut |number, stored| {
                 ours[some[number].0] = self.made_keys.contains(&key_fingerprint(relation, stored));
             })?;

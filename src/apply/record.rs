@@ -130,7 +130,7 @@ impl Record {
     }
 
     fn grant(&self) -> String {
-        let statement = self.surgery.grant_state();
+        let statement = self.surgery.grant_state_table();
         format!("nothing was changed: the owner of {} can allow it: {statement}", state::TABLE)
     }
 
@@ -151,7 +151,7 @@ impl Record {
         let names: Vec<RowName> = numbers.map(|number| self.name(number)).collect();
         let names: Vec<&RowName> = names.iter().collect();
         let mut entries = Vec::new();
-        let asked = session.each_row(&self.surgery.rows_at(&state::table(), &names), &mut |row| {
+        let asked = session.each_row(&self.surgery.rows_by_name(&state::table(), &names), &mut |row| {
             entries.push(StateEntry::read(row.get(2..).unwrap_or_default()));
         });
         asked.map_err(|error| match error {
@@ -203,7 +203,7 @@ impl Record {
             }
             Home::Table { .. } => return self.move_to(Journal::of(plan)).map(|()| false),
         }
-        let may_create = match self.surgery.may_create_state() {
+        let may_create = match self.surgery.may_create_state_table() {
             Some(question) => {
                 let mut may = false;
                 writer.each_row(&question, &mut |_| may = true)?;
@@ -211,7 +211,7 @@ impl Record {
             }
             None => true,
         };
-        let made = if may_create { writer.change(&self.surgery.create_state()).map(|_| true) } else { Ok(false) };
+        let made = if may_create { writer.change(&self.surgery.create_state_table()).map(|_| true) } else { Ok(false) };
         match made {
             Ok(true) => self.home = Home::Table { may_write: true },
             Ok(false) => self.move_to(Journal::of(plan))?,
@@ -236,7 +236,7 @@ impl Record {
 
     /// Tries statements that would write nothing, where the server tells a role's privileges in no other way.
     fn may_write(&self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
-        for attempt in self.surgery.try_state() {
+        for attempt in self.surgery.try_state_writes() {
             match writer.change(&attempt) {
                 Ok(_) => {}
                 // A lost connection is told by the next question.
@@ -331,12 +331,12 @@ impl Record {
             writer.change(&self.surgery.delete(&table, &self.name(number)))?;
         }
         let mut is_empty = true;
-        writer.each_row(&self.surgery.largest(&table, "number"), &mut |row| {
+        writer.each_row(&self.surgery.largest_value(&table, "number"), &mut |row| {
             is_empty = row.first().is_none_or(|largest| *largest == Value::Null);
         })?;
         // Where a table is dropped at once, another run may be about to write to it: it stays, empty.
         if is_empty && !self.facts.defines_at_once() {
-            writer.define(&self.surgery.drop(&NewTable { name: table.name, columns: Vec::new() }))?;
+            writer.define(&self.surgery.drop_table(&NewTable { name: table.name, columns: Vec::new() }))?;
         }
         Ok(())
     }
@@ -370,7 +370,7 @@ impl Record {
 /// `None` if the table is not there.
 fn access(session: &mut dyn Session, surgery: &'static dyn Repair) -> Result<Option<Access>, EngineError> {
     let mut access = None;
-    session.each_row(&surgery.has_state(), &mut |row| {
+    session.each_row(&surgery.state_table_privileges(), &mut |row| {
         let is = |place: usize| row.get(place).and_then(Value::as_integer) == Some(1);
         access = Some(Access { may_read: is(0), may_write: is(1) });
     })?;

@@ -94,7 +94,7 @@ impl Walk<'_> {
         let names: Arc<[String]> = identity_columns(child).into_iter().map(str::to_owned).collect();
         let parents: Vec<&RowName> = places.iter().map(|&place| &portion.lines[place].change.row).collect();
         let mut children: Vec<(usize, RowName)> = Vec::new();
-        let question = self.order.surgery.children_of(schema, relation, &parents);
+        let question = self.order.surgery.referencing_rows(schema, relation, &parents);
         session.numbered(&question, parents.len(), &mut |number, values| {
             children.push((places[number], RowName::of(&names, values.to_vec())));
         })?;
@@ -224,7 +224,7 @@ impl Walk<'_> {
             for some in concerned.chunks(CHUNK) {
                 let parents: Vec<&RowName> = some.iter().map(|&place| &portion.lines[place].change.row).collect();
                 let mut needed = BTreeSet::new();
-                let question = self.order.surgery.children_of(schema, relation, &parents);
+                let question = self.order.surgery.referencing_rows(schema, relation, &parents);
                 session.numbered(&question, parents.len(), &mut |number, _| {
                     needed.insert(some[number]);
                 })?;

@@ -19,7 +19,7 @@ impl Walk<'_> {
         for new in self.reading.plan.header.creates.clone() {
             let name = new.name.to_string();
             if self.absent.contains(&name) {
-                writer.change(&self.order.surgery.create_marked(&new, self.reading.plan.digest()))?;
+                writer.change(&self.order.surgery.create_marked_table(&new, self.reading.plan.digest()))?;
                 self.made.push(new);
                 self.note(writer, Operation::Create(name))?;
             }
@@ -38,24 +38,24 @@ impl Walk<'_> {
     /// The table is claimed first, so that what another session has written and not yet committed is waited for and seen.
     fn drop_if_empty(&self, writer: &mut dyn Writer, new: &NewTable, table: &Table) -> Result<(), ApplyError> {
         let surgery = self.order.surgery;
-        if let Some(question) = surgery.may_drop(new, self.reading.plan.digest()) {
+        if let Some(question) = surgery.may_drop_table(new, self.reading.plan.digest()) {
             let mut may = false;
             writer.each_row(&question, &mut |_| may = true)?;
             if !may {
                 return Ok(());
             }
         }
-        if let Some(claim) = surgery.claim(new) {
+        if let Some(claim) = surgery.lock_until_dropped(new) {
             writer.define(&claim)?;
         }
         let mut last = Value::Null;
-        let question = surgery.largest(table, &new.columns[0]);
+        let question = surgery.largest_value(table, &new.columns[0]);
         let looked = writer.each_row(&question, &mut |row| last = row.first().cloned().unwrap_or(Value::Null));
         let dropped = match looked {
-            Ok(()) if last == Value::Null => writer.define(&surgery.drop(new)),
+            Ok(()) if last == Value::Null => writer.define(&surgery.drop_table(new)),
             looked => looked,
         };
-        if let Some(release) = surgery.release() {
+        if let Some(release) = surgery.unlock_tables() {
             writer.define(&release)?;
         }
         Ok(dropped?)

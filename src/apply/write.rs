@@ -23,11 +23,11 @@ impl Walk<'_> {
         let table = self.table(&change.table.to_string())?.clone();
         let surgery = self.order.surgery;
         let row = if change.before.is_none() { &with_address(&table, change) } else { &change.row };
-        let statement = surgery.statement(&table, row, change);
+        let statement = surgery.change_row(&table, row, change);
         let before = if self.is_careful { writer.changed_so_far()? } else { 0 };
         let mut changed = writer.change(&statement);
         if let (Err(EngineError::Failed { .. }), ChangeRole::Parent) = (&changed, change.role())
-            && let Some(unenforced) = surgery.unenforced(&statement).filter(|_| !writer.lost_conflict())
+            && let Some(unenforced) = surgery.without_enforcement(&statement).filter(|_| !writer.lost_conflict())
         {
             // Of parents that need each other, one has to be there first.
             changed = writer.change(&unenforced);
@@ -84,7 +84,7 @@ impl Walk<'_> {
     /// What goes with a change that was made.
     fn follow_up(&mut self, writer: &mut dyn Writer, table: &Table, change: &Change) -> Result<(), ApplyError> {
         if let (ChangeRole::Parent, None, Some(after)) = (change.role(), &change.before, &change.after) {
-            for advance in self.order.surgery.advance(table, after) {
+            for advance in self.order.surgery.advance_sequences(table, after) {
                 writer.each_row(&advance, &mut |_| {})?;
             }
             self.made(change);

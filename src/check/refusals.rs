@@ -162,7 +162,7 @@ fn holder(
     key: &[Value],
 ) -> Option<Holder> {
     let mut holder = None;
-    let question = load.holder(schema, row.table, columns, key);
+    let question = load.position_with_values(schema, row.table, columns, key);
     let answered = trial.each_row(&question, &mut |found| {
         holder = Some(found.first().and_then(Value::as_integer).map_or(Holder::Table, Holder::Place));
     });

@@ -41,7 +41,7 @@ impl Stage<'_> {
     /// The witness stands aside while definitions change, and then records by the new ones.
     pub(super) fn definition(&mut self, told: &mut Explained) -> Result<(), EngineError> {
         let kept = self.kept_of_transaction(self.transaction_since.unwrap_or(0))?;
-        self.trial.prepare(&self.witness.remove(&self.schema))?;
+        self.trial.prepare(&self.witness.drop_record(&self.schema))?;
         let performance = self.trial.execute(&told.statement)?;
         told.verdict = verdict(&performance);
         self.defines |= self.trial.is_in_transaction();
@@ -67,8 +67,11 @@ impl Stage<'_> {
         let own = self.trial.triggers_of(&schema.tables[table])?;
         self.trial.prepare(&self.witness.drop_triggers(&own))?;
         self.trial.prepare(&self.witness.begin_round(&schema, self.round, false))?;
-        let emptied =
-            statements::statement(schema.database.engine, &self.witness.empty(&schema, table), statement.line);
+        let emptied = statements::statement(
+            schema.database.engine,
+            &self.witness.delete_all_rows(&schema, table),
+            statement.line,
+        );
         let seen = self.simulate(&emptied, ForeignKeyMode::ActOnly);
         self.trial.prepare(&self.witness.restore_triggers())?;
         let (seen, _) = seen?;
@@ -79,14 +82,14 @@ impl Stage<'_> {
 
     /// Reads the definitions again, and makes the record anew.
     pub(super) fn define_again(&mut self, kept: Option<KeptRecord>) -> Result<(), EngineError> {
-        self.trial.prepare(&self.witness.remove(&self.schema))?;
+        self.trial.prepare(&self.witness.drop_record(&self.schema))?;
         let catalog = self.trial.catalog()?;
         // Nothing is configured, so that nothing configured can be wrong.
         if let Ok(schema) = resolve::resolve(catalog, &[]) {
             self.schema = Arc::new(schema);
         }
-        self.trial.prepare(&self.witness.remove(&self.schema))?;
-        self.trial.prepare(&self.witness.install(&self.schema))?;
+        self.trial.prepare(&self.witness.drop_record(&self.schema))?;
+        self.trial.prepare(&self.witness.create_record(&self.schema))?;
         kept.map_or(Ok(()), |kept| kept.put_back(self.trial, self.witness, &self.schema))
     }
 

@@ -22,7 +22,7 @@ use crate::scan;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::Sql;
-use crate::sql::witness::RecordQuestions;
+use crate::sql::recorder::RecordQueries;
 
 /// How much of the rows is shown.
 pub(super) struct Shown<'a> {
@@ -85,7 +85,7 @@ pub(super) struct Follow {
 
 pub(super) fn everything(
     trial: &mut dyn Trial,
-    account: &dyn RecordQuestions,
+    account: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
     performance: &StatementExecution,
@@ -126,7 +126,7 @@ impl Seen {
 /// Rows whose reference holds in the end, and is refused all the same.
 pub(super) fn at_once(
     trial: &mut dyn Trial,
-    account: &dyn RecordQuestions,
+    account: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
     performance: Option<&StatementExecution>,
@@ -142,9 +142,11 @@ pub(super) fn at_once(
         for (index, _) in schema.relations.entries().filter(|(_, relation)| concerned(relation)) {
             for &side in sides {
                 let question = match side {
-                    Side::Restricted(event) => account.restricted(schema, index, event, since),
-                    Side::RestrictedUntilLater(event) => account.restricted_until_later(schema, index, event, since),
-                    Side::Itself => account.unequal_to_themselves(schema, index, since),
+                    Side::Restricted(event) => account.restricted_children(schema, index, event, since),
+                    Side::RestrictedUntilLater(event) => {
+                        account.restricted_changed_children(schema, index, event, since)
+                    }
+                    Side::Itself => account.unequal_self_references(schema, index, since),
                     Side::Written | Side::Left => None,
                 };
                 found.extend(question.and_then(|question| lacking(trial, schema, index, side, &question, shown)));
@@ -187,7 +189,7 @@ pub(super) fn without_parent_table(trial: &mut dyn Trial, schema: &Schema, shown
 /// Every row that lacks its parent because of what was written since a round.
 pub(super) fn orphans(
     trial: &mut dyn Trial,
-    account: &dyn RecordQuestions,
+    account: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
     performance: Option<&StatementExecution>,
@@ -203,7 +205,7 @@ pub(super) fn orphans(
             let Some(table) = table.filter(|&table| touched(table)) else { continue };
             let question = match side {
                 Side::Written => account.written_orphans(schema, index, since),
-                _ => account.left_orphans(schema, index, since),
+                _ => account.abandoned_orphans(schema, index, since),
             };
             match scan::tally(schema, trial, relation, &question, shown.samples) {
                 Ok(tally) if tally.orphan_rows == 0 => {}
@@ -213,7 +215,7 @@ pub(super) fn orphans(
                         _ => Vec::new(),
                     };
                     let triggers = performance.map_or_else(Vec::new, |seen| triggers_on(schema, table, seen));
-                    let question = account.already_orphans(schema, index, since);
+                    let question = account.count_already_orphans(schema, index, since);
                     let already = match side {
                         Side::Written => numbers(trial, &question, &mut seen.notes).first().copied().unwrap_or(0),
                         _ => 0,
@@ -238,7 +240,7 @@ pub(super) fn orphans(
 /// The rows written, by table, in the order in which the statement names the tables.
 pub(super) fn effects(
     trial: &mut dyn Trial,
-    account: &dyn RecordQuestions,
+    account: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
     performance: &StatementExecution,
@@ -246,7 +248,7 @@ pub(super) fn effects(
 ) -> Vec<(TableId, Effect)> {
     let mut found = Vec::new();
     for table in written_tables(schema, performance) {
-        let question = account.effects(schema, table, since);
+        let question = account.count_changes(schema, table, since);
         let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question, notes)) else {
             continue;
         };
@@ -261,7 +263,7 @@ pub(super) fn effects(
 
 fn follows(
     trial: &mut dyn Trial,
-    account: &dyn RecordQuestions,
+    account: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
     performance: &StatementExecution,
@@ -274,14 +276,14 @@ fn follows(
             continue;
         }
         for event in [Event::Delete, Event::Update] {
-            let question = account.followed(schema, index, event, since);
+            let question = account.count_affected_children(schema, index, event, since);
             let Ok([deleted, changed, blocking]) = <[u64; 3]>::try_from(numbers(trial, &question, notes)) else {
                 continue;
             };
             if deleted + changed + blocking == 0 {
                 continue;
             }
-            let levels = account.levels(schema, index, since).filter(|_| event == Event::Delete);
+            let levels = account.deletion_depth(schema, index, since).filter(|_| event == Event::Delete);
             let levels = levels.map_or(0, |question| numbers(trial, &question, notes).first().copied().unwrap_or(0));
             found.push(Follow { relation: index, event, deleted, changed, blocking, levels });
         }

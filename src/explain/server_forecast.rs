@@ -38,7 +38,7 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::statement::Statement;
 use crate::model::statement::StatementKind;
-use crate::sql::foresight::StatementForecast;
+use crate::sql::forecast::StatementForecast;
 use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Writes;
 use crate::sql::read::forbidden;
@@ -122,7 +122,7 @@ impl Site<'_> {
     /// A trigger may write what cannot be rolled back, wherever there is such a table.
     fn lasting_through_a_trigger(&mut self, statement: &Statement) -> Result<Option<String>, EngineError> {
         let schema = Arc::clone(&self.schema);
-        let Some(lasting) = forbidden::lasting_beside(&schema, statement) else { return Ok(None) };
+        let Some(lasting) = forbidden::non_transactional_table(&schema, statement) else { return Ok(None) };
         for table in lasting.named {
             if let Some(trigger) = self.trial.triggers_of(table)?.first() {
                 return Ok(Some(format!(
@@ -294,7 +294,7 @@ impl Site<'_> {
         let foreseen = self.look_ahead(&schema, table, &dml, &foresight, &mut made);
         if made {
             // Not more than untidy, if it fails: it goes with the transaction.
-            let _ = self.trial.prepare(&foresight.unmake());
+            let _ = self.trial.prepare(&foresight.drop_tables());
         }
         foreseen.map_err(|error| error.because())
     }
@@ -308,13 +308,13 @@ impl Site<'_> {
         made: &mut bool,
     ) -> Result<Foreseen, EngineError> {
         let mut counted = Vec::new();
-        let question = foresight.counted_columns(schema, table);
+        let question = foresight.counter_drawing_columns(schema, table);
         self.trial.each_row(&question, &mut |row| {
             counted.extend(row.first().and_then(|name| name.as_text()).map(str::to_owned));
         })?;
-        self.trial.prepare(&foresight.make(schema, table, &counted))?;
+        self.trial.prepare(&foresight.create_tables(schema, table, &counted))?;
         *made = true;
-        let Some(direct) = foresight.direct(schema, table, dml) else { return Err(not_taken_apart()) };
+        let Some(direct) = foresight.record_direct_changes(schema, table, dml) else { return Err(not_taken_apart()) };
         self.trial.prepare_as_user(&direct)?;
         let mut doubts = Vec::new();
         if !matches!(dml.writes, Writes::Insert { .. }) {
@@ -345,13 +345,14 @@ impl Site<'_> {
                     continue;
                 }
                 for event in [Event::Delete, Event::Update] {
-                    self.trial.prepare(&foresight.follow(schema, index, event, wave))?;
+                    self.trial.prepare(&foresight.record_followers(schema, index, event, wave))?;
                 }
             }
             let mut brought = 0;
             for &table in foresight.tables() {
                 let session: &mut dyn Session = self.trial;
-                brought += session.numbers(&foresight.brought(table, wave + 1))?.first().copied().unwrap_or(0);
+                brought +=
+                    session.numbers(&foresight.count_rows_of_wave(table, wave + 1))?.first().copied().unwrap_or(0);
             }
             if brought == 0 {
                 break;

@@ -163,7 +163,7 @@ impl Split<'_> {
         let Wanted { schema, table, places_from, .. } = *self.wanted;
         let number = places_from + i64::try_from(record.line).unwrap_or(i64::MAX);
         let mut row: Option<Vec<Value>> = None;
-        let question = self.load.treated(schema, table, &self.keys, number);
+        let question = self.load.treated_row(schema, table, &self.keys, number);
         trial.each_row(&question, &mut |found| row = Some(found.to_vec()))?;
         match row.and_then(|row| put_in(schema, table, &self.keys, &row, &mut record)) {
             Some(changed) => {
@@ -195,7 +195,7 @@ fn treat(
     let files = rule_files::read(wanted.rules, surroundings)?;
     let folder = tempfile::tempdir().map_err(|error| RunError::unwritten(None, &error))?;
     let copy = folder.path().join("load.db");
-    trial.prepare(&load.keep_rows(wanted.schema, wanted.table))?;
+    trial.prepare(&load.save_loaded_rows(wanted.schema, wanted.table))?;
     trial.save(&copy)?;
     let mut database = engines::open(&Source::File { engine: wanted.schema.database.engine, path: copy }, patience)?;
     let mut schema = resolve::resolve(database.catalog()?, &[]).map_err(|_| RunError::unresolved())?;
@@ -203,7 +203,7 @@ fn treat(
     for relation in &mut schema.relations {
         let is_loaded = Some(relation.child) == child;
         relation.scope.condition =
-            Some(if is_loaded { load.is_loaded(wanted.schema, wanted.table) } else { load.nothing() });
+            Some(if is_loaded { load.is_loaded(wanted.schema, wanted.table) } else { load.matches_no_row() });
     }
     let planned =
         repair::plan_for_schema(schema, database.as_mut(), &files, surroundings, patience.lock_wait, progress)?;
@@ -213,28 +213,28 @@ fn treat(
     }
     let mut parents = Parents::default();
     let surgery = planned.surgery;
-    trial.prepare(&load.not_from_the_file())?;
+    trial.prepare(&load.clear_position())?;
     for new in &planned.draft.forecast.creates {
-        trial.prepare(&[surgery.create(new)])?;
+        trial.prepare(&[surgery.create_table(new)])?;
     }
     let each = |table: &Table, change: &Change| -> Result<(), Fault> {
-        let statement = surgery.statement(table, &change.row, change);
+        let statement = surgery.change_row(table, &change.row, change);
         if change.role() == ChangeRole::Parent && change.before.is_none() {
             parents.rows += 1;
-            parents.script.push_str(&surgery.written_out(&statement));
+            parents.script.push_str(&surgery.with_literals(&statement));
             parents.script.push_str(";\n");
         }
         Ok(trial.prepare(&[statement])?)
     };
     planned.each_change(each).map_err(|fault| fault.told(wanted.file))?;
-    trial.prepare(&[load.forget_noted()])?;
+    trial.prepare(&[load.delete_orphan_positions()])?;
     for (index, relation) in wanted.schema.relations.entries() {
         if relation.origin == Origin::Declared && relation.child == wanted.table {
-            trial.prepare(&[load.note_orphans(wanted.schema, index)])?;
+            trial.prepare(&[load.insert_orphan_positions(wanted.schema, index)])?;
         }
     }
     if parents.rows > 0 {
-        parents.script = format!("{}{}{}", surgery.script_start(), parents.script, surgery.script_end());
+        parents.script = format!("{}{}{}", surgery.script_header(), parents.script, surgery.script_footer());
     }
     Ok(parents)
 }

@@ -9,12 +9,12 @@ use crate::sql::grammar::mysql::MYSQL;
 use crate::sql::grammar::postgres::POSTGRES;
 use crate::sql::grammar::sqlite::Sqlite;
 use crate::sql::load::TreatableLoad;
+use crate::sql::recorder::Recorder;
 use crate::sql::repair::Repair;
 use crate::sql::scan::Scan;
 use crate::sql::scratch::Scratch;
-use crate::sql::sqlite::load::Rows;
-use crate::sql::sqlite::witness::Triggers;
-use crate::sql::witness::Recorder;
+use crate::sql::sqlite::load::CopyLoad;
+use crate::sql::sqlite::recorder::TriggerRecorder;
 
 /// The statements of one engine.
 pub(super) struct Capabilities {
@@ -22,9 +22,9 @@ pub(super) struct Capabilities {
     pub(super) repair: Option<&'static dyn Repair>,
     pub(super) load: Option<LoadedInto>,
     /// Finds out what a statement would do without running it.
-    pub(super) foresight: Option<&'static dyn Scratch>,
+    pub(super) forecast: Option<&'static dyn Scratch>,
     /// Records what a statement does in a private copy.
-    pub(super) witness: Option<&'static dyn Recorder>,
+    pub(super) recorder: Option<&'static dyn Recorder>,
 }
 
 /// The tables into which a check loads rows.
@@ -41,9 +41,9 @@ pub(super) fn of(engine: Engine) -> &'static Capabilities {
         Engine::Sqlite => &Capabilities {
             scan: &Sqlite,
             repair: Some(&Sqlite),
-            load: Some(LoadedInto::Copy(|| Box::new(Rows))),
-            foresight: None,
-            witness: Some(&Triggers),
+            load: Some(LoadedInto::Copy(|| Box::new(CopyLoad))),
+            forecast: None,
+            recorder: Some(&TriggerRecorder),
         },
         Engine::Postgres => const { &on_server(&POSTGRES, &POSTGRES, &POSTGRES) },
         Engine::Mysql => const { &on_server(&MYSQL, &MYSQL, &MYSQL) },
@@ -61,7 +61,7 @@ const fn on_server(
         scan,
         repair: Some(repair),
         load: Some(LoadedInto::TemporaryLoad(scratch)),
-        foresight: Some(scratch),
-        witness: None,
+        forecast: Some(scratch),
+        recorder: None,
     }
 }

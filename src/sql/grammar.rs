@@ -15,7 +15,7 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 use crate::sql::query::Query;
 use crate::sql::query::Sql;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 
 pub(super) mod mysql;
 pub(super) mod postgres;
@@ -58,7 +58,7 @@ pub trait Grammar: Sync {
     }
 
     /// Returns a derived table with these columns. A row is its number and its values.
-    fn listed(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String;
+    fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String;
 
     /// Returns a value as SQL text that gives exactly this value, for scripts and definitions.
     fn literal(&self, value: &Value) -> String;
@@ -77,7 +77,7 @@ pub trait Grammar: Sync {
     }
 
     /// Returns an expression by which answers are sorted if its type may have no order.
-    fn order_of_any(&self, value: &str) -> String;
+    fn sort_key(&self, value: &str) -> String;
 
     /// Returns a parameter as a value of a column, or as text if there is none.
     fn typed(&self, mark: String, column: Option<&Column>, value: &Value) -> String;
@@ -88,10 +88,10 @@ pub trait Grammar: Sync {
     }
 
     /// True if a scan may search a column for the value. A scan calls no conversion that a user of the database wrote.
-    fn can_be_sought(&self, column: &Column, value: &Value) -> bool;
+    fn can_search_for(&self, column: &Column, value: &Value) -> bool;
 
     /// Returns a parameter that a scan searches a column for.
-    fn sought(&self, mark: String, _: &Column) -> String {
+    fn searched_parameter(&self, mark: String, _: &Column) -> String {
         mark
     }
 
@@ -106,7 +106,7 @@ pub trait Grammar: Sync {
     }
 
     /// A column's value equals the value of another table's column.
-    fn meets(&self, ours: &Column, left: &str, _theirs: &Column, right: &str) -> String {
+    fn equals_other_column(&self, ours: &Column, left: &str, _theirs: &Column, right: &str) -> String {
         self.equal(Some(ours), left, right)
     }
 
@@ -115,7 +115,7 @@ pub trait Grammar: Sync {
     }
 
     /// A part of the child's key is not NULL; `None` if it never is.
-    fn is_there(&self, column: &Column, value: &str) -> Option<String>;
+    fn is_present(&self, column: &Column, value: &str) -> Option<String>;
 
     /// Returns the child's value as it meets the parent's: converted, and under the parent's collation.
     fn compared(&self, part: &KeyPart<'_>, child: &str) -> String;
@@ -124,7 +124,7 @@ pub trait Grammar: Sync {
     fn refers(&self, part: &KeyPart<'_>, parent: &str, child: &str) -> String;
 
     /// The child has this value of the configuration, as people write it.
-    fn has_written(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String;
+    fn has_configured_value(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String;
 
     /// A condition that somebody else wrote is true, and not NULL.
     fn is_true(&self, condition: &str) -> String {
@@ -135,20 +135,20 @@ pub trait Grammar: Sync {
     fn count_of(&self, condition: &str) -> String;
 
     /// Returns a whole number, or NULL, as a column of an answer.
-    fn whole(&self, number: &str) -> String {
+    fn whole_number(&self, number: &str) -> String {
         number.to_owned()
     }
 
     /// Returns a query of one column and no rows.
     fn no_rows(&self) -> String {
-        format!("SELECT {} WHERE {}", self.whole("1"), self.facts().truth[0])
+        format!("SELECT {} WHERE {}", self.whole_number("1"), self.facts().truth[0])
     }
 
     /// Returns a value letter by letter, equal to the text of `clauses::plain` to the byte. Without a column, it is text already.
-    fn letters(&self, value: &str, column: Option<&Column>) -> String;
+    fn plain_text(&self, value: &str, column: Option<&Column>) -> String;
 
     /// Returns the parameter that is compared with letters.
-    fn letters_sought(&self, value: &Value) -> Value {
+    fn plain_text_parameter(&self, value: &Value) -> Value {
         Value::text(plain(value))
     }
 
@@ -169,7 +169,7 @@ pub trait Grammar: Sync {
 /// The words for the SQL and the templates of a rule.
 pub trait RuleGrammar: Grammar {
     /// Returns a parameter that no column gives a type to.
-    fn untyped(&self, mark: String, value: &Value) -> String;
+    fn untyped_parameter(&self, mark: String, value: &Value) -> String;
 
     /// Returns a value as text, and NULL as the empty text.
     fn text_or_empty(&self, value: &str) -> String;
@@ -181,13 +181,13 @@ pub trait RuleGrammar: Grammar {
     fn value_of(&self, expression: &str) -> String;
 
     /// Returns one of so many columns of the first row of a query, or NULL.
-    fn column_of(&self, query: &str, column: usize, of: usize) -> String;
+    fn query_column(&self, query: &str, column: usize, of: usize) -> String;
 
     /// Returns 0, 1 or 2: whether a query has no row, one row, or more.
-    fn rows_of(&self, query: &str) -> String;
+    fn query_row_count(&self, query: &str) -> String;
 
     /// Returns what must stand before a statement so that a rule's SQL can name the tables of the default schema.
-    fn rule_tables(&self, _: &Schema, _: &[Wanted<'_>]) -> String {
+    fn rule_tables(&self, _: &Schema, _: &[RequestedValue<'_>]) -> String {
         String::new()
     }
 }
@@ -217,12 +217,12 @@ pub trait WriteGrammar: Grammar {
     fn words(&self) -> &'static WriteWords;
 
     /// Returns a value of a row as a plan keeps it: nothing of it is lost.
-    fn kept(&self, value: &str, column: &Column) -> String {
+    fn lossless(&self, value: &str, column: &Column) -> String {
         self.shown(value, column)
     }
 
     /// Returns a parameter that a column is to store.
-    fn stored(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
+    fn stored_parameter(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
         self.typed(mark, column, value)
     }
 
@@ -232,10 +232,10 @@ pub trait WriteGrammar: Grammar {
     }
 
     /// The row's column still has a value. A script compares all columns: texts to the byte, but for those that name the row.
-    fn still_holds(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String;
+    fn still_equals(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String;
 
     /// Returns the table of an UPDATE or a DELETE.
-    fn target(&self, table: &Table) -> String {
+    fn write_target(&self, table: &Table) -> String {
         self.table_name(None, table)
     }
 
@@ -245,7 +245,7 @@ pub trait WriteGrammar: Grammar {
     }
 
     /// Returns assignments that keep columns as they are which the engine would change by itself.
-    fn untouched(&self, _: &Table, _is_set: &dyn Fn(&Column) -> bool) -> Vec<String> {
+    fn preserving_assignments(&self, _: &Table, _is_set: &dyn Fn(&Column) -> bool) -> Vec<String> {
         Vec::new()
     }
 
@@ -255,7 +255,7 @@ pub trait WriteGrammar: Grammar {
     }
 
     /// Returns the statement without the engine's own check of foreign keys; `None` if the engine has no such form.
-    fn unenforced(&self, _: &Sql) -> Option<Sql> {
+    fn without_enforcement(&self, _: &Sql) -> Option<Sql> {
         None
     }
 }

@@ -4,4 +4,4 @@ pub(super) mod copies;
 mod define;
 pub(super) mod hidden;
 mod prevent;
-pub(super) mod siblings;
+pub(super) mod variant;

@@ -52,12 +52,12 @@ impl Sql {
     }
 
     /// Returns the copies that must equal their tables when the statement runs.
-    pub fn twins(&self) -> &[TableCopy] {
+    pub fn copies(&self) -> &[TableCopy] {
         &self.twins
     }
 
     /// True if the engine must answer from the tables themselves, and use no index.
-    pub fn is_from_tables(&self) -> bool {
+    pub fn avoids_indexes(&self) -> bool {
         self.is_from_tables
     }
 
@@ -67,7 +67,7 @@ impl Sql {
     }
 
     /// Returns the statement with more copies that it names.
-    pub(super) fn with_twins(mut self, twins: impl IntoIterator<Item = TableCopy>) -> Sql {
+    pub(super) fn with_copies(mut self, twins: impl IntoIterator<Item = TableCopy>) -> Sql {
         self.twins.extend(twins);
         self
     }

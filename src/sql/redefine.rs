@@ -19,34 +19,34 @@ use crate::sql::Sql;
 /// How one engine changes definitions. What cannot be done is an error that says why.
 pub trait Redefine {
     /// Takes relations of one table out of its definition, and NOT NULL from columns of it.
-    fn relaxed(
+    fn relax(
         &self,
         schema: &Schema,
         table: &Table,
-        wishes: &[RelaxRequest<'_>],
-        nulled: &[NullableColumn<'_>],
+        requests: &[RelaxRequest<'_>],
+        nullable_columns: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
     /// Declares a relation.
-    fn enforced(
+    fn enforce(
         &self,
         schema: &Schema,
-        wish: &EnforceRequest<'_>,
+        request: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
     /// Makes triggers that make the missing parents of rows to come.
-    fn prevented(
+    fn prevent(
         &self,
         schema: &Schema,
-        wish: &PreventRequest<'_>,
+        request: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
     /// Says which version of the engine triggers take, where the application may run them in an older one than the database
     /// was read with.
-    fn takes_version(&self, _wish: &PreventRequest<'_>) -> Option<String> {
+    fn required_version(&self, _wish: &PreventRequest<'_>) -> Option<String> {
         None
     }
 
@@ -55,18 +55,18 @@ pub trait Redefine {
 
     /// What the database makes of a table's definition: rows of what it is (`reference` and `not null` among them), its
     /// name, and all else that is known of it. `None` where the text itself is the database's own.
-    fn shape(&self, _table: &TableName) -> Option<Sql> {
+    fn table_shape(&self, _table: &TableName) -> Option<Sql> {
         None
     }
 
     /// Questions that show that a new definition works: none may fail, and none may be answered with a row. None are
     /// needed where the database checks each when it is made.
-    fn proofs(&self, _schema: &Schema, _change: &Redefinition) -> Vec<Sql> {
+    fn verification_queries(&self, _schema: &Schema, _change: &Redefinition) -> Vec<Sql> {
         Vec::new()
     }
 
     /// Any row whose column is NULL.
-    fn has_null(&self, table: &TableName, column: &str) -> Sql;
+    fn rows_with_null(&self, table: &TableName, column: &str) -> Sql;
 
     /// The same change as a script for people who run SQL themselves.
     fn script(&self, schema: &Schema, change: &Redefinition, definitions: &[Definition]) -> Result<String, String>;

@@ -68,13 +68,13 @@ pub trait Scan: Grammar {
             });
             columns.push(match relation.scope.condition {
                 Some(_) => self.count_of(&format!("{scope} AND {}", self.refers_to_nothing(schema, relation))),
-                None => self.incomplete(schema, relation),
+                None => self.count_of_incomplete(schema, relation),
             });
             columns.push(match self.ignored(&mut query, schema, relation) {
                 Some(ignored) => {
                     self.count_of(&format!("{scope} AND {} AND {ignored}", self.complete_key(schema, relation)))
                 }
-                None => self.whole("0"),
+                None => self.whole_number("0"),
             });
         }
         let child = source(self, schema, &schema.tables[child], "child", Reading::WholeTable);
@@ -82,10 +82,10 @@ pub trait Scan: Grammar {
     }
 
     /// Returns how many rows of a child refer to nothing.
-    fn incomplete(&self, schema: &Schema, relation: &Relation) -> String {
+    fn count_of_incomplete(&self, schema: &Schema, relation: &Relation) -> String {
         let parts: Vec<KeyPart<'_>> = key_parts(schema, relation).collect();
         match parts.as_slice() {
-            _ if self.parts_there(schema, relation).is_empty() => self.whole("0"),
+            _ if self.not_null_conditions(schema, relation).is_empty() => self.whole_number("0"),
             [part] => format!("count(*) - count({})", self.child_value(part)),
             _ => self.count_of(&self.refers_to_nothing(schema, relation)),
         }
@@ -93,7 +93,7 @@ pub trait Scan: Grammar {
 
     /// Returns the four numbers of [`Scan::counts`] for one relation, and after them how many orphans it has: one row. `None`
     /// if this is not quicker than both questions.
-    fn balance(&self, _: &Schema, _: &Relation) -> Option<Sql> {
+    fn counts_with_orphans(&self, _: &Schema, _: &Relation) -> Option<Sql> {
         None
     }
 
@@ -118,10 +118,12 @@ pub trait Scan: Grammar {
             parts.iter().map(|part| format!("{} AS k{}", self.compared(part, &self.child_value(part)), part.index)),
         );
         inner.extend(parts.iter().map(|part| format!("{} AS r{}", self.child_value(part), part.index)));
-        inner.extend(names.iter().enumerate().map(|(i, (name, _))| format!("{} AS i{i}", self.of("child", name))));
+        inner.extend(
+            names.iter().enumerate().map(|(i, (name, _))| format!("{} AS i{i}", self.qualified("child", name))),
+        );
         let from = format!("SELECT {} FROM {}", inner.join(", "), among.from);
         let only = among.only.map(|only| format!(" AND {only}")).unwrap_or_default();
-        let considered = self.considered(&mut query, schema, relation);
+        let considered = self.must_have_parent(&mut query, schema, relation);
         let lacks = among.parent.map(|parent| format!(" AND NOT EXISTS ({parent})")).unwrap_or_default();
         let mut rows = format!("{from} WHERE {considered}{only}{lacks}");
         if relation.match_rule == Match::Full {
@@ -144,14 +146,14 @@ pub trait Scan: Grammar {
         let order: Vec<String> = parts.iter().map(|part| format!("o.k{}", part.index)).collect();
         let is_any = child.primary_key.is_empty() && child.row_address.is_none();
         let by_name = (0..names.len()).map(|i| match is_any {
-            true => format!(", {}", self.order_of_any(&format!("o.i{i}"))),
+            true => format!(", {}", self.sort_key(&format!("o.i{i}"))),
             false => format!(", o.i{i}"),
         });
         query.finish(format!(
             "SELECT dense_rank() OVER (ORDER BY {}) AS g, {}, {} FROM ({rows}) AS o ORDER BY g{}",
             order.join(", "),
             columns.join(", "),
-            self.whole("0"),
+            self.whole_number("0"),
             by_name.collect::<String>(),
         ))
     }
@@ -167,24 +169,24 @@ pub trait Scan: Grammar {
         Some(format!(
             "SELECT 1 FROM {parent} WHERE {}{}",
             self.refers_to_parent(schema, relation),
-            self.living(relation)
+            self.is_live_parent(relation)
         ))
     }
 
     /// Returns the condition, after others, that a parent is not soft-deleted.
-    fn living(&self, relation: &Relation) -> String {
+    fn is_live_parent(&self, relation: &Relation) -> String {
         let condition = relation.scope.soft_deleted.as_ref();
         condition.map(|condition| format!(" AND NOT {}", self.is_true(condition))).unwrap_or_default()
     }
 
     /// Returns what must stand before a statement that has a [`Scan::parent_query`] in it.
-    fn before_parents(&self, _: &Schema, _: &Relation) -> String {
+    fn parent_query_prefix(&self, _: &Schema, _: &Relation) -> String {
         String::new()
     }
 
     /// The child at hand is an orphan.
     fn is_orphan(&self, query: &mut Query, schema: &Schema, relation: &Relation, parent: Option<&str>) -> String {
-        let considered = self.considered(query, schema, relation);
+        let considered = self.must_have_parent(query, schema, relation);
         self.lacks_parent(schema, relation, considered, parent)
     }
 
@@ -203,11 +205,11 @@ pub trait Scan: Grammar {
         let keys: Vec<String> = key_parts(schema, relation)
             .map(|part| format!("{} AS k{}", self.compared(&part, &self.child_value(&part)), part.index))
             .collect();
-        let considered = self.considered(&mut query, schema, relation);
+        let considered = self.must_have_parent(&mut query, schema, relation);
         let parent = self.parent_query(schema, relation).unwrap_or_else(|| self.no_rows());
         query.finish(format!(
             "{}SELECT count(*) FROM (SELECT DISTINCT {} FROM {} WHERE {considered} AND EXISTS ({parent}) LIMIT {enough}) AS matched",
-            self.before_parents(schema, relation),
+            self.parent_query_prefix(schema, relation),
             keys.join(", "),
             source(self, schema, schema.child(relation), "child", Reading::WholeTable),
         ))
@@ -222,7 +224,7 @@ pub trait Scan: Grammar {
     /// Returns one number: the largest key of a parent with a single column of whole numbers.
     fn largest_parent_key(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
         let column = schema.parent_columns(relation).next().filter(|column| column.family == Family::Integer)?;
-        let largest = self.shown(&format!("max({})", self.of("parent", &column.name)), column);
+        let largest = self.shown(&format!("max({})", self.qualified("parent", &column.name)), column);
         let parent = source(self, schema, schema.parent(relation)?, "parent", Reading::AnyIndex);
         Some(plain(format!("SELECT {largest} FROM {parent}")))
     }
@@ -250,13 +252,13 @@ pub trait Scan: Grammar {
 
     /// Returns the least and the greatest value of a column of the child among the orphans of each key. A row holds the key's
     /// position and the two. `None` if the engine is not asked for that.
-    fn spans(&self, _: &Schema, _: &Relation, _column: &str, _: &[&Key]) -> Option<Sql> {
+    fn value_ranges(&self, _: &Schema, _: &Relation, _column: &str, _: &[&Key]) -> Option<Sql> {
         None
     }
 
     /// Returns one row: how many rows have no NULL in these columns, and how many of them are equal there to another row, such
     /// as (1200, 40). `None` if the engine itself keeps parent keys unique.
-    fn shared_keys(&self, _: &Schema, _: &Table, _columns: &[usize]) -> Option<Sql> {
+    fn count_shared_keys(&self, _: &Schema, _: &Table, _columns: &[usize]) -> Option<Sql> {
         None
     }
 
@@ -265,7 +267,7 @@ pub trait Scan: Grammar {
         let (table, alias) =
             if of_parent { (schema.parent(relation)?, "parent") } else { (schema.child(relation), "child") };
         let source = source(self, schema, table, alias, Reading::AnyIndex);
-        Some(plain(format!("SELECT {} FROM {source} WHERE (\n{condition}\n) LIMIT 0", self.whole("1"))))
+        Some(plain(format!("SELECT {} FROM {source} WHERE (\n{condition}\n) LIMIT 0", self.whole_number("1"))))
     }
 }
 
@@ -290,11 +292,11 @@ fn keys_of<G: Grammar + ?Sized>(
     condition: &str,
 ) -> Option<Sql> {
     let mut query = grammar.query();
-    let wanted = grammar.sought_keys(&mut query, columns, keys)?;
+    let wanted = grammar.searched_keys(&mut query, columns, keys)?;
     Some(query.finish(format!(
         "SELECT {WANTED}.{} FROM {wanted} WHERE EXISTS (SELECT 1 FROM {} WHERE {}{condition}) ORDER BY 1",
-        grammar.number(),
+        grammar.number_column(),
         source(grammar, schema, table, alias, Reading::AnyIndex),
-        grammar.has_wanted_key(alias, columns.iter().copied()),
+        grammar.equals_wanted_key(alias, columns.iter().copied()),
     )))
 }

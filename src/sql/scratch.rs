@@ -22,39 +22,40 @@ pub(super) const RECORDS: [&str; 2] = ["fk_doctor$old_", "fk_doctor$new_"];
 /// An engine that can make temporary tables beside the user's.
 pub(super) trait Scratch: Repair {
     /// Returns the name by which statements find a temporary table.
-    fn temporary(&self, name: &str) -> String;
+    fn temporary_name(&self, name: &str) -> String;
 
     /// Returns the statements that make a table like the real one with one more column, for the positions of rows.
-    fn make_loaded(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String>;
+    fn create_load_table(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String>;
 
     /// Returns the statement that makes the table of noted positions.
-    fn make_noted(&self, name: &str) -> String;
+    fn create_position_table(&self, name: &str) -> String;
 
     /// Returns the copy that a statement names if it names such a table a second time; `None` if it can name the table itself.
-    fn twin(&self, _table: &Table, _name: &str) -> Option<TableCopy> {
+    fn second_copy(&self, _table: &Table, _name: &str) -> Option<TableCopy> {
         None
     }
 
     /// Returns the columns that the engine counts: rows of a name, and 1 if the column counts without a default, such as
     /// ('id', 1).
-    fn counted(&self, schema: &Schema, table: &Table) -> Sql;
+    fn auto_increment_columns(&self, schema: &Schema, table: &Table) -> Sql;
 
     /// Returns the statements after which a column of a loaded table counts on from a number.
-    fn count_on(&self, name: &str, sequence: &str, column: &CountingColumn<'_>) -> Vec<String>;
+    fn restart_auto_increment(&self, name: &str, sequence: &str, column: &CountingColumn<'_>) -> Vec<String>;
 
     /// Returns the statement that inserts the rows of a query that are not there yet.
-    fn note(&self, noted: &str, query: &str) -> String;
+    fn insert_missing_positions(&self, noted: &str, query: &str) -> String;
 
     /// A column's value, as an answer shows it, is this.
-    fn is_shown(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String;
+    fn shows_value(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String;
 
     /// Returns the statements that make both tables of a record. The counted columns of the new rows draw no numbers.
-    fn make_records(&self, schema: &Schema, table: &Table, names: [&str; 2], counted: &[String]) -> Vec<String>;
+    fn create_record_tables(&self, schema: &Schema, table: &Table, names: [&str; 2], counted: &[String])
+    -> Vec<String>;
 
-    fn drop_record(&self, name: &str) -> String;
+    fn drop_record_table(&self, name: &str) -> String;
 
     /// Returns a statement about records in the form that the engine takes.
-    fn about_records(&self, sql: Sql) -> Sql {
+    fn name_records_once(&self, sql: Sql) -> Sql {
         sql
     }
 
@@ -62,7 +63,7 @@ pub(super) trait Scratch: Repair {
     fn address_columns(&self) -> &'static [&'static str];
 
     /// Returns the address of an alias's row, as those columns hold it; empty if the table's rows have none.
-    fn address(&self, table: &Table, alias: &str) -> Vec<String>;
+    fn row_address(&self, table: &Table, alias: &str) -> Vec<String>;
 
     /// A recorded row is this row of the table.
     fn is_recorded_row(&self, table: &Table, recorded: &str, row: &str) -> String;
@@ -74,15 +75,15 @@ pub(super) trait Scratch: Repair {
     fn as_assigned(&self, column: &Column, expression: &str) -> String;
 
     /// Returns the list of columns of an INSERT that names none; empty if rows may be shorter than the table.
-    fn all_columns(&self, columns: &[String]) -> String;
+    fn insert_column_list(&self, columns: &[String]) -> String;
 
     /// Returns the beginning of a SELECT that returns each row of an alias once.
-    fn select_once(&self, alias: &str) -> String;
+    fn select_distinct_rows(&self, alias: &str) -> String;
 
     /// Returns the condition under which a changed primary key makes the server check all references of the row; `None` if it
     /// never does.
-    fn checks_moved_rows(&self, schema: &Schema) -> Option<&'static str>;
+    fn moved_row_check(&self, schema: &Schema) -> Option<&'static str>;
 
     /// Returns the columns whose default draws from a counter of the server: rows of a name.
-    fn drawn_columns(&self, schema: &Schema, table: &Table) -> Sql;
+    fn counter_drawing_columns(&self, schema: &Schema, table: &Table) -> Sql;
 }

@@ -4,5 +4,5 @@ mod define;
 pub(super) mod load;
 mod prevent;
 mod rebuild;
+pub(super) mod recorder;
 mod version;
-pub(super) mod witness;

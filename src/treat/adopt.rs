@@ -152,7 +152,7 @@ impl<'a> Planner<'a> {
         let mut found: Vec<Option<RowName>> = keys.iter().map(|_| None).collect();
         if !keys.is_empty() {
             let (rehearsal, sql) = self.rehearsal_of(parent)?;
-            let question = sql.rows_with(table, &relation.parent.columns, &keys);
+            let question = sql.rows_with_keys(table, &relation.parent.columns, &keys);
             rehearsal.numbered(&question, keys.len(), &mut |number, values| {
                 found[number] = Some(RowName::of(&names, values.to_vec()));
             })?;

@@ -238,7 +238,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        if let Some(tables) = closure.circle().filter(|_| !self.sql.removes_circles()) {
+        if let Some(tables) = closure.circle().filter(|_| !self.sql.can_delete_cycles()) {
             let [one, other] = tables.map(|table| &schema.tables[table].name);
             return Stop::undecided(format!(
                 "rows of {one} and {other} refer to each other in a circle, and neither can go first"
@@ -304,7 +304,7 @@ impl<'a> Planner<'a> {
     fn has_dependants(&mut self, relation: &Relation, parents: &[RowName]) -> Result<bool, TreatError> {
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut any = false;
-        self.lookups.each_row(&self.sql.children_of(self.schema, relation, &parents), &mut |_| any = true)?;
+        self.lookups.each_row(&self.sql.referencing_rows(self.schema, relation, &parents), &mut |_| any = true)?;
         Ok(any)
     }
 
@@ -320,7 +320,7 @@ impl<'a> Planner<'a> {
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut numbers: Vec<usize> = Vec::new();
         let mut rows: Vec<RowName> = Vec::new();
-        let question = self.sql.children_of(self.schema, relation, &parents);
+        let question = self.sql.referencing_rows(self.schema, relation, &parents);
         self.lookups.numbered(&question, parents.len(), &mut |number, values| {
             numbers.push(number);
             rows.push(RowName::of(&names, values.to_vec()));

@@ -28,7 +28,7 @@ use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql::repair::Evaluation;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 
 /// One missing key, the first row that refers to it, and the number of rows that do.
 pub(super) struct Group {
@@ -208,7 +208,7 @@ impl<'a> Planner<'a> {
                     return Ok(every(groups, Err(format!("there is no table {table}"))));
                 };
                 let (from, into) = (self.columns(index, from), self.columns(index, into));
-                let question = self.sql.mapped(&self.schema.tables[index], &from, &into, &keys);
+                let question = self.sql.mapped_keys(&self.schema.tables[index], &from, &into, &keys);
                 self.unique_keys(
                     &question,
                     keys.len(),
@@ -218,7 +218,7 @@ impl<'a> Planner<'a> {
             }
             RemapHow::Normalize(forms) => {
                 let table = &self.schema.tables[parent];
-                let question = self.sql.equal_in_form(table, columns[0], forms, &keys);
+                let question = self.sql.normalized_matches(table, columns[0], forms, &keys);
                 let name = &table.name;
                 self.unique_keys(
                     &question,
@@ -249,7 +249,7 @@ impl<'a> Planner<'a> {
         query: &str,
         groups: &[&Group],
     ) -> Result<Vec<Result<Key, String>>, TreatError> {
-        let wanted = Wanted::key(query, case.relation.child_columns.len());
+        let wanted = RequestedValue::key(query, case.relation.child_columns.len());
         let answers = self.evaluate(case, via, &wanted, groups)?;
         let one = |answer: Result<Vec<Value>, String>| match answer?.split_first() {
             Some((Value::Integer(1), key)) if !key.contains(&Value::Null) => Ok(key.to_vec()),
@@ -268,8 +268,8 @@ impl<'a> Planner<'a> {
         let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
             return Ok(every(groups, Err("there is no parent table to make a row in".to_owned())));
         };
-        let expressions: Vec<Wanted<'_>> =
-            placeholder.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let expressions: Vec<RequestedValue<'_>> =
+            placeholder.values.iter().map(|(_, at)| RequestedValue::Expression(&at.value)).collect();
         let via = placeholder.via.as_ref().map(|via| &via.value);
         let needs_asking =
             via.is_some() || placeholder.values.iter().any(|(_, at)| !matches!(at.value, Expression::Literal(_)));
@@ -314,8 +314,8 @@ impl<'a> Planner<'a> {
         if let Some(key) = self.made_key(parent, columns, &placeholder.key.value)? {
             return Ok(set(key, None, false));
         }
-        let expressions: Vec<Wanted<'_>> =
-            placeholder.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let expressions: Vec<RequestedValue<'_>> =
+            placeholder.values.iter().map(|(_, at)| RequestedValue::Expression(&at.value)).collect();
         let answer = self.evaluate(case, None, &expressions, &groups[..1])?.pop().unwrap_or(Ok(Vec::new()));
         let values = match answer {
             Ok(values) => placeholder.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
@@ -387,7 +387,7 @@ impl<'a> Planner<'a> {
                 text.map_or(Expression::Literal(Value::Null), Expression::Sql)
             })
             .collect();
-        let wanted: Vec<Wanted<'_>> = texts.iter().map(Wanted::Expression).collect();
+        let wanted: Vec<RequestedValue<'_>> = texts.iter().map(RequestedValue::Expression).collect();
         let key = match self.evaluate(case, None, &wanted, &groups[..1])?.pop() {
             Some(Ok(key)) => key,
             _ => return Stop::undecided("its DEFAULT gives no value"),
@@ -417,7 +417,7 @@ impl<'a> Planner<'a> {
         &mut self,
         case: &Case<'a>,
         via: Option<&Via>,
-        wanted: &[Wanted<'_>],
+        wanted: &[RequestedValue<'_>],
         groups: &[&Group],
     ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
         let via_table = match via {
@@ -437,7 +437,7 @@ impl<'a> Planner<'a> {
         case: &Case<'a>,
         name: &str,
         via: Option<(TableId, &[usize])>,
-        wanted: &[Wanted<'_>],
+        wanted: &[RequestedValue<'_>],
         groups: &[&Group],
     ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
         let keys: Vec<(&Key, &RowName)> = groups.iter().map(|group| (&group.key, &group.row)).collect();
@@ -503,7 +503,7 @@ impl<'a> Planner<'a> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let question = self.sql.present(&self.schema.tables[table], columns, keys);
+        let question = self.sql.present_keys(&self.schema.tables[table], columns, keys);
         let found = self.unique_keys(&question, keys.len(), "", "")?;
         // A row that this plan removes does not count as a parent.
         Ok(found.into_iter().map(|found| found.ok().filter(|key| !self.is_removed(table, columns, key))).collect())
@@ -518,7 +518,7 @@ impl<'a> Planner<'a> {
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let table = &self.schema.tables[parent];
         let (rehearsal, sql) = self.rehearsal_of(parent)?;
-        let question = sql.present(table, &case.relation.parent.columns, &keys);
+        let question = sql.present_keys(table, &case.relation.parent.columns, &keys);
         rehearsal.numbered(&question, keys.len(), &mut |number, _| planned[number] = true)?;
         Ok(planned)
     }
@@ -534,7 +534,8 @@ impl<'a> Planner<'a> {
         if self.new_parents.made_in(parent) {
             let table = &self.schema.tables[parent];
             let (rehearsal, sql) = self.rehearsal_of(parent)?;
-            rehearsal.numbered(&sql.present(table, columns, &[key]), 1, &mut |_, key| found = Some(key.to_vec()))?;
+            rehearsal
+                .numbered(&sql.present_keys(table, columns, &[key]), 1, &mut |_, key| found = Some(key.to_vec()))?;
         }
         Ok(found)
     }

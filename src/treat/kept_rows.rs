@@ -49,7 +49,9 @@ impl<'a> Planner<'a> {
         for member in self.draft.members_with(planned)? {
             let says = |column: &str, value: &Value| {
                 let said = member.after.as_ref().and_then(|after| after.get(column));
-                said.is_some_and(|said| said.is_same(value) || said.is_same(&self.sql.recorded(value.clone())))
+                said.is_some_and(|said| {
+                    said.is_same(value) || said.is_same(&self.sql.as_plan_table_stores(value.clone()))
+                })
             };
             if member.role() == ChangeRole::Record && says(RECORD[3], &table) && says(RECORD[4], &row) {
                 self.draft.take_away(&member.table, &member.row)?;
@@ -141,7 +143,7 @@ impl<'a> Planner<'a> {
         let values: Vec<Value> = values
             .into_iter()
             .enumerate()
-            .map(|(index, value)| if is_number(index + 3) { value } else { self.sql.recorded(value) })
+            .map(|(index, value)| if is_number(index + 3) { value } else { self.sql.as_plan_table_stores(value) })
             .collect();
         let said = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
         let image: Row = columns.iter().copied().zip(said.into_iter().chain(values)).collect();

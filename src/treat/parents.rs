@@ -324,7 +324,7 @@ impl<'a> Planner<'a> {
             return Stop::undecided("a key of several columns has to be given in `values`".to_owned());
         };
         if let Some(key) = self.new_parents.sentinels.get(&parent).filter(|_| !is_unique) {
-            if self.new_parents.pending.contains(&parent) && !self.sql.makes_circles() && !relation.deferrable {
+            if self.new_parents.pending.contains(&parent) && !self.sql.can_insert_cycles() && !relation.deferrable {
                 let child = &child.name;
                 return Stop::undecided(format!(
                     "rows of {child} and {} need each other, and neither can be made first",
@@ -368,12 +368,12 @@ impl<'a> Planner<'a> {
         let key = (table, column.to_owned());
         if !self.new_parents.next.contains_key(&key) {
             let about = &self.schema.tables[table];
-            let mut questions = vec![self.sql.largest(about, column)];
-            questions.extend(self.sql.sequence(about, column));
+            let mut questions = vec![self.sql.largest_value(about, column)];
+            questions.extend(self.sql.last_sequence_value(about, column));
             for relation in self.schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
                 let pairs = self.schema.parent_columns(relation).zip(self.schema.child_column_names(relation));
                 for (_, name) in pairs.filter(|(ours, _)| ours.name == column) {
-                    questions.push(self.sql.largest(self.schema.child(relation), name));
+                    questions.push(self.sql.largest_value(self.schema.child(relation), name));
                 }
             }
             let mut largest = 0;
@@ -414,7 +414,7 @@ impl<'a> Planner<'a> {
         if self.counters().is_none() {
             return Ok(None);
         }
-        if let Some(question) = self.sql.counter(&self.schema.tables[table]) {
+        if let Some(question) = self.sql.counter_row(&self.schema.tables[table]) {
             self.lookups.each_row(&question, &mut |row| {
                 if let [address, _, value] = row {
                     found = address.as_integer().zip(value.as_integer());
@@ -430,7 +430,7 @@ impl<'a> Planner<'a> {
         let tables: Vec<TableId> = self.new_parents.made.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];
-            let Some(question) = self.sql.counter(about) else { continue };
+            let Some(question) = self.sql.counter_row(about) else { continue };
             // In the rehearsal, a table has a counter only if the engine counts its keys. The value also covers rows
             // that were only tried.
             let mut counts = false;
@@ -487,7 +487,7 @@ impl<'a> Planner<'a> {
             return Ok(known.clone());
         }
         let mut defaults = Vec::new();
-        self.lookups.each_row(&self.sql.defaults(&self.schema.tables[table]), &mut |row| {
+        self.lookups.each_row(&self.sql.column_defaults(&self.schema.tables[table]), &mut |row| {
             if let [name, text] = row
                 && let (Some(name), Some(text)) = (name.as_text(), text.as_text())
                 && !text.eq_ignore_ascii_case("null")

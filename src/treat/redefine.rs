@@ -201,7 +201,7 @@ impl DecisionInput<'_> {
             (None, None) => return None,
         };
         let changes =
-            self.dialect().and_then(|dialect| dialect.relaxed(self.schema, table, &requested, &nulled, definitions));
+            self.dialect().and_then(|dialect| dialect.relax(self.schema, table, &requested, &nulled, definitions));
         let changes = changes.map_err(|why| format!("the definition of {} cannot be changed: {why}", table.name));
         Some((changes, what, rule.to_owned()))
     }
@@ -253,7 +253,7 @@ impl DecisionInput<'_> {
             needs_index: enforcement.index && judged.iter().any(|defect| defect.code == Code::ChildNotIndexed),
             rule: &rule.id.value,
         };
-        dialect.enforced(self.schema, &request, definitions).map_err(|why| (why, None))
+        dialect.enforce(self.schema, &request, definitions).map_err(|why| (why, None))
     }
 
     /// Returns the defects that the relation would have if it were declared.

@@ -44,7 +44,7 @@ impl<'a> Planner<'a> {
             let concerned: Vec<usize> = (0..rows.len()).filter(|&index| changes(rows[index].2)).collect();
             for some in concerned.chunks(CHUNK) {
                 let names: Vec<&RowName> = some.iter().map(|&index| rows[index].0).collect();
-                let question = self.sql.children_of(schema, relation, &names);
+                let question = self.sql.referencing_rows(schema, relation, &names);
                 self.lookups.numbered(&question, names.len(), &mut |number, _| {
                     refused.push((some[number], format!("{} refers to the old key of the row", relation.id)));
                 })?;

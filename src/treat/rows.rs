@@ -388,8 +388,9 @@ impl<'a> Planner<'a> {
         if there.contains(&false) && self.rehearsal.tables.contains(&parent) {
             let table = &self.schema.tables[parent];
             let (rehearsal, sql) = self.rehearsal_of(parent)?;
-            rehearsal
-                .numbered(&sql.present(table, columns, &asked), asked.len(), &mut |number, _| there[number] = true)?;
+            rehearsal.numbered(&sql.present_keys(table, columns, &asked), asked.len(), &mut |number, _| {
+                there[number] = true
+            })?;
         }
         let mut there = there.into_iter();
         Ok(keys.iter().map(|key| key.is_none() || there.next().unwrap_or_default()).collect())

@@ -105,7 +105,7 @@ impl<'a> Planner<'a> {
             let (positions, keys): (Vec<usize>, Vec<Key>) = keys.unzip();
             for some in (0..keys.len()).collect::<Vec<usize>>().chunks(CHUNK) {
                 let asked: Vec<&Key> = some.iter().map(|&key| &keys[key]).collect();
-                let question = self.sql.present(about, &columns, &asked);
+                let question = self.sql.present_keys(about, &columns, &asked);
                 self.lookups.numbered(&question, asked.len(), &mut |number, _| {
                     let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
                     taken.push((positions[some[number]], why));
@@ -132,7 +132,7 @@ impl<'a> Planner<'a> {
             for some in concerned.chunks(CHUNK) {
                 let rows: Vec<(Option<&RowName>, &Row)> =
                     some.iter().filter_map(|&position| candidates[position].as_ref().map(Candidate::row)).collect();
-                let question = index.terms.as_ref().and_then(|terms| self.sql.colliding(about, &rows, terms));
+                let question = index.terms.as_ref().and_then(|terms| self.sql.unique_collisions(about, &rows, terms));
                 let mut found = Vec::new();
                 let asked = match question {
                     None => Err(EngineError::Failed { why: "its expressions are not known here".to_owned() }),
@@ -228,12 +228,12 @@ fn terms(engine: Engine, text: &str) -> Option<UniqueTerms> {
             IndexText::Other => return None,
         };
         let (first, last) = (term.first()?, term.get(length.checked_sub(1)?)?);
-        Some(text[first.place.start..last.place.end].to_owned())
+        Some(text[first.span.start..last.span.end].to_owned())
     });
     let terms = terms.collect::<Option<Vec<String>>>()?;
     let rest = &tokens[close + 1..];
     let condition = rest.iter().find(|token| token.is_word("WHERE"));
-    Some(UniqueTerms { terms, condition: condition.map(|word| text[word.place.end..].trim().to_owned()) })
+    Some(UniqueTerms { terms, condition: condition.map(|word| text[word.span.end..].trim().to_owned()) })
 }
 
 fn is(sign: &'static str) -> impl Fn(&Token) -> bool {

@@ -79,7 +79,7 @@ impl MysqlTrial {
 
     /// Runs a query of this program, after renewing the copies of scratch tables that it needs.
     fn ask(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        for twin in sql.twins() {
+        for twin in sql.copies() {
             if !self.twins.contains_key(&twin.name) {
                 twin.renewal.iter().try_for_each(|statement| self.each(statement, &[], &mut |_| {}))?;
                 self.twins.insert(twin.name.clone(), twin.of.clone());

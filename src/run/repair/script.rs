@@ -18,11 +18,11 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     if !draft.forecast.refusals.is_empty() {
         return Ok(refused(&draft.forecast.refusals));
     }
-    let mut script = surgery.script_start();
+    let mut script = surgery.script_header();
     let redefinitions = |is_last: bool| -> Result<String, RunError> {
         let mut all = draft.forecast.redefinitions.iter().filter(|change| change.comes_last() == is_last);
         all.try_fold(String::new(), |script, change| {
-            let redefining = surgery.redefining().ok_or(RunError::NoRepair)?;
+            let redefining = surgery.redefine().ok_or(RunError::NoRepair)?;
             let more = redefining.script(schema, change, &planned.definitions);
             let more = more.map_err(|why| RunError::Engine(EngineError::Failed { why }))?;
             Ok(script + &more)
@@ -30,15 +30,15 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     };
     script.push_str(&redefinitions(false)?);
     for table in &draft.forecast.creates {
-        script.push_str(&format!("{};\n", surgery.create(table).text()));
+        script.push_str(&format!("{};\n", surgery.create_table(table).text()));
     }
     let each = |table: &Table, change: &Change| -> rusqlite::Result<()> {
-        let statement = surgery.statement(table, &as_it_was(change), change);
-        script.push_str(&surgery.written_out(&statement));
+        let statement = surgery.change_row(table, &as_it_was(change), change);
+        script.push_str(&surgery.with_literals(&statement));
         script.push_str(";\n");
         if let (ChangeRole::Parent, Some(after)) = (change.role(), &change.after) {
-            for advance in surgery.advance(table, after) {
-                script.push_str(&format!("{};\n", surgery.written_out(&advance)));
+            for advance in surgery.advance_sequences(table, after) {
+                script.push_str(&format!("{};\n", surgery.with_literals(&advance)));
             }
         }
         Ok(())
@@ -48,7 +48,7 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     for (file, rows) in &draft.forecast.files {
         script.push_str(&format!("-- {} that `apply` keeps in {file} would be kept nowhere.\n", plural(*rows, "row")));
     }
-    script.push_str(&surgery.script_end());
+    script.push_str(&surgery.script_footer());
     Ok(script)
 }
 

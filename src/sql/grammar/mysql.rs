@@ -28,7 +28,7 @@ use crate::sql::grammar::KeyPart;
 use crate::sql::grammar::RuleGrammar;
 use crate::sql::grammar::WriteGrammar;
 use crate::sql::grammar::WriteWords;
-use crate::sql::mysql::siblings::Variant;
+use crate::sql::mysql::variant::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::query::Query;
@@ -39,20 +39,20 @@ const NULLS: &str = "SELECT NULL FROM dual WHERE FALSE";
 
 #[derive(Debug)]
 pub(in crate::sql) struct Mysql {
-    pub(in crate::sql) sibling: Variant,
+    pub(in crate::sql) variant: Variant,
     /// Tables are those of the rehearsal: temporary ones.
     in_rehearsal: bool,
 }
 
-pub(in crate::sql) static MYSQL: Mysql = Mysql { sibling: Variant::Mysql, in_rehearsal: false };
-pub(in crate::sql) static MARIADB: Mysql = Mysql { sibling: Variant::Mariadb, in_rehearsal: false };
-static MYSQL_REHEARSAL: Mysql = Mysql { sibling: Variant::Mysql, in_rehearsal: true };
-static MARIADB_REHEARSAL: Mysql = Mysql { sibling: Variant::Mariadb, in_rehearsal: true };
+pub(in crate::sql) static MYSQL: Mysql = Mysql { variant: Variant::Mysql, in_rehearsal: false };
+pub(in crate::sql) static MARIADB: Mysql = Mysql { variant: Variant::Mariadb, in_rehearsal: false };
+static MYSQL_REHEARSAL: Mysql = Mysql { variant: Variant::Mysql, in_rehearsal: true };
+static MARIADB_REHEARSAL: Mysql = Mysql { variant: Variant::Mariadb, in_rehearsal: true };
 
 impl Mysql {
     /// Returns the grammar for the tables of the rehearsal.
     pub(in crate::sql) fn rehearsal(&self) -> &'static Mysql {
-        match self.sibling {
+        match self.variant {
             Variant::Mysql => &MYSQL_REHEARSAL,
             Variant::Mariadb => &MARIADB_REHEARSAL,
         }
@@ -61,7 +61,7 @@ impl Mysql {
 
 impl Grammar for Mysql {
     fn facts(&self) -> &'static Facts {
-        self.sibling.engine().facts()
+        self.variant.engine().facts()
     }
 
     /// A temporary table has a name of its own, so that no statement can mean the user's table instead.
@@ -78,7 +78,7 @@ impl Grammar for Mysql {
     }
 
     /// The first row names the columns.
-    fn listed(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
+    fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
         let row = |(first, (number, values)): (usize, &(usize, Vec<String>))| {
             let values = std::iter::once(number.to_string()).chain(values.iter().cloned()).zip(columns);
             let values: Vec<String> =
@@ -116,7 +116,7 @@ impl Grammar for Mysql {
         self.shown(stored, column)
     }
 
-    fn order_of_any(&self, value: &str) -> String {
+    fn sort_key(&self, value: &str) -> String {
         format!("CAST({value} AS BINARY)")
     }
 
@@ -148,7 +148,7 @@ impl Grammar for Mysql {
     }
 
     /// MySQL would compare any two values.
-    fn can_be_sought(&self, column: &Column, value: &Value) -> bool {
+    fn can_search_for(&self, column: &Column, value: &Value) -> bool {
         match value {
             Value::Integer(_) => matches!(column.family, Family::Integer | Family::Numeric),
             Value::Text(_) => match column.family {
@@ -161,12 +161,12 @@ impl Grammar for Mysql {
         }
     }
 
-    fn sought(&self, mark: String, column: &Column) -> String {
+    fn searched_parameter(&self, mark: String, column: &Column) -> String {
         column.collation.as_deref().map_or(mark.clone(), |collation| under(&mark, collation))
     }
 
     /// Texts are compared under our collation, and a text with another kind letter by letter.
-    fn meets(&self, ours: &Column, left: &str, theirs: &Column, right: &str) -> String {
+    fn equals_other_column(&self, ours: &Column, left: &str, theirs: &Column, right: &str) -> String {
         match (&ours.collation, &theirs.collation) {
             (Some(collation), Some(other)) if collation != other => format!("{left} = {}", under(right, collation)),
             (Some(_), None) | (None, Some(_)) => {
@@ -180,7 +180,7 @@ impl Grammar for Mysql {
         format!("NOT ({value} <=> NULL)")
     }
 
-    fn is_there(&self, column: &Column, value: &str) -> Option<String> {
+    fn is_present(&self, column: &Column, value: &str) -> Option<String> {
         (!column.not_null).then(|| format!("{value} IS NOT NULL"))
     }
 
@@ -200,7 +200,7 @@ impl Grammar for Mysql {
     }
 
     /// The configuration writes bytes as the text that they are.
-    fn has_written(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
+    fn has_configured_value(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
         match value {
             Value::Integer(_) if part.child.family == Family::Integer => {
                 format!("{child} = {}", query.parameter(value.clone()))
@@ -208,7 +208,7 @@ impl Grammar for Mysql {
             _ => {
                 let text = match holds_bytes(part.child) {
                     true => format!("CAST({child} AS CHAR)"),
-                    false => self.letters(child, Some(part.child)),
+                    false => self.plain_text(child, Some(part.child)),
                 };
                 self.same_text(&text, &query.parameter(Value::text(plain(value))))
             }
@@ -224,7 +224,7 @@ impl Grammar for Mysql {
     }
 
     /// The letters of bits are those of their number.
-    fn letters(&self, value: &str, column: Option<&Column>) -> String {
+    fn plain_text(&self, value: &str, column: Option<&Column>) -> String {
         match column {
             None => value.to_owned(),
             Some(column) if column.family == Family::Untyped && holds_bytes(column) => format!("lower(hex({value}))"),
@@ -249,7 +249,7 @@ impl Grammar for Mysql {
 }
 
 impl RuleGrammar for Mysql {
-    fn untyped(&self, mark: String, value: &Value) -> String {
+    fn untyped_parameter(&self, mark: String, value: &Value) -> String {
         match value {
             Value::Integer(_) => format!("CAST({mark} AS SIGNED)"),
             Value::Real(_) => format!("CAST({mark} AS DOUBLE)"),
@@ -270,11 +270,11 @@ impl RuleGrammar for Mysql {
     }
 
     /// A derived table could not refer to the row at hand. A part of a union can.
-    fn column_of(&self, query: &str, _: usize, _: usize) -> String {
+    fn query_column(&self, query: &str, _: usize, _: usize) -> String {
         format!("concat(((\n{query}\n) UNION ALL ({NULLS}) LIMIT 1))")
     }
 
-    fn rows_of(&self, query: &str) -> String {
+    fn query_row_count(&self, query: &str) -> String {
         format!("(EXISTS (\n{query}\n) + EXISTS ((\n{query}\n) UNION ALL ({NULLS}) LIMIT 1 OFFSET 1))")
     }
 }
@@ -296,7 +296,7 @@ impl WriteGrammar for Mysql {
         &WORDS
     }
 
-    fn kept(&self, value: &str, column: &Column) -> String {
+    fn lossless(&self, value: &str, column: &Column) -> String {
         match column.family {
             Family::Real => format!("CAST({value} AS DOUBLE)"),
             _ if holds_shape(column) => format!("CAST({value} AS BINARY)"),
@@ -305,30 +305,30 @@ impl WriteGrammar for Mysql {
     }
 
     /// The column reads the value, but bits would take the bytes of a text.
-    fn stored(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
+    fn stored_parameter(&self, mark: String, column: Option<&Column>, value: &Value) -> String {
         match (column, value) {
             (Some(column), Value::Text(_)) if holds_bits(column) => self.typed(mark, Some(column), value),
             _ => mark,
         }
     }
 
-    fn still_holds(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
+    fn still_equals(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
         let left = self.quoted(name);
         let column = column(table, name);
         let right = self.typed(query.parameter(value.clone()), column, value);
         let names_row = identity_columns(table).contains(&name);
         match column.filter(|column| !names_row && (column.collation.is_some() || holds_shape(column))) {
-            Some(column) => self.same_text(&self.kept(&left, column), &self.kept(&right, column)),
+            Some(column) => self.same_text(&self.lossless(&left, column), &self.lossless(&right, column)),
             None => format!("{left} = {right}"),
         }
     }
 
     fn without_cascades(&self, statement: String) -> String {
-        self.sibling.without_checks(&statement)
+        self.variant.without_checks(&statement)
     }
 
     /// Times that the server stamps on a row that changes.
-    fn untouched(&self, table: &Table, is_set: &dyn Fn(&Column) -> bool) -> Vec<String> {
+    fn preserving_assignments(&self, table: &Table, is_set: &dyn Fn(&Column) -> bool) -> Vec<String> {
         let is_stamped =
             |column: &Column| ["timestamp", "datetime"].iter().any(|kind| column.declared_type.starts_with(kind));
         let times = table.columns.iter().filter(|column| is_stamped(column) && !column.generated && !is_set(column));
@@ -336,11 +336,11 @@ impl WriteGrammar for Mysql {
     }
 
     fn in_script(&self, statement: String) -> String {
-        self.sibling.in_script(statement)
+        self.variant.in_script(statement)
     }
 
-    fn unenforced(&self, statement: &Sql) -> Option<Sql> {
-        let text = self.sibling.without_checks(statement.text());
+    fn without_enforcement(&self, statement: &Sql) -> Option<Sql> {
+        let text = self.variant.without_checks(statement.text());
         Some(statement.clone().with_text(text))
     }
 }

@@ -32,7 +32,7 @@ use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::query::Query;
 use crate::sql::quoted;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 
 /// White space that `trim` removes in most languages.
 const WHITE_SPACE: &str = r"E'\t\n\x0b\f\r \u0085\u00a0\u200b\ufeff'";
@@ -65,7 +65,7 @@ impl Grammar for Postgres {
         format!("{only}{}", self.table_name(default_schema, table))
     }
 
-    fn listed(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
+    fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
         let row = |(number, values): &(usize, Vec<String>)| {
             let values: Vec<String> = values.iter().map(|value| format!(", {value}")).collect();
             format!("({number}::int8{})", values.concat())
@@ -101,7 +101,7 @@ impl Grammar for Postgres {
         as_text(value)
     }
 
-    fn order_of_any(&self, value: &str) -> String {
+    fn sort_key(&self, value: &str) -> String {
         format!("{} COLLATE \"C\"", as_text(value))
     }
 
@@ -122,7 +122,7 @@ impl Grammar for Postgres {
     }
 
     /// Text becomes a value of the server's own types only: any other conversion may be code of a user.
-    fn can_be_sought(&self, column: &Column, value: &Value) -> bool {
+    fn can_search_for(&self, column: &Column, value: &Value) -> bool {
         let Some(of) = &column.sql_type else { return false };
         match value {
             Value::Integer(_) => column.family == Family::Integer,
@@ -134,7 +134,7 @@ impl Grammar for Postgres {
         }
     }
 
-    fn sought(&self, mark: String, column: &Column) -> String {
+    fn searched_parameter(&self, mark: String, column: &Column) -> String {
         match &column.sql_type {
             _ if column.family == Family::Integer => format!("{mark}::int8"),
             _ if holds_bytes(column) => format!("{mark}::bytea"),
@@ -151,7 +151,7 @@ impl Grammar for Postgres {
     }
 
     /// A value of a row type can be there and hold NULLs. `IS NOT NULL` is false for it.
-    fn is_there(&self, column: &Column, value: &str) -> Option<String> {
+    fn is_present(&self, column: &Column, value: &str) -> Option<String> {
         let is_row = column.sql_type.as_ref().is_some_and(|of| of.composite);
         Some(if is_row { format!("num_nulls({value}) = 0") } else { format!("{value} IS NOT NULL") })
     }
@@ -174,7 +174,7 @@ impl Grammar for Postgres {
         }
     }
 
-    fn has_written(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
+    fn has_configured_value(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
         match value {
             Value::Integer(_) if part.child.family == Family::Integer => {
                 format!("{child} = {}", query.parameter(value.clone()))
@@ -187,12 +187,12 @@ impl Grammar for Postgres {
         format!("count(*) FILTER (WHERE {condition})")
     }
 
-    fn whole(&self, number: &str) -> String {
+    fn whole_number(&self, number: &str) -> String {
         format!("{number}::int8")
     }
 
     /// Under a collation that compares and folds letter by letter.
-    fn letters(&self, value: &str, column: Option<&Column>) -> String {
+    fn plain_text(&self, value: &str, column: Option<&Column>) -> String {
         let text = match column {
             None => value.to_owned(),
             Some(column) if holds_bytes(column) => format!("encode({value}, 'hex')"),
@@ -207,7 +207,7 @@ impl Grammar for Postgres {
 }
 
 impl RuleGrammar for Postgres {
-    fn untyped(&self, mark: String, value: &Value) -> String {
+    fn untyped_parameter(&self, mark: String, value: &Value) -> String {
         let kind = match value {
             Value::Integer(_) => "int8",
             Value::Real(_) => "float8",
@@ -226,27 +226,27 @@ impl RuleGrammar for Postgres {
     }
 
     fn value_of(&self, expression: &str) -> String {
-        self.column_of(&format!("SELECT (\n{expression}\n)"), 0, 1)
+        self.query_column(&format!("SELECT (\n{expression}\n)"), 0, 1)
     }
 
-    fn column_of(&self, query: &str, column: usize, of: usize) -> String {
+    fn query_column(&self, query: &str, column: usize, of: usize) -> String {
         let columns: Vec<String> = (0..of).map(|index| format!("x{index}")).collect();
         let value = as_text(&format!("given.x{column}"));
         format!("(SELECT {value} FROM (\n{query}\n) AS given({}) LIMIT 1)", columns.join(", "))
     }
 
-    fn rows_of(&self, query: &str) -> String {
+    fn query_row_count(&self, query: &str) -> String {
         format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) AS given LIMIT 2) AS few)")
     }
 
     /// Each table has its own name here. No other name that fk-doctor gives in the statement can be meant by the rule's SQL.
-    fn rule_tables(&self, schema: &Schema, wanted: &[Wanted<'_>]) -> String {
+    fn rule_tables(&self, schema: &Schema, wanted: &[RequestedValue<'_>]) -> String {
         let texts: Vec<String> = wanted
             .iter()
             .filter_map(|wanted| match wanted {
-                Wanted::Query { query, .. } | Wanted::RowsOf(query) => Some(query.to_lowercase()),
-                Wanted::Expression(Expression::Sql(sql)) => Some(sql.to_lowercase()),
-                Wanted::Expression(_) => None,
+                RequestedValue::Query { query, .. } | RequestedValue::RowsOf(query) => Some(query.to_lowercase()),
+                RequestedValue::Expression(Expression::Sql(sql)) => Some(sql.to_lowercase()),
+                RequestedValue::Expression(_) => None,
             })
             .collect();
         let is_mentioned = |table: &&Table| {
@@ -289,8 +289,8 @@ impl WriteGrammar for Postgres {
     }
 
     /// A type without an equality of its own is compared as text.
-    fn still_holds(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
-        let (column, left) = (column(table, name), self.of("t", name));
+    fn still_equals(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
+        let (column, left) = (column(table, name), self.qualified("t", name));
         if column.is_some_and(|column| column.sql_type.is_some() && equality(column).is_none()) {
             let text = query.parameter(Value::text(plain(value)));
             return format!("{} = {text}::text", as_text(&left));
@@ -299,7 +299,7 @@ impl WriteGrammar for Postgres {
         self.equal(column, &left, &self.typed(mark, column, value))
     }
 
-    fn target(&self, table: &Table) -> String {
+    fn write_target(&self, table: &Table) -> String {
         self.source(None, table, "t", Reading::AnyIndex)
     }
 }

@@ -47,7 +47,7 @@ impl Grammar for Sqlite {
         format!("{} AS {alias}{not_indexed}", self.table_name(None, table))
     }
 
-    fn listed(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
+    fn derived_table(&self, name: &str, columns: &[String], rows: &[(usize, Vec<String>)]) -> String {
         let row = |(number, values): &(usize, Vec<String>)| {
             let values: Vec<String> = values.iter().map(|value| format!(", {value}")).collect();
             format!("({number}{})", values.concat())
@@ -74,7 +74,7 @@ impl Grammar for Sqlite {
     }
 
     /// Every two values have an order.
-    fn order_of_any(&self, value: &str) -> String {
+    fn sort_key(&self, value: &str) -> String {
         value.to_owned()
     }
 
@@ -87,7 +87,7 @@ impl Grammar for Sqlite {
         true
     }
 
-    fn can_be_sought(&self, _: &Column, _: &Value) -> bool {
+    fn can_search_for(&self, _: &Column, _: &Value) -> bool {
         true
     }
 
@@ -95,11 +95,11 @@ impl Grammar for Sqlite {
         format!("{left} = +{right}")
     }
 
-    fn meets(&self, _: &Column, left: &str, _: &Column, right: &str) -> String {
+    fn equals_other_column(&self, _: &Column, left: &str, _: &Column, right: &str) -> String {
         format!("{left} = +{right}")
     }
 
-    fn is_there(&self, _: &Column, value: &str) -> Option<String> {
+    fn is_present(&self, _: &Column, value: &str) -> Option<String> {
         Some(format!("{value} IS NOT NULL"))
     }
 
@@ -111,7 +111,7 @@ impl Grammar for Sqlite {
         format!("{parent} = +{child}")
     }
 
-    fn has_written(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
+    fn has_configured_value(&self, query: &mut Query, part: &KeyPart<'_>, child: &str, value: &Value) -> String {
         let mark = query.parameter(value.clone());
         format!("{} IS {}", converted_child(part, child), converted(&mark, family(part)))
     }
@@ -124,12 +124,12 @@ impl Grammar for Sqlite {
         format!("sum({condition})")
     }
 
-    fn letters(&self, value: &str, _: Option<&Column>) -> String {
+    fn plain_text(&self, value: &str, _: Option<&Column>) -> String {
         format!("CASE typeof({value}) WHEN 'blob' THEN hex({value}) ELSE CAST({value} AS TEXT) END")
     }
 
     /// SQLite spells a number in its own way, so both sides come to letters in the statement.
-    fn letters_sought(&self, value: &Value) -> Value {
+    fn plain_text_parameter(&self, value: &Value) -> Value {
         value.clone()
     }
 
@@ -139,7 +139,7 @@ impl Grammar for Sqlite {
 }
 
 impl RuleGrammar for Sqlite {
-    fn untyped(&self, mark: String, _: &Value) -> String {
+    fn untyped_parameter(&self, mark: String, _: &Value) -> String {
         mark
     }
 
@@ -155,7 +155,7 @@ impl RuleGrammar for Sqlite {
         format!("(\n{expression}\n)")
     }
 
-    fn column_of(&self, query: &str, column: usize, of: usize) -> String {
+    fn query_column(&self, query: &str, column: usize, of: usize) -> String {
         if of == 1 {
             return self.value_of(query);
         }
@@ -169,7 +169,7 @@ impl RuleGrammar for Sqlite {
         format!("(WITH {name}({}) AS (\n{query}\n) SELECT c{column} FROM {name})", columns.join(", "))
     }
 
-    fn rows_of(&self, query: &str) -> String {
+    fn query_row_count(&self, query: &str) -> String {
         format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) LIMIT 2))")
     }
 }
@@ -190,7 +190,7 @@ impl WriteGrammar for Sqlite {
         &WORDS
     }
 
-    fn still_holds(&self, query: &mut Query, _: &Table, name: &str, value: &Value) -> String {
+    fn still_equals(&self, query: &mut Query, _: &Table, name: &str, value: &Value) -> String {
         format!("{} = {}", self.quoted(name), query.parameter(value.clone()))
     }
 }

@@ -17,15 +17,15 @@ pub(in crate::sql) fn apart(sql: Sql, is_ours: impl Fn(&str) -> bool) -> Sql {
         let earlier = named.iter().filter(|name| **name == token.text).count();
         if earlier > 0 {
             let twin = twin(&token.text, earlier + 1);
-            text.push_str(&sql.text()[end..token.place.start]);
+            text.push_str(&sql.text()[end..token.span.start]);
             text.push_str(&twin.name);
-            end = token.place.end;
+            end = token.span.end;
             twins.push(twin);
         }
         named.push(token.text);
     }
     text.push_str(&sql.text()[end..]);
-    sql.with_text(text).with_twins(twins)
+    sql.with_text(text).with_copies(twins)
 }
 
 fn twin(of: &str, number: usize) -> TableCopy {
@@ -48,6 +48,6 @@ mod tests {
         let text = "INSERT INTO t_1 SELECT 't_1' FROM t_1 AS a, t_2, t_12, t_1 AS b";
         let sql = apart(plain(text.to_owned()), |name| name.starts_with("t_"));
         assert_eq!(sql.text(), "INSERT INTO t_1 SELECT 't_1' FROM t_1_2 AS a, t_2, t_12, t_1_3 AS b");
-        assert_eq!(sql.twins(), [twin("t_1", 2), twin("t_1", 3)]);
+        assert_eq!(sql.copies(), [twin("t_1", 2), twin("t_1", 3)]);
     }
 }

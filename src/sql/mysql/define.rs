@@ -4,7 +4,7 @@
 //! A foreign key that comes back is not checked, as it may have had orphans; one that is declared is.
 
 use super::prevent;
-use super::siblings::Variant;
+use super::variant::Variant;
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
 use crate::model::catalog::TableName;
@@ -31,26 +31,26 @@ use crate::sql::table_for;
 const RELAX: &str = "relax";
 
 impl Redefine for Mysql {
-    fn relaxed(
+    fn relax(
         &self,
         _: &Schema,
         table: &Table,
-        wishes: &[RelaxRequest<'_>],
-        nulled: &[NullableColumn<'_>],
+        requests: &[RelaxRequest<'_>],
+        nullable_columns: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         let of = table.name.to_string();
         let mut changes = Vec::new();
-        for wish in wishes {
-            let name = wish.relation.name.as_deref().unwrap_or_default();
+        for request in requests {
+            let name = request.relation.name.as_deref().unwrap_or_default();
             let before = text_of(definitions, "constraint", name, &of);
             changes.push(Redefinition {
                 before: Some(before.ok_or_else(|| format!("it has no constraint {name}"))?.to_owned()),
-                dropped: vec![wish.relation.id.clone()],
-                ..Redefinition::new(DefinitionKind::Constraint, name, &table.name, wish.rule, RELAX)
+                dropped: vec![request.relation.id.clone()],
+                ..Redefinition::new(DefinitionKind::Constraint, name, &table.name, request.rule, RELAX)
             });
         }
-        for NullableColumn { column, rule } in nulled {
+        for NullableColumn { column, rule } in nullable_columns {
             let column = &table.columns[*column];
             let Some(before) = text_of(definitions, "column", &column.name, &of) else { continue };
             if !before.starts_with("NOT NULL\n") {
@@ -72,22 +72,22 @@ impl Redefine for Mysql {
         Ok(changes)
     }
 
-    fn enforced(
+    fn enforce(
         &self,
         schema: &Schema,
-        wish: &EnforceRequest<'_>,
+        request: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        let relation = wish.relation;
+        let relation = request.relation;
         let table = schema.child(relation);
         let columns: Vec<&str> = schema.child_column_names(relation).collect();
         let named = format!("{}_{}", table.name.table, columns.join("_"));
         let mut changes = Vec::new();
-        if wish.needs_index {
+        if request.needs_index {
             let name = free_name(&bounded(&named, ""), definitions);
             changes.push(Redefinition {
                 after: Some(format!("INDEX ({})", quoted_all(columns.iter().copied()))),
-                ..Redefinition::new(DefinitionKind::Index, &name, &table.name, wish.rule, "enforce")
+                ..Redefinition::new(DefinitionKind::Index, &name, &table.name, request.rule, "enforce")
             });
         }
         let mut clause = format!(
@@ -96,7 +96,7 @@ impl Redefine for Mysql {
             table_for(Engine::Mariadb, &relation.parent.name),
             quoted_all(schema.parent_columns(relation).map(|column| column.name.as_str()))
         );
-        clause.push_str(&wish.actions(self.sibling.unsaid()));
+        clause.push_str(&request.actions(self.variant.unsaid()));
         let of = table.name.to_string();
         let wanted = format!("INDEX ({})", quoted_all(columns.iter().copied()));
         let here =
@@ -109,25 +109,25 @@ impl Redefine for Mysql {
         changes.push(Redefinition {
             after: Some(clause),
             declared: vec![relation.id.clone()],
-            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, wish.rule, "enforce")
+            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, request.rule, "enforce")
         });
         Ok(changes)
     }
 
-    fn prevented(
+    fn prevent(
         &self,
         schema: &Schema,
-        wish: &PreventRequest<'_>,
+        request: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        prevent::prevented(schema, wish, definitions)
+        prevent::prevented(schema, request, definitions)
     }
 
     fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {
-        statements(self.sibling, change).into_iter().map(|text| Step::Statement(plain(text))).collect()
+        statements(self.variant, change).into_iter().map(|text| Step::Statement(plain(text))).collect()
     }
 
-    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+    fn rows_with_null(&self, table: &TableName, column: &str) -> Sql {
         plain(format!(
             "SELECT 1 FROM {} AS t WHERE t.{} IS NULL LIMIT 1",
             table_for(Engine::Mariadb, table),
@@ -136,7 +136,7 @@ impl Redefine for Mysql {
     }
 
     fn script(&self, _: &Schema, change: &Redefinition, _: &[Definition]) -> Result<String, String> {
-        let statements = statements(self.sibling, change);
+        let statements = statements(self.variant, change);
         let script: String = match change.kind {
             // The body of a trigger has semicolons of its own.
             DefinitionKind::Trigger => {

@@ -1,7 +1,7 @@
 //! Definitions that these servers hide from a user who may only read: the actions of foreign keys, and triggers. A plan is
 //! held against definitions, and who makes it need not be who applies it.
 
-use super::siblings::Variant;
+use super::variant::Variant;
 use crate::model::catalog::Engine;
 use crate::model::redefinition::Definition;
 use crate::model::relation::Origin;

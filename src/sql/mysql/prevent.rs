@@ -27,20 +27,20 @@ use crate::sql::table_for;
 
 pub(super) fn prevented(
     schema: &Schema,
-    wish: &PreventRequest<'_>,
+    request: &PreventRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
-    let child = schema.child(wish.relation);
-    if wish.relation.parent.name == child.name {
+    let child = schema.child(request.relation);
+    if request.relation.parent.name == child.name {
         return Err("a trigger of this server cannot write to the table that fires it".to_owned());
     }
-    let body = body(schema, wish).ok_or("its parent table is missing")?;
+    let body = body(schema, request).ok_or("its parent table is missing")?;
     let trigger = |(part, event): (&str, &str)| {
-        let name = trigger_name(schema, wish.relation, part);
+        let name = trigger_name(schema, request.relation, part);
         Redefinition {
             before: text_of(definitions, "trigger", &name, &child.name.to_string()).map(str::to_owned),
             after: Some(format!("BEFORE {event}\n{body}")),
-            ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent")
+            ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, request.rule, "prevent")
         }
     };
     let changes = [("_insert", "INSERT"), ("_update", "UPDATE")].map(trigger);
@@ -54,8 +54,8 @@ pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<
     drop.into_iter().chain(make).collect()
 }
 
-fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
-    let relation = wish.relation;
+fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
+    let relation = request.relation;
     let parent = schema.parent(relation)?;
     let children: Vec<&str> = schema.child_column_names(relation).collect();
     let new = |name: &str, alias: &str| format!("NEW.{} AS {}", in_backticks(name), in_backticks(alias));
@@ -64,19 +64,19 @@ fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
     let child = schema.child(relation).columns.iter().filter(|column| !column.generated);
     let child: Vec<String> = child.map(|column| new(&column.name, &column.name)).collect();
     let child = format!("(SELECT {}) AS child", child.join(", "));
-    let via = wish.via.and_then(|via| {
+    let via = request.via.and_then(|via| {
         let table = &schema.tables[schema.table(&via.table)?];
         let equal = via.columns.iter().zip(schema.child_columns(relation)).filter_map(|(name, theirs)| {
             let ours = table.columns.iter().find(|column| column.name == *name)?;
             let (left, right) =
                 (format!("via.{}", in_backticks(name)), format!("`key`.{}", in_backticks(&theirs.name)));
-            Some(MYSQL.meets(ours, &left, theirs, &right))
+            Some(MYSQL.equals_other_column(ours, &left, theirs, &right))
         });
         let equal = equal.collect::<Vec<_>>().join(" AND ");
         Some(format!("\n    JOIN {} AS via ON {equal}", table_for(Engine::Mariadb, &table.name)))
     });
-    let columns: Vec<String> = wish.values.iter().map(|(column, _)| in_backticks(&column.name)).collect();
-    let values: Vec<String> = wish.values.iter().map(|(_, given)| value(given, &children)).collect();
+    let columns: Vec<String> = request.values.iter().map(|(column, _)| in_backticks(&column.name)).collect();
+    let values: Vec<String> = request.values.iter().map(|(_, given)| value(given, &children)).collect();
     let first = in_backticks(&schema.parent_columns(relation).next()?.name);
     let parent = table_for(Engine::Mariadb, &parent.name);
     Some(format!(
@@ -85,7 +85,7 @@ fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
          IF EXISTS (SELECT 1 FROM {child} WHERE {} AND NOT EXISTS ({})) THEN\n    \
          INSERT INTO {parent}({})\n    SELECT {}\n    FROM {child}\n    CROSS JOIN (SELECT {}) AS `key`{}\n    WHERE TRUE\n    \
          ON DUPLICATE KEY UPDATE {first} = {parent}.{first};\n  END IF;\nEND",
-        visible(wish.rule),
+        visible(request.rule),
         visible(&relation.id),
         MYSQL.complete_key(schema, relation),
         MYSQL.parent_query(schema, relation)?,

@@ -41,12 +41,12 @@ const NOT_NULL: &str = "NOT NULL ";
 const NOT_VALID: &str = " NOT VALID";
 
 impl Redefine for Postgres {
-    fn relaxed(
+    fn relax(
         &self,
         _: &Schema,
         table: &Table,
-        wishes: &[RelaxRequest<'_>],
-        nulled: &[NullableColumn<'_>],
+        requests: &[RelaxRequest<'_>],
+        nullable_columns: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
         let of = table.name.to_string();
@@ -61,14 +61,14 @@ impl Redefine for Postgres {
             changes.extend(comment.map(|text| change(DefinitionKind::Comment, text)));
             change(DefinitionKind::Constraint, text)
         };
-        for wish in wishes {
-            let name = wish.relation.name.as_deref().unwrap_or_default();
+        for request in requests {
+            let name = request.relation.name.as_deref().unwrap_or_default();
             let before =
                 text_of(definitions, "constraint", name, &of).ok_or_else(|| format!("it has no constraint {name}"))?;
-            let change = gone(&mut changes, wish.rule, name, before);
-            changes.push(Redefinition { dropped: vec![wish.relation.id.clone()], ..change });
+            let change = gone(&mut changes, request.rule, name, before);
+            changes.push(Redefinition { dropped: vec![request.relation.id.clone()], ..change });
         }
-        for NullableColumn { column, rule } in nulled {
+        for NullableColumn { column, rule } in nullable_columns {
             let column = &table.columns[*column];
             let in_column = text_of(definitions, "column", &column.name, &of)
                 .and_then(|before| Some((before, before.strip_prefix(NOT_NULL)?)));
@@ -98,21 +98,21 @@ impl Redefine for Postgres {
         Ok(changes)
     }
 
-    fn enforced(
+    fn enforce(
         &self,
         schema: &Schema,
-        wish: &EnforceRequest<'_>,
+        request: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        let relation = wish.relation;
+        let relation = request.relation;
         let table = schema.child(relation);
         let of = table.name.to_string();
         let columns: Vec<&str> = schema.child_column_names(relation).collect();
         let mut changes = Vec::new();
-        if wish.needs_index {
+        if request.needs_index {
             let name = free_name(&bounded(&format!("{}_{}", table.name.table, columns.join("_")), ""), definitions);
             let text = format!("CREATE INDEX ({})", quoted_all(columns.iter().copied()));
-            let index = Redefinition::new(DefinitionKind::Index, &name, &table.name, wish.rule, "enforce");
+            let index = Redefinition::new(DefinitionKind::Index, &name, &table.name, request.rule, "enforce");
             changes.push(Redefinition { after: Some(text), ..index });
         }
         let (name, before, after) = match &relation.name {
@@ -126,25 +126,25 @@ impl Redefine for Postgres {
             }
             _ => {
                 let name = bounded(&format!("{}_{}", table.name.table, columns.join("_")), "_fkey");
-                (free_name(&name, definitions), None, clause(schema, wish))
+                (free_name(&name, definitions), None, clause(schema, request))
             }
         };
         changes.push(Redefinition {
             before,
             after: Some(after),
             declared: vec![relation.id.clone()],
-            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, wish.rule, "enforce")
+            ..Redefinition::new(DefinitionKind::Constraint, &name, &table.name, request.rule, "enforce")
         });
         Ok(changes)
     }
 
-    fn prevented(
+    fn prevent(
         &self,
         schema: &Schema,
-        wish: &PreventRequest<'_>,
+        request: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        prevent::prevented(schema, wish, definitions)
+        prevent::prevented(schema, request, definitions)
     }
 
     fn steps(&self, schema: &Schema, change: &Redefinition) -> Vec<Step> {
@@ -152,7 +152,7 @@ impl Redefine for Postgres {
         statements.map(|text| Step::Statement(plain(text))).collect()
     }
 
-    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+    fn rows_with_null(&self, table: &TableName, column: &str) -> Sql {
         plain(format!("SELECT 1::int8 FROM ONLY {} AS t WHERE t.{} IS NULL LIMIT 1", name_of(table), quoted(column)))
     }
 
@@ -227,8 +227,8 @@ fn constraint(schema: &Schema, change: &Redefinition, table: &str, name: &str) -
 }
 
 /// A foreign key as `definitions.sql` spells it.
-fn clause(schema: &Schema, wish: &EnforceRequest<'_>) -> String {
-    let relation: &Relation = wish.relation;
+fn clause(schema: &Schema, request: &EnforceRequest<'_>) -> String {
+    let relation: &Relation = request.relation;
     let mut clause = format!(
         "FOREIGN KEY ({}) REFERENCES {}({})",
         quoted_all(schema.child_column_names(relation)),
@@ -238,7 +238,7 @@ fn clause(schema: &Schema, wish: &EnforceRequest<'_>) -> String {
     if relation.match_rule == Match::Full {
         clause.push_str(" MATCH FULL");
     }
-    clause.push_str(&wish.actions(&[Action::NoAction]));
+    clause.push_str(&request.actions(&[Action::NoAction]));
     clause
 }
 

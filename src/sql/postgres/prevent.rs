@@ -28,25 +28,25 @@ use crate::sql::redefine::ParentValue;
 use crate::sql::redefine::PreventRequest;
 use crate::sql::redefine::text_of;
 use crate::sql::redefine::trigger_name;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 use crate::sql::scan::Scan;
 
 pub(super) fn prevented(
     schema: &Schema,
-    wish: &PreventRequest<'_>,
+    request: &PreventRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
-    let child = schema.child(wish.relation);
-    let name = trigger_name(schema, wish.relation, "");
-    let columns: Vec<String> = schema.child_column_names(wish.relation).map(quoted).collect();
-    let body = body(schema, wish).ok_or("its parent table is missing")?;
+    let child = schema.child(request.relation);
+    let name = trigger_name(schema, request.relation, "");
+    let columns: Vec<String> = schema.child_column_names(request.relation).map(quoted).collect();
+    let body = body(schema, request).ok_or("its parent table is missing")?;
     if body.contains(TAG) {
         return Err(format!("the rule's SQL has {TAG} in it, which ends the text of the function"));
     }
     let change = Redefinition {
         before: text_of(definitions, "trigger", &name, &child.name.to_string()).map(str::to_owned),
         after: Some(format!("BEFORE INSERT OR UPDATE OF {}\n{body}", columns.join(", "))),
-        ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent")
+        ..Redefinition::new(DefinitionKind::Trigger, &name, &child.name, request.rule, "prevent")
     };
     Ok(if change.before == change.after { Vec::new() } else { vec![change] })
 }
@@ -70,31 +70,31 @@ pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<
     statements
 }
 
-fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
-    let relation = wish.relation;
+fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
+    let relation = request.relation;
     let parent = schema.parent(relation)?;
     let children: Vec<&str> = schema.child_column_names(relation).collect();
     let key = key_names(schema, relation).into_iter();
     let key: Vec<String> =
         key.map(|(place, name)| format!("NEW.{} AS {}", quoted(children[place]), quoted(name))).collect();
-    let expressions = wish.values.iter().filter_map(|(_, given)| match given {
-        ParentValue::Expression(expression) => Some(Wanted::Expression(expression)),
+    let expressions = request.values.iter().filter_map(|(_, given)| match given {
+        ParentValue::Expression(expression) => Some(RequestedValue::Expression(expression)),
         ParentValue::Key(_) | ParentValue::Derived => None,
     });
     let tables = POSTGRES.rule_tables(schema, &expressions.collect::<Vec<_>>());
-    let via = wish.via.and_then(|via| {
+    let via = request.via.and_then(|via| {
         let table = &schema.tables[schema.table(&via.table)?];
         let equal = via.columns.iter().zip(&children);
         let equal: Vec<String> = equal
             .map(|(name, key)| {
                 let key = format!("\"key\".{}", quoted(key));
-                POSTGRES.equal(find_column(table, name), &POSTGRES.of("via", name), &key)
+                POSTGRES.equal(find_column(table, name), &POSTGRES.qualified("via", name), &key)
             })
             .collect();
         Some(format!("\n    JOIN {} AS via ON {}", POSTGRES.table_name(None, table), equal.join(" AND ")))
     });
-    let columns: Vec<String> = wish.values.iter().map(|(column, _)| quoted(&column.name)).collect();
-    let values: Vec<String> = wish.values.iter().map(|(column, given)| value(column, given, &children)).collect();
+    let columns: Vec<String> = request.values.iter().map(|(column, _)| quoted(&column.name)).collect();
+    let values: Vec<String> = request.values.iter().map(|(column, given)| value(column, given, &children)).collect();
     Some(format!(
         "\n#variable_conflict use_column\nBEGIN\n  \
          -- Made by fk-doctor, by its rule {}, for {}:\n  \
@@ -103,7 +103,7 @@ fn body(schema: &Schema, wish: &PreventRequest<'_>) -> Option<String> {
          {tables}INSERT INTO {}({})\n    SELECT {}\n    \
          FROM (SELECT NEW.*) AS child CROSS JOIN (SELECT {}) AS \"key\"{}\n    ON CONFLICT DO NOTHING;\n  \
          END IF;\n  RETURN NEW;\nEND\n",
-        visible(wish.rule),
+        visible(request.rule),
         visible(&relation.id),
         POSTGRES.complete_key(schema, relation),
         POSTGRES.parent_query(schema, relation)?,

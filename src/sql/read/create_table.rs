@@ -87,13 +87,13 @@ impl<'t> CreateTable<'t> {
     pub fn with(&self, constraint: &str) -> String {
         let last = self.items.last().map_or(0..0, Range::clone);
         let Some(before) = self.tokens.get(last.end.saturating_sub(1)) else { return self.text.to_owned() };
-        let close = self.tokens.get(last.end).map_or(self.text.len(), |token| token.place.start);
-        let first = self.tokens.get(last.start).map_or(0, |token| token.place.start);
+        let close = self.tokens.get(last.end).map_or(self.text.len(), |token| token.span.start);
+        let first = self.tokens.get(last.start).map_or(0, |token| token.span.start);
         let line = self.text[..first].rfind('\n').map_or(0, |end| end + 1);
         let lead = &self.text[line..first];
         let has_line_of_its_own = line > 0 && lead.trim().is_empty();
-        let gap = &self.text[before.place.end..close];
-        let (start, end) = (&self.text[..before.place.end], &self.text[close..]);
+        let gap = &self.text[before.span.end..close];
+        let (start, end) = (&self.text[..before.span.end], &self.text[close..]);
         // What is said of the last item stays behind it.
         let said = gap.trim_end();
         if has_line_of_its_own || ends_in_comment(said) {
@@ -185,20 +185,20 @@ impl<'t> CreateTable<'t> {
     }
 
     fn written(&self, fates: &[Fate]) -> String {
-        let mut paper = Paper::default();
+        let mut output = OutputText::default();
         let mut end = 0;
         for (token, fate) in self.tokens.iter().zip(fates) {
-            let gap = &self.text[end..token.place.start];
-            end = token.place.end;
+            let gap = &self.text[end..token.span.start];
+            end = token.span.end;
             match fate {
-                Fate::Stays => paper.write(gap, &self.text[token.place.clone()]),
+                Fate::Stays => output.write(gap, &self.text[token.span.clone()]),
                 // A comment before a clause may speak of what stands before it.
-                Fate::GoesFirst if !gap.trim().is_empty() => paper.write(gap.trim_end(), ""),
+                Fate::GoesFirst if !gap.trim().is_empty() => output.write(gap.trim_end(), ""),
                 Fate::GoesFirst | Fate::Goes => {}
             }
         }
-        paper.write(&self.text[end..], "");
-        paper.text
+        output.write(&self.text[end..], "");
+        output.text
     }
 }
 
@@ -213,12 +213,12 @@ enum Fate {
 
 /// The text that is left, written so that neither a comment nor a name swallows what comes next.
 #[derive(Default)]
-struct Paper {
+struct OutputText {
     text: String,
     ends_in_comment: bool,
 }
 
-impl Paper {
+impl OutputText {
     /// A gap is white space and comments.
     fn write(&mut self, gap: &str, token: &str) {
         if self.ends_in_comment && !gap.trim_start_matches([' ', '\t']).starts_with('\n') {

@@ -121,10 +121,10 @@ impl<'s> Dml<'s> {
         if tokens.is_empty() {
             return piece;
         }
-        let mut from = self.tokens[tokens.start].place.start;
-        for (place, token) in self.tokens.iter().enumerate().take(tokens.end).skip(tokens.start) {
-            let Some(number) = self.placeholder(place) else { continue };
-            piece.text.push_str(&self.text[from..token.place.start]);
+        let mut from = self.tokens[tokens.start].span.start;
+        for (index, token) in self.tokens.iter().enumerate().take(tokens.end).skip(tokens.start) {
+            let Some(number) = self.placeholder(index) else { continue };
+            piece.text.push_str(&self.text[from..token.span.start]);
             piece.values.push(self.parameters.get(number).cloned().unwrap_or(Value::Null));
             match self.engine.facts().placeholder {
                 ParameterStyle::Numbered(sign) => {
@@ -132,29 +132,29 @@ impl<'s> Dml<'s> {
                 }
                 ParameterStyle::Question => piece.text.push('?'),
             }
-            from = token.place.end;
+            from = token.span.end;
         }
-        piece.text.push_str(&self.text[from..self.tokens[tokens.end - 1].place.end]);
+        piece.text.push_str(&self.text[from..self.tokens[tokens.end - 1].span.end]);
         piece
     }
 
     /// Which of the values stands for a token.
-    fn placeholder(&self, place: usize) -> Option<usize> {
-        let token = &self.tokens[place];
+    fn placeholder(&self, index: usize) -> Option<usize> {
+        let token = &self.tokens[index];
         match self.engine.facts().placeholder {
             ParameterStyle::Numbered(sign) => {
                 token.text.strip_prefix(sign).filter(|_| !token.quoted)?.parse::<usize>().ok()?.checked_sub(1)
             }
             ParameterStyle::Question => {
-                token.is_word("?").then(|| self.tokens[..place].iter().filter(|token| token.is_word("?")).count())
+                token.is_word("?").then(|| self.tokens[..index].iter().filter(|token| token.is_word("?")).count())
             }
         }
     }
 
     fn slice(&self, tokens: &Range<usize>) -> &str {
         match self.tokens.get(tokens.clone()) {
-            Some([first, .., last]) => &self.text[first.place.start..last.place.end],
-            Some([only]) => &self.text[only.place.clone()],
+            Some([first, .., last]) => &self.text[first.span.start..last.span.end],
+            Some([only]) => &self.text[only.span.clone()],
             _ => "",
         }
     }
@@ -195,16 +195,16 @@ impl Reader<'_> {
     /// The next of these words outside of parentheses, or the end.
     fn find(&self, words: &[&str]) -> usize {
         let mut depth = 0_i32;
-        for (place, token) in self.tokens.iter().enumerate().skip(self.at) {
+        for (index, token) in self.tokens.iter().enumerate().skip(self.at) {
             if token.is_word("(") {
                 depth += 1;
             } else if token.is_word(")") {
                 depth -= 1;
             }
             // a IS DISTINCT FROM b
-            let is_compared = place > 0 && token.is_word("FROM") && self.tokens[place - 1].is_word("DISTINCT");
+            let is_compared = index > 0 && token.is_word("FROM") && self.tokens[index - 1].is_word("DISTINCT");
             if depth == 0 && token.is_any(words) && !is_compared {
-                return place;
+                return index;
             }
         }
         self.tokens.len()
@@ -307,20 +307,20 @@ impl Reader<'_> {
         let mut assigned: Vec<(String, Range<usize>)> = Vec::new();
         let mut depth = 0_i32;
         let mut start = set.start;
-        for place in set.start..=set.end {
-            let token = self.tokens.get(place).filter(|_| place < set.end);
+        for index in set.start..=set.end {
+            let token = self.tokens.get(index).filter(|_| index < set.end);
             if let Some(token) = token {
                 depth += i32::from(token.is_any(&["(", "["])) - i32::from(token.is_any(&[")", "]"]));
                 if depth > 0 || !token.is_word(",") {
                     continue;
                 }
             }
-            assigned.push(self.assignment(start..place)?);
-            start = place + 1;
+            assigned.push(self.assignment(start..index)?);
+            start = index + 1;
         }
-        let depends = |(place, (_, value)): (usize, &(String, Range<usize>))| {
+        let depends = |(index, (_, value)): (usize, &(String, Range<usize>))| {
             let earlier =
-                |token: &Token| assigned[..place].iter().any(|(name, _)| name.eq_ignore_ascii_case(&token.text));
+                |token: &Token| assigned[..index].iter().any(|(name, _)| name.eq_ignore_ascii_case(&token.text));
             // MySQL's later expressions see what the earlier ones assigned.
             self.lexis().assigns_in_order && self.tokens[value.clone()].iter().any(earlier)
         };
@@ -328,7 +328,7 @@ impl Reader<'_> {
     }
 
     fn assignment(&self, tokens: Range<usize>) -> Option<(String, Range<usize>)> {
-        let equals = tokens.clone().find(|&place| self.tokens[place].is_word("="))?;
+        let equals = tokens.clone().find(|&index| self.tokens[index].is_word("="))?;
         let name = &self.tokens[tokens.start..equals];
         let name = match name {
             [name] => name,

@@ -79,7 +79,7 @@ pub fn names_other_database<'n>(
 }
 
 /// A table that stays changed after a rollback, and the tables whose triggers may write to it.
-pub struct Lasting<'s> {
+pub struct NonTransactionalTable<'s> {
     pub table: &'s Table,
     /// The storage engine of that table.
     pub storage: &'s str,
@@ -88,10 +88,14 @@ pub struct Lasting<'s> {
 }
 
 /// Returns a table that stays changed after a rollback, if the database has one.
-pub fn lasting_beside<'s>(schema: &'s Schema, statement: &Statement) -> Option<Lasting<'s>> {
+pub fn non_transactional_table<'s>(schema: &'s Schema, statement: &Statement) -> Option<NonTransactionalTable<'s>> {
     let (table, storage) = lasting(schema).next()?;
     let tokens = tokens_of(schema.database.engine, &statement.text);
-    Some(Lasting { table, storage, named: schema.tables.iter().filter(|table| names(&tokens, table)).collect() })
+    Some(NonTransactionalTable {
+        table,
+        storage,
+        named: schema.tables.iter().filter(|table| names(&tokens, table)).collect(),
+    })
 }
 
 /// The tables that stay changed after a rollback, each with its storage engine.

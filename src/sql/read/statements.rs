@@ -41,9 +41,9 @@ pub fn statements(engine: Engine, text: &str) -> Vec<Statement> {
             continue;
         }
         if let (Some(start), Some(end)) = (tokens.get(first), at.checked_sub(1).filter(|last| *last >= first)) {
-            let place = start.place.start..tokens[end].place.end;
-            let line = 1 + text[..place.start].matches('\n').count();
-            found.push(statement(engine, &text[place], line));
+            let span = start.span.start..tokens[end].span.end;
+            let line = 1 + text[..span.start].matches('\n').count();
+            found.push(statement(engine, &text[span], line));
         }
         first = at + 1;
         open_bodies = 0;
@@ -76,7 +76,7 @@ fn is_semicolon(token: &Token) -> bool {
 
 fn makes_trigger(tokens: &[Token]) -> bool {
     let named = tokens.iter().take(3).position(|token| token.is_word("TRIGGER"));
-    named.is_some_and(|place| place > 0) && tokens[0].is_word("CREATE")
+    named.is_some_and(|index| index > 0) && tokens[0].is_word("CREATE")
 }
 
 fn kind(words: &[Token]) -> StatementKind {

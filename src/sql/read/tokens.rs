@@ -14,7 +14,7 @@ pub struct Token {
     /// A quoted name or a string is never a keyword.
     pub quoted: bool,
     /// Where it stands, quotes included.
-    pub place: Range<usize>,
+    pub span: Range<usize>,
 }
 
 impl Token {
@@ -41,7 +41,7 @@ pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
         let rest = &sql[start..];
         let escapes = match lexis.escapes {
             Escapes::Never => false,
-            Escapes::AfterE => tokens.last().is_some_and(|last| last.is_word("E") && last.place.end == start),
+            Escapes::AfterE => tokens.last().is_some_and(|last| last.is_word("E") && last.span.end == start),
             Escapes::Always => first != '`',
         };
         let length = match first {
@@ -56,7 +56,7 @@ pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
             c => c.len_utf8(),
         };
         let text = &rest[..length];
-        let place = start..start + length;
+        let span = start..start + length;
         start += length;
         let (text, quoted) = match first {
             '\'' | '"' | '`' => {
@@ -70,7 +70,7 @@ pub fn tokens_of(engine: Engine, sql: &str) -> Vec<Token> {
             c if c.is_whitespace() => continue,
             _ => (text.to_owned(), false),
         };
-        tokens.push(Token { text, quoted, place });
+        tokens.push(Token { text, quoted, span });
     }
     tokens
 }
@@ -138,7 +138,7 @@ mod tests {
     fn tokens_know_their_places() {
         let sql = "a -- b\n'it''s' /* c */ [x y];é";
         let found: Vec<(String, bool, &str)> =
-            tokens(sql).into_iter().map(|token| (token.text, token.quoted, &sql[token.place])).collect();
+            tokens(sql).into_iter().map(|token| (token.text, token.quoted, &sql[token.span])).collect();
         let expected = [
             ("a", false, "a"),
             ("it's", true, "'it''s'"),
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn every_engine_has_quotes_of_its_own() {
         let words = |engine, sql: &str| -> Vec<String> {
-            tokens_of(engine, sql).into_iter().map(|token| sql[token.place].to_owned()).collect()
+            tokens_of(engine, sql).into_iter().map(|token| sql[token.span].to_owned()).collect()
         };
         let sql = "E'a\\'b;' $x$ ; $$ $x$ /* a /* b */ ; */ $1 a[1]";
         assert_eq!(words(Engine::Postgres, sql), ["E", "'a\\'b;'", "$x$ ; $$ $x$", "$1", "a", "[", "1", "]"]);

@@ -15,7 +15,7 @@ use crate::sql::grammar::mysql::Mysql;
 use crate::sql::grammar::postgres;
 use crate::sql::grammar::postgres::Postgres;
 use crate::sql::grammar::sqlite::Sqlite;
-use crate::sql::mysql::siblings::Variant;
+use crate::sql::mysql::variant::Variant;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::WANTED;
 use crate::sql::phrases::stored_columns;
@@ -28,26 +28,26 @@ use crate::sql::repair::names_of;
 
 impl Repair for Sqlite {
     /// A key that two rows have comes twice. SQLite takes references to such a key, and a rule does not point a row to it.
-    fn present(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
-        self.keyed("SELECT", table, columns, &names_of(table, columns), keys)
+    fn present_keys(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
+        self.columns_by_key("SELECT", table, columns, &names_of(table, columns), keys)
     }
 
-    fn long_rows(&self, table: &Table, rows: &[&RowName], bytes: u64) -> Option<Sql> {
+    fn rows_longer_than(&self, table: &Table, rows: &[&RowName], bytes: u64) -> Option<Sql> {
         let mut query = self.query();
         let wanted = self.named_rows(&mut query, table, rows);
         let lengths: Vec<String> = stored_columns(table)
-            .map(|column| format!("coalesce(octet_length({}), 0)", self.of("t", &column.name)))
+            .map(|column| format!("coalesce(octet_length({}), 0)", self.qualified("t", &column.name)))
             .collect();
         Some(query.finish(format!(
             "SELECT {WANTED}.{} FROM {wanted} CROSS JOIN {} ON {} WHERE {} > {bytes} ORDER BY 1",
-            self.number(),
+            self.number_column(),
             self.source(None, table, "t", Reading::AnyIndex),
             self.is_wanted(table, "t", rows),
             lengths.join(" + "),
         )))
     }
 
-    fn makes_circles(&self) -> bool {
+    fn can_insert_cycles(&self) -> bool {
         true
     }
 
@@ -60,13 +60,13 @@ impl Repair for Sqlite {
     }
 
     /// Every two values have an order.
-    fn largest(&self, table: &Table, name: &str) -> Sql {
+    fn largest_value(&self, table: &Table, name: &str) -> Sql {
         let table = self.source(None, table, "t", Reading::AnyIndex);
-        plain(format!("SELECT max({}) FROM {table}", self.of("t", name)))
+        plain(format!("SELECT max({}) FROM {table}", self.qualified("t", name)))
     }
 
     /// A column without a type stores any value as it is.
-    fn recorded(&self, value: Value) -> Value {
+    fn as_plan_table_stores(&self, value: Value) -> Value {
         value
     }
 
@@ -74,13 +74,13 @@ impl Repair for Sqlite {
         &Sqlite
     }
 
-    fn redefining(&self) -> Option<&'static dyn Redefine> {
+    fn redefine(&self) -> Option<&'static dyn Redefine> {
         Some(&Sqlite)
     }
 }
 
 impl Repair for Postgres {
-    fn removes_circles(&self) -> bool {
+    fn can_delete_cycles(&self) -> bool {
         false
     }
 
@@ -88,14 +88,14 @@ impl Repair for Postgres {
         &postgres::REHEARSAL
     }
 
-    fn redefining(&self) -> Option<&'static dyn Redefine> {
+    fn redefine(&self) -> Option<&'static dyn Redefine> {
         Some(&postgres::POSTGRES)
     }
 }
 
 impl Repair for Mysql {
     /// The terms of an index are not SQL that this server reads.
-    fn colliding(&self, _: &Table, _: &[(Option<&RowName>, &Row)], _: &UniqueTerms) -> Option<Sql> {
+    fn unique_collisions(&self, _: &Table, _: &[(Option<&RowName>, &Row)], _: &UniqueTerms) -> Option<Sql> {
         None
     }
 
@@ -103,15 +103,15 @@ impl Repair for Mysql {
         self.rehearsal()
     }
 
-    fn redefining(&self) -> Option<&'static dyn Redefine> {
-        Some(match self.sibling {
+    fn redefine(&self) -> Option<&'static dyn Redefine> {
+        Some(match self.variant {
             Variant::Mysql => &mysql::MYSQL,
             Variant::Mariadb => &mysql::MARIADB,
         })
     }
 
-    fn create_marked(&self, table: &NewTable, plan: &str) -> Sql {
-        let made = self.create(table);
+    fn create_marked_table(&self, table: &NewTable, plan: &str) -> Sql {
+        let made = self.create_table(table);
         let text = format!("{} COMMENT = '{}'", made.text(), mark(plan));
         made.with_text(text)
     }

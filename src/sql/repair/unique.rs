@@ -36,9 +36,9 @@ pub(super) fn statement<G: WriteGrammar + ?Sized>(
         let known = own.iter().map(|column| name.and_then(|name| name.get(column)).unwrap_or(&Value::Null));
         image.values().iter().chain(known)
     });
-    let wanted = grammar.numbered(&mut query, &columns, values.enumerate());
-    let stored = |index: usize| grammar.as_stored(&format!("{WANTED}.{}", grammar.held(index)), columns[index]);
-    let mut shown = vec![format!("{WANTED}.{}", grammar.number())];
+    let wanted = grammar.numbered_list(&mut query, &columns, values.enumerate());
+    let stored = |index: usize| grammar.as_stored(&format!("{WANTED}.{}", grammar.value_column(index)), columns[index]);
+    let mut shown = vec![format!("{WANTED}.{}", grammar.number_column())];
     let image = first.columns().enumerate();
     shown.extend(image.map(|(index, name)| format!("{} AS {}", stored(index), grammar.quoted(name))));
     shown
@@ -78,7 +78,7 @@ fn colliding<G: WriteGrammar + ?Sized>(
         owns.concat(),
         names.collect::<String>(),
         equal.join(" AND "),
-        number = grammar.number(),
+        number = grammar.number_column(),
         terms = terms.join(", "),
     )
 }

@@ -38,16 +38,16 @@ impl Scan for Postgres {
     fn near_misses(&self, schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql> {
         let column = schema.parent_columns(relation).next().filter(|column| column.family != Family::Integer)?;
         let mut query = self.query();
-        let wanted = self.spelled_keys(&mut query, keys);
-        let value = self.of("parent", &column.name);
+        let wanted = self.text_keys(&mut query, keys);
+        let value = self.qualified("parent", &column.name);
         Some(query.finish(format!(
             "WITH sought AS MATERIALIZED (SELECT {WANTED}.{} AS i, {} AS n FROM {wanted}) \
              SELECT sought.i, min(p.k), count(DISTINCT p.k) FROM \
              (SELECT {} AS k FROM {} WHERE {value} IS NOT NULL LIMIT {limit}) AS p \
              JOIN sought ON sought.n = {} GROUP BY sought.i ORDER BY sought.i",
-            self.number(),
-            self.bare(&format!("{WANTED}.{}", self.held(0))),
-            self.letters(&value, Some(column)),
+            self.number_column(),
+            self.bare(&format!("{WANTED}.{}", self.value_column(0))),
+            self.plain_text(&value, Some(column)),
             source(self, schema, schema.parent(relation)?, "parent", Reading::AnyIndex),
             self.bare("p.k"),
         )))
@@ -57,7 +57,7 @@ impl Scan for Postgres {
 impl Postgres {
     /// Returns a text without white space, case, leading zeros and the punctuation of a UUID.
     fn bare(&self, text: &str) -> String {
-        let trimmed = self.trimmed(&self.letters(text, None));
+        let trimmed = self.trimmed(&self.plain_text(text, None));
         format!("ltrim(lower(replace(replace(replace({trimmed}, '-', ''), '{{', ''), '}}', '')), '0')")
     }
 }

@@ -1,7 +1,7 @@
 //! A load in SQLite: a temporary trigger remembers each row that arrives, under the place that was set before.
 
-use super::witness::believed;
-use super::witness::record::Record;
+use super::recorder::believed;
+use super::recorder::record::Record;
 use crate::model::ids::RelationId;
 use crate::model::ids::TableId;
 use crate::model::row::RowName;
@@ -18,10 +18,10 @@ use crate::sql::query::plain;
 use crate::sql::quoted;
 use crate::sql::scan::sqlite::orphans_where;
 
-pub(in crate::sql) struct Rows;
+pub(in crate::sql) struct CopyLoad;
 
-impl Load for Rows {
-    fn prepare(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
+impl Load for CopyLoad {
+    fn create_load_tables(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
         let mut made = vec![
             "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
             "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
@@ -54,11 +54,11 @@ impl Load for Rows {
         statements
     }
 
-    fn orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
+    fn loaded_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         orphans_where(schema, &schema.relations[relation], &believed(), Some(&arrived(schema, relation)))
     }
 
-    fn note_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
+    fn insert_orphan_positions(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let record = Record::of(schema, about.child);
         let mut query = Sqlite.query();
@@ -71,11 +71,11 @@ impl Load for Rows {
         ))
     }
 
-    fn noted(&self) -> Sql {
+    fn count_orphan_positions(&self) -> Sql {
         plain("SELECT count(*) FROM temp.\"fk_doctor$noted\"".to_owned())
     }
 
-    fn place_of(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
+    fn position_of_row(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
         let record = Record::of(schema, table);
         let mut query = Sqlite.query();
         let named: Vec<String> = row
@@ -91,7 +91,7 @@ impl Load for Rows {
         ))
     }
 
-    fn holder(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
+    fn position_with_values(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
         let about = &schema.tables[table];
         let record = Record::of(schema, table);
         let mut query = Sqlite.query();
@@ -111,7 +111,7 @@ impl Load for Rows {
         ))
     }
 
-    fn staged(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql {
+    fn staged_rows(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql {
         let about = &schema.tables[table];
         let names: Vec<String> =
             columns.iter().map(|&column| format!("staged.{}", quoted(&about.columns[column].name))).collect();
@@ -124,8 +124,8 @@ impl Load for Rows {
 /// A table that a copy of the trial has too.
 const KEPT: &str = "main.\"fk_doctor$rows\"";
 
-impl TreatableLoad for Rows {
-    fn keep_rows(&self, schema: &Schema, table: TableId) -> Vec<Sql> {
+impl TreatableLoad for CopyLoad {
+    fn save_loaded_rows(&self, schema: &Schema, table: TableId) -> Vec<Sql> {
         let record = Record::of(schema, table);
         let names: Vec<String> =
             record.identity.iter().enumerate().map(|(i, name)| format!("{} AS k{i}", record.after(name))).collect();
@@ -141,19 +141,19 @@ impl TreatableLoad for Rows {
         format!("({}) IN (SELECT {} FROM {KEPT})", child.join(", "), kept.join(", "))
     }
 
-    fn nothing(&self) -> String {
+    fn matches_no_row(&self) -> String {
         "0".to_owned()
     }
 
-    fn not_from_the_file(&self) -> Vec<Sql> {
+    fn clear_position(&self) -> Vec<Sql> {
         vec![plain("UPDATE temp.\"fk_doctor$round\" SET number = 0".to_owned())]
     }
 
-    fn forget_noted(&self) -> Sql {
+    fn delete_orphan_positions(&self) -> Sql {
         plain("DELETE FROM temp.\"fk_doctor$noted\"".to_owned())
     }
 
-    fn treated(&self, schema: &Schema, table: TableId, columns: &[usize], place: i64) -> Sql {
+    fn treated_row(&self, schema: &Schema, table: TableId, columns: &[usize], place: i64) -> Sql {
         let about = &schema.tables[table];
         let record = Record::of(schema, table);
         let mut query = Sqlite.query();

@@ -28,10 +28,10 @@ use crate::sql::redefine::trigger_name;
 
 pub(super) fn prevented(
     schema: &Schema,
-    wish: &PreventRequest<'_>,
+    request: &PreventRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
-    let relation = wish.relation;
+    let relation = request.relation;
     let child = schema.child(relation);
     let address = child.address_column.filter(|column| relation.child_columns.contains(column));
     if let Some(column) = address {
@@ -45,8 +45,8 @@ pub(super) fn prevented(
     let trigger = |(part, event): (&str, String)| {
         let name = trigger_name(schema, relation, part);
         let before = text_of(definitions, "trigger", &name, &child.name.table).map(str::to_owned);
-        let after = text(schema, wish, &name, &event);
-        let about = Redefinition::new(DefinitionKind::Trigger, &name, &child.name, wish.rule, "prevent");
+        let after = text(schema, request, &name, &event);
+        let about = Redefinition::new(DefinitionKind::Trigger, &name, &child.name, request.rule, "prevent");
         Redefinition { before, after: Some(after), ..about }
     };
     let changes = events.into_iter().map(trigger);
@@ -54,8 +54,8 @@ pub(super) fn prevented(
 }
 
 /// The newest thing in the expressions of a rule that is newer than all else in its triggers.
-fn newest(wish: &PreventRequest<'_>) -> Option<(version::Minor, String)> {
-    let expressions = wish.values.iter().filter_map(|(_, given)| match given {
+fn newest(request: &PreventRequest<'_>) -> Option<(version::Minor, String)> {
+    let expressions = request.values.iter().filter_map(|(_, given)| match given {
         ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Sql(sql) => version::newest(sql),
             Expression::Literal(_) | Expression::Template(_) => None,
@@ -65,14 +65,14 @@ fn newest(wish: &PreventRequest<'_>) -> Option<(version::Minor, String)> {
     expressions.max_by_key(|(minor, _)| *minor)
 }
 
-pub(super) fn takes_version(wish: &PreventRequest<'_>) -> Option<String> {
-    let (minor, what) = newest(wish)?;
+pub(super) fn takes_version(request: &PreventRequest<'_>) -> Option<String> {
+    let (minor, what) = newest(request)?;
     let takes = version::named(minor, &what);
     Some(format!("the triggers use {what}: each program that writes to the table takes {takes}, or its writes fail"))
 }
 
-fn text(schema: &Schema, wish: &PreventRequest<'_>, name: &str, event: &str) -> String {
-    let relation = wish.relation;
+fn text(schema: &Schema, request: &PreventRequest<'_>, name: &str, event: &str) -> String {
+    let relation = request.relation;
     let child = schema.child(relation);
     let parent = quoted(&relation.parent.name.table);
     let new = |column: &str| format!("NEW.{}", quoted(column));
@@ -80,10 +80,10 @@ fn text(schema: &Schema, wish: &PreventRequest<'_>, name: &str, event: &str) -> 
     // As a foreign key compares: the child's own conversion is left out.
     let equal = schema.parent_columns(relation).zip(schema.child_column_names(relation));
     let equal = equal.map(|(ours, theirs)| format!("parent.{} = +{}", quoted(&ours.name), new(theirs)));
-    let columns: Vec<String> = wish.values.iter().map(|(column, _)| quoted(&column.name)).collect();
-    let values: Vec<String> = wish.values.iter().map(|(_, given)| value(schema, wish, given)).collect();
+    let columns: Vec<String> = request.values.iter().map(|(column, _)| quoted(&column.name)).collect();
+    let values: Vec<String> = request.values.iter().map(|(_, given)| value(schema, request, given)).collect();
     let takes =
-        newest(wish).map(|(minor, what)| format!("    -- For {what} it takes {}.\n", version::named(minor, &what)));
+        newest(request).map(|(minor, what)| format!("    -- For {what} it takes {}.\n", version::named(minor, &what)));
     let takes = takes.unwrap_or_default();
     format!(
         "CREATE TRIGGER {}\nBEFORE {event} ON {}\nWHEN {}\n    AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE {})\n\
@@ -94,17 +94,17 @@ fn text(schema: &Schema, wish: &PreventRequest<'_>, name: &str, event: &str) -> 
         quoted(&child.name.table),
         complete.collect::<Vec<_>>().join(" AND "),
         equal.collect::<Vec<_>>().join(" AND "),
-        visible(wish.rule),
+        visible(request.rule),
         visible(&relation.id),
         columns.join(", "),
         values.join(", "),
-        scopes(schema, wish),
+        scopes(schema, request),
     )
 }
 
-fn value(schema: &Schema, wish: &PreventRequest<'_>, given: &ParentValue<'_>) -> String {
+fn value(schema: &Schema, request: &PreventRequest<'_>, given: &ParentValue<'_>) -> String {
     let key: Vec<String> =
-        schema.child_column_names(wish.relation).map(|name| format!("NEW.{}", quoted(name))).collect();
+        schema.child_column_names(request.relation).map(|name| format!("NEW.{}", quoted(name))).collect();
     match given {
         ParentValue::Key(place) => key[*place].clone(),
         ParentValue::Derived => format!("'placeholder-' || {}", key.join(" || '-' || ")),
@@ -129,8 +129,8 @@ fn value(schema: &Schema, wish: &PreventRequest<'_>, given: &ParentValue<'_>) ->
 }
 
 /// What the rule's expressions speak of, as far as they do.
-fn scopes(schema: &Schema, wish: &PreventRequest<'_>) -> String {
-    let relation = wish.relation;
+fn scopes(schema: &Schema, request: &PreventRequest<'_>) -> String {
+    let relation = request.relation;
     let as_row = |columns: &mut dyn Iterator<Item = (&str, &str)>, scope: ExpressionScope| {
         let columns: Vec<String> =
             columns.map(|(column, name)| format!("NEW.{} AS {}", quoted(column), quoted(name))).collect();
@@ -138,16 +138,16 @@ fn scopes(schema: &Schema, wish: &PreventRequest<'_>) -> String {
     };
     let children: Vec<&str> = schema.child_column_names(relation).collect();
     let mut from = Vec::new();
-    if speaks_of(wish, ExpressionScope::Key) || wish.via.is_some() {
+    if speaks_of(request, ExpressionScope::Key) || request.via.is_some() {
         let mut columns = key_names(schema, relation).into_iter().map(|(place, name)| (children[place], name));
         from.push(as_row(&mut columns, ExpressionScope::Key));
     }
-    if speaks_of(wish, ExpressionScope::Child) {
+    if speaks_of(request, ExpressionScope::Child) {
         let stored = schema.child(relation).columns.iter().filter(|column| !column.generated);
         let mut columns = stored.map(|column| (column.name.as_str(), column.name.as_str()));
         from.push(as_row(&mut columns, ExpressionScope::Child));
     }
-    if let Some(via) = wish.via {
+    if let Some(via) = request.via {
         let equal = via.columns.iter().zip(&children);
         let equal: Vec<String> =
             equal.map(|(name, key)| format!("via.{} = +\"key\".{}", quoted(name), quoted(key))).collect();
@@ -156,8 +156,8 @@ fn scopes(schema: &Schema, wish: &PreventRequest<'_>) -> String {
     if from.is_empty() { String::new() } else { format!("\n    FROM {}", from.join("\n    JOIN ")) }
 }
 
-fn speaks_of(wish: &PreventRequest<'_>, scope: ExpressionScope) -> bool {
-    wish.values.iter().any(|(_, given)| match given {
+fn speaks_of(request: &PreventRequest<'_>, scope: ExpressionScope) -> bool {
+    request.values.iter().any(|(_, given)| match given {
         ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Literal(_) => false,
             Expression::Template(pieces) => pieces

@@ -31,37 +31,38 @@ use crate::sql::redefine::free_name;
 use crate::sql::redefine::readable;
 
 impl Redefine for Sqlite {
-    fn relaxed(
+    fn relax(
         &self,
         schema: &Schema,
         table: &Table,
-        wishes: &[RelaxRequest<'_>],
-        nulled: &[NullableColumn<'_>],
+        requests: &[RelaxRequest<'_>],
+        nullable_columns: &[NullableColumn<'_>],
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        define::relaxed(schema, table, wishes, nulled, definitions).map(|change| change.into_iter().collect())
+        define::relaxed(schema, table, requests, nullable_columns, definitions)
+            .map(|change| change.into_iter().collect())
     }
 
-    fn enforced(
+    fn enforce(
         &self,
         schema: &Schema,
-        wish: &EnforceRequest<'_>,
+        request: &EnforceRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        define::enforced(schema, wish, definitions)
+        define::enforced(schema, request, definitions)
     }
 
-    fn prevented(
+    fn prevent(
         &self,
         schema: &Schema,
-        wish: &PreventRequest<'_>,
+        request: &PreventRequest<'_>,
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String> {
-        prevent::prevented(schema, wish, definitions)
+        prevent::prevented(schema, request, definitions)
     }
 
-    fn takes_version(&self, wish: &PreventRequest<'_>) -> Option<String> {
-        prevent::takes_version(wish)
+    fn required_version(&self, request: &PreventRequest<'_>) -> Option<String> {
+        prevent::takes_version(request)
     }
 
     fn steps(&self, _: &Schema, change: &Redefinition) -> Vec<Step> {
@@ -74,11 +75,11 @@ impl Redefine for Sqlite {
         }
     }
 
-    fn shape(&self, table: &TableName) -> Option<Sql> {
+    fn table_shape(&self, table: &TableName) -> Option<Sql> {
         Some(shape(table))
     }
 
-    fn proofs(&self, schema: &Schema, change: &Redefinition) -> Vec<Sql> {
+    fn verification_queries(&self, schema: &Schema, change: &Redefinition) -> Vec<Sql> {
         let mut query = Sqlite.query();
         match change.kind {
             DefinitionKind::Table if !change.declared.is_empty() => {
@@ -94,7 +95,7 @@ impl Redefine for Sqlite {
         }
     }
 
-    fn has_null(&self, table: &TableName, column: &str) -> Sql {
+    fn rows_with_null(&self, table: &TableName, column: &str) -> Sql {
         // An index of a NOT NULL column could be believed to have no NULL.
         let (table, column) = (quoted(&table.table), quoted(column));
         plain(format!("SELECT 1 FROM main.{table} NOT INDEXED WHERE +{column} IS NULL LIMIT 1"))
@@ -165,7 +166,7 @@ fn script(change: &Redefinition, after: &str, table: &Table, definitions: &[Defi
     let new = free_name(&format!("{old} new"), definitions);
     let words = tokens(after);
     let name = words.get(2).ok_or_else(|| format!("the definition of {old} cannot be read"))?;
-    let create = format!("{}{}{}", &after[..name.place.start], quoted(&new), &after[name.place.end..]);
+    let create = format!("{}{}{}", &after[..name.span.start], quoted(&new), &after[name.span.end..]);
     let counts = words.iter().any(|word| word.is_word("AUTOINCREMENT"));
 
     let address = table.row_address.iter().filter(|_| table.address_column.is_none()).map(|name| quoted(name));

@@ -173,9 +173,9 @@ fn clause(words: &[Token], at: usize) -> Option<(Minor, String)> {
     if let [minus, arrow, after @ ..] = rest
         && minus.is_word("-")
         && arrow.is_word(">")
-        && minus.place.end == arrow.place.start
+        && minus.span.end == arrow.span.start
     {
-        let second = after.first().is_some_and(|second| second.is_word(">") && second.place.start == arrow.place.end);
+        let second = after.first().is_some_and(|second| second.is_word(">") && second.span.start == arrow.span.end);
         return Some((38, if second { "->>" } else { "->" }.to_owned()));
     }
     let number =

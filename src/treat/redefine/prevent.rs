@@ -57,7 +57,7 @@ impl DecisionInput<'_> {
             values: self.values(relation, parent, placeholder)?,
             rule: &rule.id.value,
         };
-        Ok((dialect.prevented(self.schema, &request, definitions)?, dialect.takes_version(&request)))
+        Ok((dialect.prevent(self.schema, &request, definitions)?, dialect.required_version(&request)))
     }
 
     fn parent_of(&self, relation: &Relation) -> Result<TableId, String> {

@@ -12,61 +12,61 @@ use crate::model::schema::Schema;
 use crate::model::value::Value;
 
 /// What a record of rows, before and after, tells. Where a record is of one statement alone, `since` says nothing.
-pub trait RecordQuestions {
+pub trait RecordQueries {
     /// One row: how many rows of a table were inserted, updated and deleted.
-    fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql;
+    fn count_changes(&self, schema: &Schema, table: TableId, since: u32) -> Sql;
 
     /// Rows that were written and lack their parent, as [`super::Scan::orphans`] gives them.
     fn written_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
 
     /// One row: how many of those rows lacked it before, and are only named by an UPDATE that changes nothing.
-    fn already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
+    fn count_already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
 
     /// Rows that were not written, but whose parent was taken away; in the same form.
-    fn left_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
+    fn abandoned_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql;
 
     /// One row: how many child rows were deleted along with their parents, had their key changed, or stay behind
     /// without a parent.
-    fn followed(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql;
+    fn count_affected_children(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql;
 
     /// Child rows whose parent key went and came back, for an engine whose RESTRICT refuses that all the same; in the form
     /// of [`super::Scan::orphans`]. `None` where there cannot be any.
-    fn restricted(&self, _: &Schema, _relation: RelationId, _: Event, _since: u32) -> Option<Sql> {
+    fn restricted_children(&self, _: &Schema, _relation: RelationId, _: Event, _since: u32) -> Option<Sql> {
         None
     }
 
     /// Child rows that went or changed later than their parent did, for such an engine; as they were, in the same form.
-    fn restricted_until_later(&self, _: &Schema, _relation: RelationId, _: Event, _since: u32) -> Option<Sql> {
+    fn restricted_changed_children(&self, _: &Schema, _relation: RelationId, _: Event, _since: u32) -> Option<Sql> {
         None
     }
 
     /// Rows that are their own parent only after a conversion that the engine does not make for them; in the same form.
-    fn unequal_to_themselves(&self, _: &Schema, _relation: RelationId, _since: u32) -> Option<Sql> {
+    fn unequal_self_references(&self, _: &Schema, _relation: RelationId, _since: u32) -> Option<Sql> {
         None
     }
 
     /// One row: how many deleted rows hang below each other, for a relation of a table to itself.
-    fn levels(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql>;
+    fn deletion_depth(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql>;
 }
 
-pub trait Recorder: RecordQuestions {
+pub trait Recorder: RecordQueries {
     /// Makes the record and what keeps it.
-    fn install(&self, schema: &Schema) -> Vec<Sql>;
+    fn create_record(&self, schema: &Schema) -> Vec<Sql>;
 
     /// Takes all of that away.
-    fn remove(&self, schema: &Schema) -> Vec<Sql>;
+    fn drop_record(&self, schema: &Schema) -> Vec<Sql>;
 
     /// From now on this is the round; `forget` empties the record first.
     fn begin_round(&self, schema: &Schema, round: u32, forget: bool) -> Vec<Sql>;
 
     /// Puts the record in order once a statement is done.
-    fn complete(&self, schema: &Schema) -> Vec<Sql>;
+    fn complete_record(&self, schema: &Schema) -> Vec<Sql>;
 
     /// One row: how many tables may have a conflict clause that replaces rows.
-    fn conflict_clauses(&self) -> Sql;
+    fn count_conflict_clauses(&self) -> Sql;
 
     /// Deletes every row of a table, as DROP TABLE does first.
-    fn empty(&self, schema: &Schema, table: TableId) -> String;
+    fn delete_all_rows(&self, schema: &Schema, table: TableId) -> String;
 
     /// Drops these triggers of the database until [`Recorder::restore_triggers`]: DROP TABLE does not fire them.
     fn drop_triggers(&self, triggers: &[String]) -> Vec<Sql>;
@@ -77,20 +77,20 @@ pub trait Recorder: RecordQuestions {
     fn recorded_tables(&self, schema: &Schema) -> Vec<TableId>;
 
     /// Takes the triggers of these tables away; the record stays.
-    fn pause(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
+    fn drop_record_triggers(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
 
     /// Makes the triggers of these tables again.
-    fn resume(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
+    fn create_record_triggers(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
 
     /// Returns the question for the recorded rows of a table since a round, and the names of the columns after the first
     /// three, for example `["id", "r", "id", "r"]`: first all values before, then all values after.
-    fn recorded(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>);
+    fn recorded_rows(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>);
 
     /// Puts one such row, recorded under these columns, into the record again.
-    fn record_again(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql;
+    fn insert_recorded_row(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql;
 }
 
 /// Returns the witness of a schema's engine, if it has one.
 pub fn of(schema: &Schema) -> Option<&'static dyn Recorder> {
-    capabilities::of(schema.database.engine).witness
+    capabilities::of(schema.database.engine).recorder
 }

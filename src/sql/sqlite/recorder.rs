@@ -25,17 +25,17 @@ use crate::sql::phrases::key_parts;
 use crate::sql::query::Sql;
 use crate::sql::query::plain;
 use crate::sql::quoted;
+use crate::sql::recorder::RecordQueries;
+use crate::sql::recorder::Recorder;
 use crate::sql::row_name_columns;
 use crate::sql::scan::sqlite::matched_where;
 use crate::sql::scan::sqlite::orphans_where;
-use crate::sql::witness::RecordQuestions;
-use crate::sql::witness::Recorder;
 use record::Record;
 
-pub(in crate::sql) struct Triggers;
+pub(in crate::sql) struct TriggerRecorder;
 
-impl Recorder for Triggers {
-    fn install(&self, schema: &Schema) -> Vec<Sql> {
+impl Recorder for TriggerRecorder {
+    fn create_record(&self, schema: &Schema) -> Vec<Sql> {
         let mut made = vec![
             "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
             "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
@@ -57,7 +57,7 @@ impl Recorder for Triggers {
         made.into_iter().map(plain).collect()
     }
 
-    fn remove(&self, schema: &Schema) -> Vec<Sql> {
+    fn drop_record(&self, schema: &Schema) -> Vec<Sql> {
         let keys = enforced(schema).map(|(index, _)| drop_key_trigger(index));
         let tables = records(schema).flat_map(|record| record.unmake());
         let round = "DROP TABLE IF EXISTS temp.\"fk_doctor$round\"".to_owned();
@@ -72,15 +72,15 @@ impl Recorder for Triggers {
         begun
     }
 
-    fn complete(&self, schema: &Schema) -> Vec<Sql> {
+    fn complete_record(&self, schema: &Schema) -> Vec<Sql> {
         records(schema).flat_map(|record| record.complete()).map(plain).collect()
     }
 
-    fn conflict_clauses(&self) -> Sql {
+    fn count_conflict_clauses(&self) -> Sql {
         plain("SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%REPLACE%'".to_owned())
     }
 
-    fn empty(&self, schema: &Schema, table: TableId) -> String {
+    fn delete_all_rows(&self, schema: &Schema, table: TableId) -> String {
         format!("DELETE FROM main.{}", quoted(&schema.tables[table].name.table))
     }
 
@@ -97,27 +97,27 @@ impl Recorder for Triggers {
         records(schema).map(|record| record.table()).collect()
     }
 
-    fn pause(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
+    fn drop_record_triggers(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
         let keys = enforced(schema).filter(|(_, relation)| tables.contains(&relation.child));
         let keys = keys.map(|(index, _)| drop_key_trigger(index));
         let others = of_tables(schema, tables).flat_map(|record| record.drop_triggers());
         keys.chain(others).map(plain).collect()
     }
 
-    fn resume(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
+    fn create_record_triggers(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
         // A trigger of the database may have rolled back, and with it that the triggers went.
         let triggers = of_tables(schema, tables).flat_map(|record| triggers(schema, &record)).map(plain);
-        self.pause(schema, tables).into_iter().chain(triggers).collect()
+        self.drop_record_triggers(schema, tables).into_iter().chain(triggers).collect()
     }
 
-    fn recorded(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>) {
+    fn recorded_rows(&self, schema: &Schema, table: TableId, since: u32) -> (Sql, Vec<String>) {
         let record = Record::of(schema, table);
         let names = || record.columns().iter().map(|name| (*name).to_owned());
         let text = format!("SELECT * FROM temp.{} WHERE round >= {since} ORDER BY rowid", record.name());
         (plain(text), names().chain(names()).collect())
     }
 
-    fn record_again(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql {
+    fn insert_recorded_row(&self, schema: &Schema, table: TableId, columns: &[String], row: &[Value]) -> Sql {
         let record = Record::of(schema, table);
         let (head, values) = row.split_at(row.len() - columns.len());
         let sides = columns.len() / 2;
@@ -136,8 +136,8 @@ impl Recorder for Triggers {
     }
 }
 
-impl RecordQuestions for Triggers {
-    fn effects(&self, schema: &Schema, table: TableId, since: u32) -> Sql {
+impl RecordQueries for TriggerRecorder {
+    fn count_changes(&self, schema: &Schema, table: TableId, since: u32) -> Sql {
         plain(format!(
             "SELECT count(*) FILTER (WHERE op = 'i'), count(*) FILTER (WHERE op = 'u'), count(*) FILTER (WHERE op = 'd') \
              FROM temp.{} WHERE round >= {since}",
@@ -149,7 +149,7 @@ impl RecordQuestions for Triggers {
         orphans_where(schema, &schema.relations[relation], &believed(), Some(&written(schema, relation, since)))
     }
 
-    fn already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
+    fn count_already_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
         let about = &schema.relations[relation];
         let record = Record::of(schema, about.child);
         let key: Vec<&str> = schema.child_column_names(about).collect();
@@ -158,13 +158,13 @@ impl RecordQuestions for Triggers {
         plain(format!("SELECT count(*) FROM ({})", orphans_where(schema, about, &believed(), Some(&only)).text()))
     }
 
-    fn left_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
+    fn abandoned_orphans(&self, schema: &Schema, relation: RelationId, since: u32) -> Sql {
         let left = [Event::Delete, Event::Update].map(|event| left(schema, relation, event, since)).join(" OR ");
         let only = format!("({left}) AND NOT {}", written(schema, relation, since));
         orphans_where(schema, &schema.relations[relation], &believed(), Some(&only))
     }
 
-    fn followed(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql {
+    fn count_affected_children(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Sql {
         let about = &schema.relations[relation];
         let child = Record::of(schema, about.child);
         let not_itself = if about.parent.table == Some(about.child) { " AND gone.rowid <> was.rowid" } else { "" };
@@ -191,13 +191,19 @@ impl RecordQuestions for Triggers {
         ))
     }
 
-    fn restricted(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
+    fn restricted_children(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
         let left = left(schema, relation, event, since);
         restricts(about, event).then(|| matched_where(schema, about, &believed(), &format!("({left})")))
     }
 
-    fn restricted_until_later(&self, schema: &Schema, relation: RelationId, event: Event, since: u32) -> Option<Sql> {
+    fn restricted_changed_children(
+        &self,
+        schema: &Schema,
+        relation: RelationId,
+        event: Event,
+        since: u32,
+    ) -> Option<Sql> {
         let about = &schema.relations[relation];
         if !restricts(about, event) {
             return None;
@@ -228,7 +234,7 @@ impl RecordQuestions for Triggers {
         )))
     }
 
-    fn unequal_to_themselves(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
+    fn unequal_self_references(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
         let record = parent_record(schema, about).filter(|_| about.parent.table == Some(about.child))?;
         let key: Vec<&str> = schema.parent_columns(about).map(|column| column.name.as_str()).collect();
@@ -253,7 +259,7 @@ impl RecordQuestions for Triggers {
         Some(matched_where(schema, about, &believed(), &only))
     }
 
-    fn levels(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
+    fn deletion_depth(&self, schema: &Schema, relation: RelationId, since: u32) -> Option<Sql> {
         let about = &schema.relations[relation];
         if about.parent.table != Some(about.child) || !alike(schema, about) {
             return None;

@@ -20,7 +20,7 @@ use crate::sql::read::dml::Writes;
 
 impl StatementForecast {
     /// The rows that the statement itself writes. The statement's own pieces stand in these as they were typed.
-    pub fn direct(&self, schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Vec<Sql>> {
+    pub fn record_direct_changes(&self, schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Vec<Sql>> {
         match &dml.writes {
             Writes::Insert { rest } => {
                 let mut query = Typed::with(self.grammar.query(), dml);
@@ -28,25 +28,28 @@ impl StatementForecast {
                 if !dml.names_columns() {
                     let columns: Vec<String> =
                         schema.tables[table].columns.iter().map(|column| self.grammar.quoted(&column.name)).collect();
-                    query.text.push_str(&self.grammar.all_columns(&columns));
+                    query.text.push_str(&self.grammar.insert_column_list(&columns));
                 }
                 query.push(dml, rest);
-                Some(vec![self.grammar.about_records(query.finish())])
+                Some(vec![self.grammar.name_records_once(query.finish())])
             }
             Writes::Delete { others, condition } => {
                 let rows = Chosen { why: "d", others, condition, assigned: None };
-                Some(vec![self.chosen(schema, table, dml, &rows)?])
+                Some(vec![self.record_chosen_rows(schema, table, dml, &rows)?])
             }
             Writes::Update { assigned, others, condition } => {
                 let before = Chosen { why: "u", others, condition, assigned: None };
                 let after = Chosen { assigned: Some(assigned), ..before };
-                Some(vec![self.chosen(schema, table, dml, &before)?, self.chosen(schema, table, dml, &after)?])
+                Some(vec![
+                    self.record_chosen_rows(schema, table, dml, &before)?,
+                    self.record_chosen_rows(schema, table, dml, &after)?,
+                ])
             }
         }
     }
 
     /// The rows that a condition of the statement chooses, as they are or with what is assigned to them.
-    fn chosen(&self, schema: &Schema, table: TableId, dml: &Dml<'_>, rows: &Chosen<'_>) -> Option<Sql> {
+    fn record_chosen_rows(&self, schema: &Schema, table: TableId, dml: &Dml<'_>, rows: &Chosen<'_>) -> Option<Sql> {
         let assigned = rows.assigned;
         let about = &schema.tables[table];
         let known = |name: &String| about.columns.iter().any(|column| same(schema, &column.name, name));
@@ -63,7 +66,7 @@ impl StatementForecast {
             "INSERT INTO {into}({}, fk_doctor$op, fk_doctor$wave, fk_doctor$relation, {}) {}",
             names.join(", "),
             self.grammar.address_columns().join(", "),
-            self.grammar.select_once(called),
+            self.grammar.select_distinct_rows(called),
         ));
         for (column, name) in columns.iter().zip(&names) {
             let value = assigned.and_then(|all| all.iter().find(|(known, _)| same(schema, &column.name, known)));
@@ -77,7 +80,7 @@ impl StatementForecast {
             }
             query.text.push_str(", ");
         }
-        let place = self.grammar.address(about, called).join(", ");
+        let place = self.grammar.row_address(about, called).join(", ");
         query.text.push_str(&format!("'{}', 0, -1, {place} FROM {}", rows.why, dml.source()));
         if !rows.others.is_empty() {
             query.text.push_str(", ");
@@ -85,27 +88,28 @@ impl StatementForecast {
         }
         query.text.push(' ');
         query.push(dml, rows.condition);
-        Some(self.grammar.about_records(query.finish()))
+        Some(self.grammar.name_records_once(query.finish()))
     }
 
     /// What one relation does because of the rows of a wave: rows of the next.
-    pub fn follow(&self, schema: &Schema, relation: RelationId, event: Event, wave: u32) -> Vec<Sql> {
+    pub fn record_followers(&self, schema: &Schema, relation: RelationId, event: Event, wave: u32) -> Vec<Sql> {
         let about = &schema.relations[relation];
         let (Some(parent), action) = (about.parent.table, action(about, event)) else { return Vec::new() };
         let acts = matches!(action, Action::Cascade | Action::SetNull | Action::SetDefault);
         if !acts || !self.tables.contains(&parent) || !self.tables.contains(&about.child) {
             return Vec::new();
         }
-        let gone = format!("{} AND parent.fk_doctor$wave = {wave}", self.gone(schema, about, parent, event));
-        let from = format!("{}, {}", self.source(schema, schema.child(about), "child"), self.gone_from(parent, event));
+        let gone = format!("{} AND parent.fk_doctor$wave = {wave}", self.is_lost_parent(schema, about, parent, event));
+        let from =
+            format!("{}, {}", self.source(schema, schema.child(about), "child"), self.lost_parents(parent, event));
         let refers = format!(
             "{gone} AND {} AND {}",
             self.grammar.refers_to_parent(schema, about),
-            self.stays(schema, about.child)
+            self.is_child_not_deleted(schema, about.child)
         );
         let note = Note { relation, wave: wave + 1, from: &from, change: None };
         if event == Event::Delete && action == Action::Cascade {
-            return vec![self.noted(schema, about.child, "d", &note, &refers)];
+            return vec![self.record_child_changes(schema, about.child, "d", &note, &refers)];
         }
         let child = schema.child(about);
         let once = |into: &str, same: String| {
@@ -113,22 +117,32 @@ impl StatementForecast {
             format!("{refers} AND NOT EXISTS ({seen})")
         };
         let as_they_are = once(&self.before(about.child), self.grammar.is_recorded_row(child, "seen", "child"));
-        let as_they_will_be = once(&self.after(about.child), self.linked_row(child, "seen", "child"));
+        let as_they_will_be = once(&self.after(about.child), self.is_changed_row(child, "seen", "child"));
         let changing = Note { change: Some(Change { relation: about, action, event }), ..note };
         // The second sees what the first did, so the rows as they are come last.
         vec![
-            self.noted(schema, about.child, "u", &changing, &as_they_will_be),
-            self.noted(schema, about.child, "u", &note, &as_they_are),
+            self.record_child_changes(schema, about.child, "u", &changing, &as_they_will_be),
+            self.record_child_changes(schema, about.child, "u", &note, &as_they_are),
         ]
     }
 
     /// One row: how many rows a wave brought to a table.
-    pub fn brought(&self, table: TableId, wave: u32) -> Sql {
-        self.finished(format!("SELECT count(*) FROM {} AS was WHERE was.fk_doctor$wave = {wave}", self.before(table)))
+    pub fn count_rows_of_wave(&self, table: TableId, wave: u32) -> Sql {
+        self.record_statement(format!(
+            "SELECT count(*) FROM {} AS was WHERE was.fk_doctor$wave = {wave}",
+            self.before(table)
+        ))
     }
 
     /// Notes child rows for which a condition holds: as they are or, where they change, as they will be.
-    fn noted(&self, schema: &Schema, table: TableId, why: &str, note: &Note<'_>, condition: &str) -> Sql {
+    fn record_child_changes(
+        &self,
+        schema: &Schema,
+        table: TableId,
+        why: &str,
+        note: &Note<'_>,
+        condition: &str,
+    ) -> Sql {
         let about = &schema.tables[table];
         let Note { relation, wave, from, change } = note;
         let into = if change.is_some() { self.after(table) } else { self.before(table) };
@@ -146,12 +160,12 @@ impl StatementForecast {
                 values.push(value);
             }
         }
-        self.finished(format!(
+        self.record_statement(format!(
             "INSERT INTO {into}({}, fk_doctor$op, fk_doctor$wave, fk_doctor$relation, {}) SELECT {}, '{why}', {wave}, {relation}, {} FROM {from} WHERE {condition}",
             names.join(", "),
             self.grammar.address_columns().join(", "),
             values.join(", "),
-            self.grammar.address(about, "child").join(", "),
+            self.grammar.row_address(about, "child").join(", "),
         ))
     }
 

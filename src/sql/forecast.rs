@@ -27,7 +27,7 @@ use crate::sql::scan::source;
 use crate::sql::scratch::RECORDS;
 use crate::sql::scratch::Scratch;
 
-mod account;
+mod queries;
 mod record;
 
 /// The record of one statement, and what is asked of it.
@@ -40,14 +40,14 @@ pub struct StatementForecast {
 impl StatementForecast {
     /// Returns the record for a statement that writes to a table; `None` if the engine or a table cannot be foreseen.
     pub fn of(schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<StatementForecast> {
-        let grammar = capabilities::of(schema.database.engine).foresight?;
+        let grammar = capabilities::of(schema.database.engine).forecast?;
         let tables = match dml.writes {
             Writes::Insert { .. } => vec![table],
             Writes::Update { .. } | Writes::Delete { .. } => reached(schema, table),
         };
         let is_plain =
             |&table: &TableId| matches!(schema.tables[table].kind, TableKind::Table | TableKind::Partitioned);
-        let is_named = |&table: &TableId| !grammar.address(&schema.tables[table], "t").is_empty();
+        let is_named = |&table: &TableId| !grammar.row_address(&schema.tables[table], "t").is_empty();
         tables.iter().all(|table| is_plain(table) && is_named(table)).then_some(StatementForecast { grammar, tables })
     }
 
@@ -55,43 +55,48 @@ impl StatementForecast {
         &self.tables
     }
 
-    /// Makes the record; `counted` are columns of the table that is written, as [`StatementForecast::counted_columns`] gives them.
-    pub fn make(&self, schema: &Schema, written: TableId, counted: &[String]) -> Vec<Sql> {
+    /// Makes the record; `counted` are columns of the table that is written, as [`StatementForecast::counter_drawing_columns`] gives them.
+    pub fn create_tables(&self, schema: &Schema, written: TableId, counted: &[String]) -> Vec<Sql> {
         let both = |&table: &TableId| {
             let counted = if table == written { counted } else { &[] };
-            self.grammar.make_records(schema, &schema.tables[table], [&self.before(table), &self.after(table)], counted)
+            self.grammar.create_record_tables(
+                schema,
+                &schema.tables[table],
+                [&self.before(table), &self.after(table)],
+                counted,
+            )
         };
         self.tables.iter().flat_map(both).map(plain).collect()
     }
 
-    pub fn unmake(&self) -> Vec<Sql> {
+    pub fn drop_tables(&self) -> Vec<Sql> {
         let both = |&table: &TableId| [self.before(table), self.after(table)];
-        self.tables.iter().flat_map(both).map(|name| plain(self.grammar.drop_record(&name))).collect()
+        self.tables.iter().flat_map(both).map(|name| plain(self.grammar.drop_record_table(&name))).collect()
     }
 
     /// Columns that would draw from the server's counters when a row is foreseen: rows of one name.
-    pub fn counted_columns(&self, schema: &Schema, table: TableId) -> Sql {
-        self.grammar.drawn_columns(schema, &schema.tables[table])
+    pub fn counter_drawing_columns(&self, schema: &Schema, table: TableId) -> Sql {
+        self.grammar.counter_drawing_columns(schema, &schema.tables[table])
     }
 
     /// Parents that are gone for a reason, called `parent`; with what they become, `now`, where they are changed.
-    fn gone_from(&self, parent: TableId, event: Event) -> String {
+    fn lost_parents(&self, parent: TableId, event: Event) -> String {
         match event {
             Event::Delete => format!("{} AS parent", self.before(parent)),
             Event::Update => format!("{} AS parent, {} AS now", self.before(parent), self.after(parent)),
         }
     }
 
-    fn gone(&self, schema: &Schema, relation: &Relation, parent: TableId, event: Event) -> String {
+    fn is_lost_parent(&self, schema: &Schema, relation: &Relation, parent: TableId, event: Event) -> String {
         match event {
             Event::Delete => "parent.fk_doctor$op = 'd'".to_owned(),
             Event::Update => {
                 let key: Vec<&Column> = schema.parent_columns(relation).collect();
                 format!(
                     "parent.fk_doctor$op = 'u' AND now.fk_doctor$op = 'u' AND {} AND {} AND {}",
-                    self.linked("now", "parent"),
+                    self.is_same_change("now", "parent"),
                     self.any_differs("parent", "now", &key),
-                    self.is_kept(parent, "parent"),
+                    self.is_not_deleted(parent, "parent"),
                 )
             }
         }
@@ -107,32 +112,32 @@ impl StatementForecast {
     }
 
     /// Two recorded rows are the same row, before and after the same change.
-    fn linked(&self, left: &str, right: &str) -> String {
-        format!("{} AND {left}.fk_doctor$relation = {right}.fk_doctor$relation", self.same_place(left, right))
+    fn is_same_change(&self, left: &str, right: &str) -> String {
+        format!("{} AND {left}.fk_doctor$relation = {right}.fk_doctor$relation", self.is_same_row(left, right))
     }
 
-    fn same_place(&self, left: &str, right: &str) -> String {
+    fn is_same_row(&self, left: &str, right: &str) -> String {
         let equal = |column: &&str| format!("{left}.{column} = {right}.{column}");
         self.grammar.address_columns().iter().map(equal).collect::<Vec<_>>().join(" AND ")
     }
 
     /// A recorded row as it will be is a row of the table as it is.
-    fn linked_row(&self, table: &Table, recorded: &str, row: &str) -> String {
-        let pairs = self.grammar.address_columns().iter().zip(self.grammar.address(table, row));
+    fn is_changed_row(&self, table: &Table, recorded: &str, row: &str) -> String {
+        let pairs = self.grammar.address_columns().iter().zip(self.grammar.row_address(table, row));
         pairs.map(|(column, place)| format!("{recorded}.{column} = {place}")).collect::<Vec<_>>().join(" AND ")
     }
 
     /// A recorded row is not deleted in the end.
-    fn is_kept(&self, table: TableId, recorded: &str) -> String {
+    fn is_not_deleted(&self, table: TableId, recorded: &str) -> String {
         format!(
             "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor$op = 'd' AND {})",
             self.before(table),
-            self.same_place("dead", recorded)
+            self.is_same_row("dead", recorded)
         )
     }
 
     /// The child row is not deleted so far.
-    fn stays(&self, schema: &Schema, child: TableId) -> String {
+    fn is_child_not_deleted(&self, schema: &Schema, child: TableId) -> String {
         format!(
             "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor$op = 'd' AND {})",
             self.before(child),
@@ -152,16 +157,16 @@ impl StatementForecast {
     }
 
     /// A statement of ours about the record.
-    fn finished(&self, text: String) -> Sql {
-        self.grammar.about_records(plain(text))
+    fn record_statement(&self, text: String) -> Sql {
+        self.grammar.name_records_once(plain(text))
     }
 
     fn before(&self, table: TableId) -> String {
-        self.grammar.temporary(&format!("{}{table}", RECORDS[0]))
+        self.grammar.temporary_name(&format!("{}{table}", RECORDS[0]))
     }
 
     fn after(&self, table: TableId) -> String {
-        self.grammar.temporary(&format!("{}{table}", RECORDS[1]))
+        self.grammar.temporary_name(&format!("{}{table}", RECORDS[1]))
     }
 }
 

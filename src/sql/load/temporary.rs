@@ -33,7 +33,7 @@ pub(in crate::sql) struct TemporaryLoad {
 
 impl TemporaryLoad {
     fn name(&self, table: TableId) -> String {
-        self.grammar.temporary(&format!("fk_doctor$load_{table}"))
+        self.grammar.temporary_name(&format!("fk_doctor$load_{table}"))
     }
 
     fn quoted(&self, name: &str) -> String {
@@ -46,11 +46,11 @@ impl TemporaryLoad {
 
     /// Returns a value that a column is to store.
     fn given(&self, query: &mut Query, column: &Column, value: &Value) -> String {
-        self.grammar.stored(query.parameter(value.clone()), Some(column), value)
+        self.grammar.stored_parameter(query.parameter(value.clone()), Some(column), value)
     }
 
     fn noted_name(&self) -> String {
-        self.grammar.temporary("fk_doctor$noted")
+        self.grammar.temporary_name("fk_doctor$noted")
     }
 
     /// Finds parents in the real table and in the load.
@@ -69,39 +69,40 @@ impl TemporaryLoad {
     fn twin(&self, schema: &Schema, relation: &Relation) -> Option<TableCopy> {
         let child = relation.child;
         let is_both = relation.parent.table == Some(child);
-        self.grammar.twin(&schema.tables[child], &self.name(child)).filter(|_| is_both)
+        self.grammar.second_copy(&schema.tables[child], &self.name(child)).filter(|_| is_both)
     }
 
     fn with_twin(&self, schema: &Schema, relation: &Relation, sql: Sql) -> Sql {
-        sql.with_twins(self.twin(schema, relation))
+        sql.with_copies(self.twin(schema, relation))
     }
 }
 
 impl Load for TemporaryLoad {
-    fn most_rows(&self, columns: usize) -> usize {
+    fn max_rows_per_insert(&self, columns: usize) -> usize {
         (MOST_PARAMETERS / (columns + 1)).clamp(1, MOST_ROWS)
     }
 
-    fn prepare(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
-        let made =
-            tables.iter().flat_map(|&table| self.grammar.make_loaded(schema, &schema.tables[table], &self.name(table)));
-        made.chain([self.grammar.make_noted(&self.noted_name())]).map(plain).collect()
+    fn create_load_tables(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
+        let made = tables
+            .iter()
+            .flat_map(|&table| self.grammar.create_load_table(schema, &schema.tables[table], &self.name(table)));
+        made.chain([self.grammar.create_position_table(&self.noted_name())]).map(plain).collect()
     }
 
-    fn counted(&self, schema: &Schema, table: TableId) -> Option<Sql> {
-        Some(self.grammar.counted(schema, &schema.tables[table]))
+    fn auto_increment_columns(&self, schema: &Schema, table: TableId) -> Option<Sql> {
+        Some(self.grammar.auto_increment_columns(schema, &schema.tables[table]))
     }
 
-    fn next_number(&self, schema: &Schema, table: TableId, column: usize) -> Option<Sql> {
+    fn next_auto_increment(&self, schema: &Schema, table: TableId, column: usize) -> Option<Sql> {
         let about = &schema.tables[table];
         let name = self.quoted(&about.columns[column].name);
         let known = self.source(schema, about, "known");
         Some(plain(format!("SELECT coalesce(max(known.{name}), 0) + 1 FROM {known}")))
     }
 
-    fn count_on(&self, table: TableId, column: &CountingColumn<'_>) -> Vec<Sql> {
-        let sequence = self.grammar.temporary(&format!("fk_doctor$count_{table}_{}", column.column));
-        let counts = self.grammar.count_on(&self.name(table), &sequence, column);
+    fn restart_auto_increment(&self, table: TableId, column: &CountingColumn<'_>) -> Vec<Sql> {
+        let sequence = self.grammar.temporary_name(&format!("fk_doctor$count_{table}_{}", column.column));
+        let counts = self.grammar.restart_auto_increment(&self.name(table), &sequence, column);
         counts.into_iter().map(plain).collect()
     }
 
@@ -126,7 +127,7 @@ impl Load for TemporaryLoad {
         vec![query.finish(text)]
     }
 
-    fn collisions(&self, schema: &Schema, table: TableId, places: &[i64]) -> Option<Sql> {
+    fn unique_collisions(&self, schema: &Schema, table: TableId, places: &[i64]) -> Option<Sql> {
         let about = &schema.tables[table];
         let (first, last) = (places.iter().min()?, places.iter().max()?);
         let whole = about.indexes.iter().enumerate().filter(|(_, index)| index.unique && !index.partial);
@@ -149,7 +150,7 @@ impl Load for TemporaryLoad {
         (!known.is_empty()).then(|| plain(question))
     }
 
-    fn orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
+    fn loaded_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let from = format!("{} AS child", self.name(about.child));
         let parent = self.parent(schema, about);
@@ -159,7 +160,7 @@ impl Load for TemporaryLoad {
         self.with_twin(schema, about, orphans)
     }
 
-    fn note_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
+    fn insert_orphan_positions(&self, schema: &Schema, relation: RelationId) -> Sql {
         let about = &schema.relations[relation];
         let grammar = self.grammar;
         let lacks = grammar.lacks_parent(
@@ -169,18 +170,18 @@ impl Load for TemporaryLoad {
             self.parent(schema, about).as_deref(),
         );
         let query = format!("SELECT child.fk_doctor$place FROM {} AS child WHERE {lacks}", self.name(about.child));
-        self.with_twin(schema, about, plain(self.grammar.note(&self.noted_name(), &query)))
+        self.with_twin(schema, about, plain(self.grammar.insert_missing_positions(&self.noted_name(), &query)))
     }
 
-    fn noted(&self) -> Sql {
+    fn count_orphan_positions(&self) -> Sql {
         plain(format!("SELECT count(*) FROM {}", self.noted_name()))
     }
 
-    fn place_of(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
+    fn position_of_row(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {
         let about = &schema.tables[table];
         let mut query = self.grammar.query();
         let named: Vec<String> =
-            row.iter().map(|(name, value)| self.grammar.is_shown(&mut query, about, name, value)).collect();
+            row.iter().map(|(name, value)| self.grammar.shows_value(&mut query, about, name, value)).collect();
         let text = format!(
             "SELECT child.fk_doctor$place FROM {} AS child WHERE {} LIMIT 1",
             self.name(table),
@@ -189,7 +190,7 @@ impl Load for TemporaryLoad {
         query.finish(text)
     }
 
-    fn holder(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
+    fn position_with_values(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql {
         let about = &schema.tables[table];
         let mut query = self.grammar.query();
         let same: Vec<String> = columns
@@ -209,14 +210,14 @@ impl Load for TemporaryLoad {
         query.finish(text)
     }
 
-    fn staged(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql {
+    fn staged_rows(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql {
         let about = &schema.tables[table];
         let shown = |&column: &usize| {
             let column = &about.columns[column];
             self.grammar.shown(&format!("staged.{}", self.quoted(&column.name)), column)
         };
         let shown: Vec<String> = columns.iter().map(shown).collect();
-        let values = std::iter::once(self.grammar.whole("NULL")).chain(shown).collect::<Vec<_>>().join(", ");
+        let values = std::iter::once(self.grammar.whole_number("NULL")).chain(shown).collect::<Vec<_>>().join(", ");
         plain(format!("SELECT {values} FROM {}", self.source(schema, about, "staged")))
     }
 }
