@@ -55,7 +55,9 @@ pub fn narrow(schema: &mut Schema, wanted: &Narrowing<'_>, session: &mut dyn Ses
             return Err(ExamineError::NothingMatches { option: "--since", pattern: moment.to_owned(), help });
         }
         let engine = schema.database.engine;
-        timed.into_iter().for_each(|(index, column)| parts[index].push(sql::since(engine, &column.name, moment)));
+        timed
+            .into_iter()
+            .for_each(|(index, column)| parts[index].push(sql::since_condition(engine, &column.name, moment)));
     }
     for (relation, conditions) in schema.relations.iter_mut().zip(parts) {
         if conditions.is_empty() {
@@ -66,7 +68,7 @@ pub fn narrow(schema: &mut Schema, wanted: &Narrowing<'_>, session: &mut dyn Ses
         let partial = relation.scope.partial.take().map_or(partial.clone(), |before| format!("{before}; {partial}"));
         relation.scope.partial = Some(partial);
         let all = relation.scope.condition.take().into_iter().chain(conditions);
-        relation.scope.condition = sql::all(all);
+        relation.scope.condition = sql::all_conditions(all);
     }
     check(schema, session)
 }

@@ -98,7 +98,7 @@ fn narrow_to_partitions(schema: &Schema, relation: &mut Relation, tables: &[Patt
     let condition = sql::in_partitions(schema.database.engine, &chosen);
     relation.scope.partial = Some(format!("only rows of the {noun} {}", names.join(", ")));
     let all = relation.scope.condition.take().into_iter().chain([condition]);
-    relation.scope.condition = sql::all(all);
+    relation.scope.condition = sql::all_conditions(all);
 }
 
 /// A pattern for tables leaves the rows of such tables alone, so it speaks of the child.

@@ -91,7 +91,7 @@ impl Explaining for Site<'_> {
             notes: Vec::new(),
             statement,
         };
-        if let Some(why) = forbidden::forbids(&self.schema, &told.statement) {
+        if let Some(why) = forbidden::reason_against(&self.schema, &told.statement) {
             told.verdict = StatementVerdict::Forbidden(why);
             return Ok(told);
         }

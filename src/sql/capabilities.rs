@@ -1,7 +1,7 @@
-//! Which statements each engine has.
+//! The table of the statements that each engine has.
 //!
-//! The match is exhaustive: a new engine does not compile before it says what it can do. An engine whose SQL only reads has a
-//! [`Scan`] and nothing else. No code can then ask it for a statement that writes.
+//! The match is exhaustive: a new engine does not compile until it names its capabilities. An engine whose SQL only reads has a
+//! [`Scan`] and nothing else, so no code can ask it for a statement that writes.
 
 use crate::model::catalog::Engine;
 use crate::sql::grammar::mysql::MARIADB;
@@ -21,9 +21,9 @@ pub(super) struct Capabilities {
     pub(super) scan: &'static dyn Scan,
     pub(super) repair: Option<&'static dyn Repair>,
     pub(super) load: Option<LoadedInto>,
-    /// Finds out what a statement would do without running it.
+    /// Forecasts what a statement would do, without running it.
     pub(super) forecast: Option<&'static dyn Scratch>,
-    /// Records what a statement does in a private copy.
+    /// Records the changes that a statement makes in a private copy.
     pub(super) recorder: Option<&'static dyn Recorder>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Capabilities {
 pub(super) enum LoadedInto {
     /// The tables of a private copy.
     Copy(fn() -> Box<dyn TreatableLoad>),
-    /// Temporary tables beside the real ones.
+    /// Temporary tables beside the tables of the database.
     TemporaryLoad(&'static dyn Scratch),
 }
 
@@ -51,7 +51,7 @@ pub(super) fn of(engine: Engine) -> &'static Capabilities {
     }
 }
 
-/// A server that repairs, and tries loads and statements in temporary tables.
+/// Returns the capabilities of a server: it repairs, and uses temporary tables for loads and forecasts.
 const fn on_server(
     scan: &'static dyn Scan,
     repair: &'static dyn Repair,

@@ -1,10 +1,13 @@
-//! What a statement would do to a server's tables, found by reading alone: its rows before and after are put into
-//! temporary tables of our own, and what foreign keys do to other rows follows from there, wave by wave.
+//! The forecast of a statement on a server, which only reads the user's tables.
 //!
-//! Of each table there are two: `old`, rows as they are that will be changed or deleted, and `new`, rows as they will
-//! be. A dollar sign in what is ours keeps it apart from the user's tables and columns.
-//! Their own columns come with the table's: why (`i`, `u`, `d`), through which relation, in which wave, and which row.
-//! Leaves out: triggers and rules, which only the server itself can run.
+//! The forecast fills a record, which consists of temporary tables. First it inserts the rows that the statement itself would
+//! write, before and after. Then it follows the foreign keys and inserts the rows that these would write, wave by wave.
+//!
+//! For each table, the record has two: `old` has the rows to be changed or deleted, as they are; `new` has the rows as they
+//! would be. Each has the table's columns, and columns for the operation (`i`, `u`, `d`), the relation, the wave, and the row's
+//! address. A dollar sign in these names distinguishes them from the user's tables and columns.
+//!
+//! Leaves out triggers and rules, which only the server itself can run.
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Column;
@@ -30,20 +33,20 @@ use crate::sql::scratch::Scratch;
 mod queries;
 mod record;
 
-/// The record of one statement, and what is asked of it.
+/// The record of one statement's forecast, and the queries about it.
 pub struct StatementForecast {
     grammar: &'static dyn Scratch,
-    /// Tables that the statement writes, or that may follow.
+    /// The tables that the statement or a foreign key may write.
     tables: Vec<TableId>,
 }
 
 impl StatementForecast {
-    /// Returns the record for a statement that writes to a table; `None` if the engine or a table cannot be foreseen.
+    /// Returns the record for a statement that writes to a table; `None` if the engine or a table has no forecast.
     pub fn of(schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<StatementForecast> {
         let grammar = capabilities::of(schema.database.engine).forecast?;
         let tables = match dml.writes {
             Writes::Insert { .. } => vec![table],
-            Writes::Update { .. } | Writes::Delete { .. } => reached(schema, table),
+            Writes::Update { .. } | Writes::Delete { .. } => tables_with_dependants(schema, table),
         };
         let is_plain =
             |&table: &TableId| matches!(schema.tables[table].kind, TableKind::Table | TableKind::Partitioned);
@@ -55,31 +58,34 @@ impl StatementForecast {
         &self.tables
     }
 
-    /// Makes the record; `counted` are columns of the table that is written, as [`StatementForecast::counter_drawing_columns`] gives them.
-    pub fn create_tables(&self, schema: &Schema, written: TableId, counted: &[String]) -> Vec<Sql> {
+    /// Returns the statements that create the record. The `counter_columns` of the written table are the result of
+    /// [`StatementForecast::counter_drawing_columns`].
+    pub fn create_tables(&self, schema: &Schema, written: TableId, counter_columns: &[String]) -> Vec<Sql> {
         let both = |&table: &TableId| {
-            let counted = if table == written { counted } else { &[] };
+            let counter_columns = if table == written { counter_columns } else { &[] };
             self.grammar.create_record_tables(
                 schema,
                 &schema.tables[table],
                 [&self.before(table), &self.after(table)],
-                counted,
+                counter_columns,
             )
         };
         self.tables.iter().flat_map(both).map(plain).collect()
     }
 
+    /// Returns the statements that drop the record.
     pub fn drop_tables(&self) -> Vec<Sql> {
         let both = |&table: &TableId| [self.before(table), self.after(table)];
         self.tables.iter().flat_map(both).map(|name| plain(self.grammar.drop_record_table(&name))).collect()
     }
 
-    /// Columns that would draw from the server's counters when a row is foreseen: rows of one name.
+    /// Returns a query for the columns whose default would draw from a counter of the server: rows of one name.
     pub fn counter_drawing_columns(&self, schema: &Schema, table: TableId) -> Sql {
         self.grammar.counter_drawing_columns(schema, &schema.tables[table])
     }
 
-    /// Parents that are gone for a reason, called `parent`; with what they become, `now`, where they are changed.
+    /// Returns the FROM clause of the parents that an event deletes or changes, `parent`. A changed parent is also `now`, as it
+    /// would be.
     fn lost_parents(&self, parent: TableId, event: Event) -> String {
         match event {
             Event::Delete => format!("{} AS parent", self.before(parent)),
@@ -87,6 +93,7 @@ impl StatementForecast {
         }
     }
 
+    /// Returns the condition that the event deletes `parent`, or changes its key.
     fn is_lost_parent(&self, schema: &Schema, relation: &Relation, parent: TableId, event: Event) -> String {
         match event {
             Event::Delete => "parent.fk_doctor$op = 'd'".to_owned(),
@@ -102,6 +109,7 @@ impl StatementForecast {
         }
     }
 
+    /// Returns the condition that a column differs between two recorded rows.
     fn any_differs(&self, left: &str, right: &str, columns: &[&Column]) -> String {
         let differ: Vec<String> = columns
             .iter()
@@ -111,23 +119,24 @@ impl StatementForecast {
         format!("({})", differ.join(" OR "))
     }
 
-    /// Two recorded rows are the same row, before and after the same change.
+    /// Returns the condition that two recorded rows are one row, before and after one change.
     fn is_same_change(&self, left: &str, right: &str) -> String {
         format!("{} AND {left}.fk_doctor$relation = {right}.fk_doctor$relation", self.is_same_row(left, right))
     }
 
+    /// Returns the condition that two recorded rows are one row.
     fn is_same_row(&self, left: &str, right: &str) -> String {
         let equal = |column: &&str| format!("{left}.{column} = {right}.{column}");
         self.grammar.address_columns().iter().map(equal).collect::<Vec<_>>().join(" AND ")
     }
 
-    /// A recorded row as it will be is a row of the table as it is.
+    /// Returns the condition that a recorded row of `new` is this row of the table, as it would be.
     fn is_changed_row(&self, table: &Table, recorded: &str, row: &str) -> String {
         let pairs = self.grammar.address_columns().iter().zip(self.grammar.row_address(table, row));
-        pairs.map(|(column, place)| format!("{recorded}.{column} = {place}")).collect::<Vec<_>>().join(" AND ")
+        pairs.map(|(column, address)| format!("{recorded}.{column} = {address}")).collect::<Vec<_>>().join(" AND ")
     }
 
-    /// A recorded row is not deleted in the end.
+    /// Returns the condition that a recorded row is not deleted in the end.
     fn is_not_deleted(&self, table: TableId, recorded: &str) -> String {
         format!(
             "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor$op = 'd' AND {})",
@@ -136,7 +145,7 @@ impl StatementForecast {
         )
     }
 
-    /// The child row is not deleted so far.
+    /// Returns the condition that no wave so far has deleted the child row.
     fn is_child_not_deleted(&self, schema: &Schema, child: TableId) -> String {
         format!(
             "NOT EXISTS (SELECT 1 FROM {} AS dead WHERE dead.fk_doctor$op = 'd' AND {})",
@@ -150,28 +159,30 @@ impl StatementForecast {
         source(self.grammar, schema, table, alias, Reading::AnyIndex)
     }
 
-    /// Returns the orphans among some rows, called `child`, in the shape of [`super::Scan::orphans`].
+    /// Returns a query for the orphans among some rows, `child`, in the form of [`super::Scan::orphans`].
     fn orphans_of(&self, schema: &Schema, relation: &Relation, from: &str, only: &str, parent: Option<&str>) -> Sql {
         let candidates = Candidates { from, only: Some(only), parent };
         self.grammar.orphans_among(self.grammar.query(), schema, relation, &candidates)
     }
 
-    /// A statement of ours about the record.
+    /// Returns a statement about the record.
     fn record_statement(&self, text: String) -> Sql {
         self.grammar.name_records_once(plain(text))
     }
 
+    /// Returns the name of the record's table of rows as they are.
     fn before(&self, table: TableId) -> String {
         self.grammar.temporary_name(&format!("{}{table}", RECORDS[0]))
     }
 
+    /// Returns the name of the record's table of rows as they would be.
     fn after(&self, table: TableId) -> String {
         self.grammar.temporary_name(&format!("{}{table}", RECORDS[1]))
     }
 }
 
-/// A table, and all that foreign keys would change or delete along with its rows.
-fn reached(schema: &Schema, table: TableId) -> Vec<TableId> {
+/// Returns a table, and every table whose rows foreign keys may change or delete along with its rows.
+fn tables_with_dependants(schema: &Schema, table: TableId) -> Vec<TableId> {
     let mut tables = vec![table];
     let mut next = 0;
     while let Some(&parent) = tables.get(next) {

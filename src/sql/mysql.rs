@@ -1,4 +1,4 @@
-//! The definitions and triggers of MySQL and MariaDB, and their words for a check and for `explain`.
+//! The changes of definitions on MySQL and MariaDB, and the differences between the two servers.
 
 pub(super) mod copies;
 mod define;

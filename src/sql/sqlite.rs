@@ -1,4 +1,4 @@
-//! SQLite's definitions and triggers, and what it needs for a check and for `explain`.
+//! The changes of definitions on SQLite, and its statements for a check and for `explain`.
 
 mod define;
 pub(super) mod load;

@@ -1,4 +1,4 @@
-//! The questions of MySQL and MariaDB about their definitions and counters.
+//! The statements about the catalogs of MySQL and MariaDB.
 
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
@@ -25,7 +25,7 @@ impl CatalogStatements for Mysql {
     }
 
     fn fill_hidden_texts(&self, schema: &Schema, definitions: &mut [Definition]) -> bool {
-        hidden::complete(self.variant, schema, definitions)
+        hidden::fill_hidden_texts(self.variant, schema, definitions)
     }
 
     fn last_sequence_value(&self, table: &Table, column: &str) -> Option<Sql> {
@@ -72,7 +72,7 @@ impl CatalogStatements for Mysql {
         )))
     }
 
-    /// The question for its rows calls it `t`.
+    /// The query that reads the table's rows has the alias `t`, which needs a lock of its own.
     fn lock_until_dropped(&self, table: &NewTable) -> Option<Sql> {
         let name = self.table_name(None, &table.as_table());
         Some(plain(format!("LOCK TABLES {name} WRITE, {name} AS t WRITE")))
@@ -82,7 +82,7 @@ impl CatalogStatements for Mysql {
         Some(plain("UNLOCK TABLES".to_owned()))
     }
 
-    /// A table that is made ends what went before it, so the transaction begins with the first row after it.
+    /// CREATE TABLE commits, so the script turns autocommit off. The transaction begins with the first row that comes after it.
     fn script_header(&self) -> String {
         let client = self.variant.client();
         format!(
@@ -97,7 +97,8 @@ impl CatalogStatements for Mysql {
     }
 }
 
-/// Of `information_schema`, whose names have no case.
+/// Returns the condition that a row of `information_schema` is about this table. Names are compared to the byte, because the
+/// columns of `information_schema` ignore case.
 pub(in crate::sql) fn is_table(query: &mut Query, table: &Table) -> String {
     let schema = match &table.name.schema {
         Some(schema) => query.parameter(Value::text(schema)),
@@ -107,7 +108,7 @@ pub(in crate::sql) fn is_table(query: &mut Query, table: &Table) -> String {
     format!("table_schema = {schema} AND CAST(table_name AS BINARY) = CAST({name} AS BINARY)")
 }
 
-/// Returns the comment of a table that was made for a plan. The table has it from the moment in which it exists.
+/// Returns the comment of a table that was created for a plan. The CREATE TABLE statement itself sets it.
 pub(in crate::sql) fn mark(plan: &str) -> String {
     let digest: String = plan.chars().filter(char::is_ascii_hexdigit).collect();
     format!("made by fk-doctor for plan {digest}")

@@ -1,4 +1,4 @@
-//! PostgreSQL's questions about its definitions, sequences and privileges.
+//! The statements about PostgreSQL's definitions, sequences and privileges.
 
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
@@ -18,7 +18,7 @@ use crate::sql::query::plain;
 use crate::sql::quoted;
 
 impl CatalogStatements for Postgres {
-    /// A default that draws from a sequence is left out: to try it would move the sequence.
+    /// A default that draws from a sequence is left out, because evaluating it would advance the sequence.
     fn column_defaults(&self, table: &Table) -> Sql {
         let mut query = self.query();
         let name = query.parameter(Value::text(self.table_name(None, table)));
@@ -66,17 +66,15 @@ impl CatalogStatements for Postgres {
     }
 
     fn create_rehearsal_table(&self, table: &Table, defaults: &[(String, String)]) -> Vec<Sql> {
-        let room = REHEARSAL.table_name(None, table);
-        let mut furnished = vec![plain(format!(
-            "CREATE TEMPORARY TABLE {room} (LIKE {} INCLUDING ALL EXCLUDING DEFAULTS EXCLUDING STATISTICS EXCLUDING COMMENTS)",
+        let name = REHEARSAL.table_name(None, table);
+        let mut created = vec![plain(format!(
+            "CREATE TEMPORARY TABLE {name} (LIKE {} INCLUDING ALL EXCLUDING DEFAULTS EXCLUDING STATISTICS EXCLUDING COMMENTS)",
             POSTGRES.table_name(None, table)
         ))];
-        furnished.extend(
-            defaults.iter().map(|(name, text)| {
-                plain(format!("ALTER TABLE {room} ALTER COLUMN {} SET DEFAULT {text}", quoted(name)))
-            }),
-        );
-        furnished
+        created.extend(defaults.iter().map(|(column, text)| {
+            plain(format!("ALTER TABLE {name} ALTER COLUMN {} SET DEFAULT {text}", quoted(column)))
+        }));
+        created
     }
 
     fn state_table_privileges(&self) -> Sql {
@@ -99,7 +97,7 @@ impl CatalogStatements for Postgres {
         )))
     }
 
-    /// A failure would end the whole transaction.
+    /// The privilege is checked first, because a failed DROP TABLE would abort the whole transaction.
     fn may_drop_table(&self, table: &NewTable, _: &str) -> Option<Sql> {
         let mut query = self.query();
         let name = query.parameter(Value::text(self.table_name(None, &table.as_table())));
@@ -124,7 +122,7 @@ impl CatalogStatements for Postgres {
     }
 }
 
-/// The sequence `s` is the one that the column draws from.
+/// Returns the condition that the sequence `s` is the one that the column draws from.
 fn is_sequence_of(query: &mut Query, table: &str, column: &str) -> String {
     let table = query.parameter(Value::text(table));
     let column = query.parameter(Value::text(column));

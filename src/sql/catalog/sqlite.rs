@@ -1,4 +1,4 @@
-//! SQLite's questions about its definitions and counters.
+//! The statements about SQLite's definitions and counters.
 
 use crate::model::catalog::Table;
 use crate::model::state;

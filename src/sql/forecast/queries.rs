@@ -1,4 +1,4 @@
-//! What a record tells: the rows written, those that would lack their parent, and what followed.
+//! The queries about a record: the written rows, the rows that would have no parent, and the effects of foreign keys.
 
 use super::StatementForecast;
 use crate::model::catalog::Action;
@@ -18,9 +18,9 @@ impl RecordQueries for StatementForecast {
         let (old, new) = (self.before(table), self.after(table));
         self.record_statement(format!(
             "SELECT (SELECT count(*) FROM {new} AS child WHERE child.fk_doctor$op = 'i'), \
-             (SELECT count(*) FROM (SELECT DISTINCT {place} FROM {old} AS child WHERE child.fk_doctor$op = 'u' AND {kept}) AS changed), \
+             (SELECT count(*) FROM (SELECT DISTINCT {address} FROM {old} AS child WHERE child.fk_doctor$op = 'u' AND {kept}) AS changed), \
              (SELECT count(*) FROM {old} AS child WHERE child.fk_doctor$op = 'd')",
-            place = self.grammar.address_columns().join(", "),
+            address = self.grammar.address_columns().join(", "),
             kept = self.is_not_deleted(table, "child"),
         ))
     }
@@ -106,7 +106,7 @@ impl RecordQueries for StatementForecast {
 }
 
 impl StatementForecast {
-    /// Whether there is a parent for `child` once all is done.
+    /// Returns the query that finds a parent of `child` after the statement; `None` if the parent table is missing.
     fn remaining_parent(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let parent = relation.parent.table?;
         let equal = self.grammar.refers_to_parent(schema, relation);
@@ -119,7 +119,7 @@ impl StatementForecast {
             self.before(parent),
             self.grammar.is_recorded_row(&schema.tables[parent], "gone", "parent")
         );
-        // A row that is changed in several ways is recorded once for each: its key is the one that was changed.
+        // A row that is changed several times is recorded once for each change. Its key is that of the change of the key.
         let key: Vec<&Column> = schema.parent_columns(relation).collect();
         let was = format!("{} AS was", self.before(parent));
         let own = format!(
@@ -141,43 +141,45 @@ impl StatementForecast {
         ))
     }
 
-    /// The child row, as it will be, is one whose reference the server looks at.
+    /// Returns the condition that the server checks the reference of the child row as it would be.
     fn is_checked(&self, schema: &Schema, relation: &Relation) -> String {
         let key: Vec<&Column> = schema.child_columns(relation).collect();
-        let mut why = vec![self.any_differs("was", "child", &key)];
+        let mut reasons = vec![self.any_differs("was", "child", &key)];
         if let Some(condition) = self.grammar.moved_row_check(schema) {
             let moved = self.moved(schema, relation.child);
-            why.push(format!("(child.fk_doctor$relation = -1 AND {condition} AND {moved})"));
+            reasons.push(format!("(child.fk_doctor$relation = -1 AND {condition} AND {moved})"));
         }
         format!(
             "(child.fk_doctor$op = 'i' OR EXISTS (SELECT 1 FROM {} AS was WHERE {} AND ({}))) AND {}",
             self.before(relation.child),
             self.is_same_change("was", "child"),
-            why.join(" OR "),
+            reasons.join(" OR "),
             self.is_not_deleted(relation.child, "child"),
         )
     }
 
+    /// Returns the condition that the primary key of a child row changes.
     fn moved(&self, schema: &Schema, table: TableId) -> String {
         let about = &schema.tables[table];
         let key: Vec<&Column> = about.primary_key.iter().map(|&column| &about.columns[column]).collect();
         self.any_differs("was", "child", &key)
     }
 
-    /// The child row, as it is, refers to a parent that is gone, and is neither deleted nor pointed elsewhere.
+    /// Returns the condition that the child row refers to a lost parent, and is neither deleted nor given another key; `None` if
+    /// the statement writes no parent.
     fn is_abandoned(&self, schema: &Schema, relation: &Relation, event: Event) -> Option<String> {
         let parent = relation.parent.table.filter(|parent| self.tables.contains(parent))?;
-        let gone = format!(
+        let lost = format!(
             "EXISTS (SELECT 1 FROM {} WHERE {} AND {})",
             self.lost_parents(parent, event),
             self.is_lost_parent(schema, relation, parent, event),
             self.grammar.refers_to_parent(schema, relation)
         );
         if !self.tables.contains(&relation.child) {
-            return Some(gone);
+            return Some(lost);
         }
         let key: Vec<&Column> = schema.child_columns(relation).collect();
-        let pointed = format!(
+        let unchanged = format!(
             "NOT EXISTS (SELECT 1 FROM {} AS was, {} AS now WHERE {} AND {} AND {})",
             self.before(relation.child),
             self.after(relation.child),
@@ -185,9 +187,10 @@ impl StatementForecast {
             self.is_same_change("now", "was"),
             self.any_differs("was", "now", &key)
         );
-        Some(format!("{gone} AND {} AND {pointed}", self.is_child_not_deleted(schema, relation.child)))
+        Some(format!("{lost} AND {} AND {unchanged}", self.is_child_not_deleted(schema, relation.child)))
     }
 
+    /// Returns a query for the child rows that these events leave without a parent, in the form of [`crate::sql::Scan::orphans`].
     fn abandoned_rows(&self, schema: &Schema, relation: &Relation, events: &[Event]) -> Sql {
         let left: Vec<String> = events
             .iter()
@@ -199,7 +202,7 @@ impl StatementForecast {
         self.orphans_of(schema, relation, &from, &only, self.remaining_parent(schema, relation).as_deref())
     }
 
-    /// A recorded child row whose old key is that of a parent that is gone.
+    /// Returns the condition that the old key of a recorded child row is that of a lost parent.
     fn referred_to_lost_parent(&self, schema: &Schema, relation: &Relation, parent: TableId, event: Event) -> String {
         let other = if parent == relation.child {
             format!(" AND NOT ({})", self.is_same_row("parent", "child"))

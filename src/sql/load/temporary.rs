@@ -1,5 +1,7 @@
-//! A load on a server: rows go into temporary tables like the real ones, which stand beside them. Those judge values,
-//! constraints and what is twice in the load; the real tables are asked for keys that are there already, and for parents.
+//! A load on a server: its rows go into temporary tables that have the definitions of the user's tables.
+//!
+//! The temporary tables check values, constraints and keys that the load has twice. Queries about the user's tables find the keys
+//! that exist already, and the parents.
 
 use super::CountingColumn;
 use super::Load;
@@ -21,13 +23,14 @@ use crate::sql::scan::Candidates;
 use crate::sql::scan::source;
 use crate::sql::scratch::Scratch;
 
-/// Rows in one statement, and its parameters, at most.
-const MOST_ROWS: usize = 256;
-const MOST_PARAMETERS: usize = 30_000;
+/// The largest number of rows in one INSERT.
+const MAX_ROWS: usize = 256;
+/// The largest number of parameters in one INSERT.
+const MAX_PARAMETERS: usize = 30_000;
 
 pub(in crate::sql) struct TemporaryLoad {
     pub(in crate::sql) grammar: &'static dyn Scratch,
-    /// Those that rows are for.
+    /// The tables that the load has rows for.
     pub(in crate::sql) tables: Vec<TableId>,
 }
 
@@ -44,8 +47,8 @@ impl TemporaryLoad {
         source(self.grammar, schema, table, alias, Reading::AnyIndex)
     }
 
-    /// Returns a value that a column is to store.
-    fn given(&self, query: &mut Query, column: &Column, value: &Value) -> String {
+    /// Returns the parameter for a value that a column is to store.
+    fn stored_value(&self, query: &mut Query, column: &Column, value: &Value) -> String {
         self.grammar.stored_parameter(query.parameter(value.clone()), Some(column), value)
     }
 
@@ -53,7 +56,7 @@ impl TemporaryLoad {
         self.grammar.temporary_name("fk_doctor$noted")
     }
 
-    /// Finds parents in the real table and in the load.
+    /// Returns the query that finds a parent in the user's table or in the load; `None` if the parent table is missing.
     fn parent(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let parent = relation.parent.table?;
         let equal = self.grammar.refers_to_parent(schema, relation);
@@ -65,7 +68,7 @@ impl TemporaryLoad {
         Some(format!("{real} UNION ALL SELECT 1 FROM {loaded} AS parent WHERE {equal}"))
     }
 
-    /// Of a relation's child that is its parent, too.
+    /// Returns the second copy of the child's table, if a relation refers to its own table and the server needs the copy.
     fn twin(&self, schema: &Schema, relation: &Relation) -> Option<TableCopy> {
         let child = relation.child;
         let is_both = relation.parent.table == Some(child);
@@ -79,7 +82,7 @@ impl TemporaryLoad {
 
 impl Load for TemporaryLoad {
     fn max_rows_per_insert(&self, columns: usize) -> usize {
-        (MOST_PARAMETERS / (columns + 1)).clamp(1, MOST_ROWS)
+        (MAX_PARAMETERS / (columns + 1)).clamp(1, MAX_ROWS)
     }
 
     fn create_load_tables(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
@@ -113,13 +116,13 @@ impl Load for TemporaryLoad {
         let mut query = self.grammar.query();
         let rows: Vec<String> = rows
             .iter()
-            .map(|(place, values)| {
+            .map(|(position, values)| {
                 let values: Vec<String> = columns
                     .iter()
                     .zip(values)
-                    .map(|(&column, value)| self.given(&mut query, &about.columns[column], value) + ", ")
+                    .map(|(&column, value)| self.stored_value(&mut query, &about.columns[column], value) + ", ")
                     .collect();
-                format!("({}{place})", values.concat())
+                format!("({}{position})", values.concat())
             })
             .collect();
         let text =
@@ -127,11 +130,11 @@ impl Load for TemporaryLoad {
         vec![query.finish(text)]
     }
 
-    fn unique_collisions(&self, schema: &Schema, table: TableId, places: &[i64]) -> Option<Sql> {
+    fn unique_collisions(&self, schema: &Schema, table: TableId, positions: &[i64]) -> Option<Sql> {
         let about = &schema.tables[table];
-        let (first, last) = (places.iter().min()?, places.iter().max()?);
+        let (first, last) = (positions.iter().min()?, positions.iter().max()?);
         let whole = about.indexes.iter().enumerate().filter(|(_, index)| index.unique && !index.partial);
-        let known = whole.filter_map(|(number, index)| {
+        let cases = whole.filter_map(|(number, index)| {
             let same = |column: Option<usize>| {
                 let column = &about.columns[column?];
                 let name = self.quoted(&column.name);
@@ -141,13 +144,13 @@ impl Load for TemporaryLoad {
             let known = self.source(schema, about, "known");
             Some(format!(" WHEN EXISTS (SELECT 1 FROM {known} WHERE {}) THEN {number}", same.join(" AND ")))
         });
-        let known: String = known.collect();
-        let question = format!(
-            "SELECT DISTINCT met.i FROM (SELECT CASE{known} END AS i FROM {} AS child \
+        let cases: String = cases.collect();
+        let query = format!(
+            "SELECT DISTINCT met.i FROM (SELECT CASE{cases} END AS i FROM {} AS child \
              WHERE child.fk_doctor$place BETWEEN {first} AND {last}) AS met WHERE met.i IS NOT NULL ORDER BY 1",
             self.name(table),
         );
-        (!known.is_empty()).then(|| plain(question))
+        (!cases.is_empty()).then(|| plain(query))
     }
 
     fn loaded_orphans(&self, schema: &Schema, relation: RelationId) -> Sql {
@@ -198,8 +201,8 @@ impl Load for TemporaryLoad {
             .zip(values)
             .map(|(&column, value)| {
                 let column = &about.columns[column];
-                let given = self.given(&mut query, column, value);
-                self.grammar.equal(Some(column), &format!("child.{}", self.quoted(&column.name)), &given)
+                let stored = self.stored_value(&mut query, column, value);
+                self.grammar.equal(Some(column), &format!("child.{}", self.quoted(&column.name)), &stored)
             })
             .collect();
         let text = format!(

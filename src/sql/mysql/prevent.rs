@@ -1,8 +1,9 @@
-//! The triggers that make a placeholder for the parent of a row that arrives before it, on MySQL and MariaDB.
+//! The triggers of `prevent` on MySQL and MariaDB. They insert a placeholder parent when a child row arrives before its parent.
 //!
-//! A trigger of this server runs with the rights of whoever made it, and cannot write to the table that fires it. Where a
-//! row of the parent has another of the placeholder's keys, the update of nothing leaves that row as it is. A text is
-//! when the trigger fires, on the first line, and its body.
+//! A trigger of these servers runs with the privileges of its creator, and cannot write to the table that fires it. If a row of
+//! the parent has another unique key in common with the placeholder, ON DUPLICATE KEY UPDATE changes nothing in that row.
+//!
+//! The text of a definition is the event on the first line, and then the trigger's body.
 
 use crate::model::catalog::Engine;
 use crate::model::redefinition::Definition;
@@ -25,14 +26,14 @@ use crate::sql::redefine::trigger_name;
 use crate::sql::scan::Scan;
 use crate::sql::table_for;
 
-pub(super) fn prevented(
+pub(super) fn prevent(
     schema: &Schema,
     request: &PreventRequest<'_>,
     definitions: &[Definition],
 ) -> Result<Vec<Redefinition>, String> {
     let child = schema.child(request.relation);
     if request.relation.parent.name == child.name {
-        return Err("a trigger of this server cannot write to the table that fires it".to_owned());
+        return Err("a trigger of MySQL or MariaDB cannot write to the table that fires it".to_owned());
     }
     let body = body(schema, request).ok_or("its parent table is missing")?;
     let trigger = |(part, event): (&str, &str)| {
@@ -49,9 +50,9 @@ pub(super) fn prevented(
 
 pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<String> {
     let drop = change.before.as_ref().map(|_| format!("DROP TRIGGER {name}"));
-    let made = change.after.as_deref().and_then(|text| text.split_once('\n'));
-    let make = made.map(|(when, body)| format!("CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW {body}"));
-    drop.into_iter().chain(make).collect()
+    let definition = change.after.as_deref().and_then(|text| text.split_once('\n'));
+    let create = definition.map(|(when, body)| format!("CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW {body}"));
+    drop.into_iter().chain(create).collect()
 }
 
 fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
@@ -60,7 +61,7 @@ fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
     let children: Vec<&str> = schema.child_column_names(relation).collect();
     let new = |name: &str, alias: &str| format!("NEW.{} AS {}", in_backticks(name), in_backticks(alias));
     let key: Vec<String> =
-        key_names(schema, relation).into_iter().map(|(place, name)| new(children[place], name)).collect();
+        key_names(schema, relation).into_iter().map(|(index, name)| new(children[index], name)).collect();
     let child = schema.child(relation).columns.iter().filter(|column| !column.generated);
     let child: Vec<String> = child.map(|column| new(&column.name, &column.name)).collect();
     let child = format!("(SELECT {}) AS child", child.join(", "));
@@ -99,7 +100,7 @@ fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
 fn value(given: &ParentValue<'_>, children: &[&str]) -> String {
     let new = |name: &&str| format!("NEW.{}", in_backticks(name));
     match given {
-        ParentValue::Key(place) => new(&children[*place]),
+        ParentValue::Key(index) => new(&children[*index]),
         ParentValue::Derived => {
             format!("concat_ws('-', 'placeholder', {})", children.iter().map(new).collect::<Vec<_>>().join(", "))
         }

@@ -1,9 +1,11 @@
-//! The function and trigger that make a placeholder for the parent of a row that arrives before it.
+//! The trigger and function of `prevent` on PostgreSQL. They insert a placeholder parent when a child row arrives before its
+//! parent.
 //!
-//! The function runs with the rights of whoever writes the row, under a search path that holds the server's own names
-//! alone: it lets nobody do what they may not, and nobody's names are mistaken for others. `ON CONFLICT DO NOTHING` lets
-//! two writers make the same placeholder at once. A text is when the trigger fires, on the first line, and the
-//! function's body.
+//! The function runs with the privileges of the user who writes the row, so it gives nobody more privileges. Its search path holds
+//! the server's own schema alone, so no user's object can hide another one. `ON CONFLICT DO NOTHING` lets two writers insert one
+//! placeholder at the same time.
+//!
+//! The text of a definition is the event on the first line, and then the function's body.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
@@ -31,7 +33,7 @@ use crate::sql::redefine::trigger_name;
 use crate::sql::repair::RequestedValue;
 use crate::sql::scan::Scan;
 
-pub(super) fn prevented(
+pub(super) fn prevent(
     schema: &Schema,
     request: &PreventRequest<'_>,
     definitions: &[Definition],
@@ -41,7 +43,7 @@ pub(super) fn prevented(
     let columns: Vec<String> = schema.child_column_names(request.relation).map(quoted).collect();
     let body = body(schema, request).ok_or("its parent table is missing")?;
     if body.contains(TAG) {
-        return Err(format!("the rule's SQL has {TAG} in it, which ends the text of the function"));
+        return Err(format!("the rule's SQL contains {TAG}, which would end the text of the function"));
     }
     let change = Redefinition {
         before: text_of(definitions, "trigger", &name, &child.name.to_string()).map(str::to_owned),
@@ -51,7 +53,7 @@ pub(super) fn prevented(
     Ok(if change.before == change.after { Vec::new() } else { vec![change] })
 }
 
-/// What stands around the text of a function.
+/// The dollar quote around the body of the function.
 const TAG: &str = "$fk_doctor$";
 
 pub(super) fn statements(change: &Redefinition, table: &str, name: &str) -> Vec<String> {
@@ -76,7 +78,7 @@ fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
     let children: Vec<&str> = schema.child_column_names(relation).collect();
     let key = key_names(schema, relation).into_iter();
     let key: Vec<String> =
-        key.map(|(place, name)| format!("NEW.{} AS {}", quoted(children[place]), quoted(name))).collect();
+        key.map(|(index, name)| format!("NEW.{} AS {}", quoted(children[index]), quoted(name))).collect();
     let expressions = request.values.iter().filter_map(|(_, given)| match given {
         ParentValue::Expression(expression) => Some(RequestedValue::Expression(expression)),
         ParentValue::Key(_) | ParentValue::Derived => None,
@@ -118,7 +120,7 @@ fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
 fn value(column: &Column, given: &ParentValue<'_>, children: &[&str]) -> String {
     let new = |name: &&str| format!("NEW.{}", quoted(name));
     let text = match given {
-        ParentValue::Key(place) => return new(&children[*place]),
+        ParentValue::Key(index) => return new(&children[*index]),
         ParentValue::Derived => {
             let key: Vec<String> = children.iter().map(|name| format!("format('%s', {})", new(name))).collect();
             format!("('placeholder-' || {})", key.join(" || '-' || "))

@@ -1,4 +1,4 @@
-//! The statements of a repair that an engine has for itself.
+//! The statements of a repair that are different on one engine.
 
 use crate::model::catalog::Table;
 use crate::model::plan::NewTable;
@@ -27,7 +27,7 @@ use crate::sql::repair::UniqueTerms;
 use crate::sql::repair::names_of;
 
 impl Repair for Sqlite {
-    /// A key that two rows have comes twice. SQLite takes references to such a key, and a rule does not point a row to it.
+    /// A key that two rows have comes twice. SQLite accepts a reference to such a key, but no rule points a row to it.
     fn present_keys(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
         self.columns_by_key("SELECT", table, columns, &names_of(table, columns), keys)
     }
@@ -51,7 +51,7 @@ impl Repair for Sqlite {
         true
     }
 
-    /// The child's index may be used only if both columns compare alike.
+    /// The child's index can be used only if both columns convert and compare values alike.
     fn refers_to_known(&self, part: &KeyPart<'_>, parent: &str, child: &str) -> String {
         let are_alike = part
             .parent
@@ -59,13 +59,13 @@ impl Repair for Sqlite {
         if are_alike { format!("{parent} = {child}") } else { self.refers(part, parent, child) }
     }
 
-    /// Every two values have an order.
+    /// SQLite orders values of any two types.
     fn largest_value(&self, table: &Table, name: &str) -> Sql {
         let table = self.source(None, table, "t", Reading::AnyIndex);
         plain(format!("SELECT max({}) FROM {table}", self.qualified("t", name)))
     }
 
-    /// A column without a type stores any value as it is.
+    /// The column has no type, so SQLite stores any value unchanged.
     fn as_plan_table_stores(&self, value: Value) -> Value {
         value
     }
@@ -94,7 +94,7 @@ impl Repair for Postgres {
 }
 
 impl Repair for Mysql {
-    /// The terms of an index are not SQL that this server reads.
+    /// The server lists the terms of an index in a form that it does not accept as SQL.
     fn unique_collisions(&self, _: &Table, _: &[(Option<&RowName>, &Row)], _: &UniqueTerms) -> Option<Sql> {
         None
     }
@@ -111,8 +111,8 @@ impl Repair for Mysql {
     }
 
     fn create_marked_table(&self, table: &NewTable, plan: &str) -> Sql {
-        let made = self.create_table(table);
-        let text = format!("{} COMMENT = '{}'", made.text(), mark(plan));
-        made.with_text(text)
+        let create = self.create_table(table);
+        let text = format!("{} COMMENT = '{}'", create.text(), mark(plan));
+        create.with_text(text)
     }
 }

@@ -1,4 +1,4 @@
-//! What a rule's expressions return for missing keys.
+//! The evaluation of a rule's expressions for missing keys.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -27,28 +27,29 @@ pub struct Evaluation<'a> {
     pub wanted: &'a [RequestedValue<'a>],
 }
 
+/// A value that an evaluation returns for each key.
 #[derive(Debug, Clone, Copy)]
 pub enum RequestedValue<'a> {
     Expression(&'a Expression),
-    /// One of so many columns that a query returns.
+    /// A column of the first row of a query that returns `width` columns.
     Query {
         query: &'a str,
         column: usize,
-        of: usize,
+        width: usize,
     },
-    /// Whether the query returns no row, one, or more: 0, 1, 2.
+    /// The number of rows of a query, up to 2.
     RowsOf(&'a str),
 }
 
 impl<'a> RequestedValue<'a> {
-    /// Returns the questions about a key of so many columns that a query returns: how many rows there are, and each column.
-    pub fn key(query: &'a str, of: usize) -> Vec<RequestedValue<'a>> {
-        let columns = (0..of).map(|column| RequestedValue::Query { query, column, of });
+    /// Returns the values for a key of `width` columns that a query returns: the number of its rows, and each column.
+    pub fn key(query: &'a str, width: usize) -> Vec<RequestedValue<'a>> {
+        let columns = (0..width).map(|column| RequestedValue::Query { query, column, width });
         std::iter::once(RequestedValue::RowsOf(query)).chain(columns).collect()
     }
 }
 
-/// Returns the statement of [`super::Repair::evaluate`]. Beside the rule's tables it has `key`, `child` and `via` in scope.
+/// Returns the statement of [`super::Repair::evaluate`]. Its expressions can name `key`, `child`, `via` and the rule's tables.
 pub(super) fn statement<G: RuleGrammar + ?Sized>(
     grammar: &G,
     schema: &Schema,
@@ -57,7 +58,7 @@ pub(super) fn statement<G: RuleGrammar + ?Sized>(
 ) -> Sql {
     let mut query = grammar.query();
     let child = schema.child(relation);
-    // The parameters of the values come first, as the values do in the statement.
+    // The values come first in the statement, so their parameters come first too.
     let values: Vec<String> =
         evaluation.wanted.iter().map(|wanted| format!(", {}", value(grammar, &mut query, wanted))).collect();
     let key = keys(grammar, &mut query, schema, relation, evaluation);
@@ -113,7 +114,7 @@ fn keys<G: RuleGrammar + ?Sized>(
     format!("(SELECT {} FROM {wanted}) AS {}", columns.join(", "), grammar.quoted("key"))
 }
 
-/// The columns by which rows are named.
+/// Returns the columns that name the rows.
 fn row_columns<'e>(evaluation: &Evaluation<'e>) -> impl Iterator<Item = &'e str> {
     evaluation.keys.iter().take(1).flat_map(|(_, row)| row.columns())
 }
@@ -127,7 +128,7 @@ fn row_value<G: RuleGrammar + ?Sized>(grammar: &G, index: usize) -> String {
     format!("{}.{}", grammar.quoted("key"), row_name(grammar, index))
 }
 
-/// Returns what is wanted as text or bytes. The column that it is for reads it.
+/// Returns the expression for a requested value, as text or bytes. The column that stores the value converts it.
 fn value<G: RuleGrammar + ?Sized>(grammar: &G, query: &mut Query, wanted: &RequestedValue<'_>) -> String {
     let mut parameter = |value: &Value| grammar.untyped_parameter(query.parameter(value.clone()), value);
     match wanted {
@@ -142,7 +143,7 @@ fn value<G: RuleGrammar + ?Sized>(grammar: &G, query: &mut Query, wanted: &Reque
             };
             grammar.concatenated(&pieces.iter().map(piece).collect::<Vec<_>>())
         }
-        RequestedValue::Query { query, column, of } => grammar.query_column(query, *column, *of),
+        RequestedValue::Query { query, column, width } => grammar.query_column(query, *column, *width),
         RequestedValue::RowsOf(query) => grammar.query_row_count(query),
     }
 }

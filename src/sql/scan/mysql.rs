@@ -1,4 +1,4 @@
-//! The statements of a scan that MySQL and MariaDB have for themselves.
+//! The statements of a scan that are different on MySQL and MariaDB.
 
 use crate::model::relation::Origin;
 use crate::model::relation::Relation;
@@ -16,8 +16,8 @@ use crate::sql::scan::Scan;
 use crate::sql::scan::source;
 
 impl Scan for Mysql {
-    /// Along the child's own index, in the order of the parent's key. A row without a parent comes once, and so does a row with
-    /// one, because the parent's key is unique.
+    /// The server reads the child's own index, in the order of the parent's key. Every child row comes once, because the parent's
+    /// key is unique.
     fn counts_with_orphans(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
         let parent = schema.parent(relation)?;
         let is_unique = relation.parent.key.is_some_and(|key| parent.indexes[key].unique);

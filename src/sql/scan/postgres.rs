@@ -1,4 +1,4 @@
-//! The statements of a scan that PostgreSQL has for itself.
+//! The statements of a scan that are different on PostgreSQL.
 
 use crate::model::catalog::Family;
 use crate::model::catalog::Table;
@@ -19,7 +19,7 @@ use crate::sql::scan::ScanHints;
 use crate::sql::scan::source;
 
 impl Scan for Postgres {
-    /// Rows that the parents' bitmap left over are read by their addresses.
+    /// If the bitmap of the parent's keys has named the only suspects, the query reads them by their addresses.
     fn orphans(&self, schema: &Schema, relation: &Relation, among: &ScanHints<'_>) -> Sql {
         let mut query = self.query();
         let child = schema.child(relation);
@@ -30,11 +30,11 @@ impl Scan for Postgres {
         self.orphans_among(query, schema, relation, &candidates)
     }
 
-    fn without_indexes(&self, question: &Sql) -> Option<Sql> {
-        Some(question.clone().without_indexes())
+    fn without_indexes(&self, query: &Sql) -> Option<Sql> {
+        Some(query.clone().without_indexes())
     }
 
-    /// A whole number can be written in one way only, and the server lets no other type refer to one.
+    /// A whole number has one notation only, and the server lets no other type refer to it, so it has no near misses.
     fn near_misses(&self, schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql> {
         let column = schema.parent_columns(relation).next().filter(|column| column.family != Family::Integer)?;
         let mut query = self.query();
@@ -62,7 +62,7 @@ impl Postgres {
     }
 }
 
-/// The child's row has one of the addresses.
+/// Returns the condition that the child's row has one of the addresses; `None` if they are unknown.
 fn is_among(query: &mut Query, child: &Table, among: &ScanHints<'_>) -> Option<String> {
     let (rows, address) = (among.rows?, child.row_address.as_ref()?);
     let rows: Vec<String> = rows.iter().map(|row| format!("\"({},{})\"", row >> 16, row & 0xFFFF)).collect();

@@ -1,7 +1,7 @@
-//! The statements of a scan that SQLite has for itself.
+//! The statements of a scan that are different on SQLite.
 //!
-//! The page reader names the only rows that can be orphans. An index of the parent can have lost touch with its table; then the
-//! statement also gathers the parent's keys from the table, and tells the keys that the index alone does not have.
+//! The page reader names the only rows that can be orphans. An index of the parent may be damaged and disagree with its table.
+//! So the statement also collects the parent's keys from the table, and marks the keys that only the index lacks.
 
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
@@ -23,7 +23,7 @@ use crate::sql::row_name_columns;
 use crate::sql::scan::Scan;
 use crate::sql::scan::ScanHints;
 
-/// A parent's keys, once for a statement. It is a common table expression, so it has a name that no table has.
+/// The name of the common table expression that holds a parent's keys. No table has this name.
 const TRUTH: &str = "\"fk-doctor truth\"";
 
 impl Scan for Sqlite {
@@ -31,7 +31,7 @@ impl Scan for Sqlite {
         orphans_where(schema, relation, among, None)
     }
 
-    /// If no index of the parent can be probed, its keys are gathered once instead.
+    /// If the parent has no index on the key, the statement collects its keys once instead.
     fn parent_query(&self, schema: &Schema, relation: &Relation) -> Option<String> {
         let parent = schema.parent(relation)?;
         if relation.parent.key.is_none() {
@@ -100,7 +100,8 @@ impl Scan for Sqlite {
 }
 
 impl Sqlite {
-    /// Returns a value without white space, case, leading zeros and the punctuation of a UUID. A number becomes its plain text.
+    /// Returns a value without white space, case, leading zeros and the punctuation of a UUID. A text that is a number becomes the
+    /// number's plain text.
     fn bare(&self, value: &str) -> String {
         let trimmed = self.trimmed(&self.plain_text(value, None));
         format!(
@@ -115,7 +116,7 @@ impl Sqlite {
     }
 }
 
-/// Returns the answer of [`Scan::orphans`] about the rows that meet a condition.
+/// Returns the query of [`Scan::orphans`] about the rows that meet a condition.
 pub(in crate::sql) fn orphans_where(
     schema: &Schema,
     relation: &Relation,
@@ -127,7 +128,7 @@ pub(in crate::sql) fn orphans_where(
     grouped(query, schema, relation, among, &condition, only)
 }
 
-/// Returns the child rows that have their parent and meet a condition, in the form of [`Scan::orphans`].
+/// Returns a query for the child rows that have a parent and meet a condition, in the form of [`Scan::orphans`].
 pub(in crate::sql) fn matched_where(schema: &Schema, relation: &Relation, among: &ScanHints<'_>, only: &str) -> Sql {
     let mut query = Sqlite.query();
     let considered = Sqlite.must_have_parent(&mut query, schema, relation);
@@ -135,7 +136,7 @@ pub(in crate::sql) fn matched_where(schema: &Schema, relation: &Relation, among:
     grouped(query, schema, relation, among, &format!("{considered} AND EXISTS ({parent})"), Some(only))
 }
 
-/// Returns child rows grouped by their key, in the form of [`Scan::orphans`].
+/// Returns a query for child rows, grouped by their key, in the form of [`Scan::orphans`].
 fn grouped(
     mut query: Query,
     schema: &Schema,
@@ -188,8 +189,8 @@ fn grouped(
     ))
 }
 
-/// Returns the parent's keys as its table has them, without its indexes. SQLite builds them when they are first asked for and
-/// at most once a statement, so they cost nothing if there is no orphan.
+/// Returns the WITH clause that reads the parent's keys from its table, without its indexes. SQLite materializes them at their
+/// first use and at most once in a statement, so they cost nothing if there is no orphan.
 fn truth(schema: &Schema, relation: &Relation) -> String {
     let Some(parent) = schema.parent(relation) else { return String::new() };
     let columns = schema.parent_columns(relation).enumerate();
@@ -210,7 +211,7 @@ fn in_truth(schema: &Schema, relation: &Relation) -> String {
     format!("SELECT 1 FROM {TRUTH} AS truth WHERE {}", equal.collect::<Vec<_>>().join(" AND "))
 }
 
-/// The parent's key lives in an index beside the table, which may have lost a row.
+/// True if the parent's key is in an index apart from the table, which may be damaged and lack a row.
 fn suspect_index(schema: &Schema, relation: &Relation) -> bool {
     schema.parent(relation).is_some_and(|parent| relation.parent.key.is_some_and(|key| parent.indexes[key].separate))
 }

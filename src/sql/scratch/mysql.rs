@@ -11,7 +11,7 @@ use crate::sql::grammar::Reading;
 use crate::sql::grammar::mysql::Mysql;
 use crate::sql::in_backticks;
 use crate::sql::load::CountingColumn;
-use crate::sql::mysql::copies::apart;
+use crate::sql::mysql::copies::with_table_copies;
 use crate::sql::phrases::Phrases;
 use crate::sql::phrases::column;
 use crate::sql::query::Query;
@@ -33,7 +33,7 @@ impl Scratch for Mysql {
             format!("ALTER TABLE {name} ADD COLUMN fk_doctor$place bigint UNIQUE"),
         ];
         made.extend(
-            self.second_copy(table, name).map(|twin| format!("CREATE TEMPORARY TABLE {} LIKE {name}", twin.name)),
+            self.second_copy(table, name).map(|copy| format!("CREATE TEMPORARY TABLE {} LIKE {name}", copy.name)),
         );
         made
     }
@@ -41,10 +41,10 @@ impl Scratch for Mysql {
     fn second_copy(&self, table: &Table, name: &str) -> Option<TableCopy> {
         let stored = table.columns.iter().filter(|column| !column.generated);
         let columns: Vec<String> = stored.map(|column| in_backticks(&column.name)).collect();
-        let (twin, columns) = (format!("{name}_twin"), columns.join(", "));
+        let (copy, columns) = (format!("{name}_twin"), columns.join(", "));
         let renewal =
-            vec![format!("DELETE FROM {twin}"), format!("INSERT INTO {twin}({columns}) SELECT {columns} FROM {name}")];
-        (!self.variant.names_temporary_tables_twice()).then(|| TableCopy { name: twin, of: name.to_owned(), renewal })
+            vec![format!("DELETE FROM {copy}"), format!("INSERT INTO {copy}({columns}) SELECT {columns} FROM {name}")];
+        (!self.variant.names_temporary_tables_twice()).then(|| TableCopy { name: copy, of: name.to_owned(), renewal })
     }
 
     fn create_position_table(&self, name: &str) -> String {
@@ -66,8 +66,8 @@ impl Scratch for Mysql {
         vec![format!("ALTER TABLE {name} AUTO_INCREMENT = {}", column.next)]
     }
 
-    fn insert_missing_positions(&self, noted: &str, query: &str) -> String {
-        format!("INSERT IGNORE INTO {noted} {query}")
+    fn insert_missing_positions(&self, table: &str, query: &str) -> String {
+        format!("INSERT IGNORE INTO {table} {query}")
     }
 
     fn shows_value(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
@@ -81,13 +81,13 @@ impl Scratch for Mysql {
         schema: &Schema,
         table: &Table,
         [old, new]: [&str; 2],
-        counted: &[String],
+        counter_columns: &[String],
     ) -> Vec<String> {
-        // Whatever changed a temporary table later would commit.
-        let make = |name: &str, counted: &[String]| {
+        // A later ALTER of a temporary table would commit the transaction, so CREATE sets every column.
+        let make = |name: &str, counter_columns: &[String]| {
             let columns = table.columns.iter().map(|column| {
                 let name = in_backticks(&column.name);
-                let is_counted = counted.contains(&column.name);
+                let is_counted = counter_columns.contains(&column.name);
                 if is_counted { format!("if(FALSE, child.{name}, NULL) AS {name}") } else { format!("child.{name}") }
             });
             format!(
@@ -99,13 +99,13 @@ impl Scratch for Mysql {
                 source(self, schema, table, "child", Reading::AnyIndex)
             )
         };
-        vec![make(old, &[]), make(new, counted)]
+        vec![make(old, &[]), make(new, counter_columns)]
     }
 
     fn name_records_once(&self, sql: Sql) -> Sql {
         match self.variant.names_temporary_tables_twice() {
             true => sql,
-            false => apart(sql, |name| RECORDS.iter().any(|record| name.starts_with(record))),
+            false => with_table_copies(sql, |name| RECORDS.iter().any(|record| name.starts_with(record))),
         }
     }
 
@@ -117,7 +117,7 @@ impl Scratch for Mysql {
         &["fk_doctor$place"]
     }
 
-    /// None without a primary key, and where a column is computed whose copy would not be.
+    /// There is no address without a primary key, or with a generated column, which the record's table would not compute.
     fn row_address(&self, table: &Table, alias: &str) -> Vec<String> {
         if table.primary_key.is_empty() || table.columns.iter().any(|column| column.generated) {
             return Vec::new();
@@ -164,7 +164,7 @@ impl Scratch for Mysql {
     }
 }
 
-/// The table's own primary key, as a key of the record, which may hold a row several times.
+/// Returns the columns of the table's primary key as a key of the record. It is not unique: a row may be recorded several times.
 fn row_key(table: &Table) -> String {
     let primary = table.indexes.iter().find(|index| index.primary);
     let columns =

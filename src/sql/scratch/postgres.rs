@@ -1,8 +1,8 @@
 //! PostgreSQL's temporary tables.
 //!
-//! `LIKE … INCLUDING ALL` makes a table for a load with the same types, defaults, checks and unique keys, whose identity columns
-//! count by themselves. A record knows a row by its table and address, which hold as long as the transaction does not change
-//! the row.
+//! `LIKE … INCLUDING ALL` makes a table for a load with the same types, defaults, checks and unique keys. Its identity columns
+//! have counters of their own. A record identifies a row by its table and address, which are valid as long as the transaction
+//! does not change the row.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -35,7 +35,7 @@ impl Scratch for Postgres {
         format!("CREATE TABLE {name} (place int8 PRIMARY KEY)")
     }
 
-    /// Defaults that draw from a sequence, and identity columns.
+    /// These are the columns with a default that draws from a sequence, and the identity columns.
     fn auto_increment_columns(&self, _: &Schema, table: &Table) -> Sql {
         let mut query = self.query();
         let name = query.parameter(Value::text(self.table_name(None, table)));
@@ -57,8 +57,8 @@ impl Scratch for Postgres {
         ]
     }
 
-    fn insert_missing_positions(&self, noted: &str, query: &str) -> String {
-        format!("INSERT INTO {noted} {query} ON CONFLICT DO NOTHING")
+    fn insert_missing_positions(&self, table: &str, query: &str) -> String {
+        format!("INSERT INTO {table} {query} ON CONFLICT DO NOTHING")
     }
 
     fn shows_value(&self, query: &mut Query, table: &Table, name: &str, value: &Value) -> String {
@@ -74,9 +74,9 @@ impl Scratch for Postgres {
         _: &Schema,
         table: &Table,
         [old, new]: [&str; 2],
-        counted: &[String],
+        counter_columns: &[String],
     ) -> Vec<String> {
-        // Ours come last: an INSERT without a list of columns fills the first ones.
+        // These columns come last, because an INSERT without a list of columns fills the first ones.
         let marks = "fk_doctor$op text DEFAULT 'i', fk_doctor$wave int4 DEFAULT 0, fk_doctor$relation int4 DEFAULT -1, \
                      fk_doctor$table oid, fk_doctor$place tid";
         let name = self.table_name(None, table);
@@ -84,7 +84,9 @@ impl Scratch for Postgres {
             format!("CREATE TABLE {old} (LIKE {name}, {marks})"),
             format!("CREATE TABLE {new} (LIKE {name} INCLUDING DEFAULTS INCLUDING GENERATED, {marks})"),
         ];
-        made.extend(counted.iter().map(|name| format!("ALTER TABLE {new} ALTER COLUMN {} DROP DEFAULT", quoted(name))));
+        made.extend(
+            counter_columns.iter().map(|name| format!("ALTER TABLE {new} ALTER COLUMN {} DROP DEFAULT", quoted(name))),
+        );
         let nullable: Vec<String> = table
             .columns
             .iter()
@@ -114,7 +116,7 @@ impl Scratch for Postgres {
     }
 
     fn differs(&self, left: &str, right: &str) -> String {
-        // Whatever type it is, and whoever made its operators: what is stored is compared.
+        // The stored bytes are compared, because a type may have operators that a user defined.
         format!("pg_catalog.record_image_ne(ROW({left}), ROW({right}))")
     }
 

@@ -1,5 +1,5 @@
-//! Which definitions SQLite has once a relation is relaxed or enforced: the text of the table, edited where its own
-//! grammar says, and an index on the child.
+//! The new definitions for `relax` and `enforce` on SQLite: the text of CREATE TABLE, edited by SQLite's own grammar, and an index
+//! on the child.
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Table;
@@ -17,7 +17,7 @@ use crate::sql::redefine::RelaxRequest;
 use crate::sql::redefine::free_name;
 use crate::sql::redefine::text_of;
 
-pub(super) fn relaxed(
+pub(super) fn relax(
     schema: &Schema,
     table: &Table,
     requests: &[RelaxRequest<'_>],
@@ -29,10 +29,11 @@ pub(super) fn relaxed(
     let is_dropped = |reference: &Reference| requests.iter().any(|request| is_of(schema, reference, request.relation));
     let found = parsed.references.iter().filter(|reference| is_dropped(reference)).count();
     if found != requests.len() {
-        return Err("its foreign keys are not those that SQLite reads from it".to_owned());
+        return Err("its definition does not have the foreign keys that SQLite lists for it".to_owned());
     }
-    let is_nullable =
-        |column: &str| nullable_columns.iter().any(|one| schema.names.same(&table.columns[one.column].name, column));
+    let is_nullable = |column: &str| {
+        nullable_columns.iter().any(|nullable| schema.names.same(&table.columns[nullable.column].name, column))
+    };
     let mut nullable: Vec<String> =
         parsed.not_null_columns().filter(|column| is_nullable(column)).map(str::to_owned).collect();
     nullable.dedup();
@@ -42,18 +43,18 @@ pub(super) fn relaxed(
     let rule = requests
         .first()
         .map(|request| request.rule)
-        .or(nullable_columns.first().map(|one| one.rule))
+        .or(nullable_columns.first().map(|nullable| nullable.rule))
         .unwrap_or_default();
     Ok(Some(Redefinition {
         before: Some(text.to_owned()),
         after: Some(parsed.without(&is_dropped, &is_nullable)),
         dropped: requests.iter().map(|request| request.relation.id.clone()).collect(),
         nullable,
-        ..of_itself(table, rule, "relax")
+        ..table_change(table, rule, "relax")
     }))
 }
 
-pub(super) fn enforced(
+pub(super) fn enforce(
     schema: &Schema,
     request: &EnforceRequest<'_>,
     definitions: &[Definition],
@@ -72,7 +73,7 @@ pub(super) fn enforced(
         before: Some(text.to_owned()),
         after: Some(parsed.with(&clause)),
         declared: declared.clone(),
-        ..of_itself(table, request.rule, "enforce")
+        ..table_change(table, request.rule, "enforce")
     }];
     if request.needs_index {
         let plain: Vec<&str> = schema.child_column_names(relation).collect();
@@ -84,12 +85,14 @@ pub(super) fn enforced(
     Ok(changes)
 }
 
-const NO_TABLE: &str = "it is no CREATE TABLE with columns";
+const NO_TABLE: &str = "its definition is not a CREATE TABLE with a list of columns";
 
-fn of_itself(table: &Table, rule: &str, treatment: &str) -> Redefinition {
+/// Returns a change of the table's own definition, without its texts.
+fn table_change(table: &Table, rule: &str, treatment: &str) -> Redefinition {
     Redefinition::new(DefinitionKind::Table, &table.name.table, &table.name, rule, treatment)
 }
 
+/// True if a reference of the definition is this relation.
 fn is_of(schema: &Schema, reference: &Reference, relation: &Relation) -> bool {
     let same = |left: &[String], right: &mut dyn Iterator<Item = &str>| {
         let right: Vec<&str> = right.collect();
