@@ -1,12 +1,12 @@
 //! Builds every statement that touches a user's tables. No other module builds one.
 //!
-//! An engine runs every [`Sql`] that it gets, so no code outside this module can make one. Four layers build a statement, each
-//! from those before it: the facts of an engine (`model::facts`), its grammar (`grammar`), phrases that all engines share
-//! (`phrases`), and the statements of a capability (`scan`, `repair` and others). [`of`] returns the statements of a scan in
-//! the grammar of a schema's engine.
+//! An engine runs every [`Sql`] that it gets, so no code outside this module can make one. Four layers build a
+//! statement, each from those before it: the facts of an engine (`model::facts`), its grammar (`grammar`), phrases that
+//! all engines share (`phrases`), and the statements of a capability (`scan`, `repair` and others). [`of`] returns the
+//! statements of a scan in the grammar of a schema's engine.
 //!
-//! Names are quoted. Values travel as parameters and never become text. Three kinds of SQL come from people: a condition of
-//! the configuration, a rule's expression, and a statement that `explain` examines.
+//! Names are quoted. Values travel as parameters and never become text. Three kinds of SQL come from people: a
+//! condition of the configuration, a rule's expression, and a statement that `explain` examines.
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
@@ -39,7 +39,8 @@ pub use scan::of;
 
 /// Returns the columns that name a row, in the order in which [`Scan::orphans`] returns them.
 ///
-/// They are the primary key. If that may be NULL or is missing, the row's address follows. With neither, they are all columns.
+/// They are the primary key. If that may be NULL or is missing, the row's address follows. With neither, they are all
+/// columns.
 pub fn row_name_columns(table: &Table) -> Vec<&str> {
     let key = table.primary_key.iter().map(|&column| &table.columns[column]);
     let mut names: Vec<&str> = key.clone().map(|column| column.name.as_str()).collect();

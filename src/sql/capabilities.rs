@@ -1,7 +1,7 @@
 //! The table of the statements that each engine has.
 //!
-//! The match is exhaustive: a new engine does not compile until it names its capabilities. An engine whose SQL only reads has a
-//! [`Scan`] and nothing else, so no code can ask it for a statement that writes.
+//! The match is exhaustive: a new engine does not compile until it names its capabilities. An engine whose SQL only
+//! reads has a [`Scan`] and nothing else, so no code can ask it for a statement that writes.
 
 use crate::model::catalog::Engine;
 use crate::sql::grammar::mysql::MARIADB;

@@ -16,25 +16,28 @@ mod sqlite;
 
 /// The statements that read an engine's catalog or depend on it.
 pub trait CatalogStatements: Grammar {
-    /// Returns a query for the columns of a table that have a DEFAULT. A row holds a name and a text, such as ('total', '0').
+    /// Returns a query for the columns of a table that have a DEFAULT. A row holds a name and a text, such as ('total',
+    /// '0').
     fn column_defaults(&self, table: &Table) -> Sql;
 
-    /// Returns a query for every definition. A row holds a kind, a name, a table and a text, such as ('index', 'i', 't', '…').
+    /// Returns a query for every definition. A row holds a kind, a name, a table and a text, such as ('index', 'i',
+    /// 't', '…').
     fn definitions(&self) -> Sql;
 
-    /// Fills in the texts that the engine hides from this user, as far as the schema knows them. Returns true if the engine
-    /// hides any.
+    /// Fills in the texts that the engine hides from this user, as far as the schema knows them. Returns true if the
+    /// engine hides any.
     fn fill_hidden_texts(&self, _: &Schema, _: &mut [Definition]) -> bool {
         false
     }
 
-    /// Returns a query for the row that counts a table's keys: its address, its name and its value, such as (1, 't', 42). `None`
-    /// if the engine has no such rows.
+    /// Returns a query for the row that counts a table's keys: its address, its name and its value, such as (1, 't',
+    /// 42). `None` if the engine has no such rows.
     fn counter_row(&self, _: &Table) -> Option<Sql> {
         None
     }
 
-    /// Returns a query for one number: the last one that the column's sequence returned. It gives no row if there is no sequence.
+    /// Returns a query for one number: the last one that the column's sequence returned. It gives no row if there is no
+    /// sequence.
     fn last_sequence_value(&self, _: &Table, _column: &str) -> Option<Sql> {
         None
     }
@@ -49,14 +52,14 @@ pub trait CatalogStatements: Grammar {
         None
     }
 
-    /// Returns the statements that create an empty table of the rehearsal with these defaults. There are none if the rehearsal
-    /// runs in a copy that has the table.
+    /// Returns the statements that create an empty table of the rehearsal with these defaults. There are none if the
+    /// rehearsal runs in a copy that has the table.
     fn create_rehearsal_table(&self, _: &Table, _defaults: &[(String, String)]) -> Vec<Sql> {
         Vec::new()
     }
 
-    /// Returns a query for one row if the table of plan states exists, such as (1, 0): this session may read the table, and may
-    /// not write to it. If the engine cannot answer the second part, it is 1.
+    /// Returns a query for one row if the table of plan states exists, such as (1, 0): this session may read the table,
+    /// and may not write to it. If the engine cannot answer the second part, it is 1.
     fn state_table_privileges(&self) -> Sql;
 
     /// Returns statements that change no row of that table, and fail if this session may not write to it.
@@ -74,14 +77,14 @@ pub trait CatalogStatements: Grammar {
         None
     }
 
-    /// Returns a query for one row if this session may drop a table that was created for the plan with this digest. If the engine
-    /// marks such a table, the mark must name that plan. `None` if there is nothing to check.
+    /// Returns a query for one row if this session may drop a table that was created for the plan with this digest. If
+    /// the engine marks such a table, the mark must name that plan. `None` if there is nothing to check.
     fn may_drop_table(&self, _: &NewTable, _plan: &str) -> Option<Sql> {
         None
     }
 
-    /// Returns the statement that locks a table against all other sessions until it is dropped or unlocked; `None` if the
-    /// transaction does so already.
+    /// Returns the statement that locks a table against all other sessions until it is dropped or unlocked; `None` if
+    /// the transaction does so already.
     fn lock_until_dropped(&self, _: &NewTable) -> Option<Sql> {
         None
     }

@@ -11,8 +11,8 @@ use crate::model::text::is_unseen;
 use crate::model::value::Value;
 use crate::sql::query::Sql;
 
-/// Returns the columns of the scope `key`, each with its position in the key: the child's names, then the parent's other names.
-/// An example is [(0, "customer_id"), (0, "id")].
+/// Returns the columns of the scope `key`, each with its position in the key: the child's names, then the parent's
+/// other names. An example is [(0, "customer_id"), (0, "id")].
 pub(super) fn key_names<'a>(schema: &'a Schema, relation: &'a Relation) -> Vec<(usize, &'a str)> {
     let mut names: Vec<(usize, &str)> = schema.child_column_names(relation).enumerate().collect();
     for (index, name) in relation.parent.column_names.iter().enumerate() {
@@ -28,8 +28,8 @@ pub(super) fn child_column<'a>(schema: &'a Schema, relation: &Relation, index: u
     &schema.child(relation).columns[relation.child_columns[index]]
 }
 
-/// Returns a text between quotes, for a script that people read; `None` if it has invisible characters. They could end the
-/// statement, repaint the terminal or hide part of the text, so the script shows such a text as bytes.
+/// Returns a text between quotes, for a script that people read; `None` if it has invisible characters. They could end
+/// the statement, repaint the terminal or hide part of the text, so the script shows such a text as bytes.
 pub(super) fn quoted_text(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let is_plain = !text.contains(|c: char| c != '\n' && is_unseen(c));
@@ -50,7 +50,7 @@ pub(super) fn plain(value: &Value) -> String {
 }
 
 /// Returns a value as a table stores it whose columns are all text.
-pub(super) fn in_words(value: Value) -> Value {
+pub(super) fn as_text_value(value: Value) -> Value {
     match value {
         Value::Null => Value::Null,
         other => Value::text(plain(&other)),
@@ -73,10 +73,11 @@ pub(super) fn fits(value: &Value, column: &Column) -> bool {
     }
 }
 
-/// Returns a statement's text with a literal for each placeholder. A placeholder has a number, or else takes the next value.
+/// Returns a statement's text with a literal for each placeholder. A placeholder has a number, or else takes the next
+/// value.
 ///
 /// Outside of quoted names, the statements of `sql` contain the placeholder's sign only in placeholders.
-pub(super) fn written_out(statement: &Sql, facts: &Facts, literal: &dyn Fn(&Value) -> String) -> String {
+pub(super) fn with_literals(statement: &Sql, facts: &Facts, literal: &dyn Fn(&Value) -> String) -> String {
     let quote = facts.quote;
     let mark = match facts.placeholder {
         ParameterStyle::Numbered(sign) => sign,

@@ -1,11 +1,12 @@
 //! The forecast of a statement on a server, which only reads the user's tables.
 //!
-//! The forecast fills a record, which consists of temporary tables. First it inserts the rows that the statement itself would
-//! write, before and after. Then it follows the foreign keys and inserts the rows that these would write, wave by wave.
+//! The forecast fills a record, which consists of temporary tables. First it inserts the rows that the statement itself
+//! would write, before and after. Then it follows the foreign keys and inserts the rows that these would write, wave by
+//! wave.
 //!
-//! For each table, the record has two: `old` has the rows to be changed or deleted, as they are; `new` has the rows as they
-//! would be. Each has the table's columns, and columns for the operation (`i`, `u`, `d`), the relation, the wave, and the row's
-//! address. A dollar sign in these names distinguishes them from the user's tables and columns.
+//! For each table, the record has two: `old` has the rows to be changed or deleted, as they are; `new` has the rows as
+//! they would be. Each has the table's columns, and columns for the operation (`i`, `u`, `d`), the relation, the wave,
+//! and the row's address. A dollar sign in these names distinguishes them from the user's tables and columns.
 //!
 //! Leaves out triggers and rules, which only the server itself can run.
 
@@ -84,8 +85,8 @@ impl StatementForecast {
         self.grammar.counter_drawing_columns(schema, &schema.tables[table])
     }
 
-    /// Returns the FROM clause of the parents that an event deletes or changes, `parent`. A changed parent is also `now`, as it
-    /// would be.
+    /// Returns the FROM clause of the parents that an event deletes or changes, `parent`. A changed parent is also
+    /// `now`, as it would be.
     fn lost_parents(&self, parent: TableId, event: Event) -> String {
         match event {
             Event::Delete => format!("{} AS parent", self.before(parent)),

@@ -1,8 +1,8 @@
 //! The grammar of an engine: the smallest pieces of SQL in which two engines differ.
 //!
-//! Each engine implements these traits in one file. From them `phrases` builds the pieces that all engines share, and `scan` and
-//! `repair` build whole statements. A method belongs here only if two engines need different text for one idea. If a single
-//! statement differs, its engine overrides that statement instead.
+//! Each engine implements these traits in one file. From them `phrases` builds the pieces that all engines share, and
+//! `scan` and `repair` build whole statements. A method belongs here only if two engines need different text for one
+//! idea. If a single statement differs, its engine overrides that statement instead.
 //!
 //! In the signatures, `mark` is the placeholder of a parameter. `value`, `left`, `right`, `parent` and `child` are SQL
 //! expressions. A method that is documented by a sentence about rows returns the condition that the sentence is true.
@@ -72,7 +72,8 @@ pub trait Grammar: Sync {
         value.to_owned()
     }
 
-    /// Returns the key of an orphan as its parent would store it, from the child's value and from [`Grammar::compared`].
+    /// Returns the key of an orphan as its parent would store it, from the child's value and from
+    /// [`Grammar::compared`].
     fn shown_key(&self, _stored: &str, compared: &str, column: &Column) -> String {
         self.shown(compared, column)
     }
@@ -88,7 +89,8 @@ pub trait Grammar: Sync {
         fits(value, column)
     }
 
-    /// True if a scan may search a column for the value. A scan calls no conversion that a user of the database defined.
+    /// True if a scan may search a column for the value. A scan calls no conversion that a user of the database
+    /// defined.
     fn can_search_for(&self, column: &Column, value: &Value) -> bool;
 
     /// Returns the parameter for a value that a scan searches a column for.
@@ -118,7 +120,8 @@ pub trait Grammar: Sync {
     /// A part of the child's key is not NULL; `None` if it never is NULL.
     fn is_present(&self, column: &Column, value: &str) -> Option<String>;
 
-    /// Returns the child's value as the engine compares it with the parent's: converted, and under the parent's collation.
+    /// Returns the child's value as the engine compares it with the parent's: converted, and under the parent's
+    /// collation.
     fn compared(&self, part: &KeyPart<'_>, child: &str) -> String;
 
     /// The child refers to the parent, by this part of the key.
@@ -145,7 +148,8 @@ pub trait Grammar: Sync {
         format!("SELECT {} WHERE {}", self.whole_number("1"), self.facts().truth[0])
     }
 
-    /// Returns a value as plain text, equal to the result of `clauses::plain` to the byte. Without a column, the value is text.
+    /// Returns a value as plain text, equal to the result of `clauses::plain` to the byte. Without a column, the value
+    /// is text.
     fn plain_text(&self, value: &str, column: Option<&Column>) -> String;
 
     /// Returns the value that a statement compares with a plain text.
@@ -255,8 +259,8 @@ pub trait WriteGrammar: Grammar {
         statement
     }
 
-    /// Returns the statement without the engine's own check of foreign keys; `None` if the engine cannot turn it off for one
-    /// statement.
+    /// Returns the statement without the engine's own check of foreign keys; `None` if the engine cannot turn it off
+    /// for one statement.
     fn without_enforcement(&self, _: &Sql) -> Option<Sql> {
         None
     }

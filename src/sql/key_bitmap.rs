@@ -1,7 +1,7 @@
 //! The queries that check whole-number keys of PostgreSQL by a bitmap of the parent's keys.
 //!
-//! The bitmap goes back to the server as a value, and a sequential scan of the child finds each key in it. Two integers are equal
-//! for the server's operator exactly if they are one number, so the bitmap gives the operator's verdict.
+//! The bitmap goes back to the server as a value, and a sequential scan of the child finds each key in it. Two integers
+//! are equal for the server's operator exactly if they are one number, so the bitmap gives the operator's verdict.
 
 use crate::model::catalog::Table;
 use crate::model::value::Value;
@@ -54,8 +54,8 @@ pub fn keys(parent: &Table, column: usize) -> Sql {
     plain(format!("SELECT {key}::int8 FROM {} WHERE {key} IS NOT NULL", source(parent, "parent")))
 }
 
-/// Returns a query for one row: the number of child rows, and for each of these columns the rows with a NULL and the rows whose
-/// key is not in its bitmap, such as (9, 2, 0).
+/// Returns a query for one row: the number of child rows, and for each of these columns the rows with a NULL and the
+/// rows whose key is not in its bitmap, such as (9, 2, 0).
 pub fn counts(child: &Table, columns: &[(usize, &KeyBitmap)]) -> Sql {
     let mut query = POSTGRES.query();
     let mut wanted = vec!["count(*)".to_owned()];
@@ -78,8 +78,8 @@ fn source(table: &Table, alias: &str) -> String {
     POSTGRES.source(None, table, alias, Reading::WholeTable)
 }
 
-/// Returns the condition that a key is not in the bitmap. The range is tested first, because there is no bit outside of it. A NULL
-/// is in no range and is no key.
+/// Returns the condition that a key is not in the bitmap. The range is tested first, because there is no bit outside of
+/// it. A NULL is in no range and is no key.
 fn missing(query: &mut Query, child: &Table, column: usize, bitmap: &KeyBitmap) -> String {
     let lowest = query.parameter(Value::Integer(bitmap.lowest));
     let highest = query.parameter(Value::Integer(bitmap.highest));

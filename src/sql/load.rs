@@ -23,8 +23,8 @@ pub trait Load {
     /// Returns the statements that create the tables and triggers that store the positions of rows.
     fn create_load_tables(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql>;
 
-    /// Returns a query for the auto-increment columns. A row holds a name, and 1 if the column has no default, such as ('id', 1).
-    /// `None` if the trial cannot advance a counter of the database.
+    /// Returns a query for the auto-increment columns. A row holds a name, and 1 if the column has no default, such as
+    /// ('id', 1). `None` if the trial cannot advance a counter of the database.
     fn auto_increment_columns(&self, _schema: &Schema, _table: TableId) -> Option<Sql> {
         None
     }
@@ -42,8 +42,8 @@ pub trait Load {
     /// Returns the statements that insert rows. Each row comes with its position.
     fn insert(&self, schema: &Schema, table: TableId, columns: &[usize], rows: &[(i64, Vec<Value>)]) -> Vec<Sql>;
 
-    /// Returns a query for the unique indexes that the rows at these positions violate, as indexes of the table: rows of one
-    /// number. `None` if the engine itself detects that.
+    /// Returns a query for the unique indexes that the rows at these positions violate. A row holds the index's number
+    /// in the table's list of indexes, such as (1). `None` if the engine itself detects a violation.
     fn unique_collisions(&self, _schema: &Schema, _table: TableId, _positions: &[i64]) -> Option<Sql> {
         None
     }
@@ -51,7 +51,8 @@ pub trait Load {
     /// Returns a query for the rows of the load that have no parent, in the form of [`super::Scan::orphans`].
     fn loaded_orphans(&self, schema: &Schema, relation: RelationId) -> Sql;
 
-    /// Returns the statement that stores the positions of these rows. A position that another relation stored is skipped.
+    /// Returns the statement that stores the positions of these rows. A position that another relation stored is
+    /// skipped.
     fn insert_orphan_positions(&self, schema: &Schema, relation: RelationId) -> Sql;
 
     /// Returns a query for one number: how many positions are stored.
@@ -60,11 +61,12 @@ pub trait Load {
     /// Returns a query for one number: the position of a row of the load.
     fn position_of_row(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql;
 
-    /// Returns a query for at most one row: the position of the row that has these values, or NULL if the row is older than the
-    /// load.
+    /// Returns a query for at most one row: the position of the row that has these values, or NULL if the row is older
+    /// than the load.
     fn position_with_values(&self, schema: &Schema, table: TableId, columns: &[usize], values: &[Value]) -> Sql;
 
-    /// Returns a query for the rows of a staging table: each row's address, or NULL, and these columns, such as (1, 'a', 7).
+    /// Returns a query for the rows of a staging table: each row's address, or NULL, and these columns, such as (1,
+    /// 'a', 7).
     fn staged_rows(&self, schema: &Schema, table: TableId, columns: &[usize]) -> Sql;
 }
 
@@ -85,8 +87,8 @@ pub trait TreatableLoad: Load {
     /// Returns the statement that deletes the stored positions.
     fn delete_orphan_positions(&self) -> Sql;
 
-    /// Returns a query for the row at a position, if it still exists and its position is not stored. For each of these columns,
-    /// the row holds 1 if it has changed, and its value, such as (1, 0, 'a').
+    /// Returns a query for the row at a position, if it still exists and its position is not stored. For each of these
+    /// columns, the row holds 1 if it has changed, and its value, such as (1, 0, 'a').
     fn treated_row(&self, schema: &Schema, table: TableId, columns: &[usize], position: i64) -> Sql;
 }
 

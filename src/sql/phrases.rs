@@ -48,9 +48,9 @@ pub(super) trait Phrases: Grammar {
         format!("{alias}.{}", self.quoted(name))
     }
 
-    /// Returns the column that numbers the rows of a list. A list is in one scope with the user's tables and a rule's SQL, so its
-    /// columns have names that nobody gives a column. It is a derived table, because a common table expression would hide a table
-    /// of the same name.
+    /// Returns the column that numbers the rows of a list. A list is in one scope with the user's tables and a rule's
+    /// SQL, so its columns have names that nobody gives a column. It is a derived table, because a common table
+    /// expression would hide a table of the same name.
     fn number_column(&self) -> String {
         self.quoted("fk-doctor number")
     }
@@ -120,7 +120,8 @@ pub(super) trait Phrases: Grammar {
         self.all_conditions(equal)
     }
 
-    /// Returns the list `wanted` of keys that a scan searches these columns for; `None` if the columns cannot hold one of them.
+    /// Returns the list `wanted` of keys that a scan searches these columns for; `None` if the columns cannot hold one
+    /// of them.
     fn searched_keys(&self, query: &mut Query, columns: &[&Column], keys: &[&Key]) -> Option<String> {
         let can_have = |key: &Key| {
             key.len() >= columns.len()

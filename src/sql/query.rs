@@ -1,13 +1,15 @@
 //! A statement with its parameters, and the only functions that make one.
 //!
-//! An engine runs nothing but an [`Sql`]. Every function that makes or changes one is private to `sql`, so each statement
-//! about a user's tables is written in this folder. Values travel as parameters: no function here turns a value into text.
+//! An engine runs nothing but an [`Sql`]. Every function that makes or changes one is private to `sql`, so each
+//! statement about a user's tables is written in this folder. Values travel as parameters: no function here turns a
+//! value into text.
 
 use crate::model::facts::Facts;
 use crate::model::facts::ParameterStyle;
 use crate::model::value::Value;
 
-/// A statement and its parameters, in order. An example is `SELECT 1 FROM main."orders" WHERE "id" = ?1` with the value 7.
+/// A statement and its parameters, in order. An example is `SELECT 1 FROM main."orders" WHERE "id" = ?1` with the value
+/// 7.
 ///
 /// Any code can read a statement:
 ///

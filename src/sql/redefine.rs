@@ -44,8 +44,8 @@ pub trait Redefine {
         definitions: &[Definition],
     ) -> Result<Vec<Redefinition>, String>;
 
-    /// Returns a warning with the version of the engine that the triggers require; `None` if every supported version runs them.
-    /// An application that embeds the engine may have an older version than fk-doctor.
+    /// Returns a warning with the version of the engine that the triggers require; `None` if every supported version
+    /// runs them. An application that embeds the engine may have an older version than fk-doctor.
     fn required_version(&self, _wish: &PreventRequest<'_>) -> Option<String> {
         None
     }
@@ -53,14 +53,15 @@ pub trait Redefine {
     /// Returns the steps that replace the definition's text before the change with the text after it.
     fn steps(&self, schema: &Schema, change: &Redefinition) -> Vec<Step>;
 
-    /// Returns the parts of a table as the database reads them from its definition. A row holds the kind, the name and the
-    /// properties of a part, such as ('column', 'id', '0|''INT''|NULL|1|0'). `None` if the database writes the text itself.
+    /// Returns the parts of a table as the database reads them from its definition. A row holds the kind, the name and
+    /// the properties of a part, such as ('column', 'id', '0|''INT''|NULL|1|0'). `None` if the database writes the text
+    /// itself.
     fn table_shape(&self, _table: &TableName) -> Option<Sql> {
         None
     }
 
-    /// Returns queries that verify a new definition: it works if no query fails and none returns a row. There are none if the
-    /// database checks a definition when it creates it.
+    /// Returns queries that verify a new definition: it works if no query fails and none returns a row. There are none
+    /// if the database checks a definition when it creates it.
     fn verification_queries(&self, _schema: &Schema, _change: &Redefinition) -> Vec<Sql> {
         Vec::new()
     }

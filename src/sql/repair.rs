@@ -1,7 +1,7 @@
 //! The statements of a repair: the evaluation of a rule's expressions, the searches for rows, and the changes of rows.
 //!
-//! Each is written once, from the grammars. A rule's author writes SQL, as the operator does in the configuration. A value of
-//! the database only ever travels as a parameter.
+//! Each is written once, from the grammars. A rule's author writes SQL, as the operator does in the configuration. A
+//! value of the database only ever travels as a parameter.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
@@ -65,17 +65,18 @@ fn names_of<'t>(table: &'t Table, columns: &[usize]) -> Vec<&'t str> {
     columns.iter().map(|&column| table.columns[column].name.as_str()).collect()
 }
 
-/// The statements of a repair. A query about several keys or rows numbers them from 0, and every row of its result begins with
-/// such a number.
+/// The statements of a repair. A query about several keys or rows numbers them from 0, and every row of its result
+/// begins with such a number.
 pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
-    /// Returns a query that evaluates expressions for missing keys. A row holds the key's number, 1 if `via` has the key, and the
-    /// value of each expression, such as (0, 1, 'a name'). A key that several rows of `via` have comes several times.
+    /// Returns a query that evaluates expressions for missing keys. A row holds the key's number, 1 if `via` has the
+    /// key, and the value of each expression, such as (0, 1, 'a name'). A key that several rows of `via` have comes
+    /// several times.
     fn evaluate(&self, schema: &Schema, relation: &Relation, evaluation: &Evaluation<'_>) -> Sql {
         evaluation::statement(self, schema, relation, evaluation)
     }
 
-    /// Returns a query for the keys among these that a table has. A row holds the key's number and the key as the table stores
-    /// it, such as (0, 7).
+    /// Returns a query for the keys among these that a table has. A row holds the key's number and the key as the table
+    /// stores it, such as (0, 7).
     fn present_keys(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
         self.columns_by_key("SELECT DISTINCT", table, columns, &names_of(table, columns), keys)
     }
@@ -85,8 +86,8 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         self.columns_by_key("SELECT DISTINCT", table, from, &names_of(table, into), keys)
     }
 
-    /// Returns a query for the rows that have these keys. A row holds the key's number, and the columns that identify the row,
-    /// such as (0, 7).
+    /// Returns a query for the rows that have these keys. A row holds the key's number, and the columns that identify
+    /// the row, such as (0, 7).
     fn rows_with_keys(&self, table: &Table, columns: &[usize], keys: &[&Key]) -> Sql {
         self.columns_by_key("SELECT", table, columns, &identity_columns(table), keys)
     }
@@ -95,7 +96,8 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
     fn columns_by_key(&self, select: &str, table: &Table, columns: &[usize], into: &[&str], keys: &[&Key]) -> Sql {
         let mut query = self.query();
         let columns: Vec<&Column> = columns.iter().map(|&column| &table.columns[column]).collect();
-        // A column of numbers holds no text that is not a number. Some servers would convert such a text, and some would fail.
+        // A column of numbers holds no text that is not a number. Some servers would convert such a text, and some
+        // would fail.
         let can_be_there = |key: &Key| key.iter().zip(&columns).all(|(value, column)| self.fits(column, value));
         let numbered: Vec<(usize, &Key)> =
             keys.iter().copied().enumerate().filter(|(_, key)| can_be_there(key)).collect();
@@ -121,8 +123,8 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         ))
     }
 
-    /// Returns a query for the parents that equal a key after normalization, such as of case or white space. A row holds the
-    /// key's number and the parent's key, such as (0, 'ABC'). The keys have one column.
+    /// Returns a query for the parents that equal a key after normalization, such as of case or white space. A row
+    /// holds the key's number and the parent's key, such as (0, 'ABC'). The keys have one column.
     fn normalized_matches(&self, table: &Table, column: usize, forms: &[Normalization], keys: &[&Key]) -> Sql {
         let mut query = self.query();
         let wanted = self.text_keys(&mut query, keys);
@@ -146,8 +148,8 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         ))
     }
 
-    /// Returns a query for rows by their names. A row holds the row's number, its address or NULL, and its stored columns, such as
-    /// (0, NULL, 7, 'a').
+    /// Returns a query for rows by their names. A row holds the row's number, its address or NULL, and its stored
+    /// columns, such as (0, NULL, 7, 'a').
     fn rows_by_name(&self, table: &Table, rows: &[&RowName]) -> Sql {
         let mut query = self.query();
         let wanted = self.named_rows(&mut query, table, rows);
@@ -165,14 +167,15 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         ))
     }
 
-    /// Returns a query for the numbers of the rows that are longer than so many bytes; `None` if the engine can read rows of any
-    /// length.
+    /// Returns a query for the numbers of the rows that are longer than so many bytes; `None` if the engine can read
+    /// rows of any length.
     fn rows_longer_than(&self, _: &Table, _: &[&RowName], _bytes: u64) -> Option<Sql> {
         None
     }
 
-    /// Returns a query for the numbers of the new rows that a unique index would refuse beside the stored rows. Each new row comes
-    /// with its image and, if it replaces a stored row, with that row's name. `None` if the engine cannot answer that.
+    /// Returns a query for the numbers of the new rows that a unique index would refuse beside the stored rows. Each
+    /// new row comes with its image and, if it replaces a stored row, with that row's name. `None` if the engine cannot
+    /// answer that.
     fn unique_collisions(&self, table: &Table, rows: &[(Option<&RowName>, &Row)], index: &UniqueTerms) -> Option<Sql> {
         unique::statement(self, table, rows, index)
     }
@@ -204,8 +207,8 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         ))
     }
 
-    /// Returns a query for the child rows that refer to these rows of the parent. A row holds the parent's number, and the columns
-    /// that identify the child row, such as (0, 31).
+    /// Returns a query for the child rows that refer to these rows of the parent. A row holds the parent's number, and
+    /// the columns that identify the child row, such as (0, 31).
     fn referencing_rows(&self, schema: &Schema, relation: &Relation, parents: &[&RowName]) -> Sql {
         let mut query = self.query();
         let Some(parent) = schema.parent(relation) else { return plain(self.no_rows()) };
@@ -242,8 +245,8 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         self.refers(part, parent, child)
     }
 
-    /// Returns a query for one number: the largest value of a column, or of the rows' own address. If the values have no order,
-    /// the number is 1 if there is a row.
+    /// Returns a query for one number: the largest value of a column, or of the rows' own address. If the values have
+    /// no order, the number is 1 if there is a row.
     fn largest_value(&self, table: &Table, name: &str) -> Sql {
         let largest = match column(table, name) {
             Some(column) if matches!(column.family, Family::Integer | Family::Numeric) => {
@@ -256,7 +259,7 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
 
     /// Returns a value as a table that a plan creates stores it.
     fn as_plan_table_stores(&self, value: Value) -> Value {
-        clauses::in_words(value)
+        clauses::as_text_value(value)
     }
 
     /// Returns the statements for the tables of the rehearsal.
@@ -342,8 +345,8 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
         plain(format!("CREATE TABLE {name}({}){}", columns.join(", "), words.options))
     }
 
-    /// Returns the CREATE TABLE of such a table. If a rollback does not drop the table, the statement also marks it as created for
-    /// the plan with this digest.
+    /// Returns the CREATE TABLE of such a table. If a rollback does not drop the table, the statement also marks it as
+    /// created for the plan with this digest.
     fn create_marked_table(&self, table: &NewTable, _plan: &str) -> Sql {
         self.create_table(table)
     }
@@ -377,6 +380,6 @@ pub trait Repair: Scan + RuleGrammar + WriteGrammar + CatalogStatements {
 
     /// Returns a statement with literals instead of parameters, for people who run SQL themselves.
     fn with_literals(&self, statement: &Sql) -> String {
-        self.in_script(clauses::written_out(statement, self.facts(), &|value| self.literal(value)))
+        self.in_script(clauses::with_literals(statement, self.facts(), &|value| self.literal(value)))
     }
 }

@@ -1,7 +1,7 @@
 //! The statements of a scan and of a diagnosis.
 //!
-//! Each is written once, from a [`Grammar`]. An engine overrides a statement if its planner or its storage needs another one. Only
-//! `near_misses` has no shared form: each engine has one for its own planner.
+//! Each is written once, from a [`Grammar`]. An engine overrides a statement if its planner or its storage needs
+//! another one. Only `near_misses` has no shared form: each engine has one for its own planner.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Family;
@@ -34,8 +34,8 @@ pub fn of(schema: &Schema) -> &'static dyn Scan {
     capabilities::of(schema.database.engine).scan
 }
 
-/// The page reader's results that make a query cheaper: the rows to check, and a proof of the parent's index. Without a page
-/// reader, both are unknown.
+/// The page reader's results that make a query cheaper: the rows to check, and a proof of the parent's index. Without a
+/// page reader, both are unknown.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ScanHints<'a> {
     /// The addresses of the only rows that can be orphans, if they are known.
@@ -55,8 +55,9 @@ pub struct Candidates<'a> {
 
 /// The statements of a scan and of a diagnosis.
 pub trait Scan: Grammar {
-    /// Returns a query for one row of `1 + 3 * relations` numbers, such as (9, 9, 2, 0): the rows of a child table, and for each
-    /// of these relations the rows in scope, those of them that refer to nothing, and those with an ignored key.
+    /// Returns a query for one row of `1 + 3 * relations` numbers, such as (9, 9, 2, 0): the rows of a child table, and
+    /// for each of these relations the rows in scope, those of them that refer to nothing, and those with an ignored
+    /// key.
     fn counts(&self, schema: &Schema, child: TableId, relations: &[&Relation]) -> Sql {
         let mut query = self.query();
         let mut columns = vec!["count(*)".to_owned()];
@@ -92,15 +93,15 @@ pub trait Scan: Grammar {
         }
     }
 
-    /// Returns a query for one row about a relation: its rows, those that refer to nothing, those with an ignored key, and the
-    /// orphans, such as (9, 2, 0, 1). `None` if one query is not faster than two.
+    /// Returns a query for one row about a relation: its rows, those that refer to nothing, those with an ignored key,
+    /// and the orphans, such as (9, 2, 0, 1). `None` if one query is not faster than two.
     fn counts_with_orphans(&self, _: &Schema, _: &Relation) -> Option<Sql> {
         None
     }
 
-    /// Returns a query for every orphan candidate, grouped by key. A row holds the number of its missing key; the key as the parent
-    /// would store it; the key as the child stores it; the row's name (see [`row_name_columns`]); and 1 if the parent's table has
-    /// the key although its index does not. An example is (1, 7, '7', 'a row', 0).
+    /// Returns a query for every orphan candidate, grouped by key. A row holds the number of its missing key; the key
+    /// as the parent would store it; the key as the child stores it; the row's name (see [`row_name_columns`]); and 1
+    /// if the parent's table has the key although its index does not. An example is (1, 7, '7', 'a row', 0).
     fn orphans(&self, schema: &Schema, relation: &Relation, _: &ScanHints<'_>) -> Sql {
         let from = source(self, schema, schema.child(relation), "child", Reading::WholeTable);
         let parent = self.parent_query(schema, relation);
@@ -109,7 +110,13 @@ pub trait Scan: Grammar {
     }
 
     /// Returns the query of [`Scan::orphans`] about some rows alone.
-    fn orphans_among(&self, mut query: Query, schema: &Schema, relation: &Relation, among: &Candidates<'_>) -> Sql {
+    fn orphans_among(
+        &self,
+        mut query: Query,
+        schema: &Schema,
+        relation: &Relation,
+        candidates: &Candidates<'_>,
+    ) -> Sql {
         let child = schema.child(relation);
         let parts: Vec<KeyPart<'_>> = key_parts(schema, relation).collect();
         let names: Vec<(&str, Option<&Column>)> =
@@ -122,10 +129,10 @@ pub trait Scan: Grammar {
         inner.extend(
             names.iter().enumerate().map(|(i, (name, _))| format!("{} AS i{i}", self.qualified("child", name))),
         );
-        let from = format!("SELECT {} FROM {}", inner.join(", "), among.from);
-        let only = among.only.map(|only| format!(" AND {only}")).unwrap_or_default();
+        let from = format!("SELECT {} FROM {}", inner.join(", "), candidates.from);
+        let only = candidates.only.map(|only| format!(" AND {only}")).unwrap_or_default();
         let considered = self.must_have_parent(&mut query, schema, relation);
-        let lacks = among.parent.map(|parent| format!(" AND NOT EXISTS ({parent})")).unwrap_or_default();
+        let lacks = candidates.parent.map(|parent| format!(" AND NOT EXISTS ({parent})")).unwrap_or_default();
         let mut rows = format!("{from} WHERE {considered}{only}{lacks}");
         if relation.match_rule == Match::Full {
             let partly = self.partly_null(schema, relation);
@@ -230,8 +237,8 @@ pub trait Scan: Grammar {
         Some(plain(format!("SELECT {largest} FROM {parent}")))
     }
 
-    /// Returns a query for the positions of the keys that an index of another table has: rows of one number. `None` if the index
-    /// cannot hold one of them.
+    /// Returns a query for the positions of the keys that an index of another table has: rows of one number. `None` if
+    /// the index cannot hold one of them.
     fn keys_elsewhere(&self, schema: &Schema, table: &Table, index: &Index, keys: &[&Key]) -> Option<Sql> {
         let columns = index.columns.iter().map(|part| part.column.map(|column| &table.columns[column]));
         let columns: Vec<&Column> = columns.collect::<Option<_>>()?;
@@ -246,19 +253,20 @@ pub trait Scan: Grammar {
         keys_of(self, schema, (schema.parent(relation)?, "parent"), &columns, keys, &condition)
     }
 
-    /// Returns a query for parent keys that differ from a missing key only in its notation: white space, case, leading zeros, text
-    /// or number, the punctuation of a UUID. A row holds the missing key's position, one such parent key, and how many there are,
-    /// such as (0, 'abc', 2). The query reads at most `limit` parents.
+    /// Returns a query for parent keys that differ from a missing key only in its notation: white space, case, leading
+    /// zeros, text or number, the punctuation of a UUID. A row holds the missing key's position, one such parent key,
+    /// and how many there are, such as (0, 'abc', 2). The query reads at most `limit` parents.
     fn near_misses(&self, schema: &Schema, relation: &Relation, keys: &[&Key], limit: u64) -> Option<Sql>;
 
-    /// Returns a query for the least and the greatest value of a column among the orphans of each key. A row holds the key's
-    /// position and the two values, such as (0, '2026-01-01', '2026-01-31'). `None` if the engine has no such query.
+    /// Returns a query for the least and the greatest value of a column among the orphans of each key. A row holds the
+    /// key's position and the two values, such as (0, '2026-01-01', '2026-01-31'). `None` if the engine has no such
+    /// query.
     fn value_ranges(&self, _: &Schema, _: &Relation, _column: &str, _: &[&Key]) -> Option<Sql> {
         None
     }
 
-    /// Returns a query for one row: how many rows have no NULL in these columns, and how many of them equal another row there, such
-    /// as (1200, 40). `None` if the engine itself keeps parent keys unique.
+    /// Returns a query for one row: how many rows have no NULL in these columns, and how many of them equal another row
+    /// there, such as (1200, 40). `None` if the engine itself keeps parent keys unique.
     fn count_shared_keys(&self, _: &Schema, _: &Table, _columns: &[usize]) -> Option<Sql> {
         None
     }

@@ -1,7 +1,7 @@
 //! The grammar of the temporary tables in which a server tries a load, and records a statement's forecast.
 //!
-//! No row of these reaches the user's tables. Each engine has its own forms of a temporary copy, so a method here often returns
-//! a whole statement. `load::temporary` and `forecast` build the rest once for all engines.
+//! No row of these reaches the user's tables. Each engine has its own forms of a temporary copy, so a method here often
+//! returns a whole statement. `load::temporary` and `forecast` build the rest once for all engines.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -35,7 +35,8 @@ pub(super) trait Scratch: Repair {
         None
     }
 
-    /// Returns a query for the auto-increment columns. A row holds a name, and 1 if the column has no default, such as ('id', 1).
+    /// Returns a query for the auto-increment columns. A row holds a name, and 1 if the column has no default, such as
+    /// ('id', 1).
     fn auto_increment_columns(&self, schema: &Schema, table: &Table) -> Sql;
 
     /// Returns the statements after which an auto-increment column of the load's table continues from a number.
@@ -67,7 +68,8 @@ pub(super) trait Scratch: Repair {
     /// Returns the columns of a record that hold a row's address.
     fn address_columns(&self) -> &'static [&'static str];
 
-    /// Returns the address of an alias's row, one expression for each of those columns; empty if the table's rows have none.
+    /// Returns the address of an alias's row, one expression for each of those columns; empty if the table's rows have
+    /// none.
     fn row_address(&self, table: &Table, alias: &str) -> Vec<String>;
 
     /// A recorded row is this row of the table.
@@ -79,14 +81,15 @@ pub(super) trait Scratch: Repair {
     /// Returns an expression with the conversion that an assignment to the column makes.
     fn as_assigned(&self, column: &Column, expression: &str) -> String;
 
-    /// Returns the list of columns for an INSERT that names none; empty if a row may have fewer values than the table has columns.
+    /// Returns the list of columns for an INSERT that names none; empty if a row may have fewer values than the table
+    /// has columns.
     fn insert_column_list(&self, columns: &[String]) -> String;
 
     /// Returns the beginning of a SELECT that returns each row of an alias once.
     fn select_distinct_rows(&self, alias: &str) -> String;
 
-    /// Returns the condition under which the server checks all references of a row whose primary key changes; `None` if it never
-    /// does.
+    /// Returns the condition under which the server checks all references of a row whose primary key changes; `None` if
+    /// it never does.
     fn moved_row_check(&self, schema: &Schema) -> Option<&'static str>;
 
     /// Returns a query for the columns whose default draws from a counter of the server: rows of one name.

@@ -82,7 +82,8 @@ impl CatalogStatements for Mysql {
         Some(plain("UNLOCK TABLES".to_owned()))
     }
 
-    /// CREATE TABLE commits, so the script turns autocommit off. The transaction begins with the first row that comes after it.
+    /// CREATE TABLE commits, so the script turns autocommit off. The transaction begins with the first row that comes
+    /// after it.
     fn script_header(&self) -> String {
         let client = self.variant.client();
         format!(
@@ -97,8 +98,8 @@ impl CatalogStatements for Mysql {
     }
 }
 
-/// Returns the condition that a row of `information_schema` is about this table. Names are compared to the byte, because the
-/// columns of `information_schema` ignore case.
+/// Returns the condition that a row of `information_schema` is about this table. Names are compared to the byte,
+/// because the columns of `information_schema` ignore case.
 pub(in crate::sql) fn is_table(query: &mut Query, table: &Table) -> String {
     let schema = match &table.name.schema {
         Some(schema) => query.parameter(Value::text(schema)),

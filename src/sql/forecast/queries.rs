@@ -119,7 +119,8 @@ impl StatementForecast {
             self.before(parent),
             self.grammar.is_recorded_row(&schema.tables[parent], "gone", "parent")
         );
-        // A row that is changed several times is recorded once for each change. Its key is that of the change of the key.
+        // A row that is changed several times is recorded once for each change. Its key is that of the change of the
+        // key.
         let key: Vec<&Column> = schema.parent_columns(relation).collect();
         let was = format!("{} AS was", self.before(parent));
         let own = format!(
@@ -165,8 +166,8 @@ impl StatementForecast {
         self.any_differs("was", "child", &key)
     }
 
-    /// Returns the condition that the child row refers to a lost parent, and is neither deleted nor given another key; `None` if
-    /// the statement writes no parent.
+    /// Returns the condition that the child row refers to a lost parent, and is neither deleted nor given another key;
+    /// `None` if the statement writes no parent.
     fn is_abandoned(&self, schema: &Schema, relation: &Relation, event: Event) -> Option<String> {
         let parent = relation.parent.table.filter(|parent| self.tables.contains(parent))?;
         let lost = format!(
@@ -190,7 +191,8 @@ impl StatementForecast {
         Some(format!("{lost} AND {} AND {unchanged}", self.is_child_not_deleted(schema, relation.child)))
     }
 
-    /// Returns a query for the child rows that these events leave without a parent, in the form of [`crate::sql::Scan::orphans`].
+    /// Returns a query for the child rows that these events leave without a parent, in the form of
+    /// [`crate::sql::Scan::orphans`].
     fn abandoned_rows(&self, schema: &Schema, relation: &Relation, events: &[Event]) -> Sql {
         let left: Vec<String> = events
             .iter()

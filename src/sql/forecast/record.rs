@@ -1,5 +1,5 @@
-//! The statements that fill the record: with the rows that a statement itself would write, and then, wave by wave, with those
-//! that foreign keys would write.
+//! The statements that fill the record: with the rows that a statement itself would write, and then, wave by wave, with
+//! those that foreign keys would write.
 
 use std::ops::Range;
 
@@ -20,8 +20,8 @@ use crate::sql::read::dml::Piece;
 use crate::sql::read::dml::Writes;
 
 impl StatementForecast {
-    /// Returns the statements that record the rows that the statement itself would write. They contain pieces of the statement as
-    /// it was typed. `None` if an assigned column does not exist.
+    /// Returns the statements that record the rows that the statement itself would write. They contain pieces of the
+    /// statement as it was typed. `None` if an assigned column does not exist.
     pub fn record_direct_changes(&self, schema: &Schema, table: TableId, dml: &Dml<'_>) -> Option<Vec<Sql>> {
         match &dml.writes {
             Writes::Insert { rest } => {
@@ -50,7 +50,8 @@ impl StatementForecast {
         }
     }
 
-    /// Returns the statement that records the rows that the condition selects, as they are or with their assigned values.
+    /// Returns the statement that records the rows that the condition selects, as they are or with their assigned
+    /// values.
     fn record_selected_rows(
         &self,
         schema: &Schema,
@@ -99,8 +100,8 @@ impl StatementForecast {
         Some(self.grammar.name_records_once(query.finish()))
     }
 
-    /// Returns the statements that record the next wave: the child rows that one relation changes or deletes because of the rows of
-    /// a wave.
+    /// Returns the statements that record the next wave: the child rows that one relation changes or deletes because of
+    /// the rows of a wave.
     pub fn record_followers(&self, schema: &Schema, relation: RelationId, event: Event, wave: u32) -> Vec<Sql> {
         let about = &schema.relations[relation];
         let (Some(parent), action) = (about.parent.table, action(about, event)) else { return Vec::new() };
@@ -143,7 +144,8 @@ impl StatementForecast {
         ))
     }
 
-    /// Returns the statement that records the child rows that meet a condition: as they are or, with a change, as they would be.
+    /// Returns the statement that records the child rows that meet a condition: as they are or, with a change, as they
+    /// would be.
     fn record_child_changes(
         &self,
         schema: &Schema,
@@ -158,10 +160,10 @@ impl StatementForecast {
         let columns = about.columns.iter().filter(|column| change.is_none() || !column.generated);
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for column in columns {
-            let kept = format!("child.{}", self.grammar.quoted(&column.name));
+            let unchanged = format!("child.{}", self.grammar.quoted(&column.name));
             let value = match change {
-                Some(change) => self.changed_value(schema, change, column, kept),
-                None => Some(kept),
+                Some(change) => self.changed_value(schema, change, column, unchanged),
+                None => Some(unchanged),
             };
             // A column that the INSERT does not name gets its default.
             if let Some(value) = value {
@@ -179,14 +181,20 @@ impl StatementForecast {
     }
 
     /// Returns the new value of a child's column; `None` if the column gets its default.
-    fn changed_value(&self, schema: &Schema, change: &Change<'_>, column: &Column, kept: String) -> Option<String> {
+    fn changed_value(
+        &self,
+        schema: &Schema,
+        change: &Change<'_>,
+        column: &Column,
+        unchanged: String,
+    ) -> Option<String> {
         let relation = change.relation;
         let index =
             (0..relation.child_columns.len()).find(|&index| child_column(schema, relation, index).name == column.name);
-        let Some(index) = index else { return Some(kept) };
+        let Some(index) = index else { return Some(unchanged) };
         let only = &relation.on_delete_columns;
         if change.event == Event::Delete && !only.is_empty() && !only.contains(&column.name) {
-            return Some(kept);
+            return Some(unchanged);
         }
         match change.action {
             Action::SetNull => Some("NULL".to_owned()),

@@ -1,14 +1,15 @@
 //! The grammar of MySQL and MariaDB.
 //!
-//! The server's own `=` decides whether two keys are equal. It compares two columns of a foreign key as InnoDB does, if their
-//! types and collations agree. If they do not, as in a configured relation, the child's text is converted to the parent's
-//! collation. Two enumerations are compared as numbers, as InnoDB compares them.
+//! The server's own `=` decides whether two keys are equal. It compares two columns of a foreign key as InnoDB does, if
+//! their types and collations agree. If they do not, as in a configured relation, the child's text is converted to the
+//! parent's collation. Two enumerations are compared as numbers, as InnoDB compares them.
 //!
 //! No statement tests a NOT NULL column with `IS NULL`, because the test is true of the date `0000-00-00`.
 //!
-//! A value that a statement searches for is cast to its column's type, because this server compares any two values and finds
-//! `'abc'` equal to 0. A value that a statement stores needs no cast, because the session is strict. Rows are changed without
-//! the server's own check of foreign keys: its cascades would change rows that no plan lists and no count includes.
+//! A value that a statement searches for is cast to its column's type, because this server compares any two values and
+//! finds `'abc'` equal to 0. A value that a statement stores needs no cast, because the session is strict. Rows are
+//! changed without the server's own check of foreign keys: its cascades would change rows that no plan lists and no
+//! count includes.
 
 use std::hash::DefaultHasher;
 use std::hash::Hash;
@@ -141,7 +142,8 @@ impl Grammar for Mysql {
             },
         };
         match value {
-            // A number that is too large for a signed integer arrives as text. MySQL would read that text as a signed integer.
+            // A number that is too large for a signed integer arrives as text. MySQL would read that text as a signed
+            // integer.
             Value::Text(_) if sql_type == "UNSIGNED" => format!("CAST(CAST({mark} AS CHAR) AS UNSIGNED)"),
             _ => format!("CAST({mark} AS {sql_type})"),
         }
@@ -165,7 +167,8 @@ impl Grammar for Mysql {
         column.collation.as_deref().map_or(mark.clone(), |collation| under(&mark, collation))
     }
 
-    /// Two texts are compared under the collation of `ours`. A text and a value of another type are compared to the byte.
+    /// Two texts are compared under the collation of `ours`. A text and a value of another type are compared to the
+    /// byte.
     fn equals_other_column(&self, ours: &Column, left: &str, theirs: &Column, right: &str) -> String {
         match (&ours.collation, &theirs.collation) {
             (Some(collation), Some(other)) if collation != other => format!("{left} = {}", under(right, collation)),

@@ -1,11 +1,12 @@
 //! The grammar of PostgreSQL.
 //!
-//! PostgreSQL itself decides whether two keys are equal: a statement compares them by the operator, the types and the collation
-//! of the constraint, each qualified with its schema. A statement reads `ONLY` the named tables, as the constraint's own triggers do.
+//! PostgreSQL itself decides whether two keys are equal: a statement compares them by the operator, the types and the
+//! collation of the constraint, each qualified with its schema. A statement reads `ONLY` the named tables, as the
+//! constraint's own triggers do.
 //!
-//! No statement runs code that the owner of a table wrote. The search path holds `pg_catalog` alone, and a value becomes text
-//! by its type's output function (`format`), not by a cast. A rule's SQL can name only the tables of the default schema: each
-//! one that it mentions is a common table expression of that name before the statement.
+//! No statement runs code that the owner of a table wrote. The search path holds `pg_catalog` alone, and a value
+//! becomes text by its type's output function (`format`), not by a cast. A rule's SQL can name only the tables of the
+//! default schema: each one that it mentions is a common table expression of that name before the statement.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Comparison;
@@ -239,7 +240,8 @@ impl RuleGrammar for Postgres {
         format!("(SELECT count(*) FROM (SELECT 1 FROM (\n{query}\n) AS given LIMIT 2) AS few)")
     }
 
-    /// Each table keeps its own name. No other name that fk-doctor gives in the statement can be a name in the rule's SQL.
+    /// Each table keeps its own name. No other name that fk-doctor gives in the statement can be a name in the rule's
+    /// SQL.
     fn rule_tables(&self, schema: &Schema, wanted: &[RequestedValue<'_>]) -> String {
         let texts: Vec<String> = wanted
             .iter()

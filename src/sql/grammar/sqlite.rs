@@ -1,11 +1,11 @@
 //! The grammar of SQLite.
 //!
-//! SQLite itself decides whether two keys are equal. In `parent.k = +child.r` the parent is the left operand, so SQLite uses its
-//! collation. The unary plus removes the child's affinity, so SQLite applies the parent's. This form agreed with
-//! `PRAGMA foreign_key_check` in every one of a hundred thousand random cases, and no other form did.
+//! SQLite itself decides whether two keys are equal. In `parent.k = +child.r` the parent is the left operand, so SQLite
+//! uses its collation. The unary plus removes the child's affinity, so SQLite applies the parent's. This form agreed
+//! with `PRAGMA foreign_key_check` in every one of a hundred thousand random cases, and no other form did.
 //!
-//! A statement reads a table `NOT INDEXED` if a damaged secondary index may lack rows of it. A statement that writes says
-//! `OR ABORT`, which overrules an `ON CONFLICT` of the schema: no row is silently replaced or skipped.
+//! A statement reads a table `NOT INDEXED` if a damaged secondary index may lack rows of it. A statement that writes
+//! says `OR ABORT`, which overrules an `ON CONFLICT` of the schema: no row is silently replaced or skipped.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Engine;
@@ -210,8 +210,8 @@ pub(in crate::sql) fn collation(part: &KeyPart<'_>) -> String {
     collation.map(|name| format!(" COLLATE {}", quoted(name))).unwrap_or_default()
 }
 
-/// Returns a value as a column of a family would store it. SQLite has no function for this conversion, so a comparison that
-/// applies numeric affinity decides whether a text is a number.
+/// Returns a value as a column of a family would store it. SQLite has no function for this conversion, so a comparison
+/// that applies numeric affinity decides whether a text is a number.
 fn converted(value: &str, family: &Family) -> String {
     match family {
         Family::Integer | Family::Numeric | Family::Real => format!(

@@ -1,7 +1,7 @@
 //! A load on a server: its rows go into temporary tables that have the definitions of the user's tables.
 //!
-//! The temporary tables check values, constraints and keys that the load has twice. Queries about the user's tables find the keys
-//! that exist already, and the parents.
+//! The temporary tables check values, constraints and keys that the load has twice. Queries about the user's tables
+//! find the keys that exist already, and the parents.
 
 use super::CountingColumn;
 use super::Load;
@@ -52,7 +52,7 @@ impl TemporaryLoad {
         self.grammar.stored_parameter(query.parameter(value.clone()), Some(column), value)
     }
 
-    fn noted_name(&self) -> String {
+    fn position_table(&self) -> String {
         self.grammar.temporary_name("fk_doctor$noted")
     }
 
@@ -64,19 +64,20 @@ impl TemporaryLoad {
         if !self.tables.contains(&parent) {
             return Some(real);
         }
-        let loaded = self.twin(schema, relation).map_or_else(|| self.name(parent), |twin| twin.name);
+        let loaded = self.second_copy(schema, relation).map_or_else(|| self.name(parent), |copy| copy.name);
         Some(format!("{real} UNION ALL SELECT 1 FROM {loaded} AS parent WHERE {equal}"))
     }
 
-    /// Returns the second copy of the child's table, if a relation refers to its own table and the server needs the copy.
-    fn twin(&self, schema: &Schema, relation: &Relation) -> Option<TableCopy> {
+    /// Returns the second copy of the child's table, if a relation refers to its own table and the server needs the
+    /// copy.
+    fn second_copy(&self, schema: &Schema, relation: &Relation) -> Option<TableCopy> {
         let child = relation.child;
         let is_both = relation.parent.table == Some(child);
         self.grammar.second_copy(&schema.tables[child], &self.name(child)).filter(|_| is_both)
     }
 
-    fn with_twin(&self, schema: &Schema, relation: &Relation, sql: Sql) -> Sql {
-        sql.with_copies(self.twin(schema, relation))
+    fn with_second_copy(&self, schema: &Schema, relation: &Relation, sql: Sql) -> Sql {
+        sql.with_copies(self.second_copy(schema, relation))
     }
 }
 
@@ -89,7 +90,7 @@ impl Load for TemporaryLoad {
         let made = tables
             .iter()
             .flat_map(|&table| self.grammar.create_load_table(schema, &schema.tables[table], &self.name(table)));
-        made.chain([self.grammar.create_position_table(&self.noted_name())]).map(plain).collect()
+        made.chain([self.grammar.create_position_table(&self.position_table())]).map(plain).collect()
     }
 
     fn auto_increment_columns(&self, schema: &Schema, table: TableId) -> Option<Sql> {
@@ -160,7 +161,7 @@ impl Load for TemporaryLoad {
         let candidates = Candidates { from: &from, only: None, parent: parent.as_deref() };
         let grammar = self.grammar;
         let orphans = grammar.orphans_among(grammar.query(), schema, about, &candidates);
-        self.with_twin(schema, about, orphans)
+        self.with_second_copy(schema, about, orphans)
     }
 
     fn insert_orphan_positions(&self, schema: &Schema, relation: RelationId) -> Sql {
@@ -173,11 +174,15 @@ impl Load for TemporaryLoad {
             self.parent(schema, about).as_deref(),
         );
         let query = format!("SELECT child.fk_doctor$place FROM {} AS child WHERE {lacks}", self.name(about.child));
-        self.with_twin(schema, about, plain(self.grammar.insert_missing_positions(&self.noted_name(), &query)))
+        self.with_second_copy(
+            schema,
+            about,
+            plain(self.grammar.insert_missing_positions(&self.position_table(), &query)),
+        )
     }
 
     fn count_orphan_positions(&self) -> Sql {
-        plain(format!("SELECT count(*) FROM {}", self.noted_name()))
+        plain(format!("SELECT count(*) FROM {}", self.position_table()))
     }
 
     fn position_of_row(&self, schema: &Schema, table: TableId, row: &RowName) -> Sql {

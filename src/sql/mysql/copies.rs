@@ -1,5 +1,5 @@
-//! Statements that name a temporary table more than once, for a server that opens it only once in a statement. From the second
-//! time on, the statement names a copy of the table instead.
+//! Statements that name a temporary table more than once, for a server that opens it only once in a statement. From the
+//! second time on, the statement names a copy of the table instead.
 
 use crate::model::catalog::Engine;
 use crate::sql::query::Sql;

@@ -1,8 +1,8 @@
-//! The changes of definitions on MySQL and MariaDB. These servers commit each such statement at once and cannot roll it back. A
-//! run that is resumed reads from the definitions how far the interrupted run came.
+//! The changes of definitions on MySQL and MariaDB. These servers commit each such statement at once and cannot roll it
+//! back. A run that is resumed reads from the definitions how far the interrupted run came.
 //!
-//! The server does not check the rows when `undo` restores a foreign key, because there may have been orphans before. It does
-//! check them when `enforce` declares one.
+//! The server does not check the rows when `undo` restores a foreign key, because there may have been orphans before.
+//! It does check them when `enforce` declares one.
 
 use super::prevent;
 use super::variant::Variant;
@@ -184,8 +184,8 @@ fn statements(variant: Variant, change: &Redefinition) -> Vec<String> {
     }
 }
 
-/// Returns the parts of a column's text in the form of `definitions.sql`: nullability, type, default, extra and comment, such as
-/// `["NOT NULL", "int", "", "", ""]`. `None` if the column is not a plain one.
+/// Returns the parts of a column's text in the form of `definitions.sql`: nullability, type, default, extra and
+/// comment, such as `["NOT NULL", "int", "", "", ""]`. `None` if the column is not a plain one.
 fn parts(text: &str) -> Option<[&str; 5]> {
     let parts: Vec<&str> = text.splitn(6, '\n').collect();
     let [null, kind, default, extra, comment, rest] = parts[..] else { return None };

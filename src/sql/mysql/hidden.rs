@@ -1,7 +1,7 @@
 //! The definitions that these servers hide from a user who may only read: the actions of foreign keys, and triggers.
 //!
-//! `apply` compares the definitions with those of the plan, and another user may have made the plan. So hidden texts are restored
-//! from the schema.
+//! `apply` compares the definitions with those of the plan, and another user may have made the plan. So hidden texts
+//! are restored from the schema.
 
 use super::variant::Variant;
 use crate::model::catalog::Engine;
@@ -15,8 +15,8 @@ use crate::sql::table_for;
 /// The text that `definitions.sql` returns for a definition that is hidden from the user.
 const HIDDEN: &str = "(hidden)";
 
-/// Fills in the hidden texts of foreign keys from the schema, in the form of `definitions.sql`. Returns true if some definitions
-/// are hidden from the user.
+/// Fills in the hidden texts of foreign keys from the schema, in the form of `definitions.sql`. Returns true if some
+/// definitions are hidden from the user.
 pub(in crate::sql) fn fill_hidden_texts(variant: Variant, schema: &Schema, definitions: &mut [Definition]) -> bool {
     let is_hidden = |definition: &Definition| {
         let Definition { kind, text, .. } = definition;

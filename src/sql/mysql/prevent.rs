@@ -1,7 +1,9 @@
-//! The triggers of `prevent` on MySQL and MariaDB. They insert a placeholder parent when a child row arrives before its parent.
+//! The triggers of `prevent` on MySQL and MariaDB. They insert a placeholder parent when a child row arrives before its
+//! parent.
 //!
-//! A trigger of these servers runs with the privileges of its creator, and cannot write to the table that fires it. If a row of
-//! the parent has another unique key in common with the placeholder, ON DUPLICATE KEY UPDATE changes nothing in that row.
+//! A trigger of these servers runs with the privileges of its creator, and cannot write to the table that fires it. If
+//! a row of the parent has another unique key in common with the placeholder, ON DUPLICATE KEY UPDATE changes nothing
+//! in that row.
 //!
 //! The text of a definition is the event on the first line, and then the trigger's body.
 
@@ -77,7 +79,7 @@ fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
         Some(format!("\n    JOIN {} AS via ON {equal}", table_for(Engine::Mariadb, &table.name)))
     });
     let columns: Vec<String> = request.values.iter().map(|(column, _)| in_backticks(&column.name)).collect();
-    let values: Vec<String> = request.values.iter().map(|(_, given)| value(given, &children)).collect();
+    let values: Vec<String> = request.values.iter().map(|(_, parent_value)| value(parent_value, &children)).collect();
     let first = in_backticks(&schema.parent_columns(relation).next()?.name);
     let parent = table_for(Engine::Mariadb, &parent.name);
     Some(format!(
@@ -97,9 +99,9 @@ fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
     ))
 }
 
-fn value(given: &ParentValue<'_>, children: &[&str]) -> String {
+fn value(parent_value: &ParentValue<'_>, children: &[&str]) -> String {
     let new = |name: &&str| format!("NEW.{}", in_backticks(name));
-    match given {
+    match parent_value {
         ParentValue::Key(index) => new(&children[*index]),
         ParentValue::Derived => {
             format!("concat_ws('-', 'placeholder', {})", children.iter().map(new).collect::<Vec<_>>().join(", "))

@@ -1,6 +1,7 @@
 //! The differences between the SQL of MySQL and of MariaDB, each written once.
 //!
-//! Leaves out the differences that comments express: only MariaDB runs `/*M! … */`, and only MySQL runs `/*!80016 … */`.
+//! Leaves out the differences that comments express: only MariaDB runs `/*M! … */`, and only MySQL runs `/*!80016 …
+//! */`.
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Engine;
@@ -49,8 +50,8 @@ impl Variant {
         }
     }
 
-    /// Returns such a statement for a script. Some clients remove hints, which they take for comments, so the script sets the
-    /// session variable instead.
+    /// Returns such a statement for a script. Some clients remove hints, which they take for comments, so the script
+    /// sets the session variable instead.
     pub(in crate::sql) fn in_script(self, statement: String) -> String {
         match statement.split_once(WITHOUT_CHECKS) {
             Some((verb, rest)) if self == Variant::Mysql => {
@@ -60,8 +61,9 @@ impl Variant {
         }
     }
 
-    /// Returns the condition under which a changed primary key makes the server check all references of the row. InnoDB does so,
-    /// because it stores the row anew. Since 9.6, MySQL itself checks only the changed keys, unless a setting turns this off.
+    /// Returns the condition under which a changed primary key makes the server check all references of the row. InnoDB
+    /// does so, because it stores the row anew. Since 9.6, MySQL itself checks only the changed keys, unless a setting
+    /// turns this off.
     pub(in crate::sql) fn checks_moved_rows(self, version: &str) -> &'static str {
         let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
@@ -108,7 +110,8 @@ impl Variant {
         }
     }
 
-    /// Returns the actions of a foreign key that declares none. RESTRICT equals NO ACTION on a server without deferred checks.
+    /// Returns the actions of a foreign key that declares none. RESTRICT equals NO ACTION on a server without deferred
+    /// checks.
     pub(in crate::sql) fn default_actions(self) -> &'static [Action] {
         match self {
             Variant::Mysql => &[Action::NoAction],
@@ -116,8 +119,8 @@ impl Variant {
         }
     }
 
-    /// Returns a query for the defaults of columns as SQL. A row holds a name and a text, such as ('total', '0'). A default that
-    /// draws from a sequence is left out, because evaluating it would advance the sequence.
+    /// Returns a query for the defaults of columns as SQL. A row holds a name and a text, such as ('total', '0'). A
+    /// default that draws from a sequence is left out, because evaluating it would advance the sequence.
     pub(in crate::sql) fn defaults(self, table: &Table) -> Sql {
         let mut query = Query::new(self.engine().facts());
         let is_table = is_table(&mut query, table);

@@ -1,9 +1,9 @@
-//! The changes of definitions on PostgreSQL. Constraints, indexes and triggers are separate objects here, so no change rewrites a
-//! table. NOT NULL is a property of its column, and since PostgreSQL 18 a named constraint.
+//! The changes of definitions on PostgreSQL. Constraints, indexes and triggers are separate objects here, so no change
+//! rewrites a table. NOT NULL is a property of its column, and since PostgreSQL 18 a named constraint.
 //!
-//! All changes run in the plan's one transaction. A foreign key is declared NOT VALID and validated afterwards. An index is
-//! created while writers wait, because CREATE INDEX CONCURRENTLY cannot run in a transaction. To avoid the wait, create the index
-//! first; fk-doctor then leaves it alone.
+//! All changes run in the plan's one transaction. A foreign key is declared NOT VALID and validated afterwards. An
+//! index is created while writers wait, because CREATE INDEX CONCURRENTLY cannot run in a transaction. To avoid the
+//! wait, create the index first; fk-doctor then leaves it alone.
 
 use super::prevent;
 use crate::model::catalog::Action;
@@ -189,7 +189,8 @@ fn statements(schema: &Schema, change: &Redefinition) -> Vec<String> {
     }
 }
 
-/// Returns the name and the text of the constraint that makes a column NOT NULL, such as ("c_id_not_null", "NOT NULL \"id\"").
+/// Returns the name and the text of the constraint that makes a column NOT NULL, such as ("c_id_not_null", "NOT NULL
+/// \"id\"").
 fn not_null_named<'d>(definitions: &'d [Definition], column: &str, of: &str) -> Option<(&'d str, &'d str)> {
     let start = format!("{NOT_NULL}{}", quoted(column));
     let found = definitions.iter().find(|known| {

@@ -1,9 +1,9 @@
-//! The trigger and function of `prevent` on PostgreSQL. They insert a placeholder parent when a child row arrives before its
-//! parent.
+//! The trigger and function of `prevent` on PostgreSQL. They insert a placeholder parent when a child row arrives
+//! before its parent.
 //!
-//! The function runs with the privileges of the user who writes the row, so it gives nobody more privileges. Its search path holds
-//! the server's own schema alone, so no user's object can hide another one. `ON CONFLICT DO NOTHING` lets two writers insert one
-//! placeholder at the same time.
+//! The function runs with the privileges of the user who writes the row, so it gives nobody more privileges. Its search
+//! path holds the server's own schema alone, so no user's object can hide another one. `ON CONFLICT DO NOTHING` lets
+//! two writers insert one placeholder at the same time.
 //!
 //! The text of a definition is the event on the first line, and then the function's body.
 
@@ -79,7 +79,7 @@ fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
     let key = key_names(schema, relation).into_iter();
     let key: Vec<String> =
         key.map(|(index, name)| format!("NEW.{} AS {}", quoted(children[index]), quoted(name))).collect();
-    let expressions = request.values.iter().filter_map(|(_, given)| match given {
+    let expressions = request.values.iter().filter_map(|(_, parent_value)| match parent_value {
         ParentValue::Expression(expression) => Some(RequestedValue::Expression(expression)),
         ParentValue::Key(_) | ParentValue::Derived => None,
     });
@@ -96,7 +96,8 @@ fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
         Some(format!("\n    JOIN {} AS via ON {}", POSTGRES.table_name(None, table), equal.join(" AND ")))
     });
     let columns: Vec<String> = request.values.iter().map(|(column, _)| quoted(&column.name)).collect();
-    let values: Vec<String> = request.values.iter().map(|(column, given)| value(column, given, &children)).collect();
+    let values: Vec<String> =
+        request.values.iter().map(|(column, parent_value)| value(column, parent_value, &children)).collect();
     Some(format!(
         "\n#variable_conflict use_column\nBEGIN\n  \
          -- Made by fk-doctor, by its rule {}, for {}:\n  \
@@ -117,9 +118,9 @@ fn body(schema: &Schema, request: &PreventRequest<'_>) -> Option<String> {
     ))
 }
 
-fn value(column: &Column, given: &ParentValue<'_>, children: &[&str]) -> String {
+fn value(column: &Column, parent_value: &ParentValue<'_>, children: &[&str]) -> String {
     let new = |name: &&str| format!("NEW.{}", quoted(name));
-    let text = match given {
+    let text = match parent_value {
         ParentValue::Key(index) => return new(&children[*index]),
         ParentValue::Derived => {
             let key: Vec<String> = children.iter().map(|name| format!("format('%s', {})", new(name))).collect();

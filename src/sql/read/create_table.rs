@@ -1,8 +1,9 @@
-//! Edits the text of a SQLite `CREATE TABLE`: removes a foreign key or a NOT NULL, or adds a foreign key. Every other byte stays,
-//! such as comments, quotes and spaces.
+//! Edits the text of a SQLite `CREATE TABLE`: removes a foreign key or a NOT NULL, or adds a foreign key. Every other
+//! byte stays, such as comments, quotes and spaces.
 //!
-//! The parser follows SQLite's own grammar. Table constraints may follow each other without a comma. The name of a constraint is
-//! a clause of its own. A column's `DEFERRABLE` belongs to the last `REFERENCES` before it, however far away.
+//! The parser follows SQLite's own grammar. Table constraints may follow each other without a comma. The name of a
+//! constraint is a clause of its own. A column's `DEFERRABLE` belongs to the last `REFERENCES` before it, however far
+//! away.
 //!
 //! Leaves out a check that the names exist.
 

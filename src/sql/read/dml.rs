@@ -1,7 +1,8 @@
-//! Parses an INSERT, UPDATE or DELETE as far as a forecast needs: the table that it writes, and the ranges of its clauses.
+//! Parses an INSERT, UPDATE or DELETE as far as a forecast needs: the table that it writes, and the ranges of its
+//! clauses.
 //!
-//! Leaves out each statement that it cannot parse with certainty: one that writes several tables, replaces rows, has a conflict
-//! clause, or assigns values that depend on each other.
+//! Leaves out each statement that it cannot parse with certainty: one that writes several tables, replaces rows, has a
+//! conflict clause, or assigns values that depend on each other.
 
 use std::ops::Range;
 

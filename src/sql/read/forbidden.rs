@@ -1,5 +1,6 @@
-//! The statements that fk-doctor refuses to try on a server. A trial runs a statement in the database itself and rolls it back, so
-//! a rollback must undo everything that the statement does. It must not lock other sessions out longer than the statement itself.
+//! The statements that fk-doctor refuses to try on a server. A trial runs a statement in the database itself and rolls
+//! it back, so a rollback must undo everything that the statement does. It must not lock other sessions out longer than
+//! the statement itself.
 
 use crate::model::catalog::Engine;
 use crate::model::catalog::Table;
@@ -122,7 +123,7 @@ fn reason_by_keyword(engine: Engine, word: &str) -> String {
         "CALL" | "DO" | "EXECUTE" | "PREPARE" => {
             "the code that it runs may commit, or have effects that cannot be rolled back; explain the statements of that code instead".to_owned()
         }
-        "COPY" | "LOAD" => "it reads or writes files: fk-doctor check DB --table T FILE says which rows would fail".to_owned(),
+        "COPY" | "LOAD" => "it reads or writes files; to learn which rows of a file would fail, use `fk-doctor check`".to_owned(),
         "SET" | "RESET" => "it changes a setting of a session that ends with it".to_owned(),
         "NOTIFY" | "LISTEN" | "UNLISTEN" => "it communicates with other sessions".to_owned(),
         _ => "fk-doctor cannot be sure that a rollback undoes all of it; it tries only INSERT, UPDATE, DELETE, MERGE, SELECT and transactions".to_owned(),

@@ -1,7 +1,7 @@
 //! Finds the line of an SQL file that declares a relation. Reports that annotate files point to it.
 //!
-//! The parser reads only the words and the boundaries of definitions. If it finds no foreign key, it returns the line of the
-//! child's CREATE TABLE; without that, it returns nothing. It never returns a wrong line.
+//! The parser reads only the words and the boundaries of definitions. If it finds no foreign key, it returns the line
+//! of the child's CREATE TABLE; without that, it returns nothing. It never returns a wrong line.
 
 use crate::model::catalog::TableName;
 use crate::model::relation::Relation;
@@ -138,8 +138,8 @@ fn words(text: &str) -> Vec<Word<'_>> {
     words
 }
 
-/// Returns the length of the next piece of SQL, and its word with true if it is quoted, such as `(4, Some(("id", true)))` for
-/// `"id"`.
+/// Returns the length of the next piece of SQL, and its word with true if it is quoted, such as `(4, Some(("id",
+/// true)))` for `"id"`.
 fn piece(rest: &str, first: char) -> (usize, Option<(&str, bool)>) {
     let until = |end: &str, from: usize| rest[from..].find(end).map_or(rest.len(), |at| from + at + end.len());
     if rest.starts_with("--") {

@@ -1,7 +1,7 @@
 //! Cuts a text of SQL at its semicolons into statements, each with its line and kind.
 //!
-//! Such a statement runs only in a trial, which keeps no change. It is the only statement that [`crate::sql`] does not build, and it
-//! runs exactly as it was typed.
+//! Such a statement runs only in a trial, which keeps no change. It is the only statement that [`crate::sql`] does not
+//! build, and it runs exactly as it was typed.
 
 use super::tokens::Token;
 use super::tokens::tokens_of;

@@ -49,7 +49,8 @@ impl<'a> RequestedValue<'a> {
     }
 }
 
-/// Returns the statement of [`super::Repair::evaluate`]. Its expressions can name `key`, `child`, `via` and the rule's tables.
+/// Returns the statement of [`super::Repair::evaluate`]. Its expressions can name `key`, `child`, `via` and the rule's
+/// tables.
 pub(super) fn statement<G: RuleGrammar + ?Sized>(
     grammar: &G,
     schema: &Schema,

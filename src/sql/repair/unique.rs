@@ -52,7 +52,8 @@ fn own_name<G: WriteGrammar + ?Sized>(grammar: &G, index: usize) -> String {
     grammar.quoted(&format!("fk-doctor own {index}"))
 }
 
-/// Returns a query for the numbers of the new rows whose terms of a unique index equal those of another row of the table.
+/// Returns a query for the numbers of the new rows whose terms of a unique index equal those of another row of the
+/// table.
 fn colliding<G: WriteGrammar + ?Sized>(
     grammar: &G,
     new: &str,

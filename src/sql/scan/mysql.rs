@@ -16,8 +16,8 @@ use crate::sql::scan::Scan;
 use crate::sql::scan::source;
 
 impl Scan for Mysql {
-    /// The server reads the child's own index, in the order of the parent's key. Every child row comes once, because the parent's
-    /// key is unique.
+    /// The server reads the child's own index, in the order of the parent's key. Every child row comes once, because
+    /// the parent's key is unique.
     fn counts_with_orphans(&self, schema: &Schema, relation: &Relation) -> Option<Sql> {
         let parent = schema.parent(relation)?;
         let is_unique = relation.parent.key.is_some_and(|key| parent.indexes[key].unique);

@@ -20,10 +20,10 @@ use crate::sql::scan::source;
 
 impl Scan for Postgres {
     /// If the bitmap of the parent's keys has named the only suspects, the query reads them by their addresses.
-    fn orphans(&self, schema: &Schema, relation: &Relation, among: &ScanHints<'_>) -> Sql {
+    fn orphans(&self, schema: &Schema, relation: &Relation, hints: &ScanHints<'_>) -> Sql {
         let mut query = self.query();
         let child = schema.child(relation);
-        let only = is_among(&mut query, child, among);
+        let only = has_suspect_address(&mut query, child, hints);
         let from = source(self, schema, child, "child", Reading::WholeTable);
         let parent = self.parent_query(schema, relation);
         let candidates = Candidates { from: &from, only: only.as_deref(), parent: parent.as_deref() };
@@ -63,8 +63,8 @@ impl Postgres {
 }
 
 /// Returns the condition that the child's row has one of the addresses; `None` if they are unknown.
-fn is_among(query: &mut Query, child: &Table, among: &ScanHints<'_>) -> Option<String> {
-    let (rows, address) = (among.rows?, child.row_address.as_ref()?);
+fn has_suspect_address(query: &mut Query, child: &Table, hints: &ScanHints<'_>) -> Option<String> {
+    let (rows, address) = (hints.rows?, child.row_address.as_ref()?);
     let rows: Vec<String> = rows.iter().map(|row| format!("\"({},{})\"", row >> 16, row & 0xFFFF)).collect();
     let rows = query.parameter(Value::text(format!("{{{}}}", rows.join(","))));
     Some(format!("child.{} = ANY ({rows}::text::tid[])", crate::sql::quoted(address)))

@@ -1,7 +1,8 @@
 //! The statements of a scan that are different on SQLite.
 //!
-//! The page reader names the only rows that can be orphans. An index of the parent may be damaged and disagree with its table.
-//! So the statement also collects the parent's keys from the table, and marks the keys that only the index lacks.
+//! The page reader names the only rows that can be orphans. An index of the parent may be damaged and disagree with its
+//! table. So the statement also collects the parent's keys from the table, and marks the keys that only the index
+//! lacks.
 
 use crate::model::catalog::Table;
 use crate::model::relation::Relation;
@@ -27,8 +28,8 @@ use crate::sql::scan::ScanHints;
 const TRUTH: &str = "\"fk-doctor truth\"";
 
 impl Scan for Sqlite {
-    fn orphans(&self, schema: &Schema, relation: &Relation, among: &ScanHints<'_>) -> Sql {
-        orphans_where(schema, relation, among, None)
+    fn orphans(&self, schema: &Schema, relation: &Relation, hints: &ScanHints<'_>) -> Sql {
+        orphans_where(schema, relation, hints, None)
     }
 
     /// If the parent has no index on the key, the statement collects its keys once instead.
@@ -100,8 +101,8 @@ impl Scan for Sqlite {
 }
 
 impl Sqlite {
-    /// Returns a value without white space, case, leading zeros and the punctuation of a UUID. A text that is a number becomes the
-    /// number's plain text.
+    /// Returns a value without white space, case, leading zeros and the punctuation of a UUID. A text that is a number
+    /// becomes the number's plain text.
     fn bare(&self, value: &str) -> String {
         let trimmed = self.trimmed(&self.plain_text(value, None));
         format!(
@@ -120,20 +121,20 @@ impl Sqlite {
 pub(in crate::sql) fn orphans_where(
     schema: &Schema,
     relation: &Relation,
-    among: &ScanHints<'_>,
+    hints: &ScanHints<'_>,
     only: Option<&str>,
 ) -> Sql {
     let mut query = Sqlite.query();
     let condition = Sqlite.orphan_condition(&mut query, schema, relation);
-    grouped(query, schema, relation, among, &condition, only)
+    grouped(query, schema, relation, hints, &condition, only)
 }
 
 /// Returns a query for the child rows that have a parent and meet a condition, in the form of [`Scan::orphans`].
-pub(in crate::sql) fn matched_where(schema: &Schema, relation: &Relation, among: &ScanHints<'_>, only: &str) -> Sql {
+pub(in crate::sql) fn matched_where(schema: &Schema, relation: &Relation, hints: &ScanHints<'_>, only: &str) -> Sql {
     let mut query = Sqlite.query();
     let considered = Sqlite.must_have_parent(&mut query, schema, relation);
     let parent = Sqlite.parent_query(schema, relation).unwrap_or_else(|| Sqlite.no_rows());
-    grouped(query, schema, relation, among, &format!("{considered} AND EXISTS ({parent})"), Some(only))
+    grouped(query, schema, relation, hints, &format!("{considered} AND EXISTS ({parent})"), Some(only))
 }
 
 /// Returns a query for child rows, grouped by their key, in the form of [`Scan::orphans`].
@@ -141,7 +142,7 @@ fn grouped(
     mut query: Query,
     schema: &Schema,
     relation: &Relation,
-    among: &ScanHints<'_>,
+    hints: &ScanHints<'_>,
     condition: &str,
     only: Option<&str>,
 ) -> Sql {
@@ -157,13 +158,13 @@ fn grouped(
     inner.extend(stored);
     let names = row_name_columns(child);
     inner.extend(names.iter().enumerate().map(|(i, name)| format!("{} AS i{i}", grammar.qualified("child", name))));
-    let suspect_index = suspect_index(schema, relation) && !among.index_is_proven;
+    let suspect_index = suspect_index(schema, relation) && !hints.index_is_proven;
     inner.push(
         if suspect_index { format!("EXISTS ({})", in_truth(schema, relation)) } else { "0".to_owned() } + " AS present",
     );
     let condition = only.map_or_else(|| condition.to_owned(), |only| format!("{only} AND {condition}"));
     let with = if suspect_index { truth(schema, relation) } else { grammar.parent_query_prefix(schema, relation) };
-    let source = match (among.rows, &child.row_address) {
+    let source = match (hints.rows, &child.row_address) {
         (Some(rows), Some(address)) => {
             let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
             let rows = query.parameter(Value::Text(format!("[{}]", rows.join(",")).into_bytes()));
@@ -189,8 +190,8 @@ fn grouped(
     ))
 }
 
-/// Returns the WITH clause that reads the parent's keys from its table, without its indexes. SQLite materializes them at their
-/// first use and at most once in a statement, so they cost nothing if there is no orphan.
+/// Returns the WITH clause that reads the parent's keys from its table, without its indexes. SQLite materializes them
+/// at their first use and at most once in a statement, so they cost nothing if there is no orphan.
 fn truth(schema: &Schema, relation: &Relation) -> String {
     let Some(parent) = schema.parent(relation) else { return String::new() };
     let columns = schema.parent_columns(relation).enumerate();

@@ -1,6 +1,7 @@
 //! The temporary tables of MySQL and MariaDB.
 //!
-//! `LIKE` makes a table for a load with the same columns, checks and unique keys. A record knows a row by its primary key.
+//! `LIKE` makes a table for a load with the same columns, checks and unique keys. A record knows a row by its primary
+//! key.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -28,14 +29,14 @@ impl Scratch for Mysql {
 
     fn create_load_table(&self, schema: &Schema, table: &Table, name: &str) -> Vec<String> {
         let real = self.table_name(schema.database.default_schema.as_deref(), table);
-        let mut made = vec![
+        let mut statements = vec![
             format!("CREATE TEMPORARY TABLE {name} LIKE {real}"),
             format!("ALTER TABLE {name} ADD COLUMN fk_doctor$place bigint UNIQUE"),
         ];
-        made.extend(
+        statements.extend(
             self.second_copy(table, name).map(|copy| format!("CREATE TEMPORARY TABLE {} LIKE {name}", copy.name)),
         );
-        made
+        statements
     }
 
     fn second_copy(&self, table: &Table, name: &str) -> Option<TableCopy> {
@@ -117,7 +118,8 @@ impl Scratch for Mysql {
         &["fk_doctor$place"]
     }
 
-    /// There is no address without a primary key, or with a generated column, which the record's table would not compute.
+    /// There is no address without a primary key, or with a generated column, which the record's table would not
+    /// compute.
     fn row_address(&self, table: &Table, alias: &str) -> Vec<String> {
         if table.primary_key.is_empty() || table.columns.iter().any(|column| column.generated) {
             return Vec::new();
@@ -164,7 +166,8 @@ impl Scratch for Mysql {
     }
 }
 
-/// Returns the columns of the table's primary key as a key of the record. It is not unique: a row may be recorded several times.
+/// Returns the columns of the table's primary key as a key of the record. It is not unique: a row may be recorded
+/// several times.
 fn row_key(table: &Table) -> String {
     let primary = table.indexes.iter().find(|index| index.primary);
     let columns =

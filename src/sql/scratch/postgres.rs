@@ -1,8 +1,8 @@
 //! PostgreSQL's temporary tables.
 //!
-//! `LIKE … INCLUDING ALL` makes a table for a load with the same types, defaults, checks and unique keys. Its identity columns
-//! have counters of their own. A record identifies a row by its table and address, which are valid as long as the transaction
-//! does not change the row.
+//! `LIKE … INCLUDING ALL` makes a table for a load with the same types, defaults, checks and unique keys. Its identity
+//! columns have counters of their own. A record identifies a row by its table and address, which are valid as long as
+//! the transaction does not change the row.
 
 use crate::model::catalog::Column;
 use crate::model::catalog::Table;
@@ -80,11 +80,11 @@ impl Scratch for Postgres {
         let marks = "fk_doctor$op text DEFAULT 'i', fk_doctor$wave int4 DEFAULT 0, fk_doctor$relation int4 DEFAULT -1, \
                      fk_doctor$table oid, fk_doctor$place tid";
         let name = self.table_name(None, table);
-        let mut made = vec![
+        let mut statements = vec![
             format!("CREATE TABLE {old} (LIKE {name}, {marks})"),
             format!("CREATE TABLE {new} (LIKE {name} INCLUDING DEFAULTS INCLUDING GENERATED, {marks})"),
         ];
-        made.extend(
+        statements.extend(
             counter_columns.iter().map(|name| format!("ALTER TABLE {new} ALTER COLUMN {} DROP DEFAULT", quoted(name))),
         );
         let nullable: Vec<String> = table
@@ -94,9 +94,9 @@ impl Scratch for Postgres {
             .map(|column| format!("ALTER COLUMN {} DROP NOT NULL", quoted(&column.name)))
             .collect();
         if !nullable.is_empty() {
-            made.extend([old, new].map(|both| format!("ALTER TABLE {both} {}", nullable.join(", "))));
+            statements.extend([old, new].map(|both| format!("ALTER TABLE {both} {}", nullable.join(", "))));
         }
-        made
+        statements
     }
 
     fn drop_record_table(&self, name: &str) -> String {

@@ -1,5 +1,5 @@
-//! The new definitions for `relax` and `enforce` on SQLite: the text of CREATE TABLE, edited by SQLite's own grammar, and an index
-//! on the child.
+//! The new definitions for `relax` and `enforce` on SQLite: the text of CREATE TABLE, edited by SQLite's own grammar,
+//! and an index on the child.
 
 use crate::model::catalog::Action;
 use crate::model::catalog::Table;

@@ -22,15 +22,15 @@ pub(in crate::sql) struct CopyLoad;
 
 impl Load for CopyLoad {
     fn create_load_tables(&self, schema: &Schema, tables: &[TableId]) -> Vec<Sql> {
-        let mut made = vec![
+        let mut statements = vec![
             "CREATE TEMP TABLE \"fk_doctor$round\"(number INT)".to_owned(),
             "INSERT INTO temp.\"fk_doctor$round\" VALUES (0)".to_owned(),
             "CREATE TEMP TABLE \"fk_doctor$noted\"(place INTEGER PRIMARY KEY)".to_owned(),
         ];
         for &table in tables {
-            made.extend(Record::of(schema, table).create_for_inserts());
+            statements.extend(Record::of(schema, table).create_for_inserts());
         }
-        made.into_iter().map(plain).collect()
+        statements.into_iter().map(plain).collect()
     }
 
     /// The load inserts one row at a time, so SQLite itself checks every constraint for each.
@@ -142,8 +142,8 @@ impl TreatableLoad for CopyLoad {
     fn is_loaded(&self, schema: &Schema, table: TableId) -> String {
         let record = Record::of(schema, table);
         let child: Vec<String> = record.identity.iter().map(|name| format!("child.{}", quoted(name))).collect();
-        let kept: Vec<String> = (0..child.len()).map(|i| format!("k{i}")).collect();
-        format!("({}) IN (SELECT {} FROM {LOADED_ROWS})", child.join(", "), kept.join(", "))
+        let columns: Vec<String> = (0..child.len()).map(|i| format!("k{i}")).collect();
+        format!("({}) IN (SELECT {} FROM {LOADED_ROWS})", child.join(", "), columns.join(", "))
     }
 
     fn matches_no_row(&self) -> String {

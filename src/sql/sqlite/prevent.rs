@@ -1,11 +1,12 @@
 //! The triggers of `prevent` on SQLite. They insert a placeholder parent when a child row arrives before its parent.
 //!
-//! The INSERT has `ON CONFLICT DO NOTHING`. Otherwise the conflict clause of the application's own statement would apply to it,
-//! and `INSERT OR REPLACE` of a child could replace another parent. A trigger must not qualify names with their database.
+//! The INSERT has `ON CONFLICT DO NOTHING`. Otherwise the conflict clause of the application's own statement would
+//! apply to it, and `INSERT OR REPLACE` of a child could replace another parent. A trigger must not qualify names with
+//! their database.
 //!
-//! SQLite compiles a trigger when it first fires, not when it is created, so fk-doctor compiles each before the plan commits.
-//! Later the trigger runs in the application's SQLite. Its own text needs 3.24, and fk-doctor warns if a rule's expression needs
-//! a newer version.
+//! SQLite compiles a trigger when it first fires, not when it is created, so fk-doctor compiles each before the plan
+//! commits. Later the trigger runs in the application's SQLite. Its own text needs 3.24, and fk-doctor warns if a
+//! rule's expression needs a newer version.
 
 use super::version;
 use crate::model::redefinition::Definition;
@@ -54,9 +55,10 @@ pub(super) fn prevent(
     Ok(changes.filter(|change| change.before != change.after).collect())
 }
 
-/// Returns the newest feature in a rule's expressions, and its version; `None` if the triggers need no newer version anyway.
+/// Returns the newest feature in a rule's expressions, and its version; `None` if the triggers need no newer version
+/// anyway.
 fn newest(request: &PreventRequest<'_>) -> Option<(version::Minor, String)> {
-    let expressions = request.values.iter().filter_map(|(_, given)| match given {
+    let expressions = request.values.iter().filter_map(|(_, parent_value)| match parent_value {
         ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Sql(sql) => version::newest(sql),
             Expression::Literal(_) | Expression::Template(_) => None,
@@ -84,7 +86,8 @@ fn text(schema: &Schema, request: &PreventRequest<'_>, name: &str, event: &str) 
     let equal = schema.parent_columns(relation).zip(schema.child_column_names(relation));
     let equal = equal.map(|(ours, theirs)| format!("parent.{} = +{}", quoted(&ours.name), new(theirs)));
     let columns: Vec<String> = request.values.iter().map(|(column, _)| quoted(&column.name)).collect();
-    let values: Vec<String> = request.values.iter().map(|(_, given)| value(schema, request, given)).collect();
+    let values: Vec<String> =
+        request.values.iter().map(|(_, parent_value)| value(schema, request, parent_value)).collect();
     let takes = newest(request)
         .map(|(minor, feature)| format!("    -- For {feature} it takes {}.\n", version::named(minor, &feature)));
     let takes = takes.unwrap_or_default();
@@ -105,10 +108,10 @@ fn text(schema: &Schema, request: &PreventRequest<'_>, name: &str, event: &str) 
     )
 }
 
-fn value(schema: &Schema, request: &PreventRequest<'_>, given: &ParentValue<'_>) -> String {
+fn value(schema: &Schema, request: &PreventRequest<'_>, parent_value: &ParentValue<'_>) -> String {
     let key: Vec<String> =
         schema.child_column_names(request.relation).map(|name| format!("NEW.{}", quoted(name))).collect();
-    match given {
+    match parent_value {
         ParentValue::Key(index) => key[*index].clone(),
         ParentValue::Derived => format!("'placeholder-' || {}", key.join(" || '-' || ")),
         ParentValue::Expression(expression) => match expression.as_ref() {
@@ -160,7 +163,7 @@ fn scopes(schema: &Schema, request: &PreventRequest<'_>) -> String {
 }
 
 fn speaks_of(request: &PreventRequest<'_>, scope: ExpressionScope) -> bool {
-    request.values.iter().any(|(_, given)| match given {
+    request.values.iter().any(|(_, parent_value)| match parent_value {
         ParentValue::Expression(expression) => match expression.as_ref() {
             Expression::Literal(_) => false,
             Expression::Template(pieces) => pieces

@@ -1,9 +1,9 @@
 //! The changes of a table's definition on SQLite, which keep its rows.
 //!
-//! SQLite documents two ways. A plan replaces the text of the definition in the catalog. This is allowed for foreign keys and NOT
-//! NULL, because nothing else on the disk depends on them. It touches no row, address, index, trigger, counter or statistic,
-//! however large the table is. A script for a project's own migrations copies the table instead, in the twelve steps of SQLite's
-//! documentation that any tool can run.
+//! SQLite documents two ways. A plan replaces the text of the definition in the catalog. This is allowed for foreign
+//! keys and NOT NULL, because nothing else on the disk depends on them. It touches no row, address, index, trigger,
+//! counter or statistic, however large the table is. A script for a project's own migrations copies the table instead,
+//! in the twelve steps of SQLite's documentation that any tool can run.
 
 use super::define;
 use super::prevent;
@@ -159,7 +159,8 @@ fn shape(table: &TableName) -> Sql {
     ))
 }
 
-/// Returns the script that copies a table into one with the new definition. The error is the reason why it is impossible.
+/// Returns the script that copies a table into one with the new definition. The error is the reason why it is
+/// impossible.
 fn script(change: &Redefinition, after: &str, table: &Table, definitions: &[Definition]) -> Result<String, String> {
     let old = &change.table.table;
     let new = free_name(&format!("{old} new"), definitions);

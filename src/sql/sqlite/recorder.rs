@@ -1,8 +1,10 @@
-//! The recorder of SQLite: temporary triggers that copy the name and the keys of each written row into temporary tables.
+//! The recorder of SQLite: temporary triggers that copy the name and the keys of each written row into temporary
+//! tables.
 //!
-//! Temporary triggers fire before the database's own triggers, and also for the actions of foreign keys. `UPDATE OF` sees the
-//! columns that an UPDATE names, by which SQLite decides which references to check. The columns of the record have the affinity
-//! and collation of their originals, so a comparison with a recorded value gives the result of the original value.
+//! Temporary triggers fire before the database's own triggers, and also for the actions of foreign keys. `UPDATE OF`
+//! sees the columns that an UPDATE names, by which SQLite decides which references to check. The columns of the record
+//! have the affinity and collation of their originals, so a comparison with a recorded value gives the result of the
+//! original value.
 
 pub(super) mod record;
 use crate::model::catalog::Action;
@@ -393,7 +395,8 @@ fn lost_parent(schema: &Schema, relation: RelationId, event: Event, since: u32) 
     format!("EXISTS (SELECT 1 FROM temp.{} AS gone WHERE {lost} AND {})", parent.name(), equal.join(" AND "))
 }
 
-/// Returns the condition that the old key of the recorded child row `was` is that of a parent that was deleted or given another key.
+/// Returns the condition that the old key of the recorded child row `was` is that of a parent that was deleted or given
+/// another key.
 fn referred_to_lost_parent(
     schema: &Schema,
     relation: &Relation,

@@ -1,8 +1,8 @@
-//! The version of SQLite that an expression requires. A trigger runs in the application's SQLite, which may be years older than
-//! the one that fk-doctor contains.
+//! The version of SQLite that an expression requires. A trigger runs in the application's SQLite, which may be years
+//! older than the one that fk-doctor contains.
 //!
-//! Only features newer than 3.24 have a version here: functions, and a few clauses. Every trigger of a repair has an `ON CONFLICT`
-//! clause, which needs 3.24. A function of the application or of an extension has no version.
+//! Only features newer than 3.24 have a version here: functions, and a few clauses. Every trigger of a repair has an
+//! `ON CONFLICT` clause, which needs 3.24. A function of the application or of an extension has no version.
 
 use crate::sql::read::tokens::Token;
 use crate::sql::read::tokens::tokens;
@@ -111,7 +111,8 @@ const AGGREGATES: &[&str] = &[
     "total",
 ];
 
-/// Returns the newest feature in an expression: its version and its name, such as (38, "->>"). `None` if 3.24 is enough.
+/// Returns the newest feature in an expression: its version and its name, such as (38, "->>"). `None` if 3.24 is
+/// enough.
 pub(super) fn newest(sql: &str) -> Option<(Minor, String)> {
     let words = tokens(sql);
     let found = (0..words.len()).filter_map(|at| function(&words, at).or_else(|| clause(&words, at)));
@@ -232,8 +233,8 @@ mod tests {
     #[test]
     fn every_built_in_function_has_a_version() {
         let database = rusqlite::Connection::open_in_memory().unwrap();
-        let mut question = database.prepare("SELECT DISTINCT name FROM pragma_function_list WHERE builtin").unwrap();
-        let names: Vec<String> = question.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let mut statement = database.prepare("SELECT DISTINCT name FROM pragma_function_list WHERE builtin").unwrap();
+        let names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         let is_known = |name: &&String| {
             OLD.split_whitespace().any(|old| old == *name)
                 || FUNCTIONS.iter().any(|(_, names)| names.contains(&name.as_str()))

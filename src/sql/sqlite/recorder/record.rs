@@ -1,8 +1,8 @@
 //! The record of one table: a temporary table, and the triggers that fill it.
 //!
-//! `op` is `i`, `u` or `d` for a row that was inserted, updated or deleted, and `k` for a row whose key an UPDATE names, even if it
-//! changes nothing. REPLACE deletes rows without firing a trigger. So every row that might be replaced is recorded before (`r`), and
-//! afterwards becomes `d` or is forgotten.
+//! `op` is `i`, `u` or `d` for a row that was inserted, updated or deleted, and `k` for a row whose key an UPDATE
+//! names, even if it changes nothing. REPLACE deletes rows without firing a trigger. So every row that might be
+//! replaced is recorded before (`r`), and afterwards becomes `d` or is forgotten.
 //!
 //! Leaves out a row that REPLACE deletes because of a partial or computed unique index alone.
 
@@ -161,7 +161,8 @@ impl<'a> Record<'a> {
         triggers
     }
 
-    /// Returns the statements that create a record of inserted rows only, with an index on the columns that identify them.
+    /// Returns the statements that create a record of inserted rows only, with an index on the columns that identify
+    /// them.
     pub(in crate::sql::sqlite) fn create_for_inserts(&self) -> Vec<String> {
         let columns: Vec<String> = self
             .columns
@@ -204,8 +205,8 @@ impl<'a> Record<'a> {
         self.drop_triggers().into_iter().chain([format!("DROP TABLE IF EXISTS temp.{}", self.name())]).collect()
     }
 
-    /// Returns the statement that creates the trigger for rows whose key of a relation an UPDATE names, even if it changes nothing.
-    /// SQLite checks a self-reference after every UPDATE that names any key of the table.
+    /// Returns the statement that creates the trigger for rows whose key of a relation an UPDATE names, even if it
+    /// changes nothing. SQLite checks a self-reference after every UPDATE that names any key of the table.
     pub(super) fn create_key_trigger(&self, schema: &Schema, index: RelationId, relation: &Relation) -> String {
         let mut named: BTreeSet<usize> = relation.child_columns.iter().copied().collect();
         if relation.parent.table == Some(self.table) {
@@ -226,8 +227,8 @@ impl<'a> Record<'a> {
         )
     }
 
-    /// Returns the statements that decide which rows were replaced: those that no longer exist, and those whose name another row
-    /// has now.
+    /// Returns the statements that decide which rows were replaced: those that no longer exist, and those whose name
+    /// another row has now.
     pub(super) fn complete(&self) -> Vec<String> {
         if self.unique_keys().is_empty() {
             return Vec::new();
