@@ -66,10 +66,10 @@ pub use model::value::Value;
 /// # )?;
 /// # let path = path.to_string_lossy();
 /// use fk_doctor::Code;
-/// use fk_doctor::Verdict;
+/// use fk_doctor::ScanVerdict;
 ///
 /// let examination = fk_doctor::scan(&path)?;
-/// assert_eq!(examination.verdict(), Verdict::Findings);
+/// assert_eq!(examination.verdict(), ScanVerdict::Findings);
 ///
 /// let orphans = &examination.findings[0];
 /// assert_eq!(orphans.code, Code::Orphan);
