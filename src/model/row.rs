@@ -6,6 +6,15 @@ use super::value::Key;
 use super::value::Value;
 
 /// A row of a table, or the part of a row that names it. Rows that were read together share the names of their columns.
+///
+/// ```
+/// use fk_doctor::internals::model::row::Row;
+/// use fk_doctor::internals::model::value::Value;
+///
+/// let columns = ["id".to_owned(), "name".to_owned()].into();
+/// let row = Row::of(&columns, vec![Value::Integer(7), Value::text("a")]);
+/// assert_eq!(row.get("id"), Some(&Value::Integer(7)));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     columns: Arc<[String]>,

@@ -8,8 +8,9 @@ use crate::model::facts::Facts;
 use crate::model::facts::ParameterStyle;
 use crate::model::value::Value;
 
-/// A statement and its parameters, in order. An example is `SELECT 1 FROM main."orders" WHERE "id" = ?1` with the value
-/// 7.
+/// A statement and its parameters, in order.
+///
+/// An example is the text `SELECT 1 FROM main."orders" WHERE "id" = ?1` with the parameter 7.
 ///
 /// Any code can read a statement:
 ///
@@ -45,6 +46,7 @@ pub struct TableCopy {
 }
 
 impl Sql {
+    /// Returns the text, with a placeholder for each parameter.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -20,7 +20,7 @@ pub struct UniqueTerms {
     pub condition: Option<String>,
 }
 
-/// Returns the statement of [`super::Repair::colliding`]; `None` if there are no new rows.
+/// Returns the statement of [`super::Repair::unique_collisions`]; `None` if there are no new rows.
 pub(super) fn statement<G: WriteGrammar + ?Sized>(
     grammar: &G,
     table: &Table,
