@@ -115,7 +115,7 @@ fn reason_by_keyword(engine: Engine, word: &str) -> String {
             if commits {
                 "it would commit: definitions cannot be rolled back here".to_owned()
             } else {
-                "it changes definitions, which locks others out of the table until it is rolled back".to_owned()
+                "it changes definitions, which locks other sessions out of the table until it is rolled back".to_owned()
             }
         }
         "LOCK" | "UNLOCK" | "FLUSH" if commits => "it would commit, and lock other sessions out".to_owned(),
@@ -124,7 +124,7 @@ fn reason_by_keyword(engine: Engine, word: &str) -> String {
             "the code that it runs may commit, or have effects that cannot be rolled back; explain the statements of that code instead".to_owned()
         }
         "COPY" | "LOAD" => "it reads or writes files; to learn which rows of a file would fail, use `fk-doctor check`".to_owned(),
-        "SET" | "RESET" => "it changes a setting of a session that ends with it".to_owned(),
+        "SET" | "RESET" => "it changes a setting, which a rollback may not restore".to_owned(),
         "NOTIFY" | "LISTEN" | "UNLISTEN" => "it communicates with other sessions".to_owned(),
         _ => "fk-doctor cannot be sure that a rollback undoes all of it; it tries only INSERT, UPDATE, DELETE, MERGE, SELECT and transactions".to_owned(),
     }
