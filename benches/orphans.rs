@@ -200,9 +200,9 @@ fn scan(path: &Path, jobs: u64, format: &str) -> Option<u64> {
     let cli = <Cli as clap::Parser>::try_parse_from(["fk-doctor", "scan", text, "--format", format, "--jobs", &jobs])
         .unwrap();
     let directory = path.parent().unwrap().to_owned();
-    let surroundings = run::Surroundings { directory, cores: 1, ..run::Surroundings::default() };
+    let environment = run::Environment { directory, cores: 1, ..run::Environment::default() };
     let Command::Scan(typed) = &cli.command else { panic!("scan was asked for") };
-    let outcome = run::scan(typed, &cli.global, &surroundings, &Nowhere, &|_, _| {}).unwrap();
+    let outcome = run::scan(typed, &cli.global, &environment, &Nowhere, &|_, _| {}).unwrap();
     let report: serde_json::Value = serde_json::from_str(&outcome.documents.first()?.1).ok()?;
     report["summary"]["orphan_rows"].as_u64()
 }

@@ -27,8 +27,8 @@ use crate::model::statement::StatementKind;
 use crate::model::text;
 use crate::sql::read::statements::statement;
 use crate::sql::read::tokens::tokens_of;
-use crate::sql::witness;
-use crate::sql::witness::Recorder;
+use crate::sql::recorder;
+use crate::sql::recorder::Recorder;
 
 mod definitions;
 pub mod error_text;
@@ -69,7 +69,7 @@ pub fn explain(
     options: &ExplainOptions<'_>,
 ) -> Result<Explanation, EngineError> {
     let schema = Arc::new(schema);
-    let Some(recorder) = witness::of(&schema) else {
+    let Some(recorder) = recorder::of(&schema) else {
         return server_forecast::explain(trial, schema, statements, options);
     };
     let mut explainer = RecordingExplainer {
@@ -81,7 +81,7 @@ pub fn explain(
         transaction_since: None,
         defines: false,
     };
-    explainer.trial.prepare(&recorder.install(&schema))?;
+    explainer.trial.prepare(&recorder.create_record(&schema))?;
     explain_each(&mut explainer, schema, statements, options)
 }
 
@@ -339,7 +339,7 @@ impl RecordingExplainer<'_> {
         let (schema, round, recorder) = (Arc::clone(&self.schema), self.round, self.recorder);
         let mut tables = Vec::new();
         self.trial.simulate(statement, ForeignKeyMode::Ignore, &mut |trial, execution| {
-            trial.prepare(&recorder.complete(&schema))?;
+            trial.prepare(&recorder.complete_record(&schema))?;
             tables = observe::effects(trial, recorder, &schema, round, execution, &mut Vec::new())
                 .into_iter()
                 .filter(|(_, effect)| effect.deleted + effect.updated > 0)
@@ -360,7 +360,7 @@ impl RecordingExplainer<'_> {
         let is_needed = self.trial.is_in_transaction();
         let mut result = (Observation::default(), None);
         self.trial.simulate(statement, mode, &mut |trial, execution| {
-            trial.prepare(&recorder.complete(&schema))?;
+            trial.prepare(&recorder.complete_record(&schema))?;
             let mut observation = observe::everything(trial, recorder, &schema, round, execution, options);
             observation.refusal = execution.refusal.clone();
             observation.written = observe::written_tables(&schema, execution);
@@ -372,7 +372,7 @@ impl RecordingExplainer<'_> {
     }
 
     fn observe(&mut self, execution: &StatementExecution) -> Result<Observation, EngineError> {
-        self.trial.prepare(&self.recorder.complete(&self.schema))?;
+        self.trial.prepare(&self.recorder.complete_record(&self.schema))?;
         Ok(observe::everything(self.trial, self.recorder, &self.schema, self.round, execution, &self.options))
     }
 
@@ -414,7 +414,7 @@ impl RecordingExplainer<'_> {
 
     fn has_conflict_clauses(&mut self) -> Result<bool, EngineError> {
         let session: &mut dyn Session = self.trial;
-        Ok(session.numbers(&self.recorder.conflict_clauses())?.first().is_some_and(|&tables| tables > 0))
+        Ok(session.numbers(&self.recorder.count_conflict_clauses())?.first().is_some_and(|&tables| tables > 0))
     }
 
     /// Runs the statement while the recorder's triggers on these tables are dropped; `None` stands for all tables.
@@ -424,12 +424,12 @@ impl RecordingExplainer<'_> {
         tables: Option<Vec<TableId>>,
     ) -> Result<StatementExecution, EngineError> {
         let tables = tables.unwrap_or_else(|| self.recorder.recorded_tables(&self.schema));
-        self.trial.prepare(&self.recorder.pause(&self.schema, &tables))?;
+        self.trial.prepare(&self.recorder.drop_record_triggers(&self.schema, &tables))?;
         let execution = self.trial.execute(&explained.statement)?;
         if self.defines && !self.trial.is_in_transaction() {
             self.define_again(None)?;
         } else {
-            self.trial.prepare(&self.recorder.resume(&self.schema, &tables))?;
+            self.trial.prepare(&self.recorder.create_record_triggers(&self.schema, &tables))?;
         }
         Ok(execution)
     }

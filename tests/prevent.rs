@@ -331,12 +331,12 @@ fn trigger_states_its_minimum_sqlite_version() {
         let trigger = bench.value("SELECT group_concat(sql) FROM sqlite_schema WHERE type = 'trigger'");
         match takes {
             None => {
-                assert!(!told.contains("takes SQLite") && !trigger.contains("takes SQLite"), "{expression}: {told}")
+                assert!(!told.contains("needs SQLite") && !trigger.contains("takes SQLite"), "{expression}: {told}")
             }
             Some((minor, what)) => {
                 assert!(
                     told.contains(&format!(
-                        "the triggers use {what}: each program that writes to the table takes SQLite 3.{minor}"
+                        "the triggers use {what}: each program that writes to the table needs SQLite 3.{minor}"
                     )),
                     "{expression}: {told}"
                 );

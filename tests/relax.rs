@@ -177,7 +177,7 @@ fn shape(number: u64) -> Shape {
 }
 
 fn words(text: &str) -> Vec<String> {
-    tokens(text).into_iter().map(|token| text[token.place].to_owned()).collect()
+    tokens(text).into_iter().map(|token| text[token.span].to_owned()).collect()
 }
 
 /// Returns everything but one table's text: kind, name, table and page of each object.

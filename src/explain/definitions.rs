@@ -43,7 +43,7 @@ impl RecordingExplainer<'_> {
     /// Runs a statement that changes definitions. The recorder is removed before, and installed again after it.
     pub(super) fn definition(&mut self, explained: &mut Explained) -> Result<(), EngineError> {
         let kept = self.kept_of_transaction(self.transaction_since.unwrap_or(0))?;
-        self.trial.prepare(&self.recorder.remove(&self.schema))?;
+        self.trial.prepare(&self.recorder.drop_record(&self.schema))?;
         let execution = self.trial.execute(&explained.statement)?;
         explained.verdict = verdict(&execution);
         self.defines |= self.trial.is_in_transaction();
@@ -69,8 +69,11 @@ impl RecordingExplainer<'_> {
         let own = self.trial.triggers_of(&schema.tables[table])?;
         self.trial.prepare(&self.recorder.drop_triggers(&own))?;
         self.trial.prepare(&self.recorder.begin_round(&schema, self.round, false))?;
-        let emptied =
-            statements::statement(schema.database.engine, &self.recorder.empty(&schema, table), statement.line);
+        let emptied = statements::statement(
+            schema.database.engine,
+            &self.recorder.delete_all_rows(&schema, table),
+            statement.line,
+        );
         let observation = self.simulate(&emptied, ForeignKeyMode::ActOnly);
         self.trial.prepare(&self.recorder.restore_triggers())?;
         let (observation, _) = observation?;
@@ -81,14 +84,14 @@ impl RecordingExplainer<'_> {
 
     /// Reads the definitions again, and installs the recorder for them.
     pub(super) fn define_again(&mut self, kept: Option<KeptRecord>) -> Result<(), EngineError> {
-        self.trial.prepare(&self.recorder.remove(&self.schema))?;
+        self.trial.prepare(&self.recorder.drop_record(&self.schema))?;
         let catalog = self.trial.catalog()?;
         // Without configured relations only a defect of fk-doctor makes this fail.
         if let Ok(schema) = resolve::resolve(catalog, &[]) {
             self.schema = Arc::new(schema);
         }
-        self.trial.prepare(&self.recorder.remove(&self.schema))?;
-        self.trial.prepare(&self.recorder.install(&self.schema))?;
+        self.trial.prepare(&self.recorder.drop_record(&self.schema))?;
+        self.trial.prepare(&self.recorder.create_record(&self.schema))?;
         kept.map_or(Ok(()), |kept| kept.put_back(self.trial, self.recorder, &self.schema))
     }
 

@@ -4,7 +4,7 @@ use crate::engine::EngineError;
 use crate::engine::Trial;
 use crate::model::schema::Schema;
 use crate::model::value::Value;
-use crate::sql::witness::Recorder;
+use crate::sql::recorder::Recorder;
 
 /// Recorded rows by table.
 #[derive(Default)]
@@ -29,7 +29,7 @@ impl KeptRecord {
     ) -> Result<KeptRecord, EngineError> {
         let mut kept = KeptRecord::default();
         for table in recorder.recorded_tables(schema) {
-            let (question, columns) = recorder.recorded(schema, table, since);
+            let (question, columns) = recorder.recorded_rows(schema, table, since);
             let mut rows = Vec::new();
             trial.each_row(&question, &mut |row| rows.push(row.to_vec()))?;
             if !rows.is_empty() {
@@ -48,7 +48,7 @@ impl KeptRecord {
     ) -> Result<(), EngineError> {
         for kept in &self.tables {
             let Some(table) = schema.tables.position(|table| table.name.table == kept.table) else { continue };
-            let again = |row: &Vec<Value>| recorder.record_again(schema, table, &kept.columns, row);
+            let again = |row: &Vec<Value>| recorder.insert_recorded_row(schema, table, &kept.columns, row);
             let statements: Vec<_> = kept.rows.iter().map(again).collect();
             trial.prepare(&statements)?;
         }

@@ -22,7 +22,7 @@ use crate::scan;
 use crate::scan::Tally;
 use crate::sql;
 use crate::sql::Sql;
-use crate::sql::witness::RecordQuestions;
+use crate::sql::recorder::RecordQueries;
 
 /// The effects of a statement, as far as they could be recorded.
 #[derive(Default)]
@@ -82,7 +82,7 @@ pub(super) struct ActionEffect {
 /// Reads all effects of the statements since a round.
 pub(super) fn everything(
     trial: &mut dyn Trial,
-    record: &dyn RecordQuestions,
+    record: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
     execution: &StatementExecution,
@@ -123,7 +123,7 @@ impl Observation {
 /// Returns the rows that the engine refuses during the statement, although their reference is valid after it.
 pub(super) fn refused_at_once(
     trial: &mut dyn Trial,
-    record: &dyn RecordQuestions,
+    record: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
     execution: Option<&StatementExecution>,
@@ -139,11 +139,11 @@ pub(super) fn refused_at_once(
         for (index, _) in schema.relations.entries().filter(|(_, relation)| may_refuse(relation)) {
             for &kind in sides {
                 let question = match kind {
-                    FailureKind::Restricted(event) => record.restricted(schema, index, event, since),
+                    FailureKind::Restricted(event) => record.restricted_children(schema, index, event, since),
                     FailureKind::RestrictedUntilLater(event) => {
-                        record.restricted_until_later(schema, index, event, since)
+                        record.restricted_changed_children(schema, index, event, since)
                     }
-                    FailureKind::SelfReference => record.unequal_to_themselves(schema, index, since),
+                    FailureKind::SelfReference => record.unequal_self_references(schema, index, since),
                     FailureKind::Written | FailureKind::ParentRemoved => None,
                 };
                 found
@@ -203,7 +203,7 @@ pub(super) fn without_parent_table(
 /// Returns every row that lacks its parent because of statements since a round.
 pub(super) fn orphans(
     trial: &mut dyn Trial,
-    record: &dyn RecordQuestions,
+    record: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
     execution: Option<&StatementExecution>,
@@ -221,7 +221,7 @@ pub(super) fn orphans(
             let Some(table) = table.filter(|&table| touched(table)) else { continue };
             let question = match kind {
                 FailureKind::Written => record.written_orphans(schema, index, since),
-                _ => record.left_orphans(schema, index, since),
+                _ => record.abandoned_orphans(schema, index, since),
             };
             match scan::tally(schema, trial, relation, &question, options.samples) {
                 Ok(tally) if tally.orphan_rows == 0 => {}
@@ -231,7 +231,7 @@ pub(super) fn orphans(
                         _ => Vec::new(),
                     };
                     let triggers = execution.map_or_else(Vec::new, |execution| triggers_on(schema, table, execution));
-                    let question = record.already_orphans(schema, index, since);
+                    let question = record.count_already_orphans(schema, index, since);
                     let failed_before = match kind {
                         FailureKind::Written => {
                             numbers(trial, &question, &mut observation.notes).first().copied().unwrap_or(0)
@@ -260,7 +260,7 @@ pub(super) fn orphans(
 /// Returns the numbers of written rows by table, in the order in which the statement reached the tables.
 pub(super) fn effects(
     trial: &mut dyn Trial,
-    record: &dyn RecordQuestions,
+    record: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
     execution: &StatementExecution,
@@ -268,7 +268,7 @@ pub(super) fn effects(
 ) -> Vec<(TableId, Effect)> {
     let mut found = Vec::new();
     for table in written_tables(schema, execution) {
-        let question = record.effects(schema, table, since);
+        let question = record.count_changes(schema, table, since);
         let Ok([inserted, updated, deleted]) = <[u64; 3]>::try_from(numbers(trial, &question, notes)) else {
             continue;
         };
@@ -283,7 +283,7 @@ pub(super) fn effects(
 
 fn action_effects(
     trial: &mut dyn Trial,
-    record: &dyn RecordQuestions,
+    record: &dyn RecordQueries,
     schema: &Schema,
     since: u32,
     execution: &StatementExecution,
@@ -296,14 +296,14 @@ fn action_effects(
             continue;
         }
         for event in [Event::Delete, Event::Update] {
-            let question = record.followed(schema, index, event, since);
+            let question = record.count_affected_children(schema, index, event, since);
             let Ok([deleted, changed, blocking]) = <[u64; 3]>::try_from(numbers(trial, &question, notes)) else {
                 continue;
             };
             if deleted + changed + blocking == 0 {
                 continue;
             }
-            let levels = record.levels(schema, index, since).filter(|_| event == Event::Delete);
+            let levels = record.deletion_depth(schema, index, since).filter(|_| event == Event::Delete);
             let levels = levels.map_or(0, |question| numbers(trial, &question, notes).first().copied().unwrap_or(0));
             found.push(ActionEffect { relation: index, event, deleted, changed, blocking, levels });
         }

@@ -38,7 +38,7 @@ use crate::model::relation::Relation;
 use crate::model::schema::Schema;
 use crate::model::statement::Statement;
 use crate::model::statement::StatementKind;
-use crate::sql::foresight::StatementForecast;
+use crate::sql::forecast::StatementForecast;
 use crate::sql::read::dml::Dml;
 use crate::sql::read::dml::Writes;
 use crate::sql::read::forbidden;
@@ -94,7 +94,7 @@ impl StatementExplainer for ServerExplainer<'_> {
             notes: Vec::new(),
             statement,
         };
-        if let Some(why) = forbidden::forbids(&self.schema, &explained.statement) {
+        if let Some(why) = forbidden::reason_against(&self.schema, &explained.statement) {
             explained.verdict = StatementVerdict::Forbidden(why);
             return Ok(explained);
         }
@@ -126,7 +126,7 @@ impl ServerExplainer<'_> {
     /// Returns why a trigger may write rows that cannot be rolled back; `None` if no trigger can.
     fn lasting_trigger_write(&mut self, statement: &Statement) -> Result<Option<String>, EngineError> {
         let schema = Arc::clone(&self.schema);
-        let Some(lasting) = forbidden::lasting_beside(&schema, statement) else { return Ok(None) };
+        let Some(lasting) = forbidden::non_transactional_table(&schema, statement) else { return Ok(None) };
         for table in lasting.named {
             if let Some(trigger) = self.trial.triggers_of(table)?.first() {
                 return Ok(Some(format!(
@@ -306,7 +306,7 @@ impl ServerExplainer<'_> {
         let forecast = self.forecast_in_scratch_tables(&schema, table, &dml, &record, &mut is_created);
         if is_created {
             // A failure is harmless: the scratch tables end with the transaction.
-            let _ = self.trial.prepare(&record.unmake());
+            let _ = self.trial.prepare(&record.drop_tables());
         }
         forecast.map_err(|error| error.because())
     }
@@ -321,14 +321,16 @@ impl ServerExplainer<'_> {
         is_created: &mut bool,
     ) -> Result<ForecastOutcome, EngineError> {
         let mut counted = Vec::new();
-        let question = record.counted_columns(schema, table);
+        let question = record.counter_drawing_columns(schema, table);
         self.trial.each_row(&question, &mut |row| {
             counted.extend(row.first().and_then(|name| name.as_text()).map(str::to_owned));
         })?;
-        self.trial.prepare(&record.make(schema, table, &counted))?;
+        self.trial.prepare(&record.create_tables(schema, table, &counted))?;
         *is_created = true;
-        let Some(direct) = record.direct(schema, table, dml) else { return Err(unread_column()) };
-        self.trial.prepare_as_user(&direct)?;
+        let Some(record_direct_changes) = record.record_direct_changes(schema, table, dml) else {
+            return Err(unread_column());
+        };
+        self.trial.prepare_as_user(&record_direct_changes)?;
         let mut gaps = Vec::new();
         if !matches!(dml.writes, Writes::Insert { .. }) {
             self.apply_actions(schema, record)?;
@@ -358,13 +360,13 @@ impl ServerExplainer<'_> {
                     continue;
                 }
                 for event in [Event::Delete, Event::Update] {
-                    self.trial.prepare(&record.follow(schema, index, event, wave))?;
+                    self.trial.prepare(&record.record_followers(schema, index, event, wave))?;
                 }
             }
             let mut added = 0;
             for &table in record.tables() {
                 let session: &mut dyn Session = self.trial;
-                added += session.numbers(&record.brought(table, wave + 1))?.first().copied().unwrap_or(0);
+                added += session.numbers(&record.count_rows_of_wave(table, wave + 1))?.first().copied().unwrap_or(0);
             }
             if added == 0 {
                 break;

@@ -162,7 +162,7 @@ impl Split<'_> {
         let CorrectionRequest { schema, table, row_offset, .. } = *self.request;
         let number = row_offset + i64::try_from(record.line).unwrap_or(i64::MAX);
         let mut row: Option<Vec<Value>> = None;
-        let query = self.load.treated(schema, table, &self.keys, number);
+        let query = self.load.treated_row(schema, table, &self.keys, number);
         trial.each_row(&query, &mut |found| row = Some(found.to_vec()))?;
         match row.and_then(|row| copy_changes(schema, table, &self.keys, &row, &mut record)) {
             Some(changed) => {
@@ -193,7 +193,7 @@ fn treat(
     let files = rule_files::read(request.rules, environment)?;
     let folder = tempfile::tempdir().map_err(|error| RunError::unwritten(None, &error))?;
     let copy = folder.path().join("load.db");
-    trial.prepare(&load.keep_rows(request.schema, request.table))?;
+    trial.prepare(&load.save_loaded_rows(request.schema, request.table))?;
     trial.save(&copy)?;
     let mut database =
         engines::open(&Source::File { engine: request.schema.database.engine, path: copy }, wait_limits)?;
@@ -202,7 +202,7 @@ fn treat(
     for relation in &mut schema.relations {
         let is_loaded = Some(relation.child) == child;
         relation.scope.condition =
-            Some(if is_loaded { load.is_loaded(request.schema, request.table) } else { load.nothing() });
+            Some(if is_loaded { load.is_loaded(request.schema, request.table) } else { load.matches_no_row() });
     }
     let planned =
         repair::plan_for_schema(schema, database.as_mut(), &files, environment, wait_limits.lock_wait, progress)?;
@@ -212,28 +212,28 @@ fn treat(
     }
     let mut parents = Parents::default();
     let repair_sql = planned.sql;
-    trial.prepare(&load.not_from_the_file())?;
+    trial.prepare(&load.clear_position())?;
     for new in &planned.draft.forecast.creates {
-        trial.prepare(&[repair_sql.create(new)])?;
+        trial.prepare(&[repair_sql.create_table(new)])?;
     }
     let each = |table: &Table, change: &Change| -> Result<(), Fault> {
-        let statement = repair_sql.statement(table, &change.row, change);
+        let statement = repair_sql.change_row(table, &change.row, change);
         if change.role() == ChangeRole::Parent && change.before.is_none() {
             parents.rows += 1;
-            parents.script.push_str(&repair_sql.written_out(&statement));
+            parents.script.push_str(&repair_sql.with_literals(&statement));
             parents.script.push_str(";\n");
         }
         Ok(trial.prepare(&[statement])?)
     };
     planned.each_change(each).map_err(|fault| fault.into_run_error(request.file))?;
-    trial.prepare(&[load.forget_noted()])?;
+    trial.prepare(&[load.delete_orphan_positions()])?;
     for (index, relation) in request.schema.relations.entries() {
         if relation.origin == Origin::Declared && relation.child == request.table {
-            trial.prepare(&[load.note_orphans(request.schema, index)])?;
+            trial.prepare(&[load.insert_orphan_positions(request.schema, index)])?;
         }
     }
     if parents.rows > 0 {
-        parents.script = format!("{}{}{}", repair_sql.script_start(), parents.script, repair_sql.script_end());
+        parents.script = format!("{}{}{}", repair_sql.script_header(), parents.script, repair_sql.script_footer());
     }
     Ok(parents)
 }

@@ -184,7 +184,7 @@ fn find_first_rows(
     }
     keys_of_rows.sort_unstable();
     let rows: Vec<i64> = keys_of_rows.iter().map(|&(row, _)| row).collect();
-    let Some(question) = sql::of(gatherer.schema).rows_by_name(child, &rows) else { return Ok(false) };
+    let Some(question) = sql::of(gatherer.schema).ordered_by_name(child, &rows) else { return Ok(false) };
     let mut found = 0;
     session.each_row(&question, &mut |answer| {
         let Some(row) = answer.first().and_then(Value::as_integer) else { return };

@@ -150,10 +150,10 @@ fn statement_that_survives_rollback_is_not_run() {
             ("DROP TABLE c", "it would commit"),
             ("LOCK TABLES c WRITE", "it would commit"),
             ("CALL anything()", "may commit"),
-            ("SET GLOBAL foreign_key_checks = 0", "for a session that ends here"),
+            ("SET GLOBAL foreign_key_checks = 0", "it changes a setting"),
             ("SELECT * FROM p INTO OUTFILE '/tmp/fk-doctor-never'", "writes a file"),
             ("LOAD DATA INFILE 'x' INTO TABLE p", "files"),
-            ("INSERT INTO p /*!50000 SELECT */ VALUES (9, 'x')", "hides words"),
+            ("INSERT INTO p /*!50000 SELECT */ VALUES (9, 'x')", "executable comment"),
         ] {
             forbidden(&server, sql, why);
         }
@@ -174,11 +174,11 @@ fn statement_that_survives_rollback_is_not_run() {
             ("SELECT dblink_exec('x', 'y')", "another connection"),
             ("SELECT setval('b_id_seq', 9)", "not rolled back"),
             ("SELECT lo_export(1, 'x')", "file"),
-            ("ALTER TABLE p ADD x int", "locks others out"),
-            ("LOCK TABLE p", "lock others out"),
+            ("ALTER TABLE p ADD x int", "locks other sessions out"),
+            ("LOCK TABLE p", "lock other sessions out"),
             ("NOTIFY x", "other sessions"),
             ("DO $$ BEGIN DELETE FROM c; END $$", "may commit"),
-            ("VACUUM", "nobody knows"),
+            ("VACUUM", "cannot be sure"),
         ] {
             forbidden(&server, sql, why);
         }

@@ -79,7 +79,7 @@ impl MysqlTrial {
 
     /// Runs a query of this program, after renewing the copies of scratch tables that it needs.
     fn ask(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        for copy in sql.twins() {
+        for copy in sql.copies() {
             if !self.copies.contains_key(&copy.name) {
                 copy.renewal.iter().try_for_each(|statement| self.each(statement, &[], &mut |_| {}))?;
                 self.copies.insert(copy.name.clone(), copy.of.clone());

@@ -107,7 +107,7 @@ impl PostgresSession {
 
 impl Session for PostgresSession {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
-        let answer = self.question(sql, if sql.is_from_tables() { Plans::TablesOnly } else { Plans::Any }, each);
+        let answer = self.question(sql, if sql.avoids_indexes() { Plans::TablesOnly } else { Plans::Any }, each);
         let is_open = self.connection.lock().is_open();
         if !is_open {
             self.reconnect();

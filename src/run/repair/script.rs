@@ -18,11 +18,11 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     if !draft.forecast.refusals.is_empty() {
         return Ok(refused(&draft.forecast.refusals));
     }
-    let mut script = repair_sql.script_start();
+    let mut script = repair_sql.script_header();
     let redefinitions = |is_last: bool| -> Result<String, RunError> {
         let mut all = draft.forecast.redefinitions.iter().filter(|change| change.comes_last() == is_last);
         all.try_fold(String::new(), |script, change| {
-            let redefining = repair_sql.redefining().ok_or(RunError::NoRepair)?;
+            let redefining = repair_sql.redefine().ok_or(RunError::NoRepair)?;
             let more = redefining.script(schema, change, &planned.definitions);
             let more = more.map_err(|why| RunError::Engine(EngineError::Failed { why }))?;
             Ok(script + &more)
@@ -30,15 +30,15 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
     };
     script.push_str(&redefinitions(false)?);
     for table in &draft.forecast.creates {
-        script.push_str(&format!("{};\n", repair_sql.create(table).text()));
+        script.push_str(&format!("{};\n", repair_sql.create_table(table).text()));
     }
     let write_change = |table: &Table, change: &Change| -> rusqlite::Result<()> {
-        let statement = repair_sql.statement(table, &unchanged_row(change), change);
-        script.push_str(&repair_sql.written_out(&statement));
+        let statement = repair_sql.change_row(table, &unchanged_row(change), change);
+        script.push_str(&repair_sql.with_literals(&statement));
         script.push_str(";\n");
         if let (ChangeRole::Parent, Some(after)) = (change.role(), &change.after) {
-            for advance in repair_sql.advance(table, after) {
-                script.push_str(&format!("{};\n", repair_sql.written_out(&advance)));
+            for advance in repair_sql.advance_sequences(table, after) {
+                script.push_str(&format!("{};\n", repair_sql.with_literals(&advance)));
             }
         }
         Ok(())
@@ -51,7 +51,7 @@ pub(super) fn script(planned: &Planned) -> Result<String, RunError> {
             plural(*rows, "row")
         ));
     }
-    script.push_str(&repair_sql.script_end());
+    script.push_str(&repair_sql.script_footer());
     Ok(script)
 }
 
