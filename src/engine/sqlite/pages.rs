@@ -8,6 +8,7 @@
 //!
 //! No module here opens a database, takes a lock or writes.
 
+mod blocks;
 pub mod fault;
 pub mod header;
 pub mod judge;

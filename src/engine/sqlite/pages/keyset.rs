@@ -157,7 +157,6 @@ pub fn mixed(key: u128) -> u128 {
 /// One bit for each integer of a range.
 pub struct Bits {
     first: i64,
-    count: u64,
     words: Vec<u64>,
 }
 
@@ -168,7 +167,7 @@ impl Bits {
     }
 
     fn with_count(count: u64) -> Bits {
-        Bits { first: 0, count, words: vec![0; (count / 64 + 1) as usize] }
+        Bits { first: 0, words: vec![0; (count / 64 + 1) as usize] }
     }
 
     pub fn set(&mut self, number: i64) {
@@ -180,13 +179,14 @@ impl Bits {
     }
 
     #[inline(always)]
-    fn has(&self, number: i64) -> bool {
+    pub fn has(&self, number: i64) -> bool {
         self.bit(number.wrapping_sub(self.first).cast_unsigned())
     }
 
     #[inline(always)]
     fn bit(&self, at: u64) -> bool {
-        at < self.count && self.words[(at / 64) as usize] & 1 << (at % 64) != 0
+        // No bit after the last number is ever set.
+        usize::try_from(at / 64).ok().and_then(|word| self.words.get(word)).is_some_and(|word| word >> (at % 64) & 1 != 0)
     }
 
     /// Sets every bit that is set in `part`, whose range lies inside this one.

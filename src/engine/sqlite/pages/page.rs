@@ -46,6 +46,15 @@ pub struct Cell<'a> {
     pub overflow: u32,
 }
 
+/// A record that lies whole in its page.
+#[derive(Clone, Copy)]
+pub struct ShortRecord<'a> {
+    pub page: &'a [u8],
+    /// The offset of the record in the page.
+    pub at: usize,
+    pub length: usize,
+}
+
 impl<'a> Page<'a> {
     /// `bytes` excludes the reserved bytes at the page's end.
     pub fn parse(number: u32, bytes: &'a [u8]) -> Result<Page<'a>, Fault> {
@@ -126,6 +135,81 @@ impl<'a> Page<'a> {
         if !descending && self.cells_overlap()? { self.damaged("two of its cells overlap") } else { Ok(()) }
     }
 
+    /// Visits every cell as [`Page::each_cell`] does, except the rows of a leaf for which `is_done` is true. Most of these
+    /// are not decoded, and are checked all the same.
+    #[inline(always)]
+    pub fn each_cell_unless(
+        &self,
+        is_done: impl Fn(&ShortRecord<'a>) -> bool,
+        mut visit: impl FnMut(Cell<'a>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if !self.kind.is_leaf() {
+            return self.each_cell(visit);
+        }
+        let page = *self;
+        let is_table = page.kind == PageKind::LeafTable;
+        let longest = page.longest_local();
+        let mut lowest = page.bytes.len();
+        let mut descending = true;
+        // The rowid of the row before, as it is stored; the largest number if that row must be decoded to compare it.
+        let mut before = 0;
+        let mut start_before = None;
+        for address in page.addresses.chunks_exact(2) {
+            let start = usize::from(u16::from_be_bytes([address[0], address[1]]));
+            let short = page.short_record(start, is_table, longest);
+            if let Some((record, rowid)) = short
+                && (!is_table || rowid > before)
+                && is_done(&record)
+            {
+                descending &= (record.at + record.length).max(start + 4) <= lowest;
+                (lowest, before, start_before) = (start, rowid, Some(start));
+                continue;
+            }
+            let (cell, end) = page.cell(start).or_else(|problem| self.damaged(problem))?;
+            descending &= end <= lowest;
+            if is_table
+                && let Some(start) = start_before
+                && page.cell(start).is_ok_and(|(before, _)| before.rowid >= cell.rowid)
+            {
+                return self.damaged("its rows are out of order");
+            }
+            (lowest, before, start_before) = (start, short.map_or(u64::MAX, |(_, rowid)| rowid), Some(start));
+            visit(cell)?;
+        }
+        if !descending && self.cells_overlap()? { self.damaged("two of its cells overlap") } else { Ok(()) }
+    }
+
+    /// Returns the record of a leaf's cell and the stored bytes of its rowid as a number. Such numbers have the order of
+    /// the rowids. `None` means that the cell must be decoded in full.
+    #[inline(always)]
+    fn short_record(&self, start: usize, is_table: bool, longest: usize) -> Option<(ShortRecord<'a>, u64)> {
+        const ENDS: u64 = 0x8080_8080_8080_8080;
+        let word = u64::from_be_bytes(*self.bytes.get(start..)?.first_chunk()?);
+        if start < self.content || word >> 56 == 0x80 {
+            return None;
+        }
+        let (length, width, rest) = if word >> 63 == 0 {
+            (word >> 56, 1, word << 8)
+        } else if word >> 55 & 1 == 0 {
+            ((word >> 56 & 0x7f) << 7 | word >> 48 & 0x7f, 2, word << 16)
+        } else {
+            return None;
+        };
+        let (rowid, rowid_width) = if is_table {
+            let width = (!rest & ENDS).leading_zeros() / 8 + 1;
+            (rest >> (64 - 8 * width.min(6)), width as usize)
+        } else {
+            (0, 0)
+        };
+        // A first byte of 0x80 is not canonical, and six bytes are what the word certainly holds.
+        if is_table && (rest >> 56 == 0x80 || rowid_width > 6) {
+            return None;
+        }
+        let (at, length) = (start + width + rowid_width, length as usize);
+        let is_whole = length <= longest && at + length <= self.bytes.len();
+        is_whole.then_some((ShortRecord { page: self.bytes, at, length }, rowid))
+    }
+
     #[inline(never)]
     fn cells_overlap(&self) -> Result<bool, Fault> {
         // One bit for each byte of the page marks the bytes already taken.
@@ -190,11 +274,18 @@ impl<'a> Page<'a> {
         Ok((Cell { left, rowid, length, local: &self.bytes[at..end], overflow }, after.max(start + 4)))
     }
 
+    /// The length of the longest record that is whole in the page.
+    #[inline(always)]
+    fn longest_local(&self) -> usize {
+        let usable = self.bytes.len();
+        if self.kind.is_index() { (usable - 12) * 64 / 255 - 23 } else { usable - 35 }
+    }
+
     /// Returns the number of bytes of a record of this length that are in the page.
     #[inline(always)]
     fn local_length(&self, length: u64) -> usize {
         let usable = self.bytes.len() as u64;
-        let most = if self.kind.is_index() { (usable - 12) * 64 / 255 - 23 } else { usable - 35 };
+        let most = self.longest_local() as u64;
         if length <= most {
             return length as usize;
         }

@@ -1,5 +1,7 @@
 //! The record format: varints, the header of serial types, and the values after it.
 
+use super::page::ShortRecord;
+
 /// A value in its storage class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Stored<'a> {
@@ -172,6 +174,62 @@ fn small_header_field(record: &[u8], field: usize) -> Option<(u8, usize)> {
         }
     }
     Some((serials[field], start))
+}
+
+/// The sizes of all serial types of one byte. A type that is reserved, or continues in a second byte, gets a size that no
+/// short record has, so a sum of sizes need not be checked at each step.
+const SHORT_SIZES: [u16; 256] = {
+    let mut sizes = [TOO_LARGE; 256];
+    let mut serial = 0;
+    while serial < SIZES.len() {
+        if SIZES[serial] != NO_TYPE {
+            sizes[serial] = SIZES[serial] as u16;
+        }
+        serial += 1;
+    }
+    sizes
+};
+
+/// More than a length of two bytes can state.
+const TOO_LARGE: u16 = 1 << 14;
+
+/// Calls `is_wanted` with the integers in these fields, which are in ascending order. Returns false if `is_wanted` does,
+/// or if the record must be decoded in full.
+#[inline(always)]
+pub fn short_integers<T>(
+    record: &ShortRecord<'_>,
+    fields: &[(usize, T)],
+    is_wanted: impl Fn(i64, &T) -> bool,
+) -> bool {
+    let &ShortRecord { page, at, length } = record;
+    let Some(&header) = page.get(at).filter(|&&header| header < 0x80) else { return false };
+    let (header, mut next, mut offset, mut number) = (usize::from(header), 0, usize::from(header), 0);
+    for (field, about) in fields {
+        if *field >= next {
+            if field + 1 >= header {
+                return false;
+            }
+            let Some(serials) = page.get(at + 1 + next..at + 1 + field) else { return false };
+            offset += serials.iter().map(|&serial| usize::from(SHORT_SIZES[usize::from(serial)])).sum::<usize>();
+            let Some(&serial) = page.get(at + 1 + field) else { return false };
+            let size = usize::from(SHORT_SIZES[usize::from(serial)]);
+            let Some(word) = page.get(at + offset..).and_then(|rest| rest.first_chunk()) else { return false };
+            number = match serial {
+                1..=6 => i64::from_be_bytes(*word) >> (64 - 8 * size),
+                8 | 9 => i64::from(serial) - 8,
+                _ => return false,
+            };
+            next = field + 1;
+            offset += size;
+            if offset > length {
+                return false;
+            }
+        }
+        if !is_wanted(number, about) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Returns the integer in a field of a record with a small header. `None` means that the caller must decode the record

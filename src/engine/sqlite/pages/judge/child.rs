@@ -9,11 +9,13 @@ use super::super::fault::Fault;
 use super::super::key::Key;
 use super::super::key::KeyComparison;
 use super::super::key::Shape;
+use super::super::keyset::Bits;
 use super::super::keyset::KeySet;
 use super::super::keyset::KeyShare;
 use super::super::layout::ColumnSource;
 use super::super::page::Cell;
 use super::super::page::Page;
+use super::super::page::ShortRecord;
 use super::super::reading::FieldValue;
 use super::super::reading::Fields;
 use super::super::reading::RecordReader;
@@ -120,9 +122,11 @@ pub(super) fn read(
         }
     }
     let readable = pass.probes.iter().filter_map(|probe| Some((probe, parents.get(&probe.parent)?.as_ref().ok()?)));
-    let bitmap_fields: Option<Vec<(usize, &KeySet)>> =
-        readable.map(|(probe, parent)| Some((bitmap_field(probe, parent)?, &parent.keys))).collect();
-    let child = ChildReader { pass, wanted, bitmap_fields: bitmap_fields.unwrap_or_default(), probes, limit };
+    let bitmap_fields: Option<Vec<(usize, &Bits)>> =
+        readable.map(|(probe, parent)| bitmap_field(probe, parent)).collect();
+    let mut bitmap_fields = bitmap_fields.unwrap_or_default();
+    bitmap_fields.sort_by_key(|&(field, _)| field);
+    let child = ChildReader { pass, wanted, bitmap_fields, probes, limit };
     match child.read(source, meter) {
         Ok(tallies) => answers.extend(inclusions.into_iter().zip(tallies.into_iter().map(Ok))),
         Err(fault) => answers.extend(inclusions.into_iter().map(|inclusion| (inclusion, Err(fault.clone())))),
@@ -130,10 +134,10 @@ pub(super) fn read(
     answers
 }
 
-/// Returns the field of a key that is a single integer and whose parent keys are a complete bitmap.
-fn bitmap_field(probe: &super::plan::Probe, parent: &ParentKeys) -> Option<usize> {
+/// Returns the field of a key that is a single integer, and its parent's keys if they are a complete bitmap.
+fn bitmap_field<'a>(probe: &super::plan::Probe, parent: &'a ParentKeys) -> Option<(usize, &'a Bits)> {
     match (&probe.key[..], &parent.keys) {
-        ([ColumnSource::Field(field)], KeySet::Dense(_)) if probe.share == KeyShare::ALL => Some(field.number),
+        ([ColumnSource::Field(field)], KeySet::Dense(bits)) if probe.share == KeyShare::ALL => Some((field.number, bits)),
         _ => None,
     }
 }
@@ -151,8 +155,9 @@ fn wanted(pass: &Pass) -> Vec<usize> {
 struct ChildReader<'a> {
     pass: &'a Pass,
     wanted: Vec<usize>,
-    /// If every key is a single integer with a bitmap of parents: the fields and their bitmaps. Otherwise empty.
-    bitmap_fields: Vec<(usize, &'a KeySet)>,
+    /// If every key is a single integer with a bitmap of parents: the fields, in ascending order, and their bitmaps.
+    /// Otherwise empty.
+    bitmap_fields: Vec<(usize, &'a Bits)>,
     probes: Vec<Probe<'a>>,
     limit: usize,
 }
@@ -266,13 +271,12 @@ impl ChildReader<'_> {
                 let mut pages = 0;
                 self.pass.tree.each_page(source, piece, buffer, |page| {
                     pages += 1;
-                    page.each_cell(|cell| {
-                        if self.all_parents_found(&cell) {
-                            Ok(())
-                        } else {
-                            self.look_up(page, cell, &reader, record, states)
-                        }
-                    })?;
+                    let look_up = |cell| self.look_up(page, cell, &reader, record, states);
+                    if self.bitmap_fields.is_empty() {
+                        page.each_cell(look_up)?;
+                    } else {
+                        page.each_cell_unless(|record| self.all_parents_found(record), look_up)?;
+                    }
                     states.iter_mut().for_each(|state| state.end_page(page.cell_count()));
                     Ok(())
                 })?;
@@ -320,11 +324,8 @@ impl ChildReader<'_> {
 
     /// True if all parents of a row are found without decoding its record. This holds for nearly all rows.
     #[inline(always)]
-    fn all_parents_found(&self, cell: &Cell<'_>) -> bool {
-        let found = |&(field, keys): &(usize, &KeySet)| {
-            record::small_header_integer(cell.local, field).is_some_and(|number| keys.has(Key::Integer(number)))
-        };
-        !self.bitmap_fields.is_empty() && self.bitmap_fields.iter().all(found)
+    fn all_parents_found(&self, record: &ShortRecord<'_>) -> bool {
+        record::short_integers(record, &self.bitmap_fields, |number, bits| bits.has(number))
     }
 
     #[inline]
