@@ -177,6 +177,9 @@ struct Seen<F>(F);
 
 impl<F: Formatter> Formatter for Seen<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut written = 0;
         for (place, hidden) in fragment.char_indices().filter(|(_, character)| is_unseen(*character)) {
             writer.write_all(&fragment.as_bytes()[written..place])?;

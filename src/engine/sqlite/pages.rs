@@ -9,7 +9,9 @@
 //! No module here opens a database, takes a lock or writes.
 
 mod blocks;
+mod digest;
 pub mod fault;
+mod field;
 pub mod header;
 pub mod judge;
 pub mod key;
@@ -20,6 +22,7 @@ mod read_at;
 pub mod reading;
 pub mod record;
 pub mod source;
+mod text_hash;
 pub mod tree;
 pub mod wal;
 

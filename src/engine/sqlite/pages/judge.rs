@@ -24,6 +24,7 @@ mod lookup;
 mod meter;
 mod parent;
 mod plan;
+mod quick_rows;
 
 use child::Tally;
 use meter::Meter;

@@ -9,13 +9,11 @@ use super::super::fault::Fault;
 use super::super::key::Key;
 use super::super::key::KeyComparison;
 use super::super::key::Shape;
-use super::super::keyset::Bits;
 use super::super::keyset::KeySet;
 use super::super::keyset::KeyShare;
 use super::super::layout::ColumnSource;
 use super::super::page::Cell;
 use super::super::page::Page;
-use super::super::page::ShortRecord;
 use super::super::reading::FieldValue;
 use super::super::reading::Fields;
 use super::super::reading::RecordReader;
@@ -30,6 +28,8 @@ use super::parent::ParentKeys;
 use super::plan::Address;
 use super::plan::Pass;
 use super::plan::ReadingPlan;
+use super::quick_rows::Pending;
+use super::quick_rows::QuickRows;
 use crate::engine::StorageReading;
 use crate::engine::Suspects;
 use crate::model::examination::Counts;
@@ -121,25 +121,17 @@ pub(super) fn read(
             None => answers.push((probe.inclusion, Err(Fault::unsupported("its parent was not read")))),
         }
     }
-    let readable = pass.probes.iter().filter_map(|probe| Some((probe, parents.get(&probe.parent)?.as_ref().ok()?)));
-    let bitmap_fields: Option<Vec<(usize, &Bits)>> =
-        readable.map(|(probe, parent)| bitmap_field(probe, parent)).collect();
-    let mut bitmap_fields = bitmap_fields.unwrap_or_default();
-    bitmap_fields.sort_by_key(|&(field, _)| field);
-    let child = ChildReader { pass, wanted, bitmap_fields, probes, limit };
+    let readable = pass.probes.iter().filter_map(|probe| {
+        let parent = parents.get(&probe.parent)?.as_ref().ok()?;
+        Some((probe, &plan.parents[probe.parent].comparison, &parent.keys))
+    });
+    let quick_rows = QuickRows::of(&readable.collect::<Vec<_>>());
+    let child = ChildReader { pass, wanted, quick_rows, probes, limit };
     match child.read(source, meter) {
         Ok(tallies) => answers.extend(inclusions.into_iter().zip(tallies.into_iter().map(Ok))),
         Err(fault) => answers.extend(inclusions.into_iter().map(|inclusion| (inclusion, Err(fault.clone())))),
     }
     answers
-}
-
-/// Returns the field of a key that is a single integer, and its parent's keys if they are a complete bitmap.
-fn bitmap_field<'a>(probe: &super::plan::Probe, parent: &'a ParentKeys) -> Option<(usize, &'a Bits)> {
-    match (&probe.key[..], &parent.keys) {
-        ([ColumnSource::Field(field)], KeySet::Dense(bits)) if probe.share == KeyShare::ALL => Some((field.number, bits)),
-        _ => None,
-    }
 }
 
 fn wanted(pass: &Pass) -> Vec<usize> {
@@ -155,9 +147,7 @@ fn wanted(pass: &Pass) -> Vec<usize> {
 struct ChildReader<'a> {
     pass: &'a Pass,
     wanted: Vec<usize>,
-    /// If every key is a single integer with a bitmap of parents: the fields, in ascending order, and their bitmaps.
-    /// Otherwise empty.
-    bitmap_fields: Vec<(usize, &'a Bits)>,
+    quick_rows: QuickRows<'a>,
     probes: Vec<Probe<'a>>,
     limit: usize,
 }
@@ -210,6 +200,7 @@ impl Probe<'_> {
 /// The buffers and results of one worker.
 struct Worker<'a> {
     buffer: Vec<u8>,
+    pending: Pending,
     record: Record,
     states: Vec<ProbeState<'a>>,
 }
@@ -256,6 +247,7 @@ impl ChildReader<'_> {
         let reader = RecordReader::new(source, self.wanted.len());
         let worker = || Worker {
             buffer: Vec::new(),
+            pending: Pending::default(),
             record: Record { fields: Fields::new(&self.wanted), key: Vec::new() },
             states: self
                 .probes
@@ -267,16 +259,12 @@ impl ChildReader<'_> {
         let tallies = pieces
             .into_par_iter()
             .map_init(worker, |worker, piece| {
-                let Worker { buffer, record, states } = worker;
+                let Worker { buffer, pending, record, states } = worker;
                 let mut pages = 0;
                 self.pass.tree.each_page(source, piece, buffer, |page| {
                     pages += 1;
-                    let look_up = |cell| self.look_up(page, cell, &reader, record, states);
-                    if self.bitmap_fields.is_empty() {
-                        page.each_cell(look_up)?;
-                    } else {
-                        page.each_cell_unless(|record| self.all_parents_found(record), look_up)?;
-                    }
+                    let look_up = |cell: Cell<'_>| self.look_up(page, cell, &reader, record, states);
+                    self.quick_rows.each_other_cell(page, pending, look_up)?;
                     states.iter_mut().for_each(|state| state.end_page(page.cell_count()));
                     Ok(())
                 })?;
@@ -320,12 +308,6 @@ impl ChildReader<'_> {
             state.add_key(key, || self.address(&cell, fields));
         }
         Ok(())
-    }
-
-    /// True if all parents of a row are found without decoding its record. This holds for nearly all rows.
-    #[inline(always)]
-    fn all_parents_found(&self, record: &ShortRecord<'_>) -> bool {
-        record::short_integers(record, &self.bitmap_fields, |number, bits| bits.has(number))
     }
 
     #[inline]

@@ -370,13 +370,14 @@ fn shares(parent: &ParentPlan, count: u64) -> Vec<KeyShare> {
 
 /// Returns the passes that need these parents, each with only the probes that these parents answer.
 fn passes_with(parents: &[(usize, KeyShare)], passes: &[Pass]) -> Vec<Pass> {
+    let shares: HashMap<usize, KeyShare> = parents.iter().copied().collect();
     let narrowed = passes.iter().filter_map(|pass| {
         let probes: Vec<Probe> = pass
             .probes
             .iter()
             .filter_map(|probe| {
-                let (_, share) = parents.iter().find(|(parent, _)| *parent == probe.parent)?;
-                Some(Probe { share: *share, ..probe.clone() })
+                let share = *shares.get(&probe.parent)?;
+                Some(Probe { share, ..probe.clone() })
             })
             .collect();
         (!probes.is_empty()).then(|| Pass { probes, ..pass.clone() })
