@@ -88,7 +88,7 @@ fn changed_table_selects_relations_of_either_side() {
     let bench = bench("");
     let (code, report) = json(&bench, &["--changed-tables", "p"]);
     assert_eq!((code, report["relations"].as_array().unwrap().len()), (1, 1));
-    assert_eq!(report["left_alone"][0]["why"], "of no table in --changed-tables");
+    assert_eq!(report["left_alone"][0]["why"], "not a relation of any table in --changed-tables");
     assert_eq!(json(&bench, &["--changed-tables", "p,other"]).1["relations"].as_array().unwrap().len(), 2);
     let run = bench.run(&["scan", "app.db", "--changed-tables", "q"]);
     assert_eq!(run.code, 2, "a misspelt table is no clean database");

@@ -191,10 +191,15 @@ fn unsupported_prevent_is_refused_with_reason() {
     let dump = bench.dump();
     let placeholder = "[[treat]]\naction = \"placeholder\"\n";
     for (child, treat, code, told) in [
-        ("c(r)", String::new(), 2, "`prevent` makes what a `placeholder` of the same rule says"),
+        ("c(r)", String::new(), 2, "`prevent` needs a `placeholder` treatment in the same rule"),
         ("c(r)", placeholder.to_owned(), 5, "needs a parent itself (p(o)->o(id)): give o in `values`"),
         ("c(id)", format!("{placeholder}values = {{ o = 1 }}\n"), 5, "is the row's own address"),
-        ("c(r)", format!("{placeholder}key = \"new\"\nvalues = {{ o = 1 }}\n"), 5, "cannot point the row elsewhere"),
+        (
+            "c(r)",
+            format!("{placeholder}key = \"new\"\nvalues = {{ o = 1 }}\n"),
+            5,
+            "gives the child row another key, and a trigger cannot do that",
+        ),
     ] {
         bench.write(
             "r.toml",

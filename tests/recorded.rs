@@ -83,7 +83,7 @@ fn row_whose_parent_arrived_is_left_alone() {
             assert!(plain(&refused).contains("b (id = 2) has its parent by now"), "{}", refused.stderr);
             assert_eq!(bench.dump(), dump);
             let skipped = done(&bench, "apply", &[options, &["--skip-changed"]].concat(), 6);
-            assert!(plain(&skipped).states("1 row had found their parent"), "{}", skipped.stdout);
+            assert!(plain(&skipped).states("1 row has a parent by now"), "{}", skipped.stdout);
             assert_eq!(bench.value("SELECT r FROM b WHERE id = 2"), "16");
             assert_eq!(bench.value("SELECT r FROM b WHERE id = 3"), "NULL");
             done(&bench, "undo", &[], 0);
@@ -116,7 +116,7 @@ fn placeholder_made_first_by_the_application_stays() {
     bench.execute("INSERT INTO p VALUES (16, NULL)");
     let before = bench.dump();
     let applied = done(&bench, "apply", &[], 0);
-    assert!(plain(&applied).states("1 row made; 1 was so already"), "{}", applied.stdout);
+    assert!(plain(&applied).states("1 row made; 1 was already as planned"), "{}", applied.stdout);
     assert_eq!(status(&bench)["state"]["left"], serde_json::json!({ "already": 2 }));
     done(&bench, "undo", &[], 0);
     assert_eq!(
@@ -136,7 +136,11 @@ fn undo_creates_no_orphan() {
     let referred = bench.dump();
     for options in [&[][..], &["--batch", "1"]] {
         let refused = done(&bench, "undo", options, 5);
-        assert!(plain(&refused).contains("p (id = 16) is referred to by rows that came since"), "{}", refused.stderr);
+        assert!(
+            plain(&refused).contains("p (id = 16) is referred to by rows that were added since"),
+            "{}",
+            refused.stderr
+        );
         assert!(plain(&refused).contains("--skip-changed"), "{}", refused.stderr);
         if options.is_empty() {
             assert_eq!(bench.dump(), referred);
@@ -250,7 +254,7 @@ fn row_with_a_new_dependant_is_kept() {
     let seed = format!("{SEED} CREATE TABLE d(id INTEGER PRIMARY KEY, b INTEGER REFERENCES b(id));");
     let bench = planned(&seed, &rule("b(r)", "action = \"quarantine\""));
     bench.execute("INSERT INTO d VALUES (1, 2)");
-    assert!(plain(&done(&bench, "apply", &[], 5)).contains("b (id = 2) is referred to by rows that came since"));
+    assert!(plain(&done(&bench, "apply", &[], 5)).contains("b (id = 2) is referred to by rows that were added since"));
     done(&bench, "apply", &["--skip-changed"], 6);
     assert_eq!(bench.value("SELECT group_concat(id) FROM b"), "'1,2'");
 }
@@ -323,7 +327,8 @@ fn unrelated_definition_change_does_not_stop_a_plan() {
     bench.execute("CREATE TABLE stranger(x); CREATE INDEX ax ON a(id, r); CREATE VIEW v AS SELECT * FROM b;");
     // The index is of a table that refers to the same parent: what acts on it is a part of the plan.
     assert!(
-        plain(&done(&bench, "apply", &[], 5)).contains("definitions are not those that the plan was made for: see a")
+        plain(&done(&bench, "apply", &[], 5))
+            .contains("definitions of the database differ from those that the plan was made for: see a")
     );
     bench.execute("DROP INDEX ax");
     done(&bench, "apply", &[], 0);
@@ -332,7 +337,8 @@ fn unrelated_definition_change_does_not_stop_a_plan() {
     // A table that comes to refer to the parent acts on it.
     bench.execute("CREATE TABLE child(x REFERENCES p(id) ON DELETE CASCADE)");
     assert!(
-        plain(&done(&bench, "apply", &[], 5)).contains("definitions are not those that the plan was made for: see p")
+        plain(&done(&bench, "apply", &[], 5))
+            .contains("definitions of the database differ from those that the plan was made for: see p")
     );
 }
 
@@ -382,7 +388,7 @@ fn resumed_run_checks_its_rows_again() {
     assert!(plain(&refused).contains("has its parent by now; and 2 more rows"), "{}", refused.stderr);
     assert_eq!(count(), left);
     let skipped = done(&bench, "apply", &["--batch", "10", "--skip-changed"], 6);
-    assert!(plain(&skipped).states("5 rows had found their parent"), "{}", skipped.stdout);
+    assert!(plain(&skipped).states("5 rows have a parent by now"), "{}", skipped.stdout);
     assert_eq!(count(), 5);
     done(&bench, "undo", &["--batch", "100"], 0);
     assert_eq!(count(), 3_000);
@@ -422,10 +428,7 @@ fn two_runs_of_one_plan_exclude_each_other() {
         let second = run(&bench, command, &[]);
         assert_eq!(second.code, 5, "{}{}", second.stdout, second.stderr);
         let told = plain(&second);
-        assert!(
-            told.contains(&format!("another run of this plan is at work (process {} since ", first.id())),
-            "{told}"
-        );
+        assert!(told.contains(&format!("another run of this plan is active (process {} since ", first.id())), "{told}");
     }
     assert!(
         plain(&bench.run(&["status", "plan.ndjson", "app.db"])).contains("a run of plan.ndjson is at work on app.db")
@@ -447,7 +450,7 @@ fn run_overtaken_by_a_copy_of_its_plan_stops() {
     let output = first.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     // It may have come to its end before.
-    assert!(output.status.code() == Some(0) || told.contains("another run has taken it over"), "{told}");
+    assert!(output.status.code() == Some(0) || told.contains("another run continues this plan"), "{told}");
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "4000");
     assert_eq!(bench.run(&["undo", "app.db", "copy.ndjson", "--no-backup"]).code, 0);
     assert_eq!(bench.value("SELECT count(*) FROM c WHERE r IS NULL"), "0");

@@ -55,10 +55,10 @@ fn stale_plan_is_refused() {
         ("INSERT INTO p VALUES (8, 'came')", "p (id = 8) is not as it was"),
         ("INSERT INTO c VALUES (5, 99, NULL)", "c(r)->p(id) has 1 orphan row (such as id = 5)"),
         ("DELETE FROM p WHERE id = 1", "could not apply the plan"),
-        ("ALTER TABLE c ADD COLUMN more", "definitions are not those that the plan was made for"),
-        ("ALTER TABLE p RENAME COLUMN name TO title", "definitions are not those"),
-        ("CREATE TRIGGER t AFTER UPDATE ON c BEGIN SELECT 1; END", "definitions are not those"),
-        ("DROP INDEX cr", "definitions are not those"),
+        ("ALTER TABLE c ADD COLUMN more", "definitions of the database differ from those that the plan was made for"),
+        ("ALTER TABLE p RENAME COLUMN name TO title", "definitions of the database differ"),
+        ("CREATE TRIGGER t AFTER UPDATE ON c BEGIN SELECT 1; END", "definitions of the database differ"),
+        ("DROP INDEX cr", "definitions of the database differ"),
         (
             "CREATE TABLE kept(id INTEGER PRIMARY KEY, rule, relation, child_table, child_row, original_key, new_key); INSERT INTO kept(id) VALUES (1)",
             "kept (id = 1) is not as it was",
@@ -128,7 +128,7 @@ fn trigger_with_extra_changes_rolls_back() {
     for (trigger, why) in [
         ("AFTER UPDATE ON c BEGIN DELETE FROM other; END", "changed 2 rows beyond the plan"),
         ("AFTER INSERT ON p BEGIN INSERT INTO log VALUES (new.id); END", "changed 1 row beyond the plan"),
-        ("BEFORE UPDATE ON c BEGIN SELECT RAISE(IGNORE); END", "a trigger kept it as it was"),
+        ("BEFORE UPDATE ON c BEGIN SELECT RAISE(IGNORE); END", "a trigger prevented the change"),
         ("BEFORE UPDATE ON c BEGIN SELECT RAISE(ROLLBACK, 'no'); END", "no"),
         ("BEFORE UPDATE ON c BEGIN SELECT RAISE(ABORT, 'not you'); END", "not you"),
     ] {

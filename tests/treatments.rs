@@ -103,7 +103,7 @@ fn set_default_without_parent_is_undecided() {
     case.undo();
     let without = SIMPLE.replace("r INTEGER", "r INTEGER DEFAULT 9");
     Case::new(&without, &rule("c(r)", "[[treat]]\naction = \"set-default\""))
-        .undecided("p does not have the DEFAULT, 9");
+        .undecided("p has no row with the DEFAULT key 9");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn follow_applies_the_declared_on_delete() {
     case.undo();
     let none = SIMPLE.replace("ON DELETE SET NULL", "");
     Case::new(&none, &rule("c(r)", "[[treat]]\naction = \"follow\""))
-        .undecided("ON DELETE is NO ACTION, which names no repair");
+        .undecided("ON DELETE is NO ACTION, which says nothing about a repair");
 }
 
 /// Everything that depends on a row goes with it, each by its own policy, and nothing by a cascade that nobody saw.
@@ -223,7 +223,7 @@ fn quarantine_file_keeps_row_and_dependants() {
 fn delete_without_keep_can_be_undone() {
     let seed = SIMPLE.replace("INTEGER PRIMARY KEY, r", "TEXT, r");
     let case = Case::new(&seed, &rule("c(r)", "[[treat]]\naction = \"delete\"\nkeep = false"));
-    assert!(case.plan().stdout.states("2 orphan rows and all that depend on them go, and only the plan keeps them"));
+    assert!(case.plan().stdout.states("2 orphan rows and all dependent rows are deleted; only the plan keeps them"));
     std::fs::remove_file(case.bench.path("plan.ndjson")).unwrap();
     case.repair();
     assert_eq!(case.bench.value("SELECT count(*) FROM c"), "2");
@@ -280,9 +280,9 @@ fn remap_by_query_table_or_file_finds_the_parent() {
         case.undo();
     }
     let case = |way: &str, seed: &str| Case::new(seed, &rule("c(r)", &format!("[[treat]]\naction = \"remap\"\n{way}")));
-    case("to = \"SELECT id FROM p WHERE id > 5\"", &seed).undecided("remap: the query gives nothing");
-    case("to = \"SELECT id FROM p\"", &seed).undecided("remap: the query gives several rows");
-    case("to = \"SELECT 99\"", &seed).undecided("remap: what it gives is not in p");
+    case("to = \"SELECT id FROM p WHERE id > 5\"", &seed).undecided("remap: the query returns no key");
+    case("to = \"SELECT id FROM p\"", &seed).undecided("remap: the query returns several rows");
+    case("to = \"SELECT 99\"", &seed).undecided("remap: the new key is not in p");
     case("table = \"map(old -> new)\"", &(seed.clone() + "UPDATE c SET r = 8 WHERE r = 7"))
         .undecided("remap: map has several");
     case("to = \"SELECT nope FROM p\"", &seed).faulty("this does not compile: no such column: nope");
@@ -322,16 +322,16 @@ fn remap_of_composite_key_changes_all_columns() {
         }
         case.undo();
     }
-    case("to = \"SELECT 1, NULL\"").undecided("remap: the query gives nothing");
-    case("to = \"SELECT a, b FROM p\"").undecided("remap: the query gives several rows");
-    case("to = \"SELECT a, 'x' FROM p WHERE a = 1\"").undecided("remap: what it gives is not in p");
+    case("to = \"SELECT 1, NULL\"").undecided("remap: the query returns no key");
+    case("to = \"SELECT a, b FROM p\"").undecided("remap: the query returns several rows");
+    case("to = \"SELECT a, 'x' FROM p WHERE a = 1\"").undecided("remap: the new key is not in p");
     case("to = \"SELECT 1\"").faulty("has 1 values for 2 columns");
     case("to = \"SELECT 1, 2, 3\"").faulty("has 3 values for 2 columns");
     case("table = \"map(a -> x)\"").faulty("the key of c(a,b)->p(a,b) has 2 columns");
-    case("normalize = [\"trim\"]").faulty("only keys of one column have a normal form");
+    case("normalize = [\"trim\"]").faulty("`normalize` works only for keys of one column");
     let short = case("map = \"map.csv\"");
     short.bench.write("map.csv", "old,new\n7,1\n");
-    short.faulty("has to have 4 columns");
+    short.faulty("must have 4 columns");
 }
 
 /// Rows that would meet in a UNIQUE are never lost: they stay, or are kept aside where that is written out.
@@ -508,7 +508,7 @@ fn quarantine_table_of_another_shape_is_refused() {
         let planned = case.plan();
         assert_eq!(planned.code, 5, "{}{}", planned.stdout, planned.stderr);
         let told = planned.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(told.contains(&format!("{table}, which is to keep rows, is a table of another kind")), "{told}");
+        assert!(told.contains(&format!("the rows cannot be kept in {table}: it has no column")), "{told}");
         assert!(!case.bench.path("plan.ndjson").exists());
     }
 }
@@ -522,7 +522,7 @@ fn remap_to_a_deleted_row_is_undecided() {
     let case = Case::new(seed, &rule("d(r)", treatments));
     let planned = case.plan();
     assert_eq!(planned.code, 1, "{}{}", planned.stdout, planned.stderr);
-    assert!(planned.stdout.contains("its new parent goes by another change of this plan"), "{}", planned.stdout);
+    assert!(planned.stdout.contains("another change of this plan deletes its new parent"), "{}", planned.stdout);
     let applied = case.bench.run(&["apply", "app.db", "plan.ndjson", "--no-backup", "--leave-undecided"]);
     assert_eq!(applied.code, 6, "{}{}", applied.stdout, applied.stderr);
     assert_eq!(case.bench.value("SELECT count(*) FROM d WHERE id <> 'k3 '"), "2");
@@ -742,7 +742,7 @@ fn plan_over_limit_or_guard_is_refused() {
     refused(
         &format!("{seed}{more}"),
         &plain(set_null),
-        "it would touch 4 of the 46 rows in c, and max-share is 0.05, as always",
+        "it would touch 4 of the 46 rows in c, and max-share is 0.05, the default",
     );
     refused(&seed, &plain(&format!("[limits]\nmax-rows = 1\n{set_null}")), "it would touch 2 rows, and max-rows is 1");
     // The key that is left out keeps its default.
@@ -787,5 +787,5 @@ fn remap_to_ambiguous_parent_is_undecided() {
     assert_eq!(once.plan().code, 0);
     let twice = Case::new(seed, &remap("2"));
     configured(&twice);
-    twice.undecided("what it gives is not in p");
+    twice.undecided("the new key is not in p");
 }

@@ -12,12 +12,12 @@ use super::Surroundings;
 use super::config_file;
 use crate::apply::ApplyError;
 use crate::apply::Direction;
-use crate::apply::Done;
-use crate::apply::Order;
+use crate::apply::RunOptions;
+use crate::apply::RunSummary;
 use crate::apply::admission;
 use crate::apply::admission::Overrides;
 use crate::apply::exclusive;
-use crate::apply::execute::Conduct;
+use crate::apply::execute::ExecuteOptions;
 use crate::apply::execute::Execution;
 use crate::apply::execute::backup_path;
 use crate::apply::execute::execute;
@@ -97,9 +97,9 @@ pub(super) fn go(
     let kept_files = quarantine_file::paths(path, &plan.header);
     super::refuse_to_overwrite(source, kept_files.iter().map(PathBuf::as_path))?;
     let at = date::timestamp(surroundings.now);
-    let order = Order {
+    let order = RunOptions {
         schema: &schema,
-        surgery,
+        sql: surgery,
         direction,
         batch: writing.batch.and_then(|batch| usize::try_from(batch).ok()),
         skip_changed: writing.skip_changed,
@@ -108,7 +108,7 @@ pub(super) fn go(
         progress,
     };
     let backup = wanted_backup(writing, source, &plan.header.schema);
-    let conduct = Conduct { lock, identity: &identity, no_triggers: writing.no_triggers, backup };
+    let conduct = ExecuteOptions { lock, identity: &identity, no_triggers: writing.no_triggers, backup };
     let execution = execute(&order, &mut plan, database.as_mut(), conduct)?;
     drop(database);
     let remaining = remaining(source, &patience, global, surroundings)?;
@@ -125,7 +125,7 @@ fn overrides(writing: &WriteArgs) -> Overrides {
     Overrides { leave_undecided: writing.leave_undecided, moved: writing.moved, read_only: writing.override_read_only }
 }
 
-fn exit(direction: Direction, done: &Done, remaining: Remaining) -> Exit {
+fn exit(direction: Direction, done: &RunSummary, remaining: Remaining) -> Exit {
     match (direction, remaining) {
         _ if done.rows_left() > 0 => Exit::NotClean,
         (Direction::Undo, Remaining { unchecked: 1.., .. }) => Exit::Incomplete,

@@ -15,7 +15,7 @@ use super::correct_load::Places;
 use super::planned_schema_check;
 use super::question::Question;
 use crate::check::Check;
-use crate::check::PLACES;
+use crate::check::LINES_PER_SOURCE;
 use crate::cli;
 use crate::engine::Database;
 use crate::engines;
@@ -108,7 +108,8 @@ fn try_load(
         check.source(table, &name);
         let advance = |read: usize| progress(before + read, total);
         let reader = Advancing { source: open(path)?, read: 0, told: 0, advance: &advance };
-        intake::read(reader, kind, &options, &mut check.taker()).map_err(|fault| RunError::of_check(&name, fault))?;
+        intake::read(reader, kind, &options, &mut check.record_sink())
+            .map_err(|fault| RunError::of_check(&name, fault))?;
         before += size(path);
     }
     if let Some((staging, table)) = staging {
@@ -128,7 +129,7 @@ fn try_load(
             options: &options,
             rules: &typed.rules,
             places,
-            places_from: i64::try_from(PLACES).unwrap_or(i64::MAX),
+            places_from: i64::try_from(LINES_PER_SOURCE).unwrap_or(i64::MAX),
         };
         checked.corrected =
             Some(correct_load::correct(trial.as_mut(), &wanted, &question.patience, surroundings, progress)?);

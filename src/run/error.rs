@@ -95,7 +95,7 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             RunError::Engine(_) | RunError::Treat(_) => Exit::Unreadable,
-            RunError::Apply(error) if error.is_of_the_engine() => Exit::Unreadable,
+            RunError::Apply(error) if error.is_engine_error() => Exit::Unreadable,
             RunError::Plan(PlanError::Untrusted { .. }) | RunError::Apply(_) => Exit::Refused,
             _ => Exit::Usage,
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::apply;
 use crate::apply::ApplyError;
-use crate::apply::Order;
+use crate::apply::RunOptions;
 use crate::apply::execute::free_path;
 use crate::apply::journal;
 use crate::engine::Database;
@@ -62,7 +62,7 @@ pub(super) fn refuse_if_begun(
     }
     let schema = config.resolve(database, surroundings)?;
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
-    let order = Order::to_look(&schema, surgery, &|_, _| {});
+    let order = RunOptions::read_only(&schema, surgery, &|_, _| {});
     let observed = apply::observe(&order, there, database.session()?.as_mut())?;
     if observed.was_begun() { Err(refused()) } else { Ok(()) }
 }

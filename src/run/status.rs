@@ -8,7 +8,7 @@ use super::config_file;
 use crate::apply;
 use crate::apply::ApplyError;
 use crate::apply::Observed;
-use crate::apply::Order;
+use crate::apply::RunOptions;
 use crate::apply::journal;
 use crate::cli;
 use crate::engine::Deadline;
@@ -88,7 +88,7 @@ fn look(
     let mut database = engines::open(source, &patience)?;
     let schema = config_file::read(global, surroundings)?.resolve(database.as_mut(), surroundings)?;
     let surgery = sql::repair::of(&schema).ok_or(RunError::NoRepair)?;
-    let order = Order::to_look(&schema, surgery, progress);
+    let order = RunOptions::read_only(&schema, surgery, progress);
     let observed = apply::observe(&order, plan, database.session()?.as_mut())?;
     if typed.forget {
         may_be_forgotten(&observed)?;

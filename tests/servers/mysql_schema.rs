@@ -122,7 +122,7 @@ fn clean_relation_is_declared_with_its_index() {
             ["repair", url.as_str(), "--enforce", "comments(post_id) -> posts(id)", "--on-delete", "set-null"];
         let refused = server.run(&enforce);
         assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
-        assert!(refused.stdout.states("1 orphan row would be left (1 missing key)"), "{}", refused.stdout);
+        assert!(refused.stdout.states("1 orphan row would remain (1 missing key)"), "{}", refused.stdout);
 
         server.execute("DELETE FROM comments WHERE id = 3");
         let dry = server.run(&[&enforce[..], &["-o", "plan"]].concat());

@@ -115,7 +115,7 @@ fn cycle_of_rows_is_decided_while_planning() {
         ALTER TABLE p ADD FOREIGN KEY (q) REFERENCES q(id); ALTER TABLE q ADD FOREIGN KEY (p) REFERENCES p(id); \
         CREATE TABLE c(id int PRIMARY KEY, r int, FOREIGN KEY (r) REFERENCES p(id)); INSERT INTO c VALUES (1, 7)";
     on_each(needed, |p| {
-        p.undecided("action = \"placeholder\"", "need each other, and neither can be made first");
+        p.undecided("action = \"placeholder\"", "require each other, so neither can be created first");
     });
     let going = |more: &str| {
         format!(
@@ -130,7 +130,9 @@ fn cycle_of_rows_is_decided_while_planning() {
     for kind in KINDS {
         let Some(p) = Patient::new(kind, &going("")) else { continue };
         match kind {
-            Kind::Postgres => p.undecided(quarantine, "refer to each other in a circle, and neither can go first"),
+            Kind::Postgres => {
+                p.undecided(quarantine, "refer to each other in a cycle, so neither can be deleted first")
+            }
             Kind::Mariadb | Kind::Mysql => gone(&p),
         }
     }

@@ -142,7 +142,7 @@ fn relation_with_orphans_or_duplicate_parents_is_not_declared() {
     let url = server.url();
     server.execute("INSERT INTO comments VALUES (3, 98), (4, 99), (5, 99)");
     for (relation, told) in [
-        ("comments(post_id) -> posts(id)", "3 orphan rows would be left (2 missing keys)"),
+        ("comments(post_id) -> posts(id)", "3 orphan rows would remain (2 missing keys)"),
         ("posts(id) -> comments(post_id)", "is neither a primary key nor the whole of a unique index"),
     ] {
         let run = server.run(&["repair", &url, "--enforce", relation, "--apply"]);

@@ -246,7 +246,7 @@ fn server_placeholder_made_first_by_the_application_stays() {
             planned(patient, "action = \"placeholder\"\nvalues = { name = \"made\" }");
             patient.server.execute("INSERT INTO p VALUES (16, 'made')");
             let before = patient.dump();
-            ended(patient, patient.apply(options), 0, "2 rows made; 1 was so already");
+            ended(patient, patient.apply(options), 0, "2 rows made; 1 was already as planned");
             assert_eq!(status(patient)["state"]["left"], json!({ "already": 1 }));
             patient.take_back(&before);
             patient.server.execute("UPDATE b SET r = NULL WHERE id = 2; DELETE FROM p WHERE id = 16");
@@ -395,7 +395,8 @@ fn unusable_state_table_is_reported() {
         if patient.kind == Kind::Postgres {
             patient.server.execute(&format!("REVOKE ALL ON fk_doctor_state FROM {role}"));
             for command in [["undo", &url, "plan.ndjson"], ["status", "plan.ndjson", &url]] {
-                let run = ended(patient, patient.server.run(&command), 5, "the record of the plan may be in it");
+                let run =
+                    ended(patient, patient.server.run(&command), 5, "the record of the plan may be in this table");
                 assert!(run.stderr.contains("GRANT SELECT, INSERT, UPDATE ON fk_doctor_state"), "{}", run.stderr);
             }
         } else {
@@ -467,12 +468,12 @@ fn two_server_runs_of_one_plan_exclude_each_other() {
         let url = patient.server.url();
         let first = beside_a_lock(patient, 3, &["apply", &url, "plan.ndjson", "--wait", "60s"], || {
             for command in ["apply", "undo"] {
-                let told = "another run of this plan is at work (connection ";
+                let told = "another run of this plan is active (connection ";
                 ended(patient, from_copy(patient, command), 5, told);
                 let second = patient.server.run(&[command, &url, "plan.ndjson"]);
                 // Before its first change a run has left no mark.
                 let who = if patient.kind == Kind::Postgres { "process " } else { "connection " };
-                ended(patient, second, 5, &format!("another run of this plan is at work ({who}"));
+                ended(patient, second, 5, &format!("another run of this plan is active ({who}"));
             }
         });
         ended(patient, first, 0, "is repaired");
@@ -482,7 +483,7 @@ fn two_server_runs_of_one_plan_exclude_each_other() {
         patient.server.beside("BEGIN; SELECT id FROM b WHERE id = 3 FOR UPDATE");
         let child = started(patient, &["apply", &url, "plan.ndjson", "--wait", "60s"]);
         until_waiting(|| is_waiting(patient));
-        ended(patient, from_copy(patient, "undo"), 5, "another run of this plan is at work");
+        ended(patient, from_copy(patient, "undo"), 5, "another run of this plan is active");
         kill(child);
         patient.server.beside("COMMIT");
         until(|| from_copy(patient, "apply").code == 0);
@@ -518,7 +519,7 @@ fn run_after_lost_connection_excludes_others_again() {
         std::thread::scope(|scope| {
             let first = scope.spawn(|| patient.server.run(&["apply", &far, "plan.ndjson", "--batch", "5"]));
             until(|| blanked(patient) > 60 || first.is_finished());
-            ended(patient, from_copy(patient, "apply"), 5, "another run of this plan is at work (connection ");
+            ended(patient, from_copy(patient, "apply"), 5, "another run of this plan is active (connection ");
             ended(patient, first.join().unwrap(), 0, "is repaired");
         });
         assert_eq!(blanked(patient), MANY);
@@ -701,7 +702,7 @@ fn server_undo_creates_no_orphan() {
         ended(patient, patient.apply(&[]), 0, "is repaired");
         server.execute("INSERT INTO a VALUES (9, 16)");
         let referred = patient.dump();
-        ended(patient, patient.undo(&[]), 5, "p (id = 16) is referred to by rows that came since");
+        ended(patient, patient.undo(&[]), 5, "p (id = 16) is referred to by rows that were added since");
         assert_eq!(patient.dump(), referred, "{:?}", patient.kind);
         ended(patient, patient.undo(&["--batch", "1"]), 5, "--skip-changed");
         let is_true = || {
@@ -871,13 +872,18 @@ fn cascade_without_a_counter_is_refused() {
                 planned(&patient, treatment);
                 server.execute(&format!("ALTER TABLE later ADD CONSTRAINT came FOREIGN KEY (br) REFERENCES b(r) ON UPDATE {action} ON DELETE {action}"));
                 let came = patient.dump();
-                ended(&patient, patient.apply(&[]), 5, "definitions are not those that the plan was made for: see b");
+                ended(
+                    &patient,
+                    patient.apply(&[]),
+                    5,
+                    "definitions of the database differ from those that the plan was made for: see b",
+                );
                 assert_eq!(patient.dump(), came, "{kind:?} {action}");
                 server.execute("ALTER TABLE later DROP FOREIGN KEY came; ALTER TABLE later DROP KEY came");
                 // The relation was known; a row that refers came since.
                 server.execute("INSERT INTO known VALUES (1, 16)");
                 let referred = patient.dump();
-                ended(&patient, patient.apply(&[]), 5, "b (id = 2) is referred to by rows that came since");
+                ended(&patient, patient.apply(&[]), 5, "b (id = 2) is referred to by rows that were added since");
                 assert_eq!(patient.dump(), referred, "{kind:?} {action}");
                 ended(&patient, patient.apply(&["--skip-changed"]), 6, "referred to by rows that came since");
                 assert_eq!(patient.column("known", "br"), "16", "{kind:?} {action}");

@@ -25,8 +25,8 @@ fn set_null_and_set_default_change_the_reference() {
         INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1), (2, 7)";
     on_each(without, |p| {
         p.undecided("action = \"set-null\"", "c(r) may not be NULL");
-        p.undecided("action = \"set-default\"", "p does not have the DEFAULT, '9'");
-        p.undecided("action = \"follow\"", "which names no repair");
+        p.undecided("action = \"set-default\"", "p has no row with the DEFAULT key '9'");
+        p.undecided("action = \"follow\"", "which says nothing about a repair");
     });
 }
 
@@ -49,10 +49,10 @@ fn remap_changes_the_reference() {
             });
         }
         let remap = |way: &str| format!("action = \"remap\"\n{way}");
-        p.undecided(&remap("to = \"SELECT id FROM p WHERE id > 5\""), "remap: the query gives nothing");
-        p.undecided(&remap("to = \"SELECT id FROM p\""), "remap: the query gives several rows");
-        p.undecided(&remap("to = \"SELECT 99\""), "remap: what it gives is not in p");
-        p.undecided(&remap("to = \"SELECT 'a'\""), "remap: what it gives is not in p");
+        p.undecided(&remap("to = \"SELECT id FROM p WHERE id > 5\""), "remap: the query returns no key");
+        p.undecided(&remap("to = \"SELECT id FROM p\""), "remap: the query returns several rows");
+        p.undecided(&remap("to = \"SELECT 99\""), "remap: the new key is not in p");
+        p.undecided(&remap("to = \"SELECT 'a'\""), "remap: the new key is not in p");
         let sentinel = "action = \"sentinel\"\nkey = -1\nvalues = { name = \"unknown\" }";
         p.treated(sentinel, || assert_eq!(p.column("c", "r"), "1,-1,-1,null"));
         p.server.execute("UPDATE moved SET old = 7");
@@ -167,7 +167,7 @@ fn near_miss_is_remapped_to_its_parent() {
         let loose =
             if kind == Kind::Postgres { "session_replication_role = replica" } else { "foreign_key_checks = 0" };
         p.server.execute(&format!("SET {loose}; INSERT INTO c VALUES (4, ' x')"));
-        p.undecided(forms, "several in p are like it");
+        p.undecided(forms, "several keys of p have the same normal form");
     }
 }
 
@@ -187,7 +187,7 @@ fn row_without_primary_key_is_found_by_another_key() {
         } else {
             "SET foreign_key_checks = 0; ALTER TABLE c DROP INDEX code; SET foreign_key_checks = 1"
         });
-        p.undecided("action = \"set-null\"", "set-null: rows of c have no key to find them by");
+        p.undecided("action = \"set-null\"", "set-null: rows of c cannot be identified");
         p.treated("action = \"placeholder\"", || assert_eq!(p.column("p", "id"), "1,7"));
     });
 }

@@ -113,7 +113,7 @@ impl<C: Writing> ServerWriter<C> {
         EngineError::Unwritable {
             what: format!("to {}", self.address),
             why: self.address.censored(&format!("the connection was lost: {}", failure.why())),
-            help: "nothing was changed: run the same command again".to_owned(),
+            help: "nothing was changed: repeat the command".to_owned(),
         }
     }
 
