@@ -42,25 +42,7 @@ pub(super) fn catalog(connection: &Connection, path: &Path) -> Result<Catalog> {
 
 /// Returns the definitions, and where the file stores what they define.
 pub(super) fn read(connection: &Connection, path: &Path) -> Result<(Catalog, Layouts)> {
-    let mut reader = Reader::new(connection)?;
-    let tables = reader.tables()?;
-    let mut foreign_keys = Vec::new();
-    for (id, table) in tables.entries().filter(|(_, table)| table.kind == TableKind::Table) {
-        foreign_keys.extend(reader.foreign_keys_of(id, table)?);
-    }
-    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-    let catalog = Catalog {
-        database: DatabaseName {
-            engine: Engine::Sqlite,
-            name,
-            version: rusqlite::version().to_owned(),
-            default_schema: None,
-        },
-        names: NameRule::AsciiCaseless,
-        tables,
-        foreign_keys,
-    };
-    Ok((catalog, reader.layouts))
+    Reader::new(connection)?.read(path)
 }
 
 /// One reading of all definitions. Its statements are prepared once.
@@ -92,6 +74,28 @@ impl<'c> Reader<'c> {
             )?,
             layouts: Layouts::default(),
         })
+    }
+
+    fn read(mut self, path: &Path) -> Result<(Catalog, Layouts)> {
+        let tables = self.tables()?;
+        let mut foreign_keys = Vec::new();
+        for (id, table) in tables.entries().filter(|(_, table)| table.kind == TableKind::Table) {
+            foreign_keys.extend(self.foreign_keys_of(id, table)?);
+        }
+        let name =
+            path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let catalog = Catalog {
+            database: DatabaseName {
+                engine: Engine::Sqlite,
+                name,
+                version: rusqlite::version().to_owned(),
+                default_schema: None,
+            },
+            names: NameRule::AsciiCaseless,
+            tables,
+            foreign_keys,
+        };
+        Ok((catalog, self.layouts))
     }
 
     fn tables(&mut self) -> Result<Tables> {
@@ -378,6 +382,8 @@ fn action(name: &str) -> Action {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -396,5 +402,46 @@ mod tests {
             assert_eq!(family(declared, false), expected, "{declared}");
         }
         assert_eq!(family("ANY", true), Family::Untyped);
+    }
+
+    /// A pragma that is not asked must have had nothing to say.
+    #[test]
+    fn definitions_are_the_same_when_every_pragma_is_asked() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT collate/**/nocase, x int Default 7, y DEFAULT Null);
+                 CREATE TABLE d(id INTEGER PRIMARY KEY DESC, a REFERENCES p);
+                 CREATE TABLE i(\"id\" \"INTEGER\" PRIMARY KEY, a int rEfErEnCeS p(id) on delete cascade);
+                 CREATE TABLE u(a INT uNiQuE, b TEXT, c, PRIMARY KEY (b, c), FOREIGN KEY (a) REFERENCES p);
+                 CREATE TABLE w(a TEXT, b INT, c, PRIMARY KEY (b DESC, a)) WITHOUT ROWID;
+                 CREATE TABLE v(a INTEGER PRIMARY KEY, b REFERENCES p) WITHOUT ROWID;
+                 CREATE TABLE t(id integer, n INT, PRIMARY KEY (id AUTOINCREMENT));
+                 CREATE TABLE g(a INT, b AS (a + 1), c AS (a + 2) STORED REFERENCES p, d REFERENCES u);
+                 CREATE TABLE [unique references](rowid, [collate] REFERENCES [unique references]);
+                 CREATE TABLE none(a, b);
+                 CREATE TABLE s(id INT PRIMARY KEY, any ANY, text TEXT) STRICT;
+                 CREATE TABLE copied AS SELECT id, code FROM p;
+                 CREATE INDEX none_b ON none(b COLLATE RTRIM, a DESC);
+                 CREATE INDEX p_x ON p(x) WHERE x > 1;
+                 CREATE UNIQUE INDEX g_e ON g(a + 1, b);
+                 ALTER TABLE none ADD COLUMN added REFERENCES p(id);
+                 ALTER TABLE t RENAME TO Renamed;
+                 CREATE VIEW broken AS SELECT * FROM missing;
+                 CREATE VIEW plain AS SELECT id FROM p;",
+            )
+            .unwrap();
+        let path = Path::new("test");
+        let sorted = |(catalog, layouts): (Catalog, Layouts)| {
+            let tables: BTreeMap<_, _> = layouts.tables.into_iter().collect();
+            let indexes: BTreeMap<_, _> = layouts.indexes.into_iter().collect();
+            format!("{catalog:#?} {tables:#?} {indexes:#?}")
+        };
+        let mut asking = Reader::new(&connection).unwrap();
+        asking.stored.forget_texts();
+        let (asked, found) = (sorted(asking.read(path).unwrap()), sorted(read(&connection, path).unwrap()));
+        assert_eq!(found, asked);
+        // Twelve tables, and the one that SQLite keeps for AUTOINCREMENT.
+        assert_eq!(found.matches("TableLayout").count(), 13);
     }
 }

@@ -53,6 +53,15 @@ impl StoredSchema {
         self.tables.get(&name.to_ascii_lowercase()).unwrap_or(&self.unknown)
     }
 
+    /// Leaves the pragmas as the only source.
+    #[cfg(test)]
+    pub(super) fn forget_texts(&mut self) {
+        for table in self.tables.values_mut() {
+            table.text = None;
+            table.has_index = true;
+        }
+    }
+
     pub(super) fn index_root(&self, name: &str) -> Option<u32> {
         self.index_roots.get(&name.to_ascii_lowercase()).copied()
     }

@@ -199,38 +199,42 @@ const TOO_LARGE: u16 = 1 << 14;
 pub fn short_integers<T>(record: &ShortRecord<'_>, fields: &[(usize, T)], is_wanted: impl Fn(i64, &T) -> bool) -> bool {
     let &ShortRecord { page, at, length, .. } = record;
     let Some(&header) = page.get(at).filter(|&&header| header < 0x80) else { return false };
-    let (header, mut next, mut offset, mut number) = (usize::from(header), 0, usize::from(header), 0);
+    let Some(mut serials) = page.get(at + 1..at + usize::from(header)) else { return false };
+    let (mut next, mut offset, mut number) = (0, usize::from(header), 0);
     for (field, about) in fields {
-        if *field >= next {
-            if field + 1 >= header {
-                return false;
+        while next <= *field {
+            let Some((serial, size, rest)) = next_serial(serials) else { return false };
+            if next == *field {
+                let Some(word) = page.get(at + offset..).and_then(|rest| rest.first_chunk()) else { return false };
+                number = match serial {
+                    1..=6 => i64::from_be_bytes(*word) >> (64 - 8 * size),
+                    8 | 9 => i64::from(serial) - 8,
+                    _ => return false,
+                };
             }
-            let Some(serials) = page.get(at + 1 + next..at + 1 + field) else { return false };
-            for &serial in serials {
-                match SHORT_SIZES[usize::from(serial)] {
-                    TOO_LARGE => return false,
-                    size => offset += usize::from(size),
-                }
-            }
-            let Some(&serial) = page.get(at + 1 + field) else { return false };
-            let size = usize::from(SHORT_SIZES[usize::from(serial)]);
-            let Some(word) = page.get(at + offset..).and_then(|rest| rest.first_chunk()) else { return false };
-            number = match serial {
-                1..=6 => i64::from_be_bytes(*word) >> (64 - 8 * size),
-                8 | 9 => i64::from(serial) - 8,
-                _ => return false,
-            };
-            next = field + 1;
+            serials = rest;
             offset += size;
-            if offset > length {
-                return false;
-            }
+            next += 1;
         }
-        if !is_wanted(number, about) {
+        if offset > length || !is_wanted(number, about) {
             return false;
         }
     }
     true
+}
+
+/// Returns the first serial type, the size of its value, and the serial types after it. `None` for a reserved one, and for
+/// one of more than two bytes.
+#[inline(always)]
+fn next_serial(serials: &[u8]) -> Option<(u16, usize, &[u8])> {
+    let (&first, rest) = serials.split_first()?;
+    if first < 0x80 {
+        let size = SIZES[usize::from(first)];
+        return (size != NO_TYPE).then_some((u16::from(first), usize::from(size), rest));
+    }
+    let (&second, rest) = rest.split_first()?;
+    let serial = u16::from(first & 0x7f) << 7 | u16::from(second);
+    (first > 0x80 && second < 0x80).then_some((serial, usize::from(serial - 12) / 2, rest))
 }
 
 /// Returns the serial type, the offset in the page and the size of a field: `(1, 712, 1)`. `None` means that the record

@@ -27,6 +27,8 @@ use crate::model::catalog::Index;
 use crate::model::catalog::Table;
 use crate::model::catalog::Tables;
 
+mod short_records;
+
 const USUAL_CASES: usize = 1_500;
 
 /// Page sizes and encodings. Each file contains every kind of tree and key.

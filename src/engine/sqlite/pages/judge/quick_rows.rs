@@ -145,7 +145,11 @@ struct Bitmap<'a> {
 impl RowFilter for Bitmap<'_> {
     #[inline(always)]
     fn is_done(&mut self, record: &ShortRecord<'_>) -> bool {
-        record::short_integer(record, self.field).is_some_and(|number| self.bits.has(number))
+        match record::short_integer(record, self.field) {
+            Some(number) => self.bits.has(number),
+            // The field is far behind, or follows a long text.
+            None => record::short_integers(record, &[(self.field, self.bits)], |number, bits| bits.has(number)),
+        }
     }
 }
 
