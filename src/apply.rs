@@ -253,7 +253,7 @@ fn locks(options: &RunOptions<'_>, header: &Header) -> Option<Sql> {
     let tables: Vec<&Table> = touched
         .flat_map(|relation| std::iter::once(options.schema.child(relation)).chain(options.schema.parent(relation)))
         .collect();
-    options.sql.lock(&tables)
+    options.sql.lock_tables(&tables)
 }
 
 /// Returns all tables by name, including those that the plan creates.

@@ -97,7 +97,7 @@ impl<'a> Check<'a> {
             let help = "load the rows into a copy of the database, and run `fk-doctor scan` on the copy".to_owned();
             EngineError::Unwritable { what, why, help }
         })?;
-        trial.prepare(&load.prepare(&schema, &distinct))?;
+        trial.prepare(&load.create_load_tables(&schema, &distinct))?;
         for &table in &distinct {
             continue_counters(trial, load.as_ref(), &schema, table)?;
         }
@@ -136,7 +136,7 @@ impl<'a> Check<'a> {
         let loaded = LoadSource { table: to.name.to_string(), source: from.name.to_string(), is_staged: true, rows: 0 };
         self.loads.push((table, loaded));
         let (mut ordinal, mut fault) = (0_u64, None);
-        let query = self.load.staged(&schema, staging, &sources);
+        let query = self.load.staged_rows(&schema, staging, &sources);
         session.each_row(&query, &mut |row| {
             let Some((address, values)) = row.split_first() else { return };
             ordinal += 1;
@@ -199,7 +199,7 @@ impl<'a> Check<'a> {
         let new = || Waiting { table, columns: columns.to_vec(), rows: Vec::new() };
         let waiting = self.waiting.get_or_insert_with(new);
         waiting.rows.push((location, values));
-        if waiting.rows.len() >= self.load.most_rows(columns.len()) {
+        if waiting.rows.len() >= self.load.max_rows_per_insert(columns.len()) {
             self.insert_waiting()?;
         }
         Ok(())
@@ -217,7 +217,7 @@ impl<'a> Check<'a> {
         let locations: Vec<i64> = rows.iter().map(|(location, _)| *location).collect();
         let insert = self.load.insert(&self.schema, table, columns, rows);
         let outcome =
-            self.trial.insert_rows(&insert, self.load.collisions(&self.schema, table, &locations).as_ref())?;
+            self.trial.insert_rows(&insert, self.load.unique_collisions(&self.schema, table, &locations).as_ref())?;
         if !self.trial.holds_load() {
             let why = match outcome {
                 InsertOutcome::Refused(refusal) => refusal.message,
@@ -258,12 +258,12 @@ impl<'a> Check<'a> {
             if matches!(relation.judge, Judge::Incomparable(_)) {
                 continue;
             }
-            let query = self.load.orphans(&self.schema, index);
+            let query = self.load.loaded_orphans(&self.schema, index);
             let tally = scan::tally(&self.schema, self.trial, relation, &query, self.samples)?;
             if tally.orphan_rows == 0 {
                 continue;
             }
-            self.trial.prepare(&[self.load.note_orphans(&self.schema, index)])?;
+            self.trial.prepare(&[self.load.insert_orphan_positions(&self.schema, index)])?;
             let diagnosis = diagnose::diagnose(&self.schema, self.trial, relation, &tally, redaction);
             let finding = Finding { diagnosis, ..self.finding(index, &tally) };
             let samples = finding.samples.clone().into_iter().map(|sample| self.with_location(relation.child, sample));
@@ -271,7 +271,7 @@ impl<'a> Check<'a> {
             found.push(redaction.finding(&self.schema, Finding { samples, ..finding }));
         }
         let session: &mut dyn Session = self.trial;
-        let orphans = session.numbers(&self.load.noted())?.first().copied().unwrap_or(0);
+        let orphans = session.numbers(&self.load.count_orphan_positions())?.first().copied().unwrap_or(0);
         let (order, cycles) = order::of(&self.schema, &tables);
         let name = |location: i64| location_of(&self.loads, location);
         let refused = self.refusals.finish(&name, redaction);
@@ -308,7 +308,7 @@ impl<'a> Check<'a> {
     /// Returns a sample that names its row by file and line, or by staging table and row.
     fn with_location(&mut self, table: TableId, sample: Sample<Value>) -> Sample<Value> {
         let mut location = None;
-        let query = self.load.place_of(&self.schema, table, &sample.row.iter().cloned().collect());
+        let query = self.load.position_of_row(&self.schema, table, &sample.row.iter().cloned().collect());
         let outcome = self.trial.each_row(&query, &mut |row| location = row.first().and_then(Value::as_integer));
         match (outcome, location) {
             (Ok(()), Some(location)) => {
@@ -333,7 +333,7 @@ fn continue_counters(
     schema: &Schema,
     table: TableId,
 ) -> Result<(), EngineError> {
-    let Some(query) = load.counted(schema, table) else { return Ok(()) };
+    let Some(query) = load.auto_increment_columns(schema, table) else { return Ok(()) };
     let mut counted = Vec::new();
     trial.each_row(&query, &mut |row| {
         if let [name, without_default] = row {
@@ -343,11 +343,13 @@ fn continue_counters(
     for (name, without_default) in counted {
         let index = schema.tables[table].columns.iter().position(|column| column.name == name);
         let Some(column) = index else { continue };
-        let Some(query) = load.next_number(schema, table, column) else { continue };
+        let Some(query) = load.next_auto_increment(schema, table, column) else { continue };
         let mut next = None;
         trial.each_row(&query, &mut |row| next = row.first().and_then(Value::as_integer))?;
         let Some(next) = next else { continue };
-        trial.prepare(&load.count_on(table, &CountingColumn { name: &name, column, without_default, next }))?;
+        trial.prepare(
+            &load.restart_auto_increment(table, &CountingColumn { name: &name, column, without_default, next }),
+        )?;
     }
     Ok(())
 }

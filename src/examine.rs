@@ -148,7 +148,7 @@ fn add_time_spans(
     finding: &mut Finding<Value>,
 ) {
     let keys: Vec<&Key> = finding.top_missing.iter().map(|missing| &missing.key).collect();
-    let question = if keys.is_empty() { None } else { sql::of(schema).spans(schema, relation, column, &keys) };
+    let question = if keys.is_empty() { None } else { sql::of(schema).value_ranges(schema, relation, column, &keys) };
     let Some(question) = question else { return };
     let mut spans = Vec::new();
     // If the query fails, only the time spans are missing.

@@ -65,7 +65,7 @@ fn read_chunk<S: Session + ?Sized>(
     }
     let stored = table.columns.iter().filter(|column| !column.generated);
     let columns: Arc<[String]> = stored.map(|column| column.name.clone()).collect();
-    session.numbered(&sql.rows_at(table, names), names.len(), &mut |number, row| {
+    session.numbered(&sql.rows_by_name(table, names), names.len(), &mut |number, row| {
         let [address, values @ ..] = row else { return };
         let columns = Row::of(&columns, values.to_vec());
         found[number] = Some(Image { address: address.as_integer(), columns });
@@ -82,7 +82,7 @@ fn read_short_rows<S: Session + ?Sized>(
     why: String,
 ) -> Result<Vec<Stored>, EngineError> {
     let mut found = vec![Stored::Nothing; names.len()];
-    if let Some(query) = sql.long_rows(table, names, LONGEST) {
+    if let Some(query) = sql.rows_longer_than(table, names, LONGEST) {
         session.numbered(&query, names.len(), &mut |number, _| found[number] = Stored::TooLong)?;
     }
     let short: Vec<usize> = (0..names.len()).filter(|&index| found[index] == Stored::Nothing).collect();

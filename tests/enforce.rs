@@ -38,7 +38,7 @@ fn clean_relation_is_declared_and_undone() {
     let dry = bench.run(&["repair", "app.db", "--enforce", RELATION, "--on-delete", "cascade", "-o", "plan"]);
     assert_eq!((dry.code, dry.stderr.as_str()), (0, ""), "{}", dry.stdout);
     assert!(dry.stdout.contains("declares   comments(post_id)->posts(id)"), "{}", dry.stdout);
-    assert!(dry.stdout.contains("makes      index comments_post_id"), "{}", dry.stdout);
+    assert!(dry.stdout.contains("creates    index comments_post_id"), "{}", dry.stdout);
     assert_eq!(bench.dump(), dump, "a dry run writes nothing");
     let json = bench.run(&["repair", "app.db", "--enforce", RELATION, "--format", "json"]);
     common::assert_obeys("repair", &serde_json::from_str(&json.stdout).unwrap());
@@ -64,7 +64,7 @@ fn clean_relation_is_declared_and_undone() {
     let again = bench.run(&["apply", "app.db", "plan"]);
     assert!(again.stdout.contains("nothing was changed"), "{}{}", again.stdout, again.stderr);
     let skipped = bench.run(&["repair", "app.db", "--enforce", RELATION]);
-    assert!(skipped.stdout.contains("nothing is to be repaired"), "{}", skipped.stdout);
+    assert!(skipped.stdout.contains("there is nothing to repair"), "{}", skipped.stdout);
     assert_eq!(bench.dump(), after);
     let undone = bench.run(&["undo", "app.db", "plan"]);
     assert_eq!(undone.code, 0, "{}", undone.stderr);

@@ -1,4 +1,4 @@
-//! What the configuration makes of a finding: thresholds for the orphans of a relation, severities of codes.
+//! The effect of the configuration on findings: thresholds for the orphans of a relation, and severities of codes.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::common;

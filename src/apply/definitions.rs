@@ -14,7 +14,7 @@ pub fn definitions(
     sql: &dyn Repair,
 ) -> Result<(Vec<Definition>, bool), EngineError> {
     let mut definitions = listed(session, sql)?;
-    let are_some_hidden = sql.complete(schema, &mut definitions);
+    let are_some_hidden = sql.fill_hidden_texts(schema, &mut definitions);
     Ok((definitions, are_some_hidden))
 }
 

@@ -46,8 +46,8 @@ pub fn execute(
         // The rows come back from the plan.
         Direction::Undo => None,
     };
-    let takes_back = options.direction == Direction::Undo && plan.changes() > 0;
-    let mut writer = database.writer(WriteOptions { no_triggers: settings.no_triggers, takes_back })?;
+    let undo = options.direction == Direction::Undo && plan.changes() > 0;
+    let mut writer = database.writer(WriteOptions { no_triggers: settings.no_triggers, undo })?;
     exclusive::exclude_other_runs(options.direction, plan, settings.lock, settings.identity, writer.as_mut())?;
     let header = plan.header.clone();
     let mut admit = |writer: &mut dyn Writer| admission::refuse_other_definitions(options, &header, writer);

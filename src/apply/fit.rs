@@ -157,7 +157,7 @@ impl Walk<'_> {
             let Some(table) = parent.table else { continue };
             for chunk in keys.chunks(CHUNK) {
                 let wanted: Vec<&Key> = chunk.iter().map(|(_, key)| key).collect();
-                let query = self.options.sql.present(&schema.tables[table], &parent.columns, &wanted);
+                let query = self.options.sql.present_keys(&schema.tables[table], &parent.columns, &wanted);
                 session.numbered(&query, wanted.len(), &mut |number, _| {
                     portion.lines[chunk[number].0].fit = Fit::Left(SkipReason::FoundParent);
                 })?;
@@ -211,7 +211,7 @@ impl Walk<'_> {
     ) -> Result<Vec<bool>, ApplyError> {
         let mut orphans = vec![false; rows.len()];
         for (chunk, orphans) in rows.chunks(CHUNK).zip(orphans.chunks_mut(CHUNK)) {
-            let query = self.options.sql.orphans_at(self.options.schema, relation, chunk);
+            let query = self.options.sql.orphans_by_name(self.options.schema, relation, chunk);
             session.numbered(&query, chunk.len(), &mut |number, _| orphans[number] = true)?;
         }
         Ok(orphans)
@@ -238,7 +238,7 @@ impl Walk<'_> {
             .collect();
         for chunk in keys.chunks(CHUNK) {
             let wanted: Vec<&Key> = chunk.iter().map(|(_, key)| key).collect();
-            let query = self.options.sql.present(&schema.tables[parent], &about.parent.columns, &wanted);
+            let query = self.options.sql.present_keys(&schema.tables[parent], &about.parent.columns, &wanted);
             session.numbered(&query, wanted.len(), &mut |number, stored| {
                 ours[chunk[number].0] = self.made_keys.contains(&key_fingerprint(relation, stored));
             })?;

@@ -131,7 +131,7 @@ impl Record {
     }
 
     fn grant(&self) -> String {
-        let statement = self.sql.grant_state();
+        let statement = self.sql.grant_state_table();
         format!("nothing was changed: the owner of {} can grant it: {statement}", state::TABLE)
     }
 
@@ -152,7 +152,7 @@ impl Record {
         let names: Vec<RowName> = numbers.map(|number| self.name(number)).collect();
         let names: Vec<&RowName> = names.iter().collect();
         let mut entries = Vec::new();
-        let outcome = session.each_row(&self.sql.rows_at(&state::table(), &names), &mut |row| {
+        let outcome = session.each_row(&self.sql.rows_by_name(&state::table(), &names), &mut |row| {
             entries.push(StateEntry::read(row.get(2..).unwrap_or_default()));
         });
         outcome.map_err(|error| match error {
@@ -201,7 +201,7 @@ impl Record {
             }
             Storage::Table { .. } => return self.move_to(Journal::of(plan)).map(|()| false),
         }
-        let may_create = match self.sql.may_create_state() {
+        let may_create = match self.sql.may_create_state_table() {
             Some(query) => {
                 let mut may = false;
                 writer.each_row(&query, &mut |_| may = true)?;
@@ -209,7 +209,7 @@ impl Record {
             }
             None => true,
         };
-        let made = if may_create { writer.change(&self.sql.create_state()).map(|_| true) } else { Ok(false) };
+        let made = if may_create { writer.change(&self.sql.create_state_table()).map(|_| true) } else { Ok(false) };
         match made {
             Ok(true) => self.storage = Storage::Table { may_write: true },
             Ok(false) => self.move_to(Journal::of(plan))?,
@@ -234,7 +234,7 @@ impl Record {
 
     /// True if the role may write to the state table. On some servers this can only be found by statements that change no row.
     fn may_write(&self, writer: &mut dyn Writer) -> Result<bool, ApplyError> {
-        for attempt in self.sql.try_state() {
+        for attempt in self.sql.try_state_writes() {
             match writer.change(&attempt) {
                 Ok(_) => {}
                 // If the connection is lost, this query fails.
@@ -329,12 +329,12 @@ impl Record {
             writer.change(&self.sql.delete(&table, &self.name(number)))?;
         }
         let mut is_empty = true;
-        writer.each_row(&self.sql.largest(&table, "number"), &mut |row| {
+        writer.each_row(&self.sql.largest_value(&table, "number"), &mut |row| {
             is_empty = row.first().is_none_or(|largest| *largest == Value::Null);
         })?;
         // If the engine commits DROP TABLE at once, another run may be about to write to the table. It stays, empty.
         if is_empty && !self.facts.defines_at_once() {
-            writer.define(&self.sql.drop(&NewTable { name: table.name, columns: Vec::new() }))?;
+            writer.define(&self.sql.drop_table(&NewTable { name: table.name, columns: Vec::new() }))?;
         }
         Ok(())
     }
@@ -368,7 +368,7 @@ impl Record {
 /// Returns the privileges on the state table, or `None` if the table does not exist.
 fn access(session: &mut dyn Session, sql: &'static dyn Repair) -> Result<Option<Access>, EngineError> {
     let mut access = None;
-    session.each_row(&sql.has_state(), &mut |row| {
+    session.each_row(&sql.state_table_privileges(), &mut |row| {
         let is = |index: usize| row.get(index).and_then(Value::as_integer) == Some(1);
         access = Some(Access { may_read: is(0), may_write: is(1) });
     })?;

@@ -170,7 +170,7 @@ impl Walk<'_> {
     }
 
     fn prove(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<(), ApplyError> {
-        for proof in self.redefining()?.proofs(self.options.schema, change) {
+        for proof in self.redefining()?.verification_queries(self.options.schema, change) {
             let mut found = false;
             match writer.each_row(&proof, &mut |_| found = true) {
                 Err(EngineError::Failed { why }) => {
@@ -195,13 +195,13 @@ impl Walk<'_> {
                 self.nothing(),
             )
         };
-        self.options.sql.redefining().ok_or_else(refused)
+        self.options.sql.redefine().ok_or_else(refused)
     }
 
     fn refuse_new_nulls(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<(), ApplyError> {
         for column in &change.nullable {
             let mut found = false;
-            writer.each_row(&self.redefining()?.has_null(&change.table, column), &mut |_| found = true)?;
+            writer.each_row(&self.redefining()?.rows_with_null(&change.table, column), &mut |_| found = true)?;
             if found {
                 let why = format!("rows of {} have been given NULL in {column} since", change.table);
                 return Err(
@@ -214,7 +214,7 @@ impl Walk<'_> {
 
     fn shape(&self, writer: &mut dyn Writer, change: &Redefinition) -> Result<Shape, ApplyError> {
         let mut shape = Shape::new();
-        if let Some(query) = self.redefining()?.shape(&change.table) {
+        if let Some(query) = self.redefining()?.table_shape(&change.table) {
             writer.each_row(&query, &mut |row| shape.push(row.to_vec()))?;
         }
         Ok(shape)

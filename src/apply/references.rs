@@ -101,7 +101,7 @@ impl Walk<'_> {
         let names: Arc<[String]> = identity_columns(child).into_iter().map(str::to_owned).collect();
         let parents: Vec<&RowName> = indexes.iter().map(|&index| &portion.lines[index].change.row).collect();
         let mut children: Vec<(usize, RowName)> = Vec::new();
-        let query = self.options.sql.children_of(schema, relation, &parents);
+        let query = self.options.sql.referencing_rows(schema, relation, &parents);
         session.numbered(&query, parents.len(), &mut |number, values| {
             children.push((indexes[number], RowName::of(&names, values.to_vec())));
         })?;
@@ -238,7 +238,7 @@ impl Walk<'_> {
             for chunk in concerned.chunks(CHUNK) {
                 let parents: Vec<&RowName> = chunk.iter().map(|&index| &portion.lines[index].change.row).collect();
                 let mut needed = BTreeSet::new();
-                let query = self.options.sql.children_of(schema, relation, &parents);
+                let query = self.options.sql.referencing_rows(schema, relation, &parents);
                 session.numbered(&query, parents.len(), &mut |number, _| {
                     needed.insert(chunk[number]);
                 })?;

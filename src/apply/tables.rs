@@ -19,7 +19,7 @@ impl Walk<'_> {
         for new in self.reading.plan.header.creates.clone() {
             let name = new.name.to_string();
             if self.absent.contains(&name) {
-                writer.change(&self.options.sql.create_marked(&new, self.reading.plan.digest()))?;
+                writer.change(&self.options.sql.create_marked_table(&new, self.reading.plan.digest()))?;
                 self.made.push(new);
                 self.note(writer, Operation::Create(name))?;
             }
@@ -38,24 +38,24 @@ impl Walk<'_> {
     /// Drops a table if it is empty. It locks the table first, so that it sees rows that another session commits meanwhile.
     fn drop_if_empty(&self, writer: &mut dyn Writer, new: &NewTable, table: &Table) -> Result<(), ApplyError> {
         let sql = self.options.sql;
-        if let Some(query) = sql.may_drop(new, self.reading.plan.digest()) {
+        if let Some(query) = sql.may_drop_table(new, self.reading.plan.digest()) {
             let mut may = false;
             writer.each_row(&query, &mut |_| may = true)?;
             if !may {
                 return Ok(());
             }
         }
-        if let Some(claim) = sql.claim(new) {
+        if let Some(claim) = sql.lock_until_dropped(new) {
             writer.define(&claim)?;
         }
         let mut last = Value::Null;
-        let query = sql.largest(table, &new.columns[0]);
+        let query = sql.largest_value(table, &new.columns[0]);
         let outcome = writer.each_row(&query, &mut |row| last = row.first().cloned().unwrap_or(Value::Null));
         let dropped = match outcome {
-            Ok(()) if last == Value::Null => writer.define(&sql.drop(new)),
+            Ok(()) if last == Value::Null => writer.define(&sql.drop_table(new)),
             failed => failed,
         };
-        if let Some(release) = sql.release() {
+        if let Some(release) = sql.unlock_tables() {
             writer.define(&release)?;
         }
         Ok(dropped?)

@@ -164,7 +164,7 @@ fn holder(
     key: &[Value],
 ) -> Option<Holder> {
     let mut holder = None;
-    let query = load.holder(schema, row.table, columns, key);
+    let query = load.position_with_values(schema, row.table, columns, key);
     let outcome = trial.each_row(&query, &mut |found| {
         holder = Some(found.first().and_then(Value::as_integer).map_or(Holder::Table, Holder::Load));
     });

@@ -57,7 +57,7 @@ pub fn narrow(schema: &mut Schema, narrowing: &Narrowing<'_>, session: &mut dyn 
         let engine = schema.database.engine;
         timed
             .into_iter()
-            .for_each(|(index, column)| conditions_of[index].push(sql::since(engine, &column.name, since)));
+            .for_each(|(index, column)| conditions_of[index].push(sql::since_condition(engine, &column.name, since)));
     }
     for (relation, conditions) in schema.relations.iter_mut().zip(conditions_of) {
         if conditions.is_empty() {
@@ -68,7 +68,7 @@ pub fn narrow(schema: &mut Schema, narrowing: &Narrowing<'_>, session: &mut dyn 
         let partial = relation.scope.partial.take().map_or(partial.clone(), |before| format!("{before}; {partial}"));
         relation.scope.partial = Some(partial);
         let all = relation.scope.condition.take().into_iter().chain(conditions);
-        relation.scope.condition = sql::all(all);
+        relation.scope.condition = sql::all_conditions(all);
     }
     check(schema, session)
 }

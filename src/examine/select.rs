@@ -99,7 +99,7 @@ fn narrow_to_partitions(schema: &Schema, relation: &mut Relation, tables: &[Patt
     let condition = sql::in_partitions(schema.database.engine, &chosen);
     relation.scope.partial = Some(format!("only rows of the {noun} {}", names.join(", ")));
     let all = relation.scope.condition.take().into_iter().chain([condition]);
-    relation.scope.condition = sql::all(all);
+    relation.scope.condition = sql::all_conditions(all);
 }
 
 /// True if the pattern excludes the relation. A pattern of tables applies to the child, whose rows are not checked then.

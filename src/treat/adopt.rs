@@ -152,7 +152,7 @@ impl<'a> Planner<'a> {
         let mut found: Vec<Option<RowName>> = keys.iter().map(|_| None).collect();
         if !keys.is_empty() {
             let (rehearsal, sql) = self.rehearsal_of(parent)?;
-            let query = sql.rows_with(table, &relation.parent.columns, &keys);
+            let query = sql.rows_with_keys(table, &relation.parent.columns, &keys);
             rehearsal.numbered(&query, keys.len(), &mut |number, values| {
                 found[number] = Some(RowName::of(&names, values.to_vec()));
             })?;

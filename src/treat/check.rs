@@ -27,7 +27,7 @@ use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql::repair::Evaluation;
 use crate::sql::repair::Repair;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 use crate::sql::repair::can_hold;
 use crate::treat::assign::Assigned;
 
@@ -180,7 +180,7 @@ impl<'c> Checker<'c> {
             RemapHow::To(query) => {
                 let faults = self.faults.len();
                 // Checks the single columns first, because their faults have the clearest messages.
-                for wanted in Wanted::key(query, width).into_iter().rev() {
+                for wanted in RequestedValue::key(query, width).into_iter().rev() {
                     if self.faults.len() == faults {
                         self.compiles(via, wanted, &how.span)?;
                     }
@@ -223,7 +223,7 @@ impl<'c> Checker<'c> {
             if let Some(parent) = parent {
                 self.all_columns(parent, std::slice::from_ref(&column.value), &column.span);
             }
-            self.compiles(via, Wanted::Expression(&expression.value), &expression.span)?;
+            self.compiles(via, RequestedValue::Expression(&expression.value), &expression.span)?;
         }
         Ok(())
     }
@@ -232,7 +232,7 @@ impl<'c> Checker<'c> {
     fn compiles(
         &mut self,
         via: Option<&Via>,
-        wanted: Wanted<'_>,
+        wanted: RequestedValue<'_>,
         span: &std::ops::Range<usize>,
     ) -> Result<(), TreatError> {
         let schema = self.schema;

@@ -239,7 +239,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        if let Some(tables) = closure.cycle().filter(|_| !self.sql.removes_circles()) {
+        if let Some(tables) = closure.cycle().filter(|_| !self.sql.can_delete_cycles()) {
             let [first, second] = tables.map(|table| &schema.tables[table].name);
             return Stop::undecided(format!(
                 "rows of {first} and {second} refer to each other in a cycle, so neither can be deleted first"
@@ -307,7 +307,7 @@ impl<'a> Planner<'a> {
     fn has_dependants(&mut self, relation: &Relation, parents: &[RowName]) -> Result<bool, TreatError> {
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut any = false;
-        self.lookups.each_row(&self.sql.children_of(self.schema, relation, &parents), &mut |_| any = true)?;
+        self.lookups.each_row(&self.sql.referencing_rows(self.schema, relation, &parents), &mut |_| any = true)?;
         Ok(any)
     }
 
@@ -323,7 +323,7 @@ impl<'a> Planner<'a> {
         let parents: Vec<&RowName> = parents.iter().collect();
         let mut numbers: Vec<usize> = Vec::new();
         let mut rows: Vec<RowName> = Vec::new();
-        let query = self.sql.children_of(self.schema, relation, &parents);
+        let query = self.sql.referencing_rows(self.schema, relation, &parents);
         self.lookups.numbered(&query, parents.len(), &mut |number, values| {
             numbers.push(number);
             rows.push(RowName::of(&names, values.to_vec()));

@@ -28,7 +28,7 @@ use crate::model::text;
 use crate::model::value::Key;
 use crate::model::value::Value;
 use crate::sql::repair::Evaluation;
-use crate::sql::repair::Wanted;
+use crate::sql::repair::RequestedValue;
 
 /// One missing key, the first row that refers to it, and the number of rows that do.
 pub(super) struct Group {
@@ -226,7 +226,7 @@ impl<'a> Planner<'a> {
                     return Ok(every(groups, Err(format!("there is no table {table}"))));
                 };
                 let (from, into) = (self.columns(index, from), self.columns(index, into));
-                let query = self.sql.mapped(&self.schema.tables[index], &from, &into, &keys);
+                let query = self.sql.mapped_keys(&self.schema.tables[index], &from, &into, &keys);
                 self.unique_keys(
                     &query,
                     keys.len(),
@@ -236,7 +236,7 @@ impl<'a> Planner<'a> {
             }
             RemapHow::Normalize(forms) => {
                 let table = &self.schema.tables[parent];
-                let query = self.sql.equal_in_form(table, columns[0], forms, &keys);
+                let query = self.sql.normalized_matches(table, columns[0], forms, &keys);
                 let name = &table.name;
                 self.unique_keys(
                     &query,
@@ -267,7 +267,7 @@ impl<'a> Planner<'a> {
         query: &str,
         groups: &[&Group],
     ) -> Result<Vec<Result<Key, String>>, TreatError> {
-        let wanted = Wanted::key(query, case.relation.child_columns.len());
+        let wanted = RequestedValue::key(query, case.relation.child_columns.len());
         let answers = self.evaluate(case, via, &wanted, groups)?;
         let single_key = |answer: Result<Vec<Value>, String>| match answer?.split_first() {
             Some((Value::Integer(1), key)) if !key.contains(&Value::Null) => Ok(key.to_vec()),
@@ -286,8 +286,8 @@ impl<'a> Planner<'a> {
         let Some(parent) = case.relation.parent.table.filter(|_| !case.relation.parent.columns.is_empty()) else {
             return Ok(every(groups, Err("there is no parent table in which a row could be created".to_owned())));
         };
-        let expressions: Vec<Wanted<'_>> =
-            placeholder.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let expressions: Vec<RequestedValue<'_>> =
+            placeholder.values.iter().map(|(_, at)| RequestedValue::Expression(&at.value)).collect();
         let via = placeholder.via.as_ref().map(|via| &via.value);
         let needs_query =
             via.is_some() || placeholder.values.iter().any(|(_, at)| !matches!(at.value, Expression::Literal(_)));
@@ -333,8 +333,8 @@ impl<'a> Planner<'a> {
         if let Some(key) = self.created_key(parent, columns, &sentinel.key.value)? {
             return Ok(set(key, None, false));
         }
-        let expressions: Vec<Wanted<'_>> =
-            sentinel.values.iter().map(|(_, at)| Wanted::Expression(&at.value)).collect();
+        let expressions: Vec<RequestedValue<'_>> =
+            sentinel.values.iter().map(|(_, at)| RequestedValue::Expression(&at.value)).collect();
         let answer = self.evaluate(case, None, &expressions, &groups[..1])?.pop().unwrap_or(Ok(Vec::new()));
         let values = match answer {
             Ok(values) => sentinel.values.iter().map(|(name, _)| name.value.clone()).zip(values).collect(),
@@ -408,7 +408,7 @@ impl<'a> Planner<'a> {
                 text.map_or(Expression::Literal(Value::Null), Expression::Sql)
             })
             .collect();
-        let wanted: Vec<Wanted<'_>> = texts.iter().map(Wanted::Expression).collect();
+        let wanted: Vec<RequestedValue<'_>> = texts.iter().map(RequestedValue::Expression).collect();
         let key = match self.evaluate(case, None, &wanted, &groups[..1])?.pop() {
             Some(Ok(key)) => key,
             _ => return Stop::undecided("its DEFAULT cannot be evaluated"),
@@ -438,7 +438,7 @@ impl<'a> Planner<'a> {
         &mut self,
         case: &Case<'a>,
         via: Option<&Via>,
-        wanted: &[Wanted<'_>],
+        wanted: &[RequestedValue<'_>],
         groups: &[&Group],
     ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
         let via_table = match via {
@@ -459,7 +459,7 @@ impl<'a> Planner<'a> {
         case: &Case<'a>,
         name: &str,
         via: Option<(TableId, &[usize])>,
-        wanted: &[Wanted<'_>],
+        wanted: &[RequestedValue<'_>],
         groups: &[&Group],
     ) -> Result<Vec<Result<Vec<Value>, String>>, TreatError> {
         let keys: Vec<(&Key, &RowName)> = groups.iter().map(|group| (&group.key, &group.row)).collect();
@@ -525,7 +525,7 @@ impl<'a> Planner<'a> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let query = self.sql.present(&self.schema.tables[table], columns, keys);
+        let query = self.sql.present_keys(&self.schema.tables[table], columns, keys);
         let found = self.unique_keys(&query, keys.len(), "", "")?;
         // A row that this plan removes does not count as a parent.
         Ok(found.into_iter().map(|found| found.ok().filter(|key| !self.is_removed(table, columns, key))).collect())
@@ -540,7 +540,7 @@ impl<'a> Planner<'a> {
         let keys: Vec<&Key> = groups.iter().map(|group| &group.key).collect();
         let table = &self.schema.tables[parent];
         let (rehearsal, sql) = self.rehearsal_of(parent)?;
-        let query = sql.present(table, &case.relation.parent.columns, &keys);
+        let query = sql.present_keys(table, &case.relation.parent.columns, &keys);
         rehearsal.numbered(&query, keys.len(), &mut |number, _| planned[number] = true)?;
         Ok(planned)
     }
@@ -556,7 +556,8 @@ impl<'a> Planner<'a> {
         if self.new_parents.created_in(parent) {
             let table = &self.schema.tables[parent];
             let (rehearsal, sql) = self.rehearsal_of(parent)?;
-            rehearsal.numbered(&sql.present(table, columns, &[key]), 1, &mut |_, key| found = Some(key.to_vec()))?;
+            rehearsal
+                .numbered(&sql.present_keys(table, columns, &[key]), 1, &mut |_, key| found = Some(key.to_vec()))?;
         }
         Ok(found)
     }

@@ -36,7 +36,7 @@ pub fn defaults(
     let mut defaults = BTreeMap::new();
     for parent in redefine::parents_to_know(schema, rules, assigned) {
         let mut names = Vec::new();
-        session.each_row(&sql.defaults(&schema.tables[parent]), &mut |row| {
+        session.each_row(&sql.column_defaults(&schema.tables[parent]), &mut |row| {
             names.extend(row.first().and_then(Value::as_text).map(str::to_owned));
         })?;
         defaults.insert(parent, names);
@@ -61,7 +61,7 @@ pub fn add_definitions(
         forecasts: &forecast.relations,
         definitions: &known.definitions,
         defaults: &known.defaults,
-        sql: sql.redefining(),
+        sql: sql.redefine(),
     });
     forecast.redefinitions = decided.changes;
     forecast.refusals.extend(decided.refusals);

@@ -49,7 +49,9 @@ impl<'a> Planner<'a> {
         for member in self.draft.members_with(planned)? {
             let has = |column: &str, value: &Value| {
                 let stored = member.after.as_ref().and_then(|after| after.get(column));
-                stored.is_some_and(|stored| stored.is_same(value) || stored.is_same(&self.sql.recorded(value.clone())))
+                stored.is_some_and(|stored| {
+                    stored.is_same(value) || stored.is_same(&self.sql.as_plan_table_stores(value.clone()))
+                })
             };
             if member.role() == ChangeRole::Record && has(RECORD[3], &table) && has(RECORD[4], &row) {
                 self.draft.take_away(&member.table, &member.row)?;
@@ -141,7 +143,7 @@ impl<'a> Planner<'a> {
         let values: Vec<Value> = values
             .into_iter()
             .enumerate()
-            .map(|(index, value)| if is_number(index + 3) { value } else { self.sql.recorded(value) })
+            .map(|(index, value)| if is_number(index + 3) { value } else { self.sql.as_plan_table_stores(value) })
             .collect();
         let first = [Value::Integer(number), Value::text(&case.rule.id.value), Value::text(&case.relation.id)];
         let image: Row = columns.iter().copied().zip(first.into_iter().chain(values)).collect();

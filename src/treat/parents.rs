@@ -323,7 +323,7 @@ impl<'a> Planner<'a> {
             return Stop::undecided("its key has several columns: give them in `values`".to_owned());
         };
         if let Some(key) = self.new_parents.sentinels.get(&parent).filter(|_| !is_unique) {
-            if self.new_parents.unfinished.contains(&parent) && !self.sql.makes_circles() && !relation.deferrable {
+            if self.new_parents.unfinished.contains(&parent) && !self.sql.can_insert_cycles() && !relation.deferrable {
                 let child = &child.name;
                 return Stop::undecided(format!(
                     "rows of {child} and {} require each other, so neither can be created first",
@@ -368,12 +368,12 @@ impl<'a> Planner<'a> {
         let key = (table, column.to_owned());
         if !self.new_parents.next.contains_key(&key) {
             let about = &self.schema.tables[table];
-            let mut queries = vec![self.sql.largest(about, column)];
-            queries.extend(self.sql.sequence(about, column));
+            let mut queries = vec![self.sql.largest_value(about, column)];
+            queries.extend(self.sql.last_sequence_value(about, column));
             for relation in self.schema.relations.iter().filter(|relation| relation.parent.table == Some(table)) {
                 let pairs = self.schema.parent_columns(relation).zip(self.schema.child_column_names(relation));
                 for (_, name) in pairs.filter(|(ours, _)| ours.name == column) {
-                    queries.push(self.sql.largest(self.schema.child(relation), name));
+                    queries.push(self.sql.largest_value(self.schema.child(relation), name));
                 }
             }
             let mut largest = 0;
@@ -414,7 +414,7 @@ impl<'a> Planner<'a> {
         if self.counters().is_none() {
             return Ok(None);
         }
-        if let Some(query) = self.sql.counter(&self.schema.tables[table]) {
+        if let Some(query) = self.sql.counter_row(&self.schema.tables[table]) {
             self.lookups.each_row(&query, &mut |row| {
                 if let [address, _, value] = row {
                     found = address.as_integer().zip(value.as_integer());
@@ -430,7 +430,7 @@ impl<'a> Planner<'a> {
         let tables: Vec<TableId> = self.new_parents.created.keys().copied().collect();
         for table in tables {
             let about = &self.schema.tables[table];
-            let Some(query) = self.sql.counter(about) else { continue };
+            let Some(query) = self.sql.counter_row(about) else { continue };
             // A table of the rehearsal has a counter only if the engine counts its keys. The counter's value cannot be used,
             // because it also counts rows that are not planned.
             let mut has_counter = false;
@@ -487,7 +487,7 @@ impl<'a> Planner<'a> {
             return Ok(known.clone());
         }
         let mut defaults = Vec::new();
-        self.lookups.each_row(&self.sql.defaults(&self.schema.tables[table]), &mut |row| {
+        self.lookups.each_row(&self.sql.column_defaults(&self.schema.tables[table]), &mut |row| {
             if let [name, text] = row
                 && let (Some(name), Some(text)) = (name.as_text(), text.as_text())
                 && !text.eq_ignore_ascii_case("null")

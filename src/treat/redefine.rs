@@ -200,7 +200,7 @@ impl DecisionInput<'_> {
             (None, Some(nulling)) => (side(&table.name, [table.columns[nulling.column].name.as_str()]), nulling.rule),
             (None, None) => return None,
         };
-        let changes = self.sql().and_then(|sql| sql.relaxed(self.schema, table, &requested, &nulled, definitions));
+        let changes = self.sql().and_then(|sql| sql.relax(self.schema, table, &requested, &nulled, definitions));
         let changes = changes.map_err(|why| format!("the definition of {} cannot be changed: {why}", table.name));
         Some((changes, relation, rule.to_owned()))
     }
@@ -252,7 +252,7 @@ impl DecisionInput<'_> {
             needs_index: enforcement.index && defects.iter().any(|defect| defect.code == Code::ChildNotIndexed),
             rule: &rule.id.value,
         };
-        sql.enforced(self.schema, &request, definitions).map_err(|why| (why, None))
+        sql.enforce(self.schema, &request, definitions).map_err(|why| (why, None))
     }
 
     /// Returns the defects that the relation would have if it were declared.

@@ -33,7 +33,7 @@ impl<'a> Planner<'a> {
         }
         if !self.rehearsal.tables.contains(&table) {
             let defaults = self.defaults(table)?;
-            for statement in self.sql.rehearsal_table(about, &defaults) {
+            for statement in self.sql.create_rehearsal_table(about, &defaults) {
                 if let TableCreation::Impossible(why) = self.rehearsal.session.create_table(&statement)? {
                     return Stop::undecided(format!("rows of {} cannot be rehearsed: {why}", about.name));
                 }

@@ -43,7 +43,7 @@ impl<'a> Planner<'a> {
             let concerned: Vec<usize> = (0..rows.len()).filter(|&index| changes(rows[index].2)).collect();
             for chunk in concerned.chunks(CHUNK) {
                 let names: Vec<&RowName> = chunk.iter().map(|&index| rows[index].0).collect();
-                let query = self.sql.children_of(schema, relation, &names);
+                let query = self.sql.referencing_rows(schema, relation, &names);
                 self.lookups.numbered(&query, names.len(), &mut |number, _| {
                     refused.push((chunk[number], format!("{} refers to the old key of the row", relation.id)));
                 })?;

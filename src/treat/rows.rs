@@ -394,8 +394,9 @@ impl<'a> Planner<'a> {
         if present.contains(&false) && self.rehearsal.tables.contains(&parent) {
             let table = &self.schema.tables[parent];
             let (rehearsal, sql) = self.rehearsal_of(parent)?;
-            rehearsal
-                .numbered(&sql.present(table, columns, &given), given.len(), &mut |number, _| present[number] = true)?;
+            rehearsal.numbered(&sql.present_keys(table, columns, &given), given.len(), &mut |number, _| {
+                present[number] = true
+            })?;
         }
         let mut present = present.into_iter();
         Ok(keys.iter().map(|key| key.is_none() || present.next().unwrap_or_default()).collect())

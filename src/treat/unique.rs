@@ -106,7 +106,7 @@ impl<'a> Planner<'a> {
             let (positions, keys): (Vec<usize>, Vec<Key>) = keys.unzip();
             for chunk in (0..keys.len()).collect::<Vec<usize>>().chunks(CHUNK) {
                 let wanted: Vec<&Key> = chunk.iter().map(|&key| &keys[key]).collect();
-                let query = self.sql.present(about, &columns, &wanted);
+                let query = self.sql.present_keys(about, &columns, &wanted);
                 self.lookups.numbered(&query, wanted.len(), &mut |number, _| {
                     let why = format!("UNIQUE constraint failed: {}({})", about.name, names.join(", "));
                     taken.push((positions[chunk[number]], why));
@@ -133,7 +133,7 @@ impl<'a> Planner<'a> {
             for chunk in concerned.chunks(CHUNK) {
                 let rows: Vec<(Option<&RowName>, &Row)> =
                     chunk.iter().filter_map(|&position| candidates[position].as_ref().map(Candidate::row)).collect();
-                let query = index.terms.as_ref().and_then(|terms| self.sql.colliding(about, &rows, terms));
+                let query = index.terms.as_ref().and_then(|terms| self.sql.unique_collisions(about, &rows, terms));
                 let mut found = Vec::new();
                 let outcome = match query {
                     None => Err(EngineError::Failed { why: "fk-doctor cannot parse its definition".to_owned() }),
@@ -230,12 +230,12 @@ fn terms(engine: Engine, text: &str) -> Option<UniqueTerms> {
             IndexText::Other => return None,
         };
         let (first, last) = (term.first()?, term.get(length.checked_sub(1)?)?);
-        Some(text[first.place.start..last.place.end].to_owned())
+        Some(text[first.span.start..last.span.end].to_owned())
     });
     let terms = terms.collect::<Option<Vec<String>>>()?;
     let rest = &tokens[close + 1..];
     let condition = rest.iter().find(|token| token.is_word("WHERE"));
-    Some(UniqueTerms { terms, condition: condition.map(|word| text[word.place.end..].trim().to_owned()) })
+    Some(UniqueTerms { terms, condition: condition.map(|word| text[word.span.end..].trim().to_owned()) })
 }
 
 fn is(sign: &'static str) -> impl Fn(&Token) -> bool {

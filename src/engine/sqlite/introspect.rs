@@ -1,4 +1,4 @@
-//! Reading the definitions of a SQLite database through its table-valued pragmas, names bound as values.
+//! Reads the definitions of a SQLite database with table-valued pragmas. Names are bound as values.
 //!
 //! SQLite prepares a statement for every such pragma, which takes longer than all other work on a small table. So a pragma
 //! is asked only where the stored text or the stored indexes show that it has something to say.
@@ -133,7 +133,7 @@ impl<'c> Reader<'c> {
             irreversible: None,
             partitions: Vec::new(),
         };
-        // A virtual table's columns are known only to its module, which is not run; a broken view has none to give.
+        // Only its module, which is not run, knows the columns of a virtual table. A broken view has no columns.
         if kind == TableKind::Virtual {
             return Ok(table);
         }
@@ -298,7 +298,7 @@ impl<'c> Reader<'c> {
                 }
             }
         }
-        add_what_only_the_text_says(stored.text.as_deref().unwrap_or_default(), &mut keys);
+        add_names_and_deferral(stored.text.as_deref().unwrap_or_default(), &mut keys);
         Ok(keys)
     }
 }
@@ -339,8 +339,8 @@ fn rowid(table: &mut Table) -> Option<usize> {
     Some(column)
 }
 
-/// Whether a key is deferred, and its name, stand nowhere but in the text of the CREATE TABLE.
-fn add_what_only_the_text_says(create_table: &str, keys: &mut [ForeignKey]) {
+/// Adds the name of each key, and if it is deferred. Only the text of the CREATE TABLE contains them.
+fn add_names_and_deferral(create_table: &str, keys: &mut [ForeignKey]) {
     let clauses = ddl::reference_clauses(create_table);
     let agree = clauses.len() == keys.len()
         && clauses.iter().zip(&*keys).all(|(clause, key)| clause.parent.eq_ignore_ascii_case(&key.parent.table));
@@ -352,7 +352,7 @@ fn add_what_only_the_text_says(create_table: &str, keys: &mut [ForeignKey]) {
     }
 }
 
-/// SQLite's five rules of column affinity, in their order.
+/// Applies SQLite's five rules of column affinity, in their order.
 fn family(declared_type: &str, strict: bool) -> Family {
     let name = declared_type.to_ascii_uppercase();
     if strict && name == "ANY" {

@@ -58,7 +58,7 @@ impl DecisionInput<'_> {
             values: self.values(relation, parent, placeholder)?,
             rule: &rule.id.value,
         };
-        Ok((sql.prevented(self.schema, &request, definitions)?, sql.takes_version(&request)))
+        Ok((sql.prevent(self.schema, &request, definitions)?, sql.required_version(&request)))
     }
 
     fn parent_of(&self, relation: &Relation) -> Result<TableId, String> {
