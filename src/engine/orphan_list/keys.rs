@@ -102,7 +102,7 @@ fn sort_by_digits(orphans: &mut Vec<(i64, i64)>, number: impl Fn(&(i64, i64)) ->
     let mut sorted = vec![(0, 0); orphans.len()];
     for shift in (0..u64::BITS).step_by(8) {
         let digit = |orphan: &(i64, i64)| (bits(orphan) >> shift) as usize % DIGITS;
-        if (varying >> shift) as usize % DIGITS == 0 {
+        if ((varying >> shift) as usize).is_multiple_of(DIGITS) {
             continue;
         }
         let mut next = [0_u32; DIGITS];

@@ -8,7 +8,10 @@
 //!
 //! No module here opens a database, takes a lock or writes.
 
+mod blocks;
+mod digest;
 pub mod fault;
+mod field;
 pub mod header;
 pub mod judge;
 pub mod key;
@@ -18,6 +21,7 @@ pub mod page;
 pub mod reading;
 pub mod record;
 pub mod source;
+mod text_hash;
 pub mod tree;
 pub mod wal;
 

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use rayon::iter::IntoParallelRefIterator;
 use rayon::iter::ParallelIterator;
-use rusqlite::Connection;
 
 use super::fault::Fault;
 use super::key::Shape;
+use super::layout::Layouts;
 use super::source::PageSource;
 use crate::engine::Deadline;
 use crate::engine::Inclusion;
@@ -29,6 +29,7 @@ mod lookup;
 mod meter;
 mod parent;
 mod plan;
+mod quick_rows;
 
 use child::Tally;
 use meter::Meter;
@@ -36,12 +37,12 @@ use meter::Meter;
 /// Proven orphans take this part of the memory for keys, and beyond it a temporary file.
 const SHARE_OF_ORPHANS: u64 = 4;
 
-/// Returns one reading per inclusion, or the reason why the pages cannot answer. `connection` must be inside the read
-/// transaction whose snapshot `source` reads.
+/// Returns one reading per inclusion, or the reason why the pages cannot answer. `layouts` must come from the
+/// definitions of the snapshot that `source` reads.
 pub fn judge(
     tables: &Tables,
     inclusions: &[Inclusion],
-    connection: &Connection,
+    layouts: &Layouts,
     source: &PageSource,
     effort: &StorageReadOptions<'_>,
     deadline: &Deadline,
@@ -50,7 +51,7 @@ pub fn judge(
         Ok(pool) => pool,
         Err(error) => return vec![Err(Fault::unsupported(error.to_string())); inclusions.len()],
     };
-    let plan = plan::plan(tables, inclusions, connection, source, effort.memory);
+    let plan = plan::plan(tables, inclusions, layouts, source, effort.memory);
     let meter = Meter::new(&plan, effort, deadline);
     pool.install(|| run(&plan, source, &meter))
 }
@@ -60,11 +61,11 @@ pub fn judge(
 pub fn judge_on_caller_threads(
     tables: &Tables,
     inclusions: &[Inclusion],
-    connection: &Connection,
+    layouts: &Layouts,
     source: &PageSource,
     effort: &StorageReadOptions<'_>,
 ) -> Vec<Result<StorageReading, Fault>> {
-    let plan = plan::plan(tables, inclusions, connection, source, effort.memory);
+    let plan = plan::plan(tables, inclusions, layouts, source, effort.memory);
     run(&plan, source, &Meter::new(&plan, effort, &Deadline::after(None)))
 }
 
