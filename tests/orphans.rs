@@ -121,6 +121,9 @@ fn child(rng: &mut Rng, number: usize) -> String {
     )
 }
 
+/// What is known of a relation, and every orphan of it.
+type Scanned = (Tally, Vec<Sample<Value>>);
+
 /// One scan, and after it every orphan of every relation.
 fn scan(
     path: &std::path::Path,
@@ -128,7 +131,7 @@ fn scan(
     samples: usize,
     reads_storage: bool,
     contradicts: bool,
-) -> (Schema, Vec<(Tally, Vec<Sample<Value>>)>) {
+) -> (Schema, Vec<Scanned>) {
     let source = Source::parse(path.to_str().unwrap()).unwrap();
     let patience = WaitLimits { lock_wait: std::time::Duration::ZERO, deadline: Deadline::default() };
     let mut database = engines::open(&source, &patience).unwrap();
