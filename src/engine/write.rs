@@ -11,6 +11,7 @@ use super::Session;
 use crate::model::catalog::Table;
 use crate::model::refusal::Refusal;
 use crate::model::value::Value;
+use crate::model::value::ValueRef;
 use crate::sql::Sql;
 
 /// A private room with the same tables, none of their rows, and no triggers or foreign keys: what a row would be once it is
@@ -106,7 +107,7 @@ pub struct WriteOptions {
     pub takes_back: bool,
 }
 
-/// A session that somebody else goes on to own.
+/// A session that its owner lends.
 impl<S: Session + ?Sized> Session for &mut S {
     fn each_row(&mut self, sql: &Sql, each: &mut dyn FnMut(&[Value])) -> Result<(), EngineError> {
         (**self).each_row(sql, each)
@@ -114,5 +115,15 @@ impl<S: Session + ?Sized> Session for &mut S {
 
     fn damage(&mut self, table: &Table) -> Result<Option<Damage>, EngineError> {
         (**self).damage(table)
+    }
+
+    fn each_stored_value(
+        &mut self,
+        table: &Table,
+        column: usize,
+        threads: usize,
+        visit: &(dyn Fn(ValueRef<'_>) + Sync),
+    ) -> Result<bool, EngineError> {
+        (**self).each_stored_value(table, column, threads, visit)
     }
 }
